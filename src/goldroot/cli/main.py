@@ -1,0 +1,51 @@
+"""The root of the command line; every command group is imported only when it is used."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from goldroot import __version__
+from goldroot.cli.lazy import LazyGroup
+
+#: command -> (where it lives, the line that ``--help`` shows).  The line stands here so that ``goldroot --help``
+#: imports nothing.
+COMMANDS = {
+    "merge": ("goldroot.cli.merge:merge", "Merge three directory trees: base, gold and clone."),
+    "policy": ("goldroot.cli.policy:policy", "Show and explain the rules that a merge follows."),
+    "init": ("goldroot.cli.site:init", "Make a site: configuration, catalog and disk store."),
+    "image": ("goldroot.cli.image:image", "Import and list images."),
+    "maintain": ("goldroot.cli.image:maintain", "Work on an image's maintenance system, and test it."),
+    "gold": ("goldroot.cli.gold:gold", "Publish, list, compare and verify gold versions."),
+    "clone": ("goldroot.cli.clone:clone", "Create, list and inspect the servers made from gold."),
+    "linked": ("goldroot.cli.clone:linked", "Who is on which gold version."),
+    "update": ("goldroot.cli.update:update", "Move clones to another gold version."),
+    "review": ("goldroot.cli.review:review", "Look at conflicts and decide them."),
+    "rollback": ("goldroot.cli.update:rollback", "Take a clone back to its fallback."),
+    "fallback": ("goldroot.cli.update:fallback", "List and prune what is kept for the way back."),
+    "demo": ("goldroot.cli.demo:demo", "The whole story in a temporary site, narrated."),
+    "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),
+}
+
+
+@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="goldroot")
+def cli() -> None:
+    """Keep fleets of Linux servers on one shared, versioned, read-only gold image.
+
+    Each server owns only its small read-write disks.  When gold moves to its next version, each server is moved by a
+    three-way merge of its own changes, with a fallback for every step.
+
+    \b
+    Try:
+      goldroot demo                                    the whole story, in a temporary site
+      goldroot merge --base B --gold G --clone C --plan  three directories, nothing to set up
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """The entry point: runs a command and turns every error into words and an exit code."""
+    from goldroot.cli.failure import guarded
+
+    sys.exit(guarded(cli, sys.argv[1:] if args is None else args))

@@ -1,0 +1,42 @@
+"""How every command speaks: words for a person, JSON for a program, progress on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """Adds ``--json`` (parameter ``as_json``)."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def plan_option(command: F) -> F:
+    """Adds ``--plan`` (parameter ``plan_only``)."""
+    return click.option("--plan", "plan_only", is_flag=True, help="Show what would be done; change nothing.")(command)
+
+
+def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
+    """Print ``data`` as JSON, or let ``human`` speak."""
+    if as_json:
+        print(json.dumps(data, indent=2, default=str))
+    else:
+        human()
+
+
+def table(headings: list[str], rows: list[list[str]]) -> None:
+    """A plain aligned table on standard output; no colours, no frames, so that it can be piped."""
+    widths = [max(len(str(row[i])) for row in [headings, *rows]) for i in range(len(headings))]
+    for row in [headings, *rows]:
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def on_terminal() -> bool:
+    """Whether progress may be drawn."""
+    return sys.stderr.isatty()

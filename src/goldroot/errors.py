@@ -1,0 +1,162 @@
+"""The whole exception tree.  Each error says what happened, what it means, and what to do.
+
+::
+
+    GoldrootError                     exit 4
+    ├── UsageError                    exit 2   the command line or a file that the user wrote is wrong
+    │   ├── BadInput                  exit 2   a tree, archive, manifest or directory file cannot be used
+    │   └── BadPolicy                 exit 2   a policy or configuration file, with file and line
+    ├── Refused                       exit 3   understood, and deliberately not done: a rule forbids it now
+    │   ├── NotFound                  exit 3   no image, version, clone, ... of that name
+    │   ├── NoFreeSlot                exit 3   every slot is held; the error names by whom
+    │   ├── NotTested                 exit 3   the maintenance system changed since its last test
+    │   └── StillRunning              exit 3   a clone may still be written
+    ├── Failed                        exit 4   tried, and the world said no; nothing was lost
+    │   ├── NoSpace                   exit 4   a file system is full (or a quota is)
+    │   ├── NoPermission              exit 4   the kernel refused an operation
+    │   ├── MissingProgram            exit 4   an external program is not installed
+    │   ├── ProgramFailed             exit 4   an external program ended with an error
+    │   ├── TreeChanged               exit 4   a tree changed while it was read
+    │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
+    │   ├── BadSignature              exit 4   a gold version is not what was signed
+    │   └── HostError                 exit 4   a host (z/VM, hypervisor) answered with an error
+    ├── Busy                          exit 5   another goldroot command works on the same thing
+    └── NewerVersion                  exit 6   the data was written by a newer goldroot
+
+Exit 0 is success and exit 1 means "done, and something waits for you" (conflicts left, differences found).
+Exit 70 is a bug in goldroot: the traceback goes to a file that the message names, never to the user.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+EXIT_BUG = 70
+
+
+class GoldrootError(Exception):
+    """An error for a person.
+
+    :param brief: what happened, one sentence.
+    :param meaning: what it means for the user's data and systems; "" where the first sentence says it.
+    :param todo: what to do next; "" where nothing can be advised.
+    """
+
+    exit_code = 4
+    kind = "error"
+
+    def __init__(self, brief: str, *, meaning: str = "", todo: str = "") -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.meaning = meaning
+        self.todo = todo
+
+    def as_dict(self) -> dict[str, object]:
+        """The error as JSON data, as ``--json`` prints it."""
+        return {
+            "error": self.kind,
+            "what": self.brief,
+            "meaning": self.meaning,
+            "todo": self.todo,
+            "exit_code": self.exit_code,
+        }
+
+
+class UsageError(GoldrootError):
+    exit_code = 2
+    kind = "usage"
+
+
+class BadInput(UsageError):
+    kind = "bad-input"
+
+
+class BadPolicy(UsageError):
+    """A policy or configuration file is wrong; ``file`` and ``line`` (1-based) say where, when known."""
+
+    kind = "bad-policy"
+
+    def __init__(
+        self, brief: str, *, file: str = "", line: int | None = None, meaning: str = "", todo: str = ""
+    ) -> None:
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(where + brief, meaning=meaning, todo=todo)
+        self.file = file
+        self.line = line
+
+
+class Refused(GoldrootError):
+    exit_code = 3
+    kind = "refused"
+
+
+class NotFound(Refused):
+    kind = "not-found"
+
+
+class NoFreeSlot(Refused):
+    kind = "no-free-slot"
+
+
+class NotTested(Refused):
+    kind = "not-tested"
+
+
+class StillRunning(Refused):
+    kind = "still-running"
+
+
+class Failed(GoldrootError):
+    exit_code = 4
+    kind = "failed"
+
+
+class NoSpace(Failed):
+    kind = "no-space"
+
+
+class NoPermission(Failed):
+    kind = "no-permission"
+
+
+class MissingProgram(Failed):
+    kind = "missing-program"
+
+
+class ProgramFailed(Failed):
+    """An external program ended with an error; ``status`` is its exit status, ``stderr`` what it said."""
+
+    kind = "program-failed"
+
+    def __init__(
+        self, brief: str, *, status: int = -1, stderr: str = "", meaning: str = "", todo: str = ""
+    ) -> None:
+        super().__init__(brief, meaning=meaning, todo=todo)
+        self.status = status
+        self.stderr = stderr
+
+
+class TreeChanged(Failed):
+    kind = "tree-changed"
+
+
+class ChecksFailed(Failed):
+    kind = "checks-failed"
+
+
+class BadSignature(Failed):
+    kind = "bad-signature"
+
+
+class HostError(Failed):
+    kind = "host-error"
+
+
+class Busy(GoldrootError):
+    exit_code = 5
+    kind = "busy"
+
+
+class NewerVersion(GoldrootError):
+    exit_code = 6
+    kind = "newer-version"

@@ -1,0 +1,113 @@
+"""The only place that starts a process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from goldroot.errors import MissingProgram, ProgramFailed
+
+#: Where a missing program is found, for the error message.
+PACKAGES = {
+    "git": "git",
+    "rsync": "rsync",
+    "ssh-keygen": "openssh-client",
+    "mmdebstrap": "mmdebstrap",
+    "unshare": "util-linux",
+    "mount": "mount",
+    "chroot": "coreutils",
+}
+
+#: What a child sees by default: nothing of the caller's settings but these.
+KEPT_ENVIRONMENT = ("PATH", "TERM", "TMPDIR", "SSH_AUTH_SOCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished process: exit status and what it wrote (bytes)."""
+
+    status: int
+    out: bytes
+    err: bytes
+
+    def text(self) -> str:
+        """Standard output as text, for programs that speak text."""
+        return self.out.decode("utf-8", "replace")
+
+
+def find(program: str) -> str:
+    """The full path of an external program, or :class:`MissingProgram` that names the package to install."""
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    if path is None:
+        raise MissingProgram(
+            f"the program {program!r} is not installed",
+            meaning="goldroot needs it for this step; nothing was changed.",
+            todo=f"Install it (on Debian: apt-get install {PACKAGES.get(program, program)}) and run the command again.",
+        )
+    return path
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A small, predictable environment for a child: C.UTF-8, the kept variables, and ``extra``."""
+    env = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    env.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(extra or {})
+    return env
+
+
+def run(
+    args: Sequence[str | bytes],
+    *,
+    stdin: bytes | None = None,
+    ok: Sequence[int] | None = (0,),
+    env: Mapping[str, str] | None = None,
+    cwd: str | bytes | None = None,
+    pass_fds: Sequence[int] = (),
+    timeout: float | None = None,
+    capture: bool = True,
+    before_exec: Callable[[], None] | None = None,
+) -> Done:
+    """Run a program to its end and return what it said.
+
+    :param ok: exit statuses that count as success; ``None`` takes any.
+    :param env: added to the small environment that :func:`environment` makes.
+    :param timeout: in seconds; ``ProgramFailed`` when it runs out.
+    :param capture: ``False`` leaves the child the terminal (for shells that a person uses).
+    :param before_exec: runs in the child before the program starts.
+    :raises MissingProgram: the program is not installed.
+    :raises ProgramFailed: it ended with a status that is not in ``ok``.
+    """
+    name = os.fsdecode(args[0])
+    argv = [name if "/" in name else find(name), *args[1:]]
+    pipe = subprocess.PIPE if capture else None
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdin=None if stdin is not None or not capture else subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env=environment(env),
+            cwd=cwd,
+            pass_fds=pass_fds,
+            timeout=timeout,
+            check=False,
+            preexec_fn=before_exec,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error
+    except OSError as error:
+        raise ProgramFailed(f"{name} could not be started: {error.strerror}") from error
+    result = Done(done.returncode, done.stdout or b"", done.stderr or b"")
+    if ok is not None and result.status not in ok:
+        said = result.err.decode("utf-8", "replace").strip()
+        raise ProgramFailed(
+            f"{name} ended with status {result.status}" + (f": {said.splitlines()[-1]}" if said else ""),
+            status=result.status,
+            stderr=said,
+        )
+    return result
