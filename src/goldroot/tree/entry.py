@@ -1,0 +1,55 @@
+"""One path of a file tree as data.
+
+A tree is a stream of rows in *tree order*: by path components, so that a directory stands right before what is in it
+(``a``, ``a/b``, ``a.c``; plain byte order would put ``a.c`` between the two).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FILE, DIRECTORY, LINK, CHAR, BLOCK, FIFO, SOCKET = "f", "d", "l", "c", "b", "p", "s"
+
+#: Length of a file's content hash (SHA-256), in bytes.
+DIGEST_SIZE = 32
+
+Xattrs = tuple[tuple[bytes, bytes], ...]
+
+
+class Entry(NamedTuple):
+    """One path.  Streams carry plain tuples in this order; ``Entry._make(row)`` gives one names.
+
+    ``content`` is what the path holds: a file's SHA-256 digest (``b""`` while it was not read), a link's target, a
+    device's ``major:minor`` in ASCII; ``b""`` for everything else.  ``inode`` and ``ctime`` are the signature by which a
+    later scan knows that nothing changed; they are no part of what is compared between trees.
+    """
+
+    path: bytes  #: relative to the tree, no leading slash; ``b""`` is the tree's own directory
+    kind: str  #: one of FILE, DIRECTORY, LINK, CHAR, BLOCK, FIFO, SOCKET
+    mode: int  #: permission bits, 0 to 0o7777
+    uid: int
+    gid: int
+    size: int  #: a file's length in bytes, else 0
+    mtime: int  #: nanoseconds since 1970
+    content: bytes
+    xattrs: Xattrs  #: (name, value) sorted by name; ACLs and capabilities among them
+    flags: int  #: inode flags FS_IMMUTABLE_FL (0x10), FS_APPEND_FL (0x20), FS_NODUMP_FL (0x40) and FS_NOATIME_FL (0x80)
+    project: int  #: project id, 0 where there is none
+    group: int  #: number of the hard-link group within this tree, from 1; 0 for a file with one name
+    inode: int
+    ctime: int  #: nanoseconds since 1970
+
+
+def tree_key(path: bytes) -> bytes:
+    """The sort key of tree order: no byte of a name is below the separator's place (a name has no NUL)."""
+    return path.replace(b"/", b"\0")
+
+
+def parent(path: bytes) -> bytes:
+    """The directory that holds ``path``; ``b""`` for a name at the top."""
+    return path.rpartition(b"/")[0]
+
+
+def is_below(path: bytes, directory: bytes) -> bool:
+    """Whether ``path`` lies inside ``directory`` (and is not it)."""
+    return path != directory if not directory else path.startswith(directory + b"/")
