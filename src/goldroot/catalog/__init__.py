@@ -1,1 +1,30 @@
-""""""
+"""The catalog: what exists and what happened.
+
+Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``clones``, ``updates``,
+``decisions``, ``fallbacks``, ``events``) take a transaction first and return frozen data::
+
+    from goldroot.catalog import clones, gold, open_catalog
+
+    with open_catalog(path) as catalog, catalog.begin() as tx:
+        newest = gold.current(tx, "s10")
+"""
+
+from goldroot.catalog import clones, decisions, events, fallbacks, gold, images, updates
+from goldroot.catalog.holders import Holder, holders
+from goldroot.catalog.store import Catalog, Tx, now, open_catalog
+
+__all__ = [
+    "Catalog",
+    "Holder",
+    "Tx",
+    "clones",
+    "decisions",
+    "events",
+    "fallbacks",
+    "gold",
+    "holders",
+    "images",
+    "now",
+    "open_catalog",
+    "updates",
+]

@@ -1,0 +1,175 @@
+"""Conflicts and decisions.  A decision is remembered for the image under the conflict's key, and answers the same
+conflict on every clone: those that wait now, and those that come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from goldroot.catalog import events, updates
+from goldroot.catalog.schema import ENDED, conflicts, decisions
+from goldroot.catalog.schema import updates as update_table
+from goldroot.catalog.store import Tx, now
+from goldroot.errors import Refused
+
+CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conflict as a merge found it.  ``path`` is absolute in the system; ``detail`` holds no secret."""
+
+    key: str
+    path: bytes
+    axis: str
+    kind: str
+    answers: tuple[str, ...]
+    stands: str
+    detail: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A conflict of an update: ``open``, or ``decided``."""
+
+    update: int
+    clone: str
+    found: Found
+    state: Literal["open", "decided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A person's answer: ``take`` is one of the answers, or ``content`` with bytes of their own."""
+
+    image: str
+    key: str
+    take: str
+    content: bytes | None
+    who: str
+    decided_at: str
+    note: str
+
+
+def set_conflicts(tx: Tx, update: int, found: Iterable[Found]) -> int:
+    """Replace an update's conflicts by those of its newest merge; returns how many of them are open."""
+    known = remembered(tx, updates.get(tx, update).image)
+    tx.write(conflicts.delete().where(conflicts.c.update_id == update))
+    rows = [
+        {
+            "update_id": update,
+            "key": one.key,
+            "path": one.path,
+            "axis": one.axis,
+            "kind": one.kind,
+            "answers": list(one.answers),
+            "stands": one.stands,
+            "detail": one.detail,
+            "secret": one.secret,
+            "state": "decided" if one.key in known else "open",
+        }
+        for one in found
+    ]
+    if rows:
+        tx.write(conflicts.insert(), rows)
+    return sum(row["state"] == "open" for row in rows)
+
+
+def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | None = None) -> list[Waiting]:
+    """An update's conflicts, by path and axis."""
+    query = (
+        sa.select(conflicts, update_table.c.clone)
+        .join(update_table, update_table.c.id == conflicts.c.update_id)
+        .where(conflicts.c.update_id == update)
+        .order_by(conflicts.c.path, conflicts.c.axis, conflicts.c.key)
+    )
+    if state is not None:
+        query = query.where(conflicts.c.state == state)
+    return [_waiting(row) for row in tx.rows(query)]
+
+
+def with_key(tx: Tx, image: str, prefix: str) -> list[Waiting]:
+    """The conflicts of updates in flight whose key begins with ``prefix``: the same question, on every clone."""
+    query = (
+        sa.select(conflicts, update_table.c.clone)
+        .join(update_table, update_table.c.id == conflicts.c.update_id)
+        .where(
+            update_table.c.image == image,
+            update_table.c.state.not_in(ENDED),
+            conflicts.c.key.startswith(prefix, autoescape=True),
+        )
+        .order_by(conflicts.c.key, update_table.c.clone)
+    )
+    return [_waiting(row) for row in tx.rows(query)]
+
+
+def _waiting(row: sa.Row[tuple[object, ...]]) -> Waiting:
+    values = row._mapping
+    found = Found(
+        values["key"],
+        bytes(values["path"]),
+        values["axis"],
+        values["kind"],
+        tuple(values["answers"]),
+        values["stands"],
+        values["detail"],
+        values["secret"],
+    )
+    return Waiting(values["update_id"], values["clone"], found, values["state"])
+
+
+def decide(
+    tx: Tx, image: str, key: str, take: str, *, content: bytes | None = None, who: str = "", note: str = ""
+) -> list[int]:
+    """Remember an answer (a newer one replaces it) and answer with it every conflict of that key that waits.
+
+    :returns: the numbers of the updates in flight that asked this question.
+    :raises Refused: ``take`` is no answer to it, or ``content`` is missing or not asked for.
+    """
+    asked = with_key(tx, image, key)
+    for one in asked:
+        if take not in (*one.found.answers, CONTENT):
+            raise Refused(f"{take!r} is no answer here", todo=f"Answers: {', '.join((*one.found.answers, CONTENT))}.")
+    if (take == CONTENT) != (content is not None):
+        raise Refused("an answer of one's own needs the content, and no other answer takes one")
+    where = (decisions.c.image == image, decisions.c.key == key)
+    values = {"take": take, "content": content, "who": who, "decided_at": now(), "note": note}
+    if not tx.write(decisions.update().where(*where).values(**values)):
+        tx.write(decisions.insert().values(image=image, key=key, **values))
+    numbers = sorted({one.update for one in asked})
+    tx.write(
+        conflicts.update().where(conflicts.c.key == key, conflicts.c.update_id.in_(numbers)).values(state="decided")
+    )
+    events.add(tx, "decided", f"image:{image}", key=key, take=take, who=who, updates=numbers)
+    return numbers
+
+
+def withdraw(tx: Tx, image: str, key: str) -> bool:
+    """Forget an answer; the conflicts that it answered in updates that have not switched are open again."""
+    if not tx.write(decisions.delete().where(decisions.c.image == image, decisions.c.key == key)):
+        return False
+    numbers = sorted({one.update for one in with_key(tx, image, key)})
+    tx.write(conflicts.update().where(conflicts.c.key == key, conflicts.c.update_id.in_(numbers)).values(state="open"))
+    events.add(tx, "decision-withdrawn", f"image:{image}", key=key)
+    return True
+
+
+def remembered(tx: Tx, image: str) -> dict[str, Decided]:
+    """All answers for an image, by key: what a merge is given."""
+    rows = tx.rows(sa.select(decisions).where(decisions.c.image == image).order_by(decisions.c.key))
+    return {
+        row.key: Decided(
+            row.image,
+            row.key,
+            row.take,
+            None if row.content is None else bytes(row.content),
+            row.who,
+            row.decided_at,
+            row.note,
+        )
+        for row in rows
+    }

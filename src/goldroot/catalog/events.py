@@ -1,0 +1,36 @@
+"""The journal: what happened, when, to whom.  It is only ever added to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from goldroot.catalog import schema
+from goldroot.catalog.store import Tx, now
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.  ``subject`` is ``image:s10``, ``clone:web1`` or the like; ``data`` holds no secrets."""
+
+    id: int
+    at: str
+    what: str
+    subject: str
+    data: Mapping[str, Any]
+
+
+def add(tx: Tx, what: str, subject: str, **data: Any) -> None:
+    """Write down that ``what`` happened to ``subject``; ``data`` must be JSON-able."""
+    tx.write(schema.events.insert().values(at=now(), what=what, subject=subject, data=data))
+
+
+def latest(tx: Tx, subject: str | None = None, *, limit: int = 100) -> list[Event]:
+    """The newest events, oldest of them first; of one subject, or of all."""
+    query = sa.select(schema.events).order_by(schema.events.c.id.desc()).limit(limit)
+    if subject is not None:
+        query = query.where(schema.events.c.subject == subject)
+    return [Event(*row) for row in reversed(tx.rows(query))]

@@ -1,0 +1,151 @@
+"""Images, the state of their maintenance and test systems, and what was tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from goldroot.catalog import events
+from goldroot.catalog.schema import images, maintenance, slots, tests
+from goldroot.catalog.store import Tx, now
+from goldroot.errors import NotFound, Refused, UsageError
+
+Role = Literal["maintenance", "test"]
+Form = Literal["read-write", "read-only"]
+FORMS: tuple[Form, ...] = ("read-write", "read-only")
+
+#: Two at least: one is linked while the other one is written.
+FEWEST_SLOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A line of gold versions.  ``os`` is what ``os-release`` says, and the machine's architecture."""
+
+    name: str
+    layout: str
+    os: Mapping[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The maintenance or test system: ``changes`` counts what was done to it, ``fingerprint`` is of its trees."""
+
+    image: str
+    role: Role
+    changes: int
+    fingerprint: str  #: "" where it has changed since it was last taken
+    changed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One run of an image's test commands, in one form, on the system with that fingerprint."""
+
+    id: int
+    image: str
+    form: Form
+    fingerprint: str
+    passed: bool
+    log: str
+    tested_at: str
+
+
+def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count: int = 3) -> Image:
+    """Add an image, with its slots: ``s10`` has ``S10GOLD``, ``S10GOLD2``, ``S10GOLD3``.
+
+    :raises Refused: there is one of that name already.
+    :raises UsageError: fewer than two slots.
+    """
+    if slot_count < FEWEST_SLOTS:
+        raise UsageError(f"an image needs two slots at least, not {slot_count}")
+    if tx.first(sa.select(images.c.name).where(images.c.name == name)):
+        raise Refused(f"there is an image {name!r} already", todo="Take another name, or work on that one.")
+    image = Image(name, layout, dict(os), now())
+    tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at)
+    for number in range(1, slot_count + 1):
+        tx.add(slots, image=name, number=number, name=slot_name(name, number))
+    events.add(tx, "image-created", f"image:{name}", layout=layout, slots=slot_count)
+    return image
+
+
+def slot_name(image: str, number: int) -> str:
+    """The name of a slot, as the paper gave it: ``S10GOLD`` is the first, ``S10GOLD2`` the second."""
+    return f"{image.upper()}GOLD{number if number > 1 else ''}"
+
+
+def get(tx: Tx, name: str) -> Image:
+    """:raises NotFound: there is none of that name; the error names those that there are."""
+    row = tx.first(sa.select(images).where(images.c.name == name))
+    if row is None:
+        known = ", ".join(image.name for image in every(tx)) or "none yet"
+        raise NotFound(f"there is no image {name!r}", todo=f"Images: {known}. `goldroot image import` makes one.")
+    return Image(*row)
+
+
+def every(tx: Tx) -> list[Image]:
+    """All images, by name."""
+    return [Image(*row) for row in tx.rows(sa.select(images).order_by(images.c.name))]
+
+
+def set_layout_and_os(tx: Tx, name: str, *, layout: str | None = None, os: Mapping[str, Any] | None = None) -> None:
+    """Change what is known of an image; ``None`` leaves a part as it is."""
+    values = {key: value for key, value in (("layout", layout), ("os", os)) if value is not None}
+    if values:
+        tx.write(images.update().where(images.c.name == name).values(**values))
+
+
+def touched(tx: Tx, image: str, role: Role) -> System:
+    """Count a change to a system *before* it is made: its fingerprint is unknown from now on."""
+    return _set(tx, image, role, changes=_changes(tx, image, role) + 1, fingerprint="")
+
+
+def fingerprinted(tx: Tx, image: str, role: Role, fingerprint: str) -> System:
+    """Note the fingerprint of a system as it is now; without counting a change."""
+    return _set(tx, image, role, changes=_changes(tx, image, role), fingerprint=fingerprint)
+
+
+def system(tx: Tx, image: str, role: Role) -> System | None:
+    """The state of a system, ``None`` where it was never made."""
+    row = tx.first(sa.select(maintenance).where(maintenance.c.image == image, maintenance.c.role == role))
+    return None if row is None else System(*row)
+
+
+def _changes(tx: Tx, image: str, role: Role) -> int:
+    known = system(tx, image, role)
+    return 0 if known is None else known.changes
+
+
+def _set(tx: Tx, image: str, role: Role, *, changes: int, fingerprint: str) -> System:
+    done = System(image, role, changes, fingerprint, now())
+    values = {"changes": changes, "fingerprint": fingerprint, "changed_at": done.changed_at}
+    where = (maintenance.c.image == image, maintenance.c.role == role)
+    if not tx.write(maintenance.update().where(*where).values(**values)):
+        tx.write(maintenance.insert().values(image=image, role=role, **values))
+    return done
+
+
+def add_test(tx: Tx, image: str, form: Form, fingerprint: str, *, passed: bool, log: str) -> Test:
+    """Note a test; ``fingerprint`` is of the maintenance system that the tested copy was made from."""
+    at = now()
+    number = tx.add(tests, image=image, form=form, fingerprint=fingerprint, passed=passed, log=log, tested_at=at)
+    events.add(tx, "tested", f"image:{image}", form=form, passed=passed, fingerprint=fingerprint)
+    return Test(number, image, form, fingerprint, passed, log, at)
+
+
+def latest_tests(tx: Tx, image: str, fingerprint: str | None = None) -> dict[Form, Test]:
+    """The newest test of each form (of exactly that fingerprint); a form that was not tested is missing."""
+    query = sa.select(tests).where(tests.c.image == image).order_by(tests.c.id)
+    if fingerprint is not None:
+        query = query.where(tests.c.fingerprint == fingerprint)
+    return {test.form: test for test in (Test(*row) for row in tx.rows(query))}
+
+
+def untested_forms(tx: Tx, image: str, fingerprint: str) -> tuple[Form, ...]:
+    """The forms whose newest test of exactly this fingerprint is missing or failed: empty means "tested"."""
+    known = latest_tests(tx, image, fingerprint)
+    return tuple(form for form in FORMS if form not in known or not known[form].passed)

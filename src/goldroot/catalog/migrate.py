@@ -1,0 +1,84 @@
+"""Bringing a catalog's schema up to date.  Alembic is imported only where there is something to do."""
+
+from __future__ import annotations
+
+import os
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from goldroot.catalog.problems import not_a_catalog
+from goldroot.catalog.schema import REVISIONS
+from goldroot.errors import NewerVersion, NotFound
+
+HEAD = REVISIONS[-1]
+
+
+def bring_up_to_date(engine: Engine, *, create: bool) -> None:
+    """See that the schema is the one that this code speaks.
+
+    :raises NotFound: an empty database, and ``create`` is not set.
+    :raises BadInput: a database of something else.
+    :raises NewerVersion: a newer goldroot wrote it.
+    """
+    with engine.connect() as connection:
+        stored = _checked(connection, create=create)
+        if stored == HEAD:
+            return
+    _migrate(engine, create=create)
+
+
+def _migrate(engine: Engine, *, create: bool) -> None:
+    if engine.dialect.name == "sqlite":
+        # A property of the file, kept from then on; it cannot be changed within a transaction.
+        raw = engine.raw_connection()
+        raw.cursor().execute("PRAGMA journal_mode=WAL")
+        raw.close()
+    with engine.connect().execution_options(goldroot_writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x676F6C64})
+        # Another command may have done it while this one waited for the lock.
+        if _checked(connection, create=create) != HEAD:
+            _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", scripts().replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
+
+
+def scripts() -> str:
+    """The directory of the migrations."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "migrations")
+
+
+def _checked(connection: Connection, *, create: bool) -> str | None:
+    """The stored revision, ``None`` for an empty database that may be filled."""
+    where = repr(connection.engine.url.database)
+    stored = _stored(connection)
+    if stored in REVISIONS:
+        return stored
+    if stored is not None:
+        raise NewerVersion(
+            f"the catalog {where} was written by a newer goldroot (its schema is {stored}, this one speaks {HEAD})",
+            meaning="It was not changed.",
+            todo="Use the newer goldroot for this site (`pip install -U goldroot`).",
+        )
+    if sa.inspect(connection).get_table_names():
+        raise not_a_catalog(where, "it holds the tables of something else")
+    if not create:
+        raise NotFound(f"the catalog {where} is empty", todo="Make a site with `goldroot init DIR`.")
+    return None
+
+
+def _stored(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    value = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if value is None else str(value)

@@ -1,0 +1,59 @@
+"""From an error of a database driver to one for a person."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from goldroot.errors import BadInput, Busy, Failed, GoldrootError, NoPermission, NoSpace, Refused
+
+WAITED = "Run the command again when the other one has finished."
+
+
+def as_error(error: DBAPIError, url: URL) -> GoldrootError:
+    """The error for a person; never with a password in it."""
+    where = repr(url.database) if url.drivername.startswith("sqlite") else url.render_as_string(hide_password=True)
+    if isinstance(error, IntegrityError):
+        return Refused(
+            f"the catalog at {where} refuses this change: {_said(error)}",
+            meaning="Something else refers to it, or it exists already; nothing was changed.",
+        )
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return _of_sqlite(code & 0xFF, where, _said(error))
+    return Failed(
+        f"the database {where} said no: {_said(error)}",
+        meaning="The change was not made.",
+        todo="See that the server runs and accepts this user, then run the command again.",
+    )
+
+
+def _of_sqlite(code: int, where: str, said: str) -> GoldrootError:
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return not_a_catalog(where, said)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"another command holds the catalog at {where}", todo=WAITED)
+    if code == sqlite3.SQLITE_FULL:
+        return NoSpace(f"no space left for the catalog at {where}", meaning="The change was not made.")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
+        return NoPermission(
+            f"the catalog at {where} cannot be opened or written: {said}",
+            todo="Run it as the owner of the site; the catalog's directory must be writable too.",
+        )
+    return Failed(f"the catalog at {where} said no: {said}", meaning="The change was not made.")
+
+
+def not_a_catalog(where: str, said: str) -> BadInput:
+    """The error for a file or database that is something else."""
+    return BadInput(
+        f"{where} is not a goldroot catalog: {said}",
+        meaning="It was not changed.",
+        todo="Name the right site, or put the catalog back from a backup.",
+    )
+
+
+def _said(error: DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__

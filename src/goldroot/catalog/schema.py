@@ -1,0 +1,251 @@
+"""The tables.  Names are the keys (an image, a clone), so that a person can read the database with ``sqlite3``.
+
+::
+
+    images ──┬── maintenance (role: maintenance, test)     what was changed, how often
+             ├── tests                                     what was tested, in which form, with what result
+             ├── gold_versions ── slots                    a slot holds one version or none
+             ├── decisions                                 a person's answers, for every clone of the image
+             └── clones ── updates ──┬── conflicts
+                                     └── fallbacks
+    fences    the last generation of every clone name ever used
+    events    what happened, only ever added to
+
+Times are UTC in ISO 8601 with a ``Z``, to the second, so that they sort as text.  A path is bytes, as the kernel's is.
+A change here needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+#: The revisions of the schema, oldest first; the last one is what this code speaks.
+REVISIONS = ("0001",)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _one_of(column: str, *words: str) -> CheckConstraint:
+    quoted = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({quoted})", name=column)
+
+
+def _image(*, primary: bool = False) -> Column[str]:
+    return Column("image", Text, ForeignKey("images.name"), primary_key=primary, nullable=False)
+
+
+def _clone() -> Column[str]:
+    return Column("clone", Text, ForeignKey("clones.name", ondelete="CASCADE"), nullable=False)
+
+
+def _version(column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["image", column], ["gold_versions.image", "gold_versions.number"])
+
+
+images = Table(
+    "images",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("layout", Text, nullable=False),
+    Column("os", JSON, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    _image(primary=True),
+    Column("role", Text, primary_key=True),
+    Column("changes", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("changed_at", Text, nullable=False),
+    _one_of("role", "maintenance", "test"),
+)
+
+tests = Table(
+    "tests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _image(),
+    Column("form", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("log", Text, nullable=False),
+    Column("tested_at", Text, nullable=False),
+    _one_of("form", "read-write", "read-only"),
+    Index("ix_tests_image_fingerprint", "image", "fingerprint"),
+)
+
+gold_versions = Table(
+    "gold_versions",
+    metadata,
+    _image(primary=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("digests", JSON, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("untested", Boolean, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("published_at", Text),
+    Column("note", Text, nullable=False),
+    Column("signature", JSON, nullable=False),
+    _one_of("state", "publishing", "published", "retired"),
+    CheckConstraint("number > 0", name="number"),
+    CheckConstraint("state <> 'published' OR published_at IS NOT NULL", name="published_at"),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    _image(primary=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("version", Integer),
+    _version("version"),
+    UniqueConstraint("image", "version"),
+    CheckConstraint("number > 0", name="number"),
+)
+
+clones = Table(
+    "clones",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _image(),
+    Column("version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("identity", JSON, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    _version("version"),
+    _one_of("kind", "read-only", "read-write"),
+    _one_of("state", "active", "creating", "deleting"),
+    Index("ix_clones_image_version", "image", "version"),
+)
+
+fences = Table(
+    "fences",
+    metadata,
+    Column("clone", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+)
+
+#: Updates in these states hold nothing and stand in nobody's way.
+ENDED = ("done", "failed", "cancelled")
+_NOT_ENDED = text("state NOT IN ('done', 'failed', 'cancelled')")
+
+updates = Table(
+    "updates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _clone(),
+    _image(),
+    Column("from_version", Integer, nullable=False),
+    Column("to_version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("changed_at", Text, nullable=False),
+    _version("from_version"),
+    _version("to_version"),
+    _one_of("kind", "update", "rollback"),
+    _one_of(
+        "state",
+        "planned",
+        "preparing",
+        "merged",
+        "needs-review",
+        "checked",
+        "switching",
+        *ENDED,
+    ),
+    Index("uq_updates_clone_in_flight", "clone", unique=True, sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
+    # Numbers are never used twice: a record and a fallback name an update by its number.
+    sqlite_autoincrement=True,
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("update_id", Integer, ForeignKey("updates.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("path", LargeBinary, nullable=False),
+    Column("axis", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("answers", JSON, nullable=False),
+    Column("stands", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("secret", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    _one_of("state", "open", "decided"),
+    Index("ix_conflicts_key", "key"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _image(primary=True),
+    Column("key", Text, primary_key=True),
+    Column("take", Text, nullable=False),
+    Column("content", LargeBinary),
+    Column("who", Text, nullable=False),
+    Column("decided_at", Text, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+fallbacks = Table(
+    "fallbacks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _clone(),
+    Column("update_id", Integer, ForeignKey("updates.id", ondelete="CASCADE"), nullable=False),
+    _image(),
+    Column("from_version", Integer, nullable=False),
+    Column("disks", JSON, nullable=False),
+    Column("kept_until", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    _version("from_version"),
+    UniqueConstraint("update_id"),
+    _one_of("state", "kept", "used", "pruned", "set-aside"),
+    Index("ix_fallbacks_image_from_version", "image", "from_version"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_events_subject", "subject"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,190 @@
+"""Opening the catalog, and transactions.
+
+::
+
+    catalog = open_catalog("site/catalog.sqlite")
+    with catalog.begin() as tx:              # one writer at a time, all or nothing
+        gold.begin_publish(tx, "s10")
+    with catalog.read() as tx:               # one consistent picture
+        clones.all_of(tx, "s10")
+
+There is one writer at a time on both kinds of database (``BEGIN IMMEDIATE``; an advisory lock on PostgreSQL), so that
+"look, then write" within a transaction is one step for everybody else.  On SQLite the journal is a write-ahead log with
+``synchronous=NORMAL``: a crash of the machine may lose the last transactions, never a part of one; every step of work
+that spans disks and catalog is idempotent for that reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from goldroot.catalog.problems import as_error
+from goldroot.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    AnyRow = Row[*tuple[Any, ...]]
+
+#: How long a writer waits for another one, in seconds, before :class:`goldroot.errors.Busy`.
+WAIT = 30.0
+
+#: The advisory lock of the one writer on PostgreSQL: any number that no other program is likely to use.
+WRITER_LOCK = 0x676F6C64
+
+
+def now(ahead: timedelta = timedelta(0)) -> str:
+    """The present (or a time ``ahead``) as the catalog writes it: UTC, ISO 8601, to the second."""
+    return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Tx:
+    """A transaction: what the functions of this room take first.  Made by :class:`Catalog` alone."""
+
+    def __init__(self, connection: Connection, *, writes: bool) -> None:
+        self._connection = connection
+        self._writes = writes
+
+    def rows(self, statement: sa.Executable) -> Sequence[AnyRow]:
+        """All rows of a query."""
+        return self._connection.execute(statement).all()
+
+    def first(self, statement: sa.Executable) -> AnyRow | None:
+        """The first row of a query, or ``None``."""
+        return self._connection.execute(statement).first()
+
+    def value(self, statement: sa.Executable) -> Any:
+        """The first column of the first row, or ``None``."""
+        return self._connection.execute(statement).scalar()
+
+    def write(self, statement: sa.Executable, rows: Sequence[Mapping[str, object]] | None = None) -> int:
+        """Change something; returns the number of rows that it met (once per row of ``rows``)."""
+        self._need_writer()
+        return self._connection.execute(statement, rows).rowcount
+
+    def add(self, table: sa.Table, **values: object) -> int:
+        """Insert one row and return its number (0 for a table without one)."""
+        self._need_writer()
+        done = self._connection.execute(table.insert().values(**values))
+        key = done.inserted_primary_key
+        return key[0] if key is not None and len(key) == 1 and isinstance(key[0], int) else 0
+
+    def _need_writer(self) -> None:
+        if not self._writes:
+            raise AssertionError("a write in a read transaction: use Catalog.begin()")
+
+
+class Catalog:
+    """An open catalog: what exists and what happened.  Close it, or use it as a context manager."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A transaction that writes: committed at the end of the block, undone when an exception leaves it.
+
+        :raises Busy: another command held the catalog for longer than :data:`WAIT` seconds.
+        """
+        writer = self._engine.execution_options(goldroot_writes=True)
+        with self._translated(), writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+            yield Tx(connection, writes=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that only reads: one consistent picture, no waiting for writers."""
+        reader = self._engine
+        if reader.dialect.name == "postgresql":
+            reader = reader.execution_options(isolation_level="REPEATABLE READ")
+        with self._translated(), reader.begin() as connection:
+            yield Tx(connection, writes=False)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise as_error(error, self._engine.url) from error
+
+
+def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Catalog:
+    """Open the catalog at a path (SQLite) or a URL (``postgresql://...``); an older schema is brought up to date.
+
+    :param create: make it where there is none yet.
+    :raises NotFound: there is none, and ``create`` was not given.
+    :raises BadInput: what is there is not a catalog.
+    :raises NewerVersion: a newer goldroot wrote it.
+    :raises NoPermission, NoSpace, Busy, Failed: the database said so.
+    """
+    engine = make_engine(where, create=create)
+    try:
+        with Catalog(engine)._translated():
+            from goldroot.catalog.migrate import bring_up_to_date
+
+            bring_up_to_date(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Catalog(engine)
+
+
+def make_engine(where: str | os.PathLike[str], *, create: bool) -> Engine:
+    """The database engine for a path or URL, with the settings that the catalog stands on."""
+    text = os.fspath(where)
+    if "://" not in text or text.startswith("sqlite:///"):
+        return _sqlite(text.removeprefix("sqlite:///"), create=create)
+    if text.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        url = sa.make_url("postgresql+psycopg://" + text.split("://", 1)[1])
+        return sa.create_engine(url, connect_args={"connect_timeout": 10, "application_name": "goldroot"})
+    raise BadInput(
+        f"goldroot cannot keep its catalog in {text.split('://', 1)[0]!r}",
+        todo="Give a path (SQLite) or a URL that begins with postgresql://.",
+    )
+
+
+def _sqlite(path: str, *, create: bool) -> Engine:
+    if not create and not os.path.exists(path):
+        raise NotFound(
+            f"there is no catalog at {path!r}",
+            todo="Make a site with `goldroot init DIR`, or name the one you mean with --site.",
+        )
+    # No pool: a connection costs a millisecond, and one that is kept must not be carried into a forked worker.
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=path),
+        poolclass=NullPool,
+        connect_args={"timeout": WAIT, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _settings)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _settings(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at once, where one will be needed: a lock that is taken later cannot be waited for."""
+    writes = connection.get_execution_options().get("goldroot_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,146 @@
+"""Updates and rollbacks, and the conflicts that each one met.
+
+::
+
+    planned -> preparing -> merged -+-> checked -> switching -> done
+                  ^                 v      |
+                  |            needs-review|       (what changed since is merged again: back to preparing)
+                  +-----------------+------+
+    failed, cancelled: from every state but done; never once the switch is made
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from goldroot.catalog import clones, events, gold
+from goldroot.catalog.schema import ENDED, updates
+from goldroot.catalog.store import Tx, now
+from goldroot.errors import NotFound, Refused
+
+Kind = Literal["update", "rollback"]
+State = Literal["planned", "preparing", "merged", "needs-review", "checked", "switching", "done", "failed", "cancelled"]
+
+#: From which states a state is reached.  Staying in one is always allowed: steps are done again after a crash.
+REACHED_FROM: dict[State, tuple[State, ...]] = {
+    "planned": (),
+    "preparing": ("planned", "merged", "needs-review", "checked"),
+    "merged": ("preparing",),
+    "needs-review": ("preparing", "merged", "checked"),
+    "checked": ("merged", "needs-review", "planned"),
+    "switching": ("checked",),
+    "done": ("switching",),
+    "failed": ("planned", "preparing", "merged", "needs-review", "checked", "switching"),
+    "cancelled": ("planned", "preparing", "merged", "needs-review", "checked"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One clone's way from a version to another one (kind ``rollback``: back).  ``record``: its record's path."""
+
+    id: int
+    clone: str
+    image: str
+    from_version: int
+    to_version: int
+    kind: Kind
+    state: State
+    record: str
+    error: str
+    created_at: str
+    changed_at: str
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will happen to it."""
+        return self.state in ENDED
+
+
+def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update") -> Update:
+    """Plan an update; it holds both of its versions until it ends.
+
+    :raises Refused: one of this clone is in flight; the clone is not active; the version has no disks any more, or (for
+        an update) is not published.
+    """
+    of = clones.get(tx, clone)
+    if of.state != "active":
+        raise Refused(f"clone {clone!r} is {of.state}", todo="Finish that first.")
+    going = in_flight(tx, clone)
+    if going is not None:
+        raise Refused(
+            f"update {going.id} of clone {clone!r}, to version {going.to_version}, is {going.state}",
+            meaning="A clone has one update at a time.",
+            todo="Finish or cancel that one first.",
+        )
+    to = gold.get(tx, of.image, to_version)
+    if to.slot is None or (kind == "update" and to.state != "published"):
+        gone = "removed" if to.slot is None else to.state
+        raise Refused(f"gold version {to_version} of {of.image!r} is {gone}", todo="Take a published version.")
+    at = now()
+    number = tx.add(
+        updates,
+        clone=clone,
+        image=of.image,
+        from_version=of.version,
+        to_version=to_version,
+        kind=kind,
+        state="planned",
+        record="",
+        error="",
+        created_at=at,
+        changed_at=at,
+    )
+    events.add(tx, f"{kind}-begun", f"clone:{clone}", update=number, from_version=of.version, to_version=to_version)
+    return get(tx, number)
+
+
+def find(tx: Tx, number: int) -> Update | None:
+    """The update, or ``None``."""
+    row = tx.first(sa.select(updates).where(updates.c.id == number))
+    return None if row is None else Update(*row)
+
+
+def get(tx: Tx, number: int) -> Update:
+    """:raises NotFound: there is none of that number."""
+    found = find(tx, number)
+    if found is None:
+        raise NotFound(f"there is no update {number}", todo="`goldroot update list` names those that there are.")
+    return found
+
+
+def in_flight(tx: Tx, clone: str) -> Update | None:
+    """The clone's update that has not ended, if there is one."""
+    row = tx.first(sa.select(updates).where(updates.c.clone == clone, updates.c.state.not_in(ENDED)))
+    return None if row is None else Update(*row)
+
+
+def every(tx: Tx, clone: str | None = None, *, state: State | None = None) -> list[Update]:
+    """All updates, oldest first; of one clone, in one state."""
+    query = sa.select(updates).order_by(updates.c.id)
+    if clone is not None:
+        query = query.where(updates.c.clone == clone)
+    if state is not None:
+        query = query.where(updates.c.state == state)
+    return [Update(*row) for row in tx.rows(query)]
+
+
+def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, error: str | None = None) -> Update:
+    """Move an update on.  Setting the state that it has already is no error: a step may be done twice.
+
+    :raises Refused: there is no way from its state to that one.
+    """
+    update = get(tx, number)
+    if update.state != state and update.state not in REACHED_FROM[state]:
+        raise Refused(
+            f"update {number} of clone {update.clone!r} is {update.state}: it cannot become {state}",
+            meaning="Nothing was changed.",
+        )
+    values = {key: value for key, value in (("record", record), ("error", error)) if value is not None}
+    tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now(), **values))
+    if update.state != state:
+        events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values)
+    return get(tx, number)
