@@ -1,0 +1,101 @@
+"""Three-way merge of text, line by line, by ``git merge-file``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+
+from goldroot.errors import ProgramFailed
+from goldroot.run import run
+
+#: As git does (and a little more than its 8000 bytes, so that git never calls binary what we call text).
+TEXT_PROBE = 8192
+
+#: git's own limit is just below a gigabyte; three versions this large are no text that anybody wrote.
+MAX_TEXT = 64 * 1024 * 1024
+
+#: ``git merge-file`` says how many conflicts there are, up to this; greater is an error.
+_MOST_CONFLICTS = 127
+
+_MARKERS = re.compile(rb"^(?:<{7,}|\|{7,}|={7,}|>{7,})", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class TextMerge:
+    """``merged`` is the result when ``clean``; else a text for a reviewer, with both sides between conflict markers,
+    or empty where the versions are too large to be merged."""
+
+    clean: bool
+    merged: bytes
+
+
+def is_text(data: bytes) -> bool:
+    """Whether content (or its first 8 KiB) is text: no NUL."""
+    return b"\0" not in data[:TEXT_PROBE]
+
+
+def merge_text(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
+    """Merge three versions of a text; bytes outside of the changes stay as they are (line ends, encoding).
+
+    :raises MissingProgram: both sides changed and git is not installed.
+    :raises ProgramFailed: git ended with an error (no space for its files, for example).
+    """
+    if gold in (base, clone):
+        return TextMerge(True, clone)
+    if clone == base:
+        return TextMerge(True, gold)
+    if not all(is_text(side) for side in (base, gold, clone)):
+        return TextMerge(False, b"")
+    if max(len(base), len(gold), len(clone)) > MAX_TEXT:
+        return TextMerge(False, b"")
+    return _merge_file(base, gold, clone)
+
+
+def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
+    sides = {"clone": clone, "base": base, "gold": gold}
+    labels = [word for side in sides for word in ("-L", side)]
+    with tempfile.TemporaryDirectory(prefix="goldroot-text-") as room:
+        for side, content in sides.items():
+            with open(os.path.join(room, side), "xb") as file:
+                file.write(content)
+        size = f"--marker-size={_marker_size(*sides.values())}"
+        done = run(
+            ["git", "merge-file", "-p", "-q", _style(), size, *labels, *sides],
+            ok=range(_MOST_CONFLICTS + 1),
+            env=_unconfigured(room),
+            cwd=room,
+        )
+    return TextMerge(done.status == 0, done.out)
+
+
+def _unconfigured(room: str) -> dict[str, str]:
+    """An environment in which no configuration, attributes or repository of anybody has a say."""
+    return {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CEILING_DIRECTORIES": os.path.dirname(os.path.realpath(room)),
+        "HOME": room,
+        "XDG_CONFIG_HOME": room,
+    }
+
+
+def _marker_size(*sides: bytes) -> int:
+    """Longer than any marker that the texts hold, so that a reviewer can tell ours from theirs; git's own is 7."""
+    return max([7, *(len(found) + 1 for side in sides for found in _MARKERS.findall(side))])
+
+
+@functools.cache
+def _style() -> str:
+    """``--zdiff3`` keeps common lines out of the conflict; git has it since 2.35."""
+    return "--zdiff3" if _version(run(["git", "--version"]).text()) >= (2, 35) else "--diff3"
+
+
+def _version(said: str) -> tuple[int, int]:
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None:
+        raise ProgramFailed(f"git does not say which version it is: {said.strip()!r}")
+    return int(found[1]), int(found[2])
