@@ -1,0 +1,64 @@
+"""``goldroot init``, and the option by which every other command finds its site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option
+
+if TYPE_CHECKING:
+    from goldroot.image.site import Site
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def site_option(command: F) -> F:
+    """Adds ``--site`` (parameter ``site_dir``); see :func:`open_site`."""
+    return click.option(
+        "--site",
+        "site_dir",
+        metavar="DIR",
+        help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
+    )(command)
+
+
+def open_site(site_dir: str | None) -> Site:
+    """The site of a command; it is closed when the command ends."""
+    from goldroot.image.site import Site
+
+    site = Site.open(site_dir)
+    if context := click.get_current_context(silent=True):
+        context.call_on_close(site.close)
+    return site
+
+
+@click.command()
+@click.argument("directory", type=click.Path())
+@plan_option
+@json_option
+def init(directory: str, plan_only: bool, as_json: bool) -> None:
+    """Make a site in DIRECTORY: configuration, catalog, signing key, and a store where each disk is a directory.
+
+    A site that is there already is completed; nothing in it is replaced.
+
+    \b
+    Example:
+      goldroot init /srv/goldroot
+      goldroot image import debian --from bookworm.tar --site /srv/goldroot
+    """
+    from goldroot.image.site import init_site, plan_init
+
+    made = plan_init(directory)
+    if not plan_only:
+        init_site(directory).close()
+
+    def say() -> None:
+        for path in made:
+            print(("would make " if plan_only else "made ") + path)
+        if not made:
+            print(f"{directory} is a complete site; nothing to do.")
+
+    emit(as_json, {"made": made, "plan": plan_only}, say)

@@ -1,0 +1,135 @@
+"""A site: made once, found again, locked by one command at a time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, NotFound
+from goldroot.image.site import Site, init_site, plan_init
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return init_site(str(tmp_path / "site"))
+
+
+def test_a_new_site_is_complete(site: Site) -> None:
+    assert site.config.slots == 3
+    assert site.config.fallback_days == 14
+    assert site.host.machines() == []
+    with site.catalog.read():
+        pass
+    assert stat.S_IMODE(os.stat(site.path("keys", "site")).st_mode) == 0o600
+
+
+def test_making_it_again_changes_nothing(site: Site) -> None:
+    key = Path(site.path("keys", "site")).read_bytes()
+    Path(site.path("goldroot.toml")).write_text("slots = 5\n")
+    again = init_site(site.root)
+    assert again.config.slots == 5
+    assert Path(site.path("keys", "site")).read_bytes() == key
+    assert plan_init(site.root) == []
+
+
+def test_a_making_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "site" / "keys").mkdir(parents=True)
+    (tmp_path / "site" / "keys" / "site.new").write_text("half a key")
+    site = init_site(str(tmp_path / "site"))
+    site.key.verify(b"x", site.key.sign(b"x"), "a test")
+
+
+def test_other_directories_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("dear")
+    with pytest.raises(BadInput, match=r"not empty \(it holds letter\)"):
+        init_site(str(tmp_path))
+    with pytest.raises(BadInput, match="not a directory"):
+        plan_init(str(tmp_path / "letter"))
+    assert os.listdir(tmp_path) == ["letter"]
+
+
+def test_it_is_found_from_within_and_by_name(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOLDROOT_SITE", raising=False)
+    monkeypatch.chdir(site.path("store"))
+    assert Site.open().root == site.root
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFound, match="no goldroot site here"):
+        Site.open()
+    assert Site.open(str(tmp_path / "site")).root == site.root
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    assert Site.open().root == site.root
+    with pytest.raises(NotFound, match="is not a goldroot site"):
+        Site.open(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("slots = 1", 1, "2 or more"),
+        ("slots = true", 1, "whole number"),
+        ("\nslot = 4", 2, "unknown key 'slot'"),
+        ('[host]\nkind = "cloud"', 2, "no kind of host"),
+        ('[images.debian]\ntests = "x"', 2, "list of texts"),
+        ("[images.debian]\ntests = [3]", 2, "list of texts"),
+        ("[images.Debian]\n", 1, "image's name"),
+        ('[clones.web1]\ngatway = "192.0.2.1"', 2, "unknown key 'gatway'"),
+        ("[clones.web_1]\n", 1, "clone's name"),
+        ("slots = 3\nslots = 4", 2, "not valid TOML"),
+    ],
+)
+def test_mistakes_in_the_configuration_have_a_line(site: Site, text: str, line: int, said: str) -> None:
+    Path(site.path("goldroot.toml")).write_text(text)
+    with pytest.raises(BadPolicy, match=said) as caught:
+        Site.open(site.root)
+    assert caught.value.line == line
+
+
+def test_what_the_configuration_says(site: Site) -> None:
+    text = (
+        'slots = 4\n[images.debian]\nchecks = ["sshd -t"]\npolicy = "p.toml"\n[clones.web1]\naddress = "192.0.2.9/24"\n'
+    )
+    Path(site.path("goldroot.toml")).write_text(text)
+    config = Site.open(site.root).config
+    assert config.image("debian").checks == ("sshd -t",)
+    assert config.image("debian").policy == site.path("p.toml")
+    assert config.image("other").slots == config.image("debian").slots == 4
+    assert config.clone("web1").address == "192.0.2.9/24"
+    assert config.clone("web2").address == ""
+
+
+def test_two_commands_at_once(site: Site) -> None:
+    """The second one is told who holds the thing; a killed holder holds nothing."""
+    code = (
+        "import sys, time\nfrom goldroot.image.site import Site\n"
+        f"with Site.open({site.root!r}).lock('clone-web1', doing='update of web1'):\n"
+        "    print('ready', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        with (
+            pytest.raises(Busy, match=rf"clone-web1 .* process {other.pid} \(update of web1\)"),
+            site.lock("clone-web1"),
+        ):
+            pass
+        with site.lock("clone-web2"):
+            pass
+        other.kill()
+    with site.lock("clone-web1", wait=5):
+        pass
+
+
+def test_signatures_hold_for_what_was_signed_alone(site: Site, tmp_path: Path) -> None:
+    signature = site.key.sign(b"document")
+    site.key.verify(b"document", signature, "it")
+    for document, signed in ((b"documenT", signature), (b"document", "nonsense"), (b"document", "")):
+        with pytest.raises(BadSignature):
+            site.key.verify(document, signed, "it")
+    other = init_site(str(tmp_path / "other"))
+    with pytest.raises(BadSignature):
+        site.key.verify(b"document", other.key.sign(b"document"), "it")
