@@ -1,0 +1,135 @@
+"""A file tree as data: the manifest.
+
+A manifest holds one row for each path, in tree order, in columns (:mod:`goldroot.tree.columns`); on disk it is the file
+that :mod:`goldroot.tree.manifest_file` draws.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+from goldroot.tree import manifest_file
+from goldroot.tree.columns import Columns, Row, fill
+from goldroot.tree.entry import FILE, Entry, tree_key
+from goldroot.tree.names import path_text
+
+
+@dataclass(frozen=True, slots=True)
+class Squashed:
+    """The owner that the files really have, where goldroot had no right to give them the recorded one."""
+
+    uid: int
+    gid: int
+
+
+class Manifest:
+    """One tree's rows, never changed once made.
+
+    ``squashed`` is set where the tree was written without the right to give files away: the rows then hold the owners
+    that the files should have.
+    """
+
+    __slots__ = ("_content_ends", "_path_ends", "columns", "squashed")
+
+    def __init__(self, columns: Columns, squashed: Squashed | None = None) -> None:
+        self.columns = columns
+        self.squashed = squashed
+        self._path_ends: array[int] | None = None
+        self._content_ends: array[int] | None = None
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Row | Entry], squashed: Squashed | None = None) -> Manifest:
+        """The manifest of rows that stand in tree order, each path once."""
+        return cls(fill(rows), squashed)
+
+    @classmethod
+    def load(cls, file: str | bytes | os.PathLike[str]) -> Manifest:
+        """Read a manifest file.  Nothing in it is believed before it was checked.
+
+        :raises BadInput: it is missing, damaged, or not a manifest.
+        :raises NewerVersion: a newer goldroot wrote it.
+        """
+        columns, owner = manifest_file.load(file)
+        return cls(columns, Squashed(*owner) if owner else None)
+
+    def save(self, file: str | bytes | os.PathLike[str]) -> None:
+        """Write the manifest file, whole or not at all.
+
+        :raises NoSpace: the file system is full.
+        :raises NoPermission: the directory cannot be written.
+        """
+        owner = (self.squashed.uid, self.squashed.gid) if self.squashed else None
+        manifest_file.save(file, self.columns, owner)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal rows, signatures included."""
+        if not isinstance(other, Manifest):
+            return NotImplemented
+        return len(self) == len(other) and all(map(tuple.__eq__, self.rows(), other.rows()))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def rows(self) -> Iterator[Row]:
+        """All rows as plain tuples in Entry order, in tree order, made as they are asked for."""
+        return self.columns.rows()
+
+    def paths(self) -> Iterator[bytes]:
+        """All paths, in tree order."""
+        return self.columns.each_path()
+
+    def entry(self, index: int) -> Entry:
+        """The row at a place from 0."""
+        c = self.columns
+        ends = self._offsets_of_contents()
+        return Entry(
+            self._path(index), c.kinds[index], c.modes[index], c.uids[index], c.gids[index], c.sizes[index],
+            c.mtimes[index], c.contents[ends[index] : ends[index + 1]], c.xattr_sets[c.xattrs[index]], c.flags[index],
+            c.projects[index], c.groups[index], c.inodes[index], c.ctimes[index],
+        )  # fmt: skip
+
+    def get(self, path: bytes) -> Entry | None:
+        """The row of a path, ``None`` where there is none."""
+        self._offsets_of_paths()
+        index = bisect_left(range(len(self)), tree_key(path), key=lambda place: tree_key(self._path(place)))
+        return self.entry(index) if index < len(self) and self._path(index) == path else None
+
+    def digest(self) -> str:
+        """Hex SHA-256 of all but the signatures (inode, ctime): equal for equal trees, wherever they stand."""
+        return manifest_file.digest(self.columns)
+
+    def as_json_rows(self) -> Iterator[dict[str, object]]:
+        """Rows for ``--json``: paths and links as :func:`path_text` writes them, digests and attributes in hex."""
+        return map(_as_json, self.rows())
+
+    def _path(self, index: int) -> bytes:
+        ends = self._offsets_of_paths()
+        return self.columns.paths[ends[index] : ends[index + 1] - 1]
+
+    def _offsets_of_paths(self) -> array[int]:
+        if self._path_ends is None:
+            ends = accumulate(self.paths(), lambda end, path: end + len(path) + 1, initial=0)
+            self._path_ends = array("Q", ends)
+        return self._path_ends
+
+    def _offsets_of_contents(self) -> array[int]:
+        if self._content_ends is None:
+            self._content_ends = array("Q", accumulate(self.columns.content_sizes, initial=0))
+        return self._content_ends
+
+
+def _as_json(row: Row) -> dict[str, object]:
+    entry = Entry._make(row)
+    shown: dict[str, object] = entry._asdict()
+    shown["path"] = path_text(entry.path)
+    shown["mode"] = f"{entry.mode:04o}"
+    shown["content"] = entry.content.hex() if entry.kind == FILE else path_text(entry.content)
+    shown["xattrs"] = {path_text(name): value.hex() for name, value in entry.xattrs}
+    return shown

@@ -1,0 +1,23 @@
+"""What a person should know about a scan or a copy and need not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+#: Called with the number of entries done since the last call.
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One remark.
+
+    Kinds of a scan: ``other-file-system``, ``time-out-of-range``, ``vanished``, ``changed-while-read``.  Kinds of a
+    copy: ``owner-not-kept``, ``mode-not-kept``, ``xattr-not-kept``, ``flags-not-kept``, ``device-not-made``.
+    """
+
+    kind: str  #: a word for a program
+    path: bytes  #: relative to the tree; ``b""`` where it concerns the tree or no one path
+    text: str  #: for a person; no secrets
+    data: Mapping[str, object] = field(default_factory=dict)

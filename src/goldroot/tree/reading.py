@@ -1,0 +1,135 @@
+"""Reading what a status does not tell of an entry: content, link, extended attributes, flags, project.
+
+A file is opened once and read to its end, and the status that it has then must be the one that the walk saw: so what was
+read is what was there.  Nothing but a file or a directory is ever opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import NamedTuple
+
+from goldroot.tree.cursor import Cursor, split
+from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FILE, LINK, Xattrs
+from goldroot.tree.inode import beside, read_flags, read_xattrs
+from goldroot.tree.problems import changed, read_problem
+
+#: O_NONBLOCK: should a FIFO stand where a file was, opening it must not wait.
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+#: Bytes read at once; a file up to this size is read in one call.
+BLOCK_SIZE = 1 << 18
+
+
+class Wanted(NamedTuple):
+    """An entry to read, with the signature that it must have."""
+
+    path: bytes
+    kind: str
+    size: int
+    inode: int
+    ctime: int
+
+
+class Found(NamedTuple):
+    """What was read of an entry."""
+
+    content: bytes
+    xattrs: Xattrs
+    flags: int
+    project: int
+
+
+class Reader:
+    """Reads entries of the tree whose directory is open as ``root``."""
+
+    def __init__(self, root: int, shown: bytes, *, contents: bool) -> None:
+        self._shown = shown
+        self._contents = contents
+        self._cursor = Cursor(root)
+        self._has_flags = True
+        self._extra = os.O_NOATIME
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    def read(self, wanted: Wanted) -> Found:
+        """Read one entry.
+
+        :raises NoPermission: it cannot be read.
+        :raises TreeChanged: it is not what the walk saw.
+        """
+        try:
+            if wanted.kind == FILE:
+                return self._file(wanted)
+            if wanted.kind == DIRECTORY:
+                return self._directory(wanted)
+            return self._other(wanted)
+        except OSError as error:
+            raise read_problem(error, self._shown, wanted.path) from error
+
+    def _file(self, wanted: Wanted) -> Found:
+        directory, name = split(wanted.path)
+        fd = self._open(name, self._cursor.at(directory))
+        try:
+            xattrs = read_xattrs(fd)
+            flags, project = self._flags(fd)
+            content = _digest(fd, wanted.size) if self._contents else b""
+            self._check(wanted, os.fstat(fd))
+        finally:
+            os.close(fd)
+        return Found(content, xattrs, flags, project)
+
+    def _open(self, name: bytes, directory: int) -> int:
+        """Open a file, without a trace in its atime where the caller's rights allow that."""
+        try:
+            return os.open(name, OPEN_FILE | self._extra, dir_fd=directory)
+        except PermissionError:
+            if not self._extra:
+                raise
+        fd = os.open(name, OPEN_FILE, dir_fd=directory)
+        self._extra = 0
+        return fd
+
+    def _directory(self, wanted: Wanted) -> Found:
+        fd = self._cursor.at(wanted.path)
+        found = Found(b"", read_xattrs(fd), *self._flags(fd))
+        self._check(wanted, os.fstat(fd))
+        return found
+
+    def _other(self, wanted: Wanted) -> Found:
+        name = split(wanted.path)[1]
+        directory = self._cursor.at(split(wanted.path)[0])
+        content = os.readlink(name, dir_fd=directory) if wanted.kind == LINK else b""
+        xattrs = read_xattrs(beside(directory, name))
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if wanted.kind in (CHAR, BLOCK):
+            content = b"%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))
+        self._check(wanted, status)
+        return Found(content, xattrs, 0, 0)
+
+    def _flags(self, fd: int) -> tuple[int, int]:
+        if self._has_flags:
+            found = read_flags(fd)
+            if found is not None:
+                return found
+            self._has_flags = False  # one tree is one file system
+        return 0, 0
+
+    def _check(self, wanted: Wanted, status: os.stat_result) -> None:
+        if status.st_ctime_ns != wanted.ctime or status.st_ino != wanted.inode:
+            raise changed(self._shown, wanted.path)
+
+
+def _digest(fd: int, size: int) -> bytes:
+    """SHA-256 of an open file; ``size`` is what it should have."""
+    if size < BLOCK_SIZE:
+        return hashlib.sha256(os.read(fd, size + 1)).digest() if size else _EMPTY
+    total = hashlib.sha256()
+    buffer = memoryview(bytearray(BLOCK_SIZE))
+    while count := os.readv(fd, [buffer]):
+        total.update(buffer[:count])
+    return total.digest()
+
+
+_EMPTY = hashlib.sha256().digest()

@@ -1,0 +1,102 @@
+"""Scanning: a directory on disk becomes a manifest.
+
+A scan walks the tree once (:mod:`goldroot.tree.walk`), takes from an earlier manifest what has not changed since
+(:mod:`goldroot.tree.reuse`), and reads only the rest (:mod:`goldroot.tree.reading`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from goldroot.tree.bulk import read_all
+from goldroot.tree.cursor import Cursor, split
+from goldroot.tree.entry import FILE
+from goldroot.tree.manifest import Manifest
+from goldroot.tree.notes import Note, Progress
+from goldroot.tree.problems import changed, open_tree, read_problem
+from goldroot.tree.reading import Wanted
+from goldroot.tree.reuse import Facts, Missing, without_racy
+from goldroot.tree.walk import IS_FILE, TYPE, Walk
+
+Root = str | bytes | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A tree as it was found, and what a person should know about it."""
+
+    manifest: Manifest
+    notes: tuple[Note, ...]
+
+
+def scan(
+    root: Root,
+    *,
+    known: Manifest | None = None,
+    contents: bool = True,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    live: bool = False,
+) -> Scan:
+    """Read a tree into a manifest.  Nothing below ``root`` is followed, and no other file system entered.
+
+    :param known: an earlier manifest of this tree, or of the one it was cloned from block by block: entries whose
+        inode, ctime, size and mtime are equal are taken from it without being opened.
+    :param contents: ``False`` leaves out the hashes of files that are not known.
+    :param jobs: processes at once; ``None``: one for each processor.
+    :param progress: called with numbers of entries, first as they are found, then as they are read.
+    :param live: the tree belongs to a running system: what vanishes is left out, with a note.
+    :raises BadInput: there is no directory.
+    :raises NoPermission: something cannot be read; the error names it.
+    :raises TreeChanged: something changed while it was read.
+    """
+    shown = os.fsencode(root)
+    started = time.time_ns()
+    top = open_tree(root)
+    try:
+        walk = Walk(top, shown, live=live, progress=progress)
+        columns = walk.run()
+        facts = Facts(columns, known.columns if known else None, contents=contents)
+        entries = Missing(columns, facts.missing)
+        for part in read_all(top, shown, entries, contents=contents, jobs=jobs, progress=progress):
+            facts.take(part)
+    finally:
+        os.close(top)
+    facts.into(columns)
+    columns.ctimes = without_racy(columns.ctimes, started)
+    return Scan(Manifest(columns, known.squashed if known else None), tuple(walk.notes))
+
+
+def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -> dict[bytes, bytes]:
+    """The SHA-256 digests of some files of a tree.
+
+    :raises TreeChanged: one is gone, is no file any more, or changed while it was read.
+    :raises NoPermission: one cannot be read.
+    """
+    shown = os.fsencode(root)
+    top = open_tree(root)
+    try:
+        wanted = list(_as_they_are(top, shown, sorted(paths)))
+        parts = read_all(top, shown, wanted, contents=True, jobs=jobs)
+    finally:
+        os.close(top)
+    digests = (content for part in parts for content in part.contents)
+    return {entry.path: digest for entry, digest in zip(wanted, digests, strict=True)}
+
+
+def _as_they_are(top: int, shown: bytes, paths: Sequence[bytes]) -> Iterator[Wanted]:
+    cursor = Cursor(top)
+    try:
+        for path in paths:
+            directory, name = split(path)
+            status = os.stat(name, dir_fd=cursor.at(directory), follow_symlinks=False)
+            if status.st_mode & TYPE != IS_FILE:
+                raise changed(shown, path)
+            yield Wanted(path, FILE, status.st_size, status.st_ino, status.st_ctime_ns)
+    except OSError as error:
+        raise read_problem(error, shown, path) from error
+    finally:
+        cursor.close()
