@@ -1,0 +1,58 @@
+"""What a person may see of a request and of an answer: everything but passwords."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from goldroot.hosts.zvm.directory import redact
+from goldroot.hosts.zvm.smapi.decode import Reply
+from goldroot.hosts.zvm.smapi.encode import CHARSET, named
+from goldroot.hosts.zvm.smapi.outcome import MASK, scrubbed
+from goldroot.hosts.zvm.smapi.table import Layout, Param
+
+
+def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]:
+    """The parameters in wire order, as they would be sent, defaults included.
+
+    :raises UsageError: as ``encode_request`` does.
+    """
+    given = named(layout, params)
+    return {param.name: _param(layout, param, given.get(param.name)) for param in layout.params}
+
+
+def shown_values(layout: Layout, reply: Reply) -> dict[str, Any]:
+    """The values of an answer as plain data (dicts, lists, texts, numbers; bytes as hex)."""
+    mask = "directory" in layout.flags
+    return {name: _plain(value, mask) for name, value in reply.values.items()}
+
+
+def _param(layout: Layout, param: Param, value: object) -> Any:
+    if value is None:
+        return param.default
+    if param.secret:
+        return MASK if value else ""
+    if "directory" in layout.flags and isinstance(value, list | tuple):
+        return masked(item if isinstance(item, str) else bytes(item).decode(CHARSET) for item in value)
+    return _plain(value, mask=False)
+
+
+def masked(records: Iterable[str]) -> list[str]:
+    """Directory records or keywords with their passwords masked, one for one."""
+    return [_masked(record) for record in records]
+
+
+def _masked(record: str) -> str:
+    shown = redact.text(record.encode(CHARSET, "replace"))
+    return scrubbed(shown, ()).rstrip()
+
+
+def _plain(value: object, mask: bool) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name), mask) for item in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item, mask) for item in value]
+    return _masked(value) if mask and isinstance(value, str) else value
