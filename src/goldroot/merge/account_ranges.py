@@ -1,0 +1,116 @@
+"""Ranges of subordinate numbers (subuid(5), subgid(5)): gold's and the clone's must not come to overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from goldroot.tree.accounts import LAST_NUMBER, Key, number_of
+
+from .account_questions import PROPOSAL, Questions, etc, shown
+from .model import CLONE, CONTENT, GOLD, Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A record's range in the three tables and the result, each as ``start:count``; None where it is in none."""
+
+    key: Key
+    base: bytes | None
+    gold: bytes | None
+    clone: bytes | None
+    value: bytes
+
+    @property
+    def from_clone(self) -> bool:
+        return self.value == self.clone
+
+    @property
+    def from_gold(self) -> bool:
+        return self.value == self.gold
+
+
+def span(value: bytes) -> tuple[int, int]:
+    """First number, and the one behind the last, of ``start:count``."""
+    start, _, length = value.partition(b":")
+    return int(start), int(start) + int(length)
+
+
+def overlap(one: bytes, other: bytes) -> bool:
+    """Whether two ranges have a number in common."""
+    (low, high), (start, end) = span(one), span(other)
+    return max(low, start) < min(high, end)
+
+
+def settle_ranges(
+    file: str, ranges: Sequence[Range], known: Iterable[bytes], first: int, ask: Questions
+) -> dict[Key, bytes | None]:
+    """The ranges that change because gold's and the clone's overlap: the new value, None for a line that goes.
+
+    :param known: every range of the three tables, which a proposed one keeps clear of.
+    :param first: where free ranges are looked for (``SUB_UID_MIN``).
+    """
+    settled: dict[Key, bytes | None] = {}
+    used = [*known, *(item.value for item in ranges)]
+    stay = [item for item in ranges if item.from_clone]
+    for item in ranges:
+        rivals = [] if item.from_clone else [other for other in stay if _collide(item, other)]
+        if not rivals:
+            continue
+        free = free_range(used, item.value, first)
+        match _ask(file, item, rivals, used, free, ask):
+            case "clone":
+                settled[item.key] = item.clone
+            case "gold":
+                for rival in rivals:
+                    settled[rival.key] = free_range(used, rival.value, first)
+                    used.append(settled[rival.key] or b"0:0")
+            case "proposal":
+                settled[item.key] = free
+            case own:
+                settled[item.key] = own.encode()
+        used.append(settled.get(item.key) or b"0:0")
+    return settled
+
+
+def _collide(item: Range, other: Range) -> bool:
+    together = item.from_gold and other.from_gold
+    return item.key != other.key and not together and overlap(item.value, other.value)
+
+
+def _ask(
+    file: str, item: Range, rivals: Sequence[Range], used: Sequence[bytes], free: bytes | None, ask: Questions
+) -> str:
+    names = b",".join(b"%s:%s" % (rival.key.text, rival.value) for rival in rivals)
+    conflict = Conflict(
+        etc(file),
+        f"accounts:{shown(item.key.text)}:range",
+        "range-overlap",
+        (item.base or b"", item.value, names),
+        (PROPOSAL, CLONE, GOLD),
+        PROPOSAL,
+        f"gold's range {shown(item.value)} of {shown(item.key.text)} overlaps {shown(names)};"
+        f" proposed: {shown(free) if free else 'no range, none is free'}",
+    )
+    decision = ask.ask(conflict, lambda value: _trouble(value, used))
+    if decision.take == CONTENT and decision.content is not None:
+        return decision.content.decode("ascii")
+    return decision.take
+
+
+def _trouble(value: bytes, used: Iterable[bytes]) -> str:
+    start, _, length = value.partition(b":")
+    if number_of(start) is None or number_of(length) is None:
+        return "a range is start:count"
+    return "it overlaps another range" if any(overlap(value, other) for other in used) else ""
+
+
+def free_range(used: Iterable[bytes], like: bytes, first: int) -> bytes | None:
+    """The lowest range as long as ``like``, from ``first`` on, clear of all in ``used``; None where there is none."""
+    low, high = span(like)
+    length, start = high - low, first
+    for begin, end in sorted(span(value) for value in used):
+        if begin < end and begin >= start + length:
+            break
+        start = max(start, end) if begin < end else start
+    return b"%d:%d" % (start, length) if start + length - 1 <= LAST_NUMBER else None

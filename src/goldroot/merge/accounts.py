@@ -1,0 +1,271 @@
+"""Merging the account tables of three systems, and giving every name of the result its number.
+
+The six files are merged by record and by field.  Owners are names: a file's owner is what its own tree's table calls
+the number, and the merged tables say which number that name has in the result (``AccountsMerge.users``, ``.groups``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from goldroot.tree.accounts import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key, LoginDefs, Ranges
+
+from .account_fields import LAYOUT, NUMBER, Pieces, RecordMerger, Sides, pieces
+from .account_lines import Absent, merge_order, three_way
+from .account_numbers import Claim, Numbering
+from .account_presence import KEPT, Presence, RecordPresence, Side, absent_users
+from .account_questions import Questions
+from .account_ranges import Range, settle_ranges
+from .account_report import Renumbered, report
+from .model import CLONE, Conflict, Decisions, Note
+
+__all__ = ["AccountsMerge", "Renumbered", "merge_accounts"]
+
+Tables = tuple[AccountTables, AccountTables, AccountTables]
+
+
+@dataclass(frozen=True)
+class AccountsMerge:
+    """The merged account tables.
+
+    ``users`` and ``groups`` hold every name of the result, and every name in use that the result has no account of.
+    """
+
+    files: Mapping[str, bytes | None]  #: the six files by name; None where the result has no such file
+    users: Mapping[bytes, int]
+    groups: Mapping[bytes, int]
+    conflicts: list[Conflict] = field(default_factory=list)  #: what nobody has decided yet
+    notes: list[Note] = field(default_factory=list)
+    renumbered: list[Renumbered] = field(default_factory=list)
+    #: A number without a name on the clone -> the number to write instead, where a person decided so.
+    bare_users: Mapping[int, int] = field(default_factory=dict)
+    bare_groups: Mapping[int, int] = field(default_factory=dict)
+
+
+def merge_accounts(
+    base: AccountTables,
+    gold: AccountTables,
+    clone: AccountTables,
+    *,
+    users_in_use: Set[bytes] = frozenset(),
+    groups_in_use: Set[bytes] = frozenset(),
+    clone_bare_uids: Set[int] = frozenset(),
+    clone_bare_gids: Set[int] = frozenset(),
+    decisions: Decisions | None = None,
+    prefer: str = CLONE,
+) -> AccountsMerge:
+    """Merge the account tables of base, gold and clone.
+
+    :param users_in_use: names of users that the files and ACL entries of the result name; their accounts stay.
+    :param groups_in_use: the same for groups.
+    :param clone_bare_uids: numbers of users on the clone's files that its own tables give no name.
+    :param clone_bare_gids: the same for groups.
+    :param decisions: answers to conflicts by their key.
+    :param prefer: the side that stands at a conflict, ``"clone"`` or ``"gold"``.
+    """
+    ask = Questions(decisions or {}, prefer)
+    merger = _Merger((base, gold, clone), ask)
+    merger.merge_records(users_in_use, groups_in_use)
+    return merger.numbered(users_in_use, groups_in_use, clone_bare_uids, clone_bare_gids)
+
+
+class _File:
+    """One merged file: its records by name of field, and the odd lines, in no order yet."""
+
+    def __init__(self, file: str, tables: Tables) -> None:
+        self.file = file
+        self.tables = tables
+        self.base, self.gold, self.clone = (side.table(file) for side in tables)
+        self.records: dict[Key, Pieces] = {}
+        self.odd: set[Key] = set()
+
+    def merge(self, fates: Mapping[bytes, str], absent: Absent, ask: Questions) -> None:
+        """Decide for every line whether it is in the result, and with which fields."""
+        presence = RecordPresence(self.file, fates, ask)
+        records = RecordMerger(self.file, self.tables, absent, ask)
+        for key in self._keys():
+            if key.odd:
+                if three_way(key in self.base.lines, key in self.gold.lines, key in self.clone.lines):
+                    self.odd.add(key)
+                continue
+            merged = self._record(key, presence, records)
+            if merged is not None:
+                self.records[key] = merged
+
+    def _record(self, key: Key, presence: RecordPresence, records: RecordMerger) -> Pieces | None:
+        sides = self.sides(key)
+        if sides.gold is not None and sides.clone is not None:
+            return records.merge(key, sides)
+        base = pieces(self.tables[0], self.file, sides.base)
+        if sides.clone is not None:
+            clone = pieces(self.tables[2], self.file, sides.clone)
+            return records.alone(None, clone) if presence.clone_only(key, base, clone) else None
+        if sides.gold is not None:
+            gold = pieces(self.tables[1], self.file, sides.gold)
+            return records.alone(gold, None) if presence.gold_only(key, base, gold) else None
+        return None
+
+    def _keys(self) -> list[Key]:
+        """Every line that gold or the clone has, the clone's first."""
+        return list(dict.fromkeys([*self.clone.lines, *self.gold.lines]))
+
+    def sides(self, key: Key) -> Sides:
+        return Sides(self.base.lines.get(key), self.gold.lines.get(key), self.clone.lines.get(key))
+
+    def claims(self, fates: Mapping[bytes, str]) -> list[Claim]:
+        """The numbers that the records of passwd or group lay claim to."""
+        found = []
+        for key in self.records:
+            sides = self.sides(key)
+            base, gold, clone = (None if line is None else int(line[2]) for line in sides)
+            found.append(Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) == KEPT))
+        return found
+
+    def render(self, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes | None:
+        """The file's bytes; ``gids`` gives passwd's references to groups their numbers."""
+        result = self.records.keys() | self.odd
+        order = merge_order(self.base.keys, self.gold.keys, self.clone.keys, result)
+        if not order and not three_way(self.base.present, self.gold.present, self.clone.present):
+            return None
+        lines = [key.text if key.odd else self._line(key, numbers, gids) for key in order]
+        newline = three_way(self.base.newline, self.gold.newline, self.clone.newline)
+        return b"\n".join(lines) + (b"\n" if newline and lines else b"")
+
+    def _line(self, key: Key, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes:
+        sides = self.sides(key)
+        record = self.records[key]
+        parts: list[bytes | None] = [key.text]
+        for one in LAYOUT[self.file]:
+            if one.kind == NUMBER:
+                parts.append(sides.number_text(one.first, numbers[key]))
+            elif self.file == PASSWD and one.name == "gid":
+                parts.append(sides.number_text(one.first, gids[record["gid"] or b""]))
+            else:
+                parts.append(record[one.name])
+        while parts[-1] is None:
+            parts.pop()
+        return b":".join(part or b"" for part in parts)
+
+
+class _Merger:
+    """The six files of one merge, in the order in which one needs another."""
+
+    def __init__(self, tables: Tables, ask: Questions) -> None:
+        self.tables = tables
+        self.ask = ask
+        self.files = {file: _File(file, tables) for file in ACCOUNT_FILES}
+        self.user_fates: Mapping[bytes, str] = {}
+        self.group_fates: Mapping[bytes, str] = {}
+
+    def merge_records(self, users_in_use: Set[bytes], groups_in_use: Set[bytes]) -> None:
+        """Merge all files but for the numbers of accounts."""
+        base, gold, clone = (Side(tables) for tables in self.tables)
+        presence = Presence(base, gold, clone, self.ask)
+        self.user_fates = presence.users(users_in_use)
+        absent = absent_users(self.user_fates)
+        self.files[PASSWD].merge(self.user_fates, absent, self.ask)
+        self.group_fates = presence.groups(groups_in_use | self.primary_groups())
+        for file in ACCOUNT_FILES[1:]:
+            fates = self.group_fates if file in (GROUP, GSHADOW) else self.user_fates
+            self.files[file].merge(fates, absent, self.ask)
+
+    def primary_groups(self) -> set[bytes]:
+        """What passwd's gids of the result mean: names of groups, or ``#N``."""
+        return {record["gid"] or b"" for record in self.files[PASSWD].records.values()}
+
+    def numbered(
+        self, users_in_use: Set[bytes], groups_in_use: Set[bytes], bare_uids: Set[int], bare_gids: Set[int]
+    ) -> AccountsMerge:
+        """Number the accounts, and write the files."""
+        defs = _merged_defs(self.tables)
+        references = self.primary_groups()
+        bare_gids = bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
+        users = self._number(PASSWD, "uid", defs.users, self.user_fates, bare_uids)
+        groups = self._number(GROUP, "gid", defs.groups, self.group_fates, bare_gids)
+        user_numbers = self._names(users, users_in_use, [side.users for side in self.tables])
+        group_numbers = self._names(groups, groups_in_use | references, [side.groups for side in self.tables])
+        bare_users = _ask_bare(users, bare_uids, user_numbers)
+        bare_groups = _ask_bare(groups, bare_gids, group_numbers)
+        self._settle_ranges(defs)
+        renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
+        renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
+        gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        return AccountsMerge(
+            {
+                name: file.render((users if name == PASSWD else groups).numbers, gids)
+                for name, file in self.files.items()
+            },
+            user_numbers,
+            group_numbers,
+            self.ask.conflicts,
+            self.ask.notes,
+            renumbered,
+            {number: moved for number, moved in bare_users.items() if moved != number},
+            {number: moved for number, moved in bare_groups.items() if moved != number},
+        )
+
+    def _number(
+        self, file: str, field_name: str, ranges: Ranges, fates: Mapping[bytes, str], bare: Set[int]
+    ) -> Numbering:
+        taken = set(bare)
+        for tables in self.tables:
+            for line in tables.table(file).lines.values():
+                fields = line[0].split(b":") if len(line) == 1 else line
+                taken.update(int(part) for part in fields[2:3] if part.isdigit() and len(part) < 20)
+        numbering = Numbering(file, field_name, ranges, taken, self.ask)
+        numbering.assign(self.files[file].claims(fates))
+        return numbering
+
+    def _names(
+        self, numbering: Numbering, in_use: Set[bytes], tables: list[Mapping[bytes, int]]
+    ) -> dict[bytes, int]:
+        """Each name's number; also of names that are used and have no account in the result."""
+        numbers = {key.text: number for key, number in numbering.numbers.items() if key.nth == 0}
+        for name in sorted(in_use - numbers.keys()):
+            base, gold, clone = (side.get(name) for side in tables)
+            if base is not None or gold is not None or clone is not None:
+                numbers[name] = numbering.reserve(Claim(Key(name, 0), base, gold, clone))
+        return numbers
+
+    def _settle_ranges(self, defs: LoginDefs) -> None:
+        for file, first in (("subuid", defs.sub_users[0]), ("subgid", defs.sub_groups[0])):
+            merged = self.files[file]
+            ranges = [_range(key, merged.sides(key), record["range"] or b"") for key, record in merged.records.items()]
+            known = (
+                b":".join(fields[1:]) for tables in self.tables for _, fields in tables.table(file).records()
+            )
+            for key, value in settle_ranges(file, ranges, known, first, self.ask).items():
+                if value is None:
+                    del merged.records[key]
+                else:
+                    merged.records[key] = {"range": value}
+
+
+def _ask_bare(numbering: Numbering, bare: Set[int], names: Mapping[bytes, int]) -> dict[int, int]:
+    """What becomes of numbers that had no name and have one in the result."""
+    named = {number for key, number in numbering.numbers.items() if key.nth == 0}
+    return {number: numbering.bare(number, names) for number in sorted(bare & named)}
+
+
+def _range(key: Key, sides: Sides, value: bytes) -> Range:
+    base, gold, clone = (None if line is None else b":".join(line[1:]) for line in sides)
+    return Range(key, base, gold, clone, value)
+
+
+def _reference(name: bytes, groups: Mapping[bytes, int], bare: Mapping[int, int]) -> int:
+    """The number to write for what passwd's gid means."""
+    if name.startswith(b"#"):
+        return bare.get(int(name[1:]), int(name[1:]))
+    return groups[name]
+
+
+def _merged_defs(tables: Tables) -> LoginDefs:
+    """login.defs of the result, value by value: the file itself is merged as text."""
+    base, gold, clone = (side.login_defs for side in tables)
+    return LoginDefs(
+        Ranges(*map(three_way, base.users, gold.users, clone.users)),
+        Ranges(*map(three_way, base.groups, gold.groups, clone.groups)),
+        three_way(base.sub_users, gold.sub_users, clone.sub_users),
+        three_way(base.sub_groups, gold.sub_groups, clone.sub_groups),
+    )
