@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from goldroot.tree.notes import Note
+
+__all__ = ["CLONE", "CONTENT", "GOLD", "Conflict", "Decision", "Decisions", "Note"]
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
 
@@ -45,13 +49,3 @@ class Decision:
 
 
 Decisions = Mapping[str, Decision]  #: conflict key -> decision
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that a person should know and need not decide."""
-
-    kind: str  #: a word for a program, such as ``re-owned``
-    path: bytes  #: absolute in the system; ``b""`` where it concerns no one path
-    text: str  #: for a person; no secrets
-    data: Mapping[str, object] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from goldroot.tree.entry import Xattrs
 from goldroot.tree.notes import Progress
-from goldroot.tree.reading import Reader, Wanted
+from goldroot.tree.reading import Chooser, Reader, Wanted
 from goldroot.tree.workers import MOST_TASKS, run_tasks
 
 #: Reading a file costs as much as reading this many bytes, and then its bytes.
@@ -32,7 +32,7 @@ def read_all(
     shown: bytes,
     entries: Sequence[Wanted],
     *,
-    contents: bool,
+    contents: Chooser,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> list[Part]:
@@ -41,7 +41,7 @@ def read_all(
     :raises NoPermission: one cannot be read.
     :raises TreeChanged: one is not what it was when the tree was walked.
     """
-    sizes = (entry.size if contents else 0 for entry in entries)
+    sizes = (entry.size if contents(entry.path) else 0 for entry in entries)
     starts = [*starts_by_cost([size + ENTRY_COST for size in sizes]), len(entries)]
 
     def work(task: int, tell: Progress) -> Part:

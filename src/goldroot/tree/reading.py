@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from goldroot.tree.cursor import Cursor, split
@@ -19,6 +20,15 @@ from goldroot.tree.problems import changed, read_problem
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 #: Bytes read at once; a file up to this size is read in one call.
 BLOCK_SIZE = 1 << 18
+
+
+#: Tells which files' contents shall be read, by path.
+Chooser = Callable[[bytes], bool]
+
+
+def chooser(contents: bool | Chooser) -> Chooser:
+    """A choice of all, of none, or by path, as a function."""
+    return contents if callable(contents) else lambda path: contents
 
 
 class Wanted(NamedTuple):
@@ -43,7 +53,7 @@ class Found(NamedTuple):
 class Reader:
     """Reads entries of the tree whose directory is open as ``root``."""
 
-    def __init__(self, root: int, shown: bytes, *, contents: bool) -> None:
+    def __init__(self, root: int, shown: bytes, *, contents: Chooser) -> None:
         self._shown = shown
         self._contents = contents
         self._cursor = Cursor(root)
@@ -74,7 +84,7 @@ class Reader:
         try:
             xattrs = read_xattrs(fd)
             flags, project = self._flags(fd)
-            content = _digest(fd, wanted.size) if self._contents else b""
+            content = _digest(fd, wanted.size) if self._contents(wanted.path) else b""
             self._check(wanted, os.fstat(fd))
         finally:
             os.close(fd)

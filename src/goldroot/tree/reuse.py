@@ -14,7 +14,7 @@ from typing import overload
 from goldroot.tree.bulk import Part
 from goldroot.tree.columns import Columns, XattrSets
 from goldroot.tree.entry import Xattrs, tree_key
-from goldroot.tree.reading import Wanted
+from goldroot.tree.reading import Chooser, Wanted
 
 #: Nanoseconds; the coarsest time stamps of file systems in use are 2 s.
 RACY = 2_000_000_000
@@ -57,7 +57,7 @@ def _same_paths(columns: Columns, known: Columns) -> Iterator[int]:
 class Facts:
     """What has to be read of each entry, as far as it is known: contents, extended attributes, flags, projects."""
 
-    def __init__(self, columns: Columns, known: Columns | None, *, contents: bool) -> None:
+    def __init__(self, columns: Columns, known: Columns | None, *, contents: Chooser) -> None:
         size = len(columns)
         self.contents: list[bytes] = [b""] * size
         self.xattrs: list[Xattrs] = [()] * size
@@ -67,12 +67,12 @@ class Facts:
         if known is not None:
             self._take(columns, known, contents=contents)
 
-    def _take(self, columns: Columns, known: Columns, *, contents: bool) -> None:
+    def _take(self, columns: Columns, known: Columns, *, contents: Chooser) -> None:
         known_contents, known_xattrs = list(known.each_content()), list(known.each_xattrs())
         places = unchanged_rows(columns, known)
         missing = []
-        for row, place in enumerate(places):
-            if place < 0 or (contents and not known_contents[place] and columns.kinds[row] == "f"):
+        for row, (place, path) in enumerate(zip(places, columns.each_path(), strict=True)):
+            if place < 0 or (not known_contents[place] and columns.kinds[row] == "f" and contents(path)):
                 missing.append(row)
                 continue
             self.contents[row] = known_contents[place]

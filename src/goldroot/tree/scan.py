@@ -17,7 +17,7 @@ from goldroot.tree.entry import FILE
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.problems import changed, open_tree, read_problem
-from goldroot.tree.reading import Wanted
+from goldroot.tree.reading import Chooser, Wanted, chooser
 from goldroot.tree.reuse import Facts, Missing, without_racy
 from goldroot.tree.walk import IS_FILE, TYPE, Walk
 
@@ -36,7 +36,7 @@ def scan(
     root: Root,
     *,
     known: Manifest | None = None,
-    contents: bool = True,
+    contents: bool | Chooser = True,
     jobs: int | None = None,
     progress: Progress | None = None,
     live: bool = False,
@@ -45,7 +45,7 @@ def scan(
 
     :param known: an earlier manifest of this tree, or of the one it was cloned from block by block: entries whose
         inode, ctime, size and mtime are equal are taken from it without being opened.
-    :param contents: ``False`` leaves out the hashes of files that are not known.
+    :param contents: which files to hash: all, none (``False``), or by path; what ``known`` has is taken in any case.
     :param jobs: processes at once; ``None``: one for each processor.
     :param progress: called with numbers of entries, first as they are found, then as they are read.
     :param live: the tree belongs to a running system: what vanishes is left out, with a note.
@@ -59,9 +59,10 @@ def scan(
     try:
         walk = Walk(top, shown, live=live, progress=progress)
         columns = walk.run()
-        facts = Facts(columns, known.columns if known else None, contents=contents)
+        chosen = chooser(contents)
+        facts = Facts(columns, known.columns if known else None, contents=chosen)
         entries = Missing(columns, facts.missing)
-        for part in read_all(top, shown, entries, contents=contents, jobs=jobs, progress=progress):
+        for part in read_all(top, shown, entries, contents=chosen, jobs=jobs, progress=progress):
             facts.take(part)
     finally:
         os.close(top)
@@ -80,7 +81,7 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     top = open_tree(root)
     try:
         wanted = list(_as_they_are(top, shown, sorted(paths)))
-        parts = read_all(top, shown, wanted, contents=True, jobs=jobs)
+        parts = read_all(top, shown, wanted, contents=chooser(True), jobs=jobs)
     finally:
         os.close(top)
     digests = (content for part in parts for content in part.contents)

@@ -1,0 +1,116 @@
+"""``goldroot merge``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option
+from goldroot.cli.progress import stages
+from goldroot.errors import EXIT_FINDINGS, UsageError
+
+EPILOG = """\b
+Examples:
+  goldroot merge --base old-gold --gold new-gold --clone server --plan
+  goldroot merge --base g1/etc --gold g2/etc --clone web1/etc --at /etc --into merged
+  goldroot merge --base g1/srv --gold g2/srv --clone web1/srv --at /srv \\
+      --accounts g1/etc g2/etc web1/etc --into merged --report record.json
+
+\b
+Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the clone's
+version stands there, see the record); 2 and above: refused or failed, and INTO is
+not there.
+"""
+
+WORDS = {
+    "clone": "kept, as the clone changed it",
+    "gold": "taken from gold",
+    "both": "changed alike on both sides",
+    "merged": "merged from both sides",
+    "conflict": "in conflict",
+    "dropped": "dropped (sockets)",
+    "same": "the same, with a note",
+}
+
+
+@click.command(epilog=EPILOG)
+@click.option("--base", required=True, metavar="DIR", help="The clone's old gold, as it was cloned.")
+@click.option("--gold", required=True, metavar="DIR", help="The new gold.")
+@click.option("--clone", required=True, metavar="DIR", help="The server's tree now.")
+@click.option("--into", metavar="OUT", help="Where the result goes: new, or an empty directory. It appears whole.")
+@click.option("--at", default="/", show_default=True, metavar="PATH", help="Where the trees stand in the system.")
+@click.option("--accounts", nargs=3, metavar="B G C", help="The /etc of each side, where the trees do not hold it.")
+@click.option("--policy", "policy_file", metavar="FILE", help="A policy that extends or replaces the default one.")
+@click.option("--report", metavar="FILE", help="Write the record (JSON) here.")
+@click.option("--decisions", "decisions_file", metavar="FILE", help="Answers to conflicts, by key (JSON).")
+@plan_option
+@json_option
+def merge(
+    base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
+    policy_file: str | None, report: str | None, decisions_file: str | None, plan_only: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Merge three directory trees: BASE and GOLD, and the CLONE's own changes.
+
+    Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
+    names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
+    """
+    from goldroot.merge import Policy, Request, load_decisions, merge_trees, write_record
+
+    if not plan_only and into is None:
+        raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
+    request = Request(
+        base=os.fsencode(base), gold=os.fsencode(gold), clone=os.fsencode(clone),
+        out=None if plan_only or into is None else os.fsencode(into),
+        at=os.fsencode(at.rstrip("/") or "/"),
+        accounts=None if accounts is None else (
+            os.fsencode(accounts[0]), os.fsencode(accounts[1]), os.fsencode(accounts[2])
+        ),
+        policy=Policy.load(policy_file) if policy_file else Policy.default(),
+        decisions=load_decisions(decisions_file) if decisions_file else {},
+    )  # fmt: skip
+    with stages(as_json) as stage:
+        record = merge_trees(request, stage)
+    if report:
+        write_record(record, report)
+    emit(as_json, record, lambda: tell(record, plan_only, into, report))
+    return EXIT_FINDINGS if record["conflicts"] else 0
+
+
+def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
+    """The record in words."""
+    counts = record["counts"]
+    click.echo("The plan:" if plan_only else f"Merged into {into}:")
+    click.echo(f"  {counts.get('unchanged', 0):>8,}  unchanged")
+    for outcome, words in WORDS.items():
+        if counts.get(outcome):
+            click.echo(f"  {counts[outcome]:>8,}  {words}")
+    if plan_only:
+        for entry in record["entries"]:
+            click.echo(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
+    tell_conflicts(record["conflicts"])
+    shown = [note for note in record["notes"] if note["kind"] != "path"]
+    if shown:
+        click.echo(f"{len(shown)} note{'s' if len(shown) != 1 else ''}:")
+    for note in shown[:20]:
+        click.echo(f"  {note['path'] or '-'}: {note['text']}")
+    if len(shown) > 20:
+        click.echo(f"  ... and {len(shown) - 20} more; the record has them all.")
+    if report:
+        click.echo(f"The record is in {report}.")
+    elif record["conflicts"] or shown:
+        click.echo("Use --report FILE to keep the record.")
+
+
+def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
+    """Every conflict, what stands now, and how to decide it."""
+    if not conflicts:
+        return
+    click.echo(f"{len(conflicts)} conflict{'s' if len(conflicts) != 1 else ''} to decide:", file=sys.stdout)
+    for conflict in conflicts:
+        click.echo(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
+        click.echo(
+            f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}; key {conflict['key'][:16]}"
+        )

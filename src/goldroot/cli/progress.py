@@ -1,0 +1,35 @@
+"""Progress bars, on a terminal only; rich is imported only when one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from goldroot.cli.output import on_terminal
+
+#: Gives, for the name of a stage, what is called with the number of entries done since the last call.
+Stages = Callable[[str], Callable[[int], None] | None]
+
+
+@contextmanager
+def stages(quiet: bool = False) -> Iterator[Stages]:
+    """A counter per stage of long work; nothing at all where standard error is no terminal."""
+    if quiet or not on_terminal():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def stage(name: str) -> Callable[[int], None]:
+            task = progress.add_task(name, total=None)
+            return lambda count: progress.update(task, advance=count)
+
+        yield stage

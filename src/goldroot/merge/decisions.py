@@ -1,0 +1,82 @@
+"""Decisions as a file.
+
+::
+
+    {"schema": 1,
+     "decisions": {"KEY": "clone",                                  a bare answer
+                   "KEY": {"take": "gold", "note": "..."},          the same with words
+                   "KEY": {"take": "content", "text": "..."},       content of one's own, as text
+                   "KEY": {"take": "content", "base64": "..."},     or as any bytes
+                   "KEY": {"take": "content", "file": "..."}}}      or in a file beside this one
+
+KEY is a conflict's ``key`` in the record.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from typing import Any
+
+from goldroot.errors import BadInput
+from goldroot.merge.model import CONTENT, Decision, Decisions
+
+SCHEMA = 1
+
+
+def load_decisions(file: str) -> dict[str, Decision]:
+    """Read a decisions file.
+
+    :raises BadInput: it cannot be read or is not of the form above.
+    """
+    try:
+        with open(file, "rb") as stream:
+            data = json.loads(stream.read())
+    except OSError as error:
+        raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"{file}: this is no JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("decisions"), dict):
+        raise BadInput(f'{file}: a decisions file is an object with "decisions": {{KEY: ANSWER}}')
+    if data.get("schema", SCHEMA) != SCHEMA:
+        raise BadInput(f"{file}: schema {data['schema']!r} is not known here", todo="A newer goldroot may read it.")
+    where = os.path.dirname(os.path.abspath(file))
+    return {str(key): _decision(file, where, key, answer) for key, answer in data["decisions"].items()}
+
+
+def _decision(file: str, where: str, key: str, answer: Any) -> Decision:
+    if isinstance(answer, str):
+        return Decision(answer)
+    if not isinstance(answer, dict) or not isinstance(answer.get("take"), str):
+        raise BadInput(f'{file}: the answer to {key[:12]}... needs a "take"', todo='Write {"take": "clone"} or "gold".')
+    if answer["take"] != CONTENT:
+        return Decision(answer["take"])
+    return Decision(CONTENT, _content(file, where, key, answer))
+
+
+def _content(file: str, where: str, key: str, answer: dict[str, Any]) -> bytes:
+    try:
+        if "text" in answer:
+            return str(answer["text"]).encode("utf-8", "surrogateescape")
+        if "base64" in answer:
+            return base64.b64decode(answer["base64"], validate=True)
+        with open(os.path.join(where, str(answer["file"])), "rb") as stream:
+            return stream.read()
+    except KeyError:
+        raise BadInput(f'{file}: the answer to {key[:12]}... needs "text", "base64" or "file"') from None
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{file}: the base64 of {key[:12]}... is damaged") from error
+    except OSError as error:
+        raise BadInput(f"{file}: the content for {key[:12]}... cannot be read: {error.strerror}") from error
+
+
+def decisions_digest(decisions: Decisions) -> bytes:
+    """A hash over a set of decisions."""
+    digest = hashlib.sha256()
+    for key in sorted(decisions):
+        decision = decisions[key]
+        for part in (key.encode(), decision.take.encode(), decision.content or b""):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()

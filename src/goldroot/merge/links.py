@@ -1,0 +1,63 @@
+"""Hard links: which names share one file in the result, pure.
+
+Which names belong together is itself merged: gold's grouping where the clone left base's alone, else the clone's.  Names
+stay together where all of them end equal, and are separated, noted, where not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+
+Groups = Mapping[bytes, int]  #: path -> number of its group within its tree
+
+
+@dataclass
+class Linked:
+    """``groups``: path -> group number in the result, from 1; ``separated``: names that no longer share a file."""
+
+    groups: dict[bytes, int] = field(default_factory=dict)
+    separated: list[bytes] = field(default_factory=list)
+
+
+def merge_links(sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], Hashable | None]) -> Linked:
+    """Groups of base, gold and clone -> groups of the result.
+
+    :param final: what a path is in the result, comparable on all axes; ``None`` where it is not there as a file.
+    """
+    members = [_members(groups) for groups in sides]
+    chosen: dict[frozenset[bytes], None] = {}
+    for path in sorted({path for groups in sides for path in groups}):
+        alone = frozenset((path,))
+        base, gold, clone = (side.get(path, alone) for side in members)
+        group = gold if base == clone else clone
+        if len(group) > 1:
+            chosen[group] = None
+    return _number(chosen, final)
+
+
+def _members(groups: Groups) -> dict[bytes, frozenset[bytes]]:
+    by_number: dict[int, set[bytes]] = {}
+    for path, number in groups.items():
+        by_number.setdefault(number, set()).add(path)
+    return {path: frozenset(by_number[number]) for path, number in groups.items()}
+
+
+def _number(chosen: Mapping[frozenset[bytes], None], final: Callable[[bytes], Hashable | None]) -> Linked:
+    linked = Linked()
+    number = 0
+    for group in chosen:
+        ends: dict[Hashable, list[bytes]] = {}
+        present = 0
+        for path in sorted(group - linked.groups.keys()):
+            end = final(path)
+            if end is not None:
+                present += 1
+                ends.setdefault(end, []).append(path)
+        for together in ends.values():
+            if len(together) > 1:
+                number += 1
+                linked.groups.update(dict.fromkeys(together, number))
+            elif present > 1:
+                linked.separated.extend(together)
+    return linked

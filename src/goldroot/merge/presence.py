@@ -1,0 +1,188 @@
+"""Presence and type of one path, and the classes that take one side as a whole: MERGE.md's presence table, pure.
+
+What lies above and below a path is not known here; :mod:`goldroot.merge.subtrees` joins the answers to a tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from goldroot.merge.axes import (
+    BASE_SIDE,
+    BOTH,
+    CLONE_SIDE,
+    CONFLICT,
+    GOLD_SIDE,
+    INLINE,
+    MERGED,
+    SAME,
+    Setting,
+    Three,
+    Verdict,
+    Want,
+    as_is,
+    equal,
+    merge_axes,
+    settle_conflict,
+    value_of,
+)
+from goldroot.merge.model import CLONE, CONTENT, GOLD
+from goldroot.tree.entry import DIRECTORY, FILE
+
+ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
+
+#: Tells whether a side changed anything below a path: (path, side) -> bool.
+ChangedBelow = Callable[[bytes, int], bool]
+
+
+def decide(item: Three, setting: Setting, changed_below: ChangedBelow) -> Verdict:
+    """Decide one path by its presence and type, then by its axes."""
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if gold is not None and clone is not None and gold.kind == clone.kind:
+        return merge_axes(item, setting)
+    if gold is None and clone is None:
+        return Verdict(None, BOTH, {"presence": BOTH})
+    if base is None:
+        return _added(item, gold, clone, setting)
+    if gold is None or clone is None:
+        return _deleted(item, base, gold, clone, setting)
+    return _retyped(item, base, gold, clone, setting, changed_below)
+
+
+def _added(item: Three, gold: Want | None, clone: Want | None, setting: Setting) -> Verdict:
+    if clone is None:
+        return Verdict(gold, GOLD, {"presence": GOLD})
+    if gold is None:
+        return Verdict(clone, CLONE, {"presence": CLONE})
+    return _ask(
+        item,
+        "type",
+        "both-added",
+        (None, gold, clone),
+        setting,
+        "gold and the clone each added this path, of different types",
+    )
+
+
+def added_below_deleted(item: Three, setting: Setting) -> Verdict:
+    """Gold added a path below a directory that the clone deleted."""
+    gold = as_is(item, GOLD_SIDE, setting)
+    return _ask(item, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED)
+
+
+def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting) -> Verdict:
+    changed = clone if gold is None else gold
+    if equal(base, changed):
+        deleter = GOLD if gold is None else CLONE
+        return Verdict(None, deleter, {"presence": deleter})
+    if gold is None:
+        return _ask(
+            item,
+            "presence",
+            "gold-deleted-clone-changed",
+            (base, None, clone),
+            setting,
+            "gold deleted it; the clone had changed it",
+        )
+    return _ask(
+        item,
+        "presence",
+        "clone-deleted-gold-changed",
+        (base, gold, None),
+        setting,
+        "the clone deleted it; gold changed it",
+    )
+
+
+def _retyped(
+    item: Three, base: Want, gold: Want, clone: Want, setting: Setting, changed_below: ChangedBelow
+) -> Verdict:
+    """Gold's and the clone's types differ, so at least one of them changed it."""
+    if clone.kind == base.kind and equal(base, clone) and not _below(item, clone, CLONE_SIDE, changed_below):
+        return Verdict(gold, GOLD, {"type": GOLD})
+    if gold.kind == base.kind and equal(base, gold) and not _below(item, gold, GOLD_SIDE, changed_below):
+        return Verdict(clone, CLONE, {"type": CLONE})
+    detail = "one side changed its type, the other changed it or something below it"
+    return _ask(item, "type", "type-changed", (base, gold, clone), setting, detail)
+
+
+def _below(item: Three, want: Want, side: int, changed_below: ChangedBelow) -> bool:
+    return want.kind == DIRECTORY and changed_below(item.path, side)
+
+
+def _ask(
+    item: Three,
+    axis: str,
+    kind: str,
+    wants: tuple[Want | None, Want | None, Want | None],
+    setting: Setting,
+    detail: str,
+) -> Verdict:
+    """A conflict about the whole path."""
+    verdict = Verdict(None, CONFLICT)
+    values = (value_of(wants[0]), value_of(wants[1]), value_of(wants[2]))
+    answer, own = settle_conflict(verdict, item, axis, kind, values, setting, detail)
+    verdict.want = wants[GOLD_SIDE] if answer == GOLD else wants[CLONE_SIDE]
+    if answer == CONTENT and own is not None:
+        verdict.want = own_content(own, wants)
+    if not verdict.conflicts:
+        verdict.outcome = MERGED if answer == CONTENT else answer
+    return verdict
+
+
+def own_content(own: bytes, wants: tuple[Want | None, Want | None, Want | None]) -> Want | None:
+    """A file with bytes that a person gave, and the metadata of the side that has it as a file."""
+    import dataclasses
+    import hashlib
+
+    like = next((want for want in (wants[2], wants[1], wants[0]) if want is not None and want.kind == FILE), None)
+    if like is None:
+        return wants[2]
+    return dataclasses.replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
+
+
+def take_gold(item: Three, setting: Setting) -> Verdict:
+    """Class gold: gold's always; what the clone had changed is dropped, with a note."""
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    verdict = Verdict(gold, SAME if equal(base, gold) else GOLD)
+    if equal(gold, clone):
+        verdict.outcome = SAME if equal(base, gold) else BOTH
+    elif not equal(base, clone):
+        verdict.outcome = GOLD
+        verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
+    if verdict.outcome != SAME:
+        verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
+    return verdict
+
+
+def take_clone(item: Three, setting: Setting) -> Verdict:
+    """Classes clone and identity, and pinned paths: the clone's always; what gold changed is dropped, with a note."""
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    verdict = Verdict(clone, SAME if equal(base, clone) else CLONE)
+    if equal(gold, clone):
+        verdict.outcome = SAME if equal(base, gold) else BOTH
+    elif not equal(base, gold):
+        verdict.outcome = CLONE
+        verdict.notes.append("gold's change was not taken: this path is always the clone's")
+    if verdict.outcome != SAME:
+        verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
+    return verdict
+
+
+def take_generated(item: Three, setting: Setting) -> Verdict:
+    """Class generated: until it is made anew, the clone's where it differs from base, else gold's (or always gold's)."""
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if item.rule.always == GOLD or equal(base, clone):
+        verdict = Verdict(gold, GOLD)
+    else:
+        verdict = Verdict(clone, CLONE)
+    verdict.axes["content"] = verdict.outcome
+    return verdict
+
+
+def take_cache(item: Three, setting: Setting) -> Verdict:
+    """Class cache: gold's; the clone's own directories stay, empty."""
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if gold is None and clone is not None and clone.kind == DIRECTORY and not equal(base, clone):
+        return Verdict(clone, CLONE, {"presence": CLONE})
+    return Verdict(gold, GOLD, {"presence": GOLD})

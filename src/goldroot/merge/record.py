@@ -1,0 +1,195 @@
+"""The record: one JSON document per merge, in a stable order, the same bytes from a second run (MERGE.md, section 5).
+
+``entries`` has one object per path that does not end as all three trees have it::
+
+    {"path": "/etc/ssh/sshd_config", "outcome": "merged", "axis": "content",
+     "axes": {"content": "merged", "mode": "gold"},
+     "base": {...}, "gold": {...}, "clone": {...}, "result": {...},     each null where absent
+     "rule": {"pattern": "...", "class": "config", "where": "default policy, line 12"}}
+
+``outcome`` is one of ``clone`` (the clone's change stays), ``gold`` (gold's change arrives), ``both`` (the same change on
+both sides), ``merged``, ``conflict``, ``same`` (only what surrounds it changed).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from goldroot import __version__
+from goldroot.merge.axes import SAME, Verdict, Want, main_axis, spoken
+from goldroot.merge.model import Conflict, Note
+from goldroot.merge.owners import Names
+from goldroot.merge.plan import PartPlan, Plan
+from goldroot.merge.policy import Rule
+from goldroot.tree.entry import DIRECTORY, FILE, LINK, Entry
+from goldroot.tree.names import path_text
+
+SCHEMA = 1
+
+KINDS = {
+    "f": "file",
+    "d": "directory",
+    "l": "link",
+    "c": "char-device",
+    "b": "block-device",
+    "p": "fifo",
+    "s": "socket",
+}
+
+
+def make_record(plan: Plan) -> dict[str, Any]:
+    """The record of a plan as JSON data."""
+    entries = sorted((entry for one in plan.parts for entry in _entries(plan, one)), key=lambda entry: entry["path"])
+    counts = Counter(entry["outcome"] for entry in entries)
+    counts["unchanged"] = sum(one.decided.survey.unchanged for one in plan.parts)
+    counts["conflicts"] = len(plan.conflicts)
+    return {
+        "schema": SCHEMA,
+        "versions": {"goldroot": __version__, "record": SCHEMA},
+        "policy": plan.policy.hash,
+        "counts": dict(sorted(counts.items())),
+        "conflicts": [conflict_data(conflict) for conflict in plan.conflicts],
+        "entries": entries,
+        "notes": [note_data(note) for note in plan.notes],
+    }
+
+
+def record_bytes(record: dict[str, Any]) -> bytes:
+    """The record as it stands in a file."""
+    return json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def write_record(record: dict[str, Any], file: str) -> None:
+    """Write the record whole: a reader sees the old file or the new one."""
+    room = f"{file}.goldroot-new"
+    with open(room, "wb") as stream:
+        stream.write(record_bytes(record))
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(room, file)
+
+
+def conflict_data(conflict: Conflict) -> dict[str, Any]:
+    """A conflict as JSON data; values on its axis are not shown, they may be secret."""
+    return {
+        "path": path_text(conflict.path),
+        "axis": conflict.axis,
+        "kind": conflict.kind,
+        "key": conflict.key,
+        "answers": list(conflict.answers),
+        "stands": conflict.stands,
+        "detail": conflict.detail,
+        "secret": conflict.secret,
+    }
+
+
+def note_data(note: Note) -> dict[str, Any]:
+    """A note as JSON data."""
+    data: dict[str, Any] = {"kind": note.kind, "path": path_text(note.path), "text": note.text}
+    return {**data, "data": dict(note.data)} if note.data else data
+
+
+def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
+    survey = one.decided.survey
+    for path, verdict in one.decided.verdicts.items():
+        rule = survey.rules[path]
+        if rule.cls == "cache" or (verdict.outcome == SAME and not verdict.notes):
+            continue
+        yield _path_entry(plan, one, path, verdict, rule)
+    for path, unit_verdict in one.decided.units.items():
+        if unit_verdict.outcome != SAME:
+            unit = survey.units[path]
+            yield {
+                "path": path_text(one.part.place(path)),
+                "outcome": unit_verdict.outcome,
+                "axis": "unit",
+                "axes": {"unit": unit_verdict.outcome},
+                "changed": {"gold": unit.gold_changed, "clone": unit.clone_changed},
+                "rule": _rule(unit.rule),
+                **({"notes": unit_verdict.notes} if unit_verdict.notes else {}),
+            }
+    yield from _cache_entries(one)
+    for path in survey.sockets:
+        yield {
+            "path": path_text(one.part.place(path)), "outcome": "dropped", "axis": "presence",
+            "axes": {"presence": "dropped"}, "base": None, "gold": None, "clone": {"kind": "socket"}, "result": None,
+            "rule": _rule(plan.policy.match(one.part.place(path))),
+            "notes": ["a socket is made anew by the program that listens on it"],
+        }  # fmt: skip
+
+
+def _cache_entries(one: PartPlan) -> Iterator[dict[str, Any]]:
+    for rule, dropped in one.decided.survey.dropped.items():
+        yield {
+            "path": rule.pattern, "outcome": "gold", "axis": "cache", "axes": {"cache": "gold"},
+            "dropped": {"files": dropped.files, "bytes": dropped.size}, "rule": _rule(rule),
+        }  # fmt: skip
+
+
+def _path_entry(plan: Plan, one: PartPlan, path: bytes, verdict: Verdict, rule: Rule) -> dict[str, Any]:
+    secrets = _Secrets() if rule.secret else None
+    rows = one.decided.survey.deltas[path]
+    sides = {
+        word: _side(row, names, side, secrets)
+        for side, (word, row, names) in enumerate(zip(("base", "gold", "clone"), rows, plan.names, strict=True))
+    }
+    entry: dict[str, Any] = {
+        "path": path_text(one.part.place(path)),
+        "outcome": verdict.outcome,
+        "axis": main_axis(verdict),
+        "axes": {axis: word for axis, word in verdict.axes.items() if word != SAME},
+        **sides,
+        "result": None if verdict.want is None else _shown(verdict.want, secrets),
+        "rule": _rule(rule),
+    }
+    if verdict.notes:
+        entry["notes"] = verdict.notes
+    if verdict.decided:
+        entry["decided"] = verdict.decided
+    if verdict.because:
+        entry["because"] = path_text(one.part.place(verdict.because))
+    return entry
+
+
+class _Secrets:
+    """Stands in for the hashes of a secret: equal ones stay recognisable, and nothing can be guessed from them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, str] = {}
+
+    def name(self, digest: bytes) -> str:
+        return self._seen.setdefault(digest, f"secret-{len(self._seen) + 1}")
+
+
+def _side(row: Entry | None, names: Names, side: int, secrets: _Secrets | None) -> dict[str, Any] | None:
+    return None if row is None else _shown(spoken(row, names, side), secrets, row)
+
+
+def _shown(want: Want, secrets: _Secrets | None, row: Entry | None = None) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": KINDS[want.kind], "mode": f"{want.mode:04o}"}
+    data["owner"], data["group"] = want.owner.decode("utf-8", "replace"), want.group.decode("utf-8", "replace")
+    if row is not None:
+        data["uid"], data["gid"] = row.uid, row.gid
+    if want.kind == FILE:
+        hashed = want.content.hex() if secrets is None else secrets.name(want.content)
+        data["hash"] = hashed if want.content else None
+        if row is not None:
+            data["size"] = row.size
+    elif want.kind == LINK:
+        data["target"] = path_text(want.content)
+    elif want.kind != DIRECTORY and want.content:
+        data["device"] = want.content.decode("ascii")
+    data["mtime"] = want.mtime
+    if want.xattrs:
+        data["xattrs"] = sorted(path_text(name) for name in want.xattrs)
+    if want.flags or want.project:
+        data["flags"], data["project"] = want.flags, want.project
+    return data
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {"pattern": rule.pattern, "class": rule.cls, "where": rule.where}

@@ -1,0 +1,167 @@
+"""``goldroot merge``: any three directories, with no database and no set-up (MERGE.md, section 6)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot.errors import BadInput
+from goldroot.merge.apply import apply_part
+from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.model import Decisions, Note
+from goldroot.merge.output import fresh_output
+from goldroot.merge.plan import Accounts, Plan, plan_merge
+from goldroot.merge.policy import CACHE, STATE, Policy
+from goldroot.merge.record import make_record, note_data
+from goldroot.merge.survey import Part, Tree
+from goldroot.tree import Progress, scan
+from goldroot.tree.accounts import AccountTables
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for.
+
+    :param at: where the trees stand in the system, absolute.
+    :param out: where the result goes; ``None`` plans only.
+    :param accounts: the ``/etc`` of base, gold and clone; ``None`` takes them from the trees.
+    """
+
+    base: bytes
+    gold: bytes
+    clone: bytes
+    policy: Policy
+    decisions: Decisions
+    out: bytes | None = None
+    at: bytes = b"/"
+    accounts: tuple[bytes, bytes, bytes] | None = None
+    jobs: int | None = None
+
+
+def merge_trees(request: Request, progress: Callable[[str], Progress | None] | None = None) -> dict[str, Any]:
+    """Merge, and return the record.
+
+    :param progress: gives, for the name of a stage, what is called with the number of entries done since the last call.
+    :raises BadInput: a tree is no directory, two are the same, or OUT cannot be used.
+    """
+    stage = progress or (lambda name: None)
+    _check_places(request)
+    with ExitStack() as stack:
+        room = None
+        if request.out is not None:
+            room = stack.enter_context(fresh_output(request.out, _fingerprint(request)))
+        plan, notes = plan_trees(request, stage)
+        record = make_record(plan)
+        if room is not None:
+            built = apply_part(plan, plan.parts[0], room, jobs=request.jobs, progress=stage("writing"))
+            notes += [_note(note, request.at) for note in built.notes]
+        record["notes"] += [note_data(note) for note in notes]
+    return record
+
+
+def plan_trees(request: Request, stage: Callable[[str], Progress | None]) -> tuple[Plan, list[Note]]:
+    """Scan the three trees and plan their merge; also what the scans noted of the clone's tree."""
+    at = request.at
+    trees = []
+    notes: list[Note] = []
+    for word, root in (("base", request.base), ("gold", request.gold), ("clone", request.clone)):
+        scanned = scan(
+            root, contents=worth_reading(request.policy, at), jobs=request.jobs, progress=stage(f"reading {word}")
+        )
+        trees.append(Tree(root, scanned.manifest))
+        notes += [_note(note, at) for note in scanned.notes]
+    part = Part("tree", at, (trees[0], trees[1], trees[2]))
+    return plan_merge([part], request.policy, _accounts(request), request.decisions), notes
+
+
+def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
+    """Which files of a tree that stands at ``at`` a scan shall read: units are read only as far as they must be."""
+    prefix = at.rstrip(b"/") + b"/"
+
+    def worth(path: bytes) -> bool:
+        return policy.match(prefix + path).cls not in (STATE, CACHE)
+
+    return worth
+
+
+def _note(note: Note, at: bytes) -> Note:
+    return Note(note.kind, at.rstrip(b"/") + b"/" + note.path, note.text, note.data)
+
+
+def _accounts(request: Request) -> Accounts:
+    if request.accounts is not None:
+        base, gold, clone = (AccountTables.read(etc) for etc in request.accounts)
+        return base, gold, clone
+    inside = _etc_inside(request.at)
+    if inside is None:
+        empty = AccountTables.of({})
+        return empty, empty, empty
+    base, gold, clone = (AccountTables.read(tree, inside) for tree in (request.base, request.gold, request.clone))
+    return base, gold, clone
+
+
+def _etc_inside(at: bytes) -> bytes | None:
+    """Where ``/etc`` lies in trees that stand at ``at``; ``None`` where they do not hold it."""
+    prefix = at.rstrip(b"/") + b"/"
+    if prefix == b"/etc/":
+        return b""
+    return b"/etc"[len(prefix) :] if b"/etc".startswith(prefix) else None
+
+
+def _check_places(request: Request) -> None:
+    if not request.at.startswith(b"/") or b".." in request.at.split(b"/"):
+        raise BadInput(
+            f"--at {os.fsdecode(request.at)!r} is no absolute path", todo="Say where the trees stand, such as /etc."
+        )
+    trees = {"base": request.base, "gold": request.gold, "clone": request.clone}
+    seen: dict[tuple[int, int], str] = {}
+    for word, path in trees.items():
+        identity = _directory(word, path)
+        if identity in seen:
+            raise BadInput(
+                f"{seen[identity]} and {word} are the same directory: {os.fsdecode(path)!r}",
+                meaning="Nothing could be told from comparing a tree with itself.",
+                todo="Give three different directories (a copy will do).",
+            )
+        seen[identity] = word
+    if request.out is not None:
+        _check_apart(os.path.realpath(request.out), {word: os.path.realpath(path) for word, path in trees.items()})
+
+
+def _directory(word: str, path: bytes) -> tuple[int, int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BadInput(f"{word}: there is no {os.fsdecode(path)!r}", todo="Check the path.") from None
+    except NotADirectoryError:
+        raise BadInput(f"{word}: {os.fsdecode(path)!r} is not a directory", todo="Give a directory.") from None
+    held = os.fstat(descriptor)
+    os.close(descriptor)
+    return held.st_dev, held.st_ino
+
+
+def _check_apart(out: bytes, trees: dict[str, bytes]) -> None:
+    for word, tree in trees.items():
+        if out == tree:
+            raise BadInput(
+                f"OUT is the {word} tree itself: {os.fsdecode(out)!r}",
+                meaning="The three trees are only read.", todo="Give a new directory.",
+            )  # fmt: skip
+        if (out + b"/").startswith(tree.rstrip(b"/") + b"/"):
+            raise BadInput(
+                f"OUT lies inside the {word} tree: {os.fsdecode(out)!r}",
+                meaning="The result would become part of what is read.", todo="Give a directory outside of the trees.",
+            )  # fmt: skip
+
+
+def _fingerprint(request: Request) -> str:
+    """A hash of the request: what makes a later command the same command."""
+    digest = hashlib.sha256()
+    places = [os.path.realpath(path) for path in (request.base, request.gold, request.clone, *(request.accounts or ()))]
+    for part in (*places, request.at, request.policy.hash.encode(), decisions_digest(request.decisions)):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

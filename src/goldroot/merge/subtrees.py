@@ -1,0 +1,346 @@
+"""From the answers for single paths to one tree: what lies above and below a path has a say.
+
+Three passes over what is not the same everywhere, in tree order.  *Decide*: every path by its class; a conflict between a
+directory and something else covers all that is below it.  *Support*, deepest first: a directory stays where something in
+it stays.  *Block*: nothing is placed below what is no directory, and never written through a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from goldroot.merge.axes import (
+    BASE_SIDE,
+    CLONE_SIDE,
+    CONFLICT,
+    GOLD_SIDE,
+    INLINE,
+    SIDE_OF,
+    Setting,
+    Three,
+    Verdict,
+    as_is,
+    equal,
+    settle_conflict,
+    value_of,
+)
+from goldroot.merge.model import CLONE, GOLD, Conflict
+from goldroot.merge.policy import Rule
+from goldroot.merge.presence import (
+    ADDED_BELOW_DELETED,
+    added_below_deleted,
+    decide,
+    take_cache,
+    take_clone,
+    take_generated,
+    take_gold,
+)
+from goldroot.merge.survey import Rows, Survey
+from goldroot.tree.entry import DIRECTORY, FILE, is_below, parent, tree_key
+
+NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
+
+_BY_CLASS: dict[str, Callable[[Three, Setting], Verdict]] = {
+    "gold": take_gold,
+    "clone": take_clone,
+    "identity": take_clone,
+    "generated": take_generated,
+    "cache": take_cache,
+}
+
+
+@dataclass(slots=True)
+class UnitVerdict:
+    """Whose a state unit is in the result."""
+
+    side: int  #: GOLD_SIDE, CLONE_SIDE, or NO_SIDE
+    outcome: str
+    conflict: Conflict | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Decided:
+    """Every delta of a part with its verdict, every changed unit with its side."""
+
+    survey: Survey
+    verdicts: dict[bytes, Verdict] = field(default_factory=dict)  #: in tree order
+    units: dict[bytes, UnitVerdict] = field(default_factory=dict)
+
+
+class Decider:
+    """Decides one part.
+
+    :param ask_units: a unit that the clone changed is a conflict with gold's version standing (a carry, after a rollback).
+    """
+
+    def __init__(self, survey: Survey, setting: Setting, *, ask_units: bool = False) -> None:
+        self.survey, self.setting, self.ask_units = survey, setting, ask_units
+        self.decided = Decided(survey)
+        self._covers: list[tuple[bytes, int]] = []
+
+    def run(self) -> Decided:
+        """All three passes."""
+        self._decide()
+        self._support()
+        self._block()
+        return self.decided
+
+    # -- decide
+
+    def _decide(self) -> None:
+        for path in _in_tree_order([*self.survey.deltas, *self.survey.units]):
+            cover = self._cover_over(path)
+            if path in self.survey.units and path not in self.survey.deltas:
+                self.decided.units[path] = self._decide_unit(path, cover)
+            else:
+                self.decided.verdicts[path] = self._decide_path(path, cover)
+
+    def _item(self, path: bytes) -> Three:
+        return Three(path, self.survey.part.place(path), self.survey.deltas[path], self.survey.rules[path])
+
+    def _decide_path(self, path: bytes, cover: tuple[bytes, int] | None) -> Verdict:
+        item = self._item(path)
+        if cover is not None:
+            return self._covered(item, cover)
+        if item.rule.pin:
+            return take_clone(item, self.setting)
+        by_class = _BY_CLASS.get(item.rule.cls)
+        if by_class is not None:
+            return by_class(item, self.setting)
+        if item.rows[BASE_SIDE] is None and item.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
+            verdict = added_below_deleted(item, self.setting)
+            if verdict.want is None and _is_directory(item.rows[GOLD_SIDE]):
+                self._covers.append((path, NO_SIDE))
+            return verdict
+        verdict = decide(item, self.setting, self._changed_below)
+        if verdict.conflicts:
+            self._look_for_move(item, verdict)
+        if "type" in verdict.axes and (verdict.conflicts or verdict.decided) and _has_directory(item.rows):
+            self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
+        return verdict
+
+    def _covered(self, item: Three, cover: tuple[bytes, int]) -> Verdict:
+        top, side = cover
+        want = None if side == NO_SIDE else as_is(item, side, self.setting)
+        top_verdict = self.decided.verdicts[top]
+        return Verdict(want, top_verdict.outcome, {"presence": top_verdict.outcome}, because=top)
+
+    def _cover_over(self, path: bytes) -> tuple[bytes, int] | None:
+        while self._covers and not is_below(path, self._covers[-1][0]):
+            self._covers.pop()
+        return self._covers[-1] if self._covers else None
+
+    def _clone_deleted_above(self, path: bytes) -> bool:
+        """Whether the nearest directory above that base had was deleted by the clone."""
+        while path:
+            path = parent(path)
+            rows = self.survey.deltas.get(path)
+            if rows is None:
+                return False
+            if rows[BASE_SIDE] is not None:
+                return rows[CLONE_SIDE] is None
+        return False
+
+    def _changed_below(self, path: bytes, side: int) -> bool:
+        """Whether a side changed anything below a directory that the other side made something else."""
+        for below in self.survey.below(path):
+            item = self._item(below)
+            if not equal(as_is(item, BASE_SIDE, self.setting), as_is(item, side, self.setting)):
+                return True
+        units = (unit for unit in self.survey.units.values() if is_below(unit.path, path))
+        return any(unit.clone_changed if side == CLONE_SIDE else unit.gold_changed for unit in units)
+
+    def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
+        unit = self.survey.units[path]
+        if cover is not None:
+            return UnitVerdict(cover[1], self.decided.verdicts[cover[0]].outcome)
+        if not any(unit.present[i] for i in (BASE_SIDE, CLONE_SIDE)) and self._clone_deleted_above(path):
+            return self._ask_added_unit(path, unit.rule)
+        if not unit.clone_changed:
+            return UnitVerdict(GOLD_SIDE, GOLD if unit.gold_changed else "same")
+        if self.ask_units:
+            return self._ask_unit(path, unit.rule)
+        verdict = UnitVerdict(CLONE_SIDE, CLONE)
+        if unit.gold_changed:
+            verdict.notes.append("gold changed this unit too; the clone's is kept as a whole")
+        return verdict
+
+    def _ask_added_unit(self, path: bytes, rule: Rule) -> UnitVerdict:
+        item = Three(path, self.survey.part.place(path), (None, None, None), rule)
+        verdict = Verdict(None, CONFLICT)
+        answer, _ = settle_conflict(
+            verdict, item, "presence", "below-deleted", (b"", b"unit", b""), self.setting, ADDED_BELOW_DELETED
+        )
+        conflict = verdict.conflicts[0] if verdict.conflicts else None
+        side = GOLD_SIDE if answer == GOLD else NO_SIDE
+        return UnitVerdict(side, CONFLICT if conflict else answer, conflict)
+
+    def _ask_unit(self, path: bytes, rule: Rule) -> UnitVerdict:
+        item = Three(path, self.survey.part.place(path), (None, None, None), rule)
+        verdict = Verdict(None, CONFLICT)
+        # A unit has no hash of its own: that it changed is the question, and the answer is this server's alone.
+        unique = self.survey.part.trees[CLONE_SIDE].manifest.get(path)
+        stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.ctime)
+        answer, _ = settle_conflict(
+            verdict, item, "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
+            "the server wrote to this state unit since the switch", stands=GOLD,
+        )  # fmt: skip
+        conflict = verdict.conflicts[0] if verdict.conflicts else None
+        return UnitVerdict(SIDE_OF[answer], CONFLICT if conflict else answer, conflict)
+
+    def _look_for_move(self, item: Three, verdict: Verdict) -> None:
+        """Gold deleted a file that the clone changed: name the place where gold has the same content now."""
+        base, gold, _ = item.rows
+        if base is None or gold is not None or base.kind != FILE or not base.size:
+            return
+        moved = self._gold_additions().get(base.content)
+        if moved is None:
+            return
+        place = self.survey.part.place(moved).decode("utf-8", "backslashreplace")
+        verdict.notes.append(f"gold moved it to {place}")
+        old = verdict.conflicts[0]
+        verdict.conflicts[0] = Conflict(
+            old.path, old.axis, "gold-moved-clone-changed", old.values, old.answers, old.stands,
+            f"gold moved it to {place}; the clone had changed it at its old place", old.secret,
+        )  # fmt: skip
+
+    def _gold_additions(self) -> dict[bytes, bytes]:
+        if not hasattr(self, "_additions"):
+            self._additions: dict[bytes, bytes] = {}
+            for path, (base, gold, _) in self.survey.deltas.items():
+                if base is None and gold is not None and gold.kind == FILE and gold.size:
+                    self._additions.setdefault(gold.content, path)
+        return self._additions
+
+    # -- support
+
+    def _support(self) -> None:
+        """A directory stays where something in it stays; a link or file gives way to a directory of the clone's."""
+        needed: set[bytes] = set()
+        waiting = _in_tree_order([*self.decided.verdicts, *self.decided.units])
+        while waiting:
+            path = waiting.pop()
+            verdict = self.decided.verdicts.get(path)
+            if verdict is not None:
+                if path in needed:
+                    self._keep_directory(path, verdict)
+                present = verdict.want is not None
+            else:
+                present = self._unit_present(path)
+            above = parent(path)
+            if present and path and above not in needed:
+                needed.add(above)
+                if self._missing_in_unit(above):
+                    self._restore_directory(above)
+                    waiting.append(above)
+
+    def _unit_present(self, path: bytes) -> bool:
+        side = self.decided.units[path].side
+        return side != NO_SIDE and self.survey.units[path].present[side]
+
+    def _keep_directory(self, path: bytes, verdict: Verdict) -> None:
+        item = self._item(path)
+        if verdict.want is None:
+            side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if _is_directory(item.rows[s]))
+            verdict.want = as_is(item, side, self.setting)
+            verdict.notes.append("the directory stays, with only what stays in it")
+            if verdict.outcome != CONFLICT:
+                verdict.outcome = GOLD if side == GOLD_SIDE else CLONE
+        elif verdict.want.kind != DIRECTORY and _is_directory(item.rows[CLONE_SIDE]) and not verdict.because:
+            self._ask_for_directory(item, verdict)
+
+    def _ask_for_directory(self, item: Three, verdict: Verdict) -> None:
+        """Gold has something else here, and below it stands what must stay the clone's."""
+        values = tuple(value_of(as_is(item, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        answer, _ = settle_conflict(
+            verdict, item, "type", "type-changed", (values[0], values[1], values[2]), self.setting,
+            "gold made this directory something else, and the clone keeps something below it",
+        )  # fmt: skip
+        verdict.outcome = CONFLICT if verdict.conflicts else answer
+        verdict.want = as_is(item, SIDE_OF.get(answer, CLONE_SIDE), self.setting)
+
+    def _missing_in_unit(self, path: bytes) -> bool:
+        """Whether ``path`` lies in (or is) a unit whose chosen side does not have it as a directory."""
+        if path in self.decided.verdicts:
+            return False
+        top = next((p for p in _upwards(path) if p in self.decided.units), None)
+        if top is None:
+            return False
+        side = self.decided.units[top].side
+        return side == NO_SIDE or not _is_directory(self.survey.part.trees[side].manifest.get(path))
+
+    def _restore_directory(self, path: bytes) -> None:
+        """A directory inside a unit, made again for what goes by a later rule and stays."""
+        rows = tuple(tree.manifest.get(path) for tree in self.survey.part.trees)
+        self.survey.deltas[path] = rows  # type: ignore[assignment]
+        self.survey.rules[path] = next(self.survey.units[p].rule for p in _upwards(path) if p in self.survey.units)
+        self.decided.verdicts[path] = Verdict(None, CLONE)
+        self._keep_directory(path, self.decided.verdicts[path])
+
+    # -- block
+
+    def _block(self) -> None:
+        """Nothing is placed where the path above is no directory in the result."""
+        blocker: bytes | None = None
+        for path in _in_tree_order([*self.decided.verdicts, *self.decided.units]):
+            if blocker is not None and is_below(path, blocker):
+                self._drop(path, blocker)
+                continue
+            verdict = self.decided.verdicts.get(path)
+            if not (self._unit_is_directory(path) if verdict is None else _wants_directory(verdict)):
+                blocker = path
+        self.decided.verdicts = {p: self.decided.verdicts[p] for p in _in_tree_order(self.decided.verdicts)}
+
+    def _unit_is_directory(self, path: bytes) -> bool:
+        side = self.decided.units[path].side
+        return side != NO_SIDE and _is_directory(self.survey.part.trees[side].manifest.get(path))
+
+    def _drop(self, path: bytes, blocker: bytes) -> None:
+        if path in self.decided.units:
+            if self._unit_present(path):
+                self.decided.units[path] = UnitVerdict(NO_SIDE, CONFLICT, notes=[_blocked_by(self.survey, blocker)])
+            return
+        verdict = self.decided.verdicts[path]
+        if verdict.want is None or verdict.because:
+            verdict.want = None
+            return
+        item = self._item(path)
+        values = tuple(value_of(as_is(item, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        kind = "below-deleted" if self.decided.verdicts.get(blocker, verdict).want is None else "below-non-directory"
+        verdict.conflicts.append(
+            Conflict(item.place, "presence", kind, (values[0], values[1], values[2]), stands=self.setting.prefer,
+                     detail=_blocked_by(self.survey, blocker), secret=item.rule.secret)
+        )  # fmt: skip
+        verdict.want, verdict.outcome = None, CONFLICT
+        verdict.axes["presence"] = CONFLICT
+
+
+def _blocked_by(survey: Survey, blocker: bytes) -> str:
+    place = survey.part.place(blocker).decode("utf-8", "backslashreplace")
+    return f"it cannot be placed: {place} is no directory in the result"
+
+
+def _wants_directory(verdict: Verdict) -> bool:
+    return verdict.want is not None and verdict.want.kind == DIRECTORY
+
+
+def _is_directory(row: object) -> bool:
+    return row is not None and row[1] == DIRECTORY  # type: ignore[index]
+
+
+def _has_directory(rows: Rows) -> bool:
+    return any(_is_directory(row) for row in rows)
+
+
+def _in_tree_order(paths: Iterable[bytes]) -> list[bytes]:
+    return sorted(set(paths), key=tree_key)
+
+
+def _upwards(path: bytes) -> Iterable[bytes]:
+    """The path and every directory above it, nearest first."""
+    while path:
+        yield path
+        path = parent(path)
+    yield b""

@@ -1,0 +1,189 @@
+"""Every row of MERGE.md's presence table, each by a test with the row's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goldroot.merge import Decision
+from support.merging import merge_tables
+from support.trees import Dir, Fifo, File, HardLink, Link, Socket
+
+
+def test_gold_deleted_clone_unchanged_is_deleted(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "1", "etc/b": "x"}, {"etc/b": "x"}, {"etc/a": "1", "etc/b": "x"})
+    assert "etc/a" not in done.tree
+    assert done.entry("/etc/a")["outcome"] == "gold"
+    assert done.entry("/etc/a")["result"] is None
+    assert done.conflicts == []
+
+
+def test_gold_deleted_clone_changed_only_its_mode_is_a_conflict_and_the_clones_stays(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "1"}, {"etc": Dir()}, {"etc/a": File("1", mode=0o600)})
+    assert done.conflicts == [("/etc/a", "presence")]
+    assert done.tree["etc/a"].mode == 0o600
+
+
+def test_clone_deleted_gold_unchanged_stays_deleted(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "1"}, {"etc/a": "1"}, {"etc": Dir()})
+    assert "etc/a" not in done.tree
+    assert done.entry("/etc/a")["outcome"] == "clone"
+    assert done.conflicts == []
+
+
+def test_clone_deleted_gold_changed_is_a_conflict_and_stays_deleted(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "1"}, {"etc/a": "2"}, {"etc": Dir()})
+    assert "etc/a" not in done.tree
+    assert done.conflicts == [("/etc/a", "presence")]
+
+
+def test_gold_added_below_a_directory_that_the_clone_deleted(tmp_path: Path) -> None:
+    base = {"etc/d/a": "1", "etc/x": "x"}
+    gold = {"etc/d/a": "1", "etc/d/new/deep": "n", "etc/x": "x"}
+    done = merge_tables(tmp_path, base, gold, {"etc/x": "x"})
+    assert "etc/d" not in done.tree
+    assert done.conflicts == [("/etc/d/new", "presence")]
+    assert done.entry("/etc/d/new/deep")["because"] == "/etc/d/new"
+    key = done.record["conflicts"][0]["key"]
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions={key: Decision("gold")})
+    assert again.text("etc/d/new/deep") == "n"
+    assert "etc/d/a" not in again.tree
+    assert again.conflicts == []
+
+
+def test_both_added_equal(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc": Dir()}, {"etc/a": "1"}, {"etc/a": "1"})
+    assert done.text("etc/a") == "1"
+    assert done.entry("/etc/a")["outcome"] == "both"
+
+
+def test_both_added_different_is_a_conflict_and_the_clones_stays(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc": Dir()}, {"etc/a": "1"}, {"etc/a": "2"})
+    assert done.text("etc/a") == "2"
+    assert done.conflicts == [("/etc/a", "content")]
+
+
+def test_both_added_of_different_types(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc": Dir()}, {"etc/a/deep": "1"}, {"etc/a": Link("b")})
+    assert done.tree["etc/a"].content == b"b"
+    assert done.conflicts == [("/etc/a", "type")]
+    assert done.entry("/etc/a/deep")["because"] == "/etc/a"
+
+
+def test_gold_deleted_a_directory_and_the_clone_added_below_it(tmp_path: Path) -> None:
+    base = {"etc/d/a": "1", "etc/d/b": "2", "etc/x": "x"}
+    clone = {"etc/d/a": "1", "etc/d/b": "changed", "etc/d/own": "mine", "etc/x": "x"}
+    done = merge_tables(tmp_path, base, {"etc/x": "x"}, clone)
+    assert sorted(path for path in done.tree if path.startswith("etc/d/")) == ["etc/d/b", "etc/d/own"]
+    assert done.conflicts == [("/etc/d/b", "presence")]
+    assert done.entry("/etc/d")["outcome"] == "clone"
+
+
+def test_one_side_changed_the_type_the_other_left_it(tmp_path: Path) -> None:
+    base = {"etc/a": "1", "etc/d/x": "x", "etc/l": Link("a")}
+    gold = {"etc/a": Link("b"), "etc/d/x": "x", "etc/l": Link("a")}
+    clone = {"etc/a": "1", "etc/d": Link("elsewhere"), "etc/l": Fifo()}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.tree["etc/a"].kind == "l"
+    assert done.tree["etc/d"].kind == "l"
+    assert done.tree["etc/l"].kind == "p"
+    assert "etc/d/x" not in done.tree
+    assert done.conflicts == []
+
+
+def test_type_changed_on_one_side_content_on_the_other(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "1"}, {"etc/a/b": "2"}, {"etc/a": "mine"})
+    assert done.text("etc/a") == "mine"
+    assert done.conflicts == [("/etc/a", "type")]
+    assert done.entry("/etc/a/b")["outcome"] == "conflict"
+    key = done.record["conflicts"][0]["key"]
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions={key: Decision("gold")})
+    assert again.text("etc/a/b") == "2"
+    assert again.conflicts == []
+
+
+def test_directory_became_a_link_and_the_clone_changed_something_below(tmp_path: Path) -> None:
+    base = {"etc/d/a": "1", "etc/d/b": "2", "etc/other": "o"}
+    gold = {"etc/d": Link("/tmp"), "etc/other": "new"}
+    clone = {"etc/d/a": "mine", "etc/d/b": "2", "etc/other": "o"}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.tree["etc/d"].kind == "d"
+    assert (done.text("etc/d/a"), done.text("etc/d/b")) == ("mine", "2")
+    assert done.text("etc/other") == "new", "the rest goes on"
+    assert done.conflicts == [("/etc/d", "type")]
+
+
+def test_clone_made_a_directory_a_link_and_gold_changed_below(tmp_path: Path) -> None:
+    base = {"etc/d/a": "1", "etc/x": "x"}
+    done = merge_tables(tmp_path, base, {"etc/d/a": "2", "etc/x": "x"}, {"etc/d": Link("/srv"), "etc/x": "x"})
+    assert done.tree["etc/d"].content == b"/srv"
+    assert done.conflicts == [("/etc/d", "type")]
+    assert done.entry("/etc/d/a")["because"] == "/etc/d"
+
+
+def test_gold_moved_a_file_that_the_clone_changed(tmp_path: Path) -> None:
+    base = {"etc/old.conf": "a long enough content\n"}
+    gold = {"etc/new/place.conf": "a long enough content\n"}
+    done = merge_tables(tmp_path, base, gold, {"etc/old.conf": "a long enough content\nmine\n"})
+    assert done.conflicts == [("/etc/old.conf", "presence")]
+    assert "/etc/new/place.conf" in done.record["conflicts"][0]["detail"]
+    assert done.text("etc/old.conf").endswith("mine\n")
+    assert done.text("etc/new/place.conf") == "a long enough content\n"
+
+
+def test_same_size_and_time_but_other_bytes_is_found(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/a": "aaaa"}, {"etc/a": "aaaa"}, {"etc/a": "bbbb"})
+    assert done.text("etc/a") == "bbbb"
+    assert done.entry("/etc/a")["outcome"] == "clone"
+
+
+def test_same_size_and_time_is_found_in_a_state_unit_too(tmp_path: Path) -> None:
+    base = {"var/lib/db/x": "aaaa"}
+    done = merge_tables(tmp_path, base, {"var/lib/db/x": "cccc"}, {"var/lib/db/x": "bbbb"})
+    assert done.text("var/lib/db/x") == "bbbb"
+    assert done.entry("/var/lib/db")["changed"] == {"gold": True, "clone": True}
+
+
+def test_a_fifo_stays_and_a_socket_is_dropped_with_a_note(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc": Dir()}, {"etc": Dir()}, {"etc/pipe": Fifo(), "etc/sock": Socket()})
+    assert done.tree["etc/pipe"].kind == "p"
+    assert "etc/sock" not in done.tree
+    assert done.entry("/etc/sock")["outcome"] == "dropped"
+    assert [note["path"] for note in done.record["notes"] if note["kind"] == "socket-dropped"] == ["/etc/sock"]
+
+
+def test_hard_links_stay_together_where_all_end_equal(tmp_path: Path) -> None:
+    base = {"etc/a": "1", "etc/b": HardLink("etc/a")}
+    clone = {"etc/a": "1", "etc/b": HardLink("etc/a"), "etc/c": "own", "etc/d": HardLink("etc/c")}
+    gold = {"etc/a": "2", "etc/b": HardLink("etc/a")}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.tree["etc/c"].names == ("etc/c", "etc/d")
+    assert done.tree["etc/a"].names == ("etc/a", "etc/b")
+    assert done.text("etc/b") == "2"
+
+
+def test_hard_links_are_separated_and_noted_where_members_end_different(tmp_path: Path) -> None:
+    base = {"etc/a": "1", "etc/b": "1"}
+    clone = {"etc/a": "1", "etc/b": HardLink("etc/a")}
+    done = merge_tables(tmp_path, base, {"etc/a": "2", "etc/b": "1"}, clone)
+    assert (done.text("etc/a"), done.text("etc/b")) == ("2", "1")
+    assert {note["path"] for note in done.record["notes"] if note["kind"] == "hard-link-separated"} == {
+        "/etc/a",
+        "/etc/b",
+    }
+
+
+def test_names_are_any_bytes(tmp_path: Path) -> None:
+    odd = "etc/" + b"\xff\xfe\n -x".decode("utf-8", "surrogateescape")
+    done = merge_tables(tmp_path, {odd: "1"}, {odd: "1"}, {odd: "2"})
+    assert done.text(odd) == "2"
+    assert any("\\xff\\xfe" in entry["path"] for entry in done.record["entries"])
+
+
+def test_conflict_gold_in_the_policy_turns_it_round(tmp_path: Path) -> None:
+    policy = 'conflict = "gold"\n'
+    done = merge_tables(
+        tmp_path, {"etc/a": "1", "etc/b": "1"}, {"etc/a": "2"}, {"etc/a": "3", "etc/b": "9"}, policy=policy
+    )
+    assert done.text("etc/a") == "2"
+    assert "etc/b" not in done.tree
+    assert sorted(done.conflicts) == [("/etc/a", "content"), ("/etc/b", "presence")]

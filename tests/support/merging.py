@@ -1,0 +1,66 @@
+"""Merge three trees given as tables and look at what came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goldroot.merge import Decision, Policy, Request, merge_trees
+from support.trees import Node, Seen, dump_tree, make_tree
+
+Table = Mapping[str, Node]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The record and the resulting tree of one merge."""
+
+    record: dict[str, Any]
+    tree: dict[str, Seen]
+    out: Path
+
+    def entry(self, path: str) -> dict[str, Any]:
+        """The record's entry for an absolute path."""
+        found = [entry for entry in self.record["entries"] if entry["path"] == path]
+        assert len(found) == 1, f"{len(found)} entries for {path}: {[e['path'] for e in self.record['entries']]}"
+        return found[0]
+
+    def text(self, path: str) -> str:
+        """A file of the result as text."""
+        return self.tree[path].content.decode()
+
+    @property
+    def conflicts(self) -> list[tuple[str, str]]:
+        """(path, axis) of every conflict that is left."""
+        return [(conflict["path"], conflict["axis"]) for conflict in self.record["conflicts"]]
+
+
+def merge_tables(
+    room: Path, base: Table, gold: Table, clone: Table, *, at: str = "/", policy: str = "", out: str = "out",
+    decisions: Mapping[str, Decision] | None = None,
+) -> Outcome:  # fmt: skip
+    """Write the three tables below ``room`` (once), merge them, and read the result."""
+    roots = {}
+    for word, table in (("base", base), ("gold", gold), ("clone", clone)):
+        roots[word] = room / word
+        if not roots[word].exists():
+            make_tree(roots[word], table)
+    return merge_directories(room, roots, at=at, policy=policy, out=out, decisions=decisions)
+
+
+def merge_directories(
+    room: Path, roots: Mapping[str, Path], *, at: str = "/", policy: str = "", out: str = "out",
+    decisions: Mapping[str, Decision] | None = None,
+) -> Outcome:  # fmt: skip
+    """Merge the directories ``base``, ``gold`` and ``clone`` into ``room/out``."""
+    rules = Policy.parse(policy.encode(), "policy.toml") if policy else Policy.default()
+    target = room / out
+    request = Request(
+        os.fsencode(roots["base"]), os.fsencode(roots["gold"]), os.fsencode(roots["clone"]), rules, decisions or {},
+        out=os.fsencode(target), at=os.fsencode(at), jobs=1,
+    )  # fmt: skip
+    record = merge_trees(request)
+    return Outcome(record, dump_tree(target), target)
