@@ -28,7 +28,7 @@ from goldroot.merge.policy_file import (
 
 __all__ = [
     "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "OPAQUE", "STATE",
-    "Explanation", "Policy", "Rule",
+    "Explanation", "Policy", "Rule", "default_text",
 ]  # fmt: skip
 
 DEFAULT_NAME = "default policy"
@@ -71,7 +71,7 @@ class Explanation:
     path: bytes
     rule: Rule
     unit: bytes | None  #: the state unit that the path belongs to
-    adds: tuple[WrittenRule, ...]  #: rules that add to the winning one
+    adds: tuple[WrittenRule, ...]  #: rules that add to the winning one (one with a class adds only its ``secret``)
     overridden: tuple[WrittenRule, ...]  #: rules that match too, and lose; the nearest loser last
 
 
@@ -161,9 +161,13 @@ class Policy:
     def explain(self, path: bytes) -> Explanation:
         """Which rule wins for a path, what is added to it, and what it overrides."""
         answer = self._matcher(path)
-        used = {answer.rule.index, *answer.adds}
-        overridden = tuple(self.rules[number] for number, _ in self._matcher.matched(path) if number not in used)
+        matching = [(number, self.rules[number]) for number, _ in self._matcher.matched(path)]
         adds = tuple(self.rules[number] for number in answer.adds)
+        overridden = tuple(
+            rule
+            for number, rule in matching
+            if number != answer.rule.index and (rule.cls is not None or number not in answer.adds)
+        )
         return Explanation(path, answer.rule, self.unit(path, answer.rule), adds, overridden)
 
     def _resolve(self, matched: Matched) -> _Answer:
@@ -174,7 +178,7 @@ class Policy:
         for number, taken in matched:
             written = self.rules[number]
             if written.cls is None:
-                rule = replace(rule, **written.keys)
+                rule = _with(rule, written)
                 adds.append(number)
             else:
                 rule, depth = _rule(number, written, rule.secret), taken
@@ -184,14 +188,28 @@ class Policy:
         return _Answer(rule, depth, tuple(adds))
 
 
+def _with(rule: Rule, written: WrittenRule) -> Rule:
+    """A rule with what one without a class adds; its reason is for what it adds, not for the class."""
+    said = {key: value for key, value in written.keys.items() if key != "reason"}
+    return replace(rule, **said)
+
+
 def _rule(index: int, written: WrittenRule, secret: bool) -> Rule:
     keys = dict(written.keys)
     cls = keys.pop("class")
     return Rule(index, written.pattern, cls, written.where, **{"secret": secret, **keys})
 
 
+def default_text() -> str:
+    """The default policy's file, comments and all."""
+    return _default_file().decode()
+
+
+def _default_file() -> bytes:
+    return importlib.resources.files("goldroot.merge").joinpath("default-policy.toml").read_bytes()
+
+
 @functools.cache
 def _default() -> Policy:
-    data = importlib.resources.files("goldroot.merge").joinpath("default-policy.toml").read_bytes()
-    written = policy_file.parse(data, DEFAULT_NAME)
+    written = policy_file.parse(_default_file(), DEFAULT_NAME)
     return Policy(written.rules, written.conflict or CLONE)

@@ -143,8 +143,7 @@ class _Reader:
                     "Tables of rules are headed [[rule]], with two brackets." if key == "rule" else "",
                 )
             if key in CHOICES and value not in CHOICES[key]:
-                raise self._bad(f"{value!r} is no {key}" if key == "class" else f"{key!r} cannot be {value!r}",
-                                here, suggestion(value, CHOICES[key]))
+                raise self._bad(f"{key!r} cannot be {value!r}", here, suggestion(str(value), CHOICES[key]))
 
     def _rule(self, table: Any, place: toml_lines.Place) -> list[WrittenRule]:
         if not isinstance(table, dict):

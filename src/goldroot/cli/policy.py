@@ -1,0 +1,162 @@
+"""``goldroot policy``: what the rules are, and which one decides about a path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, table
+from goldroot.errors import UsageError
+from goldroot.merge.policy import Explanation, Policy, Rule, default_text
+from goldroot.merge.policy_file import CLASSES, WrittenRule
+
+policy_option = click.option(
+    "--policy", "policy_file", metavar="FILE", help="The policy to follow, instead of the default alone."
+)
+
+
+@click.group()
+def policy() -> None:
+    """Show and explain the rules that a merge follows.
+
+    A policy is a list of rules; the last one that matches a path decides about it.
+    """
+
+
+@policy.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@policy_option
+@json_option
+def explain(paths: tuple[str, ...], policy_file: str | None, as_json: bool) -> None:
+    """Say which rule decides about each PATH, where it stands and why, and which rules it overrides.
+
+    A PATH is absolute, as in the system that is merged; it need not exist here.
+    """
+    rules = load(policy_file)
+    found = [rules.explain(absolute(path)) for path in paths]
+    emit(as_json, [explanation_data(one) for one in found], lambda: _tell(found))
+
+
+@policy.command()
+@policy_option
+@click.option("--toml", is_flag=True, help="Print the default policy as it is shipped, with its comments.")
+@json_option
+def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
+    """List all rules in order; later ones win."""
+    if toml:
+        if policy_file or as_json:
+            raise UsageError("--toml prints the default policy alone", todo="Leave out --policy and --json.")
+        print(default_text(), end="")
+        return
+    rules = load(policy_file)
+    data = {"conflict": rules.conflict, "hash": rules.hash, "rules": [written_data(rule) for rule in rules.rules]}
+    emit(as_json, data, lambda: _list(rules))
+
+
+@policy.command()
+@click.argument("file")
+@json_option
+def check(file: str, as_json: bool) -> None:
+    """Read the policy FILE and say whether it can be used; exit code 2 where it cannot."""
+    rules = Policy.load(file)
+    own = [rule for rule in rules.rules if rule.file == file]
+    inherited = len(rules.rules) - len(own)
+    data = {"file": file, "rules": len(own), "default_rules": inherited, "conflict": rules.conflict, "hash": rules.hash}
+    said = f"{len(own)} rule{'' if len(own) == 1 else 's'} of its own after {inherited} of the default policy"
+    emit(as_json, data, lambda: print(f"{file}: good. {said}; at a conflict the {rules.conflict}'s version stands."))
+
+
+def load(file: str | None) -> Policy:
+    """The policy that ``--policy`` names, else the default."""
+    return Policy.load(file) if file is not None else Policy.default()
+
+
+def absolute(path: str) -> bytes:
+    """A path of the command line as a policy takes it.
+
+    :raises UsageError: it is not absolute, or climbs with ``..``.
+    """
+    raw = os.fsencode(path)
+    names = [name for name in raw.split(b"/") if name not in (b"", b".")]
+    if not raw.startswith(b"/") or b".." in names:
+        raise UsageError(
+            f"{path!r} is no path of a system" if b".." in names else f"{path!r} is not absolute",
+            todo="Give the path as it is in the system that is merged, beginning with '/'.",
+        )
+    return b"/" + b"/".join(names)
+
+
+def explanation_data(one: Explanation) -> dict[str, Any]:
+    """An explanation as JSON data; bytes of a path that are no UTF-8 become lone surrogates."""
+    rule = {**rule_data(one.rule), "where": one.rule.where}
+    unit = os.fsdecode(one.unit) if one.unit is not None else None
+    return {
+        "path": os.fsdecode(one.path),
+        "class": one.rule.cls,
+        "rule": rule,
+        "unit": unit,
+        "adds": [written_data(other) for other in one.adds],
+        "overrides": [written_data(other) for other in one.overridden],
+    }
+
+
+def rule_data(rule: Rule) -> dict[str, Any]:
+    """A deciding rule as JSON data, without the keys that say nothing."""
+    keys = ("secret", "pin", "whole", "owner", "reason", "rebuild", "migrate", "always")
+    return {"path": rule.pattern, "class": rule.cls} | {key: getattr(rule, key) for key in keys if getattr(rule, key)}
+
+
+def written_data(rule: WrittenRule) -> dict[str, Any]:
+    """A rule as written, as JSON data."""
+    return {"path": rule.pattern, **rule.keys, "where": rule.where}
+
+
+def _tell(found: Sequence[Explanation]) -> None:
+    for one in found:
+        _tell_one(one)
+
+
+def _tell_one(one: Explanation) -> None:
+    rule = one.rule
+    flags = [word for word in ("secret", "pin") if getattr(rule, word)]
+    print(f"{_shown(one.path)}: {', '.join([rule.cls, *flags])}")
+    print(f"  means      {CLASSES[rule.cls]}")
+    print(f"  rule       {rule.pattern or '(none)'}  ({rule.where})")
+    for word in ("reason", "owner", "rebuild", "migrate"):
+        if getattr(rule, word):
+            print(f"  {word:9}  {getattr(rule, word)}")
+    if one.unit is not None:
+        print(f"  unit       {_shown(one.unit)}")
+    elif rule.cls == "state":
+        print("  unit       none: the directory itself, whose mode and owner are merged as configuration")
+    for other in one.adds:
+        print(f"  adds       {other.pattern}: {_added(other)}  ({other.where})")
+    for other in reversed(one.overridden):
+        print(f"  overrides  {other.pattern}: {_said(other)}  ({other.where})")
+
+
+def _said(rule: WrittenRule) -> str:
+    words = [rule.cls] if rule.cls else []
+    for key, value in rule.keys.items():
+        if key not in ("class", "reason"):
+            words.append(f"{key} = {str(value).lower() if isinstance(value, bool) else value}")
+    return ", ".join(words)
+
+
+def _added(rule: WrittenRule) -> str:
+    """What a rule adds to the one that decides; one with a class of its own adds only that it is secret."""
+    return _said(rule) if rule.cls is None else "secret = true"
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _list(rules: Policy) -> None:
+    table(["path", "says", "where"], [[rule.pattern, _said(rule), rule.where] for rule in rules.rules])
+    print("\nThe last rule that matches wins; a path that none matches is merged as config.")
+    print(f"At a conflict the {rules.conflict}'s version stands.")
+    print(f"Hash: {rules.hash}")
