@@ -47,7 +47,8 @@ def test_default_classes(cls: str, path: str) -> None:
 
 
 SECRETS = (
-    "/etc/shadow /etc/gshadow /etc/shadow- /etc/shadow.rpmnew /etc/a/b.key /etc/krb5.keytab /etc/ssh/ssh_host_rsa_key /etc/ssl/private/x"
+    "/etc/shadow /etc/gshadow /etc/shadow- /etc/shadow.rpmnew /etc/a/b.key /etc/krb5.keytab /etc/ssh/ssh_host_rsa_key"
+    " /etc/ssl/private/x"
     " /etc/ssl/private/ssl-cert-snakeoil.key /etc/mysql/debian.cnf /root/.pgpass /home/a/.pgpass /etc/netplan/a.yaml"
     " /etc/NetworkManager/system-connections/w /etc/ppp/chap-secrets /etc/postfix/sasl_passwd /etc/postfix/sasl_passwd.db"
     " /root/.ssh/id_ed25519 /var/lib/mysql/server-key.pem"
