@@ -55,10 +55,7 @@ def test_killed_at_every_point(tmp_path: Path, point: str) -> None:
     _, step, what = point.split(".")
     at = STEPS.index(step)
     again = [step] if what == "done" else []
-    assert (
-        kill_and_finish(tmp_path / "site", "k:1", point)
-        == [*STEPS[: at + 1], *again, *STEPS[at + 1 :]][0 : 3 + len(again)]
-    )
+    assert kill_and_finish(tmp_path / "site", "k:1", point) == [*STEPS[: at + 1], *again, *STEPS[at + 1 :]]
 
 
 @pytest.mark.crash

@@ -168,6 +168,8 @@ def _sqlite(path: str, *, create: bool) -> Engine:
             f"there is no catalog at {path!r}",
             todo="Make a site with `goldroot init DIR`, or name the one you mean with --site.",
         )
+    if os.path.isdir(path):
+        raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")
     # No pool: a connection costs a millisecond, and one that is kept must not be carried into a forked worker.
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),

@@ -1,0 +1,156 @@
+"""Opening the catalog: what is there, what is not, what is something else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import goldroot
+from goldroot.catalog import Catalog, events, gold, images, open_catalog, store
+from goldroot.catalog.migrate import HEAD, scripts
+from goldroot.catalog.schema import REVISIONS, metadata
+from goldroot.errors import BadInput, Busy, NewerVersion, NotFound, Refused
+
+OPEN = """
+import sys
+from goldroot.catalog import open_catalog
+with open_catalog(sys.argv[1], create=len(sys.argv) > 2) as catalog, catalog.begin():
+    print("alembic" in sys.modules)
+"""
+
+
+def start_opening(path: Path, *more: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(goldroot.__file__))}
+    args = [sys.executable, "-c", OPEN, str(path), *more]
+    return subprocess.Popen(args, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Catalog:
+    return open_catalog(path, create=True)
+
+
+def test_it_is_made_only_on_demand(path: Path) -> None:
+    with pytest.raises(NotFound, match="no catalog"):
+        open_catalog(path)
+    assert not path.exists()
+    path.touch()  # as a killed `init` may leave it
+    with pytest.raises(NotFound, match="empty"):
+        open_catalog(path)
+    open_catalog(path, create=True).close()
+    open_catalog(path).close()
+
+
+def test_an_open_catalog_needs_no_alembic(catalog: Catalog, path: Path) -> None:
+    assert start_opening(path).communicate()[0] == "False\n"
+
+
+def test_two_commands_that_make_it_at_once_make_one(path: Path) -> None:
+    both = [start_opening(path, "create") for _ in range(2)]
+    assert [(command.communicate()[1], command.returncode) for command in both] == [("", 0), ("", 0)]
+
+
+def test_the_settings_that_the_house_stands_on(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        wanted = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30000}
+        assert {name: tx.value(sa.text(f"PRAGMA {name}")) for name in wanted} == wanted
+
+
+def test_the_migrations_make_what_the_code_speaks_of(catalog: Catalog) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with catalog.begin() as tx:
+        assert compare_metadata(MigrationContext.configure(tx._connection), metadata) == []
+    config = Config()
+    config.set_main_option("script_location", scripts())
+    config.set_main_option("path_separator", "os")
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(known)) == REVISIONS
+
+
+def test_a_catalog_of_a_newer_version_is_left_alone(catalog: Catalog, path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerVersion, match=f"9999, this one speaks {HEAD}") as caught:
+        open_catalog(path)
+    assert "newer goldroot" in caught.value.todo
+
+
+@pytest.mark.parametrize("content", [b"not a database, but text " * 100, b"\x00" * 4096, b"SQLite format 3\x00junk"])
+def test_something_else_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="not a goldroot catalog"):
+        open_catalog(path, create=True)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE songs (name TEXT)")
+    with pytest.raises(BadInput, match="tables of something else"):
+        open_catalog(path, create=True)
+
+
+def test_a_directory_is_refused_with_words(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is a directory"):
+        open_catalog(tmp_path)
+
+
+def test_an_unknown_kind_of_database_is_refused() -> None:
+    with pytest.raises(BadInput, match="mysql"):
+        open_catalog("mysql://root@localhost/x")
+
+
+def test_an_exception_undoes_the_whole_transaction(catalog: Catalog) -> None:
+    with pytest.raises(ZeroDivisionError), catalog.begin() as tx:
+        images.create(tx, "s10", "readonly-root", {})
+        gold.begin_publish(tx, "s10")
+        raise ZeroDivisionError
+    with catalog.read() as tx:
+        assert images.every(tx) == []
+        assert events.latest(tx) == []
+
+
+def test_one_writer_at_a_time_and_the_second_is_told(
+    path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "WAIT", 0.05)
+    with open_catalog(path) as second, catalog.begin() as tx:
+        images.create(tx, "s10", "readonly-root", {})
+        with pytest.raises(Busy), second.begin():
+            raise AssertionError("never here")
+        with second.read() as picture:
+            assert images.every(picture) == []  # readers do not wait, and see what was there before
+
+
+def test_a_read_transaction_does_not_write(catalog: Catalog) -> None:
+    with catalog.read() as tx, pytest.raises(AssertionError, match="read transaction"):
+        images.create(tx, "s10", "readonly-root", {})
+
+
+def test_a_broken_reference_is_refused_in_words(catalog: Catalog) -> None:
+    with pytest.raises(Refused, match="FOREIGN KEY"), catalog.begin() as tx:
+        images.touched(tx, "nobody", "maintenance")
+
+
+def test_events_are_the_newest_in_their_order(catalog: Catalog) -> None:
+    with catalog.begin() as tx:
+        for number in range(5):
+            events.add(tx, "happened", f"clone:web{number % 2}", number=number)
+        assert [event.data["number"] for event in events.latest(tx, limit=3)] == [2, 3, 4]
+        assert [event.data["number"] for event in events.latest(tx, "clone:web1")] == [1, 3]
+        assert events.latest(tx)[0].at.endswith("Z")
