@@ -26,7 +26,7 @@ from goldroot.errors import BadInput, NotFound
 from goldroot.hosts import Host
 from goldroot.image import signing
 from goldroot.image.config import IMAGE_NAME, TEMPLATE, Config, load
-from goldroot.image.locks import lock
+from goldroot.locks import lock, lock_file
 
 if TYPE_CHECKING:
     from goldroot.catalog.store import Catalog
@@ -82,7 +82,7 @@ class Site:
 
     def lock(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
         """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it."""
-        return lock(self.path("locks"), name, wait=wait, doing=doing)
+        return lock(lock_file(self.path("locks"), name), wait, doing or None)
 
     def close(self) -> None:
         """Close the catalog, if it was opened."""

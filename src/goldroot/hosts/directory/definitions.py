@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from goldroot import crash
 from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused
 from goldroot.hosts.port import (
     OWNER,
@@ -110,7 +111,9 @@ def write_atomically(path: str, content: bytes, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        crash.point("definition-written")
         os.rename(beside, path)
+        crash.point("definition-in-force")
     except BaseException:
         os.unlink(beside)
         raise
