@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,8 @@ ODD = Found("k-odd", b"/etc/\xff\n", "owner", "both-changed", ("clone", "gold"),
 
 
 @pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Tx]:
-    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog, catalog.begin() as transaction:
+def tx(database: str) -> Iterator[Tx]:
+    with open_catalog(database, create=True) as catalog, catalog.begin() as transaction:
         images.create(transaction, "s10", "readonly-root", {"ID": "sles"})
         for number in (1, 2):
             gold.begin_publish(transaction, "s10")

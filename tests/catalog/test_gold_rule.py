@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ LATER = "2999-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def tx(tmp_path: Path) -> Iterator[Tx]:
-    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog, catalog.begin() as transaction:
+def tx(database: str) -> Iterator[Tx]:
+    with open_catalog(database, create=True) as catalog, catalog.begin() as transaction:
         images.create(transaction, "s10", "readonly-root", {"ID": "sles"})
         yield transaction
 
@@ -159,8 +158,18 @@ def test_two_slots_at_least_and_more_on_demand(tx: Tx) -> None:
         images.create(tx, "small", "shared-usr", {}, slot_count=1)
     images.create(tx, "debian", "shared-usr", {}, slot_count=2)
     assert gold.add_slot(tx, "debian").name == "DEBIANGOLD3"
-    with pytest.raises(Refused, match="already"):
-        images.create(tx, "debian", "shared-usr", {})
+    for name in ("debian", "DEBIAN"):
+        with pytest.raises(Refused, match="'debian' already"):
+            images.create(tx, name, "shared-usr", {})
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".x", "-x", "x\n", "ü", "x" * 64])
+def test_a_name_that_could_leave_its_directory_is_none(tx: Tx, name: str) -> None:
+    publish(tx)
+    with pytest.raises(UsageError, match="cannot be the name of an image"):
+        images.create(tx, name, "shared-usr", {})
+    with pytest.raises(UsageError, match="cannot be the name of a clone"):
+        clones.create(tx, name, "s10", 1, "read-only")
 
 
 def test_tested_means_both_forms_of_exactly_this_system(tx: Tx) -> None:

@@ -1,11 +1,13 @@
 """A workflow of three steps as a process of its own: ``story.py DIRECTORY KEY [STEP-THAT-FAILS]``.
 
 Each step writes a line to ``DIRECTORY/did``; the result goes to standard output.
+``STORY_DATABASE`` in the environment is the database, instead of a file in the directory.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -30,7 +32,8 @@ def story(directory: Path, failing: str = "") -> Workflow:
 
 def main(directory: Path, key: str, failing: str = "") -> int:
     try:
-        with open_engine(directory / "workflow.sqlite", directory / "locks") as engine:
+        database = os.environ.get("STORY_DATABASE", str(directory / "workflow.sqlite"))
+        with open_engine(database, directory / "locks") as engine:
             print(json.dumps(engine.run(story(directory, failing), key, {"clone": "web1"}), sort_keys=True))
     except GoldrootError as error:
         print(error.brief)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import events, gold
+from goldroot.catalog.names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
@@ -51,8 +52,9 @@ def create(
 
     :raises Refused: there is one of that name, or the version is not published.
     :raises NotFound: no such image or version.
+    :raises UsageError: a name that cannot be one.
     """
-    known = find(tx, name)
+    known = find(tx, check_name("clone", name))
     if known is not None:
         raise Refused(f"there is a clone {name!r} already ({known.state})", todo="Take another name, or delete it.")
     of = gold.get(tx, image, version)

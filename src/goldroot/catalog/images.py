@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import events
+from goldroot.catalog.names import check_name
 from goldroot.catalog.schema import images, maintenance, slots, tests
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused, UsageError
@@ -59,12 +60,15 @@ def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count:
     """Add an image, with its slots: ``s10`` has ``S10GOLD``, ``S10GOLD2``, ``S10GOLD3``.
 
     :raises Refused: there is one of that name already.
-    :raises UsageError: fewer than two slots.
+    :raises UsageError: fewer than two slots, or a name that cannot be one.
     """
     if slot_count < FEWEST_SLOTS:
         raise UsageError(f"an image needs two slots at least, not {slot_count}")
-    if tx.first(sa.select(images.c.name).where(images.c.name == name)):
-        raise Refused(f"there is an image {name!r} already", todo="Take another name, or work on that one.")
+    check_name("image", name)
+    # Slots have the name in capitals, so `s10` and `S10` cannot both be.
+    known = tx.value(sa.select(images.c.name).where(sa.func.upper(images.c.name) == name.upper()))
+    if known is not None:
+        raise Refused(f"there is an image {known!r} already", todo="Take another name, or work on that one.")
     image = Image(name, layout, dict(os), now())
     tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at)
     for number in range(1, slot_count + 1):

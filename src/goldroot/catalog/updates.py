@@ -77,7 +77,7 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update") -> Upda
             todo="Finish or cancel that one first.",
         )
     to = gold.get(tx, of.image, to_version)
-    if to.slot is None or (kind == "update" and to.state != "published"):
+    if to.slot is None or to.state == "publishing" or (kind == "update" and to.state != "published"):
         gone = "removed" if to.slot is None else to.state
         raise Refused(f"gold version {to_version} of {of.image!r} is {gone}", todo="Take a published version.")
     at = now()
