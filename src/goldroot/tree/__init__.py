@@ -1,12 +1,18 @@
 """A file tree as data: entries, manifests, scanning, copying; account tables."""
 
+from goldroot.tree.build import Built, build, copy_tree, rows_of
 from goldroot.tree.entry import Entry, Xattrs, is_below, parent, tree_key
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.names import path_bytes, path_text
 from goldroot.tree.notes import Note, Progress
+from goldroot.tree.plan_build import INLINE, BuildRow
+from goldroot.tree.remove import remove_tree
 from goldroot.tree.scan import Scan, hash_files, scan
 
 __all__ = [
+    "INLINE",
+    "BuildRow",
+    "Built",
     "Entry",
     "Manifest",
     "Note",
@@ -14,11 +20,15 @@ __all__ = [
     "Scan",
     "Squashed",
     "Xattrs",
+    "build",
+    "copy_tree",
     "hash_files",
     "is_below",
     "parent",
     "path_bytes",
     "path_text",
+    "remove_tree",
+    "rows_of",
     "scan",
     "tree_key",
 ]

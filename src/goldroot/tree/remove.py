@@ -1,0 +1,104 @@
+"""Removing a tree, however deep it is and whatever its names are, without following a link or leaving the file system."""
+
+from __future__ import annotations
+
+import os
+
+from goldroot.errors import Failed
+from goldroot.tree.cursor import OPEN_DIRECTORY, Cursor, split
+from goldroot.tree.inode import read_flags, write_flags
+from goldroot.tree.mounts import mounts_below
+from goldroot.tree.problems import open_tree, shown, write_problem
+
+_HELD = 0x30  # immutable and append-only: the kernel refuses to remove these
+
+
+def remove_tree(root: str | bytes | os.PathLike[str], *, keep_top: bool = False) -> None:
+    """Remove a tree; nothing happens where there is none.
+
+    :param keep_top: leave the directory itself, empty but for ``lost+found``.
+    :raises Failed: something is mounted below it; nothing was removed.
+    :raises NoPermission: something cannot be removed; the rest may be gone.
+    :raises BadInput: it is not a directory.
+    """
+    name = os.fsencode(root)
+    if not os.path.lexists(name):
+        return
+    top = open_tree(root)
+    try:
+        _refuse_mounts(top, name)
+        _empty(top, name, keep=(b"lost+found",) if keep_top else ())
+    finally:
+        os.close(top)
+    if not keep_top:
+        try:
+            os.rmdir(name)
+        except OSError as error:
+            raise write_problem(error, name, b"") from error
+
+
+def _refuse_mounts(top: int, name: bytes) -> None:
+    """What is mounted below is not the tree's: a whole disk could go with it."""
+    for path in sorted(mounts_below(top)):
+        raise Failed(
+            f"{shown(name, path)} is a mount point",
+            meaning="Nothing was removed.",
+            todo="Unmount what is mounted there and run the command again.",
+        )
+
+
+def _empty(top: int, name: bytes, keep: tuple[bytes, ...]) -> None:
+    cursor = Cursor(top)
+    waiting = [b""]
+    path = b""
+    try:
+        while waiting:
+            path = waiting[-1]
+            below = _remove_files(cursor.at(path), path, keep if not path else ())
+            if below:
+                waiting += below
+                continue
+            waiting.pop()
+            if path:
+                _remove(cursor.at(split(path)[0]), split(path)[1], directory=True)
+    except OSError as error:
+        raise write_problem(error, name, path) from error
+    finally:
+        cursor.close()
+
+
+def _remove_files(fd: int, path: bytes, keep: tuple[bytes, ...]) -> list[bytes]:
+    """Remove what is not a directory; the directories that are left, as paths."""
+    _release(fd)
+    below = []
+    with os.scandir(fd) as found:
+        entries = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in found]
+    for name, is_directory in entries:
+        if name in keep:
+            continue
+        if is_directory:
+            below.append(path + b"/" + name if path else name)
+        else:
+            _remove(fd, name, directory=False)
+    return below
+
+
+def _remove(at: int, name: bytes, *, directory: bool) -> None:
+    remove = os.rmdir if directory else os.unlink
+    try:
+        remove(name, dir_fd=at)
+    except PermissionError:
+        flags = OPEN_DIRECTORY if directory else os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(name, flags, dir_fd=at)
+        try:
+            _release(fd)
+        finally:
+            os.close(fd)
+        remove(name, dir_fd=at)
+
+
+def _release(fd: int) -> None:
+    """Take away the flags that forbid removing."""
+    found = read_flags(fd)
+    if found is not None and found[0] & _HELD:
+        write_flags(fd, found[0] & ~_HELD, found[1], directory=False)
