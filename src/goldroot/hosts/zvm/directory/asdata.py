@@ -5,7 +5,7 @@ from __future__ import annotations
 from goldroot.hosts.zvm.directory import redact
 from goldroot.hosts.zvm.directory.model import Directory, Entry
 from goldroot.hosts.zvm.directory.statement import Statement
-from goldroot.hosts.zvm.directory.views import DiskOption, Plain, disks, links, view
+from goldroot.hosts.zvm.directory.views import DiskOption, Nicdef, Plain, disks, links, view
 
 
 def entry_row(entry: Entry) -> dict[str, object]:
@@ -30,20 +30,23 @@ def entry_data(entry: Entry) -> dict[str, object]:
 def statement_data(statement: Statement, options: tuple[Statement, ...] = ()) -> dict[str, object]:
     """One statement: keyword, line and fields."""
     found = view(statement, options)
-    start: dict[str, object] = {"keyword": redact.field("keyword", statement.keyword), "line": statement.line}
+    start: dict[str, object] = {"keyword": redact.field(statement.keyword), "line": statement.line}
     if isinstance(found, Plain):
         return {**start, "operands": redact.operands(statement)}
     if statement.keyword == "COMMAND":
         return {**start, "text": " ".join(redact.operands(statement))}
-    return {**start, **{name: _plain(name, value) for name, value in found._asdict().items()}}
+    if isinstance(found, Nicdef):
+        operands = [redact.field(" ".join(pair)).strip() for pair in found.operands]
+        return {**start, "vdev": found.vdev, "operands": operands}
+    return {**start, **{name: _plain(value) for name, value in found._asdict().items()}}
 
 
-def _plain(name: str, value: object) -> object:
+def _plain(value: object) -> object:
     if isinstance(value, DiskOption):
         return {"keyword": value.kind, "options": list(value.options)}
     if isinstance(value, tuple):
-        return [_plain(name, part) for part in value]
-    return None if value is None else redact.field(name, value)
+        return [_plain(part) for part in value]
+    return None if value is None else redact.field(value)
 
 
 def directory_data(directory: Directory) -> dict[str, object]:

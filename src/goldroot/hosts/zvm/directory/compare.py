@@ -51,7 +51,7 @@ class Item(NamedTuple):
     @property
     def label(self) -> str:
         """The key as it may be shown."""
-        return redact.field("", " ".join(self.key))
+        return redact.field(" ".join(self.key))
 
 
 class Difference(NamedTuple):
@@ -124,7 +124,7 @@ def _changed(before: Item, after: Item) -> Difference:
     fields = []
     if type(before.said) is type(after.said) and not isinstance(before.said, Plain | Command):
         pairs = zip(before.said._asdict().items(), after.said._asdict().values(), strict=True)
-        fields = [(name, *_both(name, a, b)) for (name, a), b in pairs if a != b]
+        fields = [(name, *_both(a, b)) for (name, a), b in pairs if a != b]
     else:
         fields = [("operands", _rest(before), _rest(after))]
     return Difference("changed", after.label, before.shown(), after.shown(), tuple(fields))
@@ -134,10 +134,10 @@ def _rest(item: Item) -> str:
     return item.shown().partition(" ")[2]
 
 
-def _both(name: str, before: object, after: object) -> tuple[str, str]:
+def _both(before: object, after: object) -> tuple[str, str]:
     if isinstance(before, Secret) or isinstance(after, Secret):
         return ("(set)" if before else "", ("(another)" if before else "(set)") if after else "")
-    return redact.field(name, _plain(before)), redact.field(name, _plain(after))
+    return redact.field(_plain(before)), redact.field(_plain(after))
 
 
 def _plain(value: object) -> str:
@@ -166,11 +166,8 @@ def _key(keyword: str, said: View) -> tuple[str, ...]:
         return ("USER",) if isinstance(said, User) else (keyword,)
     if isinstance(said, Option):
         return (keyword, *said.options[:1])
-    return (keyword, *said.words[:1]) if isinstance(said, Plain) and keyword not in _SECRET_WORDS else (keyword,)
-
-
-#: Plain statements whose first operand must not be shown as a label.
-_SECRET_WORDS = frozenset({"LOADDEV"})
+    words = said.words if isinstance(said, Plain) else ()
+    return (keyword, *(word for word in words[:1] if isinstance(word, str)))
 
 
 def _normal(statement: Statement, said: View) -> list[View]:
@@ -185,7 +182,9 @@ def _normal(statement: Statement, said: View) -> list[View]:
             words = (words[0].zfill(2), *words[1:])
         if said.keyword == "CLASS":
             words = tuple("".join(sorted(set(word))) for word in words)
-        return [Plain(said.keyword, tuple(_kib(word) for word in words) if "STOR" in said.keyword else words)]
+        words = tuple(_kib(word) for word in words) if "STOR" in said.keyword else words
+        hidden = any(isinstance(word, Secret) for word in said.words)
+        return [Plain(said.keyword, tuple(Secret(word) for word in words) if hidden else words)]
     return [_one(said)]
 
 

@@ -77,7 +77,7 @@ def keyword_form(directory: Directory, entry: Entry, *, member: str = "", reveal
     """
     parts = parts_of(directory, entry, member, reveal)
     items = {keyword: _MAKERS[keyword](keyword, parts) for keyword in KEYWORDS}
-    shown = str if reveal else lambda item: redact.field("", item)
+    shown = str if reveal else lambda item: redact.field(item)
     filled = [shown(item) for keyword in KEYWORDS for item in items[keyword]]
     # The word in the place of the password stands bare, where PASSWORD would be in the alphabet.
     at = next((n for n, item in enumerate(filled) if item >= "PASSWORD"), len(filled))
@@ -142,15 +142,9 @@ def _ipl(found: View, _: bool) -> str:
     return _fields(("VDEV", found.system), ("LOADPARM", found.loadparm), ("PARM", found.parm))
 
 
-def _link(found: View, reveal: bool) -> str:
+def _link(found: View, _: bool) -> str:
     assert isinstance(found, Link)
-    return _fields(
-        ("USERID", found.owner), ("VDEV1", found.vdev1), ("VDEV2", found.address), ("MODE", _mode(found.mode, reveal))
-    )
-
-
-def _mode(word: str, reveal: bool) -> str:
-    return word if reveal else redact.field("mode", word)
+    return _fields(("USERID", found.owner), ("VDEV1", found.vdev1), ("VDEV2", found.address), ("MODE", found.mode))
 
 
 def _mdisk(found: View, reveal: bool) -> str:
@@ -160,7 +154,7 @@ def _mdisk(found: View, reveal: bool) -> str:
         ("START", found.start),
         ("COUNT", found.size),
         ("VOLID", found.volume),
-        ("MODE", _mode(found.mode, reveal)),
+        ("MODE", found.mode),
     ]
     secrets = (("READ", found.read), ("WRITE", found.write), ("MULTI", found.multiple))
     shown = " ".join(f"{name}PASSWORD={_shown(secret, reveal)}" for name, secret in secrets)
@@ -282,6 +276,8 @@ _MAKERS: dict[str, Callable[[str, Parts], list[str]]] = {
     "SPOOL": _by_view(_spool),
     "STORAGE_INITIAL": _single("STORAGE_INITIAL", "STORAGE", "storage"),
     "STORAGE_MAXIMUM": _single("STORAGE_MAXIMUM", "MAXSTORAGE", "maximum"),
-    "VMRELOCATE": _by_view(lambda found, _: " ".join(found.words) if isinstance(found, Plain) else ""),
+    "VMRELOCATE": _by_view(
+        lambda found, _: " ".join(str(word) for word in found.words) if isinstance(found, Plain) else ""
+    ),
 }
 KEYWORDS = tuple(_MAKERS)

@@ -22,7 +22,7 @@ CARD = 80
 BLANK = b" "
 _WORD = re.compile(rb"\S+")
 #: What a statement of each width begins with, used to tell 80-byte records from 72-byte ones.
-_STARTS = re.compile(rb"[ ]*(\*|(USER|IDENTITY|PROFILE|SUBCONFIG|DIRECTORY|LINK|MDISK|SPOOL|CONSOLE|IPL) )", re.I)
+_STARTS = re.compile(rb"[ ]{0,4}(\*|(USER|IDENTITY|PROFILE|SUBCONFIG|DIRECTORY|LINK|MDISK|SPOOL|CONSOLE|IPL) )", re.I)
 
 
 class Record(NamedTuple):
@@ -78,8 +78,9 @@ def fixed_width(data: bytes) -> int:
     return max((CARD, LAST_COLUMN), key=lambda width: _starts(data, width))
 
 
-def _starts(data: bytes, width: int) -> int:
-    return sum(1 for at in range(0, len(data), width) if _STARTS.match(data, at))
+def _starts(data: bytes, width: int) -> float:
+    """The share of records of a width that begin as statements do."""
+    return sum(1 for at in range(0, len(data), width) if _STARTS.match(data, at)) * width / len(data)
 
 
 class Layout(NamedTuple):

@@ -125,11 +125,9 @@ def _looks_meant(keyword: str, words: list[bytes]) -> bool:
     return at is None or (len(words) > at and is_address(words[at].decode("latin-1")))
 
 
-def field(name: str, value: object) -> str:
+def field(value: object) -> str:
     """One field of a typed view as it may be shown."""
     if isinstance(value, Secret):
-        return MASK
-    if name == "mode" and isinstance(value, str) and value and not is_mode(value):
         return MASK
     return _generic(str(value))
 

@@ -8,7 +8,7 @@ from goldroot.hosts.zvm.directory.findings import ERROR, WARNING, Finding, findi
 from goldroot.hosts.zvm.directory.keywords import ADDRESSED, DEVICE, DISK_OPTIONS, GENERAL, is_known, keyword_of
 from goldroot.hosts.zvm.directory.model import Entry
 from goldroot.hosts.zvm.directory.records import CARD
-from goldroot.hosts.zvm.directory.shapes import is_mode, link_shape
+from goldroot.hosts.zvm.directory.shapes import link_shape, mdisk_shape
 from goldroot.hosts.zvm.directory.statement import Statement, address_of, is_address, is_text, own_address
 from goldroot.hosts.zvm.directory.views import Link, Mdisk, view
 
@@ -106,7 +106,8 @@ def _mdisk(entry: Entry, statement: Statement) -> Iterator[Finding]:
         yield finding(ERROR, "mdisk-extent", statement, entry, f"{name} does not start at a number")
     elif fixed and not (disk.size == "END" or (disk.size.isdigit() and disk.size.strip("0"))):
         yield finding(ERROR, "mdisk-extent", statement, entry, f"{name} has no valid size")
-    if disk.mode and not is_mode(disk.mode):
+    words = [word.decode("latin-1") for word in statement.raw_words]
+    if len(words) > mdisk_shape(words).mode and not disk.mode:
         yield finding(ERROR, "mode", statement, entry, f"{name} has no valid mode")
 
 
@@ -117,7 +118,7 @@ def _link(entry: Entry, statement: Statement) -> Iterator[Finding]:
     name = f"LINK {link.owner} {address_of(link.vdev1)}"
     if not is_address(link.vdev1):
         yield finding(ERROR, "address", statement, entry, f"LINK {link.owner} has no valid device address")
-    if link.mode and not is_mode(link.mode):
+    if link_shape(words).mode and not link.mode:
         yield finding(ERROR, "mode", statement, entry, f"{name} has no valid mode")
     last = max(link_shape(words).mode or 0, link_shape(words).vdev2 or 2)
     if len(words) > last + 1 and words[last + 1][:1] != "*":

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from goldroot.hosts.zvm.directory import redact
 from goldroot.hosts.zvm.directory.model import Entry
-from goldroot.hosts.zvm.directory.redact import LOGON_WORDS
 from goldroot.hosts.zvm.directory.secret import Secret
-from goldroot.hosts.zvm.directory.shapes import link_shape, mdisk_shape
+from goldroot.hosts.zvm.directory.shapes import is_mode, link_shape, mdisk_shape
 from goldroot.hosts.zvm.directory.statement import Statement, address_of
 
 
@@ -146,10 +146,10 @@ class Device(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """Any other statement; its words may be passwords of a kind not known, hence ``Secret`` where that is likely."""
+    """Any other statement; words that are or may be passwords are ``Secret``."""
 
     keyword: str
-    words: tuple[str, ...]
+    words: tuple[str | Secret, ...]
 
 
 View = User | Named | Build | Link | DiskOption | Mdisk | Ipl | Machine | Option | Nicdef | Command | Device | Plain
@@ -163,7 +163,13 @@ def view(statement: Statement, options: tuple[Statement, ...] = ()) -> View:
     if statement.keyword == "COMMAND":
         return Command(Secret(statement.tail))
     make = _MAKERS.get(statement.keyword)
-    return make(statement.keyword, words) if make else Plain(statement.keyword, tuple(words[1:]))
+    if make:
+        return make(statement.keyword, words)
+    shown = redact.operands(statement)
+    return Plain(
+        redact.field(statement.keyword),
+        tuple(a if a == b else Secret(a) for a, b in zip(words[1:], shown, strict=False)),
+    )
 
 
 def views(entry: Entry) -> Iterator[View]:
@@ -192,12 +198,18 @@ def _at(words: list[str], at: int | None) -> str:
     return "" if word == "*" else word.upper()
 
 
+def _mode(words: list[str], at: int | None) -> str:
+    """A link mode; "" for a word that is none, which may be a password in the wrong place."""
+    word = _at(words, at)
+    return word if is_mode(word) else ""
+
+
 def _secret(words: list[str], at: int) -> Secret | None:
     return Secret(words[at].upper()) if at < len(words) else None
 
 
 def _user(kind: str, words: list[str]) -> User:
-    logon = _at(words, 2) if _at(words, 2) in LOGON_WORDS else ""
+    logon = _at(words, 2) if _at(words, 2) in redact.LOGON_WORDS else ""
     password = None if logon else _secret(words, 2)
     storage, maximum, classes, priority = (_at(words, at) for at in (3, 4, 5, 6))
     return User(kind, _at(words, 1), logon, password, storage, maximum, classes, priority, tuple(words[7:11]))
@@ -221,7 +233,7 @@ def _after(words: list[str], *keywords: str) -> str:
 def _link(_: str, words: list[str]) -> Link:
     shape = link_shape(words)
     vdev1 = _at(words, 2)
-    return Link(_at(words, 1), vdev1, _at(words, shape.vdev2) or vdev1, _at(words, shape.mode))
+    return Link(_at(words, 1), vdev1, _at(words, shape.vdev2) or vdev1, _mode(words, shape.mode))
 
 
 def _option(statement: Statement) -> DiskOption:
@@ -232,7 +244,7 @@ def _mdisk(words: list[str], options: tuple[DiskOption, ...]) -> Mdisk:
     shape = mdisk_shape(words)
     start, size, volume = (_at(words, at) if at else "" for at in (shape.start, shape.size, shape.volume))
     read, write, multiple = (_secret(words, shape.mode + at) for at in (1, 2, 3))
-    mode = _at(words, shape.mode)
+    mode = _mode(words, shape.mode)
     return Mdisk(
         _at(words, 1), _at(words, 2), shape.disktype, start, size, volume, mode, read, write, multiple, options
     )
