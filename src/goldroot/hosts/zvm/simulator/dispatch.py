@@ -1,0 +1,162 @@
+"""From the bytes of one request to the answer: authentication, faults, the call itself, and the check of the codes."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from . import codes
+from .answer import Answer, IllegalAnswer, SmapiError
+from .calls import APIS, Call
+from .cp import CpError
+from .request import Head, head_of, parameters_of, target_of
+from .system import System
+from .wire import UNKNOWN_FUNCTION, Cursor, Malformed, reply
+
+log = logging.getLogger(__name__)
+
+#: Replies that ``Response_Recovery`` can still give, and how many bytes of them together.
+KEPT_REPLIES = 512
+KEPT_BYTES = 16 << 20
+
+#: CP's message number -> what a call may answer to it, in order of preference.
+CP_CODES: dict[int, tuple[tuple[int, int], ...]] = {
+    53: ((200, 4), (8, 12), (200, 12)),
+    45: ((200, 12), (8, 12), (216, 12)),
+    54: ((200, 8),),
+    40: ((204, 8), (208, 8)),
+}
+
+
+@dataclass
+class Replies:
+    """The last replies by request identifier."""
+
+    _kept: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    _bytes: int = 0
+
+    def keep(self, number: int, data: bytes) -> None:
+        self._kept[number] = data
+        self._bytes += len(data)
+        while len(self._kept) > KEPT_REPLIES or self._bytes > KEPT_BYTES:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+
+    def get(self, number: int) -> bytes | None:
+        return self._kept.get(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A reply, and what shall go wrong with it: a fault's kind, or "" for nothing; ``wait`` seconds before."""
+
+    api: str
+    data: bytes
+    fault: str = ""
+    wait: float = 0.0
+
+
+class Dispatcher:
+    """Answers requests on one system.
+
+    :param users: user ID -> password; None takes whoever comes.
+    """
+
+    def __init__(self, system: System, users: dict[str, str] | None = None) -> None:
+        self.system = system
+        self.users = None if users is None else {user.upper(): password for user, password in users.items()}
+        self.replies = Replies()
+        self.bugs: list[str] = []
+        self.calls = 0
+
+    def answer(self, request_id: int, body: bytes) -> Outcome:
+        """Do what a request asks and build its reply.  Safe to call from any thread."""
+        with self.system.lock:
+            self.calls += 1
+            api = ""
+            try:
+                cursor = Cursor(body)
+                head = head_of(cursor)
+                api = head.api
+                answer = self._checked(api, self._call(head, cursor))
+            except Malformed as error:
+                answer = Answer(*error.code)
+            data = reply(request_id, answer.rc, answer.rs, answer.data)
+            if api != "Response_Recovery":
+                self.replies.keep(request_id, data)
+            return self._spoiled(api, data)
+
+    def before(self, body: bytes) -> bool:
+        """Whether the connection shall end before anything is done (fault ``lost-request``)."""
+        try:
+            api = head_of(Cursor(body)).api
+        except Malformed:
+            return False
+        return self.system.faults.strike(api, "lost-request") is not None
+
+    def _spoiled(self, api: str, data: bytes) -> Outcome:
+        faults = self.system.faults
+        slow = faults.strike(api, "slow")
+        kind = next((kind for kind in ("lost-reply", "cut-reply", "hang") if faults.strike(api, kind)), "")
+        return Outcome(api, data, kind, (slow.seconds or 0.0) if slow else 0.0)
+
+    def _call(self, head: Head, cursor: Cursor) -> Answer:
+        """:raises Malformed: lengths."""
+        known = APIS.get(head.api)
+        if known is None:
+            return Answer(*UNKNOWN_FUNCTION)
+        if not self._authentic(head):
+            return Answer(120, 0)
+        try:
+            target = target_of(cursor) if known.targeted else ""
+            values = parameters_of(cursor, known.fields)
+            call = Call(head.api, head.user.upper(), target, values, self.system, self.replies.get)
+            self.system.settle()
+            self._faults_before(call)
+            return known.work(call)
+        except SmapiError as error:
+            return error.answer
+        except CpError as error:
+            code = codes.first_legal(head.api, *CP_CODES.get(error.number, ()), (396, error.number))
+            return Answer(*(code or (24, 419)))
+
+    def _authentic(self, head: Head) -> bool:
+        if not 1 <= len(head.user) <= 8 or not 1 <= len(head.password) <= 200:
+            return False
+        if self.users is None:
+            return True
+        expected = self.users.get(head.user.upper())
+        given = head.password.upper().encode()
+        return hmac.compare_digest(given, (expected or "").upper().encode()) and expected is not None
+
+    def _faults_before(self, call: Call) -> None:
+        """:raises SmapiError: a fault that is an answer, where the call has that answer."""
+        faults = self.system.faults
+        if fault := faults.strike(call.api, "not-authorised"):
+            wanted = [(100, int(fault.value))] if fault.value else []
+            refuse(call, *wanted, (100, 12), (100, 8), (100, 16))
+        if codes.legal(call.api, 500, 8) and faults.strike(call.api, "server-away"):
+            refuse(call, (500, 8))
+        if codes.legal(call.api, 596, 1) and (fault := faults.strike(call.api, "internal-error")):
+            refuse(call, (596, int(fault.value or 3300)))
+        entry = self.system.directory.get(call.target)
+        if entry and "Lock" not in call.api and (fault := faults.strike(call.api, "stale-lock")):
+            self.system.manager.locks.lock(entry.name, (fault.value or "MAINT").upper())
+
+    def _checked(self, api: str, answer: Answer) -> Answer:
+        """The answer where it is legal; else it is written down as a bug, and the nearest legal one is given."""
+        try:
+            return codes.check(api, answer)
+        except IllegalAnswer as error:
+            log.error("the simulator would have answered wrongly: %s", error)
+            self.bugs.append(str(error))
+            code = codes.first_legal(api, (596, answer.rs), (396, answer.rs), (24, 419), UNKNOWN_FUNCTION)
+            return Answer(*(code or UNKNOWN_FUNCTION))
+
+
+def refuse(call: Call, *wanted: tuple[int, int]) -> None:
+    """:raises SmapiError: the first of these that the call has; nothing where it has none."""
+    code = codes.first_legal(call.api, *wanted)
+    if code:
+        raise SmapiError(*code)

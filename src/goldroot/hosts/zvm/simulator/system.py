@@ -1,0 +1,194 @@
+"""The simulated z/VM as one object: directory, volumes, guests, links, locks and the queue.
+
+The SMAPI server is one way in; the methods here are another, for tests and for whatever shall speak CP to the same
+system.  All of them may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .cp import ControlProgram, Device, Guest
+from .dasd import Dasd, extent_of, placed_in
+from .directory import Directory
+from .dirmaint import DirectoryManager
+from .disks import DiskFiles
+from .faults import Fault, Faults
+from .links import Link
+from .operations import Operations
+from .statements import vdev
+
+#: How an asynchronous start is told: the operation's number as reason code, as output, or as IBM's list has it.
+FORMS = ("auto", "reason", "output")
+
+#: Which calls are asynchronous: copies and formatting as captured, everything that can be, or nothing.
+ASYNCHRONOUS = ("captured", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the simulated system behaves.
+
+    :param level: what ``Query_API_Functional_Level`` says; 640 is the newest that IBM's 7.1 book lists.
+    :param asynchronous: one of :data:`ASYNCHRONOUS`.
+    :param form: one of :data:`FORMS`.
+    :param delay: seconds that an asynchronous operation takes.
+    :param questions: how often a client must ask for it first; for tests that do not wait.
+    :param shutdown: seconds that a guest takes to go when it is asked to.
+    """
+
+    level: int = 640
+    manager_level: str = "DirMaint Function Level 710 (simulated)"
+    asynchronous: str = "captured"
+    form: str = "auto"
+    delay: float = 0.0
+    questions: int = 0
+    shutdown: float = 0.0
+
+
+@dataclass
+class Stores:
+    """What the calls keep that have no other effect here."""
+
+    name_lists: dict[str, list[str]] = field(default_factory=dict)
+    authorizations: list[tuple[str, str, str]] = field(default_factory=list)
+    metadata: dict[tuple[str, str], str] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)
+    tag_values: dict[tuple[str, str], str] = field(default_factory=dict)
+    notifications: list[tuple[str, int, int, int, str, int, bytes]] = field(default_factory=list)
+    segments: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    segment_users: set[tuple[str, str]] = field(default_factory=set)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    real_devices: dict[str, str] = field(default_factory=dict)
+    interfaces: dict[str, list[str]] = field(default_factory=dict)
+    switches: dict[str, dict[str, str]] = field(default_factory=dict)
+    lan_access: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+
+class System:
+    """:param text: the source directory.
+    :param disks: a directory in which every minidisk is a file; None for none.
+    :param volumes: volser -> cylinders, for volumes that are larger than their minidisks say, or empty.
+    :param groups: group for AUTOG -> its volumes; by default ``LINUX`` with all volumes.
+    :param active: who is logged on at the beginning; ``*`` for everybody who can be.
+    :raises BadInput: the text is no directory.
+    """
+
+    def __init__(
+        self,
+        text: str | bytes,
+        *,
+        disks: str | None = None,
+        volumes: dict[str, int] | None = None,
+        groups: dict[str, list[str]] | None = None,
+        active: Iterable[str] = (),
+        faults: Iterable[Fault | str] = (),
+        options: Options | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.options = options or Options()
+        self.clock = clock
+        self.started = clock()
+        self.directory = Directory.from_text(text)
+        self.dasd = Dasd(dict(volumes or {}))
+        self.dasd.learn(self.directory)
+        for group, volsers in (groups or {"LINUX": sorted(self.dasd.volumes)}).items():
+            self.dasd.add_group(group.upper(), [volser.upper() for volser in volsers])
+        self.files = DiskFiles(disks) if disks else None
+        self.cp = ControlProgram(self.directory, self.dasd, clock)
+        self.manager = DirectoryManager(self.directory, self.dasd, self.cp, self.files)
+        self.operations = Operations(self.options.delay, self.options.questions)
+        self.faults = Faults(faults)
+        self.stores = Stores(lan_access={})
+        self._make_files()
+        self._log_on(active)
+
+    def _make_files(self) -> None:
+        for placed in placed_in(self.directory) if self.files else ():
+            if placed.extent.start > 0 and self.files:
+                self.files.file(placed.extent)
+
+    def _log_on(self, active: Iterable[str]) -> None:
+        wanted = list(active)
+        if "*" in wanted:
+            wanted = [entry.name for entry in self.directory.entries.values() if entry.password not in ("", "NOLOG")]
+        for name in wanted:
+            self.cp.logon(name)
+
+    def close(self) -> None:
+        if self.files:
+            self.files.close()
+
+    def settle(self) -> None:
+        """Let happen what is due: operations that end, guests that have taken their time to go."""
+        self.operations.settle()
+        now = self.clock()
+        for guest in list(self.cp.guests.values()):
+            if guest.leaving_at is not None and guest.leaving_at <= now:
+                self.cp.logoff(guest.name)
+
+    # --- what CP commands do ---
+
+    def logon(self, name: str) -> Guest:
+        """Log a guest on.  :raises CpError: it cannot be."""
+        with self.lock:
+            self.settle()
+            return self.cp.logon(name)
+
+    def logoff(self, name: str) -> None:
+        """:raises CpError: it is not logged on."""
+        with self.lock:
+            self.settle()
+            self.cp.logoff(name)
+
+    def link(
+        self, user: str, owner: str, owner_address: str, address: str, mode: str, password: str | None = None
+    ) -> Link:
+        """CP LINK, for a guest that is logged on.  :raises CpError: refused; the text is CP's message."""
+        with self.lock:
+            self.settle()
+            return self.cp.link(user, owner, owner_address, address, mode, password)
+
+    def detach(self, user: str, address: str) -> Device:
+        """CP DETACH.  :raises CpError: no such device."""
+        with self.lock:
+            self.settle()
+            return self.cp.detach(user, address)
+
+    def query_virtual(self, user: str) -> list[Device]:
+        """The devices of a guest, by address.  :raises CpError: it is not logged on."""
+        with self.lock:
+            self.settle()
+            return sorted(self.cp.guest(user).devices.values(), key=lambda device: device.address)
+
+    def query_links(self, owner: str, address: str) -> list[Link]:
+        """Who has the disk.  :raises CpError: the owner is not logged on, or has no such device."""
+        with self.lock:
+            self.settle()
+            return self.cp.linked_to(owner, address)
+
+    def active(self) -> list[str]:
+        """Who is logged on."""
+        with self.lock:
+            self.settle()
+            return list(self.cp.guests)
+
+    def entry(self, name: str) -> list[str]:
+        """The records of a directory entry, 72 columns each.  :raises SmapiError: 400/4."""
+        with self.lock:
+            self.settle()
+            return self.manager.query(name)
+
+    def disk_file(self, user: str, address: str) -> str | None:
+        """The file of a disk: of the device of a guest that is logged on, or else of the directory's minidisk."""
+        with self.lock:
+            self.settle()
+            device = self.cp.guests[user.upper()].devices.get(vdev(address)) if self.cp.is_on(user) else None
+            extent = device.extent if device else None
+            if device is None and (found := self.directory.disk(user, vdev(address))):
+                extent = extent_of(found[1], self.dasd.volumes)
+            return self.files.file(extent) if self.files and extent else None
