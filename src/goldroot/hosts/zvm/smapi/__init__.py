@@ -8,7 +8,6 @@ Checked against frames captured from z/VM 7.1, never against a live system: docs
 """
 
 from goldroot.hosts.zvm.smapi.client import Client, Clock, Patience, Secret
-from goldroot.hosts.zvm.smapi.decode import Reply
 from goldroot.hosts.zvm.smapi.errors import (
     BadCertificate,
     BadReply,
@@ -19,6 +18,7 @@ from goldroot.hosts.zvm.smapi.errors import (
     SmapiError,
     StillWorking,
 )
+from goldroot.hosts.zvm.smapi.reply import Reply
 from goldroot.hosts.zvm.smapi.results import (
     Dasd,
     DirectoryEntry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from goldroot.hosts.zvm.smapi.decode import Reply
+from goldroot.hosts.zvm.smapi.reply import Reply
 from goldroot.hosts.zvm.smapi.results import (
     Dasd,
     DirectoryEntry,

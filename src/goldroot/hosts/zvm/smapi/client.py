@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.hosts.zvm.smapi.calls import Calls
-from goldroot.hosts.zvm.smapi.decode import ASYNC_STARTED, Reply, bad_reply, decode_reply
+from goldroot.hosts.zvm.smapi.decode import ASYNC_STARTED, bad_reply, decode_reply
 from goldroot.hosts.zvm.smapi.encode import check_password, check_user, encode_request, find_layout
 from goldroot.hosts.zvm.smapi.errors import (
     BadCertificate,
@@ -23,6 +23,7 @@ from goldroot.hosts.zvm.smapi.errors import (
     SmapiError,
 )
 from goldroot.hosts.zvm.smapi.outcome import about, operation_failed, recovered_reply, refused, still_working
+from goldroot.hosts.zvm.smapi.reply import Reply
 from goldroot.hosts.zvm.smapi.results import Progress
 from goldroot.hosts.zvm.smapi.table import Layout
 from goldroot.hosts.zvm.smapi.transport import Answer, Server, exchange

@@ -11,12 +11,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import make_dataclass
 from functools import cache
 
 from goldroot.hosts.zvm.smapi import results
+from goldroot.hosts.zvm.smapi.area import Area, Malformed
 from goldroot.hosts.zvm.smapi.encode import CHARSET
 from goldroot.hosts.zvm.smapi.errors import BadReply
+from goldroot.hosts.zvm.smapi.reply import Reply
 from goldroot.hosts.zvm.smapi.table import NUMBER_BYTES, Layout, Value
 
 #: Return code of "an asynchronous operation was started".
@@ -25,87 +27,6 @@ ASYNC_STARTED = 592
 NO_OPERATION = (0, 0xFFFFFFFF)
 
 HEADER = 12
-
-
-class Malformed(ValueError):
-    """The bytes do not follow the layout; the message says where and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer.
-
-    :param values: by the names of the table; nothing for a value that was not in the answer.
-    :param operations: ids of asynchronous operations that the call started.
-    :param detail: what the answer adds to an error code, as text.
-
-    The values are left out of the repr: entries come with their passwords.
-    """
-
-    api: str
-    request_id: int
-    return_code: int
-    reason_code: int
-    values: dict[str, object] = field(default_factory=dict, repr=False)
-    operations: tuple[int, ...] = ()
-    detail: str = field(default="", repr=False)
-
-    @property
-    def code(self) -> tuple[int, int]:
-        return self.return_code, self.reason_code
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; empty when it was not in the answer."""
-        found = self.values.get(name, ())
-        return tuple(str(item) for item in found) if isinstance(found, tuple) else ()
-
-    def text(self, name: str) -> str:
-        """A text; empty when it was not in the answer."""
-        found = self.values.get(name, "")
-        return found if isinstance(found, str) else ""
-
-    def number(self, name: str) -> int | None:
-        """A number; None when it was not in the answer."""
-        found = self.values.get(name)
-        return found if isinstance(found, int) else None
-
-
-class Area:
-    """Bytes that are read from left to right, never past their end."""
-
-    def __init__(self, data: bytes, what: str) -> None:
-        self.data = data
-        self.at = 0
-        self.what = what
-
-    @property
-    def left(self) -> int:
-        return len(self.data) - self.at
-
-    def take(self, size: int, name: str) -> bytes:
-        if size > self.left:
-            raise Malformed(f"{name} at byte {self.at} of {self.what} wants {size:,} bytes; {self.left:,} are there")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, size: int, name: str) -> int:
-        return int.from_bytes(self.take(size, name), "big")
-
-    def sized(self, name: str) -> Area:
-        """The area that an int4 length announces."""
-        return Area(self.take(self.number(4, f"the length of {name}"), name), name)
-
-    def zero_ended(self) -> bytes:
-        """Up to the next NUL; the last one of an area may lack it, as in captured answers."""
-        end = self.data.find(b"\0", self.at)
-        end = len(self.data) if end < 0 else end
-        found = self.data[self.at : end]
-        self.at = min(end + 1, len(self.data))
-        return found
-
-    def done(self) -> None:
-        if self.left:
-            raise Malformed(f"{self.left:,} bytes too many at the end of {self.what}")
 
 
 def decode_reply(layout: Layout, request_id: int, output: bytes, *, target: str = "") -> Reply:

@@ -124,7 +124,7 @@ def raw(where: str, value: object) -> bytes:
 
 
 def _list(where: str, param: Param, value: object) -> bytes:
-    items = _items(where, value)
+    items = list_items(where, value)
     if param.type == "pairs":
         both = [text(_word(where, name)) + text(_word(where, data)) for name, data in _pairs(where, items)]
         return sized(b"".join(map(sized, both)))
@@ -138,7 +138,8 @@ def _list(where: str, param: Param, value: object) -> bytes:
     return sized(b"".join(line.encode(CHARSET) + b"\0" for line in lines))
 
 
-def _items(where: str, value: object) -> list[object]:
+def list_items(where: str, value: object) -> list[object]:
+    """The members of a list; a text is one member for each of its lines."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -149,7 +150,7 @@ def _items(where: str, value: object) -> list[object]:
 
 
 def _pairs(where: str, items: list[object]) -> list[tuple[object, object]]:
-    pairs = [tuple(item.split("=", 1)) if isinstance(item, str) else tuple(_items(where, item)) for item in items]
+    pairs = [tuple(item.split("=", 1)) if isinstance(item, str) else tuple(list_items(where, item)) for item in items]
     if any(len(pair) != 2 for pair in pairs):
         raise UsageError(f"{where}: pairs NAME=VALUE are wanted")
     return [(pair[0], pair[1]) for pair in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from goldroot.hosts.zvm.smapi.decode import HEADER, Reply, decode_reply
+from goldroot.hosts.zvm.smapi.decode import HEADER, decode_reply
 from goldroot.hosts.zvm.smapi.errors import (
     BadReply,
     CallRefused,
@@ -14,6 +14,7 @@ from goldroot.hosts.zvm.smapi.errors import (
     SmapiError,
     StillWorking,
 )
+from goldroot.hosts.zvm.smapi.reply import Reply
 from goldroot.hosts.zvm.smapi.table import Layout
 from goldroot.hosts.zvm.smapi.texts import meaning, todo
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from goldroot.hosts.zvm.directory import redact
-from goldroot.hosts.zvm.smapi.decode import Reply
-from goldroot.hosts.zvm.smapi.encode import CHARSET, named
+from goldroot.hosts.zvm.smapi.encode import CHARSET, list_items, named
 from goldroot.hosts.zvm.smapi.outcome import MASK, scrubbed
-from goldroot.hosts.zvm.smapi.table import Layout, Param
+from goldroot.hosts.zvm.smapi.reply import Reply
+from goldroot.hosts.zvm.smapi.table import LIST_TYPES, Layout, Param
 
 
 def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]:
@@ -33,17 +33,15 @@ def _param(layout: Layout, param: Param, value: object) -> Any:
         return param.default
     if param.secret:
         return MASK if value else ""
-    if "directory" in layout.flags and isinstance(value, list | tuple):
-        return masked(item if isinstance(item, str) else bytes(item).decode(CHARSET) for item in value)
-    return _plain(value, mask=False)
-
-
-def masked(records: Iterable[str]) -> list[str]:
-    """Directory records or keywords with their passwords masked, one for one."""
-    return [_masked(record) for record in records]
+    mask = "directory" in layout.flags
+    if param.type in LIST_TYPES:
+        items = list_items(param.name, value)
+        return [_plain(item.decode(CHARSET) if isinstance(item, bytes) else item, mask) for item in items]
+    return _plain(value, mask)
 
 
 def _masked(record: str) -> str:
+    """A directory record, or a keyword, with its passwords masked."""
     shown = redact.text(record.encode(CHARSET, "replace"))
     return scrubbed(shown, ()).rstrip()
 
