@@ -111,8 +111,8 @@ class Decider:
             return by_class(item, self.setting)
         if item.rows[BASE_SIDE] is None and item.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
             verdict = added_below_deleted(item, self.setting)
-            if verdict.want is None and _is_directory(item.rows[GOLD_SIDE]):
-                self._covers.append((path, NO_SIDE))
+            if _is_directory(item.rows[GOLD_SIDE]):
+                self._covers.append((path, NO_SIDE if verdict.want is None else GOLD_SIDE))
             return verdict
         verdict = decide(item, self.setting, self._changed_below)
         if verdict.conflicts:
