@@ -41,7 +41,7 @@ def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, a
     before, there, here = (_split(side) for side in (base, gold, clone))
     back = {name for name in here if name in before and name not in there and name in absent.kept}
     out = {name for name in there if name not in before and name not in here and name in absent.lost}
-    out |= {name for name in here if name not in there and name in absent.dropped}
+    out |= {name for name in here if name not in before and name not in there and name in absent.dropped}
     who = changed_by(base, gold, clone)
     if who != BOTH and not back and not out:
         return gold if who == GOLD else clone
@@ -69,7 +69,17 @@ def merge_order(base: Sequence[Key], gold: Sequence[Key], clone: Sequence[Key], 
     end = len(ordered)
     while end and ordered[end - 1].odd:
         end -= 1
-    return [*ordered[:end], *rest, *ordered[end:]]
+    return _in_turn([*ordered[:end], *rest, *ordered[end:]])
+
+
+def _in_turn(keys: list[Key]) -> list[Key]:
+    """Lines of one text in the order of their count: the first record of a name must be the first in the result."""
+    if not any(key.nth for key in keys):
+        return keys
+    turns: dict[tuple[bytes, bool], list[Key]] = {}
+    for key in sorted(keys, key=lambda key: key.nth, reverse=True):
+        turns.setdefault((key.text, key.odd), []).append(key)
+    return [turns[key.text, key.odd].pop() for key in keys]
 
 
 def _anchor(

@@ -1,7 +1,8 @@
 """Which number each account of the result has: users and groups each on their own, all at once.
 
 Gold's number holds wherever gold says anything, because the shared root carries gold's numbers and cannot be re-owned.
-Two accounts end with one number only where they had one number together in gold or on the clone.
+Two accounts end with one number only where they had one number together in gold or on the clone; number 0 alone, which
+several accounts have on purpose, may be shared by what gold and the clone each gave it to.
 """
 
 from __future__ import annotations
@@ -125,7 +126,10 @@ class Numbering:
             return number
         return places[0]
 
-    def _fits(self, cluster: Iterable[Claim], number: int) -> bool:
+    def _fits(self, cluster: Sequence[Claim], number: int) -> bool:
+        # Second accounts of root are meant: gold's and the clone's may stand beside each other.
+        if number == 0 and all(0 in (claim.gold, claim.clone) for claim in cluster):
+            return True
         return all(_share(claim, other) for claim in cluster for other in self.at.get(number, ()))
 
     def _place(self, cluster: Iterable[Claim], number: int) -> None:

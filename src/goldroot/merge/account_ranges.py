@@ -54,7 +54,8 @@ def settle_ranges(
     used = [*known, *(item.value for item in ranges)]
     stay = [item for item in ranges if item.from_clone]
     for item in ranges:
-        rivals = [] if item.from_clone else [other for other in stay if _collide(item, other)]
+        pool = [] if item.from_clone else stay if item.from_gold else ranges
+        rivals = [other for other in pool if _collide(item, other)]
         if not rivals:
             continue
         free = free_range(used, item.value, first)
@@ -63,8 +64,8 @@ def settle_ranges(
                 settled[item.key] = item.clone
             case "gold":
                 for rival in rivals:
-                    settled[rival.key] = free_range(used, rival.value, first)
-                    used.append(settled[rival.key] or b"0:0")
+                    settled[rival.key] = moved = free_range(used, rival.value, first) or rival.value
+                    used.append(moved)
             case "proposal":
                 settled[item.key] = free
             case own:
