@@ -75,7 +75,9 @@ def test_numbers(text: bytes, number: int | None) -> None:
 
 def test_login_defs() -> None:
     assert parse_login_defs(None) == LoginDefs()
-    text = b"# UID_MIN 5\nUID_MIN\t 500\nSYS_UID_MIN 201\nGID_MAX 70000\nUID_MAX many\nSUB_UID_MIN 200000\nUID_MIN 600\n"
+    text = (
+        b"# UID_MIN 5\nUID_MIN\t 500\nSYS_UID_MIN 201\nGID_MAX 70000\nUID_MAX many\nSUB_UID_MIN 200000\nUID_MIN 600\n"
+    )
     defs = parse_login_defs(text)
     assert defs.users == Ranges(600, 60000, 201, 599)
     assert defs.groups == Ranges(1000, 70000, 101, 999)

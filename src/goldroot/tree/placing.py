@@ -23,7 +23,7 @@ from goldroot.tree.notes import Note
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.problems import DENIED, FULL, WITHOUT, changed, read_problem, shown, write_problem
 from goldroot.tree.reading import OPEN_FILE
-from goldroot.tree.reuse import RACY
+from goldroot.tree.reuse import RACY, WITHOUT_SET_ID
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {CHAR: stat.S_IFCHR, BLOCK: stat.S_IFBLK, FIFO: stat.S_IFIFO, SOCKET: stat.S_IFSOCK}
@@ -257,13 +257,13 @@ class Placer:
     def _allowed_mode(self, row: BuildRow) -> int:
         """The row's mode; without set-uid and set-gid where the file belongs to another than it should."""
         owners = self.outcome.owners
-        return row.mode & 0o1777 if owners and owners[-1][0] == row.path and row.kind == FILE else row.mode
+        return row.mode & WITHOUT_SET_ID if owners and owners[-1][0] == row.path and row.kind == FILE else row.mode
 
     def _check_mode(self, row: BuildRow, status: os.stat_result) -> os.stat_result:
         mode = stat.S_IMODE(status.st_mode)
-        if mode != row.mode:
+        if mode != self._allowed_mode(row):
             self._differs(row, mode=mode)
-            self._note("mode-not-kept", row, "some mode bits were left out, as the owner is another")
+            self._note("mode-not-kept", row, "the kernel did not keep all of its mode")
         return status
 
     def _set_xattrs(self, row: BuildRow, where: int | bytes) -> None:

@@ -14,8 +14,11 @@ from typing import overload
 from goldroot.tree.bulk import Part
 from goldroot.tree.columns import Columns, XattrSets
 from goldroot.tree.entry import Xattrs, tree_key
+from goldroot.tree.manifest import Manifest
 from goldroot.tree.reading import Chooser, Wanted
 
+#: What stays of a file's mode where its owner could not be set: no set-uid and set-gid.
+WITHOUT_SET_ID = 0o1777
 #: Nanoseconds; the coarsest time stamps of file systems in use are 2 s.
 RACY = 2_000_000_000
 
@@ -124,6 +127,21 @@ class Missing(Sequence[Wanted]):
             return [self[each] for each in range(*place.indices(len(self)))]
         c, row = self._columns, self._rows[place]
         return Wanted(self._paths[place], c.kinds[row], c.sizes[row], c.inodes[row], c.ctimes[row])
+
+
+def with_recorded_owners(columns: Columns, known: Manifest) -> None:
+    """Where the tree was written without the right to give files away, take the owners that were recorded instead.
+
+    It holds for a file that was changed since, too, as long as it still belongs to whoever wrote the tree.
+    """
+    squashed, old = known.squashed, known.columns
+    if squashed is None:
+        return
+    for row, place in enumerate(_same_paths(columns, old)):
+        if place >= 0 and (columns.uids[row], columns.gids[row]) == (squashed.uid, squashed.gid):
+            columns.uids[row], columns.gids[row] = old.uids[place], old.gids[place]
+            if columns.modes[row] == old.modes[place] & WITHOUT_SET_ID:
+                columns.modes[row] = old.modes[place]
 
 
 def without_racy(ctimes: array[int], started: int) -> array[int]:

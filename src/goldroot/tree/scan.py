@@ -18,7 +18,7 @@ from goldroot.tree.manifest import Manifest
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.problems import changed, open_tree, read_problem
 from goldroot.tree.reading import Chooser, Wanted, chooser
-from goldroot.tree.reuse import Facts, Missing, without_racy
+from goldroot.tree.reuse import Facts, Missing, with_recorded_owners, without_racy
 from goldroot.tree.walk import IS_FILE, TYPE, Walk
 
 Root = str | bytes | os.PathLike[str]
@@ -67,6 +67,8 @@ def scan(
     finally:
         os.close(top)
     facts.into(columns)
+    if known is not None:
+        with_recorded_owners(columns, known)
     columns.ctimes = without_racy(columns.ctimes, started)
     return Scan(Manifest(columns, known.squashed if known else None), tuple(walk.notes))
 
