@@ -30,10 +30,20 @@ PASSWORD_VARIABLE = "GOLDROOT_SMAPI_PASSWORD"
 @click.option("--ca-file", default="", help="PEM file of the authority that signed the server's certificate.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate: whoever answers gets the password.")
 @click.option("--no-tls", is_flag=True, help="Speak clear text: the password can be read on the network.")
-@click.option("--timeout", default=240.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds a call.")
+@click.option(
+    "--timeout",
+    default=240.0,
+    show_default=True,
+    type=click.FloatRange(min=0.1),
+    help="Seconds for request and answer.",
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait for an asynchronous operation.")
-@click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds a look.")
-@click.option("--wait-timeout", default=3600.0, show_default=True, type=click.FloatRange(min=0), help="Seconds in all.")
+@click.option(
+    "--interval", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds between questions."
+)
+@click.option(
+    "--wait-timeout", default=3600.0, show_default=True, type=click.FloatRange(min=0), help="Seconds for an operation."
+)
 @json_option
 @plan_option
 def call(api: str | None, params: tuple[str, ...], list_only: bool, as_json: bool, plan_only: bool, **opts: Any) -> int:
