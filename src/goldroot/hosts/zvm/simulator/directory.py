@@ -109,7 +109,9 @@ class Directory:
 
     def names(self) -> list[str]:
         """Users, identities and their parts: what ``Image_Name_Query_DM`` lists."""
-        return [entry.name for entry in self.entries.values() if entry.kind in (*USERS, "SUBCONFIG") and not entry.pooled]
+        return [
+            entry.name for entry in self.entries.values() if entry.kind in (*USERS, "SUBCONFIG") and not entry.pooled
+        ]
 
     def parts(self, name: str) -> list[Entry]:
         """The entries that make up a guest on this member: its own, its SUBCONFIG, its profile."""

@@ -37,7 +37,7 @@ def nothing() -> None:
 class Change:
     """Something that is checked and not done yet; ``undo`` gives back what was reserved for it."""
 
-    do: Callable[[], None]
+    do: Callable[[], object]
     undo: Callable[[], None] = nothing
 
 
@@ -149,11 +149,11 @@ class DirectoryManager:
             for statement in entry.find("MDISK"):
                 if statement.operand(2) not in AUTOMATIC:
                     continue
-                address, devtype, kind, size, area, *rest = [*statement.operands, "", "", ""][: max(5, len(statement.operands))]
+                address, devtype, kind, size, area = (statement.operand(number) for number in range(5))
                 extent = self.room(kind, area, int(size) if size.isdigit() else 0, devtype)
                 extents.append(extent)
-                words = ["MDISK", address, devtype, str(extent.start), str(extent.size), extent.volser, *rest]
-                records[statement.index] = " ".join(words)
+                words = ["MDISK", address, devtype, str(extent.start), str(extent.size), extent.volser]
+                records[statement.index] = " ".join([*words, *statement.operands[5:]])
         except SmapiError:
             self._release(extents)
             raise

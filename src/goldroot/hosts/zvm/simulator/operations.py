@@ -20,7 +20,7 @@ class Operation:
     """Work that waits: done when it is ``due`` and has been asked about ``questions`` times more."""
 
     number: int
-    work: Callable[[], None]
+    work: Callable[[], object]
     due: float
     questions: int
     undo: Callable[[], None] | None = None
@@ -42,9 +42,7 @@ class Operations:
         self._all: dict[int, Operation] = {}
         self._next = 1000
 
-    def start(
-        self, work: Callable[[], None], *, undo: Callable[[], None] | None = None, fails: bool = False
-    ) -> int:
+    def start(self, work: Callable[[], object], *, undo: Callable[[], None] | None = None, fails: bool = False) -> int:
         """Queue work and return the operation's number; one that ``fails`` never does it, but ``undo``."""
         self._next += 1
         operation = Operation(self._next, work, self._clock() + self.delay, self.questions, undo, fails)

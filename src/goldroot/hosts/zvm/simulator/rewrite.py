@@ -123,5 +123,3 @@ def without(entry: Entry, unwanted: Iterable[int]) -> Entry:
         if not is_comment(record):
             previous = record
     return Entry(entry.kind, entry.name, tuple(kept))
-
-

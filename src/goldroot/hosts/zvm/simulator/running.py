@@ -26,7 +26,7 @@ from .dispatch import Dispatcher
 from .faults import Fault, Faults
 from .server import Server
 from .site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from .system import Options, System
+from .system import System
 
 
 class Simulator:

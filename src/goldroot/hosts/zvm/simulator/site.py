@@ -129,9 +129,7 @@ def clone(name: str, slot: str, volser: str, start: int) -> tuple[str, int]:
 def _built() -> str:
     systems = [whole("S10RWMNT", "S10RWMNT", "LX3003", 1), whole("S10RWTST", "S10RWTST", "LX3003", 6001)]
     slots = [gold("S10GOLD", "LX3001", 4001), gold("S10GOLD2", "LX3001", 10001), gold("S10GOLD3", "LX3001", 16001)]
-    clones = [
-        clone(f"S10RO{number}", "S10GOLD", "LX3002", 2001 + 1000 * number) for number in range(1, 4)
-    ]
+    clones = [clone(f"S10RO{number}", "S10GOLD", "LX3002", 2001 + 1000 * number) for number in range(1, 4)]
     return _HEAD + "".join(text for text, _ in (*systems, *slots, *clones)) + _GUESTS
 
 

@@ -190,9 +190,7 @@ def mdisk_link_query(call: Call) -> Answer:
     others = [link for link in call.system.cp.linked_to(guest.name, address) if link.user != guest.name]
     if not others:
         return Answer(0, 28)
-    said = [
-        f"{member:<8} {link.user} {link.address} {'WRITE' if link.access == RW else 'READ'}" for link in others
-    ]
+    said = [f"{member:<8} {link.user} {link.address} {'WRITE' if link.access == RW else 'READ'}" for link in others]
     return ok(array([asciiz_list(said)]))
 
 

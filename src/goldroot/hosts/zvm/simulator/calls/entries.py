@@ -150,7 +150,7 @@ def create(call: Call) -> Answer:
         records = renamed(stored or [], call.target, call.text("password"))
         if call.text("account"):
             records.insert(1, f"ACCOUNT {call.upper('account')}")
-    if len([entry for entry in entries_of(records)]) > 1:
+    if len(list(entries_of(records))) > 1:
         raise SmapiError(400, 40)
     return call.make(manager.create(call.target, records), numbered=True)
 
@@ -216,7 +216,7 @@ def prototype_names(call: Call) -> Answer:
 def prototype_delete(call: Call) -> Answer:
     prototypes = call.system.manager.prototypes
     call.must(call.target in prototypes, (416, 4))
-    return call.make(Change(lambda: prototypes.pop(call.target) and None))
+    return call.make(Change(lambda: prototypes.pop(call.target)))
 
 
 @api("Image_Password_Set_DM", "password/1-200")

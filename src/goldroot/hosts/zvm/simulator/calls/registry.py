@@ -50,7 +50,7 @@ class Call:
         """
         found = dict(split_pair(text) for text in self.texts("params") if text.strip())
         allowed = {*known, *required}
-        if allowed and (unknown := set(found) - allowed):
+        if allowed and set(found) - allowed:
             raise self.refuse((8, 3002))
         if any(not found.get(key) for key in required):
             raise self.refuse((8, 3004))
@@ -123,6 +123,6 @@ def ok(data: bytes = b"") -> Answer:
     return Answer(0, 0, data)
 
 
-def at_once(work: Callable[[], None]) -> Change:
+def at_once(work: Callable[[], object]) -> Change:
     """A change without anything reserved."""
     return Change(work)
