@@ -61,7 +61,7 @@ class DirectoryHost:
         with self._definitions.locked():
             self._refuse_attached(disk)
             if os.path.isdir(path):
-                self._refuse_used(disk, path)
+                self._refuse_used(disk)
                 self._clear(going)
                 os.rename(path, going)
                 sync_directory(self._disks)
@@ -72,6 +72,9 @@ class DirectoryHost:
         if not os.path.isdir(path):
             raise NotFound(f"there is no disk {disk}", todo="Is this the store that was meant?")
         return path
+
+    def disk_user(self, disk: str) -> str | None:
+        return user_of([self.disk_path(disk)], writing=False)
 
     # -- definitions
 
@@ -181,8 +184,8 @@ class DirectoryHost:
                 if attached.disk == disk:
                     raise Refused(f"disk {disk} stands at {address} of {machine.name}", todo="Detach it there first.")
 
-    def _refuse_used(self, disk: str, path: str) -> None:
-        if reason := user_of([path], writing=False):
+    def _refuse_used(self, disk: str) -> None:
+        if reason := self.disk_user(disk):
             raise Refused(f"disk {disk} is in use: {reason}", todo="End that use, then run the command again.")
 
     def _clear(self, going: str) -> None:
@@ -232,6 +235,6 @@ def still_running(name: str, reason: str) -> StillRunning:
     """The error for a machine that may still be written."""
     return StillRunning(
         f"{name} may still be written: {reason}",
-        meaning="A system is not switched while it runs, or what it writes would be lost. Nothing was changed.",
+        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
         todo="Shut it down (or end what is named here), then run the same command again.",
     )

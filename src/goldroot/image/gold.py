@@ -1,0 +1,114 @@
+"""Gold versions: list, compare, verify, retire; opening one is :func:`goldroot.image.version.open_version`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from goldroot.catalog import gold as catalog_gold
+from goldroot.catalog import images
+from goldroot.catalog.gold import GoldVersion
+from goldroot.errors import Refused
+from goldroot.image.compare import Change, compare
+from goldroot.image.packages import PackageChange, compare_packages
+from goldroot.image.publish import publish
+from goldroot.image.renumber import Renumbered, renumbered
+from goldroot.image.site import Site
+from goldroot.image.systems import with_recorded_owners
+from goldroot.image.version import Gold, open_version, read_record
+from goldroot.tree import Manifest, Progress, scan, tree_key
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between two versions."""
+
+    image: str
+    old: int
+    new: int
+    changes: tuple[Change, ...]
+    packages: tuple[PackageChange, ...]
+    renumbered: tuple[Renumbered, ...]
+
+
+def diff(site: Site, image: str, old: int, new: int) -> Difference:
+    """Paths, packages and account numbers that differ between two versions that stand in slots."""
+    first, second = open_version(site, image, old), open_version(site, image, new)
+    found: dict[bytes, Change] = {}
+    for address in sorted({*first.addresses, *second.addresses}):
+        before = first.manifest(address) if address in first.addresses else Manifest.from_rows(())
+        after = second.manifest(address) if address in second.addresses else Manifest.from_rows(())
+        found.update((change.path, change) for change in compare(before, after))
+    return Difference(
+        image,
+        old,
+        new,
+        tuple(sorted(found.values(), key=lambda change: tree_key(change.path))),
+        tuple(compare_packages(first.packages, second.packages)),
+        tuple(renumbered(first.numbers, second.accounts)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A version that was compared with its signed record: by address, what on the disk is not as published."""
+
+    image: str
+    number: int
+    entries: int
+    changes: Mapping[str, tuple[Change, ...]]
+
+    @property
+    def whole(self) -> bool:
+        return not any(self.changes.values())
+
+
+def verify(site: Site, image: str, number: int, *, quick: bool = False, progress: Progress | None = None) -> Verified:
+    """Compare a version's disks with its signed record, reading every byte.
+
+    :param quick: believe the inodes: read only files whose inode, ctime, size or mtime differ from gold's manifest.
+    :raises BadSignature: the record or a manifest is not what was signed.
+    """
+    gold = open_version(site, image, number)
+    changes, entries = {}, 0
+    for address in gold.addresses:
+        manifest = gold.manifest(address)
+        found = scan(gold.path(address), known=manifest if quick else None, progress=progress).manifest
+        changes[address] = tuple(compare(manifest, with_recorded_owners(found, manifest)))
+        entries += len(manifest)
+    return Verified(image, number, entries, changes)
+
+
+def retire(site: Site, image: str, number: int, *, remove: bool = False) -> GoldVersion:
+    """No new clone and no update goes to this version any more; ``remove`` also frees its slot and removes its disks.
+
+    :raises Refused: ``remove``, and somebody holds it; the error names who.
+    """
+    with site.lock(f"image-{image}", doing=f"retirement of {image} {number}"):
+        with site.catalog.begin() as tx:
+            catalog_gold.get(tx, image, number)
+            done = catalog_gold.retire(tx, image, number)
+        if not remove or done.slot_name is None:
+            return done
+        slot = done.slot_name
+        if links := site.host.linked(slot):
+            names = ", ".join(sorted({link.machine for link in links}))
+            raise Refused(f"version {number} of {image} cannot be removed: {names} links {slot}")
+        with site.catalog.begin() as tx:
+            catalog_gold.remove(tx, image, number)
+        machine = site.host.get(slot)
+        site.host.replace(replace(machine, disks={}))
+        for disk in machine.disks.values():
+            site.host.delete_disk(disk.disk)
+        with site.catalog.read() as tx:
+            return catalog_gold.get(tx, image, number)
+
+
+def every(site: Site, image: str) -> list[GoldVersion]:
+    """All versions that ever were, oldest first."""
+    with site.catalog.read() as tx:
+        images.get(tx, image)
+        return catalog_gold.every(tx, image)
+
+
+__all__ = ["Gold", "every", "open_version", "publish", "read_record", "retire", "verify"]

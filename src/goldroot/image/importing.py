@@ -1,0 +1,205 @@
+"""Importing: a root file system, from a directory or an archive, becomes an image's maintenance system."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from goldroot import crash
+from goldroot.catalog import images
+from goldroot.errors import BadInput, Refused
+from goldroot.image import layout as layouts
+from goldroot.image.layout import Layout
+from goldroot.image.osrelease import os_facts
+from goldroot.image.site import Site, check_image_name
+from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image.tarball import unpack
+from goldroot.tree import Entry, Manifest, Note, Progress, Squashed, build, path_text, rows_of, scan, tree_key
+from goldroot.tree.entry import DIRECTORY
+
+#: What every root file system has.
+WANTED = (b"etc", b"usr")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What :func:`import_image` made: entries by address, and what a person should know."""
+
+    image: str
+    machine: str
+    layout: str
+    entries: Mapping[str, int]
+    notes: tuple[Note, ...]
+
+
+def plan_import(site: Site, image: str, source: str, layout: str = "readonly-root") -> list[str]:
+    """What an import would do, in words; the same refusals, as far as they need no reading of the whole source."""
+    check_image_name(image)
+    _refuse_existing(site, image)
+    chosen = layouts.load(layout)
+    if os.path.isdir(source):
+        _check_directory(source)
+    elif not os.path.isfile(source):
+        raise BadInput(f"{source}: there is no such directory or archive")
+    system = System(site, image, MAINTENANCE)
+    steps = [f"read {source}", f"make the machine {system.machine} with the layout {chosen.name}:"]
+    for disk in chosen.disks:
+        paths = " ".join("/" + os.fsdecode(path) for path in disk.paths)
+        steps.append(f"  {disk.address} {disk.name}: {paths}" + (" (shared by all clones)" if disk.shared else ""))
+    return [*steps, f"make the image {image} with {site.config.image(image).slots} slots"]
+
+
+def import_image(
+    site: Site, image: str, source: str, *, layout: str = "readonly-root", progress: Progress | None = None
+) -> Imported:
+    """Make an image from a directory or a tar archive (plain, gz, xz, zst, bz2); the source is only read.
+
+    An import that was killed leaves no image, and is made anew by the same command.
+
+    :param layout: a shipped layout's name, or a file.
+    :raises BadInput: the source is no root file system, or a hostile or damaged archive.
+    :raises Refused: the image exists.
+    """
+    check_image_name(image)
+    chosen = layouts.load(layout)
+    with site.lock(f"image-{image}", doing=f"import of {image}"):
+        _refuse_existing(site, image)
+        system = System(site, image, MAINTENANCE)
+        _forget_killed(site, system)
+        os.makedirs(site.image_path(image), mode=0o700, exist_ok=True)
+        with open(site.image_path(image, "layout.toml"), "w", encoding="utf-8") as file:
+            file.write(chosen.source)
+        if os.path.isdir(source):
+            _check_directory(source)
+            done = _fill(system, source, None, [], progress)
+        else:
+            done = _from_archive(system, source, progress)
+        crash.point("import-before-catalog")
+        root = system.path(chosen.disk_of(b"etc").address), system.path(chosen.disk_of(b"usr").address)
+        facts = {**os_facts(*root), "architecture": platform.machine()}
+        with site.catalog.begin() as tx:
+            images.create(tx, image, chosen.name, facts, slot_count=site.config.image(image).slots)
+            images.touched(tx, image, MAINTENANCE)
+        return done
+
+
+def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
+    """Unpack beside, on a disk that no machine has, then go on as with a directory."""
+    host, disk = system.site.host, f"{system.image}.import"
+    try:
+        where = host.create_disk(disk)
+        done = unpack(source, where, progress=progress)
+        _check_directory(where, shown=source)
+        return _fill(system, where, done.owners, done.notes, progress)
+    finally:
+        host.delete_disk(disk)
+
+
+def _fill(
+    system: System,
+    source: str,
+    owners: Mapping[bytes, tuple[int, int]] | None,
+    notes: list[Note],
+    progress: Progress | None,
+) -> Imported:
+    """Share the source's rows among new disks, write them, and define the machine."""
+    found = scan(source, contents=False)
+    notes = [*notes, *found.notes]
+    manifest = _given(found.manifest, owners) if owners else found.manifest
+    disks = system.new_disks()
+    entries = {}
+    for address, rows in split(manifest, system.layout, notes).items():
+        made = build(rows_of(rows), [source], system.site.host.disk_path(disks[address]), progress=progress)
+        system.remember({address: made.manifest})
+        notes += made.notes
+        entries[address] = len(made.manifest)
+        crash.point("import-disk-filled")
+    system.put_in_place(disks)
+    return Imported(system.image, system.machine, system.layout.name, entries, tuple(notes))
+
+
+def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Manifest]:
+    """A system's rows by the disk that they stand on, mount points and directories on the way included.
+
+    :param notes: gets a note for each hard-link group that does not stand on one disk.
+    :raises BadInput: a path that the layout gives to a disk is no directory.
+    """
+    parts: dict[str, list[Entry]] = {disk.address: [] for disk in layout.disks}
+    groups: dict[int, tuple[str, bytes]] = {}
+    seen: set[bytes] = set()
+    listed = {bind.path for bind in layout.binds()}
+    for row in map(Entry._make, manifest.rows()):
+        if row.kind != DIRECTORY and row.path in listed:
+            raise BadInput(
+                f"/{path_text(row.path)} is no directory, and the layout {layout.name} gives it to a disk",
+                todo="Make it a directory in the source, or use a layout of your own that leaves it where it is.",
+            )
+        places = layout.places(row.path) if row.kind == DIRECTORY else [layout.disk_of(row.path).address]
+        for address in places:
+            parts[address].append(row)
+        if row.kind == DIRECTORY:
+            seen.add(row.path)
+        elif row.group and groups.setdefault(row.group, (places[0], row.path))[0] != places[0]:
+            text = (
+                f"was one file with {path_text(groups[row.group][1])}, which stands on another disk; it is a copy now"
+            )
+            notes.append(Note("hard-link-separated", row.path, text))
+    for row in _missing(listed, seen):
+        for address in layout.places(row.path):
+            parts[address].append(row)
+    return {address: Manifest.from_rows(_ordered(rows), manifest.squashed) for address, rows in parts.items()}
+
+
+def _missing(listed: Iterable[bytes], seen: set[bytes]) -> Iterator[Entry]:
+    """Plain directories for the paths of the layout that the source does not have, and on the way to them."""
+    for path in sorted(listed):
+        names = path.split(b"/") if path else []
+        for depth in range(1, len(names) + 1):
+            above = b"/".join(names[:depth])
+            if above not in seen:
+                seen.add(above)
+                yield Entry(above, DIRECTORY, 0o755, 0, 0, 0, 0, b"", (), 0, 0, 0, 0, 0)
+
+
+def _ordered(rows: list[Entry]) -> list[Entry]:
+    return sorted(rows, key=lambda row: tree_key(row.path))
+
+
+def _given(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manifest:
+    """The rows with the owners that the archive names, where they could not be set."""
+    rows = (
+        row if (owner := owners.get(row.path)) is None else row._replace(uid=owner[0], gid=owner[1])
+        for row in map(Entry._make, manifest.rows())
+    )
+    return Manifest.from_rows(rows, Squashed(os.geteuid(), os.getegid()))
+
+
+def _check_directory(source: str, shown: str | None = None) -> None:
+    """:raises BadInput: no root file system."""
+    missing = [name for name in WANTED if not os.path.isdir(os.path.join(os.fsencode(source), name))]
+    if missing:
+        names = " and ".join(path_text(name) + "/" for name in missing)
+        raise BadInput(
+            f"{shown or source} is no root file system: it has no {names}",
+            meaning="Nothing was imported.",
+            todo="Name the directory that becomes /, or a tar of it: tar -C ROOT --xattrs --numeric-owner -cf FILE .",
+        )
+
+
+def _refuse_existing(site: Site, image: str) -> None:
+    with site.catalog.read() as tx:
+        if any(known.name == image for known in images.every(tx)):
+            raise Refused(
+                f"there is an image {image} already",
+                todo=f"Change it with `goldroot maintain enter {image}`, or import under another name.",
+            )
+
+
+def _forget_killed(site: Site, system: System) -> None:
+    """Remove what an import that was killed left: it has a machine, perhaps, and no image in the catalog."""
+    if system.exists():
+        site.host.delete(system.machine)
+    system.sweep()
+    site.host.delete_disk(f"{system.image}.import")

@@ -1,0 +1,307 @@
+"""Publishing the maintenance system as the next gold version.
+
+The order is what makes it safe to be killed: the catalog takes number and slot (nobody sees them yet), disks are built,
+the record is signed and put in place by one rename, the slot's machine gets the disks, and last the catalog says
+"published".  A second run gives up what was begun and takes the same number and slot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from goldroot import __version__, crash
+from goldroot.catalog import gold as catalog_gold
+from goldroot.catalog import images
+from goldroot.catalog.gold import GoldVersion
+from goldroot.catalog.holders import holders
+from goldroot.catalog.store import now
+from goldroot.errors import NoFreeSlot, NotTested, Refused
+from goldroot.hosts import Attached, Machine
+from goldroot.image.maintain import existing
+from goldroot.image.packages import Packages, read_packages
+from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
+from goldroot.image.site import Site
+from goldroot.image.systems import MAINTENANCE, System, fingerprint
+from goldroot.image.version import (
+    RECORD,
+    SCHEMA,
+    SIGNATURE,
+    canonical,
+    current,
+    directory_of,
+)
+from goldroot.tree import Manifest, Note, Progress, build, rows_of
+from goldroot.tree.accounts import AccountTables
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a publish will do, and what a person should know before."""
+
+    image: str
+    fingerprint: str
+    untested: tuple[str, ...]  #: the forms in which this state was not tested, or failed
+    renumbered: tuple[Renumbered, ...]
+    collisions: tuple[Collision, ...]
+    packages: Packages
+    manifests: Mapping[str, Manifest]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A version that was published, and what was told about it."""
+
+    version: GoldVersion
+    plan: Plan
+    notes: tuple[Note, ...] = ()
+
+
+def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> Plan:
+    """Read the maintenance system as it is, and say what publishing it means."""
+    system = existing(site, image, MAINTENANCE)
+    with site.lock(f"image-{image}", doing=f"plan of a publish of {image}"), site.host.stopped(system.machine):
+        return _plan(system, progress)
+
+
+def _plan(system: System, progress: Progress | None) -> Plan:
+    site, image = system.site, system.image
+    manifests = system.scan(progress=progress)
+    state = fingerprint(system.layout, manifests)
+    with site.catalog.begin() as tx:
+        images.fingerprinted(tx, image, MAINTENANCE, state)
+        untested = images.untested_forms(tx, image, state)
+    tables = AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
+    last = current(site, image)
+    moved = renumbered(last.numbers, tables) if last else []
+    met, notes = clone_collisions(site, image, tables)
+    packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
+    return Plan(image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes))
+
+
+def publish(
+    site: Site,
+    image: str,
+    *,
+    untested: bool = False,
+    note: str = "",
+    renumber_ok: bool = False,
+    progress: Progress | None = None,
+) -> Published:
+    """Publish the maintenance system as the next gold version.
+
+    It is built in a free slot, recorded and signed, and becomes visible in one step.  Killed anywhere, nothing is
+    visible, and the same command begins the version anew in the same slot.
+
+    :param untested: publish what was not tested in both forms since its last change; the record says so.
+    :param renumber_ok: publish although a clone's local account would collide with one of the new gold.
+    :raises NotTested: it was not tested in both forms since its last change.
+    :raises NoFreeSlot: every slot is held; the error names by whom.
+    :raises Refused: local accounts of clones would collide.
+    """
+    system = existing(site, image, MAINTENANCE)
+    with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
+        plan = _plan(system, progress)
+        _refuse(plan, untested=untested, renumber_ok=renumber_ok)
+        version = _begin(site, plan, note)
+        assert version.slot_name is not None
+        crash.point("publish-begun")
+        manifests, notes = _build(system, plan, version, progress)
+        record = _record(system, plan, version, manifests)
+        signature = _write_beside(site, version, manifests, plan, record)
+        crash.point("publish-recorded")
+        _attach(system, version, list(manifests))
+        crash.point("publish-before-visible")
+        digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+        with site.catalog.begin() as tx:
+            done = catalog_gold.finish_publish(
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+            )
+        return Published(done, replace(plan, manifests=manifests), notes)
+
+
+def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
+    if plan.untested and not untested:
+        raise NotTested(
+            f"the maintenance system of {plan.image} was not tested in the form {' and '.join(plan.untested)} since its last change",
+            meaning="Nothing was published.",
+            todo=f"Test it with `goldroot maintain test {plan.image}`, or publish with --untested: the record says so.",
+        )
+    if plan.collisions and not renumber_ok:
+        shown = "; ".join(map(str, plan.collisions[:5]))
+        raise Refused(
+            f"accounts of clones would collide with the new gold: {shown}",
+            meaning="Updating these clones would ask for a decision about each. Nothing was published.",
+            todo="Give gold's accounts other numbers, or publish with --renumber-ok and decide at each update.",
+        )
+
+
+def _begin(site: Site, plan: Plan, note: str) -> GoldVersion:
+    """Take number and slot; a version that was begun and cut off is given up first, its slot cleared."""
+    with site.catalog.read() as tx:
+        begun = [known for known in catalog_gold.every(tx, plan.image) if known.state == "publishing"]
+    for known in begun:
+        _clear(site, known)
+        with site.catalog.begin() as tx:
+            catalog_gold.abandon_publish(tx, plan.image, known.number)
+        crash.point("publish-abandoned")
+    linked = _linked(site, plan.image)
+    try:
+        with site.catalog.begin() as tx:
+            version = catalog_gold.begin_publish(
+                tx, plan.image, fingerprint=plan.fingerprint, untested=bool(plan.untested), note=note, linked=linked
+            )
+    except NoFreeSlot as error:
+        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
+        raise
+    _clear(site, version)
+    return version
+
+
+def _linked(site: Site, image: str) -> dict[str, str]:
+    """Slots that are in use, whatever the catalog says, and by whom; those that it knows to be held are left to it."""
+    found = {}
+    with site.catalog.read() as tx:
+        slots = [
+            slot
+            for slot in catalog_gold.all_slots(tx, image)
+            if slot.version is None or not holders(tx, image, slot.version)
+        ]
+    defined = {machine.name: machine for machine in site.host.machines()}
+    for slot in slots:
+        links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
+        disks = defined[slot.name].disks.values() if slot.name in defined else ()
+        uses = (site.host.disk_user(disk.disk) for disk in disks)
+        why = next(iter(links), None) or next((use for use in uses if use), None)
+        if why:
+            found[slot.name] = why
+    return found
+
+
+def _clear(site: Site, version: GoldVersion) -> None:
+    """An empty slot: its owner without disks, and the disks that stood there gone.
+
+    Only a slot that the catalog gave to a version that is being published comes here: nobody holds it.
+    """
+    assert version.slot_name is not None
+    if version.state != "publishing":
+        raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
+    slot, host = version.slot_name, site.host
+    if any(machine.name == slot for machine in host.machines()):
+        machine = host.get(slot)
+        if machine.disks:
+            host.replace(replace(machine, disks={}))
+        crash.point("publish-slot-emptied")
+    else:
+        host.define(Machine(slot, kind="owner"))
+    attached = {disk.disk for machine in host.machines() for disk in machine.disks.values()}
+    for disk in host.disks():
+        if disk.startswith(f"{version.image}.gold.") and disk not in attached:
+            host.delete_disk(disk)
+    shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
+
+
+def _disk(version: GoldVersion, address: str) -> str:
+    return f"{version.image}.gold.{version.number}.{address}"
+
+
+def _build(
+    system: System, plan: Plan, version: GoldVersion, progress: Progress | None
+) -> tuple[dict[str, Manifest], tuple[Note, ...]]:
+    """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error."""
+    made, notes = {}, list(plan.notes)
+    for address, manifest in plan.manifests.items():
+        out = system.site.host.create_disk(_disk(version, address))
+        built = build(rows_of(manifest), [system.path(address)], out, progress=progress)
+        made[address] = built.manifest
+        notes += built.notes
+        crash.point("publish-disk-built")
+    return made, tuple(notes)
+
+
+def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+    """What is signed."""
+    with system.site.catalog.read() as tx:
+        image = images.get(tx, plan.image)
+        tests = images.latest_tests(tx, plan.image, plan.fingerprint)
+    layout = system.layout
+    beside = {name: hashlib.sha256(content).hexdigest() for name, content in _beside(system, version, plan).items()}
+    return {
+        "schema": SCHEMA,
+        "goldroot": __version__,
+        "image": plan.image,
+        "version": version.number,
+        "slot": version.slot_name,
+        "published_at": now(),
+        "note": version.note,
+        "os": dict(image.os),
+        "fingerprint": plan.fingerprint,
+        "untested": list(plan.untested),
+        "tests": {form: {"passed": test.passed, "tested_at": test.tested_at} for form, test in tests.items()},
+        "layout": {"name": layout.name, "hash": layout.hash, "text": layout.source},
+        "disks": {
+            address: {
+                "disk": _disk(version, address),
+                "shared": layout.disk(address).shared,
+                "entries": len(manifest),
+                "bytes": sum(row[5] for row in manifest.rows()),
+                "digest": manifest.digest(),
+            }
+            for address, manifest in manifests.items()
+        },
+        "accounts": {"digest": beside["accounts"]},
+        "packages": {"kind": plan.packages.kind, "count": len(plan.packages.installed), "digest": beside["packages"]},
+        "renumbered": [str(each) for each in plan.renumbered],
+        "collisions": [str(each) for each in plan.collisions],
+    }
+
+
+def _beside(system: System, version: GoldVersion, plan: Plan) -> dict[str, bytes]:
+    """The files that stand beside the record."""
+    address = system.layout.disk_of(b"etc").address
+    tables = AccountTables.read(system.site.host.disk_path(_disk(version, address)), b"etc")
+    numbers = {
+        key: {name.decode("utf-8", "surrogateescape"): number for name, number in table.items()}
+        for key, table in (("users", tables.users), ("groups", tables.groups))
+    }
+    packages = [[each.name, each.version, each.architecture] for each in plan.packages.installed]
+    return {"accounts": canonical(numbers), "packages": canonical(packages)}
+
+
+def _write_beside(
+    site: Site, version: GoldVersion, manifests: Mapping[str, Manifest], plan: Plan, record: Mapping[str, Any]
+) -> str:
+    """Everything into the new directory, then one rename; returns the signature."""
+    new, final = (
+        directory_of(site, version.image, version.number, new=True),
+        directory_of(site, version.image, version.number),
+    )
+    shutil.rmtree(final, ignore_errors=True)
+    os.makedirs(new, mode=0o700)
+    for address, manifest in manifests.items():
+        manifest.save(os.path.join(new, f"{address}.manifest"))
+    document = canonical(record)
+    signature = site.key.sign(document)
+    contents = {RECORD: document, SIGNATURE: signature.encode()}
+    system = System(site, version.image, MAINTENANCE)
+    contents |= {f"{name}.json": content for name, content in _beside(system, version, plan).items()}
+    for name, content in contents.items():
+        with open(os.path.join(new, name), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    os.rename(new, final)
+    return signature
+
+
+def _attach(system: System, version: GoldVersion, addresses: Sequence[str]) -> None:
+    """The slot's machine owns the disks, read-only."""
+    assert version.slot_name is not None
+    machine = system.site.host.get(version.slot_name)
+    disks = {address: Attached(_disk(version, address), "ro") for address in addresses}
+    system.site.host.replace(replace(machine, disks=disks))

@@ -1,0 +1,178 @@
+"""The maintenance and the test system of an image: machines that own all their disks, read-write.
+
+In the site::
+
+    images/debian/
+    ├── layout.toml               the layout that the image was imported with
+    ├── maintenance/1B5.manifest  what the last scan of each disk saw: unchanged files are not read again
+    ├── test/1B5.manifest         the same for the test system
+    ├── test/tested/1B5.manifest  the test system right after its tests: what differs since was done by a person
+    └── gold/1/ ...               see :mod:`goldroot.image.version`
+
+Disks are named IMAGE.ROLE.ADDRESS.NUMBER (``debian.mnt.1B5.2``); a name is never used for two contents, so that a disk
+that nothing names is left over from a killed command and can go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from goldroot import crash
+from goldroot.errors import NotFound
+from goldroot.hosts import Attached, Machine
+from goldroot.image import layout as layouts
+from goldroot.image.layout import Layout
+from goldroot.image.site import Site
+from goldroot.tree import Entry, Manifest, Progress, scan
+
+Role = Literal["maintenance", "test"]
+MAINTENANCE: Role = "maintenance"
+TEST: Role = "test"
+
+_MACHINES: Mapping[Role, str] = {MAINTENANCE: "RWMNT", TEST: "RWTST"}
+_DISKS: Mapping[Role, str] = {MAINTENANCE: "mnt", TEST: "tst"}
+
+
+@dataclass(frozen=True)
+class System:
+    """The maintenance or the test system of an image."""
+
+    site: Site
+    image: str
+    role: Role
+
+    @cached_property
+    def machine(self) -> str:
+        """The machine's name, as the paper has it: S10RWMNT, S10RWTST."""
+        return f"{self.image.upper()}{_MACHINES[self.role]}"
+
+    @cached_property
+    def layout(self) -> Layout:
+        return image_layout(self.site, self.image)
+
+    def path(self, address: str) -> str:
+        """Where a disk's files are."""
+        return self.site.host.at(self.machine, address).path
+
+    def manifest_file(self, address: str, *, of: str = "") -> str:
+        return self.site.image_path(self.image, self.role, of, f"{address}.manifest")
+
+    def known(self, address: str, *, of: str = "") -> Manifest | None:
+        """What the last scan saw; ``of="tested"``: what was there right after the tests."""
+        file = self.manifest_file(address, of=of)
+        return Manifest.load(file) if os.path.exists(file) else None
+
+    def scan(self, *, progress: Progress | None = None) -> dict[str, Manifest]:
+        """Every disk as it is now, by address; remembered for the next scan."""
+        found = {}
+        for disk in self.layout.disks:
+            known = self.known(disk.address)
+            manifest = scan(self.path(disk.address), known=known, progress=progress).manifest
+            found[disk.address] = with_recorded_owners(manifest, known)
+            self.remember({disk.address: found[disk.address]})
+        return found
+
+    def remember(self, manifests: Mapping[str, Manifest], *, of: str = "") -> None:
+        """Save manifests for :meth:`known`."""
+        for address, manifest in manifests.items():
+            file = self.manifest_file(address, of=of)
+            os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+            manifest.save(file)
+
+    def forget(self, *, of: str) -> None:
+        """Remove what :meth:`remember` saved."""
+        for disk in self.layout.disks:
+            if os.path.exists(file := self.manifest_file(disk.address, of=of)):
+                os.unlink(file)
+
+    @contextmanager
+    def working(self, doing: str) -> Iterator[None]:
+        """Alone with the image, and the machine counts as running: nothing copies it while something writes it."""
+        with ExitStack() as stack:
+            stack.enter_context(self.site.lock(f"image-{self.image}", doing=doing))
+            stack.enter_context(self.site.host.running(self.machine))
+            yield
+
+    def exists(self) -> bool:
+        return any(machine.name == self.machine for machine in self.site.host.machines())
+
+    # -- disks
+
+    def new_disks(self) -> dict[str, str]:
+        """A new, empty disk for each address: address -> disk id.  What a killed command left over is removed."""
+        self.sweep()
+        host, made = self.site.host, {}
+        for disk in self.layout.disks:
+            made[disk.address] = self._next_name(disk.address)
+            host.create_disk(made[disk.address])
+            crash.point("system-disk-created")
+        return made
+
+    def put_in_place(self, disks: Mapping[str, str]) -> None:
+        """The machine stands on these disks from now on (others stay as they are); the ones before are removed."""
+        host = self.site.host
+        attached = {address: Attached(disk) for address, disk in disks.items()}
+        if self.exists():
+            machine = host.get(self.machine)
+            host.replace(Machine(machine.name, machine.generation, {**machine.disks, **attached}))
+        else:
+            host.define(Machine(self.machine, disks=attached))
+        crash.point("system-in-place")
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove disks of this system that it does not stand on."""
+        host = self.site.host
+        kept = {disk.disk for disk in host.get(self.machine).disks.values()} if self.exists() else set()
+        for disk in host.disks():
+            if disk.startswith(self._prefix) and disk not in kept:
+                host.delete_disk(disk)
+
+    @cached_property
+    def _prefix(self) -> str:
+        return f"{self.image}.{_DISKS[self.role]}."
+
+    def _next_name(self, address: str) -> str:
+        start = f"{self._prefix}{address}."
+        taken = [int(disk.removeprefix(start)) for disk in self.site.host.disks() if disk.startswith(start)]
+        return f"{start}{max(taken, default=0) + 1}"
+
+
+def image_layout(site: Site, image: str) -> Layout:
+    """The layout that the image was imported with; ``NotFound`` where there is no such image."""
+    file = site.image_path(image, "layout.toml")
+    if not os.path.exists(file):
+        raise NotFound(
+            f"there is no image {image}", todo=f"Make it with: goldroot image import {image} --from DIRECTORY-OR-TAR"
+        )
+    return layouts.load(file)
+
+
+def fingerprint(layout: Layout, manifests: Mapping[str, Manifest]) -> str:
+    """Hex SHA-256 of a whole system: equal for equal systems, whatever their disks are called."""
+    digest = hashlib.sha256(layout.hash.encode())
+    for address, manifest in sorted(manifests.items()):
+        digest.update(f"{address} {manifest.digest()}\n".encode())
+    return digest.hexdigest()
+
+
+def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest:
+    """Owners as they should be, where a tree was written without the right to give files away.
+
+    There every file belongs to the caller; known paths have the owner that is recorded of them, and new ones were made
+    by the root of a user namespace, who is nobody else.
+    """
+    if known is None or known.squashed is None:
+        return manifest
+    owner = (known.squashed.uid, known.squashed.gid)
+    recorded = {row[0]: row[3:5] for row in known.rows()}
+    rows = (
+        (*row[:3], *recorded.get(row[0], (0, 0)), *row[5:]) if row[3:5] == owner else row for row in manifest.rows()
+    )
+    return Manifest.from_rows((Entry._make(row) for row in rows), known.squashed)
