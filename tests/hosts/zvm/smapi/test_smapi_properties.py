@@ -284,6 +284,12 @@ def test_a_wrong_count_is_found_before_anything_is_built() -> None:
         decode_reply(layout, 0, bytes(12) + b"\xff\xff\xff\xff" + bytes(40))
 
 
+def test_millions_of_empty_values_are_refused() -> None:
+    """Each would be an object: many times the memory of the bytes."""
+    with pytest.raises(BadReply, match="more than 2,000,000 values"):
+        decode_reply(layouts()["System_Disk_Query"], 0, bytes(12 + 2_000_001))
+
+
 def test_the_last_text_may_lack_its_nul() -> None:
     value = Value("lines", "z", many="rest")
     assert decode_one(value, Area(b"A\0B", "x")) == ("A", "B")

@@ -7,13 +7,33 @@ class Malformed(ValueError):
     """The bytes do not follow the layout; the message says where and why."""
 
 
-class Area:
-    """Bytes that are read from left to right, never past their end."""
+#: Most values in one answer.  A directory of 50,000 machines has fewer; an answer of NULs alone would have millions.
+MOST_VALUES = 2_000_000
 
-    def __init__(self, data: bytes, what: str) -> None:
+
+class Budget:
+    """How many values an answer may still have: objects cost more memory than the bytes they are made of."""
+
+    def __init__(self, left: int = MOST_VALUES) -> None:
+        self.left = left
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Malformed(f"it has more than {MOST_VALUES:,} values")
+
+
+class Area:
+    """Bytes that are read from left to right, never past their end.
+
+    :param what: the name of the area in messages.  :param budget: shared with the areas inside.
+    """
+
+    def __init__(self, data: bytes, what: str, budget: Budget | None = None) -> None:
         self.data = data
         self.at = 0
         self.what = what
+        self.budget = budget or Budget()
 
     @property
     def left(self) -> int:
@@ -30,7 +50,7 @@ class Area:
 
     def sized(self, name: str) -> Area:
         """The area that an int4 length announces."""
-        return Area(self.take(self.number(4, f"the length of {name}"), name), name)
+        return Area(self.take(self.number(4, f"the length of {name}"), name), name, self.budget)
 
     def zero_ended(self) -> bytes:
         """Up to the next NUL; the last one of an area may lack it, as in captured answers."""

@@ -124,6 +124,7 @@ def _counted(value: Value, area: Area) -> tuple[object, ...]:
 
 
 def _single(value: Value, area: Area) -> object:
+    area.budget.spend()
     if value.type in NUMBER_BYTES:
         return area.number(NUMBER_BYTES[value.type], value.name)
     if value.type == "struct":
@@ -166,6 +167,7 @@ def _area(value: Value, area: Area) -> tuple[str, ...]:
     found: list[str] = []
     with_lengths = inner.data[:1] == b"\0"
     while inner.left:
+        inner.budget.spend()
         found.append(_str(value, inner) if with_lengths else _z(value, inner))
     return tuple(found)
 
