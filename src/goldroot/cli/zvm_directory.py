@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -182,6 +181,8 @@ def edit(
     """
     if output and in_place:
         raise UsageError("-o and -w exclude each other")
+    if not template and (operations["values"] or operations["value_files"]):
+        raise UsageError("--set and --set-file belong to --from-template")
     source = files.load(file)
     base = source
     if template:
@@ -239,7 +240,7 @@ def _write(source: Directory, result: Directory, file: str, target: str | None) 
         return
     data = result.to_bytes()
     if target == "-":
-        if os.isatty(sys.stdout.fileno()):
+        if sys.stdout.isatty():
             raise UsageError("the directory holds passwords and is not written to a terminal", todo="Redirect it.")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

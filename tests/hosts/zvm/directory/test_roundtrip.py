@@ -14,69 +14,12 @@ from goldroot.hosts.zvm.directory.asdata import entry_data
 from goldroot.hosts.zvm.directory.records import join, layout_of, split
 from goldroot.hosts.zvm.directory.statement import Statement
 
-WORDS = [
-    "USER",
-    "IDENTITY",
-    "SUBCONFIG",
-    "PROFILE",
-    "INCLUDE",
-    "LINK",
-    "MDISK",
-    "MINIOPT",
-    "DASDOPT",
-    "IPL",
-    "MACHINE",
-    "OPTION",
-    "NICDEF",
-    "COMMAND",
-    "DEDICATE",
-    "SPOOL",
-    "CONSOLE",
-    "SPECIAL",
-    "BUILD",
-    "ON",
-    "USING",
-    "POOL",
-    "LOADDEV",
-    "SCPDATA",
-    "HEX",
-    "CPU",
-    "SHARE",
-    "LOGONBY",
-    "APPCPASS",
-    "m",
-    "l",
-    "u",
-    "c",
-    "s",
-    "d",
-    "*",
-    "**",
-    "*PW=",
-    "*PW00=",
-    "190",
-    "0190",
-    "1b5",
-    "END",
-    "T-DISK",
-    "V-DISK",
-    "DEVNO",
-    "AUTOG",
-    "3390",
-    "FB-512",
-    "M01RES",
-    "RR",
-    "MR",
-    "A",
-    "MAINT",
-    "LINUX1",
-    ",",
-    "RR,",
-    "'a",
-    "b'",
-    "PASS=x",
-    "'",
-]
+WORD_TEXT = """
+    USER IDENTITY SUBCONFIG PROFILE INCLUDE LINK MDISK MINIOPT DASDOPT IPL MACHINE OPTION NICDEF COMMAND DEDICATE SPOOL
+    CONSOLE SPECIAL BUILD ON USING POOL LOADDEV SCPDATA HEX CPU SHARE LOGONBY APPCPASS m l u c s d * ** *PW= *PW00= 190
+    0190 1b5 END T-DISK V-DISK DEVNO AUTOG 3390 FB-512 M01RES RR MR A MAINT LINUX1 , RR, 'a b' PASS=x '
+"""
+WORDS = WORD_TEXT.split()
 #: Text that looks like a directory, with everything that may go wrong in one.
 directory_like = st.lists(
     st.tuples(

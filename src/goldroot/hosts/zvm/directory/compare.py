@@ -204,8 +204,10 @@ def _one(said: View) -> View:
         return said._replace(vdev=said.address, devtype=device, rest=said.rest or default)
     if isinstance(said, Nicdef):
         return said._replace(vdev=said.address, operands=tuple(sorted(said.operands)))
-    if isinstance(said, Ipl) and is_address(said.system) and said.system[0].isdigit():
-        return said._replace(system=address_of(said.system))
+    if isinstance(said, Ipl):
+        device = is_address(said.system) and said.system[0].isdigit()
+        system = address_of(said.system) if device else said.system
+        return said._replace(system=system, parm=" ".join(_upper(said.parm)))
     return said._replace(text=Secret(" ".join(_upper(said.text.reveal())))) if isinstance(said, Command) else said
 
 

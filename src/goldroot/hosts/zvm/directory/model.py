@@ -71,6 +71,10 @@ class Entry:
     def to_bytes(self) -> bytes:
         return join(record for statement in self.statements for record in statement.records)
 
+    def lines(self) -> list[bytes]:
+        """The records without line ends, as SMAPI's ``Image_Replace_DM`` takes them."""
+        return [record.raw for statement in self.statements for record in statement.records]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Entry) and self.statements == other.statements
 
@@ -105,6 +109,11 @@ class Directory:
         if current is not preamble:
             entries.append(Entry(current))
         return cls(tuple(preamble), tuple(entries))
+
+    @classmethod
+    def of_lines(cls, lines: Iterable[bytes]) -> Directory:
+        """From records without line ends, as SMAPI's ``Image_Query_DM`` answers them; the opposite of ``lines``."""
+        return cls.parse(b"".join(line + b"\n" for line in lines))
 
     def to_bytes(self) -> bytes:
         return join(record for statement in self.statements() for record in statement.records)
