@@ -1,0 +1,303 @@
+"""``goldroot gold``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.image import notes_data, say_changes, say_notes
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.progress import stages
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS, BadSignature
+
+if TYPE_CHECKING:
+    from goldroot.catalog.gold import GoldVersion
+    from goldroot.image.gold import Difference
+    from goldroot.image.publish import Plan
+    from goldroot.image.site import Site
+
+#: How many changed paths a person is shown without asking for all.
+SHOWN = 30
+
+
+@click.group()
+def gold() -> None:
+    """Publish, list, compare and verify gold versions: immutable, numbered, signed."""
+
+
+@gold.command()
+@click.argument("image")
+@click.option("--untested", is_flag=True, help="Publish what was not tested since its last change; the record says so.")
+@click.option("--note", default="", metavar="TEXT", help="A word for those who read the list of versions.")
+@click.option("--renumber-ok", is_flag=True, help="Publish although local accounts of clones would collide.")
+@site_option
+@plan_option
+@json_option
+def publish(
+    image: str, untested: bool, note: str, renumber_ok: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> None:
+    """Publish IMAGE's maintenance system as the next gold version, in a free slot.
+
+    It is refused where the system was not tested with read-only and with read-write root since its last change.
+    A publish that was killed is begun anew by the same command.
+
+    \b
+    Examples:
+      goldroot gold publish debian --note "nginx 1.26"
+      goldroot gold publish debian --plan
+    """
+    from goldroot.image import publish as publishing
+
+    site = open_site(site_dir)
+    with stages(as_json) as stage:
+        if plan_only:
+            plan = publishing.plan_publish(site, image, progress=stage("reading the maintenance system"))
+            data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
+            emit(as_json, data, lambda: _say_plan(plan, would=True))
+            return
+        done = publishing.publish(
+            site, image, untested=untested, note=note, renumber_ok=renumber_ok, progress=stage(f"publishing {image}")
+        )
+
+    def say() -> None:
+        _say_plan(done.plan, would=False)
+        say_notes(done.notes)
+        print(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
+
+    data = {**_version_data(done.version), **_plan_data(done.plan), "notes": notes_data(done.notes)}
+    emit(as_json, data, say)
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    return {
+        "image": plan.image,
+        "fingerprint": plan.fingerprint,
+        "untested_forms": list(plan.untested),
+        "renumbered": [str(each) for each in plan.renumbered],
+        "collisions": [str(each) for each in plan.collisions],
+        "packages": len(plan.packages.installed),
+        "entries": {address: len(manifest) for address, manifest in plan.manifests.items()},
+        "notes": notes_data(plan.notes),
+    }
+
+
+def _say_plan(plan: Plan, *, would: bool) -> None:
+    if would:
+        total = sum(map(len, plan.manifests.values()))
+        print(
+            f"would publish {total:,} entries on {len(plan.manifests)} disks, {len(plan.packages.installed)} packages"
+        )
+        say_notes(plan.notes)
+    for form in plan.untested:
+        print(f"{'warning: ' if would else ''}not tested in the form {form} since its last change")
+    for each in (*plan.renumbered, *plan.collisions):
+        print(f"warning: {each}")
+
+
+@gold.command("list")
+@click.argument("image", required=False)
+@site_option
+@json_option
+def list_versions(image: str | None, site_dir: str | None, as_json: bool) -> None:
+    """The gold versions of IMAGE, or of every image; the current one is marked with a star.
+
+    \b
+    Example:
+      goldroot gold list debian
+    """
+    from goldroot.catalog import gold as versions
+    from goldroot.catalog import images
+
+    with open_site(site_dir).catalog.read() as tx:
+        names = [images.get(tx, image).name] if image else [each.name for each in images.every(tx)]
+        found = [version for name in names for version in versions.every(tx, name)]
+        newest = [(each.image, each.number) for name in names if (each := versions.current(tx, name)) is not None]
+
+    def row(version: GoldVersion) -> list[str]:
+        star = "*" if (version.image, version.number) in newest else ""
+        words = [version.state, *(["untested"] if version.untested else [])]
+        at = version.published_at or ""
+        return [f"{version.image} {version.number}{star}", ", ".join(words), version.slot_name or "-", at, version.note]
+
+    data = [{**_version_data(each), "current": (each.image, each.number) in newest} for each in found]
+    emit(as_json, data, lambda: table(["version", "state", "slot", "published", "note"], [row(each) for each in found]))
+
+
+def _version_data(version: GoldVersion) -> dict[str, Any]:
+    return {
+        "image": version.image,
+        "number": version.number,
+        "state": version.state,
+        "slot": version.slot_name,
+        "untested": version.untested,
+        "published_at": version.published_at,
+        "note": version.note,
+        "digests": dict(version.digests),
+    }
+
+
+@gold.command()
+@click.argument("image")
+@click.argument("number", type=int, required=False)
+@site_option
+@json_option
+def show(image: str, number: int | None, site_dir: str | None, as_json: bool) -> None:
+    """What a gold version is: its signed record, and who holds it. Without NUMBER, the current one.
+
+    \b
+    Example:
+      goldroot gold show debian 2
+    """
+    from goldroot.catalog.holders import holders
+    from goldroot.image.version import read_record
+
+    site = open_site(site_dir)
+    known = _number(site, image, number)
+    record = dict(read_record(site, image, known))
+    with site.catalog.read() as tx:
+        held = [str(holder) for holder in holders(tx, image, known)]
+    record["layout"] = record["layout"]["name"]
+
+    def say() -> None:
+        for key in ("image", "version", "slot", "published_at", "note", "layout", "fingerprint"):
+            print(f"{key:13} {record[key]}")
+        print(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
+        print(f"{'tested':13} {'not in the form ' + ' and '.join(record['untested']) if record['untested'] else 'yes'}")
+        print(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
+        for address, disk in record["disks"].items():
+            shared = "shared" if disk["shared"] else "copied"
+            print(f"{address:13} {disk['entries']:,} entries, {disk['bytes']:,} bytes, {shared}, {disk['digest'][:16]}")
+        print(f"{'held by':13} {', '.join(held) or 'nobody'}")
+        print("The signature of this record holds.")
+
+    emit(as_json, {**record, "held_by": held}, say)
+
+
+@gold.command()
+@click.argument("image")
+@click.argument("old", type=int)
+@click.argument("new", type=int)
+@click.option("--paths", is_flag=True, help="List every changed path.")
+@site_option
+@json_option
+def diff(image: str, old: int, new: int, paths: bool, site_dir: str | None, as_json: bool) -> int:
+    """What differs between the versions OLD and NEW: packages, account numbers, paths. Exit status 1 where something does.
+
+    \b
+    Example:
+      goldroot gold diff debian 1 2
+    """
+    from goldroot.image.gold import diff as compare
+
+    found = compare(open_site(site_dir), image, old, new)
+    data = {
+        "image": image,
+        "old": old,
+        "new": new,
+        "packages": [{"name": each.name, "old": each.old, "new": each.new} for each in found.packages],
+        "renumbered": [str(each) for each in found.renumbered],
+        "changes": [change.as_dict() for change in found.changes],
+    }
+    emit(as_json, data, lambda: _say_difference(found, paths=paths))
+    return EXIT_FINDINGS if found.changes or found.packages else 0
+
+
+def _say_difference(found: Difference, *, paths: bool) -> None:
+    for each in found.packages:
+        print(f"package {each.name}: {each.old or 'not there'} -> {each.new or 'not there'}")
+    for moved in found.renumbered:
+        print(moved)
+    shown = found.changes if paths else found.changes[:SHOWN]
+    say_changes(shown)
+    if len(found.changes) > len(shown):
+        print(f"... and {len(found.changes) - len(shown):,} paths more; all of them with --paths")
+
+
+@gold.command()
+@click.argument("image")
+@click.argument("number", type=int, required=False)
+@click.option(
+    "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
+)
+@site_option
+@json_option
+def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as_json: bool) -> int:
+    """Compare a version's disks with its signed record, every byte. Without NUMBER, the current one.
+
+    Exit status 4 where something is not as it was published.
+
+    \b
+    Example:
+      goldroot gold verify debian 1
+    """
+    from goldroot.image.gold import verify as compare
+
+    site = open_site(site_dir)
+    with stages(as_json) as stage:
+        found = compare(site, image, _number(site, image, number), quick=quick, progress=stage("verifying"))
+    changes = [change for each in found.changes.values() for change in each]
+
+    def say() -> None:
+        say_changes(changes)
+        words = "is what was published" if found.whole else "is NOT what was published"
+        print(f"Gold version {found.number} of {image} {words} ({found.entries:,} entries).")
+
+    differing = [change.as_dict() for change in changes]
+    data = {
+        "image": image,
+        "number": found.number,
+        "whole": found.whole,
+        "entries": found.entries,
+        "changes": differing,
+    }
+    emit(as_json, data, say)
+    return 0 if found.whole else BadSignature.exit_code
+
+
+@gold.command()
+@click.argument("image")
+@click.argument("number", type=int)
+@click.option(
+    "--remove", is_flag=True, help="Also free its slot and remove its disks; refused while anything holds it."
+)
+@site_option
+@plan_option
+@json_option
+def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """No new clone and no update goes to this version any more; those who are on it stay.
+
+    \b
+    Example:
+      goldroot gold retire debian 1 --remove
+    """
+    from goldroot.catalog import gold as versions
+    from goldroot.catalog.holders import holders
+    from goldroot.image.gold import retire as retire_version
+
+    site = open_site(site_dir)
+    with site.catalog.read() as tx:
+        version = versions.get(tx, image, number)
+        held = [str(holder) for holder in holders(tx, image, number)]
+    if not plan_only:
+        version = retire_version(site, image, number, remove=remove)
+
+    def say() -> None:
+        would = "would be " if plan_only else ""
+        print(
+            f"Gold version {number} of {image} {would or 'is '}retired"
+            + (f" and {would}removed" if remove else "")
+            + "."
+        )
+        if held:
+            print(f"Held by: {', '.join(held)}")
+
+    emit(as_json, {**_version_data(version), "held_by": held, "plan": plan_only}, say)
+
+
+def _number(site: Site, image: str, number: int | None) -> int:
+    """The number that was given, or the current version's."""
+    from goldroot.image.version import open_version
+
+    return number if number is not None else open_version(site, image).number

@@ -1,0 +1,314 @@
+"""``goldroot image`` and ``goldroot maintain``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.progress import stages
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from goldroot.image.compare import Change
+    from goldroot.image.systems import Role
+    from goldroot.tree import Note
+
+AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.group()
+def image() -> None:
+    """Import and list images: lines of gold versions, each with a maintenance system."""
+
+
+@image.command("import")
+@click.argument("name")
+@click.option("--from", "source", required=True, metavar="DIR|TAR", help="A root file system: a directory, or a tar.")
+@click.option(
+    "--layout",
+    default="readonly-root",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="readonly-root, shared-usr, or a file.",
+)
+@site_option
+@plan_option
+@json_option
+def import_(name: str, source: str, layout: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Make the image NAME and its maintenance system from a root file system, which is only read.
+
+    A tar may be plain, gz, xz, zst or bz2, made by mmdebstrap or any other tool.
+
+    \b
+    Examples:
+      mmdebstrap bookworm bookworm.tar && goldroot image import debian --from bookworm.tar
+      goldroot image import s10 --from /mnt/s10 --layout shared-usr
+    """
+    from goldroot.image.importing import import_image, plan_import
+
+    site = open_site(site_dir)
+    if plan_only:
+        steps = plan_import(site, name, source, layout)
+        emit(as_json, {"plan": steps}, lambda: print("\n".join(steps)))
+        return
+    with stages(as_json) as stage:
+        done = import_image(site, name, source, layout=layout, progress=stage(f"importing {source}"))
+    data = {"image": name, "machine": done.machine, "layout": done.layout, "entries": done.entries}
+
+    def say() -> None:
+        total = sum(done.entries.values())
+        print(f"{name}: the maintenance system {done.machine} stands, {total:,} entries on {len(done.entries)} disks.")
+        say_notes(done.notes)
+        print(f"Next: goldroot maintain test {name}, then goldroot gold publish {name}")
+
+    emit(as_json, {**data, "notes": notes_data(done.notes)}, say)
+
+
+@image.command("list")
+@site_option
+@json_option
+def list_images(site_dir: str | None, as_json: bool) -> None:
+    """The images of the site, with their newest gold version."""
+    from goldroot.catalog import gold, images
+
+    with open_site(site_dir).catalog.read() as tx:
+        found = [(each, gold.current(tx, each.name), gold.all_slots(tx, each.name)) for each in images.every(tx)]
+    data = [
+        {
+            "name": each.name,
+            "layout": each.layout,
+            "os": dict(each.os),
+            "created_at": each.created_at,
+            "current": newest.number if newest else None,
+            "slots": {slot.name: slot.version for slot in slots},
+        }
+        for each, newest, slots in found
+    ]
+
+    def say() -> None:
+        rows = [
+            [e.name, str(e.os.get("pretty_name", "")), e.layout, str(n.number) if n else "-", f"{used(s)} of {len(s)}"]
+            for e, n, s in found
+        ]
+        table(["image", "system", "layout", "current gold", "slots used"], rows)
+
+    def used(slots: Sequence[Any]) -> int:
+        return sum(slot.version is not None for slot in slots)
+
+    emit(as_json, data, say)
+
+
+@click.group()
+def maintain() -> None:
+    """Work on an image's maintenance system, test it, and take fixes back from the test system.
+
+    \b
+    The usual way of a change:
+      goldroot maintain run debian apt-get -y upgrade
+      goldroot maintain diff debian
+      goldroot maintain test debian
+      goldroot gold publish debian --note "security updates"
+    """
+
+
+test_option = click.option(
+    "--test", "on_test", is_flag=True, help="On the test system instead of the maintenance system."
+)
+
+
+@maintain.command()
+@click.argument("name", metavar="IMAGE")
+@test_option
+@site_option
+@plan_option
+@json_option
+def enter(name: str, on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Open a shell in IMAGE's maintenance system (with --test: in its test system).
+
+    \b
+    Example:
+      goldroot maintain enter debian
+    """
+    return _work(name, (), on_test, site_dir, plan_only, as_json)
+
+
+@maintain.command("run", context_settings=AS_COMMAND)
+@test_option
+@site_option
+@plan_option
+@json_option
+@click.argument("name", metavar="IMAGE")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_command(
+    name: str, command: tuple[str, ...], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Run COMMAND in IMAGE's maintenance system; its exit status is that of COMMAND.
+
+    Options of goldroot stand before IMAGE.
+
+    \b
+    Examples:
+      goldroot maintain run debian apt-get -y install nginx
+      goldroot maintain run --test debian nginx -t
+    """
+    return _work(name, command, on_test, site_dir, plan_only, as_json)
+
+
+def _work(
+    name: str, command: Sequence[str], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    from goldroot.image import maintain as work
+    from goldroot.image.chroot import binds_of
+
+    site, role = open_site(site_dir), _role(on_test)
+    if plan_only:
+        system = work.existing(site, name, role)
+        binds = binds_of(site.host, system.machine, system.layout)
+        mounts = [{"path": "/" + os.fsdecode(bound.path), "disk": bound.disk} for bound in binds]
+        steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]
+        words = " ".join(command) or "a shell"
+        emit(
+            as_json,
+            {"machine": system.machine, "mounts": mounts, "command": list(command)},
+            lambda: print("\n".join([*steps, f"run {words} in {system.machine}, read-write"])),
+        )
+        return 0
+    done = work.enter(site, name, command, role=role, capture=as_json)
+    if as_json:
+        out, err = (data.decode("utf-8", "replace") for data in (done.out, done.err))
+        emit(True, {"status": done.status, "out": out, "err": err}, lambda: None)
+    return done.status
+
+
+@maintain.command()
+@click.argument("name", metavar="IMAGE")
+@test_option
+@site_option
+@json_option
+def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
+    """What changed in the maintenance system since the current gold (with --test: on the test system since its tests).
+
+    Exit status 1 where something did.
+
+    \b
+    Example:
+      goldroot maintain diff debian
+    """
+    from goldroot.image import maintain as work
+
+    with stages(as_json) as stage:
+        found = work.changes(open_site(site_dir), name, role=_role(on_test), progress=stage("comparing"))
+    emit(as_json, [change.as_dict() for change in found], lambda: say_changes(found))
+    return EXIT_FINDINGS if found else 0
+
+
+@maintain.command("test")
+@click.argument("name", metavar="IMAGE")
+@site_option
+@plan_option
+@json_option
+def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Copy IMAGE's maintenance system to the test system and run its test commands, with read-only and read-write root.
+
+    The commands stand in goldroot.toml ([images.IMAGE] tests = [...]). Exit status 1 where one failed.
+
+    \b
+    Example:
+      goldroot maintain test debian
+    """
+    from goldroot.image import maintain as work
+    from goldroot.image.systems import MAINTENANCE, TEST, System
+
+    site = open_site(site_dir)
+    if plan_only:
+        source, copy = work.existing(site, name, MAINTENANCE), System(site, name, TEST)
+        steps = [f"copy the disks of {source.machine} to {copy.machine}, what is there now goes"]
+        for form in work.ORDER:
+            steps += [f"mount {copy.machine} together, {form}"]
+            steps += [f"  run {command}" for command in site.config.image(name).tests]
+        emit(as_json, {"plan": steps}, lambda: print("\n".join(steps)))
+        return 0
+    with stages(as_json) as stage:
+        done = work.test(site, name, progress=stage("copying to the test system"))
+    data = [{"form": form.form, "passed": form.passed, "log": form.log} for form in done.forms]
+
+    def say() -> None:
+        for form in done.forms:
+            print(f"{form.form}: {'passed' if form.passed else 'FAILED'}")
+            if not form.passed:
+                print("  " + form.log.replace("\n", "\n  "))
+        if not done.passed:
+            print(
+                f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}"
+            )
+
+    emit(as_json, {"image": name, "passed": done.passed, "fingerprint": done.fingerprint, "forms": data}, say)
+    return 0 if done.passed else EXIT_FINDINGS
+
+
+@maintain.command("take-back")
+@click.argument("name", metavar="IMAGE")
+@click.argument("paths", nargs=-1)
+@site_option
+@plan_option
+@json_option
+def take_back(name: str, paths: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Copy what a person changed on the test system, after its tests, back to the maintenance system.
+
+    With PATHS only those, and what is below them. It has to be tested again afterwards.
+
+    \b
+    Examples:
+      goldroot maintain take-back debian --plan
+      goldroot maintain take-back debian /etc/nginx
+    """
+    from goldroot.image import maintain as work
+
+    chosen = [os.fsencode(path.strip("/")) for path in paths]
+    with stages(as_json) as stage:
+        done = work.take_back(open_site(site_dir), name, chosen, plan_only=plan_only, progress=stage("taking back"))
+
+    def say() -> None:
+        say_changes(done.changes)
+        say_notes(done.notes)
+
+    changes = [change.as_dict() for change in done.changes]
+    emit(as_json, {"image": name, "plan": plan_only, "changes": changes, "notes": notes_data(done.notes)}, say)
+
+
+def _role(on_test: bool) -> Role:
+    return "test" if on_test else "maintenance"
+
+
+def say_changes(found: Sequence[Change]) -> None:
+    """One line for each path."""
+    for change in found:
+        print(change)
+    if not found:
+        print("No difference.")
+
+
+def say_notes(notes: Iterable[Note]) -> None:
+    """The first few notes of each kind; all of them stand in ``--json``."""
+    from goldroot.tree import path_text
+
+    by_kind: dict[str, list[Note]] = {}
+    for note in notes:
+        by_kind.setdefault(note.kind, []).append(note)
+    for kind, found in by_kind.items():
+        for note in found[:5]:
+            print(f"note: {'/' + path_text(note.path) + ' ' if note.path else ''}{note.text}")
+        if len(found) > 5:
+            print(f"note: and {len(found) - 5} more of this kind ({kind})")
+
+
+def notes_data(notes: Iterable[Note]) -> list[dict[str, object]]:
+    """Notes for ``--json``."""
+    from goldroot.tree import path_text
+
+    return [{"kind": note.kind, "path": path_text(note.path), "text": note.text} for note in notes]
