@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, Failed, NewerVersion
@@ -66,6 +66,7 @@ def small() -> list[Entry]:
 
 
 @given(trees())
+@settings(max_examples=50, deadline=None)
 def test_rows_come_out_as_they_went_in(rows: list[Entry]) -> None:
     manifest = Manifest.from_rows(rows)
     assert list(manifest.rows()) == rows
@@ -74,6 +75,7 @@ def test_rows_come_out_as_they_went_in(rows: list[Entry]) -> None:
 
 
 @given(trees())
+@settings(max_examples=50, deadline=None)
 def test_saving_and_loading_is_identity(tmp_path_factory: pytest.TempPathFactory, rows: list[Entry]) -> None:
     file = tmp_path_factory.mktemp("m") / "tree.manifest"
     manifest = Manifest.from_rows(rows, Squashed(5, 6))

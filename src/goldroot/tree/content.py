@@ -23,13 +23,12 @@ def copy_content(source: int, target: int, status: os.stat_result) -> None:
     :raises Shrunk: the source is not as long as its status says.
     """
     size = status.st_size
-    if size <= SMALL:
-        if size and status.st_blocks:
-            return _copy_small(source, target, size)
-        return os.ftruncate(target, size) if size else None
-    if status.st_blocks * 512 < size:
-        return _copy_sparse(source, target, size)
-    return _copy_range(source, target, 0, size)
+    if status.st_blocks * 512 < size:  # a hole, or compressed, or so small that it lives in the inode
+        _copy_sparse(source, target, size)
+    elif size > SMALL:
+        _copy_range(source, target, 0, size)
+    elif size:
+        _copy_small(source, target, size)
 
 
 def _copy_small(source: int, target: int, size: int) -> None:

@@ -26,48 +26,39 @@ class Cursor:
     def __init__(self, root: int) -> None:
         self._names: list[bytes] = []
         self._fds: list[int] = [root]  # one more than names; -1: closed for now
-        self._path = b""
+        self._path: bytes | None = b""  # None: somewhere on the way, after an error
 
     def at(self, directory: bytes) -> int:
         """A descriptor of ``directory`` (``b""``: the tree's own), good until the next call.
 
         :raises OSError: no directory is there, or a link is.
         """
-        if directory == self._path and self._fds[-1] >= 0:
+        if directory == self._path:
             return self._fds[-1]
+        self._path = None
         names = directory.split(b"/") if directory else []
         self._up(_common(self._names, names))
-        self._reopen()
+        if self._fds[-1] < 0:
+            self._up(KEPT_AT_TOP)
         for name in names[len(self._names) :]:
             self._down(name)
+        self._path = directory
         return self._fds[-1]
 
     def close(self) -> None:
         """Close every descriptor but the root's."""
         self._up(0)
+        self._path = b""
 
     def _up(self, depth: int) -> None:
-        if depth == len(self._names):
-            return
         for fd in self._fds[depth + 1 :]:
             if fd >= 0:
                 os.close(fd)
         del self._fds[depth + 1 :], self._names[depth:]
-        self._path = b"/".join(self._names)
-
-    def _reopen(self) -> None:
-        """Open the way down to here again, from the deepest directory that is still open."""
-        if self._fds[-1] >= 0:
-            return
-        names = self._names.copy()
-        self._up(min(KEPT_AT_TOP, len(names)))
-        for name in names[len(self._names) :]:
-            self._down(name)
 
     def _down(self, name: bytes) -> None:
         self._fds.append(os.open(name, OPEN_DIRECTORY, dir_fd=self._fds[-1]))
         self._names.append(name)
-        self._path = self._path + b"/" + name if self._path else name
         far = len(self._names) - KEPT_BELOW
         if far > KEPT_AT_TOP and self._fds[far] >= 0:
             os.close(self._fds[far])
