@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import GoldrootError, UsageError
@@ -19,6 +19,8 @@ from goldroot.hosts.zvm.smapi.table import LIST_TYPES, NUMBER_BYTES, Layout, Par
 from goldroot.hosts.zvm.smapi.texts import meaning
 
 ALL = list(layouts().values())
+#: No time is measured: the machine may be busy.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=30)
 LATIN = st.text(st.characters(max_codepoint=0xFF), max_size=20)
 Z = st.text(st.characters(min_codepoint=1, max_codepoint=0xFF), max_size=20)
@@ -102,6 +104,7 @@ def take_apart(layout: Layout, data: bytes) -> dict[str, Any]:
     return found
 
 
+@untimed
 @given(good_request())
 def test_what_was_put_in_is_what_went_out(case: tuple[Layout, dict[str, Any]]) -> None:
     layout, params = case
@@ -112,6 +115,7 @@ def test_what_was_put_in_is_what_went_out(case: tuple[Layout, dict[str, Any]]) -
     assert take_apart(layout, encode_params(layout, params)) == expected
 
 
+@untimed
 @given(good_request(), PRINTABLE.filter(bool))
 def test_the_lengths_of_a_request_fit(case: tuple[Layout, dict[str, Any]], password: str) -> None:
     layout, params = case
@@ -127,6 +131,7 @@ def test_the_lengths_of_a_request_fit(case: tuple[Layout, dict[str, Any]], passw
     assert request[4 + len(head) :] == encode_params(layout, params)
 
 
+@untimed
 @given(
     st.sampled_from(ALL),
     st.dictionaries(
@@ -199,6 +204,7 @@ def good_answer(draw: st.DrawFn) -> tuple[Layout, dict[str, Any], bytes]:
     return layout, values, b"".join(wire(value, values[value.name]) for value in layout.values)
 
 
+@untimed
 @given(good_answer())
 def test_what_a_server_writes_is_what_is_read(case: tuple[Layout, dict[str, Any], bytes]) -> None:
     layout, values, data = case
@@ -206,6 +212,7 @@ def test_what_a_server_writes_is_what_is_read(case: tuple[Layout, dict[str, Any]
     assert reply is None or reply.values == values
 
 
+@untimed
 @given(good_answer(), st.data())
 def test_a_changed_answer_is_read_or_refused(case: tuple[Layout, dict[str, Any], bytes], data: st.DataObject) -> None:
     """One length, or any byte, or the end, is wrong: an error for a person, or values; nothing else."""
@@ -223,6 +230,7 @@ def test_a_changed_answer_is_read_or_refused(case: tuple[Layout, dict[str, Any],
         shown_values(layout, reply)
 
 
+@untimed
 @given(st.sampled_from(ALL), st.binary(max_size=200), st.integers(0, 1 << 32))
 def test_any_bytes_are_read_or_refused(layout: Layout, output: bytes, request_id: int) -> None:
     for data in (output, (request_id % (1 << 32)).to_bytes(4, "big") + output):
@@ -263,11 +271,13 @@ def smallest(value: Value) -> Any:
     return (one, one) if value.many else one
 
 
+@untimed
 @given(st.sampled_from([layout.api for layout in ALL]), st.integers(0, 1 << 32), st.integers(0, 1 << 32))
 def test_any_code_has_a_text_or_none(api: str, rc: int, rs: int) -> None:
     assert isinstance(meaning(api, rc, rs), str)
 
 
+@untimed
 @given(good_request())
 def test_what_is_shown_holds_no_secret(case: tuple[Layout, dict[str, Any]]) -> None:
     layout, params = case
