@@ -1,0 +1,148 @@
+"""Importing: each path comes to the disk of the layout, from a directory and from a tar alike."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import BadInput, Refused
+from goldroot.image.importing import import_image, plan_import
+from goldroot.image.site import Site, init_site
+from goldroot.image.systems import MAINTENANCE, System
+from support.roots import make_root
+from support.trees import Dir, File, HardLink, Link, dump_tree, make_tree
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return init_site(str(tmp_path / "site"))
+
+
+def disks(site: Site, image: str) -> dict[str, str]:
+    system = System(site, image, MAINTENANCE)
+    return {disk.address: system.path(disk.address) for disk in system.layout.disks}
+
+
+def test_paths_come_to_their_disks(site: Site, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", shell=False)
+    before = dump_tree(root)
+    done = import_image(site, "small", str(root))
+    assert (done.machine, done.notes) == ("SMALLRWMNT", ())
+    found = {address: dump_tree(path) for address, path in disks(site, "small").items()}
+    assert dump_tree(root) == before, "the source is only read"
+    for path, seen in before.items():
+        top = path.split("/")[0]
+        own = "1B6" if top == "var" else "1B5" if top in ("etc", "home", "root") or "usr/local" in path else "1B1"
+        assert found[own][path] == seen
+        elsewhere = {address for address in found if path in found[address]} - {own}
+        if elsewhere:
+            assert seen.kind == "d", f"only directories stand twice, not {path}"
+    assert not [path for path in found["1B1"] if path.startswith(("etc/", "var/", "home/", "usr/local/"))]
+    assert found["1B5"]["usr"].mode == before["usr"].mode, "a directory on the way is a copy"
+
+
+def test_a_path_that_the_source_lacks_is_made(site: Site, tmp_path: Path) -> None:
+    import_image(site, "small", str(make_tree(tmp_path / "r", {"etc/f": "x", "usr/f": "x"})))
+    found = {address: dump_tree(path) for address, path in disks(site, "small").items()}
+    for path, address in (("srv", "1B5"), ("usr/local", "1B5"), ("var", "1B6")):
+        assert (found[address][path].mode, found["1B1"][path].mode) == (0o755, 0o755)
+
+
+@pytest.mark.root
+def test_a_tar_and_a_directory_give_the_same(site: Site, tmp_path: Path) -> None:
+    extra = {"etc/a": File("x", mode=0o4711, uid=7, gid=8, xattrs={"user.k": b"v"}), "etc/b": HardLink("etc/a")}
+    root = make_root(tmp_path / "root", extra, shell=False)
+    tar = ["tar", "-C", root, "--xattrs", "--format=posix", "-cf", tmp_path / "a.tar", "."]
+    subprocess.run(tar, check=True)
+    import_image(site, "one", str(root))
+    import_image(site, "two", str(tmp_path / "a.tar"))
+    for (_, one), (_, two) in zip(disks(site, "one").items(), disks(site, "two").items(), strict=True):
+        assert dump_tree(one) == dump_tree(two)
+    assert "two.import" not in site.host.disks()
+
+
+def test_hard_links_across_disks_are_separated_and_noted(site: Site, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", {"etc/a": "x", "usr/b": HardLink("etc/a")}, shell=False)
+    done = import_image(site, "small", str(root))
+    assert [(note.kind, note.path) for note in done.notes] == [("hard-link-separated", b"usr/b")]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"etc/f": "x"}, "no usr/"),
+        ({"f": "x"}, "no etc/ and usr/"),
+        ({"etc/f": "x", "usr/f": "x", "home": Link("/elsewhere")}, "/home is no directory"),
+        ({"etc/f": "x", "usr/f": "x", "var": "file"}, "/var is no directory"),
+    ],
+)
+def test_what_is_no_root_file_system(site: Site, tmp_path: Path, table: dict[str, Dir | str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        import_image(site, "small", str(make_tree(tmp_path / "r", table)))
+    import_image(site, "small", str(make_root(tmp_path / "good", shell=False)))
+
+
+def test_a_hostile_tar_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", shell=False)
+    tar = ["tar", "-C", root, "--transform", "s,^./etc/app.conf,../../evil,", "-cPf", tmp_path / "a.tar", "."]
+    subprocess.run(tar, check=True)
+    with pytest.raises(BadInput, match="would lead out"):
+        import_image(site, "small", str(tmp_path / "a.tar"))
+    assert site.host.disks() == []
+    assert site.host.machines() == []
+
+
+@pytest.mark.parametrize("name", ["", "Small", "a b", "../x", "x" * 17, "1st"])
+def test_names(site: Site, tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="image's name"):
+        import_image(site, name, str(tmp_path))
+
+
+def test_an_image_is_not_replaced(small: Site, tmp_path: Path) -> None:
+    for function in (import_image, plan_import):
+        with pytest.raises(Refused, match="an image small already"):
+            function(small, "small", str(tmp_path / "root"))
+
+
+def test_a_plan_changes_nothing(site: Site, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", shell=False)
+    before = dump_tree(site.root)
+    assert any("SMALLRWMNT" in step for step in plan_import(site, "small", str(root)))
+    assert {path for path in dump_tree(site.root) if "catalog" not in path} == {p for p in before if "catalog" not in p}
+    with pytest.raises(BadInput, match="no such"):
+        plan_import(site, "small", str(tmp_path / "none"))
+
+
+@pytest.mark.root
+def test_unprivileged_owners_are_recorded(tmp_path: Path) -> None:
+    """What could not be given away is known all the same: the manifest has the owners of the archive."""
+    make_root(tmp_path / "root", {"etc/a": File("x", uid=7, gid=8)}, shell=False)
+    subprocess.run(["tar", "-C", tmp_path / "root", "-cf", tmp_path / "a.tar", "."], check=True)
+    os.chmod(tmp_path, 0o777)
+    place = tmp_path
+    while place != Path("/"):
+        if not place.stat().st_mode & 1:
+            os.chmod(place, place.stat().st_mode | 0o011)
+        place = place.parent
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            site = init_site(str(tmp_path / "site"))
+            done = import_image(site, "small", str(tmp_path / "a.tar"))
+            kinds = sorted({note.kind for note in done.notes})
+            manifest = System(site, "small", MAINTENANCE).scan()["1B5"]
+            entry = manifest.get(b"etc/a")
+            os.write(writer, f"{kinds} {entry.uid if entry else None} {entry.gid if entry else None}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        assert said.read() == "['owner-not-kept'] 7 8"
+    os.waitpid(child, 0)

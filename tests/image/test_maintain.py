@@ -1,0 +1,193 @@
+"""Work on maintenance and test systems, in real namespaces."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import Busy, Failed, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.image.chroot import Bound, binds_of, run_in
+from goldroot.image.compare import compare
+from goldroot.image.maintain import changes, enter, take_back
+from goldroot.image.maintain import test as run_tests
+from goldroot.image.publish import publish
+from goldroot.image.site import Site
+from goldroot.image.systems import MAINTENANCE, TEST, System
+from support.roots import make_root
+from support.trees import dump_tree
+
+pytestmark = pytest.mark.root
+
+
+def sh(site: Site, script: str, role: str = MAINTENANCE) -> str:
+    done = enter(site, "small", ["/bin/sh", "-c", script], role=role, capture=True)  # type: ignore[arg-type]
+    assert done.status == 0, done.err
+    return done.out.decode()
+
+
+def configure(site: Site, *tests: str) -> Site:
+    Path(site.path("goldroot.toml")).write_text(f"[images.small]\ntests = {list(tests)!r}\n")
+    return Site.open(site.root)
+
+
+def test_the_system_is_put_together_and_nothing_is_left_behind(small: Site) -> None:
+    before = {
+        address: dump_tree(System(small, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")
+    }
+    mounts = Path("/proc/self/mountinfo").read_text()
+    script = (
+        'read l < /etc/app.conf; echo "$l $$"; test -c /dev/null && test -d /proc/1 && test -w /tmp && echo > /tmp/x'
+    )
+    assert sh(small, script) == "level = 1 1\n"
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    after = {address: dump_tree(System(small, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    assert after == before
+
+
+def test_what_is_done_there_lands_on_the_right_disk(small: Site) -> None:
+    sh(small, "echo new > /etc/new; echo log > /var/log/new; echo root > /usr/new; echo mine > /usr/local/new")
+    system = System(small, "small", MAINTENANCE)
+    for address, path in (("1B5", "etc/new"), ("1B6", "var/log/new"), ("1B1", "usr/new"), ("1B5", "usr/local/new")):
+        assert os.path.isfile(os.path.join(system.path(address), path))
+
+
+def test_a_read_only_root_is_read_only_and_the_rest_is_not(small: Site) -> None:
+    system = System(small, "small", MAINTENANCE)
+    binds = binds_of(small.host, system.machine, system.layout, read_only_root=True)
+    for path, written in (("/x", False), ("/usr/x", False), ("/boot/x", False), ("/etc/x", True), ("/var/x", True)):
+        done = run_in(binds, ["/bin/sh", "-c", f"echo > {path}"], ok=None)
+        assert (done.status == 0) == written, path
+
+
+def test_links_in_the_tree_do_not_lead_mounts_out(small: Site, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    root = make_root(tmp_path / "other")
+    (root / "srv").symlink_to(outside)
+    with pytest.raises(Failed, match="could not be put together"):
+        run_in([Bound(str(root), b"", False), Bound(str(root), b"srv", False)], ["/bin/sh", "-c", "echo > /srv/x"])
+    (root / "proc").rmdir()
+    (root / "proc").symlink_to(outside)
+    (root / "etc/resolv.conf").unlink()
+    (root / "etc/resolv.conf").symlink_to("../../../../outside/resolv.conf")
+    run_in([Bound(str(root), b"", False)], ["/bin/sh", "-c", "test ! -e /proc/1"])
+    assert os.listdir(outside) == []
+
+
+def test_what_a_command_says_and_how_it_ends(small: Site) -> None:
+    system = System(small, "small", MAINTENANCE)
+    binds = binds_of(small.host, system.machine, system.layout)
+    with pytest.raises(ProgramFailed, match="status 9: why") as caught:
+        run_in(binds, ["/bin/sh", "-c", "echo why >&2; exit 9"])
+    assert caught.value.status == 9
+    assert run_in(binds, ["/nosuch"], ok=None).status == 127
+    with pytest.raises(ProgramFailed, match="did not end"):
+        run_in(binds, ["/bin/sh", "-c", "while :; do :; done"], timeout=0.5)
+
+
+def test_changes_are_against_the_current_gold(small: Site) -> None:
+    assert changes(small, "small") == []
+    publish(small, "small", untested=True)
+    sh(small, "echo 'level = 2' > /etc/app.conf; echo > /usr/new")
+    assert [(change.path, change.what) for change in changes(small, "small")] == [
+        (b"etc/app.conf", "changed"),
+        (b"usr/new", "added"),
+    ]
+
+
+def test_tests_run_in_both_forms_on_a_copy(small: Site) -> None:
+    site = configure(small, "echo seen >> /var/log/tests", "test -e /etc/app.conf")
+    before = {address: dump_tree(System(site, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    done = run_tests(site, "small")
+    assert done.passed
+    assert [form.form for form in done.forms] == ["read-only", "read-write"]
+    copy = System(site, "small", TEST)
+    assert Path(copy.path("1B6"), "var/log/tests").read_text() == "seen\nseen\n"
+    after = {address: dump_tree(System(site, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    assert after == before
+
+
+def test_a_test_that_fails_in_one_form_fails(small: Site) -> None:
+    site = configure(small, "echo > /usr/needs-a-writable-root")
+    done = run_tests(site, "small")
+    assert [(form.form, form.passed) for form in done.forms] == [("read-only", False), ("read-write", True)]
+    assert "[status 2]" in done.forms[0].log
+    assert not done.passed
+
+
+def test_a_fix_is_taken_back_and_what_tests_left_is_not(small: Site) -> None:
+    site = configure(small, "echo left > /var/log/tests")
+    run_tests(site, "small")
+    sh(site, "echo 'level = 9' > /etc/app.conf; echo > /usr/fix; : > /etc/group; echo > /var/other", TEST)
+    planned = take_back(site, "small", plan_only=True)
+    assert [change.path for change in planned.changes] == [b"etc/app.conf", b"etc/group", b"usr/fix", b"var/other"]
+    system = System(site, "small", MAINTENANCE)
+    assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 1\n"
+    done = take_back(site, "small", [b"etc", b"usr/fix"])
+    assert [change.path for change in done.changes] == [b"etc/app.conf", b"etc/group", b"usr/fix"]
+    assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 9\n"
+    assert os.path.exists(os.path.join(system.path("1B1"), "usr/fix"))
+    assert not os.path.exists(os.path.join(system.path("1B6"), "var/log/tests"))
+    assert not os.path.exists(os.path.join(system.path("1B6"), "var/other"))
+    attached = {disk.disk for disk in site.host.get(system.machine).disks.values()}
+    assert {disk for disk in site.host.disks() if disk.startswith("small.mnt.")} == attached
+
+
+def test_removals_and_directories_are_taken_back(small: Site) -> None:
+    run_tests(small, "small")
+    copy, system = System(small, "small", TEST), System(small, "small", MAINTENANCE)
+    etc = Path(copy.path("1B5"), "etc")
+    (etc / "app.conf").unlink()
+    (etc / "app.conf").mkdir()
+    (etc / "app.conf" / "part").write_text("x")
+    (etc / "shadow").unlink()
+    take_back(small, "small")
+    assert list(compare(copy.scan()["1B5"], system.scan()["1B5"])) == []
+    assert not Path(system.path("1B5"), "etc/shadow").exists()
+
+
+def test_what_both_changed_is_not_taken_back(small: Site) -> None:
+    run_tests(small, "small")
+    sh(small, "echo theirs > /etc/app.conf", TEST)
+    sh(small, "echo ours > /etc/app.conf")
+    with pytest.raises(Refused, match=r"changed the same .* /etc/app\.conf"):
+        take_back(small, "small")
+    assert Path(System(small, "small", MAINTENANCE).path("1B5"), "etc/app.conf").read_text() == "ours\n"
+
+
+def test_nobody_works_on_a_system_twice(small: Site) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with System(small, "small", MAINTENANCE).working("a long work"):
+            inside.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert inside.wait(10)
+    try:
+        with pytest.raises(Busy, match="a long work"):
+            sh(small, ":")
+        with pytest.raises(Busy, match="a long work"):
+            run_tests(small, "small")
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
+    with small.host.running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
+        run_tests(small, "small")
+
+
+def test_what_does_not_exist(small: Site) -> None:
+    with pytest.raises(NotFound, match="no image other"):
+        enter(small, "other")
+    with pytest.raises(NotFound, match="no test system yet"):
+        enter(small, "small", role=TEST)
+    with pytest.raises(NotFound, match="no test system yet"):
+        take_back(small, "small")
