@@ -99,6 +99,8 @@ def test_minidisks_are_waited_for(form: str) -> None:
 
 def test_logging_on_and_off(sim: Simulator) -> None:
     client = client_of(sim)
+    if client.image_status_query("GT@PONG"):
+        client.image_deactivate("GT@PONG", "IMMED")
     assert client.image_status_query("GT@PONG") == ()
     client.image_activate("GT@PONG")
     assert client.image_status_query("GT@PONG") == ("GT@PONG",)
