@@ -17,8 +17,8 @@ from support.trees import Dir, File, HardLink, Link, dump_tree, make_tree
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return init_site(str(tmp_path / "site"))
+def site(empty: Site) -> Site:
+    return empty
 
 
 def disks(site: Site, image: str) -> dict[str, str]:

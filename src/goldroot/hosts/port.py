@@ -94,8 +94,8 @@ class Host(Protocol):
     def disk_path(self, disk: str) -> str:
         """Where the disk's files are; ``NotFound`` for an unknown disk."""
 
-    def disk_user(self, disk: str) -> str | None:
-        """Why a disk is in use at this moment, by readers too; ``None`` where nothing speaks for it."""
+    def disk_user(self, *disks: str) -> str | None:
+        """Why one of these disks is in use at this moment, by readers too; ``None`` where nothing speaks for it."""
 
     def machines(self) -> list[Machine]:
         """All definitions, by name."""

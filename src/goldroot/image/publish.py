@@ -176,9 +176,7 @@ def _linked(site: Site, image: str) -> dict[str, str]:
     for slot in slots:
         links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
         disks = defined[slot.name].disks.values() if slot.name in defined else ()
-        uses = (site.host.disk_user(disk.disk) for disk in disks)
-        why = next(iter(links), None) or next((use for use in uses if use), None)
-        if why:
+        if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
             found[slot.name] = why
     return found
 

@@ -73,8 +73,8 @@ class DirectoryHost:
             raise NotFound(f"there is no disk {disk}", todo="Is this the store that was meant?")
         return path
 
-    def disk_user(self, disk: str) -> str | None:
-        return user_of([self.disk_path(disk)], writing=False)
+    def disk_user(self, *disks: str) -> str | None:
+        return user_of([self.disk_path(disk) for disk in disks], writing=False) if disks else None
 
     # -- definitions
 

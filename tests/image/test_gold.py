@@ -1,0 +1,277 @@
+"""Gold versions: published once, signed, never written."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from goldroot.catalog import clones, images
+from goldroot.catalog import gold as catalog_gold
+from goldroot.errors import BadSignature, NoFreeSlot, NotFound, NotTested, Refused
+from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.image.gold import diff, every, open_version, publish, retire, verify
+from goldroot.image.maintain import test as run_tests
+from goldroot.image.publish import plan_publish
+from goldroot.image.site import Site
+from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image.version import read_record
+from support.trees import dump_tree
+
+PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"
+
+
+def change(site: Site, path: str, text: str) -> None:
+    """A change of the maintenance system."""
+    system = System(site, "small", MAINTENANCE)
+    address = system.layout.disk_of(os.fsencode(path)).address
+    Path(system.path(address), path).write_text(text)
+
+
+def link_clone(site: Site, name: str, number: int) -> None:
+    """A clone as the fleet makes it: in the catalog, and as a machine that links the shared disk and owns a copy."""
+    gold = open_version(site, "small", number)
+    with site.catalog.begin() as tx:
+        clones.create(tx, name, "small", number, "read-only")
+        clones.activate(tx, name)
+    disk = f"{name}.1B5.1"
+    Path(site.host.create_disk(disk), "etc").mkdir()
+    passwd = Path(gold.path("1B5"), "etc/passwd").read_bytes()
+    Path(site.host.disk_path(disk), "etc/passwd").write_bytes(passwd)
+    machine = Machine(name.upper(), disks={"1B5": Attached(disk)}, links={"1B1": LinkTo(gold.slot, "1B1")})
+    site.host.define(machine)
+
+
+def slots(site: Site) -> dict[str, int | None]:
+    with site.catalog.read() as tx:
+        return {slot.name: slot.version for slot in catalog_gold.all_slots(tx, "small")}
+
+
+def test_a_version_is_what_the_maintenance_system_was(bare: Site) -> None:
+    done = publish(bare, "small", untested=True, note="first")
+    assert (done.version.number, done.version.slot_name, done.version.note) == (1, "SMALLGOLD", "first")
+    gold = open_version(bare, "small")
+    system = System(bare, "small", MAINTENANCE)
+    for address in gold.addresses:
+        assert dump_tree(gold.path(address)) == dump_tree(system.path(address))
+        assert len(gold.manifest(address)) == len(dump_tree(gold.path(address)))
+    assert [(package.name, package.version) for package in gold.packages] == [("app", "1.0")]
+    assert gold.numbers["users"] == {"root": 0, "daemon": 1, "mail": 101}
+    assert gold.accounts.users[b"mail"] == 101
+    assert gold.record["os"]["pretty_name"] == "Small Linux 1"
+    assert {disk.mode for disk in bare.host.get("SMALLGOLD").disks.values()} == {"ro"}
+    assert bare.host.get("SMALLGOLD").kind == "owner"
+
+
+@pytest.mark.root
+def test_what_was_not_tested_in_both_forms_is_refused(small: Site) -> None:
+    with pytest.raises(NotTested, match="read-write and read-only") as caught:
+        publish(small, "small")
+    assert "--untested" in caught.value.todo
+    assert every(small, "small") == []
+    run_tests(small, "small")
+    assert open_untested(small) == []
+    change(small, "etc/app.conf", "level = 2\n")
+    with pytest.raises(NotTested):
+        publish(small, "small")
+    assert open_untested(small, untested=True) == ["read-write", "read-only"]
+
+
+def open_untested(site: Site, *, untested: bool = False) -> list[str]:
+    """Publish, and what the new record says of tests."""
+    number = publish(site, "small", untested=untested).version.number
+    record = read_record(site, "small", number)
+    assert isinstance(record["untested"], list)
+    return record["untested"]
+
+
+def test_a_failed_test_is_no_test(bare: Site) -> None:
+    state = plan_publish(bare, "small").fingerprint
+    with bare.catalog.begin() as tx:
+        images.add_test(tx, "small", "read-write", state, passed=True, log="")
+        images.add_test(tx, "small", "read-only", state, passed=False, log="")
+    with pytest.raises(NotTested, match="in the form read-only since"):
+        publish(bare, "small")
+
+
+def test_gold_is_never_written(bare: Site) -> None:
+    """Rule 1: no slot that a clone, a fallback or any machine links is overwritten, whatever else is published."""
+    for number, name in ((1, "web1"), (2, "web2"), (3, "web3")):
+        change(bare, "etc/app.conf", f"level = {number}\n")
+        publish(bare, "small", untested=True)
+        link_clone(bare, name, number)
+    golds = {n: [dump_tree(open_version(bare, "small", n).path(a)) for a in ("1B1", "1B5", "1B6")] for n in (1, 2, 3)}
+    with pytest.raises(NoFreeSlot, match=r"clone web1.*clone web2.*clone web3"):
+        publish(bare, "small", untested=True)
+    for number, before in golds.items():
+        after = [dump_tree(open_version(bare, "small", number).path(a)) for a in ("1B1", "1B5", "1B6")]
+        assert after == before
+        assert verify(bare, "small", number).whole
+
+
+def test_a_link_that_the_catalog_does_not_know_holds_a_slot_too(bare: Site) -> None:
+    for _ in range(3):
+        publish(bare, "small", untested=True)
+    for number in (1, 2):
+        machine = Machine(f"OTHER{number}", links={"5B1": LinkTo(open_version(bare, "small", number).slot, "1B1")})
+        bare.host.define(machine)
+    with pytest.raises(NoFreeSlot) as caught:
+        publish(bare, "small", untested=True)
+    assert "OTHER1 links it at 5B1" in caught.value.meaning
+    bare.host.delete("OTHER1")
+    assert publish(bare, "small", untested=True).version.slot_name == "SMALLGOLD"
+
+
+def test_the_oldest_free_slot_is_taken_and_its_disks_go(bare: Site) -> None:
+    for _ in range(3):
+        publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    assert publish(bare, "small", untested=True).version.slot_name == "SMALLGOLD2"
+    assert slots(bare) == {"SMALLGOLD": 1, "SMALLGOLD2": 4, "SMALLGOLD3": 3}
+    assert not [disk for disk in bare.host.disks() if disk.startswith("small.gold.2.")]
+    with pytest.raises(NotFound, match="given its slot"):
+        open_version(bare, "small", 2)
+    assert read_record(bare, "small", 2)["version"] == 2, "the record stays"
+
+
+def test_a_retired_version_is_removed_only_when_nobody_holds_it(bare: Site) -> None:
+    for _ in range(2):
+        publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    assert retire(bare, "small", 1).state == "retired"
+    with pytest.raises(Refused, match="WEB1 links"):
+        retire(bare, "small", 1, remove=True)
+    assert verify(bare, "small", 1).whole
+    assert retire(bare, "small", 2, remove=True).slot is None
+    assert bare.host.get("SMALLGOLD2").disks == {}
+    assert not [disk for disk in bare.host.disks() if disk.startswith("small.gold.2.")]
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_changed_disk_is_found(bare: Site, quick: bool) -> None:
+    publish(bare, "small", untested=True)
+    gold = open_version(bare, "small")
+    file = Path(gold.path("1B5"), "etc/app.conf")
+    times = file.stat()
+    file.write_text("level = 7\n")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    Path(gold.path("1B6"), "var/new").touch()
+    found = verify(bare, "small", 1, quick=quick)
+    changes = [(change.path, change.what, change.axes) for part in found.changes.values() for change in part]
+    assert changes == [(b"etc/app.conf", "changed", ("content",)), (b"var/new", "added", ())]
+    assert not found.whole
+
+
+@pytest.mark.parametrize("name", ["record.json", "record.json.sig", "accounts.json", "packages.json", "1B5.manifest"])
+def test_a_changed_record_is_found(bare: Site, name: str) -> None:
+    publish(bare, "small", untested=True)
+    publish(bare, "small", untested=True)
+    change(bare, "etc/app.conf", "level = 2\n")
+    publish(bare, "small", untested=True)
+    directory = Path(bare.image_path("small", "gold"))
+    data = bytearray((directory / "1" / name).read_bytes())
+    if name.endswith("manifest"):
+        data = bytearray((directory / "3" / name).read_bytes())
+    else:
+        data[len(data) // 2] ^= 1
+    (directory / "1" / name).write_bytes(data)
+    with pytest.raises(BadSignature):
+        gold = open_version(bare, "small", 1)
+        assert gold.packages
+        assert gold.numbers
+        gold.manifest("1B5")
+
+
+def test_a_record_of_another_version_is_found(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    publish(bare, "small", untested=True)
+    directory = Path(bare.image_path("small", "gold"))
+    for name in ("record.json", "record.json.sig"):
+        (directory / "2" / name).write_bytes((directory / "1" / name).read_bytes())
+    with pytest.raises(BadSignature, match="is that of small 1"):
+        open_version(bare, "small", 2)
+    (directory / "2" / "record.json").unlink()
+    with pytest.raises(BadSignature, match="is missing"):
+        open_version(bare, "small", 2)
+
+
+def test_the_record_is_canonical_and_holds_no_secret(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    directory = Path(bare.image_path("small", "gold", "1"))
+    document = (directory / "record.json").read_text()
+    assert document == json.dumps(json.loads(document), sort_keys=True, separators=(",", ":")) + "\n"
+    for name in ("record.json", "accounts.json", "packages.json"):
+        assert "19000" not in (directory / name).read_text(), "nothing of shadow"
+
+
+def test_what_differs_between_two_versions(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    change(bare, "etc/app.conf", "level = 2\n")
+    change(bare, "etc/passwd", PASSWD + "mail:x:102:101::/:/bin/sh\n")
+    status = "Package: app\nStatus: install ok installed\nArchitecture: all\nVersion: 2.0\n"
+    change(bare, "var/lib/dpkg/status", status)
+    publish(bare, "small", untested=True)
+    found = diff(bare, "small", 1, 2)
+    assert [change.path for change in found.changes] == [b"etc/app.conf", b"etc/passwd", b"var/lib/dpkg/status"]
+    assert [(each.name, each.old, each.new) for each in found.packages] == [("app", "1.0", "2.0")]
+    assert [str(each) for each in found.renumbered] == ["user mail moves from 101 to 102"]
+
+
+def test_renumbered_accounts_are_told(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    change(bare, "etc/passwd", PASSWD + "mail:x:102:101::/:/bin/sh\n")
+    done = publish(bare, "small", untested=True)
+    assert [(each.name, each.old, each.new) for each in done.plan.renumbered] == [("mail", 101, 102)]
+    assert read_record(bare, "small", 2)["renumbered"] == ["user mail moves from 101 to 102"]
+
+
+@pytest.mark.parametrize(
+    ("local", "gold", "said"),
+    [
+        (
+            "app:x:102:102::/:/bin/sh\n",
+            "mail:x:102:101::/:/bin/sh\n",
+            r"own user app has 102, which gold gives to mail",
+        ),
+        ("web:x:150:150::/:/bin/sh\n", "web:x:103:103::/:/bin/sh\n", r"own user web \(150\) comes with gold as 103"),
+    ],
+)
+def test_a_collision_with_a_clones_account_is_refused(bare: Site, local: str, gold: str, said: str) -> None:
+    publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    passwd = Path(bare.host.at("WEB1", "1B5").path, "etc/passwd")
+    passwd.write_text(passwd.read_text() + local)
+    change(bare, "etc/passwd", PASSWD + gold)
+    with pytest.raises(Refused, match=said):
+        publish(bare, "small", untested=True)
+    assert len(every(bare, "small")) == 1
+    done = publish(bare, "small", untested=True, renumber_ok=True)
+    assert read_record(bare, "small", done.version.number)["collisions"]
+
+
+def test_the_same_account_on_both_sides_is_no_collision(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    passwd = Path(bare.host.at("WEB1", "1B5").path, "etc/passwd")
+    passwd.write_text(passwd.read_text() + "web:x:150:150::/:/bin/sh\n")
+    change(bare, "etc/passwd", passwd.read_text())
+    assert plan_publish(bare, "small").collisions == ()
+
+
+def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    with bare.catalog.begin() as tx:
+        clones.create(tx, "lost", "small", 1, "read-only")
+        clones.activate(tx, "lost")
+    assert [note.kind for note in plan_publish(bare, "small").notes] == ["accounts-unread"]
+
+
+def test_what_does_not_exist(bare: Site) -> None:
+    with pytest.raises(NotFound, match="no gold version yet"):
+        open_version(bare, "small")
+    with pytest.raises(NotFound, match="no gold version 7"):
+        open_version(bare, "small", 7)
+    with pytest.raises(NotFound, match="no image"):
+        publish(bare, "other")
