@@ -42,14 +42,17 @@ def directory() -> None:
 
 @directory.command()
 @FILE
-@click.option("--entry", "names", multiple=True, metavar="NAME", help="Show this entry; may be given several times.")
+@click.argument("wanted", nargs=-1, metavar="[NAME]...")
+@click.option("--entry", "names", multiple=True, metavar="NAME", help="The same as NAME.")
 @click.option("--keyword-form", "keywords", is_flag=True, help="As the directory manager writes it: profiles included.")
 @click.option("--member", default="", metavar="NAME", help="With --keyword-form: the SSI member of an IDENTITY.")
 @json_option
-def show(file: str, names: tuple[str, ...], keywords: bool, member: str, as_json: bool) -> None:
-    """List the entries of FILE, or show some of them."""
+def show(
+    file: str, wanted: tuple[str, ...], names: tuple[str, ...], keywords: bool, member: str, as_json: bool
+) -> None:
+    """List the entries of FILE, or show those of the NAMEs."""
     source = files.load(file)
-    entries = [source.entry(name) for name in names]
+    entries = [source.entry(name) for name in (*wanted, *names)]
     if keywords:
         forms = {entry.name: keyword_form(source, entry, member=member) for entry in entries or source.entries}
         emit(as_json, forms, lambda: print("\n".join(f"{name} {item}" for name in forms for item in forms[name])))
@@ -70,20 +73,23 @@ def _list(data: dict[str, object]) -> None:
 
 @directory.command("check")
 @FILE
+@click.option(
+    "--part", is_flag=True, help="FILE is a part of a directory, e.g. one entry: what it refers to may be elsewhere."
+)
 @click.option("--no-notes", is_flag=True, help="Leave out what is deliberate, e.g. full-volume minidisks.")
 @json_option
-def check_command(file: str, no_notes: bool, as_json: bool) -> int:
+def check_command(file: str, part: bool, no_notes: bool, as_json: bool) -> int:
     """Find overlapping extents, addresses used twice, links to disks that do not exist, and the like.
 
     Exits with 1 when there are errors or warnings; notes do not count.
     """
-    found = [one for one in check(files.load(file)) if not (no_notes and one.severity == NOTE)]
+    found = [one for one in check(files.load(file), part=part) if not (no_notes and one.severity == NOTE)]
     counts = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
 
     def human() -> None:
         for one in found:
             print(f"{file}:{one.line}: {one.severity}: {one.text} [{one.code}]")
-        print(", ".join(f"{count} {severity}s" for severity, count in counts.items()))
+        print(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
 
     emit(as_json, {"file": file, "findings": [one.as_dict() for one in found], "counts": counts}, human)
     return EXIT_FINDINGS if any(one.severity != NOTE for one in found) else 0
@@ -91,18 +97,19 @@ def check_command(file: str, no_notes: bool, as_json: bool) -> int:
 
 @directory.command()
 @FILE
-@click.argument("other", required=False, type=click.Path())
-@click.option("--entry", "names", multiple=True, metavar="NAME", help="The entry; give two for two different ones.")
+@click.argument("others", nargs=-1, metavar="[OTHER | A B]")
+@click.option("--entry", "names", multiple=True, metavar="NAME", help="An entry; give two for two different ones.")
 @json_option
-def diff(file: str, other: str | None, names: tuple[str, ...], as_json: bool) -> int:
-    """Say in what two entries differ: of FILE and OTHER, or (--entry A --entry B) both of FILE.
+def diff(file: str, others: tuple[str, ...], names: tuple[str, ...], as_json: bool) -> int:
+    """Say in what entries differ: all of FILE and OTHER, one of both (--entry NAME), or the entries A and B of FILE.
 
-    Case, padding, order and comments do not count.  Without --entry all entries of both files are compared.
-    Exits with 1 when there is a difference.
+    Case, padding, order and comments do not count.  Exits with 1 when there is a difference.
     """
     before = files.load(file)
-    after = files.load(other) if other else before
-    found = _pairs(before, after, names, two=other is not None)
+    after = files.load(others[0]) if len(others) == 1 else before
+    if len(others) > 1:
+        names = (*others, *names)
+    found = _pairs(before, after, names, two=len(others) == 1)
     rows = [(name, one) for name, a, b in found for one in _differences(a, b)]
 
     def human() -> None:
@@ -125,7 +132,7 @@ Pair = tuple[str, Entry | None, Entry | None]
 def _pairs(before: Directory, after: Directory, names: tuple[str, ...], *, two: bool) -> list[Pair]:
     """What is compared with what."""
     if len(names) > 2 or (not two and len(names) != 2):
-        raise UsageError("nothing to compare with", todo="Give a second file, or --entry twice.")
+        raise UsageError("nothing to compare with", todo="Give a second file, or the names of two entries.")
     if names:
         one, other = before.entry(names[0]), after.entry(names[-1])
         return [(one.name if one.name == other.name else f"{one.name} -> {other.name}", one, other)]
@@ -179,8 +186,8 @@ def edit(
     and go with their minidisk; columns 73-80 are kept; a file is replaced as a whole.  Without -o or -w the edited
     entry is printed, passwords masked, and nothing is written.
     """
-    if output and in_place:
-        raise UsageError("-o and -w exclude each other")
+    if in_place and (output or file == "-"):
+        raise UsageError("-w writes to FILE: it goes neither with -o nor with standard input")
     if not template and (operations["values"] or operations["value_files"]):
         raise UsageError("--set and --set-file belong to --from-template")
     source = files.load(file)

@@ -53,6 +53,7 @@ def test_show_lists_entries(file: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_show_an_entry(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = Ran(capsys, "show", file, "--entry", "c1")
+    assert Ran(capsys, "show", file, "C1").out == ran.out
     assert ran.out.startswith("USER C1 ******** 2G 4G G\n*PW00= ********\n INCLUDE LINDFLT\n*DVHOPT ")
     (entry,) = json.loads(Ran(capsys, "show", file, "--entry", "c1", "--json").out)["entries"]
     (disk, _) = [one for one in entry["statements"] if one["keyword"] == "MDISK"]
@@ -77,11 +78,15 @@ def test_check(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(Ran(capsys, "check", file, "--json").out)
     assert data["counts"] == {"error": 1, "warning": 0, "note": 1}
     assert data["findings"][0]["line"] == 41
-    assert "note" not in Ran(capsys, "check", file, "--no-notes").out.splitlines()[0]
+    file.write_bytes(b"USER C1 GEHEIM\n INCLUDE P\n LINK A 190\n")
+    assert (Ran(capsys, "check", file).code, Ran(capsys, "check", file, "--part").code) == (1, 0)
+    file.write_bytes(b"PROFILE P\n")
+    assert "profile-unused" in Ran(capsys, "check", file).out
+    assert "profile-unused" not in Ran(capsys, "check", file, "--no-notes").out
 
 
 def test_diff_of_two_entries(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = Ran(capsys, "diff", file, "--entry", "S10GOLD", "--entry", "S10GOLD2")
+    ran = Ran(capsys, "diff", file, "S10GOLD", "S10GOLD2")
     assert ran.code == 1
     assert ran.out == (
         "S10GOLD -> S10GOLD2\n  ~ USER: userid S10GOLD -> S10GOLD2\n  ~ MDISK GOLD02 1 3338: volume GOLD01 -> GOLD02\n"
@@ -97,6 +102,8 @@ def test_diff_of_two_files(file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert [(row["entry"], row["kind"]) for row in rows] == [("USER NEW", "added")]
     assert Ran(capsys, "diff", file, other, "--entry", "c1").code == 0
     assert Ran(capsys, "diff", file).code == 2
+    assert Ran(capsys, "diff", file, "a", "b", "c").code == 2
+    assert Ran(capsys, "diff", file, tmp_path / "none").code == 2
 
 
 SWITCH = ("--entry", "C1", "--relink", "S10GOLD", "S10GOLD2", "--exchange", "1B5", "5B5")

@@ -15,13 +15,29 @@ from goldroot.hosts.zvm.directory.statement import address_of, is_address, own_a
 from goldroot.hosts.zvm.directory.statementcheck import faults
 from goldroot.hosts.zvm.directory.views import Build, Link, User, disks, links, view
 
+#: Findings about what a part of a directory need not hold.
+ELSEWHERE = frozenset(
+    {
+        "link-owner-missing",
+        "profile-missing",
+        "profile-unused",
+        "subconfig-missing",
+        "subconfig-unused",
+        "ipl-device-missing",
+    }
+)
 #: Links that lead to links are followed this far.
 LONGEST_CHAIN = 50
 
 
-def check(directory: Directory) -> list[Finding]:
-    """All findings, by line."""
+def check(directory: Directory, *, part: bool = False) -> list[Finding]:
+    """All findings, by line.
+
+    :param part: the directory is a part of one: what it refers to may be elsewhere, and that it is not here is a note.
+    """
     found = [one for run in CHECKS for one in run(directory)]
+    if part:
+        found = [one._replace(severity=NOTE) if one.code in ELSEWHERE else one for one in found]
     return sorted(set(found), key=lambda one: (one.line, one.severity, one.code, one.text))
 
 

@@ -7,7 +7,7 @@ directory manager's own (``*DVHOPT``, ``*PW=`` ...) included, mean nothing here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from goldroot.hosts.zvm.directory import redact
@@ -103,20 +103,15 @@ def _device(item: Item) -> tuple[str, ...]:
     return (item.key[0], where) if where else ("", str(id(item)))
 
 
-def _strike(old: list[Item], new: list[Item], key: object) -> list[tuple[Item, Item]]:
+def _strike(old: list[Item], new: list[Item], key: Callable[[Item], object]) -> list[tuple[Item, Item]]:
     """Takes the pairs of equal ``key`` out of both lists and returns them."""
-    assert callable(key)
     waiting: dict[object, list[Item]] = {}
-    for item in new:
+    for item in reversed(new):
         waiting.setdefault(key(item), []).append(item)
-    pairs = []
-    for item in list(old):
-        match = waiting.get(key(item))
-        if match:
-            other = match.pop(0)
-            pairs.append((item, other))
-            old.remove(item)
-            new.remove(other)
+    pairs = [(item, match.pop()) for item in old if (match := waiting.get(key(item)))]
+    struck = {id(item) for pair in pairs for item in pair}
+    old[:] = [item for item in old if id(item) not in struck]
+    new[:] = [item for item in new if id(item) not in struck]
     return pairs
 
 
@@ -205,8 +200,8 @@ def _one(said: View) -> View:
     if isinstance(said, Nicdef):
         return said._replace(vdev=said.address, operands=tuple(sorted(said.operands)))
     if isinstance(said, Ipl):
-        device = is_address(said.system) and said.system[0].isdigit()
-        system = address_of(said.system) if device else said.system
+        is_device = is_address(said.system) and said.system[0].isdigit()
+        system = address_of(said.system) if is_device else said.system
         return said._replace(system=system, parm=" ".join(_upper(said.parm)))
     return said._replace(text=Secret(" ".join(_upper(said.text.reveal())))) if isinstance(said, Command) else said
 

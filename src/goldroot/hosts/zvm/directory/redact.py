@@ -15,7 +15,7 @@ from goldroot.hosts.zvm.directory.keywords import BLANK, COMMENT, keyword_of
 from goldroot.hosts.zvm.directory.model import Directory, Entry
 from goldroot.hosts.zvm.directory.secret import MASK, Secret
 from goldroot.hosts.zvm.directory.shapes import is_mode, link_shape, mdisk_shape
-from goldroot.hosts.zvm.directory.statement import Statement, is_address
+from goldroot.hosts.zvm.directory.statement import Statement, is_address, is_text
 
 #: Words in the place of a logon password that are no secrets but say how to log on.
 LOGON_WORDS = frozenset({"NOLOG", "AUTOONLY", "LBYONLY", "NOPASS"})
@@ -35,12 +35,19 @@ def lines(statement: Statement) -> list[str]:
     texts = [record.text.decode("latin-1").rstrip() for record in statement.records]
     if statement.keyword == COMMENT:
         return [_comment(texts[0])]
-    hidden = {statement.places()[word] for word in secret_words(statement.keyword, statement.raw_words)}
+    hidden: dict[int, set[tuple[int, int]]] = {}
+    places = statement.places()
+    for word in secret_words(statement.keyword, statement.raw_words):
+        at, start, end = places[word]
+        hidden.setdefault(at, set()).add((start, end))
     for at, record in enumerate(statement.records):
-        if at and (words := record.text.split()) and words[0][:1] != b"*":
-            hidden |= {(at, *record.words()[word]) for word in secret_words(keyword_of(words[0]), words)}
-        masked = _masked(record.text.decode("latin-1"), [span[1:] for span in hidden if span[0] == at])
-        texts[at] = _comment(masked) if masked.lstrip()[:1] == "*" else _generic(masked)
+        spans = hidden.get(at, set())
+        # A record behind a stray comma may be a statement of its own: it is read as one too.
+        if at and is_text(record):
+            words = record.text.split()
+            spans |= {record.words()[word] for word in secret_words(keyword_of(words[0]), words)}
+        masked = _masked(record.text.decode("latin-1"), list(spans))
+        texts[at] = _generic(masked) if is_text(record) else _comment(masked)
     return [text.rstrip() for text in texts]
 
 
