@@ -1,0 +1,81 @@
+"""``rollback --carry``: what was changed since the switch, merged onto the fallback."""
+
+from __future__ import annotations
+
+import os
+
+from goldroot import crash
+from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.catalog.fallbacks import Fallback
+from goldroot.fleet import signatures, work
+from goldroot.fleet.merging import attach_result, build_disks
+from goldroot.fleet.names import person
+from goldroot.fleet.sides import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
+from goldroot.fleet.task import Task
+from goldroot.image.gold import open_version
+from goldroot.merge import Plan, Tree
+
+#: Marks the ids of disks that hold the base of a carry.
+BASE = "b"
+
+
+def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
+    """Merge onto new disks at 5Bx; returns the number of conflicts that nobody has decided.
+
+    The clone is stopped: what is merged is what is switched.  The base's disks stay until the rollback is done, so that
+    a review can show them.
+    """
+    site, known = task.site, task.work
+    with site.catalog.read() as tx:
+        fallback = fallbacks.get(tx, known.fallback)
+    old = {address: str(disk) for address, disk in fallback.disks.items()}
+    known.old = task.live_disks()
+    task.set_state("preparing", error="")
+    crash.point("carry.begun")
+    base = base_again(task, fallback, stage)
+    gold = disk_side(site, task.layout, old, task.policy, stage=stage)
+    clone = disk_side(site, task.layout, known.old, task.policy, stage=stage)
+    given = work.remembered(site, task.clone.image)
+    plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
+    if plan.conflicts and take_proposals:
+        _take_proposals(task, plan)
+        given = work.remembered(site, task.clone.image)
+        plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
+    known.gold = old
+    disks = known.next_disks(known.old, task.generation)
+    task.save()
+    notes = build_disks(task, plan, disks, stage, live=False)
+    return attach_result(task, plan, disks, given, clone, notes, keep=known.base)
+
+
+def base_again(task: Task, fallback: Fallback, stage: Stage) -> Side:
+    """The result of the merge at the switch, made again on disks of its own: a merge is deterministic."""
+    site, known = task.site, task.work
+    with site.catalog.read() as tx:
+        update = updates.get(tx, fallback.update_id)
+    given, policy = work.load_given(site, task.name, update.id)
+    old = {address: str(disk) for address, disk in fallback.disks.items()}
+    before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
+    sides = gold_side(before, old), gold_side(after, old), disk_side(site, task.layout, old, policy, stage=stage)
+    plan = plan_sides(sides, policy, given)
+    disks = known.next_disks(old, task.generation, BASE)
+    task.save()
+    build_disks(task, plan, disks, stage, live=False)
+    crash.point("carry.base-built")
+    known.base = disks
+    task.save()
+    trees = {}
+    for address, disk in disks.items():
+        manifest = signatures.load(site, disk)
+        assert manifest is not None
+        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), manifest)
+    return Side(trees, accounts_of(site, task.layout, disks))
+
+
+def _take_proposals(task: Task, plan: Plan) -> None:
+    """What stands at every conflict becomes its answer."""
+    with task.site.catalog.begin() as tx:
+        for conflict in plan.conflicts:
+            decisions.decide(
+                tx, task.clone.image, conflict.key, conflict.stands, who=person(), note="the proposal of a rollback"
+            )

@@ -1,0 +1,170 @@
+"""What is done in a merged system before it is switched: generated files made anew, state migrated, everything checked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot import crash
+from goldroot.catalog import clones, events
+from goldroot.errors import ChecksFailed, GoldrootError, ProgramFailed
+from goldroot.fleet import signatures, work
+from goldroot.fleet.clones import live_tree
+from goldroot.fleet.identity import Tree, fingerprints
+from goldroot.fleet.sides import Stage
+from goldroot.fleet.task import Task
+from goldroot.image.chroot import binds_of, run_in
+from goldroot.tree import path_bytes
+from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
+
+#: How long one command may take, in seconds.
+TIMEOUT = 600.0
+
+#: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
+_MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that stands in the way of a switch."""
+
+    check: str
+    text: str
+
+
+def prove(task: Task, stage: Stage) -> None:
+    """Finish the merged system and check it; nothing is switched before this has passed.
+
+    :raises ChecksFailed: something was found; the error names all of it.
+    """
+    record = work.read_record(task.site, task.name, task.update.id)
+    _run_due(task, record, stage)
+    crash.point("update.rebuilt")
+    found = [*shipped(task, record), *_image_checks(task, stage)]
+    if found:
+        raise ChecksFailed(
+            f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
+            + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
+            meaning="Nothing was switched: the server is as it was.",
+            todo=f"Mend it on the server or in gold, or decide otherwise, then: goldroot update run {task.name}",
+        )
+    crash.point("update.checks-passed")
+    task.set_state("checked", error="")
+
+
+def merged_tree(task: Task) -> Tree:
+    """The own disks of the merged system as one tree."""
+    return Tree(task.layout, {a: task.site.host.disk_path(disk) for a, disk in task.work.new.items()})
+
+
+# -- what is due
+
+
+def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> None:
+    """Rebuild and migrate commands, each once, in the merged system; then the disks are looked at again."""
+    due: dict[str, str] = {}
+    for note in record.get("notes", ()):
+        if note["kind"] in ("rebuild-due", "migrate-due"):
+            due.setdefault(note["data"]["command"], note["kind"])
+    if not due:
+        return
+    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    for command, kind in due.items():
+        stage(f"{task.name}: {command}")
+        try:
+            run_in(binds, ["/bin/sh", "-c", command], timeout=TIMEOUT, network=False)
+        except ProgramFailed as error:
+            if kind == "migrate-due":
+                raise ChecksFailed(
+                    f"{task.name}: the migration {command!r} failed: {error.brief}",
+                    meaning="Nothing was switched: the server is as it was.",
+                    todo=f"Mend the cause, then: goldroot update run {task.name}",
+                ) from error
+            # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
+            with task.site.catalog.begin() as tx:
+                events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    for disk in task.work.new.values():
+        seen = signatures.scan_disk(task.site, disk, task.policy)
+        signatures.save(task.site, disk, seen.manifest, signatures.MADE)
+
+
+# -- the image's own
+
+
+def _image_checks(task: Task, stage: Stage) -> Iterator[Finding]:
+    commands = task.site.config.image(task.clone.image).checks
+    if not commands:
+        return
+    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    for command in commands:
+        stage(f"{task.name}: {command}")
+        done = run_in(binds, ["/bin/sh", "-c", command], ok=None, timeout=TIMEOUT, network=False)
+        if done.status != 0:
+            said = (done.err.strip() or done.out.strip()).decode("utf-8", "replace").splitlines()
+            yield Finding(command, f"ended with status {done.status}" + (f": {said[-1][:200]}" if said else ""))
+
+
+# -- the shipped ones
+
+
+def shipped(task: Task, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Account tables, unique identity, left-over markers."""
+    tree = merged_tree(task)
+    yield from _accounts(task, tree)
+    yield from _identity(task, tree)
+    yield from _markers(tree, record)
+
+
+def _accounts(task: Task, tree: Tree) -> Iterator[Finding]:
+    root = tree.root(b"etc/passwd")
+    if root is None:
+        return
+    merged = AccountTables.read(root, b"etc")
+    clone_root = Tree(task.layout, {a: task.site.host.disk_path(d) for a, d in task.work.old.items()}).root(b"etc")
+    sides = [task.target.accounts] + ([AccountTables.read(clone_root, b"etc")] if clone_root else [])
+    for file in (PASSWD, GROUP):
+        had = [duplicates(side, file) for side in sides]
+        for word, count in duplicates(merged, file).items():
+            if all(count > known[word] for known in had):
+                yield Finding("accounts", f"/etc/{file} has {word} {count + 1} times")
+        odd = {key for side in sides for key in side.table(file).keys if key.odd}
+        for key in merged.table(file).keys:
+            if key.odd and key not in odd:
+                yield Finding("accounts", f"/etc/{file} has a line that is no record")
+
+
+def duplicates(tables: AccountTables, file: str) -> Counter[str]:
+    """Names and numbers that stand in a table more than once: how often more."""
+    seen: Counter[str] = Counter()
+    for key, fields in tables.table(file).records():
+        seen[f"the name {key.text.decode('utf-8', 'replace')}"] += 1
+        seen[f"the number {int(fields[2])}"] += 1
+    return Counter({word: count - 1 for word, count in seen.items() if count > 1})
+
+
+def _identity(task: Task, tree: Tree) -> Iterator[Finding]:
+    own = fingerprints(tree)
+    with task.site.catalog.read() as tx:
+        others = [one for one in clones.every(tx) if one.name != task.name and one.state == "active"]
+    for other in others:
+        try:
+            theirs = fingerprints(live_tree(task.site, other))
+        except GoldrootError:
+            continue  # a damaged neighbour is no reason to hold this one up
+        for word in sorted(own):
+            if own[word] == theirs.get(word):
+                yield Finding("identity", f"the {word} is that of {other.name} too")
+
+
+def _markers(tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
+    for entry in record.get("entries", ()):
+        axes: Mapping[str, str] = entry.get("axes", {})
+        if axes.get("content") == "merged" or "decided" in entry:
+            path = path_bytes(entry["path"]).lstrip(b"/")
+            content = tree.read(path) or b""
+            if _MARKERS.search(content):
+                yield Finding("markers", f"{entry['path']} holds conflict markers")
+

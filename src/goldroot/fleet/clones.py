@@ -1,0 +1,250 @@
+"""Clones: made from gold, looked at, entered, removed.
+
+Making one is safe to be killed: the catalog says ``creating`` first, disks are written under names that are used once,
+the machine is defined when they are complete, and the catalog says ``active`` last.  The same command begins anew what
+was cut off, and removing finishes what was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot import crash
+from goldroot.catalog import clones as catalog_clones
+from goldroot.catalog import fallbacks, updates
+from goldroot.catalog.clones import Clone, Kind
+from goldroot.errors import NotFound, Refused
+from goldroot.fleet import signatures, work
+from goldroot.fleet.identity import Identity, Tree, write_identity
+from goldroot.fleet.names import check_clone_name, disk_name, is_disk_of, machine_of, own_addresses
+from goldroot.fleet.network import Settings
+from goldroot.fleet.settle import clone_lock, settle
+from goldroot.fleet.sides import Stage, policy_of, silent
+from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.image.chroot import binds_of, run_in
+from goldroot.image.gold import Gold, open_version
+from goldroot.image.layout import Layout
+from goldroot.image.site import Site
+from goldroot.tree import Note, copy_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new clone and what a person should know about its making."""
+
+    clone: Clone
+    machine: Machine
+    identity: tuple[str, ...]  #: the paths that make it itself
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePlan:
+    """What making a clone means: disks to copy and to link, by address."""
+
+    name: str
+    image: str
+    version: int
+    kind: Kind
+    identity: Identity
+    copied: tuple[str, ...]
+    linked: tuple[str, ...]
+    slot: str
+
+
+def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = None) -> Identity:
+    """The identity of a clone: its table in ``goldroot.toml``, with what the command says over it."""
+    table = site.config.clone(name)
+    said = {key: value for key, value in (options or {}).items() if value}
+    hostname = str(said.get("hostname") or table.hostname or name)
+    address = str(said.get("address") or table.address)
+    if not address:
+        return Identity(hostname)
+    return Identity(
+        hostname,
+        Settings(
+            str(said.get("interface") or table.interface),
+            address,
+            str(said.get("gateway") or table.gateway),
+            tuple(said.get("nameservers") or table.nameservers),
+        ),
+    )
+
+
+def plan_create(
+    site: Site, name: str, image: str, number: int | None, *, read_write: bool, identity: Identity
+) -> CreatePlan:
+    """What :func:`create` would do; the same refusals."""
+    gold = _gold_for(site, check_clone_name(name), image, number, "read-write" if read_write else "read-only")
+    _refuse_taken(site, name, gold)
+    copied = [disk.address for disk in gold.layout.disks if read_write or not disk.shared]
+    linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
+    kind: Kind = "read-write" if read_write else "read-only"
+    return CreatePlan(name, image, gold.number, kind, identity, tuple(copied), tuple(linked), gold.slot)
+
+
+def create(
+    site: Site, name: str, image: str, number: int | None = None, *, read_write: bool = False,
+    identity: Identity | None = None, stage: Stage = silent,
+) -> Created:  # fmt: skip
+    """Make a clone of a gold version (the current one without a number).
+
+    :raises Refused: the name is taken.
+    """
+    identity = identity or identity_from(site, check_clone_name(name))
+    with clone_lock(site, name, f"making of the clone {name}"):
+        plan = plan_create(site, name, image, number, read_write=read_write, identity=identity)
+        clone = _begin(site, plan)
+        gold = open_version(site, image, clone.version)
+        disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
+        notes: list[Note] = []
+        for address, disk in disks.items():
+            path = site.host.create_disk(disk)
+            built = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))
+            signatures.save(site, disk, built.manifest)
+            notes += built.notes
+            crash.point("clone.disk-copied")
+        written = write_identity(_tree(site, gold.layout, disks), identity, site.path("work"))
+        crash.point("clone.identity-written")
+        for disk in disks.values():
+            seen = signatures.scan_disk(site, disk, policy_of(site, image), keep=True)
+            signatures.save(site, disk, seen.manifest, signatures.MADE)
+        machine = site.host.define(_machine(plan, disks))
+        crash.point("clone.defined")
+        with site.catalog.begin() as tx:
+            catalog_clones.activate(tx, name)
+            return Created(catalog_clones.get(tx, name), machine, tuple(written), tuple(notes))
+
+
+def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind) -> Gold:
+    """The version to make it from; what was begun and cut off stays on its version."""
+    with site.catalog.read() as tx:
+        begun = catalog_clones.find(tx, name)
+    if begun is not None and begun.state == "creating":
+        if begun.image != image or begun.kind != kind or number not in (None, begun.version):
+            raise Refused(
+                f"the making of {name}, {begun.kind}, from {begun.image} {begun.version} was cut off",
+                todo=f"Finish it with the same options, or remove it with: goldroot clone delete {name}",
+            )
+        number = begun.version
+    return open_version(site, image, number)
+
+
+def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
+    with site.catalog.read() as tx:
+        known = catalog_clones.find(tx, name)
+    if known is not None and known.state != "creating":
+        raise Refused(f"there is a clone {name} already", todo="Take another name, or delete it.")
+    if known is None and any(machine.name == machine_of(name) for machine in site.host.machines()):
+        raise Refused(f"the host has a machine {machine_of(name)} already", todo="Take another name.")
+
+
+def _begin(site: Site, plan: CreatePlan) -> Clone:
+    """The catalog's row, and no disk left of an attempt that was killed."""
+    with site.catalog.begin() as tx:
+        known = catalog_clones.find(tx, plan.name)
+        if known is None:
+            return catalog_clones.create(
+                tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict()
+            )
+        generation = catalog_clones.fence(tx, plan.name)
+        catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
+    remove_all(site, plan.name)
+    crash.point("clone.cleaned")
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, plan.name)
+    assert clone.generation == generation
+    return clone
+
+
+def _machine(plan: CreatePlan, disks: Mapping[str, str]) -> Machine:
+    return Machine(
+        machine_of(plan.name),
+        disks={address: Attached(disk) for address, disk in disks.items()},
+        links={address: LinkTo(plan.slot, address) for address in plan.linked},
+    )
+
+
+def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> Tree:
+    return Tree(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
+
+
+def live_tree(site: Site, clone: Clone) -> Tree:
+    """The own disks of a clone as one tree."""
+    gold = open_version(site, clone.image, clone.version)
+    machine = site.host.get(machine_of(clone.name))
+    disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
+    return _tree(site, gold.layout, disks)
+
+
+def remove_all(site: Site, name: str) -> None:
+    """Take away the machine and every disk that was made for a clone; a second time it finishes the first."""
+    host = site.host
+    if any(machine.name == machine_of(name) for machine in host.machines()):
+        host.delete(machine_of(name))
+        crash.point("clone.undefined")
+    for disk in host.disks():
+        if is_disk_of(name, disk):
+            host.delete_disk(disk)
+            signatures.forget(site, disk)
+            crash.point("clone.disk-removed")
+
+
+def delete(site: Site, name: str) -> None:
+    """Remove a clone with all its disks, fallbacks among them.
+
+    :raises StillRunning: it may still be written.
+    :raises Refused: an update of it is in flight.
+    """
+    with clone_lock(site, name, f"removal of the clone {name}"):
+        settle(site, name)
+        with site.catalog.read() as tx:
+            clone = catalog_clones.get(tx, name)
+        defined = any(machine.name == machine_of(name) for machine in site.host.machines())
+        if defined and clone.state == "active":
+            with site.host.stopped(machine_of(name)), site.catalog.begin() as tx:
+                catalog_clones.begin_delete(tx, name)
+        else:
+            with site.catalog.begin() as tx:
+                catalog_clones.begin_delete(tx, name)
+        crash.point("clone.deleting")
+        remove_all(site, name)
+        work.forget(site, name)
+        with site.catalog.begin() as tx:
+            catalog_clones.forget(tx, name)
+
+
+def show(site: Site, name: str) -> dict[str, Any]:
+    """Everything that is known of a clone, as JSON data."""
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+        kept = fallbacks.every(tx, name)
+        going = updates.in_flight(tx, name)
+    machine = next((one for one in site.host.machines() if one.name == machine_of(name)), None)
+    return {
+        "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
+        "machine": machine_of(name), "identity": dict(clone.identity), "created_at": clone.created_at,
+        "running": site.host.is_running(machine.name) if machine else None,
+        "disks": {} if machine is None else {a: disk.disk for a, disk in sorted(machine.disks.items())},
+        "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
+        "fallbacks": [
+            {"id": one.id, "version": one.from_version, "state": one.state, "kept_until": one.kept_until}
+            for one in kept
+        ],
+        "update": None if going is None else
+        {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.state},
+    }  # fmt: skip
+
+
+def enter(site: Site, name: str, command: Sequence[str] = ()) -> int:
+    """Run a command (a shell without one) in a clone's system, on the terminal; returns its exit status."""
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+    if clone.state != "active":
+        raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
+    layout = open_version(site, clone.image, clone.version).layout
+    with site.host.running(machine_of(name)):
+        binds = binds_of(site.host, machine_of(name), layout)
+        return run_in(binds, list(command) or ["/bin/sh"], ok=None, capture=False).status

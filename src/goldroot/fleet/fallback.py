@@ -1,0 +1,107 @@
+"""What is kept for the way back: listed, and pruned when its date has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from goldroot import crash
+from goldroot.catalog import fallbacks, now, updates
+from goldroot.catalog.fallbacks import Fallback
+from goldroot.errors import GoldrootError, NotFound, Refused
+from goldroot.fleet import signatures, work
+from goldroot.fleet.names import machine_of
+from goldroot.fleet.settle import clone_lock, settle
+from goldroot.hosts import partner, prepared
+from goldroot.image.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """One fallback whose disks are gone, or why they are not."""
+
+    fallback: Fallback
+    error: GoldrootError | None = None
+
+
+def every(site: Site, name: str | None = None) -> list[Fallback]:
+    """The fallbacks and the disks set aside, oldest first."""
+    with site.catalog.read() as tx:
+        return fallbacks.every(tx, name)
+
+
+def as_dict(one: Fallback) -> dict[str, Any]:
+    """A fallback as JSON data."""
+    return {
+        "id": one.id, "clone": one.clone, "image": one.image, "version": one.from_version, "state": one.state,
+        "kept_until": one.kept_until, "due": one.kept_until <= now(), "disks": dict(one.disks),
+    }  # fmt: skip
+
+
+def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Fallback]:
+    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed.
+
+    :param force: those whose date has not passed, too; only with names.
+    :raises NotFound: nothing is kept of a named clone.
+    """
+    if force and not names:
+        raise Refused("pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force")
+    found = every(site)
+    for name in names:
+        if not any(one.clone == name for one in found):
+            raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
+    return [one for one in found if (not names or one.clone in names) and (force or one.kept_until <= now())]
+
+
+def prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
+    """Remove fallbacks for good, and what an earlier prune that was killed left."""
+    done = []
+    for one in plan_prune(site, names, force=force):
+        try:
+            with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
+                done.append(Pruned(_prune(site, one)))
+        except GoldrootError as error:
+            done.append(Pruned(one, error))
+    _finish_killed(site)
+    return done
+
+
+def _prune(site: Site, one: Fallback) -> Fallback:
+    settle(site, one.clone)
+    with site.catalog.begin() as tx:
+        going = updates.in_flight(tx, one.clone)
+        if going is not None and work.load(site, one.clone, going.id).fallback == one.id:
+            raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
+        pruned = fallbacks.set_state(tx, one.id, "pruned")
+    crash.point("fallback.pruned")
+    _remove_disks(site, pruned)
+    return pruned
+
+
+def _remove_disks(site: Site, one: Fallback) -> None:
+    """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
+    disks = {str(disk) for disk in one.disks.values()}
+    known = {machine.name: machine for machine in site.host.machines()}
+    machine = known.get(machine_of(one.clone))
+    if machine is not None:
+        gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
+        if gone:
+            links = {a: k for a, k in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
+            kept = {a: disk for a, disk in machine.disks.items() if a not in gone}
+            site.host.replace(replace(machine, disks=kept, links=links))
+            crash.point("fallback.detached")
+    for disk in sorted(disks):
+        site.host.delete_disk(disk)
+        signatures.forget(site, disk)
+        crash.point("fallback.disk-removed")
+
+
+def _finish_killed(site: Site) -> None:
+    there = set(site.host.disks())
+    with site.catalog.read() as tx:
+        pruned = [one for one in fallbacks.every(tx, all_states=True) if one.state == "pruned"]
+    for one in pruned:
+        if there & {str(disk) for disk in one.disks.values()}:
+            with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
+                _remove_disks(site, one)

@@ -1,0 +1,173 @@
+"""The merge of an update: planned from stored manifests and one scan, built on new disks, attached at 5Bx."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+
+from goldroot import crash
+from goldroot.catalog import clones, decisions, updates
+from goldroot.catalog.decisions import Found
+from goldroot.errors import TreeChanged
+from goldroot.fleet import signatures, work
+from goldroot.fleet.settle import attach_prepared, sweep
+from goldroot.fleet.sides import Side, Stage, disk_side, gold_side, plan_sides
+from goldroot.fleet.task import Task, gold_disks
+from goldroot.merge import Conflict, Decisions, Plan, make_record, record_bytes
+from goldroot.merge.apply import build_rows
+from goldroot.merge.axes import CLONE_SIDE
+from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.plan import PartPlan
+from goldroot.merge.record import note_data
+from goldroot.tree import BuildRow, Built, Note, build
+
+#: How often a merge of a running server is tried, which writes while it is copied.
+TRIES = 3
+
+
+def merge_update(task: Task, stage: Stage, *, live: bool) -> int:
+    """Merge onto new disks and attach them; returns the number of conflicts that nobody has decided.
+
+    What an earlier attempt made is taken as it is, where nothing was written to the clone since and nothing was decided.
+
+    :param live: the clone may be running: the merge is made from what can be seen, and made again at the switch.
+    :raises TreeChanged: the clone writes faster than it can be copied.
+    """
+    given = work.remembered(task.site, task.clone.image)
+    if still_good(task, given, stage, live=live):
+        return _open_conflicts(task)
+    task.set_state("preparing", error="")
+    for attempt in range(TRIES if live else 1):
+        crash.point("update.merge-begun")
+        try:
+            return _merge(task, given, stage, live=live)
+        except TreeChanged:
+            if attempt == TRIES - 1 or not live:
+                raise
+            sweep(task.site, task.work)
+    raise AssertionError("unreachable")
+
+
+def still_good(task: Task, given: Decisions, stage: Stage, *, live: bool) -> bool:
+    """Whether the disks that stand at 5Bx are the merge of what the clone is now."""
+    known, machine = task.work, task.machine
+    if not known.new or known.digest != digest_of(task, given) or task.update.state == "preparing":
+        return False
+    if known.old != task.live_disks():
+        return False
+    attached = {address: task.layout.disk(address).prepared for address in known.new}
+    if any(at not in machine.disks or machine.disks[at].disk != known.new[a] for a, at in attached.items()):
+        return False
+    return not written_since_merge(task, stage, live=live)
+
+
+def written_since_merge(task: Task, stage: Stage, *, live: bool) -> bool:
+    """Whether the clone's live disks were written since the last merge saw them."""
+    for address, disk in task.work.old.items():
+        found = signatures.scan_disk(task.site, disk, task.policy, live=live, progress=stage(f"reading {disk}"))
+        if not signatures.unchanged(work.load_seen(task.site, task.work, address), found.manifest):
+            return True
+    return False
+
+
+def digest_of(task: Task, given: Decisions) -> str:
+    """A hash of what decides a merge besides the trees."""
+    return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given)).hexdigest()
+
+
+def sides_of(task: Task, stage: Stage, *, live: bool, keep: bool = True) -> tuple[Side, Side, Side]:
+    """Base, gold and clone of an update."""
+    disks = task.live_disks()
+    clone = disk_side(task.site, task.layout, disks, task.policy, live=live, keep=keep, stage=stage)
+    return gold_side(task.base, disks), gold_side(task.target, disks), clone
+
+
+def _merge(task: Task, given: Decisions, stage: Stage, *, live: bool) -> int:
+    sides = sides_of(task, stage, live=live)
+    plan = plan_sides(sides, task.policy, given)
+    known = task.work
+    known.old = task.live_disks()
+    known.base, known.gold = (gold_disks(task.site, gold, known.old) for gold in (task.base, task.target))
+    disks = known.next_disks(known.old, task.generation)
+    task.save()
+    notes = build_disks(task, plan, disks, stage, live=live)
+    return attach_result(task, plan, disks, given, sides[2], notes)
+
+
+def attach_result(
+    task: Task, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note],
+    keep: dict[str, str] | None = None,
+) -> int:  # fmt: skip
+    """Put built disks at 5Bx, write the record, tell the catalog; returns how many conflicts are open.
+
+    :param keep: disks besides that were made for this work and are still needed.
+    """
+    known = task.work
+    task.check()
+    attach_prepared(task.site, task.name, task.layout, disks, task.target.slot)
+    crash.point("update.attached")
+    for address, manifest in clone.manifests.items():
+        work.save_seen(task.site, known, address, manifest)
+    work.save_decisions(task.site, known, given, task.site.config.image(task.clone.image).policy)
+    record = make_record(plan)
+    record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
+    work.write(work.record_file(task.site, task.name, task.update.id), record_bytes(record))
+    known.new, known.digest = disks, digest_of(task, given)
+    task.save()
+    crash.point("update.merge-written-down")
+    left = store_conflicts(task, plan.conflicts)
+    sweep(task.site, known, keep)
+    return left
+
+
+def store_conflicts(task: Task, conflicts: Sequence[Conflict]) -> int:
+    """The conflicts of a merge, and with them the update's state, into the catalog; returns how many are open."""
+    path = os.path.relpath(work.record_file(task.site, task.name, task.update.id), task.site.root)
+    with task.site.catalog.begin() as tx:
+        clones.check_generation(tx, task.name, task.generation)
+        for conflict in conflicts:
+            # A remembered answer that a merge could not use is no answer: it is asked for again.
+            decisions.withdraw(tx, task.clone.image, conflict.key)
+        left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))
+        updates.set_state(tx, task.update.id, "merged", record=path)
+        task.update = updates.set_state(tx, task.update.id, "needs-review" if left else "merged")
+    crash.point("update.conflicts-stored")
+    return left
+
+
+def found_of(conflicts: Sequence[Conflict]) -> Iterator[Found]:
+    """Conflicts as the catalog keeps them, each key once: directories on the way stand on several disks."""
+    for key, one in {conflict.key: conflict for conflict in conflicts}.items():
+        yield Found(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
+
+
+def build_disks(task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool) -> list[Note]:
+    """Write the result of a plan onto new disks (ids by address)."""
+    notes: list[Note] = []
+    for one in plan.parts:
+        disk = disks[one.part.name]
+        path = task.site.host.create_disk(disk)
+        built = _build(plan, one, path, stage(f"writing {disk}"), live=live)
+        signatures.save(task.site, disk, built.manifest)
+        signatures.save(task.site, disk, built.manifest, signatures.MADE)
+        notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
+        crash.point("update.disk-built")
+    return notes
+
+
+def _build(plan: Plan, one: PartPlan, out: str, progress: object, *, live: bool) -> Built:
+    rows = build_rows(plan, one)
+    sources = [tree.root for tree in one.part.trees]
+    return build(_unchecked(rows) if live else rows, sources, out, progress=progress)  # type: ignore[arg-type]
+
+
+def _unchecked(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
+    """A running server's log has grown since the scan: that is no reason to give up, for the switch merges it again."""
+    for row in rows:
+        yield row._replace(inode=0, ctime=0) if row.source == CLONE_SIDE else row
+
+
+def _open_conflicts(task: Task) -> int:
+    with task.site.catalog.read() as tx:
+        return len(decisions.conflicts_of(tx, task.update.id, state="open"))

@@ -1,0 +1,74 @@
+"""An update as a workflow: steps that are each done again after a crash without harm.
+
+::
+
+    merge ----> prove ----> switch ----> note
+      |                       |
+      +--> needs-review <-----+        the workflow ends there: it never waits for a person
+
+The state carries the clone, the update's number and the generation that fences it; ``outcome`` is set once the rest is
+to be passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from goldroot.fleet.checks import prove
+from goldroot.fleet.merging import merge_update
+from goldroot.fleet.settle import finish, is_live
+from goldroot.fleet.sides import Stage
+from goldroot.fleet.switching import switch_update
+from goldroot.fleet.task import Task, open_task
+from goldroot.image.site import Site
+from goldroot.workflow import Step, Workflow
+
+REVIEW, DONE = "needs-review", "done"
+
+Act = Callable[[Task, Stage], str]
+
+
+def update_workflow(site: Site, stage: Stage) -> Workflow:
+    """The steps of an update."""
+    return workflow_of("update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", note)))
+
+
+def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
+    """A workflow of acts on a task; each returns the outcome, or "" to go on."""
+
+    def step(act: Act) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def do(state: dict[str, Any]) -> dict[str, Any]:
+            if state.get("outcome"):
+                return {}
+            outcome = act(open_task(site, state["update"], state["generation"]), stage)
+            return {"outcome": outcome} if outcome else {}
+
+        return do
+
+    return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
+
+
+def merge(task: Task, stage: Stage) -> str:
+    """Merge onto new disks at 5Bx."""
+    if is_live(task.site, task.work):
+        return ""
+    return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
+
+
+def _prove(task: Task, stage: Stage) -> str:
+    """Rebuild, migrate, check."""
+    if not is_live(task.site, task.work):
+        prove(task, stage)
+    return ""
+
+
+def switch(task: Task, stage: Stage) -> str:
+    """Switch, or go back to review."""
+    return REVIEW if switch_update(task, stage) else ""
+
+
+def note(task: Task, stage: Stage) -> str:
+    """The catalog follows the machine."""
+    finish(task.site, task.update, task.work)
+    return DONE

@@ -1,0 +1,180 @@
+"""Updates of clones: begun, gone on with, cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot import crash
+from goldroot.catalog import clones, decisions, updates
+from goldroot.catalog.updates import Update
+from goldroot.errors import GoldrootError, Refused
+from goldroot.fleet import signatures, work
+from goldroot.fleet.plan import target_of
+from goldroot.fleet.settle import clone_lock, detach_prepared, settle, sweep
+from goldroot.fleet.sides import Stage, silent
+from goldroot.fleet.steps import DONE, REVIEW, update_workflow
+from goldroot.fleet.task import active_clone
+from goldroot.image.site import Site
+from goldroot.workflow import Engine, Workflow
+
+NOTHING = "nothing-to-do"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to: ``done``, ``needs-review`` or ``nothing-to-do``."""
+
+    clone: str
+    outcome: str
+    update: int
+    from_version: int
+    to_version: int
+    conflicts: int = 0
+    record: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@contextmanager
+def engine_of(site: Site) -> Iterator[Engine]:
+    """The site's durable engine, closed at the end of the block."""
+    from goldroot.workflow import open_engine
+
+    database = site.config.catalog or site.path("workflow.sqlite")
+    with open_engine(database, site.path("locks")) as engine:
+        yield engine
+
+
+def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, stage: Stage = silent) -> Outcome:
+    """Move a clone to a version (the current one), or go on with the update that was begun.
+
+    :raises StillRunning: it may still be written: it was merged and not switched; the same command goes on.
+    :raises ChecksFailed: the merged system is not fit; nothing was switched.
+    :raises Refused: another update or a rollback of it is in flight.
+    """
+    with clone_lock(site, name, f"update of {name}"):
+        settled = settle(site, name)
+        if settled is not None and settled.kind == "update" and to in (None, settled.to_version):
+            return outcome_of(site, settled.id, DONE)
+        clone = active_clone(site, name)
+        with site.catalog.read() as tx:
+            going = updates.in_flight(tx, name)
+        if going is None and target_of(site, clone, to) == clone.version:
+            return Outcome(name, NOTHING, 0, clone.version, clone.version)
+        update = going or _begin(site, name, target_of(site, clone, to))
+        _refuse_other(update, to)
+        return go_on(site, engine, update, lambda: update_workflow(site, stage))
+
+
+def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflow]) -> Outcome:
+    """Run an update's workflow: the run that was killed, from the step where it was, else a new one."""
+    crash.point(f"{update.kind}.begun")
+    key, generation = _run_of(site, engine, update)
+    state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
+    return outcome_of(site, update.id, str(state["outcome"]))
+
+
+def _begin(site: Site, name: str, to: int) -> Update:
+    with site.catalog.begin() as tx:
+        return updates.begin(tx, name, to)
+
+
+def _refuse_other(update: Update, to: int | None) -> None:
+    if update.kind != "update":
+        raise Refused(
+            f"a rollback of {update.clone} was begun",
+            todo=f"Finish it with `goldroot rollback {update.clone}`, or cancel it: goldroot update cancel {update.clone}",
+        )
+    if to not in (None, update.to_version):
+        raise Refused(
+            f"an update of {update.clone} to version {update.to_version} was begun",
+            todo=f"Finish it (without --to), or cancel it with: goldroot update cancel {update.clone}",
+        )
+
+
+def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
+    """The key and generation of the run to go on with.
+
+    A run that was killed goes on where it was.  One that an error or a review ended begins anew, with a new
+    generation, which shuts the old one out; what it had made is taken over by the merge where it is still good.
+    """
+    prefix = f"{update.kind}:{update.clone}:{update.id}:"
+    with site.catalog.read() as tx:
+        generation = clones.get(tx, update.clone).generation
+    for pending in engine.pending():
+        if pending.key == f"{prefix}{generation}" and not pending.error and not pending.cancel_asked:
+            return pending.key, generation
+        if pending.key.startswith(prefix):
+            engine.cancel(pending.key)
+    with site.catalog.begin() as tx:
+        generation = clones.fence(tx, update.clone)
+    return f"{prefix}{generation}", generation
+
+
+def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
+    """What a run came to."""
+    with site.catalog.read() as tx:
+        update = updates.get(tx, number)
+        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
+    record = work.record_file(site, update.clone, number)
+    return Outcome(
+        update.clone, outcome, number, update.from_version, update.to_version, left,
+        record if os.path.exists(record) else "",
+    )  # fmt: skip
+
+
+def cancel(site: Site, name: str) -> Update:
+    """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
+
+    :raises Refused: there is none, or it has switched already (it is finished then).
+    """
+    with clone_lock(site, name, f"cancel of the update of {name}"):
+        settled = settle(site, name)
+        with site.catalog.read() as tx:
+            clones.get(tx, name)
+            going = updates.in_flight(tx, name)
+        if going is None:
+            done = f": {settled.kind} {settled.id} had switched already, and is done" if settled else ""
+            raise Refused(f"no update of {name} is in flight{done}", meaning="Nothing was changed.")
+        with site.catalog.begin() as tx:
+            clones.fence(tx, name)
+            ended = updates.set_state(tx, going.id, "cancelled")
+        crash.point("update.cancelled")
+        clear(site, name, going.id)
+        return ended
+
+
+def clear(site: Site, name: str, number: int) -> None:
+    """Remove the disks of an update that came to nothing."""
+    known = work.load(site, name, number)
+    detach_prepared(site, name, known.old or known.new)
+    known.new = {}
+    sweep(site, known)
+    work.save(site, known)
+
+
+def run_all(
+    names: list[str], one: Callable[[str], Outcome]
+) -> tuple[list[Outcome], list[tuple[str, GoldrootError]]]:
+    """One clone after the other; the failure of one does not stop the rest."""
+    done: list[Outcome] = []
+    failed: list[tuple[str, GoldrootError]] = []
+    for name in names:
+        try:
+            done.append(one(name))
+        except GoldrootError as error:
+            failed.append((name, error))
+    return done, failed
+
+
+def forget_disks(site: Site, disks: list[str]) -> None:
+    """Remove disks and what is known of them."""
+    for disk in disks:
+        site.host.delete_disk(disk)
+        signatures.forget(site, disk)

@@ -1,0 +1,153 @@
+"""The way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from goldroot.catalog import clones as catalog_clones
+from goldroot.catalog import decisions, fallbacks, holders, updates
+from goldroot.errors import NotFound, Refused
+from goldroot.fleet import clones, fallback
+from goldroot.fleet.rollback import plan_rollback, read_written, rollback
+from goldroot.fleet.update import cancel, run_update
+from goldroot.image.site import Site
+from goldroot.workflow import InProcess
+from support.fleet import IMAGE, SHADOW, dump, next_gold, on_clone, text
+
+
+def moved(site: Site, engine: InProcess) -> None:
+    """web1, changed, and moved from gold 1 to gold 2."""
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"srv/mine": "before\n", "var/lib/mysql/ibdata": "before"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "#!/bin/sh\necho 2\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"srv/mine": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    before = dump(site, "web1")
+    run_update(site, engine, "web1")
+    on_clone(site, "web1", {"srv/new": "written since\n"})
+    assert "/srv/new" in plan_rollback(site, "web1").written
+    done = rollback(site, engine, "web1")
+    assert (done.outcome, done.to_version) == ("done", 1)
+    assert dump(site, "web1") == before
+    assert "/srv/new" in read_written(site, "web1", done.update)
+    with site.catalog.read() as tx:
+        assert catalog_clones.get(tx, "web1").version == 1
+        [aside] = fallbacks.every(tx, "web1")
+        assert aside.state == "set-aside"
+        assert not [one for one in holders(tx, IMAGE, 2) if one.kind == "clone"]
+    newer = site.host.disk_path(str(aside.disks["1B5"]))
+    with open(f"{newer}/srv/new") as file:
+        assert file.read() == "written since\n"
+    assert [a for a in site.host.get("WEB1").addresses() if a.startswith("5")] == []
+
+
+def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    rollback(site, engine, "web1")
+    assert run_update(site, engine, "web1").to_version == 2
+    assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
+    rollback(site, engine, "web1")
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+
+
+def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    next_gold(site, {"etc/plain.conf": "gold 3\n"})
+    run_update(site, engine, "web1")
+    assert text(site, "web1", "etc/plain.conf") == "gold 3\n"
+    rollback(site, engine, "web1")
+    assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
+    rollback(site, engine, "web1")
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+
+
+def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    shadow = SHADOW.replace("root:*:19000", "root:$6$new:20000")
+    on_clone(site, "web1", {"etc/shadow": shadow, "etc/added.conf": "since\n"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert text(site, "web1", "etc/shadow") == shadow
+    assert text(site, "web1", "etc/added.conf") == "since\n"
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+    with site.catalog.read() as tx:
+        [aside] = fallbacks.every(tx, "web1")
+    assert {"1B5", "1B6", "before-1B5", "before-1B6"} == set(aside.disks)
+    for disk in aside.disks.values():
+        site.host.disk_path(str(disk))
+
+
+def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
+    done = rollback(site, engine, "web1", carry=True)
+    assert (done.outcome, done.conflicts) == ("needs-review", 1)
+    assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
+    with site.catalog.read() as tx:
+        [asked] = decisions.conflicts_of(tx, done.update)
+    assert (asked.found.path, asked.found.axis, asked.found.stands) == (b"/var/lib/mysql", "unit", "gold")
+    with site.catalog.begin() as tx:
+        decisions.decide(tx, IMAGE, asked.found.key, "clone")
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
+
+
+def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
+    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
+
+
+def test_a_clone_without_a_fallback_says_so(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    with pytest.raises(NotFound, match="no fallback"):
+        rollback(site, engine, "web1")
+
+
+def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold 3\n"})
+    assert run_update(site, engine, "web1").outcome == "needs-review"
+    with pytest.raises(Refused, match="needs-review"):
+        rollback(site, engine, "web1")
+    cancel(site, "web1")
+    assert rollback(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    with site.catalog.read() as tx:
+        assert [one.state for one in updates.every(tx, "web1")] == ["done", "cancelled", "done"]
+
+
+def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    assert fallback.plan_prune(site) == []
+    with pytest.raises(Refused, match="names"):
+        fallback.plan_prune(site, force=True)
+    [gone] = fallback.prune(site, ["web1"], force=True)
+    assert gone.error is None
+    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == sorted(
+        one.disk for one in site.host.get("WEB1").disks.values()
+    )
+    assert text(site, "web1", "srv/mine") == "before\n"
+    with pytest.raises(NotFound):
+        rollback(site, engine, "web1")
+    with site.catalog.read() as tx:
+        assert holders(tx, IMAGE, 1) == []
+
+
+def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    clones.delete(site, "web1")
+    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
+    with site.catalog.read() as tx:
+        assert catalog_clones.every(tx) == []
+        assert holders(tx, IMAGE, 1) == []
+
+

@@ -1,0 +1,122 @@
+"""Updates, from clone to switch: what arrives, what is asked, what is never written."""
+
+from __future__ import annotations
+
+import pytest
+
+from goldroot.catalog import clones as catalog_clones
+from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.errors import StillRunning
+from goldroot.fleet import clones
+from goldroot.fleet.plan import plan_update
+from goldroot.fleet.update import run_update
+from goldroot.image.site import Site
+from goldroot.workflow import InProcess
+from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
+from support.trees import dump_tree
+
+
+def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/app.conf": text(site, "web1", "etc/app.conf").replace("one = 1", "one = 11"), "srv/site": "x"})
+    next_gold(site, {"etc/app.conf": "one = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n",
+                     "usr/bin/tool": "#!/bin/sh\necho 2\n"})
+    plan = plan_update(site, "web1")
+    assert (plan.to, plan.conflicts) == (2, [])
+    done = run_update(site, engine, "web1")
+    assert (done.outcome, done.from_version, done.to_version) == ("done", 1, 2)
+    assert text(site, "web1", "etc/app.conf") == "one = 11\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n"
+    assert text(site, "web1", "srv/site") == "x"
+    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD2"
+    assert site.host.at("WEB1", "5B1").owner == "SMALLGOLD"
+    with site.catalog.read() as tx:
+        assert catalog_clones.get(tx, "web1").version == 2
+        kept = fallbacks.latest(tx, "web1")
+        assert kept is not None and kept.from_version == 1
+        assert set(kept.disks) == {"1B5", "1B6"}
+
+
+def test_nothing_to_do_is_said(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    assert run_update(site, engine, "web1").outcome == "nothing-to-do"
+
+
+def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine: InProcess) -> None:
+    for name in ("web1", "web2"):
+        clones.create(site, name, IMAGE)
+        on_clone(site, name, {"etc/plain.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold's\n"})
+    before = dump(site, "web1")
+    done = run_update(site, engine, "web1")
+    assert (done.outcome, done.conflicts) == ("needs-review", 1)
+    assert dump(site, "web1") == before
+    with site.catalog.begin() as tx:
+        [asked] = decisions.conflicts_of(tx, done.update, state="open")
+        assert asked.found.path == b"/etc/plain.conf"
+        decisions.decide(tx, IMAGE, asked.found.key, "gold")
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "etc/plain.conf") == "gold's\n"
+    assert run_update(site, engine, "web2").outcome == "done"
+    assert text(site, "web2", "etc/plain.conf") == "gold's\n"
+
+
+def test_what_was_written_during_review_is_merged_at_the_switch(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold's\n"})
+    done = run_update(site, engine, "web1")
+    on_clone(site, "web1", {"srv/later": "written during the review\n"})
+    with site.catalog.begin() as tx:
+        decisions.decide(tx, IMAGE, decisions.conflicts_of(tx, done.update)[0].found.key, "clone")
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "srv/later") == "written during the review\n"
+    assert text(site, "web1", "etc/plain.conf") == "mine\n"
+
+
+def test_rule_2_a_live_disk_is_never_written_by_an_update(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/app.conf": "all mine\n", "var/lib/mysql/ibdata": "data"})
+    next_gold(site, {"etc/plain.conf": "gold's\n"})
+    before = dump(site, "web1")
+    roots = dict(live(site, "web1").roots)
+    run_update(site, engine, "web1")
+    assert dump(site, "web1") != before
+    machine = site.host.get("WEB1")
+    assert {a: site.host.at("WEB1", a.replace("1", "5", 1)).path for a in roots} == roots
+    for address, root in roots.items():
+        there = {f"{address}:{path}": seen for path, seen in dump_tree(root).items()}
+        assert there == {key: seen for key, seen in before.items() if key.startswith(address)}
+    assert machine.disks["5B5"].disk == "web1-1B5-1.1"
+
+
+def test_versions_can_be_skipped(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"srv/mine": "mine"})
+    for number in (2, 3):
+        next_gold(site, {"etc/plain.conf": f"gold {number}\n"})
+    assert run_update(site, engine, "web1").to_version == 3
+    assert text(site, "web1", "etc/plain.conf") == "gold 3\n"
+    assert text(site, "web1", "srv/mine") == "mine"
+
+
+def test_a_running_clone_is_merged_and_not_switched(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    with site.host.running("WEB1"):
+        with pytest.raises(StillRunning):
+            run_update(site, engine, "web1")
+        assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
+    with site.catalog.read() as tx:
+        assert [one.state for one in updates.every(tx, "web1")] == ["done"]
+
+
+def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE, read_write=True)
+    on_clone(site, "web1", {"usr/bin/own": "mine\n"})
+    next_gold(site, {"usr/bin/tool": "#!/bin/sh\necho 2\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "usr/bin/own") == "mine\n"
+    assert text(site, "web1", "usr/bin/tool") == "#!/bin/sh\necho 2\n"
+    assert site.host.get("WEB1").links == {}

@@ -1,0 +1,110 @@
+"""A small site with an image of a few files, for tests of the fleet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from goldroot.fleet import clones
+from goldroot.image.gold import publish
+from goldroot.image.importing import import_image
+from goldroot.image.site import Site, init_site
+from goldroot.image.systems import MAINTENANCE, System
+from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
+
+PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"
+GROUP = "root:x:0:\ndaemon:x:1:\nmysql:x:101:\n"
+SHADOW = "root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\nmysql:!:19000::::::\n"
+
+#: The first gold version.
+ROOT: Mapping[str, Node] = {
+    "etc/passwd": PASSWD,
+    "etc/group": GROUP,
+    "etc/shadow": File(SHADOW, mode=0o640),
+    "etc/hosts": "127.0.0.1\tlocalhost\n",
+    "etc/hostname": "gold\n",
+    "etc/machine-id": "",
+    "etc/app.conf": "one = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 7\n",
+    "etc/plain.conf": "plain\n",
+    "etc/network/interfaces": "source /etc/network/interfaces.d/*\n",
+    "etc/resolv.conf": Link(target="../run/resolv.conf"),
+    "root/.profile": "# profile\n",
+    "srv": Dir(),
+    "home": Dir(),
+    "usr/bin/tool": File("#!/bin/sh\necho 1\n", mode=0o755),
+    "usr/local/bin": Dir(),
+    "usr/lib/os-release": 'NAME="Small"\nVERSION_ID="1"\n',
+    "var/lib/dpkg/status": "",
+    "var/lib/mysql/ibdata": "empty",
+    "var/log/syslog": "",
+    "var/spool/mail": Dir(),
+    "proc": Dir(),
+    "sys": Dir(),
+    "dev": Dir(),
+    "run": Dir(),
+    "tmp": Dir(mode=0o1777),
+}
+
+IMAGE = "small"
+
+
+def small_site(room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root") -> Site:
+    """A site in ``room/site`` with the image ``small`` and so many gold versions."""
+    site = init_site(str(room / "site"))
+    make_tree(room / "root", root)
+    import_image(site, IMAGE, str(room / "root"), layout=layout)
+    for _ in range(versions):
+        publish(site, IMAGE, untested=True)
+    return site
+
+
+def next_gold(site: Site, files: Mapping[str, str | None], *, renumber_ok: bool = True) -> int:
+    """Change files of the maintenance system (``None`` removes one) and publish it."""
+    system = System(site, IMAGE, MAINTENANCE)
+    for path, content in files.items():
+        write(system.path(system.layout.disk_of(path.encode()).address), path, content)
+    return publish(site, IMAGE, untested=True, renumber_ok=renumber_ok).version.number
+
+
+def write(root: str, path: str, content: str | None) -> None:
+    """Write or remove one file, in the manner of an administrator."""
+    full = os.path.join(root, path)
+    if content is None:
+        os.unlink(full)
+        return
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    with open(full, "w", encoding="utf-8") as file:
+        file.write(content)
+
+
+def on_clone(site: Site, name: str, files: Mapping[str, str | None]) -> None:
+    """Change files of a clone's live disks."""
+    tree = live(site, name)
+    for path, content in files.items():
+        root = tree.root(path.encode())
+        assert root is not None, f"{path} stands on a shared disk"
+        write(root, path, content)
+
+
+def live(site: Site, name: str) -> clones.Tree:
+    """The live disks of a clone."""
+    with site.catalog.read() as tx:
+        return clones.live_tree(site, clones.catalog_clones.get(tx, name))
+
+
+def text(site: Site, name: str, path: str) -> str | None:
+    """A file of a clone's live system."""
+    found = live(site, name).read(path.encode())
+    return None if found is None else found.decode()
+
+
+def dump(site: Site, name: str) -> dict[str, Seen]:
+    """Everything on a clone's live disks, and what its links show."""
+    machine = site.host.get(name.upper())
+    found: dict[str, Seen] = {}
+    for address in machine.addresses():
+        if address.startswith("1"):
+            there = dump_tree(site.host.at(name.upper(), address).path)
+            found |= {f"{address}:{path}": seen for path, seen in there.items()}
+    return found
