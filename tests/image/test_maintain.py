@@ -134,6 +134,7 @@ def test_a_fix_is_taken_back_and_what_tests_left_is_not(small: Site) -> None:
     assert not os.path.exists(os.path.join(system.path("1B6"), "var/other"))
     attached = {disk.disk for disk in site.host.get(system.machine).disks.values()}
     assert {disk for disk in site.host.disks() if disk.startswith("small.mnt.")} == attached
+    assert take_back(site, "small", [b"etc", b"usr/fix"]).changes == (), "a second time there is nothing to take"
 
 
 def test_removals_and_directories_are_taken_back(small: Site) -> None:

@@ -172,28 +172,35 @@ def take_back(
     """
     source, target = existing(site, image, TEST), existing(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.stopped(target.machine):
-        taken = _taken(source, paths, progress)
         now = target.scan(progress=progress)
+        taken = _taken(source, now, paths, progress)
         _refuse_changed(source, now, taken)
         found = tuple(_merged(taken.values()))
-        if plan_only or not found:
+        if plan_only:
+            return TakenBack(image, found)
+        if not found:
+            target.sweep()
             return TakenBack(image, found)
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
         return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
 
 
-def _taken(source: System, paths: Sequence[bytes], progress: Progress | None) -> dict[str, list[Change]]:
-    now = source.scan(progress=progress)
+def _taken(
+    source: System, now: Mapping[str, Manifest], paths: Sequence[bytes], progress: Progress | None
+) -> dict[str, list[Change]]:
+    """What differs since the tests, and is not on the maintenance system already: a second run takes nothing twice."""
     taken = {}
-    for address, manifest in now.items():
+    for address, manifest in source.scan(progress=progress).items():
         before = source.known(address, of="tested")
         if before is None:
             raise NotFound(
                 f"the tests of {source.machine} were cut off, so it is not known what is a fix",
                 todo=f"Run the tests again: goldroot maintain test {source.image}",
             )
-        taken[address] = [change for change in compare(before, manifest) if _chosen(change.path, paths)]
+        new = {change.path for change in compare(now[address], manifest)}
+        fixes = (change for change in compare(before, manifest) if change.path in new)
+        taken[address] = [change for change in fixes if _chosen(change.path, paths)]
     return taken
 
 
