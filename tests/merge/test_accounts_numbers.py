@@ -191,6 +191,9 @@ class TestNumberTaken:
         base, gold = numbered(defs=defs), numbered(defs=defs, new=105)
         merged = merge_accounts(base, gold, numbered(defs=defs, own=105, more=106))
         assert uids(merged)["own"] == 60001
+        gold = numbered(defs=defs, new=105, newer=106)
+        twice = uids(merge_accounts(base, gold, numbered(defs=defs, own=105, more=106)))
+        assert (twice["own"], twice["more"]) == (60001, 60002)
 
     def test_two_decisions_for_one_number(self) -> None:
         gold, clone = numbered(new=105, newer=106), numbered(own=105, other=106)

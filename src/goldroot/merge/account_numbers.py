@@ -53,6 +53,7 @@ class Numbering:
         self.ask = ask
         self.numbers: dict[Key, int] = {}
         self.at: dict[int, list[Claim]] = {}
+        self.tried: dict[int, int] = {}  #: lower end of a range -> where to look on for a free number
 
     def assign(self, claims: Sequence[Claim]) -> None:
         """Number all claims; ``claims`` are in the clone's order, gold's additions last."""
@@ -188,12 +189,16 @@ class Numbering:
             if ranges.is_system(number)
             else (ranges.person_min, ranges.person_max)
         )
-        above = count(max(ranges.person_max, ranges.system_max) + 1)
-        return next(
-            found
-            for found in chain(range(high, low - 1, -1), above)
-            if found not in self.taken and found not in self.at and found not in _UNUSABLE
+        above = max(ranges.person_max, ranges.system_max) + 1
+        # Numbers only ever become taken, so what was found taken once needs no second look.
+        tried = self.tried.get(low, high)
+        found = next(
+            number
+            for number in (chain(range(tried, low - 1, -1), count(above)) if tried <= high else count(tried))
+            if number not in self.taken and number not in self.at and number not in _UNUSABLE
         )
+        self.tried[low] = found
+        return found
 
     def reserve(self, claim: Claim) -> int:
         """A number for a name that files carry and the result has no account of; it displaces nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from goldroot.tree.accounts import LAST_NUMBER, Key, number_of
 
 from .account_questions import PROPOSAL, Questions, etc, shown
 from .model import CLONE, CONTENT, GOLD, Conflict
+
+Span = tuple[int, int]  #: first number, and the one behind the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +33,15 @@ class Range:
         return self.value == self.gold
 
 
-def span(value: bytes) -> tuple[int, int]:
-    """First number, and the one behind the last, of ``start:count``."""
+def span(value: bytes) -> Span:
+    """What ``start:count`` spans."""
     start, _, length = value.partition(b":")
     return int(start), int(start) + int(length)
 
 
-def overlap(one: bytes, other: bytes) -> bool:
+def _meet(one: Span, other: Span) -> bool:
     """Whether two ranges have a number in common."""
-    (low, high), (start, end) = span(one), span(other)
-    return max(low, start) < min(high, end)
+    return max(one[0], other[0]) < min(one[1], other[1])
 
 
 def settle_ranges(
@@ -51,11 +53,10 @@ def settle_ranges(
     :param first: where free ranges are looked for (``SUB_UID_MIN``).
     """
     settled: dict[Key, bytes | None] = {}
-    used = [*known, *(item.value for item in ranges)]
-    stay = [item for item in ranges if item.from_clone]
+    used = sorted(span(value) for value in (*known, *(item.value for item in ranges)))
+    every, own = _Spread(ranges), _Spread([item for item in ranges if item.from_clone])
     for item in ranges:
-        pool = [] if item.from_clone else stay if item.from_gold else ranges
-        rivals = [other for other in pool if _collide(item, other)]
+        rivals = [] if item.from_clone else (own if item.from_gold else every).rivals(item)
         if not rivals:
             continue
         free = free_range(used, item.value, first)
@@ -65,22 +66,37 @@ def settle_ranges(
             case "gold":
                 for rival in rivals:
                     settled[rival.key] = moved = free_range(used, rival.value, first) or rival.value
-                    used.append(moved)
+                    insort(used, span(moved))
             case "proposal":
                 settled[item.key] = free
-            case own:
-                settled[item.key] = own.encode()
-        used.append(settled.get(item.key) or b"0:0")
+            case value:
+                settled[item.key] = value.encode()
+        insort(used, span(settled.get(item.key) or b"0:0"))
     return settled
+
+
+class _Spread:
+    """Ranges by where they begin, to find those that overlap one."""
+
+    def __init__(self, ranges: Iterable[Range]) -> None:
+        self.ranges = sorted(ranges, key=lambda item: (span(item.value), item.key))
+        self.spans = [span(item.value) for item in self.ranges]
+        self.longest = max((end - start for start, end in self.spans), default=0)
+
+    def rivals(self, item: Range) -> list[Range]:
+        """Those of other records that overlap ``item`` and do not do so in gold already."""
+        start, end = span(item.value)
+        near = self.ranges[bisect_left(self.spans, (start - self.longest, 0)) : bisect_left(self.spans, (end, 0))]
+        return [other for other in near if _collide(item, other)]
 
 
 def _collide(item: Range, other: Range) -> bool:
     together = item.from_gold and other.from_gold
-    return item.key != other.key and not together and overlap(item.value, other.value)
+    return item.key != other.key and not together and _meet(span(item.value), span(other.value))
 
 
 def _ask(
-    file: str, item: Range, rivals: Sequence[Range], used: Sequence[bytes], free: bytes | None, ask: Questions
+    file: str, item: Range, rivals: Sequence[Range], used: Sequence[Span], free: bytes | None, ask: Questions
 ) -> str:
     names = b",".join(b"%s:%s" % (rival.key.text, rival.value) for rival in rivals)
     conflict = Conflict(
@@ -99,18 +115,18 @@ def _ask(
     return decision.take
 
 
-def _trouble(value: bytes, used: Iterable[bytes]) -> str:
+def _trouble(value: bytes, used: Iterable[Span]) -> str:
     start, _, length = value.partition(b":")
     if number_of(start) is None or number_of(length) is None:
         return "a range is start:count"
-    return "it overlaps another range" if any(overlap(value, other) for other in used) else ""
+    return "it overlaps another range" if any(_meet(span(value), other) for other in used) else ""
 
 
-def free_range(used: Iterable[bytes], like: bytes, first: int) -> bytes | None:
-    """The lowest range as long as ``like``, from ``first`` on, clear of all in ``used``; None where there is none."""
+def free_range(used: Iterable[Span], like: bytes, first: int) -> bytes | None:
+    """The lowest range as long as ``like``, from ``first`` on, clear of all in ``used`` (sorted); None if there is none."""
     low, high = span(like)
     length, start = high - low, first
-    for begin, end in sorted(span(value) for value in used):
+    for begin, end in used:
         if begin < end and begin >= start + length:
             break
         start = max(start, end) if begin < end else start
