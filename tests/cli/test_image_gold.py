@@ -1,0 +1,141 @@
+"""``goldroot image``, ``maintain`` and ``gold``, as a person and as a program use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
+from support.roots import make_root
+from support.trees import dump_tree
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def goldroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command on a new site, and gives exit code and output."""
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "site"))
+    assert guarded(cli, ["init", str(tmp_path / "site")]) == 0
+    capsys.readouterr()
+
+    def run(*args: str) -> tuple[int, str]:
+        code = guarded(cli, list(args))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+def data(done: tuple[int, str], code: int = 0) -> Any:
+    assert done[0] == code, done[1]
+    return json.loads(done[1])
+
+
+@pytest.mark.root
+def test_the_way_of_a_change(goldroot: Run, tmp_path: Path) -> None:
+    """From a root file system to two versions, by the commands of the tutorial."""
+    root = str(make_root(tmp_path / "root"))
+    assert data(goldroot("image", "import", "small", "--from", root, "--json"))["machine"] == "SMALLRWMNT"
+    assert goldroot("gold", "publish", "small")[0] == 3
+    code, said = goldroot("maintain", "test", "small")
+    assert (code, "read-only: passed" in said) == (0, True)
+    assert "Gold version 1 of small is published, in SMALLGOLD" in goldroot("gold", "publish", "small")[1]
+    assert goldroot("maintain", "diff", "small") == (0, "No difference.\n")
+    done = data(goldroot("maintain", "run", "--json", "small", "/bin/sh", "-c", "echo 2 > /etc/app.conf; echo done"))
+    assert (done["status"], done["out"]) == (0, "done\n")
+    assert goldroot("maintain", "diff", "small")[0] == 1
+    data(goldroot("maintain", "test", "small", "--json"))
+    published = data(goldroot("gold", "publish", "small", "--note", "second", "--json"))
+    assert (published["number"], published["slot"], published["untested"]) == (2, "SMALLGOLD2", False)
+    shown = data(goldroot("gold", "list", "--json"))
+    assert [(each["number"], each["current"], each["note"]) for each in shown] == [(1, False, ""), (2, True, "second")]
+    difference = data(goldroot("gold", "diff", "small", "1", "2", "--json"), 1)
+    assert [change["path"] for change in difference["changes"]] == ["/etc/app.conf"]
+    assert data(goldroot("gold", "show", "small", "--json"))["version"] == 2
+    assert data(goldroot("gold", "verify", "small", "1", "--json"))["whole"] is True
+
+
+@pytest.mark.root
+def test_a_failing_test_says_what_and_what_next(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))
+    (tmp_path / "site" / "goldroot.toml").write_text('[images.small]\ntests = ["echo broken; exit 4"]\n')
+    code, said = goldroot("maintain", "test", "small")
+    assert code == 1
+    for words in ("read-only: FAILED", "$ echo broken; exit 4", "[status 4]", "take-back small"):
+        assert words in said
+    (tmp_path / "site" / "goldroot.toml").write_text("")
+    goldroot("maintain", "test", "small")
+    assert goldroot("maintain", "run", "--test", "small", "/bin/sh", "-c", "echo 3 > /etc/app.conf")[0] == 0
+    assert data(goldroot("maintain", "take-back", "small", "/etc", "--json"))["changes"][0]["path"] == "/etc/app.conf"
+
+
+@pytest.mark.root
+def test_the_status_of_a_command_is_passed_on(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))
+    assert goldroot("maintain", "run", "small", "/bin/sh", "-c", "exit 7")[0] == 7
+
+
+def test_plans_change_nothing(goldroot: Run, tmp_path: Path) -> None:
+    root = str(make_root(tmp_path / "root", shell=False))
+    assert "make the machine SMALLRWMNT" in goldroot("image", "import", "small", "--from", root, "--plan")[1]
+    goldroot("image", "import", "small", "--from", root)
+    goldroot("gold", "publish", "small", "--untested")
+    before = state(tmp_path / "site")
+    for args in (
+        ["maintain", "enter", "small"],
+        ["maintain", "test", "small"],
+        ["gold", "publish", "small"],
+        ["gold", "retire", "small", "1", "--remove"],
+    ):
+        assert goldroot(*args, "--plan")[0] == 0
+        data(goldroot(*args, "--plan", "--json"))
+    assert data(goldroot("maintain", "run", "--plan", "--json", "small", "ls"))["command"] == ["ls"]
+    assert state(tmp_path / "site") == before
+
+
+def state(site: Path) -> dict[str, object]:
+    """The site's files; the catalog's bytes, locks and scans aside."""
+    seen = dump_tree(site, mtime=False)
+    return {path: found for path, found in seen.items() if not path.startswith(("catalog", "locks/", "images/"))}
+
+
+def test_a_damaged_gold_is_told(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    goldroot("gold", "publish", "small", "--untested")
+    (tmp_path / "site/store/disks/small.gold.1.1B5/etc/app.conf").write_text("evil\n")
+    code, said = goldroot("gold", "verify", "small")
+    assert code == 4
+    assert "changed /etc/app.conf (content" in said
+    assert "is NOT what was published" in said
+    assert data(goldroot("gold", "verify", "small", "--quick", "--json"), 4)["whole"] is False
+
+
+def test_retiring_and_listing(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    goldroot("gold", "publish", "small", "--untested", "--note", "a word")
+    code, said = goldroot("gold", "list", "small")
+    assert code == 0
+    assert [line.split()[:2] for line in said.splitlines()] == [["version", "state"], ["small", "1*"]]
+    assert "published, untested" in said
+    assert "a word" in said
+    assert "retired and removed" in goldroot("gold", "retire", "small", "1", "--remove")[1]
+    assert goldroot("gold", "show", "small")[0] == 3
+    shown = data(goldroot("image", "list", "--json"))
+    assert shown[0]["slots"] == {"SMALLGOLD": None, "SMALLGOLD2": None, "SMALLGOLD3": None}
+
+
+def test_bad_input_is_told(goldroot: Run, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no tar")
+    (tmp_path / "dir").mkdir()
+    for source, said in (("text", "cannot be read as a tar"), ("none", "No such file"), ("dir", "no root file system")):
+        code, words = goldroot("image", "import", "small", "--from", str(tmp_path / source))
+        assert (code, said in words) == (2, True), words
+    assert data(goldroot("image", "import", "small", "--from", "/none", "--json"), 2)["error"] == "bad-input"
+    assert goldroot("image", "import", "small", "--from", str(tmp_path), "--layout", "other")[0] == 2
+    assert goldroot("gold", "diff", "small", "1", "2")[0] == 3

@@ -1,0 +1,56 @@
+"""``goldroot init`` and how commands find their site."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
+
+
+def test_init_shows_makes_and_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(tmp_path / "site")
+    assert guarded(cli, ["init", place, "--plan", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["plan"] is True
+    assert not os.path.exists(place)
+    assert guarded(cli, ["init", place, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["made"] == planned["made"]
+    assert all(os.path.exists(path) for path in planned["made"])
+    assert guarded(cli, ["init", place]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_init_refuses_other_directories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "letter").touch()
+    assert guarded(cli, ["init", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "not empty" in said
+    assert "Name a new directory" in said
+
+
+@pytest.mark.parametrize("args", [["image", "list"], ["gold", "list"], ["maintain", "diff", "x"]])
+def test_a_command_without_a_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    monkeypatch.delenv("GOLDROOT_SITE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert guarded(cli, args) == 3
+    assert "no goldroot site here" in capsys.readouterr().err
+    assert guarded(cli, [*args, "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"] == "not-found"
+
+
+def test_a_mistake_in_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "site"
+    guarded(cli, ["init", str(place)])
+    (place / "goldroot.toml").write_text("slots = 3\nfallback_day = 14\n")
+    capsys.readouterr()
+    assert guarded(cli, ["gold", "list", "--site", str(place)]) == 2
+    said = capsys.readouterr().err
+    assert "goldroot.toml:2: unknown key 'fallback_day'" in said
+    assert "'fallback_days'" in said
