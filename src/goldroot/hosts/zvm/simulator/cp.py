@@ -91,7 +91,8 @@ class ControlProgram:
         :raises CpError: 45 not logged on.
         """
         guest = self.guest(name)
-        self.links.drop_all(guest.name)
+        for address in guest.devices:
+            self.links.drop(guest.name, address)
         del self.guests[guest.name]
 
     def guest(self, name: str) -> Guest:

@@ -321,7 +321,9 @@ def is_hex(word: str) -> bool:
 
 
 def address_taken(entry: Entry, address: str) -> bool:
-    return any(address in device_addresses(statement) for statement in entry.statements)
+    """Whether a statement of the entry defines this device; a network adapter may have several statements."""
+    adapters = {vdev(statement.operand(0)) for statement in entry.find("NICDEF")}
+    return address in adapters or any(address in device_addresses(statement) for statement in entry.statements)
 
 
 def matches(record: str, pattern: str) -> bool:

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 KEPT_REPLIES = 512
 KEPT_BYTES = 16 << 20
 
+#: The return code of requests that are wrong in themselves.
+MALFORMED = 900
+
 #: CP's message number -> what a call may answer to it, in order of preference.
 CP_CODES: dict[int, tuple[tuple[int, int], ...]] = {
     53: ((200, 4), (8, 12), (200, 12)),
@@ -49,10 +52,14 @@ class Replies:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A reply, and what shall go wrong with it: a fault's kind, or "" for nothing; ``wait`` seconds before."""
+    """A reply, and what shall go wrong with it: a fault's kind, or "" for nothing; ``wait`` seconds before.
+
+    ``malformed``: the request's lengths were wrong, so that more of it may be on the way.
+    """
 
     api: str
     data: bytes
+    malformed: bool = False
     fault: str = ""
     wait: float = 0.0
 
@@ -85,7 +92,7 @@ class Dispatcher:
             data = reply(request_id, answer.rc, answer.rs, answer.data)
             if api != "Response_Recovery":
                 self.replies.keep(request_id, data)
-            return self._spoiled(api, data)
+            return self._spoiled(api, data, answer.rc == MALFORMED)
 
     def before(self, body: bytes) -> bool:
         """Whether the connection shall end before anything is done (fault ``lost-request``)."""
@@ -95,11 +102,11 @@ class Dispatcher:
             return False
         return self.system.faults.strike(api, "lost-request") is not None
 
-    def _spoiled(self, api: str, data: bytes) -> Outcome:
+    def _spoiled(self, api: str, data: bytes, malformed: bool) -> Outcome:
         faults = self.system.faults
         slow = faults.strike(api, "slow")
         kind = next((kind for kind in ("lost-reply", "cut-reply", "hang") if faults.strike(api, kind)), "")
-        return Outcome(api, data, kind, (slow.seconds or 0.0) if slow else 0.0)
+        return Outcome(api, data, malformed, kind, (slow.seconds or 0.0) if slow else 0.0)
 
     def _call(self, head: Head, cursor: Cursor) -> Answer:
         """:raises Malformed: lengths."""
@@ -116,7 +123,7 @@ class Dispatcher:
             self._faults_before(call)
             return known.work(call)
         except SmapiError as error:
-            return error.answer
+            return nearest(head.api, error.answer)
         except CpError as error:
             code = codes.first_legal(head.api, *CP_CODES.get(error.number, ()), (396, error.number))
             return Answer(*(code or (24, 419)))
@@ -140,6 +147,7 @@ class Dispatcher:
             refuse(call, (500, 8))
         if codes.legal(call.api, 596, 1) and (fault := faults.strike(call.api, "internal-error")):
             refuse(call, (596, int(fault.value or 3300)))
+        self.system.manager.no_space = lambda: faults.strike(call.api, "no-space") is not None
         entry = self.system.directory.get(call.target)
         if entry and "Lock" not in call.api and (fault := faults.strike(call.api, "stale-lock")):
             self.system.manager.locks.lock(entry.name, (fault.value or "MAINT").upper())
@@ -153,6 +161,17 @@ class Dispatcher:
             self.bugs.append(str(error))
             code = codes.first_legal(api, (596, answer.rs), (396, answer.rs), (24, 419), UNKNOWN_FUNCTION)
             return Answer(*(code or UNKNOWN_FUNCTION))
+
+
+def nearest(api: str, answer: Answer) -> Answer:
+    """An error, or the next best that the call has: several calls on entries have no code of their own for "no such
+    entry" or "locked" and only pass on the directory manager's failure (596; its message numbers are not known
+    here), and a few have no code for a syntax error."""
+    if codes.legal(api, answer.rc, answer.rs):
+        return answer
+    others = {24: ((8, 3003), (8, 11))}.get(answer.rc, ((596, 3000 + answer.rs), (396, answer.rs)))
+    code = codes.first_legal(api, *others)
+    return Answer(*code) if code else answer
 
 
 def refuse(call: Call, *wanted: tuple[int, int]) -> None:

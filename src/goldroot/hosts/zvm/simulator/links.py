@@ -97,13 +97,14 @@ class LinkTable:
 
     def __init__(self) -> None:
         self._links: dict[tuple[str, str], Link] = {}
+        self._by_disk: dict[Disk, dict[tuple[str, str], Link]] = {}
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self._links.values())
 
     def of(self, disk: Disk) -> list[Link]:
         """Everybody's links to a disk."""
-        return [link for link in self._links.values() if link.disk == disk]
+        return list(self._by_disk.get(disk, {}).values())
 
     def get(self, user: str, address: str) -> Link | None:
         return self._links.get((user, address))
@@ -115,12 +116,14 @@ class LinkTable:
             return None
         link = Link(user, address, disk, mode, access)
         self._links[(user, address)] = link
+        self._by_disk.setdefault(disk, {})[(user, address)] = link
         return link
 
     def drop(self, user: str, address: str) -> Link | None:
-        return self._links.pop((user, address), None)
-
-    def drop_all(self, user: str) -> None:
-        """A guest logs off: all that it had is free."""
-        for key in [key for key in self._links if key[0] == user]:
-            del self._links[key]
+        link = self._links.pop((user, address), None)
+        if link:
+            holders = self._by_disk[link.disk]
+            del holders[(user, address)]
+            if not holders:
+                del self._by_disk[link.disk]
+        return link

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .cp import ControlProgram, Device, Guest
+from goldroot.errors import BadInput
+
+from .cp import ControlProgram, CpError, Device, Guest
 from .dasd import Dasd, extent_of, placed_in
-from .directory import Directory
+from .directory import NO_LOGON, Directory
 from .dirmaint import DirectoryManager
 from .disks import DiskFiles
 from .faults import Fault, Faults
@@ -63,6 +65,8 @@ class Stores:
     segment_users: set[tuple[str, str]] = field(default_factory=set)
     texts: dict[str, list[str]] = field(default_factory=dict)
     real_devices: dict[str, str] = field(default_factory=dict)
+    dumps: list[tuple[str, str, str]] = field(default_factory=list)
+    scsi: list[str] = field(default_factory=list)
     interfaces: dict[str, list[str]] = field(default_factory=dict)
     switches: dict[str, dict[str, str]] = field(default_factory=dict)
     lan_access: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
@@ -115,9 +119,15 @@ class System:
     def _log_on(self, active: Iterable[str]) -> None:
         wanted = list(active)
         if "*" in wanted:
-            wanted = [entry.name for entry in self.directory.entries.values() if entry.password not in ("", "NOLOG")]
+            users = [entry for entry in self.directory.entries.values() if entry.password and not entry.pooled]
+            wanted = [entry.name for entry in users if entry.password not in NO_LOGON]
         for name in wanted:
-            self.cp.logon(name)
+            try:
+                self.cp.logon(name)
+            except CpError as error:
+                raise BadInput(
+                    f"{name!r} cannot be logged on: {error.text}", todo="Name users that are in the directory."
+                ) from error
 
     def close(self) -> None:
         if self.files:

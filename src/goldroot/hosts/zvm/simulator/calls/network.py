@@ -177,10 +177,7 @@ def nicdef(call: Call, address: str) -> Statement:
 def define(call: Call, address: str, kind: str, devices: str, channel: str, mac: str) -> Answer:
     manager = call.system.manager
     entry = manager.changeable(call.target)
-    taken = address_taken(entry, vdev(address)) or any(
-        vdev(one.operand(0)) == vdev(address) for one in entry.find("NICDEF")
-    )
-    call.must(not taken, (404, 4))
+    call.must(not address_taken(entry, vdev(address)), (404, 4))
     words = ["NICDEF", vdev(address), "TYPE", kind, "DEVICES", devices]
     words += ["CHPID", channel.upper()] if channel else []
     words += ["MACID", mac.upper()] if mac else []
@@ -460,6 +457,6 @@ def switch_byte_statistics(call: Call) -> Answer:
 
 @api("Virtual_Network_OSA_Query", "params*")
 def osa_query(call: Call) -> Answer:
-    """``0600 FREE OSA 06 NO`` for each device of the one card that there is."""
+    """``0500 FREE OSA 05 NO`` for each device of the one card that there is."""
     call.params(["device", "osa_type"])
-    return ok(asciiz_list(f"{0x600 + number:04X} FREE OSA 06 NO" for number in range(16)))
+    return ok(asciiz_list(f"{0x500 + number:04X} FREE OSA 05 NO" for number in range(16)))

@@ -1,9 +1,11 @@
-"""Calls for things that the simulated system has little of: TCP/IP interfaces, VMRM, clusters, SCSI disks."""
+"""Calls for things that the simulated system has little of: TCP/IP interfaces, VMRM, SCSI disks."""
 
 from __future__ import annotations
 
+import time
+
 from ..answer import Answer
-from ..wire import array, asciiz, asciiz_list
+from ..wire import array, asciiz_list, string
 from .registry import Call, api, ok
 
 _INTERFACE = ("tcpip_stack", "interface_id")
@@ -17,15 +19,16 @@ def interface(call: Call) -> tuple[str, list[str] | None]:
     return name, call.system.stores.interfaces.get(name)
 
 
-def unknown_interface(call: Call, name: str) -> Answer:
-    raise call.refuse((8, 12), data=array([asciiz(f"DTCIFC2612E Unknown interface: {name}")]))
+def message(text: str, end: bytes = b"") -> bytes:
+    """IFCONFIG's message as error buffer; where a zero byte ends it, its length does not count that (captured)."""
+    return string(text) + end
 
 
 @api("Network_IP_Interface_Create", "params*")
 def interface_create(call: Call) -> Answer:
     name, known = interface(call)
     if known is not None:
-        raise call.refuse((8, 12), data=array([asciiz(f"DTCIFC2613E Interface {name} already exists")]))
+        raise call.refuse((8, 12), data=message(f"DTCIFC2613E Interface {name} already exists"))
     call.system.stores.interfaces[name] = call.texts("params")
     return ok()
 
@@ -34,7 +37,7 @@ def interface_create(call: Call) -> Answer:
 def interface_modify(call: Call) -> Answer:
     name, known = interface(call)
     if known is None:
-        return unknown_interface(call, name)
+        raise call.refuse((8, 12), data=message(f"DTCIFC2612E Unknown interface: {name}", b"\0"))
     known.extend(call.texts("params"))
     return ok()
 
@@ -43,7 +46,7 @@ def interface_modify(call: Call) -> Answer:
 def interface_remove(call: Call) -> Answer:
     name, known = interface(call)
     if known is None:
-        return unknown_interface(call, name)
+        raise call.refuse((8, 12), data=message(f"DTCIFC2612E Unknown interface: {name}"))
     del call.system.stores.interfaces[name]
     return ok()
 
@@ -82,22 +85,27 @@ def vmrm_update(call: Call) -> Answer:
 
 @api("VMRM_Measurement_Query")
 def vmrm_measurements(call: Call) -> Answer:
-    raise call.refuse((800, 8))
+    """Nothing is measured: the workloads of the configuration, each without a value."""
+    texts = call.system.stores.texts
+    name = next((name for name in texts if name.startswith("VMRM ")), None)
+    call.must(name is not None, (800, 8))
+    words = [line.split() for line in texts[name or ""]]
+    loads = [one[1].upper() for one in words if len(one) > 1 and one[0].upper() == "WORKLOAD"]
+    now = time.strftime("%m/%d/%y %H:%M:%S", time.localtime(call.system.clock()))
+    lines = array(string(f"{load:<17}CPU null DASD null") for load in loads)
+    return ok(string(now) + string("VMRM CONFIG A1") + string(now) + lines)
 
 
-# --- what is not there ---
-
-
-@api("SSI_Query", "params*")
-def cluster(call: Call) -> Answer:
-    """One system, no cluster."""
-    return Answer(4, 3008)
+# --- what there is little of ---
 
 
 @api("VMRELOCATE_Image_Attributes", "params*")
 def relocation_attributes(call: Call) -> Answer:
-    call.params(["relocation_setting", "domain_name", "archforce"])
-    raise call.refuse((8, 3008))
+    """Kept by nobody, as there is nowhere to go."""
+    found = call.params(["relocation_setting", "domain_name", "archforce"])
+    call.must(found.get("relocation_setting", "ON").upper() in ("ON", "OFF"), (8, 3003))
+    call.must(call.system.cp.is_on(call.target), (8, 12))
+    return ok()
 
 
 @api("System_WWPN_Query", "params*")
@@ -106,10 +114,29 @@ def wwpn(call: Call) -> Answer:
     return Answer(4, 28)
 
 
+@api("System_SCSI_Disk_Add", "params*")
+def scsi_add(call: Call) -> Answer:
+    """There is no FCP device to reach a disk through: CP's own number for that (captured)."""
+    call.params(["option", "persist"], ["dev_num", "dev_path_array"])
+    raise call.refuse((396, 8700))
+
+
 @api("System_SCSI_Disk_Delete", "params*")
 def scsi_delete(call: Call) -> Answer:
-    call.params(["persist"], ["dev_num"])
-    raise call.refuse((8, 8))
+    device = call.params(["persist"], ["dev_num"])["dev_num"].upper()
+    call.must(device in call.system.stores.scsi, (8, 8))
+    call.system.stores.scsi.remove(device)
+    return ok()
+
+
+@api("System_SCSI_Disk_Query", "params*")
+def scsi_query(call: Call) -> Answer:
+    """``6000 FBA SCSI 0`` for every disk; the last has no zero byte (captured)."""
+    wanted = call.params(required=["dev_num"])["dev_num"].upper()
+    shown = [device for device in call.system.stores.scsi if wanted in ("ALL", device)]
+    if not shown:
+        return Answer(4, 28) if wanted == "ALL" else Answer(8, 8)
+    return ok(asciiz_list(f"{device} FBA SCSI 0" for device in shown)[:-1])
 
 
 @api("System_RDR_File_Manage", "params*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..answer import Answer
-from ..wire import array, asciiz_list
+from ..wire import array, asciiz_list, int1, raw
 from .registry import Call, api, ok
 
 #: Storage of the simulated machine.
@@ -109,10 +109,23 @@ def service(call: Call) -> Answer:
     return ok(array([asciiz_list([line])]))
 
 
+#: The OSA devices that the virtual switch uses, and their equivalence identifier.
+OSA_DEVICES = ("00500", "00501", "00502")
+EQUIVALENCE = "VSWITCH1"
+
+
 @api("System_EQID_Query", "params*")
 def equivalence_identifiers(call: Call) -> Answer:
-    call.params(["eqid_target"], ["eqid_for"])
-    return Answer(4, 8)
+    """The devices that may stand for each other: all, those of an identifier, or one device."""
+    found = call.params(["eqid_target"], ["eqid_for"])
+    kind = found["eqid_for"].upper()
+    call.must(kind in ("ALL", "EQID", "RDEV"), (8, 3003))
+    call.must(kind == "ALL" or bool(found.get("eqid_target")), (8, 3004))
+    target = found.get("eqid_target", "").upper()
+    shown = [one for one in OSA_DEVICES if kind != "RDEV" or one == f"{target:0>5}"]
+    if not shown or (kind == "EQID" and target != EQUIVALENCE):
+        return Answer(4, 8)
+    return ok(array([asciiz_list(f"{one} {EQUIVALENCE}" for one in shown)]))
 
 
 @api("System_RDR_File_Query")
@@ -133,13 +146,6 @@ def free_fcp(call: Call) -> Answer:
     raise call.refuse((8, 8))
 
 
-@api("System_SCSI_Disk_Query", "params*")
-def scsi_disks(call: Call) -> Answer:
-    """There is no SCSI disk."""
-    call.params(required=["dev_num"])
-    return Answer(4, 28)
-
-
 @api("VMRELOCATE_Status", "params*")
 def relocation_status(call: Call) -> Answer:
     """Nothing moves: there is one member."""
@@ -149,6 +155,10 @@ def relocation_status(call: Call) -> Answer:
 
 @api("Query_ABEND_Dump", "params*")
 def dumps(call: Call) -> Answer:
-    """Nothing has crashed."""
-    call.params(["location"])
-    return Answer(0, 28)
+    """Where a dump is (1 in the reader, 2 on disk), its number, date and name."""
+    where = call.params(["location"]).get("location", "ALL").upper()
+    call.must(where in ("ALL", "RDR", "DISK"), (8, 3003))
+    found = call.system.stores.dumps
+    if not found:
+        return Answer(0, 28)
+    return ok(b"".join(int1(1) + raw(f"{number:<8}{date:<10}{name:<8}") for number, date, name in found))

@@ -1,0 +1,189 @@
+"""``goldroot zvm simulate``: a z/VM that is not there, to try things on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from goldroot.cli.output import json_option
+from goldroot.errors import BadInput, UsageError
+from goldroot.hosts.zvm.simulator import KINDS, Fault, Options, Simulator
+
+#: Largest directory that is read: many times that of the largest known.
+LARGEST_DIRECTORY = 64 << 20
+
+#: Seconds between looks at the file of faults.
+LOOK = 0.5
+
+
+def read_limited(path: str, largest: int) -> bytes:
+    """The bytes of a file; :class:`BadInput` for one that is too large."""
+    with open(path, "rb") as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise BadInput(f"{path!r} is larger than {largest} bytes", todo="Give the file that was meant.")
+    return data
+
+
+def password_from(path: str) -> str:
+    """The first line of a file; never shown."""
+    line = read_limited(path, 4096).decode("iso8859-1").partition("\n")[0].rstrip("\r")
+    if not line:
+        raise BadInput(f"the password file {path!r} is empty", todo="Put the password on its first line.")
+    return line
+
+
+def groups_of(texts: Sequence[str]) -> dict[str, list[str]] | None:
+    """``NAME=VOLSER,VOLSER``"""
+    found = {}
+    for text in texts:
+        name, _, volsers = text.partition("=")
+        if not name or not volsers:
+            raise UsageError(f"{text!r} is no group", todo="Write NAME=VOLSER[,VOLSER...].")
+        found[name] = volsers.split(",")
+    return found or None
+
+
+def faults_in(path: str) -> list[Fault]:
+    """The faults in a file, one a line; ``#`` at the beginning of a line is a comment."""
+    lines = read_limited(path, 1 << 20).decode("utf-8", "replace").splitlines()
+    return [Fault.parse(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def tell(simulator: Simulator, as_json: bool) -> None:
+    """Where it listens."""
+    data = {
+        "host": simulator.host,
+        "port": simulator.port,
+        "tls": bool(simulator.certificate),
+        "certificate": simulator.certificate or None,
+        "entries": len(simulator.system.directory.entries),
+        "active": simulator.system.active(),
+        "faults": [str(fault) for fault in simulator.faults],
+    }
+    if as_json:
+        click.echo(json.dumps(data))
+        return
+    click.echo(f"A simulated z/VM listens at {simulator.host} port {simulator.port}{' (TLS)' if data['tls'] else ''}.")
+    if simulator.certificate:
+        click.echo(f"Its certificate, for clients to check: {simulator.certificate}")
+    click.echo(f"{data['entries']} directory entries; logged on: {', '.join(simulator.system.active()) or 'nobody'}.")
+    for fault in simulator.faults:
+        click.echo(f"Fault: {fault}")
+    click.echo("Press Ctrl-C to end it.")
+
+
+def wait(simulator: Simulator, faults_file: str | None) -> None:
+    """Until somebody ends it; a file of faults is read again whenever it changes."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    seen = stamp(faults_file)
+    while not ended.wait(LOOK):
+        now = stamp(faults_file)
+        if faults_file and now != seen:
+            seen = now
+            try:
+                simulator.faults.set(faults_in(faults_file))
+                click.echo(f"Faults now: {', '.join(map(str, simulator.faults)) or 'none'}", err=True)
+            except (UsageError, OSError) as error:
+                click.echo(f"The faults stay as they are: {error}", err=True)
+
+
+def stamp(path: str | None) -> tuple[int, int, int] | None:
+    """What changes when a file changes; nothing for one that is not there."""
+    try:
+        found = os.stat(path) if path else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
+
+
+def fault_help() -> str:
+    lines = [f"{kind}: {text}" for kind, text in KINDS.items()]
+    return "What goes wrong, as KIND[=VALUE][@API][#COUNT]; may be given more than once.  " + "; ".join(lines) + "."
+
+
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+@click.command()
+@click.option("--directory", "directory", type=_FILE, help="A user directory; else a small site is built in.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made now unless one is given.")
+@click.option("--certificate", type=_FILE, help="A certificate (PEM) for --tls.")
+@click.option("--key", type=_FILE, help="Its key (PEM).")
+@click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks as sparse files in this directory.")
+@click.option("--user", help="The one user who may call; else anybody may.")
+@click.option("--password-file", type=_FILE, help="The password of --user, on the first line.")
+@click.option("--active", multiple=True, help="Who is logged on at the beginning; * for everybody.")
+@click.option("--group", "groups", multiple=True, help="A group for AUTOG: NAME=VOLSER[,VOLSER...].")
+@click.option(
+    "--async-form",
+    type=click.Choice(["auto", "reason", "output"]),
+    default="auto",
+    show_default=True,
+    help="Where the number of an asynchronous operation stands.",
+)
+@click.option(
+    "--async-delay", type=click.FloatRange(0, 3600), default=0.0, help="Seconds that such an operation takes."
+)
+@click.option("--fault", "faults", multiple=True, help=fault_help())
+@click.option("--faults-file", type=_FILE, help="Faults, one a line; read again whenever the file changes.")
+@json_option
+def simulate(
+    directory: str | None,
+    host: str,
+    port: int,
+    tls: bool,
+    certificate: str | None,
+    key: str | None,
+    disks: str | None,
+    user: str | None,
+    password_file: str | None,
+    active: tuple[str, ...],
+    groups: tuple[str, ...],
+    async_form: str,
+    async_delay: float,
+    faults: tuple[str, ...],
+    faults_file: str | None,
+    as_json: bool,
+) -> None:
+    """Run a z/VM that is not there: SMAPI, a directory manager, volumes, guests and links.
+
+    It was built from captured calls and books, never compared with a live system.
+    """
+    if bool(user) != bool(password_file):
+        raise UsageError("--user and --password-file belong together", todo="Give both, or neither.")
+    if bool(certificate) != bool(key):
+        raise UsageError("--certificate and --key belong together", todo="Give both, or neither.")
+    settings: dict[str, Any] = {"disks": disks, "options": Options(form=async_form, delay=async_delay)}
+    settings |= {"active": active} if active or directory else {}
+    settings |= {"groups": groups_of(groups)} if groups else {}
+    simulator = Simulator(
+        read_limited(directory, LARGEST_DIRECTORY) if directory else None,
+        host=host,
+        port=port,
+        tls=tls or bool(certificate),
+        certificate=(certificate, key) if certificate and key else None,
+        users={user: password_from(password_file)} if user and password_file else None,
+        faults=[*map(Fault.parse, faults), *(faults_in(faults_file) if faults_file else [])],
+        **settings,
+    )
+    with simulator:
+        tell(simulator, as_json)
+        wait(simulator, faults_file)
+    if not as_json:
+        click.echo("Ended.")
