@@ -310,6 +310,28 @@ def test_single_records_have_their_own_presence() -> None:
     assert b"mail:$y$x" in text(removed, "shadow")
 
 
+def test_a_single_record_that_gold_only_dated_anew_stays_deleted() -> None:
+    gold = etc(shadow=SHADOW.replace(b"20000", b"20100"))
+    merged = merge_accounts(etc(), gold, etc({"shadow": (b"mail:*:20000::::::\n", b"")}))
+    assert b"mail" not in text(merged, "shadow")
+    assert merged.conflicts == []
+
+
+def test_a_new_membership_is_a_change_of_an_account_that_the_clone_deleted() -> None:
+    gold = etc({"group": (b"ssl:x:107:", b"ssl:x:107:mail")})
+    merged = merge_accounts(etc(), gold, etc(GONE))
+    assert only(merged).kind == "clone-deleted"
+    assert b"ssl:x:107:\n" in text(merged, "group")
+
+
+def test_records_of_one_name_are_questions_of_their_own() -> None:
+    twice = b"+=ghost:!:1\nghost:!:1\n"
+    changed = b"+=ghost:$y$a:1\nghost:$y$a:1\n"
+    merged = merge_accounts(etc(shadow=twice), etc(shadow=changed), etc())
+    assert [conflict.axis for conflict in merged.conflicts] == ["accounts:ghost:record", "accounts:ghost#2:record"]
+    assert len({conflict.key for conflict in merged.conflicts}) == 2
+
+
 def test_a_record_without_an_account_is_kept() -> None:
     clone = etc(shadow=b"+=ghost:*:20000::::::\n")
     merged = merge_accounts(etc(), etc(passwd=b"+=new:x:101:0:::\n"), clone)
@@ -390,6 +412,13 @@ class TestOverlappingRanges:
         merged = merge_accounts(etc(), self.gold, self.clone, decisions={key: Decision("content", content)})
         assert b"gold:165536:65536\n" in text(merged, "subuid")
         assert "cannot be used" in only(merged).detail
+
+    def test_what_gold_lets_overlap_may(self) -> None:
+        base = etc(subuid=b"anna:100000:10\n")
+        gold = etc(subuid=b"anna:100000:10\nbert:100000:10\n")
+        merged = merge_accounts(base, gold, etc(subuid=b"anna:100000:10\ncarl:1:1\n"))
+        assert b"bert:100000:10\n" in text(merged, "subuid")
+        assert merged.conflicts == []
 
     def test_what_overlapped_on_one_side_already_stays(self) -> None:
         both = etc(subuid=b"anna:100000:65536\nbert:100000:65536\n")

@@ -61,6 +61,11 @@ def test_the_clone_s_own_renumbering_yields_where_gold_gave_the_number_away() ->
     assert (conflict.axis, conflict.kind, conflict.stands) == ("accounts:one:uid", "number-taken", "proposal")
 
 
+def test_and_goes_to_a_free_one_where_gold_s_own_number_is_another_s_by_now() -> None:
+    merged = merge_accounts(numbered(one=101), numbered(one=101, new=150), numbered(one=150, own=101))
+    assert uids(merged) == {"one": 999, "new": 150, "own": 101}
+
+
 def test_system_accounts_that_both_added_take_gold_s_number() -> None:
     merged = merge_accounts(numbered(), numbered(svc=105), numbered(svc=110, own=105 + 1))
     assert uids(merged) == {"svc": 105, "own": 106}
@@ -248,6 +253,16 @@ def test_names_that_share_on_the_clone_move_together() -> None:
     merged = merge_accounts(numbered(), numbered(new=105), numbered(own=105, alias=105))
     assert uids(merged) == {"new": 105, "own": 999, "alias": 999}
     assert sole(merged).axis == "accounts:own:uid"
+
+
+def test_the_first_record_of_a_name_stays_the_first() -> None:
+    """Gold put the only record last; the clone's second one, which gold removed, must not come before it."""
+    base = AccountTables.of({"passwd": b"a:x:5:0:::\na:x:6:0:::\nb:x:7:0:::\n"})
+    gold = AccountTables.of({"passwd": b"b:x:7:0:::\na:x:5:0:::\n"})
+    clone = AccountTables.of({"passwd": b"a:x:5:0:::\na:x:6:0:::/bin/sh\nb:x:7:0:::\n"})
+    merged = merge_accounts(base, gold, clone)
+    assert sole(merged).axis == "accounts:a#2:record"
+    assert uids(merged) == {"a": 5, "b": 7}
 
 
 def test_a_number_keeps_its_spelling() -> None:

@@ -10,16 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, NoPermission
-from goldroot.tree.accounts import (
-    ACCOUNT_FILES,
-    AccountTables,
-    Key,
-    LoginDefs,
-    Ranges,
-    number_of,
-    parse_login_defs,
-    parse_table,
-)
+from goldroot.tree.accounts import ACCOUNT_FILES, AccountTables, Key, parse_table
+from goldroot.tree.login_defs import LoginDefs, Ranges, number_of, parse_login_defs
 
 PASSWD_TEXT = (
     b"root:x:0:0:root:/root:/bin/bash\n"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from goldroot.tree.accounts import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key, number_of
+from goldroot.tree.accounts import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
+from goldroot.tree.login_defs import number_of
 
 from .account_lines import BOTH, Absent, changed_by, merge_members
-from .account_questions import Check, Questions, shown
+from .account_questions import Check, Questions, record_name
 from .model import CLONE, GOLD
 
 PLAIN, SECRET, DATED, MEMBERS, NUMBER, GROUP_NAME = "plain", "secret", "dated", "members", "number", "group-name"
@@ -179,7 +180,7 @@ class RecordMerger:
         return self._conflict(key, field, (base, gold, clone))
 
     def _conflict(self, key: Key, field: Field, values: tuple[bytes | None, ...]) -> bytes | None:
-        name = shown(key.text)
+        name = record_name(key)
         secret = field.kind in (SECRET, DATED)
         answer = self.ask.pick(
             self.file,

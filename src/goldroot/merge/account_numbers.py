@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
-from goldroot.tree.accounts import NOBODY, Key, Ranges, number_of
+from goldroot.tree.accounts import Key
+from goldroot.tree.login_defs import NOBODY, Ranges, number_of
 
 from .account_lines import BOTH, changed_by
-from .account_questions import PROPOSAL, Questions, etc, shown
+from .account_questions import PROPOSAL, Questions, etc, record_name, shown
 from .model import CLONE, CONTENT, GOLD, Conflict
 
 #: Never given out: nobody's, and what 16-bit programs read as "no number".
@@ -106,7 +107,7 @@ class Numbering:
     def _conflict(
         self, claim: Claim, kind: str, gold: bytes, answers: tuple[str, ...], stands: str, detail: str
     ) -> Conflict:
-        axis = f"accounts:{shown(claim.key.text)}:{self.field}"
+        axis = f"accounts:{record_name(claim.key)}:{self.field}"
         values = (_text(claim.base), gold, _text(claim.clone))
         return Conflict(etc(self.file), axis, kind, values, answers, stands, detail)
 

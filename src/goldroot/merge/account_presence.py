@@ -10,7 +10,7 @@ from goldroot.tree.accounts import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUI
 
 from .account_fields import Fields, Pieces, canonical, pieces, same_record
 from .account_lines import Absent
-from .account_questions import Questions, shown
+from .account_questions import Questions, record_name, shown
 from .model import CLONE, GOLD
 
 #: What becomes of an account that one side deleted: gold's removal undone or done, the clone's deletion done or undone.
@@ -169,7 +169,7 @@ class RecordPresence:
 
     def _pick(self, key: Key, kind: str, base: Pieces, gold: Pieces, clone: Pieces, detail: str) -> bytes | str:
         values = (_joined(base), _joined(gold), _joined(clone))
-        axis = f"accounts:{shown(key.text)}:record"
+        axis = f"accounts:{record_name(key)}:record"
         return self.ask.pick(self.file, axis, kind, values, f"{shown(key.text)}: {detail}", secret=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from goldroot.tree.accounts import Key
+
 from .model import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions, Note
 
 PROPOSAL = "proposal"
@@ -15,6 +17,11 @@ Check = Callable[[bytes], str]  #: says why a person's own value cannot be used;
 def shown(name: bytes) -> str:
     """A name for an axis or a person; bytes that are not UTF-8 survive as surrogates."""
     return name.decode("utf-8", "surrogateescape")
+
+
+def record_name(key: Key) -> str:
+    """What an axis calls a record: its account, counted from the second record of one name on."""
+    return f"{shown(key.text)}#{key.nth + 1}" if key.nth else shown(key.text)
 
 
 class Questions:

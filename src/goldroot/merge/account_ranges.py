@@ -6,9 +6,10 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from goldroot.tree.accounts import LAST_NUMBER, Key, number_of
+from goldroot.tree.accounts import Key
+from goldroot.tree.login_defs import LAST_NUMBER, number_of
 
-from .account_questions import PROPOSAL, Questions, etc, shown
+from .account_questions import PROPOSAL, Questions, etc, record_name, shown
 from .model import CLONE, CONTENT, GOLD, Conflict
 
 Span = tuple[int, int]  #: first number, and the one behind the last
@@ -101,7 +102,7 @@ def _ask(
     names = b",".join(b"%s:%s" % (rival.key.text, rival.value) for rival in rivals)
     conflict = Conflict(
         etc(file),
-        f"accounts:{shown(item.key.text)}:range",
+        f"accounts:{record_name(item.key)}:range",
         "range-overlap",
         (item.base or b"", item.value, names),
         (PROPOSAL, CLONE, GOLD),
