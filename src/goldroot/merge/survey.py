@@ -1,7 +1,8 @@
 """Walk the three trees of a part side by side, once, and keep only what is not the same everywhere.
 
-Rows stream in tree order; an unchanged path costs one comparison and is forgotten.  Paths of class ``state`` are folded
-into units on the way, and their files are read only as far as is needed to find a first difference.
+What whole columns show to be equal never becomes a row (:mod:`goldroot.merge.suspects`); the rest is looked at row by row
+in tree order.  Paths of class ``state`` are folded into units on the way, and their files are read only as far as is
+needed to find a first difference.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from goldroot.merge.axes import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.owners import ACL_NAMES, Names, named_in_acl
 from goldroot.merge.policy import Policy, Rule
+from goldroot.merge.suspects import NONE, find_suspects
 from goldroot.tree import Manifest, hash_files
 from goldroot.tree.entry import FILE, SOCKET, Entry, tree_key
 
@@ -180,6 +182,17 @@ class Alike:
         return None if row[SIZE] else True
 
 
+def _entry(manifest: Manifest, place: int) -> Entry | None:
+    return None if place == NONE else manifest.entry(place)
+
+
+def _note_groups(manifest: Manifest, groups: dict[bytes, int]) -> None:
+    """The hard-link groups of one tree: path -> number."""
+    if any(manifest.columns.groups):
+        pairs = zip(manifest.paths(), manifest.columns.groups, strict=True)
+        groups.update((path, number) for path, number in pairs if number)
+
+
 class Surveyor:
     """Makes the survey of one part."""
 
@@ -191,8 +204,14 @@ class Surveyor:
 
     def run(self) -> Survey:
         """Walk, then read what units leave open."""
-        for rows in joined([tree.manifest.rows() for tree in self.part.trees]):
-            self._one(rows)
+        base, gold, clone = (tree.manifest for tree in self.part.trees)
+        suspects = find_suspects((base, gold, clone), self.names)
+        survey = self.survey
+        survey.unchanged, survey.used = suspects.unchanged, Used(suspects.users, suspects.groups)
+        for side, tree in enumerate(self.part.trees):
+            _note_groups(tree.manifest, survey.groups[side])
+        for one, two, three in suspects.places:
+            self._one((_entry(base, one), _entry(gold, two), _entry(clone, three)))
         for unit in self.survey.units.values():
             self._read_on(unit)
         return self.survey
@@ -203,9 +222,6 @@ class Surveyor:
         if (c is not None and c[KIND] == SOCKET) or (g is not None and g[KIND] == SOCKET):
             b, g, c = self._without_sockets(path, rows)
         same_gold, same_clone = self._base_gold(b, g), self._base_clone(b, c)
-        for side, row in enumerate((b, g, c)):
-            if row is not None and row[GROUP]:
-                self.survey.groups[side][path] = row[GROUP]
         if same_gold and same_clone and b is not None:
             self._unchanged(c)
             return
@@ -219,7 +235,8 @@ class Surveyor:
             self._delta(path, rule, (b, g, c))
 
     def _without_sockets(self, path: bytes, rows: Sequence[Row | None]) -> list[Row | None]:
-        if rows[CLONE_SIDE] is not None and rows[CLONE_SIDE][KIND] == SOCKET:
+        clone = rows[CLONE_SIDE]
+        if clone is not None and clone[KIND] == SOCKET:
             self.survey.sockets.append(path)
         return [None if row is not None and row[KIND] == SOCKET else row for row in rows]
 

@@ -1,0 +1,114 @@
+"""The merge beside its peers, in one run: seconds, and ratios of goldroot's time to theirs.
+
+    python bench/merge.py [--entries 100000] [--room DIR] [--scaling]
+
+A tree of small files is made with 0.5 % changed by the clone and 1 % by gold, as three copies.  Peers: ``rsync -aHAXn
+--delete`` base against clone, the same base against gold, ``diff -rq`` of base and clone, and ``cp -a``.  Every figure
+is the least of the runs, warm; each process is the real command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GOLDROOT = [str(Path(sys.executable).parent / "goldroot")]
+ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def make_tree(root: Path, entries: int) -> list[Path]:
+    """``entries`` paths below ``root``: 1 directory to 19 files of 200 to 4,000 bytes, like an /etc and /var do."""
+    chance = random.Random(7)
+    files = []
+    for number in range(entries // 20):
+        folder = root / f"etc/d{number // 200}/e{number}"
+        folder.mkdir(parents=True)
+        for place in range(19):
+            file = folder / f"file-{place}.conf"
+            file.write_bytes(b"option = %d\n" % chance.randrange(10**6) * chance.randrange(10, 200))
+            files.append(file)
+    return files
+
+
+def change(root: Path, base: Path, files: list[Path], share: float, seed: int) -> None:
+    """Append a line to a share of the files."""
+    for file in random.Random(seed).sample(files, int(len(files) * share)):
+        with open(root / file.relative_to(base), "a") as stream:
+            stream.write(f"changed by {seed}\n")
+
+
+def timed(command: list[str], runs: int = 3, ok: tuple[int, ...] = (0, 1), before: str = "") -> tuple[float, float]:
+    """(least wall seconds, peak memory in MB of the process and its children) of a command."""
+    best, peak = 1e9, 0.0
+    for _ in range(runs):
+        if before:
+            shutil.rmtree(before, ignore_errors=True)
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV) as process:
+            said = process.stderr.read() if process.stderr else b""
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        best = min(best, time.perf_counter() - start)
+        peak = max(peak, usage.ru_maxrss / 1024)
+        if process.returncode not in ok:
+            raise SystemExit(f"{command}: {process.returncode}: {said.decode()}")
+    return best, peak
+
+
+def trees(room: Path, entries: int) -> dict[str, str]:
+    """Three trees of so many entries."""
+    base = room / "base"
+    files = make_tree(base, entries)
+    for word, share, seed in (("gold", 0.01, 1), ("clone", 0.005, 2)):
+        subprocess.run(["cp", "-a", str(base), str(room / word)], check=True)
+        change(room / word, base, files, share, seed)
+    return {word: str(room / word) for word in ("base", "gold", "clone")}
+
+
+def compare(room: Path, entries: int) -> None:
+    """Print the table for one size."""
+    at = trees(room, entries)
+    out = str(room / "out")
+    rsync = ["rsync", "-aHAXn", "--delete"]
+    peers = {
+        "rsync base clone": timed([*rsync, at["base"] + "/", at["clone"] + "/"])[0],
+        "rsync base gold": timed([*rsync, at["base"] + "/", at["gold"] + "/"])[0],
+        "diff -rq": timed(["diff", "-rq", "--no-dereference", at["base"], at["clone"]])[0],
+    }
+    copy = timed(["cp", "-a", at["clone"], out], before=out)[0]
+    shutil.rmtree(out)
+    merge = [*GOLDROOT, "merge", "--base", at["base"], "--gold", at["gold"], "--clone", at["clone"]]
+    plan, memory = timed([*merge, "--plan", "--report", str(room / "r.json")])
+    full, full_memory = timed([*merge, "--into", out], before=out)
+    three = sum(peers.values())
+    print(f"\n{entries:,} entries a tree")
+    for name, seconds in {**peers, "all three": three, "cp -a": copy}.items():
+        print(f"  {name:<28}{seconds:8.2f} s")
+    print(f"  {'goldroot merge --plan':<28}{plan:8.2f} s   {plan / three:5.2f} of the three   {memory:6.0f} MB")
+    print(f"  {'goldroot merge --into OUT':<28}{full:8.2f} s   {full / (three + copy):5.2f} of the three and cp -a   {full_memory:6.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--room", default=None, help="where the trees are made (default: a temporary directory)")
+    parser.add_argument("--scaling", action="store_true", help="10,000, 100,000 and 400,000 entries")
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    best, _ = timed([*GOLDROOT, "--help"], runs=10)
+    print(f"goldroot --help: {best * 1000:.0f} ms")
+    for entries in (10_000, 100_000, 400_000) if options.scaling else (options.entries,):
+        with tempfile.TemporaryDirectory(prefix="goldroot-bench-", dir=options.room) as room:
+            compare(Path(room), entries)
+
+
+if __name__ == "__main__":
+    main()
