@@ -144,7 +144,8 @@ def status(call: Call) -> Answer:
 
 @api("Image_Pause", "params*")
 def pause(call: Call) -> Answer:
-    action = call.params(required=["action"])["action"].upper()
+    found = call.params(["action", "pause"])
+    action = found.get("action", {"YES": "PAUSE", "NO": "UNPAUSE"}.get(found.get("pause", "").upper(), "")).upper()
     call.must(action in ("PAUSE", "UNPAUSE"), (8, 3003))
     guest = running(call, (8, 12))
     guest.paused = action == "PAUSE"

@@ -141,8 +141,8 @@ def scsi_query(call: Call) -> Answer:
 
 @api("System_RDR_File_Manage", "params*")
 def reader_manage(call: Call) -> Answer:
-    """Purging takes all files away."""
-    action = call.params(["spoolids", "userid"], ["action"])["action"].upper()
+    """Purging, which is meant where no action is given (Feilong does so), takes all files away."""
+    action = call.params(["spoolids", "userid", "action"]).get("action", "PURGE").upper()
     if action.startswith("PURGE"):
         call.system.stores.texts.pop(f"reader {call.user}", None)
     return ok()
