@@ -345,9 +345,9 @@ def test_a_denied_directory_and_a_denied_file_are_named(open_path: Path) -> None
 def test_a_live_tree_may_lose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_tree(tmp_path / "t", {"a": "", "b": "", "c": ""})
     fd = os.open(root, os.O_RDONLY)
-    listed = walk_module._entries(fd)  # its entries ask this descriptor for their status
+    listed = walk_module._sorted_entries(fd)  # its entries ask this descriptor for their status
     (root / "b").unlink()
-    monkeypatch.setattr(walk_module, "_entries", lambda fd: listed)
+    monkeypatch.setattr(walk_module, "_sorted_entries", lambda fd: listed)
     result = scan(root, live=True)
     assert list(result.manifest.paths()) == [b"", b"a", b"c"]
     assert [(note.kind, note.path) for note in result.notes] == [("vanished", b"b")]

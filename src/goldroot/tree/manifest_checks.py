@@ -6,11 +6,11 @@ Checks go over whole columns with the interpreter's own loops, so that 100,000 r
 from __future__ import annotations
 
 import re
-from itertools import compress, pairwise
+from itertools import accumulate, compress, pairwise
 from operator import lt
 
 from goldroot.tree.columns import Columns
-from goldroot.tree.entry import BLOCK, CHAR, DIGEST_SIZE, DIRECTORY, FILE, LINK, Xattrs, parent
+from goldroot.tree.entry import BLOCK, CHAR, DIGEST_SIZE, DIRECTORY, FILE, LINK, Xattrs
 
 KINDS = "fdlcbps"
 FLAGS = 0xF0
@@ -21,8 +21,7 @@ XATTR_NAME, XATTR_VALUE = 255, 65536
 NAME_SIZE = 255
 
 _DEVICE = re.compile(rb"(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9})")
-_LEADING = (b"/", b"./", b"../", b".\0", b"..\0")
-_WITHIN = (b"//", b"\0/", b"/\0", b"/./", b"/../", b"/.\0", b"/..\0", b"\0.\0", b"\0..\0", b"\0./", b"\0../")
+_TEXTUAL = frozenset((LINK, CHAR, BLOCK))
 
 
 class Bad(Exception):
@@ -43,26 +42,30 @@ def _check_paths(columns: Columns) -> None:
         raise Bad("the column paths has not one value for each row")
     if not raw:
         return
-    # The tree's own directory has the empty path; anywhere but at the start it breaks the order.
-    if raw.startswith(_LEADING) or any(part in raw for part in _WITHIN):
-        raise Bad("a path leads out of the tree or is not in its plain form")
     paths = raw[:-1].split(b"\0")
     in_order = [path.replace(b"/", b"\0") for path in paths]
     if not all(map(lt, in_order, in_order[1:])):
         raise Bad("its paths are not in tree order, or one stands twice")
-    del in_order
-    _check_parents(paths, kinds)
+    if raw.startswith(b"/") or b"\0/" in raw:
+        raise Bad("a path is absolute")
+    _check_names(paths, kinds)
 
 
-def _check_parents(paths: list[bytes], kinds: str) -> None:
-    is_directory = [kind == DIRECTORY for kind in kinds]
-    directories = set(compress(paths, is_directory))
+def _check_names(paths: list[bytes], kinds: str) -> None:
+    """Each path is a name in a directory that stands in the manifest too: so checking last names checks them all."""
+    if paths[0] == b"":
+        if kinds[0] != DIRECTORY:
+            raise Bad("the tree itself is not a directory")
+        paths, kinds = paths[1:], kinds[1:]
+    cut = [path.rpartition(b"/") for path in paths]
+    directories = {path for path, kind in zip(paths, kinds, strict=True) if kind == DIRECTORY}
     directories.add(b"")
-    if not directories.issuperset(set(map(parent, paths))):
+    if not directories.issuperset([above for above, _, _ in cut]):
         raise Bad("a path stands below something that is not a directory")
-    if paths[0] == b"" and kinds[0] != DIRECTORY:
-        raise Bad("the tree itself is not a directory")
-    if max(map(len, paths)) > NAME_SIZE and any(len(path.rpartition(b"/")[2]) > NAME_SIZE for path in paths):
+    names = {name for _, _, name in cut}
+    if not names.isdisjoint((b"", b".", b"..")):
+        raise Bad("a path leads out of the tree or is not in its plain form")
+    if max(map(len, names), default=0) > NAME_SIZE:
         raise Bad(f"a name is longer than {NAME_SIZE} bytes")
 
 
@@ -86,10 +89,12 @@ def _check_contents(columns: Columns) -> None:
     for kind, size in set(zip(columns.kinds, columns.content_sizes, strict=True)):
         if not _fits(kind, size):
             raise Bad("an entry's content is not of its kind")
-    special = [kind in (LINK, CHAR, BLOCK) for kind in columns.kinds]
-    for kind, content in compress(zip(columns.kinds, columns.each_content(), strict=True), special):
-        if b"\0" in content or (kind != LINK and not _DEVICE.fullmatch(content)):
-            raise Bad("an entry's content is not of its kind")
+    ends = list(accumulate(columns.content_sizes))
+    for row, kind in enumerate(columns.kinds):
+        if kind in _TEXTUAL:
+            content = columns.contents[ends[row] - columns.content_sizes[row] : ends[row]]
+            if b"\0" in content or (kind != LINK and not _DEVICE.fullmatch(content)):
+                raise Bad("an entry's content is not of its kind")
 
 
 def _fits(kind: str, size: int) -> bool:
@@ -104,6 +109,8 @@ def _check_xattrs(columns: Columns) -> None:
     sets = columns.xattr_sets
     if not sets or sets[0] or (columns.xattrs and max(columns.xattrs) >= len(sets)):
         raise Bad("an entry names extended attributes that are not there")
+    if len(set(sets)) != len(sets):
+        raise Bad("a set of extended attributes stands twice")
     if not all(map(_is_xattr_set, sets)):
         raise Bad("extended attributes are not in order, or no system could have them")
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from goldroot.tree.bulk import Part
-from goldroot.tree.columns import Columns, XattrSets
-from goldroot.tree.entry import Xattrs, tree_key
+from goldroot.tree.columns import Columns, XattrSets, in_first_use
+from goldroot.tree.entry import FILE, tree_key
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.reading import Chooser, Wanted
 
@@ -23,14 +23,15 @@ WITHOUT_SET_ID = 0o1777
 RACY = 2_000_000_000
 
 
-def unchanged_rows(columns: Columns, known: Columns) -> list[int]:
+def unchanged_rows(columns: Columns, known: Columns) -> Sequence[int]:
     """For each row the row of ``known`` that is the same inode in the same state, else -1."""
-    if columns.paths == known.paths:
-        places: Iterable[int] = range(len(columns))
-    else:
-        places = _same_paths(columns, known)
-    signs = zip(columns.inodes, columns.ctimes, columns.sizes, columns.mtimes, strict=True)
-    inodes, ctimes, sizes, mtimes = known.inodes, known.ctimes, known.sizes, known.mtimes
+    signed = (columns.inodes, columns.ctimes, columns.sizes, columns.mtimes)
+    known_signed = (known.inodes, known.ctimes, known.sizes, known.mtimes)
+    same_paths = columns.paths == known.paths
+    if same_paths and all(map(_equal, signed, known_signed)):
+        return range(len(columns))
+    places: Iterable[int] = range(len(columns)) if same_paths else _same_paths(columns, known)
+    inodes, ctimes, sizes, mtimes = known_signed
     return [
         place
         if place >= 0
@@ -39,8 +40,12 @@ def unchanged_rows(columns: Columns, known: Columns) -> list[int]:
         and size == sizes[place]
         and mtime == mtimes[place]
         else -1
-        for place, (inode, ctime, size, mtime) in zip(places, signs, strict=True)
+        for place, inode, ctime, size, mtime in zip(places, *signed, strict=True)
     ]
+
+
+def _equal(one: array[int], other: array[int]) -> bool:
+    return one.tobytes() == other.tobytes()
 
 
 def _same_paths(columns: Columns, known: Columns) -> Iterator[int]:
@@ -62,56 +67,68 @@ class Facts:
 
     def __init__(self, columns: Columns, known: Columns | None, *, contents: Chooser) -> None:
         size = len(columns)
-        self.contents: list[bytes] = [b""] * size
-        self.xattrs: list[Xattrs] = [()] * size
-        self.flags = array("B", bytes(size))
-        self.projects = array("I", bytes(4 * size))
-        self.missing: list[int] = list(range(size))
+        self.missing: Sequence[int] = range(size)
+        self._contents: list[bytes] = [b""] * size
+        self._sets = XattrSets()
+        self._xattrs = array("I", bytes(4 * size))
+        self._flags = array("B", bytes(size))
+        self._projects = array("I", bytes(4 * size))
         if known is not None:
-            self._take(columns, known, contents=contents)
+            self._take_known(columns, known, contents)
 
-    def _take(self, columns: Columns, known: Columns, *, contents: Chooser) -> None:
-        known_contents, known_xattrs = list(known.each_content()), list(known.each_xattrs())
+    def _take_known(self, columns: Columns, known: Columns, contents: Chooser) -> None:
         places = unchanged_rows(columns, known)
-        missing = []
-        for row, (place, path) in enumerate(zip(places, columns.each_path(), strict=True)):
-            if place < 0 or (not known_contents[place] and columns.kinds[row] == "f" and contents(path)):
-                missing.append(row)
-                continue
-            self.contents[row] = known_contents[place]
-            self.xattrs[row] = known_xattrs[place]
-            self.flags[row] = known.flags[place]
-            self.projects[row] = known.projects[place]
-        self.missing = missing
+        known_contents = list(known.each_content())
+        numbers = [self._sets.number(xattrs) for xattrs in known.xattr_sets]
+        self._contents = [known_contents[place] if place >= 0 else b"" for place in places]
+        self._xattrs = array("I", [numbers[known.xattrs[place]] if place >= 0 else 0 for place in places])
+        self._flags = _taken(known.flags, places)
+        self._projects = _taken(known.projects, places)
+        missing = [row for row, place in enumerate(places) if place < 0]
+        unread = [row for row, content in enumerate(self._contents) if not content and columns.kinds[row] == FILE]
+        if unread:
+            missing += [row for row, path in _paths_of(columns, unread) if places[row] >= 0 and contents(path)]
+        self.missing = sorted(missing)
 
     def take(self, part: Part) -> None:
         """Add what was read of the missing entries from ``part.start`` on."""
         for place, content in enumerate(part.contents, part.start):
-            self.contents[self.missing[place]] = content
+            self._contents[self.missing[place]] = content
         for place, (xattrs, flags, project) in part.others.items():
             row = self.missing[place]
-            self.xattrs[row], self.flags[row], self.projects[row] = xattrs, flags, project
+            self._xattrs[row], self._flags[row], self._projects[row] = self._sets.number(xattrs), flags, project
 
     def into(self, columns: Columns) -> None:
         """Complete the columns with what was read."""
-        sets = XattrSets()
-        columns.content_sizes = array("H", map(len, self.contents))
-        columns.contents = b"".join(self.contents)
-        columns.xattrs = array("I", map(sets.number, self.xattrs))
-        columns.xattr_sets = sets.sets
-        columns.flags = self.flags
-        columns.projects = self.projects
+        columns.content_sizes = array("H", list(map(len, self._contents)))
+        columns.contents = b"".join(self._contents)
+        columns.xattrs, columns.xattr_sets = in_first_use(self._xattrs, self._sets.sets)
+        columns.flags = self._flags
+        columns.projects = self._projects
+
+
+def _taken(column: array[int], places: Sequence[int]) -> array[int]:
+    """A column's values at some places, 0 where the place is -1."""
+    if isinstance(places, range):
+        return column
+    return array(column.typecode, [column[place] if place >= 0 else 0 for place in places])
+
+
+def _paths_of(columns: Columns, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    wanted = set(rows)
+    return ((row, path) for row, path in enumerate(columns.each_path()) if row in wanted)
 
 
 class Missing(Sequence[Wanted]):
     """The missing entries, with what the walk saw of them; each made when it is asked for."""
 
-    def __init__(self, columns: Columns, rows: list[int]) -> None:
+    def __init__(self, columns: Columns, rows: Sequence[int]) -> None:
         self._columns = columns
         self._rows = rows
-        wanted = set(rows)
-        every = len(rows) == len(columns)
-        self._paths = [path for row, path in enumerate(columns.each_path()) if every or row in wanted]
+        if len(rows) == len(columns):
+            self._paths = list(columns.each_path())
+        else:
+            self._paths = [path for _, path in _paths_of(columns, rows)] if rows else []
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -19,7 +19,8 @@ from goldroot.tree.notes import Note, Progress
 from goldroot.tree.problems import changed, open_tree, read_problem
 from goldroot.tree.reading import Chooser, Wanted, chooser
 from goldroot.tree.reuse import Facts, Missing, with_recorded_owners, without_racy
-from goldroot.tree.walk import IS_FILE, TYPE, Walk
+from goldroot.tree.statuses import IS_FILE, TYPE
+from goldroot.tree.walk import Walk
 
 Root = str | bytes | os.PathLike[str]
 
