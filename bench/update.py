@@ -1,0 +1,115 @@
+"""An update's plan and its new disks beside their peers, in one run: seconds, and ratios of goldroot's time to theirs.
+
+    python bench/update.py [--entries 100000] [--room DIR] [--scaling]
+
+A site is made with an image whose /etc holds the entries; 1 % of them change in gold version 2, 0.5 % in the clone.
+``goldroot update plan`` works from stored manifests and one scan; its peers find the same differences with ``rsync
+-aHAXn --delete`` twice and ``diff -rq``.  Making the 5Bx disks is compared with ``cp -a`` of the same disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from merge import ENV, GOLDROOT, change, make_tree, timed
+
+BUILD = """
+import os, sys, time
+from goldroot.tree import Manifest, build, rows_of, scan
+source, out = sys.argv[1:]
+manifest = scan(source).manifest
+start = time.perf_counter()
+build(rows_of(manifest), [source], out)
+print(time.perf_counter() - start)
+"""
+
+
+def goldroot(site: Path, *words: str) -> dict[str, object]:
+    """Run a command in the site; its JSON."""
+    done = subprocess.run([*GOLDROOT, *words, "--site", str(site), "--json"], env=ENV, capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"goldroot {' '.join(words)}: {done.returncode}: {done.stdout.decode()}{done.stderr.decode()}")
+    data: dict[str, object] = json.loads(done.stdout or b"{}")
+    return data
+
+
+def make_site(room: Path, entries: int) -> Path:
+    """A site with two gold versions and a clone of the first one."""
+    root, site = room / "root", room / "site"
+    for name in ("usr/bin", "var/log", "root", "srv", "home", "boot", "opt"):
+        (root / name).mkdir(parents=True)
+    files = make_tree(root, entries)
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\n")
+    subprocess.run([*GOLDROOT, "init", str(site)], env=ENV, check=True, stdout=subprocess.DEVNULL)
+    goldroot(site, "image", "import", "big", "--from", str(root))
+    goldroot(site, "gold", "publish", "big", "--untested")
+    goldroot(site, "clone", "create", "web1", "--image", "big")
+    change(disk(site, "BIGRWMNT", "1B5"), root, files, 0.01, 1)
+    goldroot(site, "gold", "publish", "big", "--untested")
+    change(disk(site, "WEB1", "1B5"), root, files, 0.005, 2)
+    return site
+
+
+def disk(site: Path, machine: str, address: str) -> Path:
+    """Where a machine's own disk lies, or the linked one."""
+    found = next(site.rglob(f"machines/{machine}.json"))
+    data = json.loads(found.read_text())
+    if address in data["disks"]:
+        return next(path for path in site.rglob(data["disks"][address]["disk"]) if path.is_dir())
+    link = data["links"][address]
+    return disk(site, link["owner"], link["address"])
+
+
+def compare(room: Path, entries: int) -> None:
+    """Print the table for one size."""
+    site = make_site(room, entries)
+    base, gold = (str(disk(site, owner, "1B5")) for owner in ("BIGGOLD", "BIGGOLD2"))
+    clone = str(disk(site, "WEB1", "1B5"))
+    time.sleep(3)  # what was written within the clock's last ticks would be read again
+    plan_command = [*GOLDROOT, "update", "plan", "web1", "--site", str(site), "--json"]
+    timed(plan_command, runs=1)
+    rsync = ["rsync", "-aHAXn", "--delete"]
+    three = (
+        timed([*rsync, base + "/", clone + "/"])[0]
+        + timed([*rsync, base + "/", gold + "/"])[0]
+        + timed(["diff", "-rq", "--no-dereference", base, clone])[0]
+    )
+    plan, memory = timed(plan_command)
+    out = str(room / "copy")
+    copied = timed(["cp", "-a", clone, out], before=out)[0]
+    built = min(_build(clone, room / "built") for _ in range(3))
+    print(f"\n{entries:,} entries")
+    print(f"  {'rsync, rsync, diff -rq':<28}{three:8.2f} s")
+    print(f"  {'goldroot update plan':<28}{plan:8.2f} s   {plan / three:5.2f} of the three (1/{three / plan:.1f})   {memory:6.0f} MB")
+    print(f"  {'cp -a of the disk':<28}{copied:8.2f} s")
+    print(f"  {'the 5Bx disk':<28}{built:8.2f} s   {built / copied:5.2f} of cp -a")
+
+
+def _build(source: str, out: Path) -> float:
+    shutil.rmtree(out, ignore_errors=True)
+    done = subprocess.run([sys.executable, "-c", BUILD, source, str(out)], env=ENV, check=True, capture_output=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--room", default=None, help="where the site is made (default: a temporary directory)")
+    parser.add_argument("--scaling", action="store_true", help="10,000, 100,000 and 400,000 entries")
+    options = parser.parse_args()
+    for entries in (10_000, 100_000, 400_000) if options.scaling else (options.entries,):
+        with tempfile.TemporaryDirectory(prefix="goldroot-bench-", dir=options.room) as room:
+            compare(Path(os.path.realpath(room)), entries)
+
+
+if __name__ == "__main__":
+    main()
