@@ -24,7 +24,7 @@ from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 TIMEOUT = 600.0
 
 #: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
-_MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
+MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,6 @@ def _markers(tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
         if axes.get("content") == "merged" or "decided" in entry:
             path = path_bytes(entry["path"]).lstrip(b"/")
             content = tree.read(path) or b""
-            if _MARKERS.search(content):
+            if MARKERS.search(content):
                 yield Finding("markers", f"{entry['path']} holds conflict markers")
 

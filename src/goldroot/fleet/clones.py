@@ -56,7 +56,7 @@ class CreatePlan:
 
 def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = None) -> Identity:
     """The identity of a clone: its table in ``goldroot.toml``, with what the command says over it."""
-    table = site.config.clone(name)
+    table = site.config.clone(check_clone_name(name))
     said = {key: value for key, value in (options or {}).items() if value}
     hostname = str(said.get("hostname") or table.hostname or name)
     address = str(said.get("address") or table.address)

@@ -1,0 +1,310 @@
+"""``goldroot clone`` and ``goldroot linked``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.progress import stages
+from goldroot.cli.several import each, failures_data, tell_failures
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS, UsageError
+
+if TYPE_CHECKING:
+    from goldroot.fleet.clones import Created, CreatePlan
+    from goldroot.fleet.drift import Drift
+    from goldroot.image.site import Site
+
+AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.group()
+def clone() -> None:
+    """Create, list and inspect the servers made from gold.
+
+    \b
+    Examples:
+      goldroot clone create web1 web2 --image debian
+      goldroot clone diff web1
+    """
+
+
+@clone.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--image", required=True, help="The image that they are made from.")
+@click.option("--gold", "number", type=int, metavar="N", help="The gold version (default: the current one).")
+@click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
+@click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")
+@click.option("--interface", help="The network interface that the address is for.")
+@click.option("--address", metavar="ADDRESS/PREFIX", help="A fixed address, such as 192.0.2.10/24.")
+@click.option("--gateway", help="The default gateway.")
+@click.option("--nameserver", "nameservers", multiple=True, help="A name server; may be repeated.")
+@site_option
+@plan_option
+@json_option
+def create(
+    names: tuple[str, ...], image: str, number: int | None, read_write: bool, site_dir: str | None, plan_only: bool,
+    as_json: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Make servers from a gold version: links to its shared disks, copies of the others, and an identity of their own.
+
+    Host name, machine-id, ssh host keys and address settings (from the table [clones.NAME] in goldroot.toml, or the
+    options) are written at creation.
+
+    \b
+    Examples:
+      goldroot clone create web1 web2 --image debian
+      goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
+    """
+    from goldroot.fleet import clones
+
+    if len(set(names)) > 1 and (options["hostname"] or options["address"]):
+        raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
+    site = open_site(site_dir)
+    with stages(as_json) as stage:
+
+        def one(name: str) -> CreatePlan | Created:
+            identity = clones.identity_from(site, name, options)
+            if plan_only:
+                return clones.plan_create(site, name, image, number, read_write=read_write, identity=identity)
+            return clones.create(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
+
+        results = each(names, one)
+    data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
+
+    def say() -> None:
+        for row in data["clones"]:
+            print(("would make " if plan_only else "made ") + _sentence(row))
+            for note in row["notes"][:5]:
+                print(f"  {note}")
+        tell_failures(results.failed)
+
+    emit(as_json, data, say)
+    return results.exit_code(lambda _: 0)
+
+
+def _created(done: CreatePlan | Created) -> dict[str, Any]:
+    from goldroot.fleet.clones import Created
+
+    if not isinstance(done, Created):
+        return {
+            "name": done.name, "image": done.image, "version": done.version, "kind": done.kind, "slot": done.slot,
+            "copied": list(done.copied), "linked": list(done.linked), "identity": done.identity.as_dict(), "notes": [],
+        }  # fmt: skip
+    clone, machine = done.clone, done.machine
+    return {
+        "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind,
+        "slot": next((link.owner for link in machine.links.values()), ""), "copied": sorted(machine.disks),
+        "linked": sorted(machine.links), "identity": dict(clone.identity), "written": list(done.identity),
+        "notes": [note.text for note in done.notes],
+    }  # fmt: skip
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    links = f", {' '.join(row['linked'])} linked from {row['slot']}" if row["linked"] else ""
+    who = row["identity"].get("hostname", row["name"])
+    return (
+        f"{row['name']} ({row['kind']}) from {row['image']} {row['version']}: host name {who}, "
+        f"own disks {' '.join(row['copied'])}{links}"
+    )
+
+
+@clone.command("list")
+@click.option("--image", help="Only clones of this image.")
+@site_option
+@json_option
+def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
+    """The clones of the site, the gold version that each is on, and what goes on with it.
+
+    \b
+    Example:
+      goldroot clone list --image debian
+    """
+    from goldroot.catalog import clones, gold, updates
+
+    with open_site(site_dir).catalog.read() as tx:
+        found = clones.every(tx, image)
+        newest = {one.image: gold.current(tx, one.image) for one in found}
+        going = {one.name: updates.in_flight(tx, one.name) for one in found}
+    data = [
+        {
+            "name": one.name, "image": one.image, "version": one.version, "kind": one.kind, "state": one.state,
+            "current": (version := newest[one.image]) is not None and version.number == one.version,
+            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.state}",
+        }
+        for one in found
+    ]  # fmt: skip
+
+    def say() -> None:
+        rows = [
+            [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}", str(d["kind"]),
+             str(d["update"] or d["state"])]
+            for d in data
+        ]  # fmt: skip
+        table(["clone", "image", "gold", "kind", "state"], rows)
+
+    emit(as_json, data, say)
+
+
+@clone.command()
+@click.argument("name")
+@site_option
+@json_option
+def show(name: str, site_dir: str | None, as_json: bool) -> None:
+    """Everything that is known of the clone NAME: disks, links, fallbacks, and what goes on.
+
+    \b
+    Example:
+      goldroot clone show web1
+    """
+    from goldroot.fleet import clones
+
+    data = clones.show(open_site(site_dir), name)
+
+    def say() -> None:
+        print(f"{name}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
+        print(f"  machine  {data['machine']}" + (f", running: {data['running']}" if data["running"] else ""))
+        for address, disk in data["disks"].items():
+            print(f"  {address}  {disk}" + ("  (fallback or prepared)" if address.startswith("5") else ""))
+        for address, link in data["links"].items():
+            print(f"  {address}  link to {link}" + ("  (fallback or prepared)" if address.startswith("5") else ""))
+        for key, value in data["identity"].items():
+            print(f"  {key}  {value}")
+        for one in data["fallbacks"]:
+            print(f"  fallback {one['id']}: version {one['version']}, {one['state']}, until {one['kept_until']}")
+        if data["update"]:
+            print(f"  {data['update']['kind']} {data['update']['id']} to {data['update']['to']}: {data['update']['state']}")
+
+    emit(as_json, data, say)
+
+
+@clone.command()
+@click.argument("name")
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--patch", "with_patch", is_flag=True, help="Show the differences of texts; secrets are not shown.")
+@click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
+@site_option
+@json_option
+def diff(
+    name: str, paths: tuple[str, ...], with_patch: bool, by_exit: bool, site_dir: str | None, as_json: bool
+) -> int:
+    """What the clone NAME has changed against its gold, by path and class (below PATHs only, where given).
+
+    Owners are compared as names; a state unit (a database, a spool) is one line.
+
+    \b
+    Examples:
+      goldroot clone diff web1
+      goldroot clone diff web1 /etc/ssh --patch
+    """
+    from goldroot.fleet import drift
+
+    site = open_site(site_dir)
+    with stages(as_json) as stage:
+        found = drift.drift(site, name, list(paths), stage=stage)
+    shown = drift.patch(site, found) if with_patch else {}
+    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
+    return EXIT_FINDINGS if by_exit and found.entries else 0
+
+
+def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
+    for entry in found.entries:
+        print(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
+        for line in shown.get(entry["path"], ()):
+            print(f"    {line}")
+    of = f"{found.clone.image} {found.clone.version}"
+    if not found.entries:
+        print(f"{found.clone.name} is as {of}.")
+        return
+    counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
+    print(f"{found.clone.name} differs from {of} in {len(found.entries)} places: {counts}")
+
+
+@clone.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@site_option
+@plan_option
+@json_option
+def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Remove clones with all their disks, fallbacks among them.  A clone that may be running is not removed.
+
+    \b
+    Example:
+      goldroot clone delete web1 --plan
+    """
+    from goldroot.fleet import clones
+    from goldroot.fleet.names import is_disk_of
+
+    site = open_site(site_dir)
+
+    def one(name: str) -> list[str]:
+        clones.show(site, name)
+        disks = [disk for disk in site.host.disks() if is_disk_of(name, disk)]
+        if not plan_only:
+            clones.delete(site, name)
+        return disks
+
+    results = each(names, one)
+    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed)}
+    if plan_only:
+        data["plan"] = results.done
+
+    def say() -> None:
+        for name, disks in results.done.items():
+            print(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
+        tell_failures(results.failed)
+
+    emit(as_json, data, say)
+    return results.exit_code(lambda _: 0)
+
+
+@clone.command(context_settings=AS_COMMAND)
+@click.argument("name")
+@click.argument("command", nargs=-1)
+@site_option
+@plan_option
+def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: bool) -> int:
+    """Run COMMAND (a shell without one) in the system of the clone NAME, put together from its disks.
+
+    Options of goldroot stand before NAME.  While it runs, the clone counts as running and is not switched.
+
+    \b
+    Examples:
+      goldroot clone enter web1
+      goldroot clone enter web1 passwd root
+    """
+    from goldroot.fleet import clones
+
+    site: Site = open_site(site_dir)
+    if plan_only:
+        print(f"would run {' '.join(command) or '/bin/sh'} in {clones.show(site, name)['machine']}")
+        return 0
+    return clones.enter(site, name, command)
+
+
+@click.command()
+@click.argument("image", required=False)
+@site_option
+@json_option
+def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
+    """Who is on which gold version, by slot; the current gold is marked with a star.
+
+    \b
+    Example:
+      goldroot linked debian
+    """
+    from goldroot.fleet.linked import linked as find
+
+    data = find(open_site(site_dir), image)
+
+    def say() -> None:
+        rows = [
+            ["*" if row["current"] else "", row["image"], row["slot"], str(row["version"] or "-"),
+             ", ".join(row["held_by"]) or "-", ", ".join(row["links"]) or "-"]
+            for row in data
+        ]  # fmt: skip
+        table(["", "image", "slot", "gold", "held by", "linked by"], rows)
+
+    emit(as_json, data, say)

@@ -1,0 +1,200 @@
+"""``goldroot review``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS, UsageError
+
+if TYPE_CHECKING:
+    from goldroot.catalog.decisions import Waiting
+    from goldroot.fleet.review import Case
+
+wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
+
+
+@click.group()
+def review() -> None:
+    """Look at what an update must not decide alone, and decide it.
+
+    A decision is remembered for the image: it answers the same question (the same three versions) on every clone.
+
+    \b
+    Examples:
+      goldroot review list
+      goldroot review show web1
+      goldroot review resolve web1 /etc/ssh/sshd_config --take gold
+      goldroot review edit web1 /etc/nginx/nginx.conf
+    """
+
+
+@review.command("list")
+@click.argument("name", metavar="[CLONE]", required=False)
+@site_option
+@json_option
+def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
+    """The clones that wait for a review.  Exit code 1: there are some.
+
+    \b
+    Example:
+      goldroot review list --json
+    """
+    from goldroot.fleet import review as cases
+
+    found = cases.cases(open_site(site_dir), name)
+    data = [
+        {
+            "clone": one.update.clone, "update": one.update.id, "kind": one.update.kind, "state": one.update.state,
+            "from": one.update.from_version, "to": one.update.to_version, "open": len(one.open),
+            "decided": len(one.waiting) - len(one.open),
+        }
+        for one in found
+    ]  # fmt: skip
+
+    def say() -> None:
+        rows = [
+            [str(d["clone"]), str(d["kind"]), f"{d['from']} -> {d['to']}", str(d["open"]), str(d["decided"])]
+            for d in data
+        ]
+        table(["clone", "kind", "gold", "open", "decided"], rows) if rows else print("Nothing waits for a review.")
+
+    emit(as_json, data, say)
+    return EXIT_FINDINGS if any(one.open for one in found) else 0
+
+
+@review.command()
+@click.argument("name", metavar="CLONE")
+@wanted_argument
+@click.option("--brief", is_flag=True, help="One line for each, without the versions.")
+@site_option
+@json_option
+def show(name: str, wanted: tuple[str, ...], brief: bool, site_dir: str | None, as_json: bool) -> int:
+    """The conflicts of CLONE, each with what gold changed and what the clone changed; secrets are not shown.
+
+    Without PATH or KEY, all that are open.  A PATH that ends in / takes all below it; a KEY may be shortened.
+
+    \b
+    Examples:
+      goldroot review show web1
+      goldroot review show web1 /etc/nginx/
+    """
+    from goldroot.fleet import review as cases
+
+    site = open_site(site_dir)
+    found = cases.case(site, name)
+    conflicts = cases.chosen(found, wanted) if wanted else found.open
+    data = [cases.show(site, found, one) for one in conflicts]
+
+    def say() -> None:
+        for one in data:
+            _say_conflict(one, brief)
+        _say_next(found)
+
+    emit(as_json, {"clone": name, "update": found.update.id, "conflicts": data}, say)
+    return EXIT_FINDINGS if found.open else 0
+
+
+def _say_conflict(one: dict[str, Any], brief: bool) -> None:
+    state = "" if one["state"] == "open" else f"  ({one['state']})"
+    print(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
+    print(f"    stands: {one['stands']}; answers: {', '.join(one['answers'])}; key {one['key'][:12]}")
+    if brief:
+        return
+    for side in ("base", "gold", "clone"):
+        if one["axis"] in ("mode", "owner", "group", "type", "presence") and side in one:
+            print(f"    {side:<6} {_entry(one[side])}")
+    for word, lines in one.get("diffs", {}).items():
+        print(f"    {word}:" + ("  no difference" if not lines else ""))
+        for line in lines:
+            print(f"      {line}")
+
+
+def _entry(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "not there"
+    return " ".join(str(entry[key]) for key in ("kind", "mode", "owner", "group", "target") if key in entry)
+
+
+def _say_next(found: Case) -> None:
+    name = found.update.clone
+    if found.open:
+        print(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take clone|gold|proposal|FILE")
+    else:
+        print(f"All is decided. Go on with: {found.next_command}")
+
+
+@review.command()
+@click.argument("name", metavar="CLONE")
+@wanted_argument
+@click.option("--take", required=True, metavar="clone|gold|proposal|FILE", help="The answer; FILE: content of your own.")
+@click.option("--all-like", is_flag=True, help="And every open one with the same axis and kind as those named.")
+@click.option("--all", "everything", is_flag=True, help="Every open one.")
+@click.option("--note", default="", help="Why; it is kept with the decision.")
+@site_option
+@plan_option
+@json_option
+def resolve(
+    name: str, wanted: tuple[str, ...], take: str, all_like: bool, everything: bool, note: str, site_dir: str | None,
+    plan_only: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Decide conflicts of CLONE.  Nothing is changed on the server; the next `goldroot update run` uses the answers.
+
+    \b
+    Examples:
+      goldroot review resolve web1 /etc/ssh/sshd_config --take gold --note "new default is right"
+      goldroot review resolve web1 /etc/nginx/ --take clone
+      goldroot review resolve web1 /etc/motd --take ./motd
+    """
+    from goldroot.fleet import review as cases
+
+    if not wanted and not everything:
+        raise UsageError("nothing says which conflicts", todo="Name paths or keys, or give --all.")
+    site = open_site(site_dir)
+    found = cases.case(site, name)
+    conflicts = cases.chosen(found, wanted, all_like=all_like, everything=everything)
+    if not plan_only:
+        found = cases.resolve(site, found, conflicts, take, note=note)
+    _decided(found, conflicts, take, plan_only, as_json)
+
+
+def _decided(found: Case, conflicts: list[Waiting], take: str, plan_only: bool, as_json: bool) -> None:
+    from goldroot.tree import path_text
+
+    rows = [{"path": path_text(c.found.path), "axis": c.found.axis, "key": c.found.key, "take": take} for c in conflicts]
+
+    def say() -> None:
+        for row in rows:
+            print(f"{'would decide' if plan_only else 'decided'} {row['path']} [{row['axis']}]: {take}")
+        _say_next(found)
+
+    emit(as_json, {"clone": found.update.clone, "decided": rows, "open": len(found.open), "plan": plan_only}, say)
+
+
+@review.command()
+@click.argument("name", metavar="CLONE")
+@click.argument("wanted", metavar="PATH|KEY")
+@click.option("--note", default="", help="Why; it is kept with the decision.")
+@site_option
+@plan_option
+@json_option
+def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Decide one conflict by editing: $EDITOR opens the merged text, with markers where both sides changed.
+
+    \b
+    Example:
+      EDITOR=nano goldroot review edit web1 /etc/nginx/nginx.conf
+    """
+    from goldroot.fleet import review as cases
+
+    site = open_site(site_dir)
+    found = cases.case(site, name)
+    one = cases.by_path(found, wanted)
+    if plan_only:
+        cases.starting_text(site, found, one)
+    else:
+        found = cases.edit(site, found, one, note=note)
+    _decided(found, [one], "content", plan_only, as_json)

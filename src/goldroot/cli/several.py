@@ -1,0 +1,52 @@
+"""Commands that take several clones: the failure of one does not stop the others; the exit code is the worst one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from goldroot.errors import GoldrootError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Results(Generic[T]):
+    """What became of each clone, in the order of the command."""
+
+    done: dict[str, T]
+    failed: dict[str, GoldrootError]
+
+    def exit_code(self, findings: Callable[[T], int]) -> int:
+        """The worst of them; ``findings`` says the exit code of one that did not fail."""
+        return max([0, *map(findings, self.done.values()), *(error.exit_code for error in self.failed.values())])
+
+
+def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
+    """Do the work for every name, once each.  The error of a single name leaves as it is."""
+    wanted = list(dict.fromkeys(names))
+    if len(wanted) == 1:
+        return Results({wanted[0]: work(wanted[0])}, {})
+    results: Results[T] = Results({}, {})
+    for name in wanted:
+        try:
+            results.done[name] = work(name)
+        except GoldrootError as error:
+            results.failed[name] = error
+    return results
+
+
+def tell_failures(failed: dict[str, GoldrootError]) -> None:
+    """The errors, in words, on standard error."""
+    for name, error in failed.items():
+        print(f"goldroot: {name}: {error.brief}", file=sys.stderr)
+        for text in (error.meaning, error.todo):
+            if text:
+                print(f"  {text}", file=sys.stderr)
+
+
+def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
+    """The errors as JSON data."""
+    return [{"clone": name, **error.as_dict()} for name, error in failed.items()]

@@ -1,0 +1,404 @@
+"""``goldroot update``, ``goldroot rollback`` and ``goldroot fallback``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.progress import stages
+from goldroot.cli.several import each, failures_data, tell_failures
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS, UsageError
+
+if TYPE_CHECKING:
+    from goldroot.fleet.plan import UpdatePlan
+    from goldroot.fleet.rollback import RollbackPlan
+    from goldroot.fleet.update import Outcome
+    from goldroot.image.site import Site
+
+to_option = click.option("--to", type=int, metavar="N", help="The gold version to go to (default: the current one).")
+names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True)
+
+#: Outcome of an entry of the record -> what it means for the server.
+WORDS = {
+    "clone": "kept, as the server changed it",
+    "gold": "taken from the new gold",
+    "both": "changed alike on both sides",
+    "merged": "merged from both sides",
+    "conflict": "to be decided",
+    "dropped": "dropped (sockets)",
+}
+
+
+@click.group()
+def update() -> None:
+    """Move clones to another gold version: merge, review, checks, and one atomic switch.
+
+    \b
+    The usual way:
+      goldroot update plan web1
+      goldroot update run web1
+      goldroot review show web1      where it needs one
+      goldroot rollback web1         where it was a mistake
+    """
+
+
+@update.command()
+@names_argument
+@to_option
+@click.option("--all-paths", is_flag=True, help="Name every path, not only the conflicts and what was merged.")
+@site_option
+@json_option
+def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str | None, as_json: bool) -> int:
+    """Show what an update of each CLONE would do, and change nothing.  The clones may be running.
+
+    Exit code 1: there are conflicts that nobody has decided yet.
+
+    \b
+    Examples:
+      goldroot update plan web1 web2
+      goldroot update plan web1 --to 3 --all-paths
+    """
+    from goldroot.fleet.plan import plan_update
+
+    site = open_site(site_dir)
+    with stages(as_json) as stage:
+        results = each(names, lambda name: plan_update(site, name, to, stage=stage))
+
+    def say() -> None:
+        for found in results.done.values():
+            _say_plan(found, all_paths)
+        tell_failures(results.failed)
+
+    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    emit(as_json, data, say)
+    return results.exit_code(lambda found: EXIT_FINDINGS if found.conflicts else 0)
+
+
+def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
+    clone, counts = found.clone, found.record["counts"]
+    if clone.version == found.to:
+        print(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
+        return
+    print(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
+    print(f"  {counts.get('unchanged', 0):>8,}  unchanged")
+    for outcome, words in WORDS.items():
+        if counts.get(outcome):
+            print(f"  {counts[outcome]:>8,}  {words}")
+    for entry in found.record["entries"]:
+        if all_paths or entry["outcome"] == "merged":
+            print(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
+    for conflict in found.conflicts:
+        print(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
+    for note in found.record["notes"]:
+        if note["kind"] in ("rebuild-due", "migrate-due"):
+            print(f"  due       {note['path']}: {note['text']}")
+
+
+@update.command()
+@names_argument
+@to_option
+@site_option
+@plan_option
+@json_option
+def run(
+    names: tuple[str, ...], to: int | None, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Move each CLONE to a gold version, or go on with the update that was begun.
+
+    The merge goes to new disks; the live ones are only read, and become the fallback.  Where something must be decided,
+    the update waits as needs-review (exit code 1) while the server lives on.  A clone that may still be written is
+    merged but not switched: shut it down and give the same command again.
+
+    \b
+    Examples:
+      goldroot update run web1
+      goldroot update run web1 web2 web3 --to 4
+    """
+    from goldroot.fleet.update import engine_of, run_update
+
+    if plan_only:
+        context = click.get_current_context()
+        return int(context.invoke(plan, names=names, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
+    site = open_site(site_dir)
+    with stages(as_json) as stage, engine_of(site) as engine:
+        results = each(names, lambda name: run_update(site, engine, name, to, stage=stage))
+    data = {"clones": [done.as_dict() for done in results.done.values()], "failed": failures_data(results.failed)}
+
+    def say() -> None:
+        for done in results.done.values():
+            _say_outcome(site, done)
+        tell_failures(results.failed)
+        if len(results.done) + len(results.failed) > 1:
+            _summary([*((done.clone, done.outcome) for done in results.done.values()),
+                      *((name, error.kind) for name, error in results.failed.items())])  # fmt: skip
+
+    emit(as_json, data, say)
+    return results.exit_code(lambda done: EXIT_FINDINGS if done.outcome == "needs-review" else 0)
+
+
+def _say_outcome(site: Site, done: Outcome) -> None:
+    if done.outcome == "nothing-to-do":
+        print(f"{done.clone} is on gold {done.to_version} already.")
+    elif done.outcome == "done":
+        print(f"{done.clone}: switched from gold {done.from_version} to {done.to_version}. The old disks are kept for "
+              f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip
+    else:
+        print(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
+        print(f"  Look:    goldroot review show {done.clone}")
+        print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    if done.record:
+        print(f"  Record:  {done.record}")
+
+
+def _summary(rows: list[tuple[str, str]]) -> None:
+    print()
+    table(["clone", "outcome"], [list(row) for row in rows])
+
+
+@update.command("list")
+@click.argument("name", metavar="[CLONE]", required=False)
+@click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
+@site_option
+@json_option
+def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: bool) -> None:
+    """The updates and rollbacks that are in flight (with --all: that ever were).
+
+    \b
+    Example:
+      goldroot update list web1 --all
+    """
+    from goldroot.catalog import decisions, updates
+
+    with open_site(site_dir).catalog.read() as tx:
+        found = [one for one in updates.every(tx, name) if every or not one.ended]
+        left = {one.id: len(decisions.conflicts_of(tx, one.id, state="open")) for one in found if not one.ended}
+    data = [
+        {
+            "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
+            "state": one.state, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
+            "record": one.record,
+        }
+        for one in found
+    ]  # fmt: skip
+
+    def say() -> None:
+        rows = [
+            [str(d["id"]), str(d["clone"]), str(d["kind"]), f"{d['from']} -> {d['to']}", str(d["state"]),
+             str(d["open_conflicts"] or ""), str(d["changed_at"])]
+            for d in data
+        ]  # fmt: skip
+        table(["number", "clone", "kind", "gold", "state", "open", "since"], rows)
+
+    emit(as_json, data, say)
+
+
+@update.command()
+@names_argument
+@site_option
+@plan_option
+@json_option
+def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Give up the update or rollback of each CLONE that is in flight.  Its new disks go; the server stays as it is.
+
+    \b
+    Example:
+      goldroot update cancel web1
+    """
+    from goldroot.errors import NotFound
+    from goldroot.fleet.plan import waiting
+    from goldroot.fleet.update import cancel as give_up
+
+    site = open_site(site_dir)
+
+    def one(name: str) -> dict[str, Any]:
+        found = waiting(site, name) if plan_only else give_up(site, name)
+        if found is None:
+            raise NotFound(f"no update of {name} is in flight")
+        return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
+
+    results = each(names, one)
+
+    def say() -> None:
+        for row in results.done.values():
+            print(f"{'would cancel' if plan_only else 'cancelled'} {row['kind']} {row['id']} of {row['clone']}")
+        tell_failures(results.failed)
+
+    emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)
+    return results.exit_code(lambda _: 0)
+
+
+@click.command()
+@names_argument
+@click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")
+@click.option("--take-proposals", is_flag=True, help="With --carry: answer what is to be decided with what stands.")
+@site_option
+@plan_option
+@json_option
+def rollback(
+    names: tuple[str, ...], carry: bool, take_proposals: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Take each CLONE back to its fallback: disks and links to gold, in one step.
+
+    What was written since the switch is listed; the disks that hold it are set aside and kept.  With --carry, changes
+    of configuration and accounts since the switch are merged onto the fallback, so that a password changed yesterday
+    is not undone; a state unit (a database) changed since is asked about, and the fallback's is proposed.
+
+    \b
+    Examples:
+      goldroot rollback web1 --plan
+      goldroot rollback web1 --carry
+    """
+    from goldroot.fleet.rollback import rollback as go_back
+    from goldroot.fleet.update import engine_of
+
+    if take_proposals and not carry:
+        raise UsageError("--take-proposals is for --carry: without it nothing is to be decided")
+    site = open_site(site_dir)
+    if plan_only:
+        return _plan_rollback(site, names, as_json)
+    with stages(as_json) as stage, engine_of(site) as engine:
+        results = each(
+            names, lambda n: go_back(site, engine, n, carry=carry, take_proposals=take_proposals, stage=stage)
+        )
+    written = {done.clone: _written(site, done) for done in results.done.values()}
+    data = {
+        "clones": [{**done.as_dict(), "written_since": written[done.clone]} for done in results.done.values()],
+        "failed": failures_data(results.failed),
+    }
+
+    def say() -> None:
+        for done in results.done.values():
+            _say_rollback(done, written[done.clone], carry)
+        tell_failures(results.failed)
+
+    emit(as_json, data, say)
+    return results.exit_code(lambda done: EXIT_FINDINGS if done.outcome == "needs-review" else 0)
+
+
+def _written(site: Site, done: Outcome) -> list[str]:
+    from goldroot.fleet.rollback import read_written
+
+    return read_written(site, done.clone, done.update)
+
+
+def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
+    if done.outcome == "needs-review":
+        print(f"{done.clone}: {done.conflicts} to decide; nothing was switched.")
+        print(f"  Look:    goldroot review show {done.clone}")
+        print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold    (gold: the fallback's)")
+        print(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
+        return
+    print(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    _say_written(written, "carried where configuration allows" if carry else "set aside with them")
+
+
+def _say_written(written: list[str], words: str) -> None:
+    if written:
+        print(f"  Written since the switch, {words}: {len(written)} path{'s' if len(written) != 1 else ''}")
+    for path in written[:20]:
+        print(f"    {path}")
+    if len(written) > 20:
+        print(f"    ... and {len(written) - 20} more")
+
+
+def _plan_rollback(site: Site, names: tuple[str, ...], as_json: bool) -> int:
+    from goldroot.fleet.rollback import plan_rollback
+
+    results = each(names, lambda name: plan_rollback(site, name))
+
+    def say() -> None:
+        for found in results.done.values():
+            _say_rollback_plan(found)
+        tell_failures(results.failed)
+
+    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    emit(as_json, data, say)
+    return results.exit_code(lambda _: 0)
+
+
+def _say_rollback_plan(found: RollbackPlan) -> None:
+    clone, fallback = found.clone, found.fallback
+    print(f"{clone.name}: would go back from gold {clone.version} to {fallback.from_version}, in one step:")
+    for address, disk in fallback.disks.items():
+        print(f"  {address}  {disk}")
+    _say_written(list(found.written), "would be set aside (or carried, with --carry)")
+
+
+@click.group()
+def fallback() -> None:
+    """What is kept for the way back: the old disks of updates, and the disks that rollbacks set aside.
+
+    \b
+    Examples:
+      goldroot fallback list
+      goldroot fallback prune
+    """
+
+
+@fallback.command("list")
+@click.argument("name", metavar="[CLONE]", required=False)
+@site_option
+@json_option
+def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> None:
+    """The fallbacks and the disks set aside, with the date until which they are kept.
+
+    \b
+    Example:
+      goldroot fallback list web1
+    """
+    from goldroot.fleet import fallback as kept
+
+    data = [kept.as_dict(one) for one in kept.every(open_site(site_dir), name)]
+
+    def say() -> None:
+        rows = [
+            [str(d["id"]), d["clone"], str(d["version"]), d["state"], d["kept_until"] + (" (past)" if d["due"] else ""),
+             " ".join(map(str, d["disks"].values()))]
+            for d in data
+        ]  # fmt: skip
+        table(["number", "clone", "gold", "state", "until", "disks"], rows)
+
+    emit(as_json, data, say)
+
+
+@fallback.command("prune")
+@click.argument("names", metavar="[CLONE]...", nargs=-1)
+@click.option("--force", is_flag=True, help="Before their date, too; the clones must be named.")
+@site_option
+@plan_option
+@json_option
+def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Remove for good what is kept past its date.  There is no way back after it.
+
+    \b
+    Examples:
+      goldroot fallback prune --plan
+      goldroot fallback prune web1 --force
+    """
+    from goldroot.fleet import fallback as kept
+
+    site = open_site(site_dir)
+    if plan_only:
+        wanted = kept.plan_prune(site, names, force=force)
+        emit(as_json, {"plan": [kept.as_dict(one) for one in wanted]}, lambda: _say_pruned(wanted, "would remove"))
+        return 0
+    done = kept.prune(site, names, force=force)
+    failed = {one.fallback.clone: one.error for one in done if one.error is not None}
+    gone = [one.fallback for one in done if one.error is None]
+
+    def say() -> None:
+        _say_pruned(gone, "removed")
+        tell_failures(failed)
+
+    emit(as_json, {"pruned": [kept.as_dict(one) for one in gone], "failed": failures_data(failed)}, say)
+    return max([0, *(error.exit_code for error in failed.values())])
+
+
+def _say_pruned(wanted: list[Any], word: str) -> None:
+    for one in wanted:
+        print(f"{word} {one.state} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
+    if not wanted:
+        print("Nothing is past its date.")

@@ -1,0 +1,100 @@
+"""The drift report: what a server has changed against its own gold, by path and by class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot.catalog.clones import Clone
+from goldroot.fleet import files
+from goldroot.fleet.names import machine_of
+from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.task import active_clone, live_disks
+from goldroot.image.gold import Gold, open_version
+from goldroot.image.site import Site
+from goldroot.merge import Policy, make_record
+from goldroot.merge.redact import redact_diff
+from goldroot.tree import path_bytes
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The differences of a clone to its gold; ``entries`` are those of a merge record, state units as one each."""
+
+    clone: Clone
+    entries: list[dict[str, Any]]
+    gold: Gold
+    disks: dict[str, str]
+    policy: Policy
+
+    @property
+    def by_class(self) -> dict[str, int]:
+        """How many differences there are of each class of the policy."""
+        return dict(sorted(Counter(entry["rule"]["class"] for entry in self.entries).items()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "clone": self.clone.name, "image": self.clone.image, "version": self.clone.version,
+            "classes": self.by_class, "entries": self.entries,
+        }  # fmt: skip
+
+
+def drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage = silent) -> Drift:
+    """Compare a clone's own disks with its gold, owners as names.  It changes nothing.
+
+    :param below: only these paths and what is below them (absolute).
+    """
+    clone = active_clone(site, name)
+    gold = open_version(site, clone.image, clone.version)
+    policy = policy_of(site, clone.image)
+    disks = live_disks(site.host.get(machine_of(name)), gold.layout)
+    own = disk_side(site, gold.layout, disks, policy, live=True, keep=False, stage=stage)
+    base = gold_side(gold, disks)
+    # A merge in which gold did not move: what it finds is what the clone has changed.
+    record = make_record(plan_sides((base, base, own), policy))
+    entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], below)]
+    return Drift(clone, [_drifted(entry) for entry in entries], gold, disks, policy)
+
+
+def _wanted(path: str, below: list[str] | None) -> bool:
+    return not below or any(path == top or path.startswith(top.rstrip("/") + "/") for top in below)
+
+
+def _drifted(entry: dict[str, Any]) -> dict[str, Any]:
+    """Without gold's and the result's side, which say the same as base's and the clone's."""
+    kept = {key: value for key, value in entry.items() if key not in ("gold", "result", "outcome", "changed")}
+    return {**kept, "change": _change(entry)}
+
+
+def _change(entry: dict[str, Any]) -> str:
+    if entry["axis"] == "unit":
+        return "state"
+    base, clone = entry.get("base"), entry.get("clone")
+    if base is None or clone is None:
+        return "added" if base is None else "removed"
+    if base["kind"] != clone["kind"]:
+        return "type"
+    words = [axis for axis in ("hash", "target", "device") if base.get(axis) != clone.get(axis)]
+    words = ["content"] if words else []
+    words += [axis for axis in ("mode", "owner", "group", "xattrs", "flags") if base.get(axis) != clone.get(axis)]
+    return ", ".join(words) or entry["axis"]
+
+
+def patch(site: Site, found: Drift) -> dict[str, list[str]]:
+    """The lines to show for each entry that has content on both sides or one: redacted where it is secret."""
+    shown = {}
+    for entry in found.entries:
+        if entry["axis"] == "unit":
+            continue
+        place = path_bytes(entry["path"])
+        path = place.lstrip(b"/")
+        address = found.gold.layout.disk_of(path).address
+        if address not in found.disks:
+            continue
+        old = files.read(found.gold.path(address), path)
+        new = files.read(site.host.disk_path(found.disks[address]), path)
+        if lines := redact_diff(place, old, new, found.policy.match(place)):
+            shown[entry["path"]] = lines
+    return shown

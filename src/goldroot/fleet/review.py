@@ -1,0 +1,296 @@
+"""Review: conflicts shown with their three versions, and answered; an answer is remembered for every clone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot.catalog import decisions, updates
+from goldroot.catalog.decisions import Waiting
+from goldroot.catalog.updates import Update
+from goldroot.errors import BadInput, NotFound, Refused, UsageError
+from goldroot.fleet import files, work
+from goldroot.fleet.checks import MARKERS
+from goldroot.fleet.names import machine_of, person
+from goldroot.fleet.settle import is_live
+from goldroot.fleet.sides import policy_of
+from goldroot.image.gold import open_version
+from goldroot.image.site import Site
+from goldroot.merge import CONTENT
+from goldroot.merge.policy import Rule
+from goldroot.merge.redact import redact_diff
+from goldroot.merge.text import is_text, merge_text
+from goldroot.run import run
+from goldroot.tree import path_text
+
+SIDES = ("base", "gold", "clone")
+
+#: Axes on which content of one's own is an answer.
+WITH_CONTENT = ("content", "presence", "type")
+
+_KEY = re.compile(r"[0-9a-f]{6,64}")
+#: As long as the paths of a site can be: anything larger is no text that a person edits.
+LARGEST = 16 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """An update that waits, or one that has conflicts, with them."""
+
+    update: Update
+    waiting: list[Waiting]
+
+    @property
+    def open(self) -> list[Waiting]:
+        """Those that nobody has answered."""
+        return [one for one in self.waiting if one.state == "open"]
+
+    @property
+    def next_command(self) -> str:
+        """What goes on with it."""
+        if self.update.kind == "rollback":
+            return f"goldroot rollback {self.update.clone} --carry"
+        return f"goldroot update run {self.update.clone}"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A path's three versions: content, a link's target after ``-> ``, or ``None``."""
+
+    base: bytes | None
+    gold: bytes | None
+    clone: bytes | None
+    rule: Rule
+
+    def diffs(self, path: bytes) -> dict[str, list[str]]:
+        """What may be shown: base to gold, and base to clone."""
+        return {
+            "base->gold": redact_diff(path, self.base, self.gold, self.rule),
+            "base->clone": redact_diff(path, self.base, self.clone, self.rule),
+        }
+
+
+def cases(site: Site, name: str | None = None) -> list[Case]:
+    """The updates in flight that have met conflicts, by number."""
+    with site.catalog.read() as tx:
+        going = [one for one in updates.every(tx, name) if not one.ended]
+        found = [Case(one, decisions.conflicts_of(tx, one.id)) for one in going]
+    return [one for one in found if one.waiting]
+
+
+def case(site: Site, name: str) -> Case:
+    """The update of one clone that has conflicts.
+
+    :raises NotFound: there is none.
+    """
+    found = cases(site, name)
+    if not found or is_live(site, work.load(site, name, found[0].update.id)):
+        raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
+    return found[0]
+
+
+def chosen(found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False) -> list[Waiting]:
+    """The conflicts that are named by path (and all below a path that ends in a slash) or by the beginning of a key.
+
+    :param all_like: and all open ones with the same axis and kind as a named one.
+    :param everything: all open ones.
+    :raises NotFound: a name that names none.
+    """
+    if everything:
+        return found.open
+    named: dict[str, Waiting] = {}
+    for text in wanted:
+        hits = [one for one in found.waiting if _named(one, text)]
+        if not hits:
+            raise NotFound(
+                f"{text} is no conflict of {found.update.clone}",
+                todo=f"See: goldroot review show {found.update.clone}",
+            )
+        named |= {one.found.key: one for one in hits}
+    if all_like:
+        kinds = {(one.found.axis, one.found.kind) for one in named.values()}
+        named |= {one.found.key: one for one in found.open if (one.found.axis, one.found.kind) in kinds}
+    return list(named.values())
+
+
+def _named(one: Waiting, text: str) -> bool:
+    shown = path_text(one.found.path)
+    if text.startswith("/"):
+        return shown == text or (text.endswith("/") and shown.startswith(text))
+    return bool(_KEY.fullmatch(text)) and one.found.key.startswith(text)
+
+
+def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
+    """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
+    known = work.load(site, found.update.clone, found.update.id)
+    path = one.found.path.lstrip(b"/")
+    layout = open_version(site, found.update.image, found.update.to_version).layout
+    address = layout.disk_of(path).address
+    live = site.host.get(machine_of(found.update.clone)).disks
+    disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
+    base, gold, clone = (None if disk is None else files.read(site.host.disk_path(disk), path) for disk in disks)
+    return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
+
+
+def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
+    """A conflict as JSON data, with what may be shown of its versions.
+
+    Of an account's record only the field's name is said, and values where they are no secret.
+    """
+    conflict = one.found
+    data: dict[str, Any] = {
+        "path": path_text(conflict.path), "axis": conflict.axis, "kind": conflict.kind, "key": conflict.key,
+        "answers": _answers(one), "stands": conflict.stands, "detail": conflict.detail, "secret": conflict.secret,
+        "state": one.state,
+    }  # fmt: skip
+    record = work.read_record(site, found.update.clone, found.update.id)
+    entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
+    data |= {side: entry[side] for side in SIDES if side in entry}
+    account = _account(conflict.axis)
+    if conflict.axis in WITH_CONTENT or account:
+        diffs = versions_of(site, found, one).diffs(conflict.path)
+        data["diffs"] = {word: _of_account(lines, account) if account else lines for word, lines in diffs.items()}
+    return data
+
+
+def _account(axis: str) -> str:
+    """The record that a conflict of the account tables is about; "" for any other axis."""
+    return axis.split(":")[1] if axis.startswith("accounts:") else ""
+
+
+def _of_account(lines: list[str], account: str) -> list[str]:
+    """The lines that speak of one record."""
+    return [line for line in lines if line[1:].partition(":")[0] == account]
+
+
+def _answers(one: Waiting) -> list[str]:
+    own = ["FILE"] if one.found.axis in WITH_CONTENT else []
+    return [*one.found.answers, *own]
+
+
+def resolve(site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "") -> Case:
+    """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
+
+    :returns: the case as it is now.
+    :raises Refused: it is no answer to one of them; then none is answered.
+    """
+    content = None
+    if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
+        content = _own_content(take)
+        _check_takes_content(wanted, take)
+    with site.catalog.begin() as tx:
+        for one in wanted:
+            answer = CONTENT if content is not None else _answer(one, take)
+            decisions.decide(
+                tx, found.update.image, one.found.key, answer, content=content, who=person(), note=note
+            )
+    return case(site, found.update.clone)
+
+
+def _answer(one: Waiting, take: str) -> str:
+    if take in one.found.answers:
+        return take
+    if take == "proposal":
+        return one.found.stands
+    raise Refused(
+        f"{take!r} is no answer to {path_text(one.found.path)} ({one.found.axis})",
+        meaning="Nothing was decided.",
+        todo=f"Answers: {', '.join(_answers(one))}.",
+    )
+
+
+def _check_takes_content(wanted: Sequence[Waiting], take: str) -> None:
+    for one in wanted:
+        if one.found.axis not in WITH_CONTENT:
+            raise Refused(
+                f"{path_text(one.found.path)} ({one.found.axis}) takes no content, so {take!r} is no answer to it",
+                meaning="Nothing was decided.",
+                todo=f"Answers: {', '.join(one.found.answers)}.",
+            )
+
+
+def _own_content(file: str) -> bytes:
+    try:
+        with open(file, "rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{file!r} is neither an answer nor a file that can be read ({error.strerror})",
+            todo="Give clone, gold, proposal, another answer that `goldroot review show` names, or a file.",
+        ) from error
+    if len(content) > LARGEST:
+        raise BadInput(f"{file!r} is larger than {LARGEST >> 20} MiB", todo="Take it to the server afterwards.")
+    _check_markers(content, file)
+    return content
+
+
+def _check_markers(content: bytes, what: str) -> None:
+    if MARKERS.search(content):
+        raise BadInput(
+            f"{what} still holds conflict markers", meaning="Nothing was decided.", todo="Remove them and try again."
+        )
+
+
+def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
+    """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
+
+    :raises Refused: the conflict is not about the content of a text.
+    :raises BadInput: it was left as it was, or markers are left in it.
+    """
+    start = starting_text(site, found, one)
+    os.makedirs(site.path("work"), mode=0o700, exist_ok=True)
+    handle, place = tempfile.mkstemp(prefix="review-", suffix="-" + os.path.basename(os.fsdecode(one.found.path)),
+                                     dir=site.path("work"))  # fmt: skip
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(start)
+        run([*_editor(), place], capture=False, env=_terminal())
+        with open(place, "rb") as stream:
+            content = stream.read()
+        if content == start:
+            raise BadInput("the file was left as it was", meaning="Nothing was decided.", todo="Edit and save it.")
+        _check_markers(content, "the file")
+        with site.catalog.begin() as tx:
+            decisions.decide(
+                tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note
+            )
+    finally:
+        os.unlink(place)
+    return case(site, found.update.clone)
+
+
+def starting_text(site: Site, found: Case, one: Waiting) -> bytes:
+    """The text that a person begins with: merged as far as it goes, the rest between markers."""
+    three = versions_of(site, found, one)
+    sides = [side or b"" for side in (three.base, three.gold, three.clone)]
+    if one.found.axis not in WITH_CONTENT or not all(is_text(side) for side in sides):
+        raise Refused(
+            f"{path_text(one.found.path)} ({one.found.axis}) is no text that can be edited",
+            todo=f"Answers: {', '.join(_answers(one))}.",
+        )
+    return merge_text(*sides).merged
+
+
+def _editor() -> list[str]:
+    return shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+
+
+def _terminal() -> dict[str, str]:
+    kept = ("HOME", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "LANG", "LC_ALL", "XDG_RUNTIME_DIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def by_path(found: Case, text: str) -> Waiting:
+    """The one conflict that is named, for commands that take only one."""
+    hits = chosen(found, [text])
+    if len(hits) != 1:
+        keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
+        raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")
+    return hits[0]
+
+

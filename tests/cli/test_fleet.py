@@ -1,0 +1,144 @@
+"""The fleet's commands, as a person gives them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
+from goldroot.image.site import Site
+from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A site with web1 and web2 on gold 1."""
+    made = small_site(tmp_path)
+    monkeypatch.setenv("GOLDROOT_SITE", made.root)
+    assert guarded(cli, ["clone", "create", "web1", "web2", "--image", IMAGE]) == 0
+    yield made
+    made.close()
+    # The engine's library keeps the standard error of the test that loaded it.
+    logging.getLogger("dbos").handlers.clear()
+
+
+def said(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = guarded(cli, list(args))
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def data(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
+    return json.loads(said(capsys, *args, "--json")[1])
+
+
+def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    on_clone(fleet, "web1", {"etc/plain.conf": "mine\n", "srv/site": "x\n"})
+    code, out = said(capsys, "clone", "diff", "web1", "--exit-code", "--patch")
+    assert code == 1
+    assert "/etc/plain.conf" in out and "+mine" in out and "identity" in out
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    code, out = said(capsys, "update", "plan", "web1")
+    assert code == 1 and "/etc/plain.conf  [content]" in out
+    code, out = said(capsys, "update", "run", "web1")
+    assert code == 1 and "goldroot review show web1" in out
+    assert data(capsys, "update", "list")[0]["state"] == "needs-review"
+    assert said(capsys, "review", "list")[0] == 1
+    code, out = said(capsys, "review", "show", "web1")
+    assert code == 1 and "+gold" in out and "+mine" in out
+    code, out = said(capsys, "review", "resolve", "web1", "/etc/plain.conf", "--take", "gold", "--note", "right")
+    assert code == 0 and "goldroot update run web1" in out
+    code, out = said(capsys, "update", "run", "web1")
+    assert code == 0 and "goldroot rollback web1" in out
+    assert text(fleet, "web1", "etc/plain.conf") == "gold\n"
+    assert [row["version"] for row in data(capsys, "linked") if row["current"]] == [2]
+    code, out = said(capsys, "linked")
+    assert "clone web1" in out and "the fallback of web1" in out
+    code, out = said(capsys, "rollback", "web1", "--plan")
+    assert code == 0 and "from gold 2 to 1" in out
+    assert said(capsys, "rollback", "web1")[0] == 0
+    assert text(fleet, "web1", "etc/plain.conf") == "mine\n"
+    assert data(capsys, "fallback", "list")[0]["state"] == "set-aside"
+    assert said(capsys, "fallback", "prune", "web1", "--force")[0] == 0
+    assert data(capsys, "fallback", "list") == []
+
+
+def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    before, disks = dump(fleet, "web1"), fleet.host.disks()
+    for args in (
+        ["clone", "create", "web3", "--image", IMAGE, "--plan"],
+        ["clone", "delete", "web1", "--plan"],
+        ["update", "run", "web1", "--plan"],
+        ["update", "plan", "web1"],
+        ["fallback", "prune", "--plan"],
+    ):
+        assert said(capsys, *args)[0] == 0, args
+        assert json.loads(said(capsys, *args, "--json")[1]) is not None
+    assert (dump(fleet, "web1"), fleet.host.disks()) == (before, disks)
+    assert data(capsys, "update", "list", "--all") == []
+    assert [row["name"] for row in data(capsys, "clone", "list")] == ["web1", "web2"]
+
+
+def test_one_failure_does_not_stop_the_others(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    with fleet.host.running("WEB1"):
+        code, out = said(capsys, "update", "run", "web1", "nobody", "web2")
+    assert code == 3
+    assert "still-running" in out and "not-found" in out
+    assert text(fleet, "web2", "etc/plain.conf") == "gold\n"
+    assert text(fleet, "web1", "etc/plain.conf") == "plain\n"
+
+
+def test_errors_say_what_to_do(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    for args, words in (
+        (["clone", "create", "web1", "--image", IMAGE], "already"),
+        (["clone", "create", "Web_9", "--image", IMAGE], "cannot be a clone's name"),
+        (["clone", "create", "web9", "--image", "none"], "no image"),
+        (["clone", "create", "web9", "--image", IMAGE, "--gold", "7"], "no gold version 7"),
+        (["clone", "create", "web9", "--image", IMAGE, "--address", "nonsense"], "address"),
+        (["clone", "show", "nobody"], "no clone"),
+        (["update", "run", "web1", "--to", "9"], "no gold version 9"),
+        (["update", "cancel", "web1"], "in flight"),
+        (["rollback", "web1"], "no fallback"),
+        (["rollback", "web1", "--take-proposals"], "--carry"),
+        (["review", "show", "web1"], "waits for a review"),
+        (["fallback", "prune", "--force"], "names"),
+    ):
+        code, out = said(capsys, *args)
+        assert code in (2, 3), (args, out)
+        assert words in out, (args, out)
+        assert "Traceback" not in out and "this is a bug" not in out
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for group, names in {
+        "clone": ["create", "list", "show", "diff", "delete", "enter"], "linked": [""], "rollback": [""],
+        "update": ["plan", "run", "list", "cancel"], "fallback": ["list", "prune"],
+        "review": ["list", "show", "resolve", "edit"],
+    }.items():  # fmt: skip
+        for name in names:
+            code, out = said(capsys, *([group, name] if name else [group]), "--help")
+            assert code == 0 and "goldroot" in out.split("xample", 1)[-1], (group, name)
+
+
+def test_a_plan_imports_neither_the_workflow_engine_nor_migrations(fleet: Site) -> None:
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    script = (
+        "import sys; from goldroot.cli.failure import guarded; from goldroot.cli.main import cli;"
+        "code = guarded(cli, ['update', 'plan', 'web1']);"
+        "print(code, sorted({'dbos', 'alembic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "GOLDROOT_SITE": fleet.root},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0 []"
