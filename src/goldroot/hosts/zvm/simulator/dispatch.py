@@ -89,6 +89,8 @@ class Dispatcher:
                 answer = self._checked(api, self._call(head, cursor))
             except Malformed as error:
                 answer = Answer(*error.code)
+            except Exception as error:  # noqa: BLE001 - a client must get an answer, whatever is wrong here
+                answer = self._broken(api, error)
             data = reply(request_id, answer.rc, answer.rs, answer.data)
             if api != "Response_Recovery":
                 self.replies.keep(request_id, data)
@@ -151,6 +153,12 @@ class Dispatcher:
         entry = self.system.directory.get(call.target)
         if entry and "Lock" not in call.api and (fault := faults.strike(call.api, "stale-lock")):
             self.system.manager.locks.lock(entry.name, (fault.value or "MAINT").upper())
+
+    def _broken(self, api: str, error: Exception) -> Answer:
+        """The simulator failed: written down as a bug, and told as an internal error."""
+        log.error("the simulator failed in %s", api, exc_info=error)
+        self.bugs.append(f"{api}: {error!r}")
+        return Answer(*(codes.first_legal(api, (596, 1), (396, 1), (24, 419)) or UNKNOWN_FUNCTION))
 
     def _checked(self, api: str, answer: Answer) -> Answer:
         """The answer where it is legal; else it is written down as a bug, and the nearest legal one is given."""

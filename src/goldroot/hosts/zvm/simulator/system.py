@@ -69,6 +69,7 @@ class Stores:
     scsi: list[str] = field(default_factory=list)
     interfaces: dict[str, list[str]] = field(default_factory=dict)
     switches: dict[str, dict[str, str]] = field(default_factory=dict)
+    lans: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     lan_access: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
 
@@ -107,7 +108,7 @@ class System:
         self.manager = DirectoryManager(self.directory, self.dasd, self.cp, self.files)
         self.operations = Operations(self.options.delay, self.options.questions)
         self.faults = Faults(faults)
-        self.stores = Stores(lan_access={})
+        self.stores = Stores()
         self._make_files()
         self._log_on(active)
 

@@ -7,8 +7,9 @@ The keywords are those of :mod:`..keywords`.  One that there is not is 8/3002 wi
 from __future__ import annotations
 
 from ..answer import Answer, SmapiError
+from ..checks import address_taken
 from ..directory import Entry
-from ..dirmaint import AUTOMATIC, NewDisk, address_taken
+from ..dirmaint import AUTOMATIC, NewDisk
 from ..keywords import KEYWORDS, entry_items
 from ..rewrite import rewritten
 from ..statements import vdev

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..answer import Answer, SmapiError
+from ..checks import address_taken
 from ..cp import CpError, check_password
-from ..dirmaint import NewDisk, address_taken
+from ..dirmaint import NewDisk
 from ..links import MODES, RO, RW
 from ..statements import vdev
 from ..wire import array, asciiz, asciiz_list, int1, int8, raw

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..answer import Answer
+from ..checks import address_taken
 from ..cp import Device
-from ..dirmaint import address_taken
 from ..statements import Statement, vdev
 from ..wire import int1, string
 from .images import running
