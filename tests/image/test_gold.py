@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from goldroot.catalog import clones, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import BadSignature, NoFreeSlot, NotFound, NotTested, Refused
+from goldroot.errors import BadSignature, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import diff, every, open_version, publish, retire, verify
 from goldroot.image.maintain import test as run_tests
@@ -266,6 +267,29 @@ def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
         clones.create(tx, "lost", "small", 1, "read-only")
         clones.activate(tx, "lost")
     assert [note.kind for note in plan_publish(bare, "small").notes] == ["accounts-unread"]
+
+
+@pytest.mark.root
+def test_a_full_disk_publishes_nothing_and_the_next_run_does(bare: Site, tmp_path: Path) -> None:
+    publish(bare, "small", untested=True)
+    change(bare, "usr/large", "x" * 3_000_000)
+    place = tmp_path / "narrow"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], check=True)
+    try:
+        subprocess.run(["cp", "-a", bare.root, place / "site"], check=True)
+        (place / "ballast").write_bytes(bytes(3_000_000))
+        narrow = Site.open(str(place / "site"))
+        with pytest.raises(NoSpace, match="no space left"):
+            publish(narrow, "small", untested=True)
+        assert [version.number for version in every(narrow, "small") if version.state == "published"] == [1]
+        assert verify(narrow, "small", 1).whole
+        (place / "ballast").unlink()
+        assert publish(narrow, "small", untested=True).version.number == 2
+        assert verify(narrow, "small", 2).whole
+        narrow.close()
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def test_what_does_not_exist(bare: Site) -> None:

@@ -77,6 +77,7 @@ def test_hard_links_across_disks_are_separated_and_noted(site: Site, tmp_path: P
         ({"f": "x"}, "no etc/ and usr/"),
         ({"etc/f": "x", "usr/f": "x", "home": Link("/elsewhere")}, "/home is no directory"),
         ({"etc/f": "x", "usr/f": "x", "var": "file"}, "/var is no directory"),
+        ({"etc/f": "x", "usr": Link("/usr")}, "no usr/"),
     ],
 )
 def test_what_is_no_root_file_system(site: Site, tmp_path: Path, table: dict[str, Dir | str], said: str) -> None:

@@ -88,6 +88,13 @@ def test_what_a_command_says_and_how_it_ends(small: Site) -> None:
         run_in(binds, ["/bin/sh", "-c", "while :; do :; done"], timeout=0.5)
 
 
+def test_packages_start_no_daemons_and_leave_no_trace_of_that(small: Site) -> None:
+    script = "command -v invoke-rc.d; command -v deb-systemd-invoke; invoke-rc.d app start && test -r $APT_CONFIG && echo quiet"
+    said = sh(small, script).splitlines()
+    assert said == ["/run/goldroot/bin/invoke-rc.d", "/run/goldroot/bin/deb-systemd-invoke", "quiet"]
+    assert os.listdir(os.path.join(System(small, "small", MAINTENANCE).path("1B1"), "run")) == []
+
+
 def test_changes_are_against_the_current_gold(small: Site) -> None:
     assert changes(small, "small") == []
     publish(small, "small", untested=True)

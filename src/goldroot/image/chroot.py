@@ -21,12 +21,13 @@ from goldroot.run import Done, run
 
 #: What a command in a system sees: nothing of the caller's.
 ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": "/run/goldroot/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "USER": "root",
     "LOGNAME": "root",
     "SHELL": "/bin/sh",
     "container": "goldroot",
+    "APT_CONFIG": "/run/goldroot/apt.conf",
     "SYSTEMD_OFFLINE": "1",
     "DEBIAN_FRONTEND": "noninteractive",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.osrelease import os_facts
 from goldroot.image.site import Site, check_image_name
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image.systems import MAINTENANCE, System, said_once
 from goldroot.image.tarball import unpack
 from goldroot.tree import Entry, Manifest, Note, Progress, Squashed, build, path_text, rows_of, scan, tree_key
 from goldroot.tree.entry import DIRECTORY
@@ -71,11 +72,12 @@ def import_image(
         os.makedirs(site.image_path(image), mode=0o700, exist_ok=True)
         with open(site.image_path(image, "layout.toml"), "w", encoding="utf-8") as file:
             file.write(chosen.source)
-        if os.path.isdir(source):
-            _check_directory(source)
-            done = _fill(system, source, None, [], progress)
-        else:
-            done = _from_archive(system, source, progress)
+        with system.tidy():
+            if os.path.isdir(source):
+                _check_directory(source)
+                done = _fill(system, source, None, [], progress)
+            else:
+                done = _from_archive(system, source, progress)
         crash.point("import-before-catalog")
         root = system.path(chosen.disk_of(b"etc").address), system.path(chosen.disk_of(b"usr").address)
         facts = {**os_facts(*root), "architecture": platform.machine()}
@@ -117,7 +119,7 @@ def _fill(
         entries[address] = len(made.manifest)
         crash.point("import-disk-filled")
     system.put_in_place(disks)
-    return Imported(system.image, system.machine, system.layout.name, entries, tuple(notes))
+    return Imported(system.image, system.machine, system.layout.name, entries, said_once(notes))
 
 
 def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Manifest]:
@@ -130,10 +132,11 @@ def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Ma
     groups: dict[int, tuple[str, bytes]] = {}
     seen: set[bytes] = set()
     listed = {bind.path for bind in layout.binds()}
+    directories = {path for listed_path in listed for path in _above(listed_path)}
     for row in map(Entry._make, manifest.rows()):
-        if row.kind != DIRECTORY and row.path in listed:
+        if row.kind != DIRECTORY and row.path in directories:
             raise BadInput(
-                f"/{path_text(row.path)} is no directory, and the layout {layout.name} gives it to a disk",
+                f"/{path_text(row.path)} is no directory, and the layout {layout.name} gives it, or a path in it, to a disk",
                 todo="Make it a directory in the source, or use a layout of your own that leaves it where it is.",
             )
         places = layout.places(row.path) if row.kind == DIRECTORY else [layout.disk_of(row.path).address]
@@ -155,12 +158,17 @@ def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Ma
 def _missing(listed: Iterable[bytes], seen: set[bytes]) -> Iterator[Entry]:
     """Plain directories for the paths of the layout that the source does not have, and on the way to them."""
     for path in sorted(listed):
-        names = path.split(b"/") if path else []
-        for depth in range(1, len(names) + 1):
-            above = b"/".join(names[:depth])
+        for above in reversed(list(_above(path))):
             if above not in seen:
                 seen.add(above)
                 yield Entry(above, DIRECTORY, 0o755, 0, 0, 0, 0, b"", (), 0, 0, 0, 0, 0)
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    """The path and every directory above it, but the root."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
 
 
 def _ordered(rows: list[Entry]) -> list[Entry]:
@@ -178,7 +186,7 @@ def _given(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manif
 
 def _check_directory(source: str, shown: str | None = None) -> None:
     """:raises BadInput: no root file system."""
-    missing = [name for name in WANTED if not os.path.isdir(os.path.join(os.fsencode(source), name))]
+    missing = [name for name in WANTED if not _is_directory(os.path.join(os.fsencode(source), name))]
     if missing:
         names = " and ".join(path_text(name) + "/" for name in missing)
         raise BadInput(
@@ -186,6 +194,13 @@ def _check_directory(source: str, shown: str | None = None) -> None:
             meaning="Nothing was imported.",
             todo="Name the directory that becomes /, or a tar of it: tar -C ROOT --xattrs --numeric-owner -cf FILE .",
         )
+
+
+def _is_directory(path: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _refuse_existing(site: Site, image: str) -> None:

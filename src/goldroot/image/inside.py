@@ -33,6 +33,9 @@ PIVOT_ROOT = {
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 
+#: apt gives dpkg a PATH of its own.
+APT = 'DPkg::Path "/run/goldroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";\n'
+
 #: The exit status for "the system could not be mounted together"; ``env`` and shells use 125 so too.
 NOT_STARTED = 125
 
@@ -139,6 +142,20 @@ def name_service(root: int, text: str) -> None:
         write(handle, steps[-1], text)
 
 
+def quiet_services(root: int) -> None:
+    """Scripts of packages start no daemons here: the programs by which they would are found in ``run`` first, and do
+    nothing.  (A policy-rc.d would have to stand in the system itself.)"""
+    handle = place(root, "run")
+    if handle is None:
+        return
+    for name in ("goldroot", "goldroot/bin"):
+        os.mkdir(name, 0o755, dir_fd=handle)
+    write(handle, "goldroot/apt.conf", APT)
+    for name in ("invoke-rc.d", "deb-systemd-invoke"):
+        write(handle, f"goldroot/bin/{name}", "#!/bin/sh\nexit 0\n")
+        os.chmod(f"goldroot/bin/{name}", 0o755, dir_fd=handle)
+
+
 def write(directory: int, name: str, text: str) -> None:
     handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=directory)
     os.write(handle, text.encode("utf-8", "surrogateescape"))
@@ -159,6 +176,7 @@ def mount_all(plan: dict[str, Any]) -> str:
         bind(at(source), at(there), read_only=read_only)
     kernel_file_systems(root, plan)
     name_service(root, plan["resolv_conf"])
+    quiet_services(root)
     if root_read_only:
         flags = os.statvfs(top).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_RELATIME)
         mount("none", top, None, BIND | REMOUNT | RDONLY | flags)

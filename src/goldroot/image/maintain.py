@@ -10,10 +10,11 @@ from goldroot import crash
 from goldroot.catalog import images
 from goldroot.catalog.images import Form
 from goldroot.errors import NotFound, Refused
+from goldroot.image.below import open_below
 from goldroot.image.chroot import binds_of, run_in
 from goldroot.image.compare import REMOVED, Change, compare
 from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout
+from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once
 from goldroot.run import Done
 from goldroot.tree import BuildRow, Manifest, Note, Progress, build, path_text, rows_of, tree_key
 from goldroot.tree.entry import DIRECTORY
@@ -109,7 +110,8 @@ def test(site: Site, image: str, *, progress: Progress | None = None) -> TestRun
             images.touched(tx, image, TEST)
         # From here until the tests have ended nobody can say what on the test system is a fix.
         copy.forget(of="tested")
-        notes = _copy(source, copy, manifests, progress)
+        with copy.tidy():
+            notes = _copy(source, copy, manifests, progress)
         copy.remember(manifests, of="copied")
         forms = tuple(_test_form(site, copy, form) for form in ORDER)
         copy.remember(copy.scan(), of="tested")
@@ -132,7 +134,7 @@ def _copy(
         notes += made.notes
         crash.point("test-disk-copied")
     copy.put_in_place(disks)
-    return tuple(notes)
+    return said_once(notes)
 
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
@@ -183,7 +185,8 @@ def take_back(
             return TakenBack(image, found)
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
-        return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
+        with target.tidy():
+            return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
 
 
 def _taken(
@@ -242,7 +245,7 @@ def _rebuild(
         notes += made.notes
         crash.point("take-back-disk-built")
     target.put_in_place(disks)
-    return tuple(notes)
+    return said_once(notes)
 
 
 def mixed(ours: Manifest, theirs: Manifest, changed: Sequence[Change]) -> list[BuildRow]:
@@ -283,7 +286,9 @@ def existing(site: Site, image: str, role: Role) -> System:
 
 
 def _shell(system: System) -> str:
-    root = system.path(system.layout.disk_of(b"bin/bash").address)
-    usr = system.path(system.layout.disk_of(b"usr/bin/bash").address)
-    found = os.path.lexists(os.path.join(root, "bin/bash")) or os.path.lexists(os.path.join(usr, "usr/bin/bash"))
-    return "/bin/bash" if found else "/bin/sh"
+    for path in ("bin/bash", "usr/bin/bash"):
+        handle = open_below(system.path(system.layout.disk_of(path.encode()).address), path)
+        if handle is not None:
+            os.close(handle)
+            return "/bin/bash"
+    return "/bin/sh"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+
+from goldroot.image.below import read_below
 
 _SHOWN = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
 
@@ -15,9 +16,8 @@ def os_facts(*disks: str) -> dict[str, str]:
     """
     for disk in disks:
         for name in ("etc/os-release", "usr/lib/os-release"):
-            text = _text(os.path.join(disk, name))
-            if text:
-                return parse(text)
+            if text := read_below(disk, name):
+                return parse(text.decode("utf-8", "replace"))
     return {}
 
 
@@ -32,12 +32,3 @@ def parse(text: str) -> dict[str, str]:
             except ValueError:
                 continue
     return found
-
-
-def _text(path: str) -> str:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with os.fdopen(handle, "rb") as file:
-        return file.read(65536).decode("utf-8", "replace")

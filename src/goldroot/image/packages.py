@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goldroot.errors import ProgramFailed
+from goldroot.image.below import open_below, read_below
 from goldroot.image.layout import Layout
 from goldroot.run import run
 from goldroot.tree import Note
@@ -45,15 +46,21 @@ class Packages:
 def read_packages(layout: Layout, where: dict[str, str]) -> Packages:
     """The packages of a system whose disks are at ``where`` (address -> directory)."""
 
-    def place(path: str) -> str:
-        return os.path.join(where[layout.disk_of(os.fsencode(path)).address], path)
+    def disk(path: str) -> str:
+        return where[layout.disk_of(os.fsencode(path)).address]
 
-    if _regular(place(DPKG_STATUS)):
-        with open(place(DPKG_STATUS), encoding="utf-8", errors="replace") as file:
-            return Packages("dpkg", tuple(sorted(parse_dpkg(file.read()))))
+    status = read_below(disk(DPKG_STATUS), DPKG_STATUS)
+    if status is not None:
+        return Packages("dpkg", tuple(sorted(parse_dpkg(status.decode("utf-8", "replace")))))
     for path in RPM_PLACES:
-        if os.path.isdir(place(path)) and not os.path.islink(place(path)) and os.listdir(place(path)):
-            return _rpm(place(path), path)
+        handle = open_below(disk(path), path, directory=True)
+        if handle is None:
+            continue
+        try:
+            if os.listdir(handle):
+                return _rpm(handle, path)
+        finally:
+            os.close(handle)
     return Packages("none", ())
 
 
@@ -69,12 +76,13 @@ def parse_dpkg(status: str) -> Iterator[Package]:
             yield Package(fields["package"], fields.get("version", ""), fields.get("architecture", ""))
 
 
-def _rpm(directory: str, path: str) -> Packages:
+def _rpm(directory: int, path: str) -> Packages:
     """From the SQLite database itself, else with the ``rpm`` program; on a copy, since opening one writes to it."""
     with tempfile.TemporaryDirectory(prefix="goldroot-rpm-") as copy:
         for name in os.listdir(directory):
-            if _regular(os.path.join(directory, name)):
-                shutil.copyfile(os.path.join(directory, name), os.path.join(copy, name), follow_symlinks=False)
+            if (content := read_below(f"/proc/self/fd/{directory}", name)) is not None:
+                with open(os.path.join(copy, name), "wb") as file:
+                    file.write(content)
         try:
             if os.path.exists(os.path.join(copy, "rpmdb.sqlite")):
                 return Packages("rpm", tuple(sorted(_rpm_sqlite(os.path.join(copy, "rpmdb.sqlite")))))
@@ -116,10 +124,6 @@ def _rpm_program(directory: str) -> Iterator[Package]:
     query = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
     for line in run(["rpm", "--dbpath", directory, "-qa", "--qf", query]).text().splitlines():
         yield Package(*line.split("\t"))
-
-
-def _regular(path: str) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path)
 
 
 @dataclass(frozen=True, slots=True)

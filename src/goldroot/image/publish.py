@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +21,13 @@ from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
 from goldroot.catalog.store import now
-from goldroot.errors import NoFreeSlot, NotTested, Refused
+from goldroot.errors import GoldrootError, NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Attached, Machine
 from goldroot.image.maintain import existing
 from goldroot.image.packages import Packages, read_packages
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, System, fingerprint
+from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.image.version import (
     RECORD,
     SCHEMA,
@@ -111,9 +112,10 @@ def publish(
         version = _begin(site, plan, note)
         assert version.slot_name is not None
         crash.point("publish-begun")
-        manifests, notes = _build(system, plan, version, progress)
-        record = _record(system, plan, version, manifests)
-        signature = _write_beside(site, version, manifests, plan, record)
+        with _tidy(site, version):
+            manifests, notes = _build(system, plan, version, progress)
+            record = _record(system, plan, version, manifests)
+            signature = _write_beside(site, version, manifests, plan, record)
         crash.point("publish-recorded")
         _attach(system, version, list(manifests))
         crash.point("publish-before-visible")
@@ -204,6 +206,17 @@ def _clear(site: Site, version: GoldVersion) -> None:
     shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
 
 
+@contextmanager
+def _tidy(site: Site, version: GoldVersion) -> Iterator[None]:
+    """When the block fails, what it wrote goes at once: a full file system must not stay full."""
+    try:
+        yield
+    except BaseException:
+        with suppress(GoldrootError, OSError):
+            _clear(site, version)
+        raise
+
+
 def _disk(version: GoldVersion, address: str) -> str:
     return f"{version.image}.gold.{version.number}.{address}"
 
@@ -219,7 +232,7 @@ def _build(
         made[address] = built.manifest
         notes += built.notes
         crash.point("publish-disk-built")
-    return made, tuple(notes)
+    return made, said_once(notes)
 
 
 def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping[str, Manifest]) -> dict[str, Any]:

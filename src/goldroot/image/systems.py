@@ -17,23 +17,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from goldroot import crash
-from goldroot.errors import NotFound
+from goldroot.errors import GoldrootError, NotFound
 from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.tree import Entry, Manifest, Progress, scan
+from goldroot.tree import Entry, Manifest, Note, Progress, scan
 
 Role = Literal["maintenance", "test"]
 MAINTENANCE: Role = "maintenance"
 TEST: Role = "test"
+
+_NOT_KEPT = "owner-not-kept"
 
 _MACHINES: Mapping[Role, str] = {MAINTENANCE: "RWMNT", TEST: "RWTST"}
 _DISKS: Mapping[Role, str] = {MAINTENANCE: "mnt", TEST: "tst"}
@@ -114,6 +116,16 @@ class System:
             crash.point("system-disk-created")
         return made
 
+    @contextmanager
+    def tidy(self) -> Iterator[None]:
+        """When the block fails, the disks that it made go at once: a full file system must not stay full."""
+        try:
+            yield
+        except BaseException:
+            with suppress(GoldrootError, OSError):
+                self.sweep()
+            raise
+
     def put_in_place(self, disks: Mapping[str, str]) -> None:
         """The machine stands on these disks from now on (others stay as they are); the ones before are removed."""
         host = self.site.host
@@ -160,6 +172,17 @@ def fingerprint(layout: Layout, manifests: Mapping[str, Manifest]) -> str:
     for address, manifest in sorted(manifests.items()):
         digest.update(f"{address} {manifest.digest()}\n".encode())
     return digest.hexdigest()
+
+
+def said_once(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Notes of several disks, with one word for all about owners that could not be kept."""
+    every = list(notes)
+    count = sum(int(str(note.data.get("count", 1))) for note in every if note.kind == _NOT_KEPT)
+    kept = [note for note in every if note.kind != _NOT_KEPT]
+    if count:
+        text = f"{count} paths belong to the caller, as giving them away needs root; their owners are recorded"
+        kept.append(Note(_NOT_KEPT, b"", text, {"count": count}))
+    return tuple(kept)
 
 
 def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest:

@@ -1,0 +1,116 @@
+"""Package lists from a system's own database, and that no link in it leads elsewhere."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from pathlib import Path
+
+import pytest
+
+from goldroot.image import layout
+from goldroot.image.below import open_below, read_below
+from goldroot.image.osrelease import os_facts, parse
+from goldroot.image.packages import Package, compare_packages, parse_dpkg, parse_rpm_header, read_packages
+from support.trees import File, Link, Table, make_tree
+
+PAPER = layout.load("readonly-root")
+
+
+def rpm_header(name: str, version: str, release: str, arch: str, epoch: int | None = None) -> bytes:
+    """A header by rpm's format description: counts, index (tag, type, offset, count), store."""
+    store, index = b"", []
+    if epoch is not None:
+        index.append((1003, 4, 0, 1))
+        store += struct.pack(">I", epoch)
+    for tag, text in ((1000, name), (1001, version), (1002, release), (1022, arch)):
+        index.append((tag, 6, len(store), 1))
+        store += text.encode() + b"\0"
+    entries = b"".join(struct.pack(">IIiI", *entry) for entry in index)
+    return struct.pack(">II", len(index), len(store)) + entries + store
+
+
+def rpm_database(file: Path, *headers: bytes) -> None:
+    file.parent.mkdir(parents=True)
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+        connection.executemany("INSERT INTO Packages (blob) VALUES (?)", [(header,) for header in headers])
+    connection.close()
+
+
+def system(tmp_path: Path, table: Table) -> dict[str, str]:
+    """All disks of the paper's layout in one directory: each looks only for its own paths."""
+    root = str(make_tree(tmp_path / "root", {"usr/lib/x": "", "var/lib/x": "", **table}))
+    return {disk.address: root for disk in PAPER.disks}
+
+
+def test_dpkg() -> None:
+    status = (
+        "Package: b\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2:1.0-3\n"
+        "Description: words\n Package: not-this\n\n"
+        "Package: a\nStatus: hold ok installed\nVersion: 1\n\n"
+        "Package: going\nStatus: install ok half-configured\nVersion: 1\n\n"
+        "nonsense without a colon\n\n\n"
+    )
+    assert sorted(parse_dpkg(status)) == [Package("a", "1", ""), Package("b", "2:1.0-3", "amd64")]
+
+
+def test_rpm_headers() -> None:
+    assert parse_rpm_header(rpm_header("a", "1", "2", "s390x")) == Package("a", "1-2", "s390x")
+    assert parse_rpm_header(rpm_header("a", "1", "2", "noarch", 3)) == Package("a", "3:1-2", "noarch")
+
+
+@pytest.mark.parametrize("place", ["usr/lib/sysimage/rpm", "var/lib/rpm"])
+def test_an_rpm_database_is_read_without_being_touched(tmp_path: Path, place: str) -> None:
+    where = system(tmp_path, {})
+    file = tmp_path / "root" / place / "rpmdb.sqlite"
+    rpm_database(file, rpm_header("b", "2", "1", "x86_64"), rpm_header("a", "1", "1", "noarch"))
+    before = file.read_bytes(), file.stat().st_mtime_ns
+    found = read_packages(PAPER, where)
+    assert (found.kind, [package.name for package in found.installed], found.notes) == ("rpm", ["a", "b"], ())
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", rpm_header("a", "1", "1", "x")[:20]])
+def test_an_unreadable_rpm_database_is_noted(tmp_path: Path, content: bytes) -> None:
+    found = read_packages(PAPER, system(tmp_path, {"var/lib/rpm/rpmdb.sqlite": content}))
+    assert (found.installed, [note.kind for note in found.notes]) == ((), ["packages-unknown"])
+
+
+def test_a_damaged_rpm_header_is_noted(tmp_path: Path) -> None:
+    where = system(tmp_path, {})
+    rpm_database(tmp_path / "root/var/lib/rpm/rpmdb.sqlite", rpm_header("a", "1", "1", "x")[:20])
+    assert [note.kind for note in read_packages(PAPER, where).notes] == ["packages-unknown"]
+
+
+def test_no_database(tmp_path: Path) -> None:
+    assert read_packages(PAPER, system(tmp_path, {})).kind == "none"
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    make_tree(tmp_path / "host", {"dpkg/status": "Package: host\nStatus: install ok installed\nVersion: 1\n"})
+    outside = str(tmp_path / "host")
+    assert read_packages(PAPER, system(tmp_path, {"var/lib/dpkg": Link(outside + "/dpkg")})).kind == "none"
+    root = str(make_tree(tmp_path / "other", {"etc/f": File("x"), "etc/l": Link("f"), "d": Link("etc"), "p/q": "x"}))
+    assert read_below(root, "etc/f") == b"x"
+    for path in ("etc/l", "d/f", "etc", "none", "etc/f/g"):
+        assert read_below(root, path) is None, path
+    assert open_below(root, "d", directory=True) is None
+
+
+def test_what_changed() -> None:
+    old = (Package("a", "1", "amd64"), Package("b", "1", "amd64"), Package("c", "1", "i386"))
+    new = (Package("a", "1", "amd64"), Package("b", "2", "amd64"), Package("d", "1", "all"))
+    found = [(change.name, change.old, change.new) for change in compare_packages(old, new)]
+    assert found == [("b", "1", "2"), ("c", "1", ""), ("d", "", "1")]
+
+
+def test_os_release(tmp_path: Path) -> None:
+    assert parse("ID=a\nVERSION_ID='1.2'\n# x\nPRETTY_NAME=\"A B\"\nBROKEN\nID_LIKE=z\n") == {
+        "id": "a",
+        "version_id": "1.2",
+        "pretty_name": "A B",
+    }
+    assert parse('PRETTY_NAME="open\n') == {}
+    root = make_tree(tmp_path / "r", {"usr/lib/os-release": "ID=inside\n", "etc/os-release": Link("/etc/os-release")})
+    assert os_facts(str(root)) == {"id": "inside"}
