@@ -13,7 +13,7 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import fallbacks, updates
+from goldroot.catalog import fallbacks, images, updates
 from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import signatures, work
@@ -121,6 +121,7 @@ def create(
 def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind) -> Gold:
     """The version to make it from; what was begun and cut off stays on its version."""
     with site.catalog.read() as tx:
+        images.get(tx, image)
         begun = catalog_clones.find(tx, name)
     if begun is not None and begun.state == "creating":
         if begun.image != image or begun.kind != kind or number not in (None, begun.version):

@@ -157,15 +157,18 @@ def build_disks(task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, 
 
 
 def _build(plan: Plan, one: PartPlan, out: str, progress: object, *, live: bool) -> Built:
-    rows = build_rows(plan, one)
     sources = [tree.root for tree in one.part.trees]
-    return build(_unchecked(rows) if live else rows, sources, out, progress=progress)  # type: ignore[arg-type]
+    return build(_checked(build_rows(plan, one), live=live), sources, out, progress=progress)  # type: ignore[arg-type]
 
 
-def _unchecked(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
-    """A running server's log has grown since the scan: that is no reason to give up, for the switch merges it again."""
+def _checked(rows: Iterator[BuildRow], *, live: bool) -> Iterator[BuildRow]:
+    """Rows that insist on the scanned inode only where a change since the scan would be a loss: of a stopped clone.
+
+    A running server's log has grown since the scan: the switch merges it again.  Gold does not change; but a site that
+    was restored from a backup has it at other inodes than its manifests say.
+    """
     for row in rows:
-        yield row._replace(inode=0, ctime=0) if row.source == CLONE_SIDE else row
+        yield row if row.source == CLONE_SIDE and not live else row._replace(inode=0, ctime=0)
 
 
 def _open_conflicts(task: Task) -> int:
