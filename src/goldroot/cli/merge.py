@@ -91,17 +91,26 @@ def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str 
         for entry in record["entries"]:
             click.echo(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
     tell_conflicts(record["conflicts"])
-    shown = [note for note in record["notes"] if note["kind"] != "path"]
-    if shown:
-        click.echo(f"{len(shown)} note{'s' if len(shown) != 1 else ''}:")
-    for note in shown[:20]:
-        click.echo(f"  {note['path'] or '-'}: {note['text']}")
-    if len(shown) > 20:
-        click.echo(f"  ... and {len(shown) - 20} more; the record has them all.")
+    tell_notes([note for note in record["notes"] if note["kind"] != "path"])
     if report:
         click.echo(f"The record is in {report}.")
-    elif record["conflicts"] or shown:
-        click.echo("Use --report FILE to keep the record.")
+    else:
+        click.echo("Use --report FILE to keep the record, --plan to see every path.")
+
+
+def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
+    """Notes by their kind, the first few of each."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for note in notes:
+        kinds.setdefault(note["kind"], []).append(note)
+    if kinds:
+        click.echo(f"{len(notes)} note{'s' if len(notes) != 1 else ''}:")
+    for kind, some in kinds.items():
+        click.echo(f"  {kind} ({len(some)})")
+        for note in some[:most]:
+            click.echo(f"      {note['path'] + ': ' if note['path'] else ''}{note['text']}")
+        if len(some) > most:
+            click.echo(f"      ... and {len(some) - most} more")
 
 
 def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
