@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goldroot.errors import MissingProgram
 from goldroot.hosts.zvm.simulator import Simulator
 from goldroot.hosts.zvm.simulator.codes import legal
 from goldroot.hosts.zvm.simulator.dispatch import Dispatcher
+from goldroot.hosts.zvm.simulator.request import Head
 from goldroot.hosts.zvm.simulator.system import System
 
 
@@ -138,6 +140,24 @@ def test_a_certificate_is_verified_by_its_own_file_only():
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_without_openssl_the_error_names_the_way_out(monkeypatch):
+    def gone(program: str) -> str:
+        raise MissingProgram(f"the program {program!r} is not installed")
+
+    monkeypatch.setattr("goldroot.hosts.zvm.simulator.tls.find", gone)
+    with pytest.raises(MissingProgram) as refused:
+        Simulator(tls=True).start()
+    assert "--certificate" in refused.value.todo
+
+
+def test_no_password_is_in_what_objects_show_of_themselves():
+    system = System("USER ONE S3CRET 1G\n MDISK 100 3390 1 10 VOL001 MR RDPASS WRPASS MUPASS\n", active=["ONE"])
+    head = Head("Image_Query_DM", "ADMIN", "S3CRET")
+    entry = system.directory.get("ONE")
+    shown = repr([head, entry, entry.statements, list(system.cp.links), system.query_virtual("ONE")])
+    assert not any(secret in shown for secret in ("S3CRET", "RDPASS", "WRPASS", "MUPASS"))
 
 
 def test_stopping_ends_connections_that_wait(part):

@@ -15,7 +15,7 @@ from goldroot.hosts.zvm.simulator.calls import APIS
 from goldroot.hosts.zvm.simulator.codes import legal, table
 from goldroot.hosts.zvm.simulator.dispatch import Dispatcher
 from goldroot.hosts.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from goldroot.hosts.zvm.simulator.system import System
+from goldroot.hosts.zvm.simulator.system import Dump, System
 
 # s string, z text with a zero byte, i int4, b byte, q int8, fN N bytes; A(x) counted array of x, S(x) counted
 # structure, *x repeated to the end, - nothing.
@@ -154,6 +154,8 @@ BEFORE = {
     "Virtual_Network_Vswitch_Query_Stats": ["switch"],
     "Virtual_Network_Vswitch_Set": ["switch"],
     "Virtual_Network_Vswitch_Set_Extended": ["Virtual_Network_Vswitch_Create_Extended.1"],
+    "Delete_ABEND_Dump": ["dump"],
+    "Process_ABEND_Dump": ["dump"],
     "Query_ABEND_Dump": ["dump"],
     "System_RDR_File_Query": ["reader"],
     "System_SCSI_Disk_Delete": ["scsi"],
@@ -164,10 +166,7 @@ BEFORE = {
 
 #: Captured calls that the simulator does not have, and why.
 NOT_SPOKEN = {
-    "Delete_ABEND_Dump": "dumps", "Process_ABEND_Dump": "dumps",
     "Event_Subscribe": "a connection that stays open", "Event_Unsubscribe": "belongs to Event_Subscribe",
-    "Page_or_Spool_Volume_Add": "system configuration files",
-    "System_Disk_IO_Query": "performance counters",
     "VMRELOCATE": "a cluster", "VMRELOCATE_Modify": "a cluster",
     "Virtual_Network_VLAN_Query_Stats": "traffic counters", "Virtual_Network_Vswitch_Query": "traffic and ports",
     "Virtual_Network_Vswitch_Query_Extended": "traffic and ports",
@@ -278,7 +277,9 @@ def body(text: str) -> bytes:
 STEPS = {
     "lock": lambda system: system.manager.locks.lock("GT@PONG", "MAINT"),
     "switch": lambda system: system.stores.switches.update({"GT@VSW1": {}}),
-    "dump": lambda system: system.stores.dumps.append(("0119", "2019-04-14", "SNP001")),
+    "dump": lambda system: system.stores.dumps.extend(
+        [Dump(1, "0119", "2019-04-14", "SNP001"), Dump(2, "0148", "2019-04-14", "")]
+    ),
     "reader": lambda system: system.stores.texts.update({"reader MAINT": ["a line"]}),
     "scsi": lambda system: system.stores.scsi.extend(["6000", "6001", "7000"]),
     "Image_Disk_Delete.777": lambda system: system.cp.detach("GT@PONG", "777"),

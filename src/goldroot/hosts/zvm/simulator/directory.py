@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.errors import BadInput
@@ -27,7 +27,7 @@ class Entry:
 
     kind: str
     name: str
-    records: tuple[str, ...] = ()
+    records: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def statements(self) -> list[Statement]:

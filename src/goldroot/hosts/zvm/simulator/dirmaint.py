@@ -7,7 +7,7 @@ What a change would do is checked, and the room for it reserved, when it is aske
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .answer import SmapiError
 from .checks import BAD_STATEMENT, address_taken, checked, matches
@@ -45,7 +45,7 @@ class NewDisk:
     area: str
     size: int
     mode: str
-    passwords: tuple[str, ...] = ()
+    passwords: tuple[str, ...] = field(default=(), repr=False)
 
 
 class DirectoryManager:

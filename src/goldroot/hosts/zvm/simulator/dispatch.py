@@ -157,7 +157,7 @@ class Dispatcher:
     def _broken(self, api: str, error: Exception) -> Answer:
         """The simulator failed: written down as a bug, and told as an internal error."""
         log.error("the simulator failed in %s", api, exc_info=error)
-        self.bugs.append(f"{api}: {error!r}")
+        self.bugs.append(f"{api}: {type(error).__name__}")
         return Answer(*(codes.first_legal(api, (596, 1), (396, 1), (24, 419)) or UNKNOWN_FUNCTION))
 
     def _checked(self, api: str, answer: Answer) -> Answer:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -56,7 +56,7 @@ class Head:
 
     api: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 def syntax_error(parameter: int, rule: int) -> SmapiError:
@@ -101,10 +101,10 @@ def parameters_of(cursor: Cursor, fields: tuple[Field, ...]) -> dict[str, Any]:
     :raises SmapiError: 24: a parameter is too long, too short, or not hexadecimal.
     """
     values = {}
-    for number, field in enumerate(fields, COMMON + 1):
-        values[field.name] = READERS[field.kind](cursor)
-        if field.kind == "/":
-            check_string(values[field.name], field, number)
+    for number, one in enumerate(fields, COMMON + 1):
+        values[one.name] = READERS[one.kind](cursor)
+        if one.kind == "/":
+            check_string(values[one.name], one, number)
     if cursor.left:
         raise Malformed(WRONG_TOTAL_LENGTH)
     return values

@@ -92,7 +92,15 @@ class Simulator:
 
     def start(self) -> Simulator:
         """Listen.  :raises Failed: the address cannot be had."""
-        context = self._context()
+        try:
+            self._start(self._context())
+        except BaseException:
+            self._stack.close()
+            self.system.close()
+            raise
+        return self
+
+    def _start(self, context: ssl.SSLContext | None) -> None:
         self._thread = threading.Thread(target=self._run, args=(context,), name="zvm-simulator", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -102,7 +110,6 @@ class Simulator:
                 f"the simulator cannot listen at {self.host}:{self.port}: {self._failure}",
                 todo="Choose another --port, or 0 for any that is free.",
             ) from self._failure
-        return self
 
     def stop(self) -> None:
         """End all connections, and wait for the thread."""

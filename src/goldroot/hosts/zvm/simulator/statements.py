@@ -8,7 +8,7 @@ for the statements, VM/370's directory for the one-letter abbreviations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Significant columns of a record; what stands behind them (sequence numbers) is not part of the statement.
 COLUMNS = 72
@@ -66,9 +66,9 @@ class Statement:
     """A statement: full keyword, operands in upper case, and the place of its first record in the entry."""
 
     keyword: str
-    operands: tuple[str, ...]
+    operands: tuple[str, ...] = field(repr=False)
     index: int
-    text: str
+    text: str = field(repr=False)
 
     def operand(self, number: int, default: str = "") -> str:
         """Operand ``number``, counted from 0."""

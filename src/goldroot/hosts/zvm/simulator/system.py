@@ -51,6 +51,16 @@ class Options:
     shutdown: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump of the system: place 1 is the reader, 2 the disk."""
+
+    place: int
+    number: str
+    date: str
+    name: str
+
+
 @dataclass
 class Stores:
     """What the calls keep that have no other effect here."""
@@ -65,7 +75,7 @@ class Stores:
     segment_users: set[tuple[str, str]] = field(default_factory=set)
     texts: dict[str, list[str]] = field(default_factory=dict)
     real_devices: dict[str, str] = field(default_factory=dict)
-    dumps: list[tuple[str, str, str]] = field(default_factory=list)
+    dumps: list[Dump] = field(default_factory=list)
     scsi: list[str] = field(default_factory=list)
     interfaces: dict[str, list[str]] = field(default_factory=dict)
     switches: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -109,8 +119,12 @@ class System:
         self.operations = Operations(self.options.delay, self.options.questions)
         self.faults = Faults(faults)
         self.stores = Stores()
-        self._make_files()
-        self._log_on(active)
+        try:
+            self._make_files()
+            self._log_on(active)
+        except BaseException:
+            self.close()
+            raise
 
     def _make_files(self) -> None:
         for placed in placed_in(self.directory) if self.files else ():

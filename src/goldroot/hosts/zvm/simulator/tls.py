@@ -6,8 +6,8 @@ import os
 import ssl
 from dataclasses import dataclass
 
-from goldroot.errors import BadInput
-from goldroot.run import run
+from goldroot.errors import BadInput, MissingProgram
+from goldroot.run import find, run
 
 #: Days that a certificate made here is good for.
 DAYS = 30
@@ -29,6 +29,14 @@ def self_signed(directory: str, host: str) -> Certificate:
     """
     made = Certificate(os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem"))
     kind = "IP" if host.replace(".", "").isdigit() or ":" in host else "DNS"
+    try:
+        find("openssl")
+    except MissingProgram as error:
+        raise MissingProgram(
+            error.brief,
+            meaning="The simulator needs it to make a certificate for TLS; it did not start.",
+            todo="Install openssl, or give a certificate of your own with --certificate and --key.",
+        ) from error
     run(
         [
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ..answer import Answer
+from ..system import Dump
 from ..wire import array, asciiz_list, int1, raw
 from .registry import Call, api, ok
 
@@ -153,12 +154,54 @@ def relocation_status(call: Call) -> Answer:
     return Answer(4, 3001)
 
 
+@api("SSI_Query", "params*")
+def cluster(call: Call) -> Answer:
+    """One system, no cluster."""
+    return Answer(4, 3008)
+
+
+@api("System_Disk_IO_Query", "params+")
+def disk_io(call: Call) -> Answer:
+    """Nothing counts input and output here: the segment with the numbers is empty of them (captured)."""
+    call.params(required=["rdev"])
+    raise call.refuse((8, 3017))
+
+
+# --- dumps ---
+
+#: Where a dump is.
+IN_READER, ON_DISK = 1, 2
+
+
 @api("Query_ABEND_Dump", "params*")
 def dumps(call: Call) -> Answer:
-    """Where a dump is (1 in the reader, 2 on disk), its number, date and name."""
+    """Where a dump is, its number, date and name."""
     where = call.params(["location"]).get("location", "ALL").upper()
     call.must(where in ("ALL", "RDR", "DISK"), (8, 3003))
-    found = call.system.stores.dumps
+    places = {"RDR": (IN_READER,), "DISK": (ON_DISK,)}.get(where, (IN_READER, ON_DISK))
+    found = [one for one in call.system.stores.dumps if one.place in places]
     if not found:
         return Answer(0, 28)
-    return ok(b"".join(int1(1) + raw(f"{number:<8}{date:<10}{name:<8}") for number, date, name in found))
+    return ok(b"".join(int1(one.place) + raw(f"{one.number:<8}{one.date:<10}{one.name:<8}") for one in found))
+
+
+def dump(call: Call, number: str, place: int) -> Dump:
+    """The dump of a number; 8/3003 where there is none."""
+    found = [one for one in call.system.stores.dumps if one.number == number.upper() and one.place == place]
+    call.must(bool(found), (8, 3003))
+    return found[0]
+
+
+@api("Process_ABEND_Dump", "params*")
+def dump_process(call: Call) -> Answer:
+    """From the reader to the disk."""
+    one = dump(call, call.params(required=["spoolid"])["spoolid"], IN_READER)
+    kept = call.system.stores.dumps
+    kept[kept.index(one)] = Dump(ON_DISK, one.number, one.date, one.name)
+    return ok()
+
+
+@api("Delete_ABEND_Dump", "params*")
+def dump_delete(call: Call) -> Answer:
+    call.system.stores.dumps.remove(dump(call, call.params(required=["id"])["id"], ON_DISK))
+    return ok()

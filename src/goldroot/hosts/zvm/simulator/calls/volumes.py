@@ -181,6 +181,15 @@ def volume_delete(call: Call) -> Answer:
     return ok()
 
 
+@api("Page_or_Spool_Volume_Add", "params*")
+def page_volume_add(call: Call) -> Answer:
+    """There is no free volume to add (captured)."""
+    found = call.params()
+    call.must(all(found.get(name) for name in ("vol_addr", "volume_label", "volume_use")), (8, 3004))
+    call.must(found["volume_use"].upper() in ("PAGE", "SPOOL"), (8, 3003))
+    raise call.refuse((8, 10))
+
+
 @api("Image_Volume_Share", "params*")
 def volume_share(call: Call) -> Answer:
     found = call.params(required=["img_vol_addr", "share_enable"])
