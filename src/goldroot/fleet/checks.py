@@ -87,8 +87,9 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> None:
             with task.site.catalog.begin() as tx:
                 events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
     for disk in task.work.new.values():
-        seen = signatures.scan_disk(task.site, disk, task.policy)
-        signatures.save(task.site, disk, seen.manifest, signatures.MADE)
+        built = signatures.load(task.site, disk, signatures.MADE)
+        if built is not None:
+            signatures.save_made(task.site, disk, built, task.policy)
 
 
 # -- the image's own

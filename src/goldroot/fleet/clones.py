@@ -27,7 +27,7 @@ from goldroot.image.chroot import binds_of, run_in
 from goldroot.image.gold import Gold, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.tree import Note, copy_tree
+from goldroot.tree import Manifest, Note, copy_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,18 @@ def create(
         gold = open_version(site, image, clone.version)
         disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
         notes: list[Note] = []
+        built: dict[str, Manifest] = {}
+        policy = policy_of(site, image)
         for address, disk in disks.items():
             path = site.host.create_disk(disk)
-            built = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))
-            signatures.save(site, disk, built.manifest)
-            notes += built.notes
+            copy = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))
+            built[disk] = copy.manifest
+            notes += copy.notes
             crash.point("clone.disk-copied")
         written = write_identity(_tree(site, gold.layout, disks), identity, site.path("work"))
         crash.point("clone.identity-written")
         for disk in disks.values():
-            seen = signatures.scan_disk(site, disk, policy_of(site, image), keep=True)
-            signatures.save(site, disk, seen.manifest, signatures.MADE)
+            signatures.save_made(site, disk, built[disk], policy)
         machine = site.host.define(_machine(plan, disks))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:

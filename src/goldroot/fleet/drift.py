@@ -50,7 +50,7 @@ def drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage
     gold = open_version(site, clone.image, clone.version)
     policy = policy_of(site, clone.image)
     disks = live_disks(site.host.get(machine_of(name)), gold.layout)
-    own = disk_side(site, gold.layout, disks, policy, live=True, keep=False, stage=stage)
+    own = disk_side(site, gold.layout, disks, policy, live=True, stage=stage)
     base = gold_side(gold, disks)
     # A merge in which gold did not move: what it finds is what the clone has changed.
     record = make_record(plan_sides((base, base, own), policy))

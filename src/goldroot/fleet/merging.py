@@ -76,10 +76,10 @@ def digest_of(task: Task, given: Decisions) -> str:
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given)).hexdigest()
 
 
-def sides_of(task: Task, stage: Stage, *, live: bool, keep: bool = True) -> tuple[Side, Side, Side]:
+def sides_of(task: Task, stage: Stage, *, live: bool) -> tuple[Side, Side, Side]:
     """Base, gold and clone of an update."""
     disks = task.live_disks()
-    clone = disk_side(task.site, task.layout, disks, task.policy, live=live, keep=keep, stage=stage)
+    clone = disk_side(task.site, task.layout, disks, task.policy, live=live, stage=stage)
     return gold_side(task.base, disks), gold_side(task.target, disks), clone
 
 

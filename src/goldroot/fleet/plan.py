@@ -70,7 +70,7 @@ def plan_update(site: Site, name: str, to: int | None = None, *, stage: Stage = 
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
     disks = live_disks(site.host.get(machine_of(name)), base.layout)
-    side = disk_side(site, base.layout, disks, policy, live=True, keep=False, stage=stage)
+    side = disk_side(site, base.layout, disks, policy, live=True, stage=stage)
     decided = work.remembered(site, clone.image)
     plan = plan_sides((gold_side(base, disks), gold_side(target, disks), side), policy, decided)
     record = make_record(plan)

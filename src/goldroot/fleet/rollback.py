@@ -27,7 +27,7 @@ from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.fleet.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.switching import exchange
 from goldroot.fleet.task import Task, active_clone, live_disks
-from goldroot.fleet.update import Outcome, go_on, outcome_of
+from goldroot.fleet.update import Outcome, finish_noted, go_on, outcome_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
 from goldroot.tree import path_text
@@ -68,7 +68,7 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     found: set[bytes] = set()
     for disk in live_disks(site.host.get(machine_of(clone.name)), layout).values():
         made = signatures.load(site, disk, signatures.MADE)
-        now = signatures.scan_disk(site, disk, policy, live=True, keep=False, progress=stage(f"reading {disk}"))
+        now = signatures.scan_disk(site, disk, policy, live=True, progress=stage(f"reading {disk}"))
         found |= {path for path in signatures.written_since(made, now.manifest) if path} if made else set()
     return ["/" + path_text(path) for path in sorted(found)]
 
@@ -85,9 +85,12 @@ def rollback(
     """
     with clone_lock(site, name, f"rollback of {name}"):
         settled = settle(site, name)
-        if settled is not None and settled.kind == "rollback":
-            return outcome_of(site, settled.id, DONE)
         clone = active_clone(site, name)
+        noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, carry, take_proposals))
+        if settled is not None and settled.kind == "rollback":
+            noted = outcome_of(site, settled.id, DONE)
+        if noted is not None:
+            return noted
         with site.catalog.read() as tx:
             going = updates.in_flight(tx, name)
         if going is not None and going.kind == "update":

@@ -65,7 +65,14 @@ def is_live(site: Site, known: Work) -> bool:
 
 
 def finish(site: Site, update: Update, known: Work) -> None:
-    """The catalog's part of a switch: all of it in one transaction.  Doing it twice changes nothing."""
+    """What follows a switch: disks that nothing needs go, then the catalog's part, all of it in one transaction.
+
+    Doing it twice changes nothing, and once the catalog says ``done`` nothing is left to do.
+    """
+    if update.kind == "rollback":
+        detach_prepared(site, update.clone, known.new)
+    sweep(site, known)
+    crash.point(f"{update.kind}.swept")
     with site.catalog.begin() as tx:
         now_is = updates.get(tx, update.id)
         if not now_is.ended:
@@ -76,9 +83,6 @@ def finish(site: Site, update: Update, known: Work) -> None:
             _note_disks(site, tx, update, known)
             updates.set_state(tx, update.id, "done", error="")
     crash.point(f"{update.kind}.noted")
-    if update.kind == "rollback":
-        detach_prepared(site, update.clone, known.new)
-    sweep(site, known)
 
 
 def _note_disks(site: Site, tx: Tx, update: Update, known: Work) -> None:

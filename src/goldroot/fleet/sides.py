@@ -45,14 +45,14 @@ def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
 
 
 def disk_side(
-    site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False, keep: bool = True,
+    site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
     stage: Stage = silent,
 ) -> Side:  # fmt: skip
     """The side of disks (ids by live address), scanned now."""
     trees = {}
     notes: list[Note] = []
     for address, disk in disks.items():
-        found = signatures.scan_disk(site, disk, policy, live=live, keep=keep, progress=stage(f"reading {disk}"))
+        found = signatures.scan_disk(site, disk, policy, live=live, progress=stage(f"reading {disk}"))
         trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))

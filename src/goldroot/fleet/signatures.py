@@ -9,9 +9,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from goldroot.errors import BadInput
+from goldroot.errors import BadInput, NoPermission
 from goldroot.image.site import Site
 from goldroot.merge import Policy, worth_reading
 from goldroot.tree import Manifest, Progress, Scan, scan
@@ -41,19 +42,43 @@ def forget(site: Site, disk: str) -> None:
 
 
 def scan_disk(
-    site: Site, disk: str, policy: Policy, *, live: bool = False, keep: bool = True, progress: Progress | None = None
+    site: Site, disk: str, policy: Policy, *, live: bool = False, progress: Progress | None = None
 ) -> Scan:
     """Scan a disk, with what is known of it; state units are read only as far as a merge needs it.
 
+    What was seen is stored for the next scan, where it says more than what is known.
+
     :param live: the clone may be running: what vanishes meanwhile is left out.
-    :param keep: store what was seen for the next scan.
     """
     known = load(site, disk) or load(site, disk, MADE)
     path = site.host.disk_path(disk)
     found = scan(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, live=live)
-    if keep:
-        save(site, disk, found.manifest)
+    if known is None or _signatures(known) != _signatures(found.manifest):
+        # A person who may only look at a site pays for it with the time that the next scan takes.
+        with contextlib.suppress(NoPermission):
+            save(site, disk, found.manifest)
     return found
+
+
+def _signatures(manifest: Manifest) -> tuple[object, ...]:
+    columns = manifest.columns
+    return columns.inodes, columns.ctimes, columns.paths
+
+
+def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
+    """Store a disk as it is now that goldroot has finished it, for both uses.
+
+    A scan right after the writing trusts no young ctime.  The builder's signature of a file whose mtime is old may be
+    trusted all the same: whoever writes it again gives it another mtime.
+    """
+    path = site.host.disk_path(disk)
+    seen = scan(path, known=built, contents=worth_reading(policy, b"/")).manifest
+    inodes = {row[12]: row[13] for row in built.rows() if row[13]}
+    rows = (row if row[13] else (*row[:13], inodes.get(row[12], 0)) for row in seen.rows())
+    # Where an inode's number was used again since, its ctime differs from this one, and the file is read again.
+    made = Manifest.from_rows(rows, seen.squashed)
+    save(site, disk, made, MADE)
+    save(site, disk, made)
 
 
 def unchanged(before: Manifest, after: Manifest) -> bool:

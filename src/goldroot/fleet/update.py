@@ -60,9 +60,12 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     """
     with clone_lock(site, name, f"update of {name}"):
         settled = settle(site, name)
-        if settled is not None and settled.kind == "update" and to in (None, settled.to_version):
-            return outcome_of(site, settled.id, DONE)
         clone = active_clone(site, name)
+        noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
+        if settled is not None and settled.kind == "update":
+            noted = outcome_of(site, settled.id, DONE)
+        if noted is not None and to in (None, noted.to_version):
+            return noted
         with site.catalog.read() as tx:
             going = updates.in_flight(tx, name)
         if going is None and target_of(site, clone, to) == clone.version:
@@ -78,6 +81,23 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
     key, generation = _run_of(site, engine, update)
     state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
     return outcome_of(site, update.id, str(state["outcome"]))
+
+
+def finish_noted(
+    site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]
+) -> Outcome | None:
+    """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
+    for pending in engine.pending():
+        if not pending.key.startswith(f"{kind}:{name}:") or pending.error or pending.cancel_asked:
+            continue
+        number, generation = map(int, pending.key.split(":")[2:])
+        with site.catalog.read() as tx:
+            row = updates.find(tx, number)
+            current = clones.get(tx, name).generation == generation
+        if row is not None and row.state == "done" and current:
+            engine.run(make(), pending.key, pending.state)
+            return outcome_of(site, number, DONE)
+    return None
 
 
 def _begin(site: Site, name: str, to: int) -> Update:
