@@ -396,16 +396,19 @@ def test_a_source_that_is_not_what_the_row_says(tmp_path: Path, change: str) -> 
         build(rows, [root], tmp_path / "out")
 
 
-def test_a_source_that_grows_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = make_tree(tmp_path / "t", {"f": "1"})
-    copy = placing_module.copy_content
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_a_source_that_grows_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    root = make_tree(tmp_path / "t", {"f": "1" * size})
+    opened = os.open
 
-    def grown_meanwhile(source: int, target: int, status: os.stat_result) -> None:
-        with open(root / "f", "a") as file:
-            file.write("2")
-        copy(source, target, status)
+    def grown_meanwhile(path: bytes, flags: int, *args: int, **options: int) -> int:
+        fd = opened(path, flags, *args, **options)
+        if path == b"f" and not flags & os.O_CREAT:
+            with open(root / "f", "a") as file:
+                file.write("2")
+        return fd
 
-    monkeypatch.setattr(placing_module, "copy_content", grown_meanwhile)
+    monkeypatch.setattr(os, "open", grown_meanwhile)
     with pytest.raises(TreeChanged):
         copy_tree(root, tmp_path / "out", jobs=1)
 

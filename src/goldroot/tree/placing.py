@@ -12,41 +12,22 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from goldroot.errors import NoPermission
-from goldroot.tree.content import Shrunk, copy_content, write_all
+from goldroot.tree.content import SMALL, Shrunk, copy_content, write_all
 from goldroot.tree.cursor import Cursor, split
 from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET
 from goldroot.tree.inode import beside, write_flags, write_xattr
 from goldroot.tree.notes import Note
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.problems import DENIED, FULL, WITHOUT, changed, read_problem, shown, write_problem
-from goldroot.tree.reading import OPEN_FILE
-from goldroot.tree.reuse import RACY, WITHOUT_SET_ID
+from goldroot.tree.reading import OPEN_FILE, Reader, Wanted
+from goldroot.tree.reuse import WITHOUT_SET_ID
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {CHAR: stat.S_IFCHR, BLOCK: stat.S_IFBLK, FIFO: stat.S_IFIFO, SOCKET: stat.S_IFSOCK}
 _NOT_KEPT = (*DENIED, *WITHOUT, errno.E2BIG, errno.ERANGE)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a worker tells of the rows that it wrote."""
-
-    signatures: dict[int, tuple[int, int, int]] = field(default_factory=dict)  #: by place: size, inode, ctime
-    notes: list[Note] = field(default_factory=list)
-    owners: list[tuple[bytes, int, int]] = field(default_factory=list)  #: path, uid, gid that could not be set
-    changed: dict[bytes, BuildRow | None] = field(default_factory=dict)  #: rows written otherwise; ``None``: not made
-
-    def saw(self, place: int, status: os.stat_result) -> None:
-        """Remember the signature of what was written.
-
-        A file whose time is as young as its ctime could be written once more without a trace: it has no signature.
-        """
-        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-        racy = status.st_mtime_ns > status.st_ctime_ns - RACY
-        self.signatures[place] = (size, status.st_ino, 0 if racy else status.st_ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,44 +42,63 @@ class Places:
 
 
 class Placer:
-    """Writes rows into the new tree.  One placer works in one process."""
+    """Writes rows into the new tree, one after the other.  One placer works in one process.
+
+    ``row`` is the last row, as it was written: with what was read from its source, without what could not be kept.
+    """
+
+    row: BuildRow
 
     def __init__(self, places: Places) -> None:
+        self.notes: list[Note] = []
+        self.owners: list[tuple[bytes, int, int]] = []  # path, uid, gid that could not be set
         self._places = places
         self._out = Cursor(places.out)
-        self._sources = [Cursor(fd) for fd in places.sources]
+        self._readers = [
+            Reader(fd, name, contents=lambda path: False)
+            for fd, name in zip(places.sources, places.source_names, strict=True)
+        ]
         self._own = (os.geteuid(), os.getegid())
         self._now = time.time_ns()
-        self._extra = os.O_NOATIME
-        self.outcome = Outcome()
+        self._unread = False
 
     def close(self) -> None:
-        for cursor in (self._out, *self._sources):
-            cursor.close()
+        self._out.close()
+        for reader in self._readers:
+            reader.close()
 
     # -- making ----------------------------------------------------------------------------------------------------
 
-    def make(self, row: BuildRow) -> os.stat_result | None:
+    def make(self, row: BuildRow, *, unread: bool = False) -> os.stat_result | None:
         """Make what a row says; of a directory only the name (:meth:`complete` does the rest).
 
+        :param unread: what no status tells stands not in the row; it is read from the source now.
         :returns: the status of what was made, ``None`` where nothing was or where it is not complete.
         """
+        if unread and row.kind != FILE:
+            wanted = Wanted(row.source_path, row.kind, 0, row.inode, row.ctime)
+            content, xattrs, flags, project = self._readers[row.source].read(wanted)
+            row = row._replace(content=content, xattrs=xattrs, flags=flags, project=project)
+        self.row = row
+        self._unread = unread
+        directory, name = split(row.path)
         try:
-            if row.kind == FILE:
-                return self._file(row)
             if row.kind == DIRECTORY:
-                self._directory(row)
+                if row.path:
+                    os.mkdir(name, 0o700, dir_fd=self._out.at(directory))
                 return None
-            return self._other(row)
+            if row.kind == FILE:
+                return self._file(row, self._out.at(directory), name)
+            return self._other(row, self._out.at(directory), name)
         except OSError as error:
             raise write_problem(error, self._places.out_name, row.path) from error
 
-    def link(self, row: BuildRow, first: BuildRow) -> None:
-        """Give the file of ``first`` one more name."""
-        old_directory, old = split(first.path)
-        new_directory, new = split(row.path)
+    def link(self, path: bytes, first: bytes) -> None:
+        """Give the file ``first`` one more name."""
+        old_directory, old = split(first)
+        new_directory, new = split(path)
         try:
-            # A cursor stands at one place only: the first name's directory is opened apart.
+            # A cursor stands at one place only: the first name's directory is held apart.
             holder = os.dup(self._out.at(old_directory))
             try:
                 at = self._out.at(new_directory)
@@ -106,16 +106,33 @@ class Placer:
             finally:
                 os.close(holder)
         except OSError as error:
+            raise write_problem(error, self._places.out_name, path) from error
+
+    def complete(self, row: BuildRow) -> os.stat_result:
+        """Give a directory, in which all is made, what belongs to it."""
+        self.row = row
+        try:
+            return self._finish(row, self._out.at(row.path))
+        except OSError as error:
             raise write_problem(error, self._places.out_name, row.path) from error
 
-    def _directory(self, row: BuildRow) -> None:
-        if row.path:
-            directory, name = split(row.path)
-            os.mkdir(name, 0o700, dir_fd=self._out.at(directory))
-
-    def _file(self, row: BuildRow) -> os.stat_result:
+    def flag(self, row: BuildRow) -> os.stat_result:
+        """Set a file's flags, which waited for its other names; its status then."""
+        self.row = row
         directory, name = split(row.path)
-        out = self._out.at(directory)
+        try:
+            at = self._out.at(directory)
+            if row.kind == FILE and (row.flags or row.project):
+                fd = os.open(name, OPEN_FILE, dir_fd=at)
+                try:
+                    self._set_flags(row, fd)
+                finally:
+                    os.close(fd)
+            return os.stat(name, dir_fd=at, follow_symlinks=False)
+        except OSError as error:
+            raise write_problem(error, self._places.out_name, row.path) from error
+
+    def _file(self, row: BuildRow, out: int, name: bytes) -> os.stat_result:
         if row.source == INLINE:
             target = os.open(name, _NEW, row.mode & 0o777, dir_fd=out)
             try:
@@ -123,47 +140,59 @@ class Placer:
                 return self._finish(row, target)
             finally:
                 os.close(target)
-        source = self._open_source(row)
+        reader = self._readers[row.source]
+        source = reader.open(row.source_path)
         try:
+            if self._unread:
+                xattrs, flags, project = reader.facts(source)
+                if xattrs or flags or project:
+                    self.row = row = row._replace(xattrs=xattrs, flags=flags, project=project)
+            data = self._read_small(row, source)
             target = os.open(name, _NEW, row.mode & 0o777, dir_fd=out)
             try:
-                self._copy(row, source, target)
+                if data is None:
+                    self._copy(row, source, target)
+                elif data:
+                    write_all(target, data)
                 return self._finish(row, target)
             finally:
                 os.close(target)
         finally:
             os.close(source)
 
-    def _open_source(self, row: BuildRow) -> int:
-        directory, name = split(row.source_path)
+    def _read_small(self, row: BuildRow, source: int) -> bytes | None:
+        """A small file's bytes, where its signature is known and says that they are what the row means."""
+        if not row.ctime or not 0 <= row.size <= SMALL:
+            return None
         try:
-            at = self._sources[row.source].at(directory)
-            if self._extra:
-                try:
-                    return os.open(name, OPEN_FILE | self._extra, dir_fd=at)
-                except PermissionError:
-                    self._extra = 0
-            return os.open(name, OPEN_FILE, dir_fd=at)
+            data = os.read(source, row.size + 1)
+            status = os.fstat(source)
         except OSError as error:
-            raise read_problem(error, self._places.source_names[row.source], row.source_path) from error
+            raise self._unreadable(error, row) from error
+        if status.st_ctime_ns != row.ctime or status.st_ino != row.inode or len(data) != row.size:
+            raise self._source_changed(row)
+        return data if status.st_blocks * 512 >= row.size else None  # with holes, it goes the other way
 
     def _copy(self, row: BuildRow, source: int, target: int) -> None:
         status = os.fstat(source)
+        if not stat.S_ISREG(status.st_mode):
+            raise self._source_changed(row)
         try:
-            if not stat.S_ISREG(status.st_mode):
-                raise Shrunk
             copy_content(source, target, status)
-            after = os.fstat(source)
         except Shrunk:
-            raise changed(self._places.source_names[row.source], row.source_path) from None
-        if after.st_ctime_ns != status.st_ctime_ns or (
-            row.ctime and (after.st_ctime_ns, after.st_ino) != (row.ctime, row.inode)
-        ):
-            raise changed(self._places.source_names[row.source], row.source_path)
+            raise self._source_changed(row) from None
+        after = os.fstat(source)
+        expected = (row.inode, row.ctime) if row.ctime else (status.st_ino, status.st_ctime_ns)
+        if (after.st_ino, after.st_ctime_ns) != expected:
+            raise self._source_changed(row)
 
-    def _other(self, row: BuildRow) -> os.stat_result | None:
-        directory, name = split(row.path)
-        out = self._out.at(directory)
+    def _source_changed(self, row: BuildRow) -> Exception:
+        return changed(self._places.source_names[row.source], row.source_path)
+
+    def _unreadable(self, error: OSError, row: BuildRow) -> Exception:
+        return read_problem(error, self._places.source_names[row.source], row.source_path)
+
+    def _other(self, row: BuildRow, out: int, name: bytes) -> os.stat_result | None:
         if row.kind == LINK:
             os.symlink(row.content, name, dir_fd=out)
         elif not self._node(row, out, name):
@@ -187,53 +216,49 @@ class Placer:
             if row.kind not in (CHAR, BLOCK):
                 raise
             self._note("device-not-made", row, "making a device needs root; it was left out")
-            self.outcome.changed[row.path] = None
             return False
         return True
 
     # -- completing ------------------------------------------------------------------------------------------------
 
-    def complete(self, place: int, row: BuildRow) -> None:
-        """Give a directory, in which all is made, what belongs to it."""
-        try:
-            self.outcome.saw(place, self._finish(row, self._out.at(row.path)))
-        except OSError as error:
-            raise write_problem(error, self._places.out_name, row.path) from error
-
-    def flag(self, row: BuildRow) -> os.stat_result:
-        """Set a file's flags after the rest; its status then."""
-        directory, name = split(row.path)
-        try:
-            at = self._out.at(directory)
-            if row.flags:
-                fd = os.open(name, OPEN_FILE, dir_fd=at)
-                try:
-                    self._set_flags(row, fd)
-                finally:
-                    os.close(fd)
-            return os.stat(name, dir_fd=at, follow_symlinks=False)
-        except OSError as error:
-            raise write_problem(error, self._places.out_name, row.path) from error
-
     def _finish(self, row: BuildRow, fd: int) -> os.stat_result:
         """Owner, mode, extended attributes, time, flags of an open file or directory."""
-        self._own_it(row, lambda uid, gid: os.fchown(fd, uid, gid))
+        if (row.uid, row.gid) != self._own:
+            self._own_it(row, lambda uid, gid: os.fchown(fd, uid, gid))
         if row.kind == DIRECTORY:
             os.fchmod(fd, row.mode)
         if row.xattrs:
             self._set_xattrs(row, fd)
         os.utime(fd, ns=(self._now, row.mtime))
         status = os.fstat(fd)
-        if stat.S_IMODE(status.st_mode) != row.mode:
-            os.fchmod(fd, self._allowed_mode(row))
-            status = self._check_mode(row, os.fstat(fd))
+        if status.st_mode & 0o7777 != row.mode or (status.st_uid, status.st_gid) != (row.uid, row.gid):
+            status = self._correct(row, fd, status)
         if row.flags or row.project:
             self._set_flags(row, fd)
             status = os.fstat(fd)
         return status
 
-    def _own_it(self, row: BuildRow, chown: Callable[[int, int], None]) -> None:
-        if (row.uid, row.gid) == self._own:
+    def _correct(self, row: BuildRow, fd: int, status: os.stat_result) -> os.stat_result:
+        """Set again what came out otherwise: the process's mask, or a file system that gives files to the group of
+        their directory.
+        """
+        if (status.st_uid, status.st_gid) != (row.uid, row.gid) and not self._is_recorded(row):
+            self._own_it(row, lambda uid, gid: os.fchown(fd, uid, gid), insist=True)
+            self._set_xattrs(row, fd)  # a change of owner takes capabilities away
+        mode = row.mode & WITHOUT_SET_ID if self._is_recorded(row) and row.kind == FILE else row.mode
+        os.fchmod(fd, mode)
+        status = os.fstat(fd)
+        if stat.S_IMODE(status.st_mode) != mode:
+            self.row = self.row._replace(mode=stat.S_IMODE(status.st_mode))
+            self._note("mode-not-kept", row, "the kernel did not keep all of its mode")
+        return status
+
+    def _is_recorded(self, row: BuildRow) -> bool:
+        """Whether the row's owner could not be set, and is recorded instead."""
+        return bool(self.owners) and self.owners[-1][0] == row.path
+
+    def _own_it(self, row: BuildRow, chown: Callable[[int, int], None], *, insist: bool = False) -> None:
+        if (row.uid, row.gid) == self._own and not insist:
             return
         if self._places.keep_owner is not False:
             try:
@@ -244,7 +269,7 @@ class Placer:
                     raise
                 if self._places.keep_owner:
                     raise self._may_not_own(row) from error
-        self.outcome.owners.append((row.path, row.uid, row.gid))
+        self.owners.append((row.path, row.uid, row.gid))
 
     def _may_not_own(self, row: BuildRow) -> NoPermission:
         name = shown(self._places.out_name, row.path)
@@ -254,22 +279,10 @@ class Placer:
             todo="Run the command as root.",
         )
 
-    def _allowed_mode(self, row: BuildRow) -> int:
-        """The row's mode; without set-uid and set-gid where the file belongs to another than it should."""
-        owners = self.outcome.owners
-        return row.mode & WITHOUT_SET_ID if owners and owners[-1][0] == row.path and row.kind == FILE else row.mode
-
-    def _check_mode(self, row: BuildRow, status: os.stat_result) -> os.stat_result:
-        mode = stat.S_IMODE(status.st_mode)
-        if mode != self._allowed_mode(row):
-            self._differs(row, mode=mode)
-            self._note("mode-not-kept", row, "the kernel did not keep all of its mode")
-        return status
-
     def _set_xattrs(self, row: BuildRow, where: int | bytes) -> None:
         kept = tuple(pair for pair in row.xattrs if self._set_xattr(row, where, *pair))
         if len(kept) != len(row.xattrs):
-            self._differs(row, xattrs=kept)
+            self.row = self.row._replace(xattrs=kept)
 
     def _set_xattr(self, row: BuildRow, where: int | bytes, name: bytes, value: bytes) -> bool:
         try:
@@ -292,12 +305,8 @@ class Placer:
         except OSError as error:
             if error.errno not in _NOT_KEPT:
                 raise
-            self._differs(row, flags=0, project=0)
+            self.row = self.row._replace(flags=0, project=0)
             self._note("flags-not-kept", row, f"inode flags or project id cannot be set ({error.strerror})")
 
-    def _differs(self, row: BuildRow, **written: object) -> None:
-        known = self.outcome.changed.get(row.path) or row
-        self.outcome.changed[row.path] = known._replace(**written)  # type: ignore[arg-type]
-
     def _note(self, kind: str, row: BuildRow, text: str) -> None:
-        self.outcome.notes.append(Note(kind, row.path, text))
+        self.notes.append(Note(kind, row.path, text))

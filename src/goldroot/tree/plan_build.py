@@ -3,8 +3,9 @@
 The rows are cut into contiguous parts.  A part makes the directories, files and everything else of its own rows, and
 completes its own directories.  What concerns several parts is done by the caller, before or after them all:
 
-- the directories on the way to the first row of a part (``shared``) are made before and completed after;
-- a hard link to a file of another part (``late``) is made after, and the directory that it stands in completed after;
+- a hard link to a file of another part (``late``) is made after;
+- the directories on the way to the first row of a part, or to such a link, are made before and completed after
+  (``shared``);
 - the inode flags of files with several names are set after, for an immutable file takes no further name.
 """
 
@@ -12,16 +13,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from goldroot.tree.bulk import starts_by_cost
 from goldroot.tree.entry import DIRECTORY, Xattrs, parent
 
 #: Source of a row whose content stands in the row itself.
 INLINE = -1
-#: Rows that one part has at least.
-PART_ROWS = 1200
+#: Rows that one part has at least, and into how many parts a large tree is cut.
+PART_ROWS, PARTS = 1000, 32
 
 
 class BuildRow(NamedTuple):
@@ -42,6 +42,7 @@ class BuildRow(NamedTuple):
     group: int  #: number of the hard-link group in the new tree, 0 for none
     inode: int  #: the source file's inode and ctime, which it must still have; 0 and 0: unchecked
     ctime: int
+    size: int = -1  #: the source file's length where it is known, which spares asking for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,21 @@ class BuildPlan:
 
     rows: Sequence[BuildRow]
     starts: list[int]  #: where each part starts, and the end
-    shared: dict[bytes, int]  #: directories made before the parts
+    shared: dict[bytes, int]  #: directories made before the parts and completed after them
     firsts: dict[int, int]  #: each further name of a file -> its first name
-    late: list[int] = field(default_factory=list)  #: further names made after the parts
-    kept_open: frozenset[bytes] = frozenset()  #: directories completed after the parts
+    groups: dict[int, int]  #: hard-link groups of several rows: their numbers in the new manifest
+    late: list[int]  #: further names made after the parts
 
 
 def plan_build(rows: Sequence[BuildRow], *, parts: bool) -> BuildPlan:
     """Cut the rows (in tree order) into parts; one part only where not ``parts``."""
-    starts = starts_by_cost([1] * len(rows), least=PART_ROWS) if parts else [0]
-    ways = {above for start in starts[1:] for above in _above(rows[start].path)}
-    shared = {row.path: place for place, row in enumerate(rows) if row.kind == DIRECTORY and row.path in ways}
+    size = max(PART_ROWS, len(rows) // PARTS + 1) if parts else len(rows) + 1
+    starts = list(range(0, len(rows), size)) or [0]
     firsts = _firsts(rows)
-    late = _late(firsts, starts)
-    kept_open = frozenset(shared).union(parent(rows[place].path) for place in late)
-    return BuildPlan(rows, [*starts, len(rows)], shared, firsts, late, kept_open)
+    late = [place for place, first in firsts.items() if bisect_right(starts, place) != bisect_right(starts, first)]
+    ways = {above for place in (*starts[1:], *late) for above in _above(rows[place].path)}
+    shared = {row.path: place for place, row in enumerate(rows) if row.path in ways and row.kind == DIRECTORY}
+    return BuildPlan(rows, [*starts, len(rows)], shared, firsts, _numbers(rows, firsts), late)
 
 
 def _above(path: bytes) -> Iterator[bytes]:
@@ -82,5 +83,6 @@ def _firsts(rows: Sequence[BuildRow]) -> dict[int, int]:
     return found
 
 
-def _late(firsts: dict[int, int], starts: list[int]) -> list[int]:
-    return [place for place, first in firsts.items() if bisect_right(starts, place) != bisect_right(starts, first)]
+def _numbers(rows: Sequence[BuildRow], firsts: dict[int, int]) -> dict[int, int]:
+    """Groups numbered from 1 by their first names; a group of one row is none."""
+    return {rows[first].group: number for number, first in enumerate(sorted(set(firsts.values())), 1)}

@@ -78,32 +78,47 @@ class Reader:
         except OSError as error:
             raise read_problem(error, self._shown, wanted.path) from error
 
-    def _file(self, wanted: Wanted) -> Found:
-        directory, name = split(wanted.path)
-        fd = self._open(name, self._cursor.at(directory))
+    def open(self, path: bytes) -> int:
+        """Open a file, without a trace in its atime where the caller's rights allow that.
+
+        :raises NoPermission: it cannot be read.
+        :raises TreeChanged: no file is there.
+        """
+        directory, name = split(path)
         try:
-            xattrs = read_xattrs(fd)
-            flags, project = self._flags(fd)
+            at = self._cursor.at(directory)
+            if self._extra:
+                try:
+                    return os.open(name, OPEN_FILE | self._extra, dir_fd=at)
+                except PermissionError:
+                    self._extra = 0  # not ours to hide that it was read
+            return os.open(name, OPEN_FILE, dir_fd=at)
+        except OSError as error:
+            raise read_problem(error, self._shown, path) from error
+
+    def facts(self, fd: int) -> tuple[Xattrs, int, int]:
+        """Extended attributes, inode flags and project of an open file or directory."""
+        xattrs = read_xattrs(fd)
+        if self._has_flags:
+            found = read_flags(fd)
+            if found is not None:
+                return xattrs, *found
+            self._has_flags = False  # one tree is one file system
+        return xattrs, 0, 0
+
+    def _file(self, wanted: Wanted) -> Found:
+        fd = self.open(wanted.path)
+        try:
+            facts = self.facts(fd)
             content = _digest(fd, wanted.size) if self._contents(wanted.path) else b""
             self._check(wanted, os.fstat(fd))
         finally:
             os.close(fd)
-        return Found(content, xattrs, flags, project)
-
-    def _open(self, name: bytes, directory: int) -> int:
-        """Open a file, without a trace in its atime where the caller's rights allow that."""
-        try:
-            return os.open(name, OPEN_FILE | self._extra, dir_fd=directory)
-        except PermissionError:
-            if not self._extra:
-                raise
-        fd = os.open(name, OPEN_FILE, dir_fd=directory)
-        self._extra = 0
-        return fd
+        return Found(content, *facts)
 
     def _directory(self, wanted: Wanted) -> Found:
         fd = self._cursor.at(wanted.path)
-        found = Found(b"", read_xattrs(fd), *self._flags(fd))
+        found = Found(b"", *self.facts(fd))
         self._check(wanted, os.fstat(fd))
         return found
 
@@ -117,14 +132,6 @@ class Reader:
             content = b"%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))
         self._check(wanted, status)
         return Found(content, xattrs, 0, 0)
-
-    def _flags(self, fd: int) -> tuple[int, int]:
-        if self._has_flags:
-            found = read_flags(fd)
-            if found is not None:
-                return found
-            self._has_flags = False  # one tree is one file system
-        return 0, 0
 
     def _check(self, wanted: Wanted, status: os.stat_result) -> None:
         if status.st_ctime_ns != wanted.ctime or status.st_ino != wanted.inode:

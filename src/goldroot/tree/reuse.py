@@ -90,21 +90,22 @@ class Facts:
             missing += [row for row, path in _paths_of(columns, unread) if places[row] >= 0 and contents(path)]
         self.missing = sorted(missing)
 
-    def take(self, part: Part) -> None:
-        """Add what was read of the missing entries from ``part.start`` on."""
+    def take(self, part: Part, places: Sequence[int] | None = None) -> None:
+        """Add what was read of the missing entries from ``part.start`` on, or of those at some places."""
         for place, content in enumerate(part.contents, part.start):
-            self._contents[self.missing[place]] = content
+            self._contents[self.missing[places[place] if places else place]] = content
         for place, (xattrs, flags, project) in part.others.items():
-            row = self.missing[place]
+            row = self.missing[places[place] if places else place]
             self._xattrs[row], self._flags[row], self._projects[row] = self._sets.number(xattrs), flags, project
 
-    def into(self, columns: Columns) -> None:
+    def into(self, columns: Columns) -> Columns:
         """Complete the columns with what was read."""
         columns.content_sizes = array("H", list(map(len, self._contents)))
         columns.contents = b"".join(self._contents)
         columns.xattrs, columns.xattr_sets = in_first_use(self._xattrs, self._sets.sets)
         columns.flags = self._flags
         columns.projects = self._projects
+        return columns
 
 
 def _taken(column: array[int], places: Sequence[int]) -> array[int]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from goldroot.tree.bulk import read_all
+from goldroot.tree.columns import Columns
 from goldroot.tree.cursor import Cursor, split
 from goldroot.tree.entry import FILE
 from goldroot.tree.manifest import Manifest
@@ -54,10 +56,8 @@ def scan(
     :raises NoPermission: something cannot be read; the error names it.
     :raises TreeChanged: something changed while it was read.
     """
-    shown = os.fsencode(root)
     started = time.time_ns()
-    top = open_tree(root)
-    try:
+    with _opened(root) as (top, shown):
         walk = Walk(top, shown, live=live, progress=progress)
         columns = walk.run()
         chosen = chooser(contents)
@@ -65,13 +65,58 @@ def scan(
         entries = Missing(columns, facts.missing)
         for part in read_all(top, shown, entries, contents=chosen, jobs=jobs, progress=progress):
             facts.take(part)
+    columns = facts.into(columns)
+    columns.ctimes = without_racy(columns.ctimes, started)
+    return Scan(_manifest(columns, known), tuple(walk.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A scan that read nothing yet: rows in ``unread`` have what a status tells and no more.
+
+    The signatures are those of this moment, good for who goes on at once.
+    """
+
+    manifest: Manifest
+    unread: Container[int]
+    notes: tuple[Note, ...]
+
+
+def survey(root: Root, *, known: Manifest | None = None, progress: Progress | None = None) -> Survey:
+    """The first half of a scan, for who opens every file anyway; files with several names are read even so.
+
+    :raises: as :func:`scan`.
+    """
+    with _opened(root) as (top, shown):
+        walk = Walk(top, shown, progress=progress)
+        columns = walk.run()
+        nothing = chooser(False)
+        facts = Facts(columns, known.columns if known else None, contents=nothing)
+        several = [place for place, row in enumerate(facts.missing) if columns.groups[row]]
+        entries = [Missing(columns, facts.missing)[place] for place in several] if several else []
+        for part in read_all(top, shown, entries, contents=nothing, jobs=1):
+            facts.take(part, several)
+    read = {facts.missing[place] for place in several}
+    missing = facts.missing if not read else [row for row in facts.missing if row not in read]
+    unread = missing if isinstance(missing, range) else frozenset(missing)
+    return Survey(_manifest(facts.into(columns), known), unread, tuple(walk.notes))
+
+
+def _manifest(columns: Columns, known: Manifest | None) -> Manifest:
+    if known is None:
+        return Manifest(columns)
+    with_recorded_owners(columns, known)
+    return Manifest(columns, known.squashed)
+
+
+@contextmanager
+def _opened(root: Root) -> Iterator[tuple[int, bytes]]:
+    """The tree's descriptor, and its name for messages."""
+    top = open_tree(root)
+    try:
+        yield top, os.fsencode(root)
     finally:
         os.close(top)
-    facts.into(columns)
-    if known is not None:
-        with_recorded_owners(columns, known)
-    columns.ctimes = without_racy(columns.ctimes, started)
-    return Scan(Manifest(columns, known.squashed if known else None), tuple(walk.notes))
 
 
 def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -> dict[bytes, bytes]:
@@ -80,13 +125,9 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     :raises TreeChanged: one is gone, is no file any more, or changed while it was read.
     :raises NoPermission: one cannot be read.
     """
-    shown = os.fsencode(root)
-    top = open_tree(root)
-    try:
+    with _opened(root) as (top, shown):
         wanted = list(_as_they_are(top, shown, sorted(paths)))
         parts = read_all(top, shown, wanted, contents=chooser(True), jobs=jobs)
-    finally:
-        os.close(top)
     digests = (content for part in parts for content in part.contents)
     return {entry.path: digest for entry, digest in zip(wanted, digests, strict=True)}
 

@@ -1,0 +1,143 @@
+"""One build under way: parts in several processes, what concerns them all before and after, and the new manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Container
+
+from goldroot.tree.columns import Columns, Row, fill
+from goldroot.tree.entry import DIRECTORY, FILE
+from goldroot.tree.notes import Progress
+from goldroot.tree.placing import Placer, Places
+from goldroot.tree.plan_build import INLINE, BuildPlan, BuildRow
+from goldroot.tree.reuse import RACY
+from goldroot.tree.whole import Part, Signature, Whole
+from goldroot.tree.workers import run_tasks
+
+#: How many rows are done between two words about it.
+TELL_EVERY = 250
+
+Status = os.stat_result | None
+
+
+class Building:
+    """Writes the rows of a plan.
+
+    :param unread: places of rows that lack what no status tells: it is read from the source on the way.
+    """
+
+    def __init__(self, plan: BuildPlan, places: Places, unread: Container[int] = ()) -> None:
+        self._plan = plan
+        self._places = places
+        self._unread = unread
+        self._several = set(plan.firsts.values())
+
+    def run(self, jobs: int | None, progress: Progress | None) -> Part:
+        """Write everything, and tell of it as of one part.
+
+        :raises NoSpace: the file system is full.
+        :raises TreeChanged: a source file is not what its row says.
+        """
+        placer = Placer(self._places)
+        try:
+            shared = []
+            for place in sorted(self._plan.shared.values()):
+                placer.make(self._plan.rows[place], unread=place in self._unread)
+                shared.append((place, placer.row))
+            parts = run_tasks(self._part, len(self._plan.starts) - 1, jobs=jobs, progress=progress)
+            whole = Whole([*parts, Part(Columns(), [], placer.notes, placer.owners)])
+            self._complete(placer, shared, whole)
+        finally:
+            placer.close()
+        return whole.part()
+
+    def _complete(self, placer: Placer, shared: list[tuple[int, BuildRow]], whole: Whole) -> None:
+        """What had to wait for the last part."""
+        rows, firsts = self._plan.rows, self._plan.firsts
+        for place in self._plan.late:
+            if whole.has(firsts[place]):
+                placer.link(rows[place].path, rows[firsts[place]].path)
+            else:
+                whole.drop(place)
+        for place in sorted(self._several):
+            if whole.has(place):
+                whole.correct(place, _signature(placer.flag(rows[place])), placer.row)
+        for place, first in firsts.items():
+            whole.follow(place, first)
+        for place, directory in reversed(shared):
+            whole.correct(place, _signature(placer.complete(directory)), placer.row)
+
+    # -- in a worker -----------------------------------------------------------------------------------------------
+
+    def _part(self, task: int, tell: Progress) -> Part:
+        start, stop = self._plan.starts[task : task + 2]
+        placer = Placer(self._places)
+        try:
+            rows = self._write(placer, start, stop, tell)
+        finally:
+            placer.close()
+        dropped = [place for place, row in enumerate(rows, start) if row is None]
+        return Part(fill(row for row in rows if row is not None), dropped, placer.notes, placer.owners)
+
+    def _write(self, placer: Placer, start: int, stop: int, tell: Progress) -> list[Row | None]:
+        """Write the rows of a part; the rows of the manifest, ``None`` where nothing was made."""
+        written: list[Row | None] = []
+        directories: list[tuple[int, BuildRow]] = []
+        for place in range(start, stop):
+            row = self._plan.rows[place]
+            if row.kind != DIRECTORY:
+                written.append(self._write_one(placer, place, start, written))
+            elif row.path in self._plan.shared:
+                written.append(self._row(row, None))
+            else:
+                placer.make(row, unread=place in self._unread)
+                directories.append((place - start, placer.row))
+                written.append(None)
+            if (place - start) % TELL_EVERY == TELL_EVERY - 1:
+                tell(TELL_EVERY)
+        for index, directory in reversed(directories):
+            status = placer.complete(directory)
+            written[index] = self._row(placer.row, status)
+        tell((stop - start) % TELL_EVERY)
+        return written
+
+    def _write_one(self, placer: Placer, place: int, start: int, written: list[Row | None]) -> Row | None:
+        row = self._plan.rows[place]
+        first = self._plan.firsts.get(place)
+        if first is None:
+            if place in self._several:
+                row = row._replace(flags=0, project=0)
+            status = placer.make(row, unread=place in self._unread)
+            return None if status is None else self._row(placer.row, status)
+        if first < start:  # late
+            return self._row(row, None)
+        model = written[first - start]
+        if model is None:
+            return None
+        placer.link(row.path, model[0])
+        return row.path, *model[1:]
+
+    def _row(self, row: BuildRow, status: Status) -> Row:
+        size, inode, ctime = _signature(status)
+        content = row.content
+        if row.source == INLINE and row.kind == FILE:
+            content = hashlib.sha256(content).digest()
+        group = self._plan.groups.get(row.group, 0) if row.group else 0
+        return (
+            row.path, row.kind, row.mode, row.uid, row.gid, size, row.mtime, content, row.xattrs, row.flags,
+            row.project, group, inode, ctime,
+        )  # fmt: skip
+
+
+def _signature(status: Status) -> Signature:
+    """Size, inode and ctime of what was written.
+
+    What has a time as young as its ctime could be written once more without a trace: it gets no ctime.
+    """
+    if status is None:
+        return 0, 0, 0
+    size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    racy = status.st_mtime_ns > status.st_ctime_ns - RACY
+    return size, status.st_ino, 0 if racy else status.st_ctime_ns
