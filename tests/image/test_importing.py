@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, Refused
-from goldroot.image.importing import import_image, plan_import
+from goldroot.catalog import images
+from goldroot.errors import BadInput, NotTested, Refused
+from goldroot.image.gold import publish, verify
+from goldroot.image.importing import import_image, plan_import, replace_system
 from goldroot.image.site import Site, init_site
 from goldroot.image.systems import MAINTENANCE, System
 from support.roots import make_root
@@ -147,3 +149,25 @@ def test_unprivileged_owners_are_recorded(tmp_path: Path) -> None:
     with os.fdopen(reader) as said:
         assert said.read() == "['owner-not-kept'] 7 8"
     os.waitpid(child, 0)
+
+
+@pytest.mark.root
+def test_a_release_that_is_built_anew_replaces_the_maintenance_system(site: Site, tmp_path: Path) -> None:
+    """Gold stays; nothing of the old system is left over, not even disks; a damaged source changes nothing."""
+    import_image(site, "small", str(make_root(tmp_path / "one", {"etc/old": "x"}, shell=False)))
+    gold = publish(site, "small", untested=True).version
+    disks_before = set(site.host.disks())
+    with pytest.raises(BadInput):
+        replace_system(site, "small", str(make_tree(tmp_path / "none", {"etc/f": "x"})))
+    assert set(site.host.disks()) == disks_before
+    release = {"usr/lib/os-release": 'ID=small\nVERSION_ID="2"\n', "etc/new": "x"}
+    done = replace_system(site, "small", str(make_root(tmp_path / "two", release, shell=False)))
+    etc = dump_tree(disks(site, "small")["1B5"])
+    assert ("etc/new" in etc, "etc/old" in etc) == (True, False)
+    assert len(site.host.disks()) == len(disks_before)
+    assert not any(verify(site, "small", gold.number).changes.values())
+    with site.catalog.read() as tx:
+        assert images.get(tx, "small").os["version_id"] == "2"
+    with pytest.raises(NotTested):
+        publish(site, "small")
+    assert sum(done.entries.values()) > 0

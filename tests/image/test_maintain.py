@@ -11,11 +11,12 @@ import pytest
 from goldroot.errors import Busy, Failed, NotFound, ProgramFailed, Refused, StillRunning
 from goldroot.image.chroot import Bound, binds_of, run_in
 from goldroot.image.compare import compare
-from goldroot.image.maintain import changes, enter, take_back
+from goldroot.image.maintain import changes, enter
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import publish
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System
+from goldroot.image.takeback import take_back
 from support.roots import make_root
 from support.trees import dump_tree
 

@@ -36,10 +36,15 @@ def image() -> None:
     metavar="NAME|FILE",
     help="readonly-root, shared-usr, or a file.",
 )
+@click.option(
+    "--replace", is_flag=True, help="In place of the maintenance system of an image that exists; its layout stays."
+)
 @site_option
 @plan_option
 @json_option
-def import_(name: str, source: str, layout: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+def import_(
+    name: str, source: str, layout: str, replace: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> None:
     """Make the image NAME and its maintenance system from a root file system, which is only read.
 
     A tar may be plain, gz, xz, zst or bz2, made by mmdebstrap or any other tool.
@@ -48,16 +53,21 @@ def import_(name: str, source: str, layout: str, site_dir: str | None, plan_only
     Examples:
       mmdebstrap bookworm bookworm.tar && goldroot image import debian --from bookworm.tar
       goldroot image import s10 --from /mnt/s10 --layout shared-usr
+      mmdebstrap trixie trixie.tar && goldroot image import debian --replace --from trixie.tar
     """
-    from goldroot.image.importing import import_image, plan_import
+    from goldroot.image.importing import import_image, plan_import, replace_system
 
     site = open_site(site_dir)
     if plan_only:
-        steps = plan_import(site, name, source, layout)
+        steps = plan_import(site, name, source, layout, replace=replace)
         emit(as_json, {"plan": steps}, lambda: print("\n".join(steps)))
         return
     with stages(as_json) as stage:
-        done = import_image(site, name, source, layout=layout, progress=stage(f"importing {source}"))
+        progress = stage(f"importing {source}")
+        if replace:
+            done = replace_system(site, name, source, progress=progress)
+        else:
+            done = import_image(site, name, source, layout=layout, progress=progress)
     data = {"image": name, "machine": done.machine, "layout": done.layout, "entries": done.entries}
 
     def say() -> None:
@@ -267,11 +277,11 @@ def take_back(name: str, paths: tuple[str, ...], site_dir: str | None, plan_only
       goldroot maintain take-back debian --plan
       goldroot maintain take-back debian /etc/nginx
     """
-    from goldroot.image import maintain as work
+    from goldroot.image.takeback import take_back as take
 
     chosen = [os.fsencode(path.strip("/")) for path in paths]
     with stages(as_json) as stage:
-        done = work.take_back(open_site(site_dir), name, chosen, plan_only=plan_only, progress=stage("taking back"))
+        done = take(open_site(site_dir), name, chosen, plan_only=plan_only, progress=stage("taking back"))
 
     def say() -> None:
         say_changes(done.changes)

@@ -13,6 +13,7 @@ from goldroot.catalog import images
 from goldroot.errors import BadInput, Refused
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
+from goldroot.image.maintain import existing
 from goldroot.image.osrelease import os_facts
 from goldroot.image.site import Site, check_image_name
 from goldroot.image.systems import MAINTENANCE, System, said_once
@@ -35,21 +36,26 @@ class Imported:
     notes: tuple[Note, ...]
 
 
-def plan_import(site: Site, image: str, source: str, layout: str = "readonly-root") -> list[str]:
+def plan_import(
+    site: Site, image: str, source: str, layout: str = "readonly-root", *, replace: bool = False
+) -> list[str]:
     """What an import would do, in words; the same refusals, as far as they need no reading of the whole source."""
     check_image_name(image)
-    _refuse_existing(site, image)
-    chosen = layouts.load(layout)
+    if not replace:
+        _refuse_existing(site, image)
+    chosen = existing(site, image, MAINTENANCE).layout if replace else layouts.load(layout)
     if os.path.isdir(source):
         _check_directory(source)
     elif not os.path.isfile(source):
         raise BadInput(f"{source}: there is no such directory or archive")
     system = System(site, image, MAINTENANCE)
-    steps = [f"read {source}", f"make the machine {system.machine} with the layout {chosen.name}:"]
+    verb = "make new disks for" if replace else "make"
+    steps = [f"read {source}", f"{verb} the machine {system.machine} with the layout {chosen.name}:"]
     for disk in chosen.disks:
         paths = " ".join("/" + os.fsdecode(path) for path in disk.paths)
         steps.append(f"  {disk.address} {disk.name}: {paths}" + (" (shared by all clones)" if disk.shared else ""))
-    return [*steps, f"make the image {image} with {site.config.image(image).slots} slots"]
+    last = f"make the image {image} with {site.config.image(image).slots} slots"
+    return [*steps, f"put them in place of those of {system.machine}, which go" if replace else last]
 
 
 def import_image(
@@ -72,19 +78,44 @@ def import_image(
         os.makedirs(site.image_path(image), mode=0o700, exist_ok=True)
         with open(site.image_path(image, "layout.toml"), "w", encoding="utf-8") as file:
             file.write(chosen.source)
-        with system.tidy():
-            if os.path.isdir(source):
-                _check_directory(source)
-                done = _fill(system, source, None, [], progress)
-            else:
-                done = _from_archive(system, source, progress)
+        done = _read_into(system, source, progress)
         crash.point("import-before-catalog")
-        root = system.path(chosen.disk_of(b"etc").address), system.path(chosen.disk_of(b"usr").address)
-        facts = {**os_facts(*root), "architecture": platform.machine()}
         with site.catalog.begin() as tx:
-            images.create(tx, image, chosen.name, facts, slot_count=site.config.image(image).slots)
+            images.create(tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots)
             images.touched(tx, image, MAINTENANCE)
         return done
+
+
+def replace_system(site: Site, image: str, source: str, *, progress: Progress | None = None) -> Imported:
+    """Put a root file system in place of the maintenance system of an image that exists, in one step.
+
+    This is the way of a release that is built anew: what was on the maintenance system goes, gold versions and clones
+    stay as they are, and it has to be tested again.  The layout stays.
+
+    :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
+    """
+    system = existing(site, image, MAINTENANCE)
+    with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.stopped(system.machine):
+        with site.catalog.begin() as tx:
+            images.touched(tx, image, MAINTENANCE)
+        done = _read_into(system, source, progress)
+        with site.catalog.begin() as tx:
+            images.set_layout_and_os(tx, image, os=_facts(system))
+        return done
+
+
+def _read_into(system: System, source: str, progress: Progress | None) -> Imported:
+    """Fill new disks from a directory or an archive; what was made goes at once where that fails."""
+    with system.tidy():
+        if not os.path.isdir(source):
+            return _from_archive(system, source, progress)
+        _check_directory(source)
+        return _fill(system, source, None, [], progress)
+
+
+def _facts(system: System) -> dict[str, str]:
+    root = system.path(system.layout.disk_of(b"etc").address), system.path(system.layout.disk_of(b"usr").address)
+    return {**os_facts(*root), "architecture": platform.machine()}
 
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
@@ -208,7 +239,8 @@ def _refuse_existing(site: Site, image: str) -> None:
         if any(known.name == image for known in images.every(tx)):
             raise Refused(
                 f"there is an image {image} already",
-                todo=f"Change it with `goldroot maintain enter {image}`, or import under another name.",
+                todo=f"Change it with `goldroot maintain enter {image}`, put this in its place with --replace, or import it under "
+                "another name.",
             )
 
 

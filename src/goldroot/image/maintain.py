@@ -1,4 +1,4 @@
-"""Work on the maintenance system: enter it, run commands, see what changed, test it, take a fix back."""
+"""Work on the maintenance system: enter it, run commands, see what changed, test it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from goldroot.catalog.images import Form
 from goldroot.errors import NotFound, Refused
 from goldroot.image.below import open_below
 from goldroot.image.chroot import binds_of, run_in
-from goldroot.image.compare import REMOVED, Change, compare
+from goldroot.image.compare import Change, compare
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once
 from goldroot.run import Done
-from goldroot.tree import BuildRow, Manifest, Note, Progress, build, path_text, rows_of, tree_key
-from goldroot.tree.entry import DIRECTORY
+from goldroot.tree import Manifest, Note, Progress, build, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 ORDER: tuple[Form, ...] = ("read-only", "read-write")
@@ -82,10 +81,10 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
         else:
             gold = version.current(site, image)
             before = {} if gold is None else {address: gold.manifest(address) for address in now}
-    return _merged(compare(old, now[address]) for address, old in before.items() if old is not None)
+    return merged(compare(old, now[address]) for address, old in before.items() if old is not None)
 
 
-def _merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
+def merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
     """Changes of several disks as those of one system: mount points and directories on the way stand once."""
     found = {change.path: change for part in parts for change in part}
     return sorted(found.values(), key=lambda change: tree_key(change.path))
@@ -150,125 +149,6 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
             f"$ {command}\n{output}\n[status {done.status}]" if output else f"$ {command}\n[status {done.status}]"
         )
     return Tested(form, passed, "\n".join(log))
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """What :func:`take_back` copied (or, planned, would copy)."""
-
-    image: str
-    changes: tuple[Change, ...]
-    notes: tuple[Note, ...] = ()
-
-
-def take_back(
-    site: Site, image: str, paths: Sequence[bytes] = (), *, plan_only: bool = False, progress: Progress | None = None
-) -> TakenBack:
-    """Copy a fix that was made on the test system, after its tests, to the maintenance system.
-
-    What the tests themselves left behind is no fix and stays.  The maintenance system's disks are made new and put in
-    place in one step.
-
-    :param paths: take only these, and what is below them (no leading slash).
-    :raises Refused: the maintenance system changed the same path since it was copied.
-    """
-    source, target = existing(site, image, TEST), existing(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.stopped(target.machine):
-        now = target.scan(progress=progress)
-        taken = _taken(source, now, paths, progress)
-        _refuse_changed(source, now, taken)
-        found = tuple(_merged(taken.values()))
-        if plan_only:
-            return TakenBack(image, found)
-        if not found:
-            target.sweep()
-            return TakenBack(image, found)
-        with site.catalog.begin() as tx:
-            images.touched(tx, image, MAINTENANCE)
-        with target.tidy():
-            return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
-
-
-def _taken(
-    source: System, now: Mapping[str, Manifest], paths: Sequence[bytes], progress: Progress | None
-) -> dict[str, list[Change]]:
-    """What differs since the tests, and is not on the maintenance system already: a second run takes nothing twice."""
-    taken = {}
-    for address, manifest in source.scan(progress=progress).items():
-        before = source.known(address, of="tested")
-        if before is None:
-            raise NotFound(
-                f"the tests of {source.machine} were cut off, so it is not known what is a fix",
-                todo=f"Run the tests again: goldroot maintain test {source.image}",
-            )
-        new = {change.path for change in compare(now[address], manifest)}
-        fixes = (change for change in compare(before, manifest) if change.path in new)
-        taken[address] = [change for change in fixes if _chosen(change.path, paths)]
-    return taken
-
-
-def _chosen(path: bytes, paths: Sequence[bytes]) -> bool:
-    return not paths or any(path == chosen or path.startswith(chosen + b"/") for chosen in paths)
-
-
-def _refuse_changed(source: System, now: Mapping[str, Manifest], taken: Mapping[str, list[Change]]) -> None:
-    """A path that both systems changed since the copy is for a person to decide."""
-    for address, changed in taken.items():
-        copied = source.known(address, of="copied")
-        ours = {change.path for change in compare(copied, now[address])} if copied else set()
-        both = [change.path for change in changed if change.path in ours]
-        if both:
-            shown = ", ".join("/" + path_text(path) for path in both[:5])
-            raise Refused(
-                f"the maintenance system changed the same since it was copied: {shown}",
-                meaning="Nothing was taken back.",
-                todo="Make this change there by hand, or name only the other paths.",
-            )
-
-
-def _rebuild(
-    source: System,
-    target: System,
-    now: Mapping[str, Manifest],
-    taken: Mapping[str, list[Change]],
-    progress: Progress | None,
-) -> tuple[Note, ...]:
-    disks = target.new_disks()
-    notes: list[Note] = []
-    for address, changed in taken.items():
-        fixed = source.known(address)
-        assert fixed is not None
-        rows = mixed(now[address], fixed, changed)
-        sources = [target.path(address), source.path(address)]
-        made = build(rows, sources, target.site.host.disk_path(disks[address]), progress=progress)
-        target.remember({address: made.manifest})
-        notes += made.notes
-        crash.point("take-back-disk-built")
-    target.put_in_place(disks)
-    return said_once(notes)
-
-
-def mixed(ours: Manifest, theirs: Manifest, changed: Sequence[Change]) -> list[BuildRow]:
-    """Rows of ``ours`` (source 0), with the changed paths as ``theirs`` (source 1) has them; pure."""
-    gone = {change.path for change in changed if change.what == REMOVED}
-    wanted = {change.path for change in changed} - gone
-    new = {row.path: row for row in rows_of(theirs, 1) if row.path in wanted}
-    groups = max((row.group for row in rows_of(ours)), default=0)
-    rows = {row.path: row for row in rows_of(ours) if row.path not in gone}
-    for path, row in new.items():
-        rows[path] = row._replace(group=row.group + groups if row.group else 0)
-    kinds = {path: row.kind for path, row in rows.items()}
-    kept = (row for path, row in rows.items() if _stands(path, kinds))
-    return sorted(kept, key=lambda row: tree_key(row.path))
-
-
-def _stands(path: bytes, kinds: Mapping[bytes, str]) -> bool:
-    """Whether everything above a path is a directory: a removed directory takes what is below along."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        if kinds.get(path) != DIRECTORY:
-            return False
-    return True
 
 
 def existing(site: Site, image: str, role: Role) -> System:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,14 +18,14 @@ from goldroot import __version__, crash
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders
 from goldroot.catalog.store import now
-from goldroot.errors import GoldrootError, NoFreeSlot, NotTested, Refused
-from goldroot.hosts import Attached, Machine
+from goldroot.errors import NotTested, Refused
+from goldroot.hosts import Attached
 from goldroot.image.maintain import existing
 from goldroot.image.packages import Packages, read_packages
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.site import Site
+from goldroot.image.slots import begin, disk_id, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.image.version import (
     RECORD,
@@ -109,10 +108,10 @@ def publish(
     with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
         plan = _plan(system, progress)
         _refuse(plan, untested=untested, renumber_ok=renumber_ok)
-        version = _begin(site, plan, note)
+        version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
         crash.point("publish-begun")
-        with _tidy(site, version):
+        with tidy(site, version):
             manifests, notes = _build(system, plan, version, progress)
             record = _record(system, plan, version, manifests)
             signature = _write_beside(site, version, manifests, plan, record)
@@ -143,91 +142,13 @@ def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
         )
 
 
-def _begin(site: Site, plan: Plan, note: str) -> GoldVersion:
-    """Take number and slot; a version that was begun and cut off is given up first, its slot cleared."""
-    with site.catalog.read() as tx:
-        begun = [known for known in catalog_gold.every(tx, plan.image) if known.state == "publishing"]
-    for known in begun:
-        _clear(site, known)
-        with site.catalog.begin() as tx:
-            catalog_gold.abandon_publish(tx, plan.image, known.number)
-        crash.point("publish-abandoned")
-    linked = _linked(site, plan.image)
-    try:
-        with site.catalog.begin() as tx:
-            version = catalog_gold.begin_publish(
-                tx, plan.image, fingerprint=plan.fingerprint, untested=bool(plan.untested), note=note, linked=linked
-            )
-    except NoFreeSlot as error:
-        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
-        raise
-    _clear(site, version)
-    return version
-
-
-def _linked(site: Site, image: str) -> dict[str, str]:
-    """Slots that are in use, whatever the catalog says, and by whom; those that it knows to be held are left to it."""
-    found = {}
-    with site.catalog.read() as tx:
-        slots = [
-            slot
-            for slot in catalog_gold.all_slots(tx, image)
-            if slot.version is None or not holders(tx, image, slot.version)
-        ]
-    defined = {machine.name: machine for machine in site.host.machines()}
-    for slot in slots:
-        links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
-        disks = defined[slot.name].disks.values() if slot.name in defined else ()
-        if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
-            found[slot.name] = why
-    return found
-
-
-def _clear(site: Site, version: GoldVersion) -> None:
-    """An empty slot: its owner without disks, and the disks that stood there gone.
-
-    Only a slot that the catalog gave to a version that is being published comes here: nobody holds it.
-    """
-    assert version.slot_name is not None
-    if version.state != "publishing":
-        raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
-    slot, host = version.slot_name, site.host
-    if any(machine.name == slot for machine in host.machines()):
-        machine = host.get(slot)
-        if machine.disks:
-            host.replace(replace(machine, disks={}))
-        crash.point("publish-slot-emptied")
-    else:
-        host.define(Machine(slot, kind="owner"))
-    attached = {disk.disk for machine in host.machines() for disk in machine.disks.values()}
-    for disk in host.disks():
-        if disk.startswith(f"{version.image}.gold.") and disk not in attached:
-            host.delete_disk(disk)
-    shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
-
-
-@contextmanager
-def _tidy(site: Site, version: GoldVersion) -> Iterator[None]:
-    """When the block fails, what it wrote goes at once: a full file system must not stay full."""
-    try:
-        yield
-    except BaseException:
-        with suppress(GoldrootError, OSError):
-            _clear(site, version)
-        raise
-
-
-def _disk(version: GoldVersion, address: str) -> str:
-    return f"{version.image}.gold.{version.number}.{address}"
-
-
 def _build(
     system: System, plan: Plan, version: GoldVersion, progress: Progress | None
 ) -> tuple[dict[str, Manifest], tuple[Note, ...]]:
     """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error."""
     made, notes = {}, list(plan.notes)
     for address, manifest in plan.manifests.items():
-        out = system.site.host.create_disk(_disk(version, address))
+        out = system.site.host.create_disk(disk_id(version, address))
         built = build(rows_of(manifest), [system.path(address)], out, progress=progress)
         made[address] = built.manifest
         notes += built.notes
@@ -257,7 +178,7 @@ def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping
         "layout": {"name": layout.name, "hash": layout.hash, "text": layout.source},
         "disks": {
             address: {
-                "disk": _disk(version, address),
+                "disk": disk_id(version, address),
                 "shared": layout.disk(address).shared,
                 "entries": len(manifest),
                 "bytes": sum(row[5] for row in manifest.rows()),
@@ -275,7 +196,7 @@ def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping
 def _beside(system: System, version: GoldVersion, plan: Plan) -> dict[str, bytes]:
     """The files that stand beside the record."""
     address = system.layout.disk_of(b"etc").address
-    tables = AccountTables.read(system.site.host.disk_path(_disk(version, address)), b"etc")
+    tables = AccountTables.read(system.site.host.disk_path(disk_id(version, address)), b"etc")
     numbers = {
         key: {name.decode("utf-8", "surrogateescape"): number for name, number in table.items()}
         for key, table in (("users", tables.users), ("groups", tables.groups))
@@ -314,5 +235,5 @@ def _attach(system: System, version: GoldVersion, addresses: Sequence[str]) -> N
     """The slot's machine owns the disks, read-only."""
     assert version.slot_name is not None
     machine = system.site.host.get(version.slot_name)
-    disks = {address: Attached(_disk(version, address), "ro") for address in addresses}
+    disks = {address: Attached(disk_id(version, address), "ro") for address in addresses}
     system.site.host.replace(replace(machine, disks=disks))

@@ -40,7 +40,7 @@ def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpac
     with _opened(archive) as stream, Unpacker(out) as unpacker:
         try:
             with tarfile.open(
-                fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_Member
+                fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_Member, bufsize=_READ
             ) as tar:
                 while (member := tar.next()) is not None:
                     # The list of all members, which nobody needs, would grow with the archive.
@@ -55,6 +55,10 @@ def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpac
                 todo="Look at it with `tar -tvf`, and make it again.",
             ) from error
         return unpacker.finish()
+
+
+#: Bytes that are read at once.
+_READ = 1 << 20
 
 
 class _Member(tarfile.TarInfo):

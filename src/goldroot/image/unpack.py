@@ -43,6 +43,8 @@ class Unpacker:
     def __init__(self, out: str) -> None:
         self._out = os.fsencode(out)
         self._root = -1
+        #: The directory that was worked in last, kept open: members of one directory mostly stand together.
+        self._last: tuple[bytes, int] = (b"/", -1)
         self._is_root = os.geteuid() == 0
         self._seen: set[bytes] = set()
         self._directories: dict[bytes, tarfile.TarInfo] = {}
@@ -54,6 +56,7 @@ class Unpacker:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._forget_last()
         os.close(self._root)
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -82,16 +85,33 @@ class Unpacker:
     @contextmanager
     def _parent(self, path: bytes) -> Iterator[tuple[int, bytes]]:
         """The directory that holds ``path``, opened step by step, missing ones made; and the last name."""
-        *above, name = path.split(b"/") if path else [b""]
-        handle = os.dup(self._root)
+        above, _, name = path.rpartition(b"/")
+        if above != self._last[0]:
+            self._forget_last()
+            self._last = (above, self._walk(above, path))
+        # A copy: another member's parent may take the place of this one while it is in use.
+        handle = os.dup(self._last[1])
         try:
-            for step in above:
-                below = self._step(handle, step, path)
-                os.close(handle)
-                handle = below
             yield handle, name
         finally:
             os.close(handle)
+
+    def _walk(self, above: bytes, path: bytes) -> int:
+        handle = os.dup(self._root)
+        try:
+            for step in above.split(b"/") if above else ():
+                below = self._step(handle, step, path)
+                os.close(handle)
+                handle = below
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def _forget_last(self) -> None:
+        if self._last[1] >= 0:
+            os.close(self._last[1])
+        self._last = (b"/", -1)
 
     def _step(self, handle: int, step: bytes, path: bytes) -> int:
         try:
@@ -121,6 +141,7 @@ class Unpacker:
             os.unlink(name, dir_fd=parent)
         elif not member.isdir():
             self._directories.pop(path, None)
+            self._forget_last()
             try:
                 os.rmdir(name, dir_fd=parent)
             except OSError:

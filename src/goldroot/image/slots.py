@@ -1,0 +1,100 @@
+"""The slots of an image: taking one for a new version, and making it empty.
+
+This is where the first rule is kept on the side of the disks: only a slot that the catalog gave to a version that is
+being published is ever emptied, and no slot is given away that a machine links or a process uses.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from goldroot import crash
+from goldroot.catalog import gold as catalog_gold
+from goldroot.catalog.gold import GoldVersion
+from goldroot.catalog.holders import holders
+from goldroot.errors import GoldrootError, NoFreeSlot, Refused
+from goldroot.hosts import Machine
+from goldroot.image.site import Site
+from goldroot.image.version import directory_of
+
+
+def disk_id(version: GoldVersion, address: str) -> str:
+    """The id of a version's disk; a number is used again only after its publish was given up."""
+    return f"{version.image}.gold.{version.number}.{address}"
+
+
+def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool) -> GoldVersion:
+    """Take number and slot; a version that was begun and cut off is given up first, its slot cleared."""
+    with site.catalog.read() as tx:
+        begun = [known for known in catalog_gold.every(tx, image) if known.state == "publishing"]
+    for known in begun:
+        _clear(site, known)
+        with site.catalog.begin() as tx:
+            catalog_gold.abandon_publish(tx, image, known.number)
+        crash.point("publish-abandoned")
+    linked = _linked(site, image)
+    try:
+        with site.catalog.begin() as tx:
+            version = catalog_gold.begin_publish(
+                tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
+            )
+    except NoFreeSlot as error:
+        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
+        raise
+    _clear(site, version)
+    return version
+
+
+def _linked(site: Site, image: str) -> dict[str, str]:
+    """Slots that are in use, whatever the catalog says, and by whom; those that it knows to be held are left to it."""
+    found = {}
+    with site.catalog.read() as tx:
+        slots = [
+            slot
+            for slot in catalog_gold.all_slots(tx, image)
+            if slot.version is None or not holders(tx, image, slot.version)
+        ]
+    defined = {machine.name: machine for machine in site.host.machines()}
+    for slot in slots:
+        links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
+        disks = defined[slot.name].disks.values() if slot.name in defined else ()
+        if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
+            found[slot.name] = why
+    return found
+
+
+def _clear(site: Site, version: GoldVersion) -> None:
+    """An empty slot: its owner without disks, and the disks that stood there gone.
+
+    Only a slot that the catalog gave to a version that is being published comes here: nobody holds it.
+    """
+    assert version.slot_name is not None
+    if version.state != "publishing":
+        raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
+    slot, host = version.slot_name, site.host
+    if any(machine.name == slot for machine in host.machines()):
+        machine = host.get(slot)
+        if machine.disks:
+            host.replace(replace(machine, disks={}))
+        crash.point("publish-slot-emptied")
+    else:
+        host.define(Machine(slot, kind="owner"))
+    attached = {disk.disk for machine in host.machines() for disk in machine.disks.values()}
+    for disk in host.disks():
+        if disk.startswith(f"{version.image}.gold.") and disk not in attached:
+            host.delete_disk(disk)
+    shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
+
+
+@contextmanager
+def tidy(site: Site, version: GoldVersion) -> Iterator[None]:
+    """When the block fails, what it wrote goes at once: a full file system must not stay full."""
+    try:
+        yield
+    except BaseException:
+        with suppress(GoldrootError, OSError):
+            _clear(site, version)
+        raise
