@@ -1,0 +1,28 @@
+"""``goldroot completion``: what a shell reads so that the Tab key completes commands and options."""
+
+from __future__ import annotations
+
+import click
+
+#: The variable by which a shell asks goldroot for completions; click looks at it before anything else.
+VARIABLE = "_GOLDROOT_COMPLETE"
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what SHELL reads so that the Tab key completes commands and options.
+
+    \b
+    Examples:
+      goldroot completion bash > ~/.local/share/bash-completion/completions/goldroot
+      goldroot completion zsh > ~/.zfunc/_goldroot
+      goldroot completion fish > ~/.config/fish/completions/goldroot.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None  # every choice has one
+    asked = found(click.get_current_context().find_root().command, {}, "goldroot", VARIABLE)
+    # Not source(): for bash that starts a bash to ask for its version.
+    click.echo(asked.source_template % asked.source_vars(), nl=False)
