@@ -23,9 +23,9 @@ def plan_option(command: F) -> F:
 
 
 def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
-    """Print ``data`` as JSON, or let ``human`` speak."""
+    """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak."""
     if as_json:
-        print(json.dumps(data, indent=2, default=str))
+        print(json.dumps(data, indent=2 if sys.stdout.isatty() else None, default=str))
     else:
         human()
 
