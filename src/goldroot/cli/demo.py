@@ -1,0 +1,129 @@
+"""``goldroot demo``: the whole story in a temporary site."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from goldroot.cli.output import emit, json_option
+from goldroot.errors import BadInput, Failed
+
+if TYPE_CHECKING:
+    from goldroot.cli.demo_roots import Roots
+    from goldroot.cli.demo_stage import Stage
+    from goldroot.cli.demo_table import Row
+
+
+@click.command()
+@click.option("--real", "form", flag_value="real", help="Debian 12 and 13, made with mmdebstrap (root and a mirror needed).")
+@click.option("--small", "form", flag_value="small", help="Two small systems that the demo makes itself: no network, no root.")
+@click.option("--auto", "form", flag_value="auto", default=True, help="Real where it can be had in time (the default).")
+@click.option("--keep", metavar="DIR", help="Tell the story in DIR (new or empty) and leave the site there.")
+@click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
+@click.option("--quiet", is_flag=True, help="Only the table at the end.")
+@json_option
+def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
+    """See it all: gold, servers, an update with a review, the switch, and the way back, in a temporary site.
+
+    Every command is shown as you would type it, and really run. The table at the end says what was kept, merged,
+    reviewed and rolled back; each of its lines is looked up in the records and the files, and the demo fails if one is
+    not true.
+
+    \b
+    Examples:
+      goldroot demo
+      goldroot demo --small --keep /tmp/site     leaves the site to play with
+    """
+    from goldroot.cli.demo_moves import move
+    from goldroot.cli.demo_stage import Stage
+    from goldroot.cli.demo_story import Story, begin
+
+    started = time.monotonic()
+    with _room(keep) as room, _environment(os.path.join(room, "site")):
+        stage = Stage(
+            quiet=quiet or as_json, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ, pause=pause, room=room
+        )
+        roots = _roots(form, room, stage)
+        story = Story(stage, roots, room)
+        begin(story)
+        move(story)
+        took = time.monotonic() - started
+        wrong = [row for row in story.rows if not row.true]
+        data = {
+            "form": roots.form, "seconds": round(took, 1), "true": not wrong, "rows": [row.as_dict() for row in story.rows],
+        }  # fmt: skip
+        emit(as_json, data, lambda: _say(stage, story.rows, took, roots, keep))
+    if wrong:
+        raise Failed(
+            f"the demo claims {len(wrong)} thing{'s' if len(wrong) > 1 else ''} that are not true",
+            meaning="; ".join(f"{row.server}: {row.what}: {row.seen}" for row in wrong),
+            todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
+        )
+
+
+def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:
+    from goldroot.cli.demo_table import show
+
+    stage.quiet = False
+    stage.say("What became of everything (ok: looked up in the records and the files, just now):")
+    show(rows, stage.line)
+    true = sum(row.true for row in rows)
+    stage.say(f"{true} of {len(rows)} claims are true. {_words(roots)} {took:.0f} s.")
+    if keep:
+        stage.line(f"The site is yours: export GOLDROOT_SITE={os.path.join(os.path.abspath(keep), 'site')}")
+
+
+def _words(roots: Roots) -> str:
+    missing = []
+    if not roots.enterable:
+        missing.append("commands inside the systems, tests and checks, as namespaces are not allowed here")
+    if not roots.owners:
+        missing.append("the renumbering of accounts, as files can be given away only by root")
+    return f"Not shown: {'; '.join(missing)}." if missing else ""
+
+
+def _roots(form: str, room: str, stage: Stage) -> Roots:
+    from goldroot.cli.demo_real import real_roots
+    from goldroot.cli.demo_roots import small_roots
+
+    found = None if form == "small" else real_roots(room, stage, must=form == "real")
+    return found or small_roots(os.path.join(room, "roots"))
+
+
+@contextmanager
+def _room(keep: str | None) -> Iterator[str]:
+    """The directory of the demo: a temporary one, or the one to keep."""
+    if keep is not None:
+        room = os.path.abspath(keep)
+        if os.path.lexists(room) and (not os.path.isdir(room) or os.listdir(room)):
+            raise BadInput(f"{keep} is not an empty directory", todo="Name a new one: goldroot demo --keep DIR")
+        os.makedirs(room, exist_ok=True)
+        yield room
+        return
+    room = tempfile.mkdtemp(prefix="goldroot-demo-")
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def _environment(site: str) -> Iterator[None]:
+    """Commands find the demo's site, as after the ``export`` that the demo shows."""
+    before = os.environ.get("GOLDROOT_SITE")
+    os.environ["GOLDROOT_SITE"] = site
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GOLDROOT_SITE"]
+        else:
+            os.environ["GOLDROOT_SITE"] = before
