@@ -85,7 +85,9 @@ def restored(kept: Path, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "args"), [("update", UPDATE), ("rollback", ROLLBACK), ("rollback", CARRY)], ids=["update", "rollback", "carry"]
+    ("until", "args"),
+    [("update", UPDATE), ("rollback", ROLLBACK), ("rollback", CARRY)],
+    ids=["update", "rollback", "carry"],
 )
 def test_rule_3_killed_anywhere_a_clone_is_old_or_new(room: Path, until: str, args: list[str]) -> None:
     root = prepare(room, until=until)

@@ -149,5 +149,3 @@ def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) ->
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
         assert holders(tx, IMAGE, 1) == []
-
-

@@ -18,14 +18,25 @@ from support.trees import dump_tree
 
 def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> None:
     clones.create(site, "web1", IMAGE)
-    on_clone(site, "web1", {"etc/app.conf": text(site, "web1", "etc/app.conf").replace("one = 1", "one = 11"), "srv/site": "x"})
-    next_gold(site, {"etc/app.conf": "one = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n",
-                     "usr/bin/tool": "#!/bin/sh\necho 2\n"})
+    on_clone(
+        site,
+        "web1",
+        {"etc/app.conf": text(site, "web1", "etc/app.conf").replace("one = 1", "one = 11"), "srv/site": "x"},
+    )
+    next_gold(
+        site,
+        {
+            "etc/app.conf": "one = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n",
+            "usr/bin/tool": "#!/bin/sh\necho 2\n",
+        },
+    )
     plan = plan_update(site, "web1")
     assert (plan.to, plan.conflicts) == (2, [])
     done = run_update(site, engine, "web1")
     assert (done.outcome, done.from_version, done.to_version) == ("done", 1, 2)
-    assert text(site, "web1", "etc/app.conf") == "one = 11\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n"
+    assert (
+        text(site, "web1", "etc/app.conf") == "one = 11\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n"
+    )
     assert text(site, "web1", "srv/site") == "x"
     assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD2"
     assert site.host.at("WEB1", "5B1").owner == "SMALLGOLD"

@@ -49,7 +49,9 @@ ROOT: Mapping[str, Node] = {
 IMAGE = "small"
 
 
-def small_site(room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root") -> Site:
+def small_site(
+    room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root"
+) -> Site:
     """A site in ``room/site`` with the image ``small`` and so many gold versions."""
     site = init_site(str(room / "site"))
     make_tree(room / "root", root)

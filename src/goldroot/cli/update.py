@@ -179,7 +179,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         {
             "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
             "state": one.state, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
-            "record": one.record,
+            "record": one.record, "error": one.error,
         }
         for one in found
     ]  # fmt: skip
@@ -191,6 +191,9 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
             for d in data
         ]  # fmt: skip
         table(["number", "clone", "kind", "gold", "state", "open", "since"], rows)
+        for d in data:
+            if d["error"]:
+                print(f"{d['id']}: {d['error']}")
 
     emit(as_json, data, say)
 

@@ -96,12 +96,12 @@ def create(
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
         plan = plan_create(site, name, image, number, read_write=read_write, identity=identity)
+        policy = policy_of(site, image)
         clone = _begin(site, plan)
         gold = open_version(site, image, clone.version)
         disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
         notes: list[Note] = []
         built: dict[str, Manifest] = {}
-        policy = policy_of(site, image)
         for address, disk in disks.items():
             path = site.host.create_disk(disk)
             copy = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))

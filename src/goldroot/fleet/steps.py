@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from goldroot.catalog import updates
+from goldroot.errors import GoldrootError
 from goldroot.fleet.checks import prove
 from goldroot.fleet.merging import merge_update
 from goldroot.fleet.settle import finish, is_live
@@ -41,12 +43,25 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
         def do(state: dict[str, Any]) -> dict[str, Any]:
             if state.get("outcome"):
                 return {}
-            outcome = act(open_task(site, state["update"], state["generation"]), stage)
+            task = open_task(site, state["update"], state["generation"])
+            try:
+                outcome = act(task, stage)
+            except GoldrootError as error:
+                note_error(task, error)
+                raise
             return {"outcome": outcome} if outcome else {}
 
         return do
 
     return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
+
+
+def note_error(task: Task, error: GoldrootError) -> None:
+    """Say in the catalog why an update stands where it stands."""
+    with task.site.catalog.begin() as tx:
+        known = updates.get(tx, task.update.id)
+        if not known.ended:
+            updates.set_state(tx, known.id, known.state, error=error.brief)
 
 
 def merge(task: Task, stage: Stage) -> str:

@@ -1,0 +1,123 @@
+"""What is done and checked in a merged system before it is switched."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from goldroot.catalog import decisions, updates
+from goldroot.errors import ChecksFailed
+from goldroot.fleet import clones
+from goldroot.fleet.checks import duplicates
+from goldroot.fleet.update import cancel, run_update
+from goldroot.image.site import Site
+from goldroot.tree.accounts import AccountTables
+from goldroot.workflow import InProcess
+from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
+from support.trees import File, Node
+
+
+def shell() -> Mapping[str, Node]:
+    """This machine's /bin/sh with the libraries that it needs, for a root of its own."""
+    found = subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True)
+    libraries = re.findall(r"(/\S+) \(0x", found.stdout)
+    files = {"bin/sh": Path("/bin/sh"), **{path.lstrip("/"): Path(path) for path in libraries}}
+    return {path: File(file.read_bytes(), mode=0o755) for path, file in files.items()}
+
+
+def configure(site: Site, words: str, policy: str = "") -> Site:
+    """The same site with more in its configuration."""
+    Path(site.path("policy.toml")).write_text(policy)
+    with open(site.path("goldroot.toml"), "a") as file:
+        file.write(f"\n[images.{IMAGE}]\n{words}\n" + ('policy = "policy.toml"\n' if policy else ""))
+    site.close()
+    return Site.open(site.root)
+
+
+@pytest.fixture
+def with_shell(room: Path) -> Iterator[Site]:
+    if shutil.which("unshare") is None or not os.path.exists("/bin/sh"):
+        pytest.skip("needs unshare")
+    site = small_site(room, {**ROOT, **shell()})
+    yield site
+    site.close()
+
+
+@pytest.mark.root
+def test_a_check_that_fails_switches_nothing(with_shell: Site, engine: InProcess) -> None:
+    site = configure(
+        with_shell, """checks = ['read x < /etc/plain.conf; [ "$x" != bad ] || { echo "it is bad" >&2; exit 3; }']"""
+    )
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "bad\n"})
+    before = dump(site, "web1")
+    with pytest.raises(ChecksFailed, match="status 3: it is bad"):
+        run_update(site, engine, "web1")
+    assert dump(site, "web1") == before
+    with site.catalog.read() as tx:
+        assert [one.state for one in updates.every(tx, "web1")] == ["merged"]
+    on_clone(site, "web1", {"etc/plain.conf": "bad, but mine\n"})
+    with site.catalog.begin() as tx:
+        assert decisions.remembered(tx, IMAGE) == {}
+    on_clone(site, "web1", {"etc/plain.conf": "plain\n"})
+    next_gold(site, {"etc/plain.conf": "good\n"})
+    cancel(site, "web1")
+    assert run_update(site, engine, "web1").to_version == 3
+    assert text(site, "web1", "etc/plain.conf") == "good\n"
+
+
+@pytest.mark.root
+def test_what_is_generated_is_made_anew_in_the_merged_system(with_shell: Site, engine: InProcess) -> None:
+    policy = (
+        '[[rule]]\npath = "/etc/generated"\nclass = "generated"\n'
+        'rebuild = "read x < /etc/plain.conf; echo made from $x > /etc/generated"\n'
+    )
+    site = configure(with_shell, "", policy)
+    next_gold(site, {"etc/generated": "by gold 2\n"})
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/generated": "by the clone\n"})
+    next_gold(site, {"etc/generated": "by gold 3\n", "etc/plain.conf": "three\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "etc/generated") == "made from three\n"
+
+
+def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> None:
+    for name in ("web1", "web2"):
+        clones.create(site, name, IMAGE)
+    number = live(site, "web2").read(b"etc/machine-id")
+    assert number is not None
+    on_clone(site, "web1", {"etc/machine-id": None})
+    on_clone(site, "web1", {"etc/machine-id": number.decode()})
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    with pytest.raises(ChecksFailed, match="machine-id is that of web2 too") as caught:
+        run_update(site, engine, "web1")
+    assert number.decode().strip() not in str(caught.value)
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    on_clone(site, "web1", {"etc/machine-id": "0" * 32 + "\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_duplicates_are_names_and_numbers_that_stand_twice() -> None:
+    tables = AccountTables.of({"passwd": (PASSWD + "toor:x:0:0::/root:/bin/sh\n").encode(), "group": GROUP.encode()})
+    assert dict(duplicates(tables, "passwd")) == {"the number 0": 1}
+    assert dict(duplicates(tables, "group")) == {}
+
+
+def test_markers_that_a_person_left_are_found(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold\n"})
+    done = run_update(site, engine, "web1")
+    with site.catalog.begin() as tx:
+        [asked] = decisions.conflicts_of(tx, done.update)
+        left = b"<<<<<<< clone\nmine\n=======\ngold\n>>>>>>> gold\n"
+        decisions.decide(tx, IMAGE, asked.found.key, "content", content=left)
+    with pytest.raises(ChecksFailed, match=r"/etc/plain.conf holds conflict markers"):
+        run_update(site, engine, "web1")
+    assert text(site, "web1", "etc/plain.conf") == "mine\n"
