@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 
 from goldroot.errors import BadInput
@@ -121,7 +122,11 @@ def rows_of(manifest: Manifest, source: int = 0) -> Iterator[BuildRow]:
         c.each_path(), c.kinds, c.modes, c.uids, c.gids, c.mtimes, c.each_xattrs(), c.flags, c.projects,
         repeat(source), c.each_path(), c.each_content(), c.groups, c.inodes, c.ctimes, c.sizes, strict=False,
     )  # fmt: skip
-    return map(BuildRow._make, rows)
+    return map(_new_row, rows)
+
+
+#: ``BuildRow._make`` without its check of the length.
+_new_row: Callable[[tuple[object, ...]], BuildRow] = partial(tuple.__new__, BuildRow)
 
 
 def _open_out(out: bytes) -> int:

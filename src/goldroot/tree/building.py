@@ -32,7 +32,8 @@ class Building:
         self._plan = plan
         self._places = places
         self._unread = unread
-        self._several = set(plan.firsts.values())
+        self._several = frozenset(plan.firsts.values())
+        self._tied = self._several.union(plan.firsts)
 
     def run(self, jobs: int | None, progress: Progress | None) -> Part:
         """Write everything, and tell of it as of one part.
@@ -85,14 +86,19 @@ class Building:
         """Write the rows of a part; the rows of the manifest, ``None`` where nothing was made."""
         written: list[Row | None] = []
         directories: list[tuple[int, BuildRow]] = []
+        rows, unread = self._plan.rows, self._unread
         for place in range(start, stop):
-            row = self._plan.rows[place]
+            row = rows[place]
             if row.kind != DIRECTORY:
-                written.append(self._write_one(placer, place, start, written))
+                if place in self._tied:
+                    written.append(self._write_tied(placer, place, start, written))
+                else:
+                    status = placer.make(row, unread=place in unread)
+                    written.append(None if status is None else self._row(placer.row, status))
             elif row.path in self._plan.shared:
                 written.append(self._row(row, None))
             else:
-                placer.make(row, unread=place in self._unread)
+                placer.make(row, unread=place in unread)
                 directories.append((place - start, placer.row))
                 written.append(None)
             if (place - start) % TELL_EVERY == TELL_EVERY - 1:
@@ -103,15 +109,14 @@ class Building:
         tell((stop - start) % TELL_EVERY)
         return written
 
-    def _write_one(self, placer: Placer, place: int, start: int, written: list[Row | None]) -> Row | None:
+    def _write_tied(self, placer: Placer, place: int, start: int, written: list[Row | None]) -> Row | None:
+        """Write one name of a file that has several."""
         row = self._plan.rows[place]
         first = self._plan.firsts.get(place)
         if first is None:
-            if place in self._several:
-                row = row._replace(flags=0, project=0)
-            status = placer.make(row, unread=place in self._unread)
+            status = placer.make(row._replace(flags=0, project=0), unread=place in self._unread)
             return None if status is None else self._row(placer.row, status)
-        if first < start:  # late
+        if first < start:  # made later
             return self._row(row, None)
         model = written[first - start]
         if model is None:

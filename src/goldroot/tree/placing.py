@@ -83,12 +83,12 @@ class Placer:
         self._unread = unread
         directory, name = split(row.path)
         try:
+            if row.kind == FILE:
+                return self._file(row, self._out.at(directory), name)
             if row.kind == DIRECTORY:
                 if row.path:
                     os.mkdir(name, 0o700, dir_fd=self._out.at(directory))
                 return None
-            if row.kind == FILE:
-                return self._file(row, self._out.at(directory), name)
             return self._other(row, self._out.at(directory), name)
         except OSError as error:
             raise write_problem(error, self._places.out_name, row.path) from error
