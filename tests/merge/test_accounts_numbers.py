@@ -249,6 +249,11 @@ def test_a_second_name_of_an_account_goes_with_it() -> None:
     assert merged.conflicts == []
 
 
+def test_a_second_name_does_not_become_root_with_it() -> None:
+    merged = merge_accounts(numbered(svc=101), numbered(svc=0), numbered(svc=101, alias=101, toor=0))
+    assert uids(merged) == {"svc": 0, "alias": 101, "toor": 0}
+
+
 def test_names_that_share_on_the_clone_move_together() -> None:
     merged = merge_accounts(numbered(), numbered(new=105), numbered(own=105, alias=105))
     assert uids(merged) == {"new": 105, "own": 999, "alias": 999}

@@ -98,7 +98,12 @@ class Numbering:
         answers = (CLONE, GOLD) if free else (GOLD,)
         stands = CLONE if free and self.ask.prefer != GOLD else GOLD
         detail = f"{shown(claim.key.text)} has the number {gold} in gold and {clone} on the clone"
-        conflict = self._conflict(claim, "number-differs", b"%d" % gold, answers, stands, detail)
+        value = b"%d" % gold
+        if rival is not None and not free:
+            # Another question than the one that can be answered with the clone's number.
+            detail += f", which gold gave to {shown(rival.key.text)}"
+            value += b", %d %s" % (clone, rival.key.text)
+        conflict = self._conflict(claim, "number-differs", value, answers, stands, detail)
         decision = self.ask.ask(conflict, self._trouble)
         if decision.take == CONTENT and decision.content is not None:
             return int(decision.content), True
@@ -124,15 +129,17 @@ class Numbering:
         if any(claim.gold is not None for claim in cluster):
             return number
         places = [self.numbers[claim.key] for claim in leaders if claim.key in self.numbers]
-        if not places or number in places or not self._fits(cluster, places[0]):
+        # Nobody becomes root by following.
+        if not places or number in places or places[0] == 0 or not self._fits(cluster, places[0]):
             return number
         return places[0]
 
     def _fits(self, cluster: Sequence[Claim], number: int) -> bool:
+        there = self.at.get(number, ())
         # Second accounts of root are meant: gold's and the clone's may stand beside each other.
-        if number == 0 and all(0 in (claim.gold, claim.clone) for claim in cluster):
+        if number == 0 and all(0 in (claim.gold, claim.clone) for claim in (*cluster, *there)):
             return True
-        return all(_share(claim, other) for claim in cluster for other in self.at.get(number, ()))
+        return all(_share(claim, other) for claim in cluster for other in there)
 
     def _place(self, cluster: Iterable[Claim], number: int) -> None:
         for claim in cluster:
