@@ -1,0 +1,194 @@
+"""``goldroot rollback`` and ``goldroot fallback``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.progress import stages
+from goldroot.cli.several import each, failures_data, tell_failures
+from goldroot.cli.site import open_site, site_option
+from goldroot.errors import EXIT_FINDINGS, UsageError
+
+if TYPE_CHECKING:
+    from goldroot.fleet.rollback import RollbackPlan
+    from goldroot.fleet.update import Outcome
+    from goldroot.image.site import Site
+
+names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True)
+
+
+@click.command()
+@names_argument
+@click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")
+@click.option("--take-proposals", is_flag=True, help="With --carry: answer what is to be decided with what stands.")
+@site_option
+@plan_option
+@json_option
+def rollback(
+    names: tuple[str, ...], carry: bool, take_proposals: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Take each CLONE back to its fallback: disks and links to gold, in one step.
+
+    What was written since the switch is listed; the disks that hold it are set aside and kept.  With --carry, changes
+    of configuration and accounts since the switch are merged onto the fallback, so that a password changed yesterday
+    is not undone; a state unit (a database) changed since is asked about, and the fallback's is proposed.
+
+    \b
+    Examples:
+      goldroot rollback web1 --plan
+      goldroot rollback web1 --carry
+    """
+    from goldroot.fleet.rollback import rollback as go_back
+    from goldroot.fleet.update import engine_of
+
+    if take_proposals and not carry:
+        raise UsageError("--take-proposals is for --carry: without it nothing is to be decided")
+    site = open_site(site_dir)
+    if plan_only:
+        return _plan_rollback(site, names, as_json)
+    with stages(as_json) as stage, engine_of(site) as engine:
+        results = each(
+            names, lambda n: go_back(site, engine, n, carry=carry, take_proposals=take_proposals, stage=stage)
+        )
+    written = {done.clone: _written(site, done) for done in results.done.values()}
+    data = {
+        "clones": [{**done.as_dict(), "written_since": written[done.clone]} for done in results.done.values()],
+        "failed": failures_data(results.failed),
+    }
+
+    def say() -> None:
+        for done in results.done.values():
+            _say_rollback(done, written[done.clone], carry)
+        tell_failures(results.failed)
+
+    emit(as_json, data, say)
+    return results.exit_code(lambda done: EXIT_FINDINGS if done.outcome == "needs-review" else 0)
+
+
+def _written(site: Site, done: Outcome) -> list[str]:
+    from goldroot.fleet.rollback import read_written
+
+    return read_written(site, done.clone, done.update)
+
+
+def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
+    if done.outcome == "needs-review":
+        print(f"{done.clone}: {done.conflicts} to decide; nothing was switched.")
+        print(f"  Look:    goldroot review show {done.clone}")
+        print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold    (gold: the fallback's)")
+        print(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
+        return
+    print(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    _say_written(written, "carried where configuration allows" if carry else "set aside with them")
+
+
+def _say_written(written: list[str], words: str) -> None:
+    if written:
+        print(f"  Written since the switch, {words}: {len(written)} path{'s' if len(written) != 1 else ''}")
+    for path in written[:20]:
+        print(f"    {path}")
+    if len(written) > 20:
+        print(f"    ... and {len(written) - 20} more")
+
+
+def _plan_rollback(site: Site, names: tuple[str, ...], as_json: bool) -> int:
+    from goldroot.fleet.rollback import plan_rollback
+
+    results = each(names, lambda name: plan_rollback(site, name))
+
+    def say() -> None:
+        for found in results.done.values():
+            _say_rollback_plan(found)
+        tell_failures(results.failed)
+
+    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    emit(as_json, data, say)
+    return results.exit_code(lambda _: 0)
+
+
+def _say_rollback_plan(found: RollbackPlan) -> None:
+    clone, fallback = found.clone, found.fallback
+    print(f"{clone.name}: would go back from gold {clone.version} to {fallback.from_version}, in one step:")
+    for address, disk in fallback.disks.items():
+        print(f"  {address}  {disk}")
+    _say_written(list(found.written), "would be set aside (or carried, with --carry)")
+
+
+@click.group()
+def fallback() -> None:
+    """What is kept for the way back: the old disks of updates, and the disks that rollbacks set aside.
+
+    \b
+    Examples:
+      goldroot fallback list
+      goldroot fallback prune
+    """
+
+
+@fallback.command("list")
+@click.argument("name", metavar="[CLONE]", required=False)
+@site_option
+@json_option
+def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> None:
+    """The fallbacks and the disks set aside, with the date until which they are kept.
+
+    \b
+    Example:
+      goldroot fallback list web1
+    """
+    from goldroot.fleet import fallback as kept
+
+    data = [kept.as_dict(one) for one in kept.every(open_site(site_dir), name)]
+
+    def say() -> None:
+        rows = [
+            [str(d["id"]), d["clone"], str(d["version"]), d["state"], d["kept_until"] + (" (past)" if d["due"] else ""),
+             " ".join(map(str, d["disks"].values()))]
+            for d in data
+        ]  # fmt: skip
+        table(["number", "clone", "gold", "state", "until", "disks"], rows)
+
+    emit(as_json, data, say)
+
+
+@fallback.command("prune")
+@click.argument("names", metavar="[CLONE]...", nargs=-1)
+@click.option("--force", is_flag=True, help="Before their date, too; the clones must be named.")
+@site_option
+@plan_option
+@json_option
+def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+    """Remove for good what is kept past its date.  There is no way back after it.
+
+    \b
+    Examples:
+      goldroot fallback prune --plan
+      goldroot fallback prune web1 --force
+    """
+    from goldroot.fleet import fallback as kept
+
+    site = open_site(site_dir)
+    if plan_only:
+        wanted = kept.plan_prune(site, names, force=force)
+        emit(as_json, {"plan": [kept.as_dict(one) for one in wanted]}, lambda: _say_pruned(wanted, "would remove"))
+        return 0
+    done = kept.prune(site, names, force=force)
+    failed = {one.fallback.clone: one.error for one in done if one.error is not None}
+    gone = [one.fallback for one in done if one.error is None]
+
+    def say() -> None:
+        _say_pruned(gone, "removed")
+        tell_failures(failed)
+
+    emit(as_json, {"pruned": [kept.as_dict(one) for one in gone], "failed": failures_data(failed)}, say)
+    return max([0, *(error.exit_code for error in failed.values())])
+
+
+def _say_pruned(wanted: list[Any], word: str) -> None:
+    for one in wanted:
+        print(f"{word} {one.state} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
+    if not wanted:
+        print("Nothing is past its date.")
