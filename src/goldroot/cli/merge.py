@@ -57,10 +57,12 @@ def merge(
     Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
     names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
     """
-    from goldroot.merge import Policy, Request, load_decisions, merge_trees, write_record
+    from goldroot.merge import Policy, Request, check_record_place, load_decisions, merge_trees, write_record
 
     if not plan_only and into is None:
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
+    if report:
+        check_record_place(report, (base, gold, clone), None if plan_only else into)
     request = Request(
         base=os.fsencode(base), gold=os.fsencode(gold), clone=os.fsencode(clone),
         out=None if plan_only or into is None else os.fsencode(into),

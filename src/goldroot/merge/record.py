@@ -16,10 +16,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from goldroot import __version__
+from goldroot.errors import UsageError
 from goldroot.merge.axes import SAME, Verdict, Want, main_axis, spoken
 from goldroot.merge.model import Conflict, Note
 from goldroot.merge.owners import Names
@@ -61,6 +62,27 @@ def make_record(plan: Plan) -> dict[str, Any]:
 def record_bytes(record: dict[str, Any]) -> bytes:
     """The record as it stands in a file."""
     return json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None:
+    """See before a merge that its record can be written after it.
+
+    :raises UsageError: it cannot, or it would become part of a tree or of the result.
+    """
+    place = os.path.realpath(file)
+    above = os.path.dirname(place)
+    if os.path.isdir(place) or not os.path.isdir(above) or not os.access(above, os.W_OK):
+        raise UsageError(
+            f"the record cannot be written to {file!r}",
+            meaning="Nothing was merged.", todo="Give a file in a directory that is there and may be written.",
+        )  # fmt: skip
+    for tree in (*trees, *([out] if out else [])):
+        if place.startswith(os.path.realpath(tree).rstrip("/") + "/"):
+            raise UsageError(
+                f"the record's place {file!r} lies inside {tree!r}",
+                meaning="The trees are only read, and the result holds only what was merged.",
+                todo="Give a file outside of them.",
+            )
 
 
 def write_record(record: dict[str, Any], file: str) -> None:
