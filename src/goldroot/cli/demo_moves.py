@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from goldroot.cli.demo_story import BACKUP, CRONTAB, KEYS, LATE, NGINX, SHOP, SITE_LINK, SSHD, Story
+from goldroot.cli.demo_story import BACKUP, CLONES, CRONTAB, KEYS, LATE, NGINX, SHOP, SITE_LINK, SSHD, Story
 from goldroot.cli.demo_table import Look
+from goldroot.fleet.identity import fingerprints
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
 
@@ -104,8 +105,10 @@ def _others(story: Story) -> None:
         "merged", "db1", CRONTAB, "db1's note, gold's mode 0600",
         "see the wiki" in db1.text(CRONTAB) and db1.mode(CRONTAB) == 0o600,
     )  # fmt: skip
-    ids = {name: story.look(name).text("/etc/machine-id").strip() for name in ("web1", "web2", "db1")}
-    story.claim("kept", "all", "machine-id, host keys", "each its own", all(ids.values()) and len(set(ids.values())) == 3)
+    prints = [fingerprints(story.look(name).tree) for name in CLONES]
+    every = [value for one in prints for value in one.values()]
+    own = len(prints[0]) > 1 and len(every) == len(set(every)) == 3 * len(prints[0])
+    story.claim("kept", "all", f"{' and '.join(sorted(prints[0])[:1])} and all other identity", "each its own", own)
     stage.say("Who is on which gold? The slot of version 1 is still held: by the fallbacks, which are the way back.")
     stage.goldroot("linked")
 

@@ -110,14 +110,21 @@ class Stage:
         # One line more costs as much room as the word that it was left out.
         shown = said if len(said) <= lines + 1 else said[:lines]
         for line in shown:
-            self._print("    " + _cut(line, self.width - 4))
+            for part in _fitted(line, self.width - 4):
+                self._print("    " + part)
         if len(said) > len(shown):
             self._print(f"    ... and {len(said) - len(shown)} lines more", fg="bright_black")
         return ran
 
 
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 3] + "..."
+def _fitted(line: str, width: int) -> list[str]:
+    """A line of output that is too long: a sentence is wrapped, a row of a table (or of anything with columns) is cut."""
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    if "  " in line.strip() or "\t" in line:
+        return [line[: width - 3] + "..."]
+    return textwrap.wrap(line, width, subsequent_indent=indent + "  ", break_on_hyphens=False)
 
 
 @contextmanager
