@@ -43,7 +43,7 @@ def write_all(folder: Path) -> list[Manual]:
 
 def command_pages() -> Iterator[tuple[str, str, str, str]]:
     """A page for goldroot itself and one for each command or group: page, manual, summary, text."""
-    root = click.Context(cli, info_name="goldroot")
+    root = click.Context(cli, info_name="goldroot", **cli.context_settings)
     listed = "\n".join(
         f"``goldroot {name}``\n   {line}  See :manpage:`goldroot-{name}(1)`." for name, (_, line) in COMMANDS.items()
     )
@@ -87,7 +87,11 @@ def described(command: click.Command, context: click.Context, underline: str) ->
 def body(command: click.Command, context: click.Context) -> list[str]:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     lines = ["::", "", f"   {usage}", "", *prose(command.help or ""), *prose(command.epilog or "")]
-    options = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
+    options = [
+        record
+        for parameter in command.get_params(context)
+        if (record := parameter.get_help_record(context)) and record[1]
+    ]
     for names, text in options:
         lines += [f"``{names}``", *[f"   {line}" for line in escape(text).splitlines() or [""]], ""]
     return lines
