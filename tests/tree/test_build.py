@@ -441,3 +441,27 @@ except NoPermission as error: print(error.brief)
     if os.geteuid() == 0:
         assert "cannot be written" in as_nobody(program, open_path / "out")
     assert NoPermission.exit_code == 4
+
+
+def test_a_live_source_is_taken_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_tree(tmp_path / "t", {"log": "1" * 300_000, "steady": "2"})
+    rows = [
+        TOP,
+        *(inline(name, source=0, source_path=name, content=bytes(32)) for name in (b"gone", b"log", b"steady")),
+    ]
+    opened = os.open
+
+    def grown_meanwhile(path: bytes, flags: int, *args: int, **options: int) -> int:
+        if path == b"log" and flags & os.O_CREAT:
+            with open(root / "log", "a") as file:
+                file.write("2")
+        return opened(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", grown_meanwhile)
+    built = build(rows, [root], tmp_path / "out", live=True)
+    assert list(built.manifest.paths()) == [b"", b"log", b"steady"]
+    assert ("vanished", b"gone") in [(note.kind, note.path) for note in built.notes]
+    for wrong in (rows[:2], [TOP, rows[2]]):
+        with pytest.raises(TreeChanged):
+            build([row._replace(ctime=1) if row.path else row for row in wrong], [root], tmp_path / "no", live=True)
+        remove_tree(tmp_path / "no")

@@ -379,3 +379,73 @@ def test_many_files_are_read_by_several_processes(tmp_path: Path) -> None:
     assert list(one.rows()) == list(two.rows())
     assert sum(told) == 2 * len(one)
     assert two.get(b"d0/f1000").xattrs == ((b"user.n", b"1000"),)  # type: ignore[union-attr]
+
+
+class Restless:
+    """Writes to a file of the tree each time that it is hashed, ``times`` times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, file: Path, times: int) -> None:
+        self.left = times
+        digest = reading_module._digest
+
+        def written_meanwhile(fd: int, size: int) -> bytes:
+            found = digest(fd, size)
+            if self.left and os.fstat(fd).st_ino == os.stat(file).st_ino:
+                self.left -= 1
+                with open(file, "a") as log:
+                    log.write("x")
+            return found
+
+        monkeypatch.setattr(reading_module, "_digest", written_meanwhile)
+
+
+def test_a_live_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_tree(tmp_path / "t", {"d/log": "1", "other": "2"})
+    Restless(monkeypatch, root / "d/log", 2)
+    with pytest.raises(TreeChanged):
+        scan(root)
+    result = scan(root, live=True)
+    row = result.manifest.get(b"d/log")
+    assert row is not None
+    assert (row.size, row.content) == (3, sha256(b"1xx").digest())
+    assert row.mtime == os.stat(root / "d/log").st_mtime_ns
+    assert result.notes == ()
+
+
+def test_a_live_file_that_never_stands_still_is_taken_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_tree(tmp_path / "t", {"d/log": "1"})
+    Restless(monkeypatch, root / "d/log", 1000)
+    result = scan(root, live=True)
+    assert [(note.kind, note.path) for note in result.notes] == [("changed-while-read", b"d/log")]
+    row = result.manifest.get(b"d/log")
+    assert row is not None
+    assert row.ctime == 0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_live_tree_loses_is_left_out_with_all_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    root = make_tree(tmp_path / "t", {"a": "1", "d/e/f": "2", "d/z": "3", "gone": "4", "l": Link("a"), "z": "5"})
+    run = walk_module.Walk.run
+
+    def deleted_meanwhile(self: walk_module.Walk) -> object:
+        columns = run(self)
+        remove_tree(root / "d")
+        (root / "gone").unlink()
+        (root / "l").unlink()
+        return columns
+
+    monkeypatch.setattr(walk_module.Walk, "run", deleted_meanwhile)
+    result = scan(root, live=True, jobs=jobs)
+    assert list(result.manifest.paths()) == [b"", b"a", b"z"]
+    assert {note.kind for note in result.notes} == {"vanished"}
+    assert {b"d", b"gone", b"l"} <= {note.path for note in result.notes}
+
+
+def test_a_trusted_signature_stays_trusted(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "t", {"a": "1"})
+    known = settled(scan(root).manifest, root)
+    assert scan(root, known=known).manifest.get(b"a") == known.get(b"a")

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from typing import NamedTuple
 
 from goldroot.errors import BadInput
 from goldroot.tree.building import Building
@@ -47,6 +48,16 @@ class Built:
     owners: tuple[tuple[bytes, int, int], ...] = ()
 
 
+class Options(NamedTuple):
+    """The options of :func:`build`, as it explains them."""
+
+    jobs: int | None
+    progress: Progress | None
+    keep_owner: bool | None
+    live: bool
+    sync: bool
+
+
 def build(
     rows: Iterable[BuildRow],
     sources: Sequence[Root],
@@ -55,6 +66,7 @@ def build(
     jobs: int | None = None,
     progress: Progress | None = None,
     keep_owner: bool | None = None,
+    live: bool = False,
     sync: bool = True,
 ) -> Built:
     """Write a tree into ``out``, which is made, or exists and is empty (``lost+found`` aside).
@@ -62,25 +74,25 @@ def build(
     :param rows: in tree order, each directory before what is in it.
     :param keep_owner: ``None``: give files away where that is allowed, and record where not; ``True``: that is an
         error; ``False``: do not even try.
+    :param live: a source belongs to a running system: of rows without a signature, what changes under way is taken as
+        it comes, and what is gone is left out, each with a note.
     :param sync: whether the tree shall be on the disk when this returns.
     :raises BadInput: ``out`` is not empty.
     :raises NoSpace: its file system is full.
     :raises TreeChanged: a source file is not what its row says, or changed while it was copied.
     """
-    return _build(list(rows), sources, out, (), jobs, progress, keep_owner, sync)
+    options = Options(jobs, progress, keep_owner, live, sync)
+    return _build(list(rows), sources, out, options)
 
 
 def _build(
     rows: Sequence[BuildRow],
     sources: Sequence[Root],
     out: Root,
-    unread: Container[int],
-    jobs: int | None,
-    progress: Progress | None,
-    keep_owner: bool | None,
-    sync: bool,
+    options: Options,
+    unread: Container[int] = (),
 ) -> Built:
-    jobs = 1 if len(rows) < WORTH_FORKING else jobs or usual_jobs()
+    jobs = 1 if len(rows) < WORTH_FORKING else options.jobs or usual_jobs()
     plan = plan_build(rows, parts=jobs != 1)
     with ExitStack() as stack:
         opened = [open_tree(source) for source in sources]
@@ -88,9 +100,10 @@ def _build(
             stack.callback(os.close, fd)
         top = _open_out(os.fsencode(out))
         stack.callback(os.close, top)
-        places = Places(top, os.fsencode(out), opened, [os.fsencode(source) for source in sources], keep_owner)
-        part = Building(plan, places, unread).run(jobs, progress)
-        if sync:
+        names = [os.fsencode(source) for source in sources]
+        places = Places(top, os.fsencode(out), opened, names, options.keep_owner, options.live)
+        part = Building(plan, places, unread).run(jobs, options.progress)
+        if options.sync:
             _sync(top, places.out_name)
     return _built(part)
 
@@ -111,7 +124,8 @@ def copy_tree(
     """
     found = survey(source, known=known, progress=progress)
     rows = list(rows_of(found.manifest))
-    made = _build(rows, [source], out, found.unread, jobs, progress, None, sync)
+    options = Options(jobs, progress, None, False, sync)
+    made = _build(rows, [source], out, options, found.unread)
     return Built(made.manifest, (*found.notes, *made.notes), made.owners)
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from goldroot.errors import NoPermission
+from goldroot.errors import NoPermission, TreeChanged
 from goldroot.tree.content import SMALL, Shrunk, copy_content, write_all
 from goldroot.tree.cursor import Cursor, split
 from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET
@@ -39,6 +39,7 @@ class Places:
     sources: Sequence[int]
     source_names: Sequence[bytes]
     keep_owner: bool | None
+    live: bool = False  #: what changes in a source under way is taken as it comes, unless the row has a signature
 
 
 class Placer:
@@ -77,7 +78,7 @@ class Placer:
         """
         if unread and row.kind != FILE:
             wanted = Wanted(row.source_path, row.kind, 0, row.inode, row.ctime)
-            content, xattrs, flags, project = self._readers[row.source].read(wanted)
+            content, xattrs, flags, project = self._readers[row.source].read(wanted)[:4]
             row = row._replace(content=content, xattrs=xattrs, flags=flags, project=project)
         self.row = row
         self._unread = unread
@@ -132,7 +133,7 @@ class Placer:
         except OSError as error:
             raise write_problem(error, self._places.out_name, row.path) from error
 
-    def _file(self, row: BuildRow, out: int, name: bytes) -> os.stat_result:
+    def _file(self, row: BuildRow, out: int, name: bytes) -> os.stat_result | None:
         if row.source == INLINE:
             target = os.open(name, _NEW, row.mode & 0o777, dir_fd=out)
             try:
@@ -141,7 +142,13 @@ class Placer:
             finally:
                 os.close(target)
         reader = self._readers[row.source]
-        source = reader.open(row.source_path)
+        try:
+            source = reader.open(row.source_path)
+        except TreeChanged:
+            if not self._may_change(row):
+                raise
+            self._note("vanished", row, "it was deleted while the tree was copied")
+            return None
         try:
             if self._unread:
                 xattrs, flags, project = reader.facts(source)
@@ -180,11 +187,19 @@ class Placer:
         try:
             copy_content(source, target, status)
         except Shrunk:
-            raise self._source_changed(row) from None
+            if not self._may_change(row):
+                raise self._source_changed(row) from None
         after = os.fstat(source)
         expected = (row.inode, row.ctime) if row.ctime else (status.st_ino, status.st_ctime_ns)
-        if (after.st_ino, after.st_ctime_ns) != expected:
+        if (after.st_ino, after.st_ctime_ns) == expected:
+            return
+        if not self._may_change(row):
             raise self._source_changed(row)
+        self.row = self.row._replace(content=b"")  # the hash that the row has is of other bytes
+        self._note("changed-while-read", row, "it was written while it was copied")
+
+    def _may_change(self, row: BuildRow) -> bool:
+        return self._places.live and not row.ctime
 
     def _source_changed(self, row: BuildRow) -> Exception:
         return changed(self._places.source_names[row.source], row.source_path)

@@ -10,7 +10,7 @@ from goldroot.tree.names import path_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DENIED = (errno.EACCES, errno.EPERM)
-MOVED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO)
+MOVED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO)
 #: The file system, or this kind of file, does not have the thing that was asked for.
 WITHOUT = (errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EINVAL)
 
@@ -30,8 +30,16 @@ def read_problem(error: OSError, root: bytes, path: bytes) -> GoldrootError:
             todo="Run the command as root, or make this path readable for you.",
         )
     if error.errno in MOVED:
-        return changed(root, path)
+        return changed(root, path) if os.path.isdir("/proc/self/fd") else _without_proc(name)
     return Failed(f"{name} cannot be read: {error.strerror}", todo="Check the disk and the kernel's log.")
+
+
+def _without_proc(name: str) -> Failed:
+    return Failed(
+        f"{name} cannot be read without /proc",
+        meaning="The kernel tells the attributes of links and devices only by way of /proc/self/fd.",
+        todo="Mount it (mount -t proc proc /proc) and run the command again.",
+    )
 
 
 def changed(root: bytes, path: bytes) -> TreeChanged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from goldroot.errors import Failed
 from goldroot.tree.cursor import OPEN_DIRECTORY, Cursor, split
@@ -13,10 +14,12 @@ from goldroot.tree.problems import open_tree, shown, write_problem
 _HELD = 0x30  # immutable and append-only: the kernel refuses to remove these
 
 
-def remove_tree(root: str | bytes | os.PathLike[str], *, keep_top: bool = False) -> None:
+def remove_tree(
+    root: str | bytes | os.PathLike[str], *, keep_top: bool = False, keep: tuple[bytes, ...] = (b"lost+found",)
+) -> None:
     """Remove a tree; nothing happens where there is none.
 
-    :param keep_top: leave the directory itself, empty but for ``lost+found``.
+    :param keep_top: leave the directory itself, empty but for the names in ``keep``.
     :raises Failed: something is mounted below it; nothing was removed.
     :raises NoPermission: something cannot be removed; the rest may be gone.
     :raises BadInput: it is not a directory.
@@ -27,7 +30,7 @@ def remove_tree(root: str | bytes | os.PathLike[str], *, keep_top: bool = False)
     top = open_tree(root)
     try:
         _refuse_mounts(top, name)
-        _empty(top, name, keep=(b"lost+found",) if keep_top else ())
+        _empty(top, name, keep if keep_top else ())
     finally:
         os.close(top)
     if not keep_top:
@@ -54,7 +57,7 @@ def _empty(top: int, name: bytes, keep: tuple[bytes, ...]) -> None:
     try:
         while waiting:
             path = waiting[-1]
-            below = _remove_files(cursor.at(path), path, keep if not path else ())
+            below = _remove_files(_enter(cursor, path), path, keep if not path else ())
             if below:
                 waiting += below
                 continue
@@ -65,6 +68,20 @@ def _empty(top: int, name: bytes, keep: tuple[bytes, ...]) -> None:
         raise write_problem(error, name, path) from error
     finally:
         cursor.close()
+
+
+def _enter(cursor: Cursor, path: bytes) -> int:
+    """A descriptor of a directory, even of one that its owner may not enter."""
+    try:
+        return cursor.at(path)
+    except PermissionError:
+        directory, name = split(path)
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=cursor.at(directory))
+        try:
+            os.chmod(b"/proc/self/fd/%d" % fd, 0o700)  # no link: the descriptor is of this very directory
+        finally:
+            os.close(fd)
+        return cursor.at(path)
 
 
 def _remove_files(fd: int, path: bytes, keep: tuple[bytes, ...]) -> list[bytes]:
@@ -88,13 +105,20 @@ def _remove(at: int, name: bytes, *, directory: bool) -> None:
     try:
         remove(name, dir_fd=at)
     except PermissionError:
-        flags = OPEN_DIRECTORY if directory else os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(name, flags, dir_fd=at)
-        try:
-            _release(fd)
-        finally:
-            os.close(fd)
+        with suppress(OSError):
+            os.fchmod(at, 0o700)
+        with suppress(OSError):
+            _release_name(at, name, directory)
         remove(name, dir_fd=at)
+
+
+def _release_name(at: int, name: bytes, directory: bool) -> None:
+    flags = OPEN_DIRECTORY if directory else os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(name, flags, dir_fd=at)
+    try:
+        _release(fd)
+    finally:
+        os.close(fd)
 
 
 def _release(fd: int) -> None:

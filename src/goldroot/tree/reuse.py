@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from goldroot.tree.bulk import Part
-from goldroot.tree.columns import Columns, XattrSets, in_first_use
-from goldroot.tree.entry import FILE, tree_key
+from goldroot.tree.columns import Columns, Row, XattrSets, fill, in_first_use
+from goldroot.tree.entry import FILE, is_below, tree_key
 from goldroot.tree.manifest import Manifest
+from goldroot.tree.notes import Note
 from goldroot.tree.reading import Chooser, Wanted
+from goldroot.tree.statuses import CTIME, GID, INODE, MODE, MTIME, SIZE, UID
 
 #: What stays of a file's mode where its owner could not be set: no set-uid and set-gid.
 WITHOUT_SET_ID = 0o1777
@@ -67,6 +69,9 @@ class Facts:
 
     def __init__(self, columns: Columns, known: Columns | None, *, contents: Chooser) -> None:
         size = len(columns)
+        self.notes: list[Note] = []
+        self._columns = columns
+        self._gone: set[int] = set()
         self.missing: Sequence[int] = range(size)
         self._contents: list[bytes] = [b""] * size
         self._sets = XattrSets()
@@ -74,9 +79,10 @@ class Facts:
         self._flags = array("B", bytes(size))
         self._projects = array("I", bytes(4 * size))
         if known is not None:
-            self._take_known(columns, known, contents)
+            self._take_known(known, contents)
 
-    def _take_known(self, columns: Columns, known: Columns, contents: Chooser) -> None:
+    def _take_known(self, known: Columns, contents: Chooser) -> None:
+        columns = self._columns
         places = unchanged_rows(columns, known)
         known_contents = list(known.each_content())
         numbers = [self._sets.number(xattrs) for xattrs in known.xattr_sets]
@@ -97,15 +103,49 @@ class Facts:
         for place, (xattrs, flags, project) in part.others.items():
             row = self.missing[places[place] if places else place]
             self._xattrs[row], self._flags[row], self._projects[row] = self._sets.number(xattrs), flags, project
+        if part.newer or part.gone or part.torn:
+            self._take_changes(part)
 
-    def into(self, columns: Columns) -> Columns:
-        """Complete the columns with what was read."""
+    def _take_changes(self, part: Part) -> None:
+        """What became of a live tree while it was read."""
+        columns = self._columns
+        for place, status in part.newer.items():
+            row = self.missing[place]
+            columns.modes[row], columns.uids[row], columns.gids[row] = status[MODE] & 0o7777, status[UID], status[GID]
+            columns.sizes[row] = status[SIZE] if columns.kinds[row] == FILE else 0
+            columns.mtimes[row], columns.inodes[row], columns.ctimes[row] = status[MTIME], status[INODE], status[CTIME]
+        self._gone.update(self.missing[place] for place in part.gone)
+        torn = [self.missing[place] for place in part.torn]
+        for row in torn:
+            columns.ctimes[row] = 0
+        for row, path in _paths_of(columns, [*torn, *self._gone]):
+            if row in self._gone:
+                self.notes.append(Note("vanished", path, "it was deleted while the tree was read"))
+            else:
+                self.notes.append(Note("changed-while-read", path, "it was written all the time while it was read"))
+
+    def complete(self) -> Columns:
+        """The columns with all that was read, without what is gone."""
+        columns = self._columns
         columns.content_sizes = array("H", list(map(len, self._contents)))
         columns.contents = b"".join(self._contents)
         columns.xattrs, columns.xattr_sets = in_first_use(self._xattrs, self._sets.sets)
         columns.flags = self._flags
         columns.projects = self._projects
-        return columns
+        if not self._gone:
+            return columns
+        return fill(_without(columns, self._gone))
+
+
+def _without(columns: Columns, gone: set[int]) -> Iterator[Row]:
+    """All rows but some, and but what stands below them."""
+    above: bytes | None = None
+    for place, row in enumerate(columns.rows()):
+        if above is not None and is_below(row[0], above):
+            continue
+        above = row[0] if place in gone else None
+        if above is None:
+            yield row
 
 
 def _taken(column: array[int], places: Sequence[int]) -> array[int]:
@@ -126,6 +166,7 @@ class Missing(Sequence[Wanted]):
     def __init__(self, columns: Columns, rows: Sequence[int]) -> None:
         self._columns = columns
         self._rows = rows
+        self.sizes = [columns.sizes[row] for row in rows]
         if len(rows) == len(columns):
             self._paths = list(columns.each_path())
         else:
@@ -162,9 +203,10 @@ def with_recorded_owners(columns: Columns, known: Manifest) -> None:
                 columns.modes[row] = old.modes[place]
 
 
-def without_racy(ctimes: array[int], started: int) -> array[int]:
-    """The ctimes, 0 where they are too young to be trusted; ``started`` in nanoseconds since 1970."""
+def distrust_young(columns: Columns, rows: Iterable[int], started: int) -> None:
+    """Give ctime 0 to those of some rows whose ctime is too young to be trusted; ``started``: ns since 1970."""
     limit = started - RACY
-    if not ctimes or max(ctimes) <= limit:
-        return ctimes
-    return array("q", [ctime if ctime <= limit else 0 for ctime in ctimes])
+    if columns.ctimes and max(columns.ctimes) > limit:
+        for row in rows:
+            if columns.ctimes[row] > limit:
+                columns.ctimes[row] = 0

@@ -20,7 +20,7 @@ from goldroot.tree.manifest import Manifest
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.problems import changed, open_tree, read_problem
 from goldroot.tree.reading import Chooser, Wanted, chooser
-from goldroot.tree.reuse import Facts, Missing, with_recorded_owners, without_racy
+from goldroot.tree.reuse import Facts, Missing, distrust_young, with_recorded_owners
 from goldroot.tree.statuses import IS_FILE, TYPE
 from goldroot.tree.walk import Walk
 
@@ -51,7 +51,8 @@ def scan(
     :param contents: which files to hash: all, none (``False``), or by path; what ``known`` has is taken in any case.
     :param jobs: processes at once; ``None``: one for each processor.
     :param progress: called with numbers of entries, first as they are found, then as they are read.
-    :param live: the tree belongs to a running system: what vanishes is left out, with a note.
+    :param live: the tree belongs to a running system: what changes meanwhile is read again, what vanishes is left out
+        and what never stands still is taken as it comes, each with a note.
     :raises BadInput: there is no directory.
     :raises NoPermission: something cannot be read; the error names it.
     :raises TreeChanged: something changed while it was read.
@@ -63,11 +64,14 @@ def scan(
         chosen = chooser(contents)
         facts = Facts(columns, known.columns if known else None, contents=chosen)
         entries = Missing(columns, facts.missing)
-        for part in read_all(top, shown, entries, contents=chosen, jobs=jobs, progress=progress):
+        parts = read_all(
+            top, shown, entries, contents=chosen, sizes=entries.sizes, jobs=jobs, progress=progress, live=live
+        )
+        for part in parts:
             facts.take(part)
-    columns = facts.into(columns)
-    columns.ctimes = without_racy(columns.ctimes, started)
-    return Scan(_manifest(columns, known), tuple(walk.notes))
+    # What is as it was known has been trusted before, with better reason than its age.
+    distrust_young(columns, facts.missing, started)
+    return Scan(_manifest(facts.complete(), known), (*walk.notes, *facts.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,12 @@ def survey(root: Root, *, known: Manifest | None = None, progress: Progress | No
         facts = Facts(columns, known.columns if known else None, contents=nothing)
         several = [place for place, row in enumerate(facts.missing) if columns.groups[row]]
         entries = [Missing(columns, facts.missing)[place] for place in several] if several else []
-        for part in read_all(top, shown, entries, contents=nothing, jobs=1):
+        for part in read_all(top, shown, entries, contents=nothing, sizes=[0] * len(entries), jobs=1):
             facts.take(part, several)
     read = {facts.missing[place] for place in several}
     missing = facts.missing if not read else [row for row in facts.missing if row not in read]
     unread = missing if isinstance(missing, range) else frozenset(missing)
-    return Survey(_manifest(facts.into(columns), known), unread, tuple(walk.notes))
+    return Survey(_manifest(facts.complete(), known), unread, tuple(walk.notes))
 
 
 def _manifest(columns: Columns, known: Manifest | None) -> Manifest:
@@ -127,7 +131,8 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     """
     with _opened(root) as (top, shown):
         wanted = list(_as_they_are(top, shown, sorted(paths)))
-        parts = read_all(top, shown, wanted, contents=chooser(True), jobs=jobs)
+        sizes = [entry.size for entry in wanted]
+        parts = read_all(top, shown, wanted, contents=chooser(True), sizes=sizes, jobs=jobs)
     digests = (content for part in parts for content in part.contents)
     return {entry.path: digest for entry, digest in zip(wanted, digests, strict=True)}
 

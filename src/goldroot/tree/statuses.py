@@ -9,8 +9,8 @@ from goldroot.tree.columns import Columns, append
 from goldroot.tree.notes import Note
 
 TYPE, IS_FILE, IS_DIRECTORY = 0o170000, 0o100000, 0o040000
-#: From the type bits of a mode, shifted down, to kinds.
-_KINDS = bytes.maketrans(bytes((8, 4, 10, 2, 6, 1, 12)), b"fdlcbps")
+#: From the type bits of a mode, shifted down, to kinds: a table for ``bytes.translate``.
+KINDS = bytes.maketrans(bytes((8, 4, 10, 2, 6, 1, 12)), b"fdlcbps")
 #: mtime and ctime are kept in 63 bits: to the year 2262.
 _TIME = (1 << 63) - 1
 
@@ -43,7 +43,7 @@ class Turning:
         columns = self._columns
         modes, uids, gids, sizes, mtimes, inodes, ctimes, links, devices = zip(*statuses, strict=True)
         self._paths.append(b"\0".join(paths) + b"\0")
-        kinds = bytes([mode >> 12 for mode in modes]).translate(_KINDS)
+        kinds = bytes([mode >> 12 for mode in modes]).translate(KINDS)
         self._kinds.append(kinds)
         append(columns.modes, [mode & 0o7777 for mode in modes])
         append(columns.uids, uids)
