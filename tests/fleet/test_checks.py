@@ -15,6 +15,7 @@ from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones
 from goldroot.fleet.checks import duplicates
+from goldroot.fleet.rollback import plan_rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
 from goldroot.tree.accounts import AccountTables
@@ -121,3 +122,16 @@ def test_markers_that_a_person_left_are_found(site: Site, engine: InProcess) -> 
     with pytest.raises(ChecksFailed, match=r"/etc/plain.conf holds conflict markers"):
         run_update(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "mine\n"
+
+
+@pytest.mark.root
+def test_what_a_check_wrote_was_not_written_since_the_switch(with_shell: Site, engine: InProcess) -> None:
+    """Else a rollback with a carry would ask about a state unit that no service has touched."""
+    site = configure(with_shell, """checks = ["echo seen > /var/lib/mysql/checked"]""")
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "new\n"})
+    run_update(site, engine, "web1")
+    assert text(site, "web1", "var/lib/mysql/checked") == "seen\n"
+    assert plan_rollback(site, "web1").written == ()
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
+    assert plan_rollback(site, "web1").written == ("/etc/plain.conf",)

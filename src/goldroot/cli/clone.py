@@ -289,7 +289,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 @site_option
 @json_option
 def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
-    """Who is on which gold version, by slot; the current gold is marked with a star.
+    """Who is on which gold version, by slot, and whose way back leads there; the current gold is marked with a star.
 
     \b
     Example:
@@ -300,11 +300,13 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     data = find(open_site(site_dir), image)
 
     def say() -> None:
+        # Nobody is on the way between two versions most of the time: then there is no column for it.
+        columns = ["clones", "fallbacks", *(["updates"] if any(row["updates"] for row in data) else []), "links"]
         rows = [
             ["*" if row["current"] else "", row["image"], row["slot"], str(row["version"] or "-"),
-             ", ".join(row["held_by"]) or "-", ", ".join(row["links"]) or "-"]
+             *(", ".join(row[column]) or "-" for column in columns)]
             for row in data
         ]  # fmt: skip
-        table(["", "image", "slot", "gold", "held by", "linked by"], rows)
+        table(["", "image", "slot", "gold", *columns[:-1], "linked by"], rows)
 
     emit(as_json, data, say)

@@ -41,9 +41,11 @@ def prove(task: Task, stage: Stage) -> None:
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = work.read_record(task.site, task.name, task.update.id)
-    _run_due(task, record, stage)
+    ran = _run_due(task, record, stage)
     crash.point("update.rebuilt")
     found = [*shipped(task, record), *_image_checks(task, stage)]
+    if ran or task.site.config.image(task.clone.image).checks:
+        _look_again(task)
     if found:
         raise ChecksFailed(
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
@@ -63,14 +65,14 @@ def merged_tree(task: Task) -> Tree:
 # -- what is due
 
 
-def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> None:
-    """Rebuild and migrate commands, each once, in the merged system; then the disks are looked at again."""
+def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
+    """Rebuild and migrate commands, each once, in the merged system; whether there were any."""
     due: dict[str, str] = {}
     for note in record.get("notes", ()):
         if note["kind"] in ("rebuild-due", "migrate-due"):
             due.setdefault(note["data"]["command"], note["kind"])
     if not due:
-        return
+        return False
     binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
     for command, kind in due.items():
         stage(f"{task.name}: {command}")
@@ -86,6 +88,11 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> None:
             # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
             with task.site.catalog.begin() as tx:
                 events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    return True
+
+
+def _look_again(task: Task) -> None:
+    """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
     for disk in task.work.new.values():
         built = signatures.load(task.site, disk, signatures.MADE)
         if built is not None:

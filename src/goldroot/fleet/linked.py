@@ -29,6 +29,8 @@ def linked(site: Site, image: str | None = None) -> list[dict[str, Any]]:
                     "image": name, "slot": slot.name, "version": slot.version,
                     "current": current is not None and slot.version == current.number,
                     "clones": [one.clone for one in held if one.kind == "clone"],
+                    "fallbacks": [one.clone for one in held if one.kind == "fallback"],
+                    "updates": [one.clone for one in held if one.kind == "update"],
                     "held_by": [str(one) for one in held],
                     "links": [f"{machine} {address}" for machine, address in sorted(links.get(slot.name, ()))],
                 })  # fmt: skip
