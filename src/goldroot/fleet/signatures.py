@@ -23,7 +23,7 @@ MADE, SEEN = "made", "seen"
 def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
     """A stored manifest of a disk; ``None`` where there is none, or it was damaged: a scan makes it anew."""
     try:
-        return Manifest.load(_file(site, disk, which))
+        return Manifest.load(_file(site, disk, which), own=True)
     except BadInput:
         return None
 

@@ -62,8 +62,10 @@ class Gold:
 
     def manifest(self, address: str) -> Manifest:
         """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
-        manifest = Manifest.load(os.path.join(directory_of(self.site, self.image, self.number), f"{address}.manifest"))
-        if manifest.digest() != self.record["disks"][address]["digest"]:
+        signed = self.record["disks"][address]["digest"]
+        file = os.path.join(directory_of(self.site, self.image, self.number), f"{address}.manifest")
+        manifest = Manifest.load(file, digest=signed)
+        if manifest.digest() != signed:
             raise _changed(self, f"the manifest of {address}")
         return manifest
 

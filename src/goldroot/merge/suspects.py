@@ -20,6 +20,9 @@ from goldroot.tree.entry import FILE, SOCKET, Entry, Xattrs, tree_key
 #: How many paths are compared at once at the most while a run grows.
 STRIDE = 4096
 
+#: How many rows' contents are compared at once.
+BLOCK = 32
+
 NONE = -1
 Places = tuple[int, int, int]  #: row numbers in base, gold and clone; NONE where a tree has no such path
 
@@ -37,16 +40,21 @@ class Suspects:
 class _Side:
     """One tree's columns in a form that can be compared with another tree's."""
 
-    def __init__(self, manifest: Manifest, names: Names, agree: bool, xattrs: dict[object, int]) -> None:
+    def __init__(
+        self, manifest: Manifest, names: Names, agree: bool, xattrs: dict[object, int], like: _Side | None
+    ) -> None:
         columns = manifest.columns
         self.columns = columns
-        self.paths = list(columns.each_path())
+        same = like is not None and like.columns.paths == columns.paths
+        self.paths: list[bytes] = like.paths if like is not None and same else list(columns.each_path())
+        self.ends = manifest.content_ends()
         users: Sequence[Any] = columns.uids if agree else list(map(names.users.__getitem__, columns.uids))
         groups: Sequence[Any] = columns.gids if agree else list(map(names.groups.__getitem__, columns.gids))
         numbers = [xattrs.setdefault(_comparable(held, names, agree), len(xattrs)) for held in columns.xattr_sets]
         self.compared: tuple[Sequence[Any], ...] = (
             columns.kinds, columns.modes, users, groups, columns.sizes, columns.flags, columns.projects,
-            list(map(numbers.__getitem__, columns.xattrs)), list(columns.each_content()),
+            columns.xattrs if numbers == list(range(len(numbers))) else list(map(numbers.__getitem__, columns.xattrs)),
+            columns.content_sizes,
         )  # fmt: skip
         self.doubtful = _doubtful(columns)
 
@@ -74,7 +82,9 @@ def find_suspects(manifests: tuple[Manifest, Manifest, Manifest], names: tuple[N
     """Compare three manifests, owners by name."""
     agree = all(one.users == names[0].users and one.groups == names[0].groups for one in names[1:])
     xattrs: dict[object, int] = {}
-    sides = [_Side(manifest, side, agree, xattrs) for manifest, side in zip(manifests, names, strict=True)]
+    sides: list[_Side] = []
+    for manifest, side in zip(manifests, names, strict=True):
+        sides.append(_Side(manifest, side, agree, xattrs, sides[0] if sides else None))
     places: list[Places] = []
     unchanged = 0
     for base, gold, clone, length in _runs([side.paths for side in sides]):
@@ -135,10 +145,25 @@ def _differing(sides: Sequence[_Side], at: Places, length: int) -> list[int]:
                 found.update(
                     offset for offset, (x, y) in enumerate(zip(mine, other, strict=True)) if x != y
                 )  # fmt: skip
+    for number in (1, 2):
+        found.update(_differing_contents(base, at[0], sides[number], at[number], length))
     for side, start in zip(sides, at, strict=True):
         first, last = bisect_left(side.doubtful, start), bisect_left(side.doubtful, start + length)
         found.update(row - start for row in side.doubtful[first:last])
     return sorted(found)
+
+
+def _differing_contents(one: _Side, at: int, other: _Side, place: int, length: int) -> Iterator[int]:
+    """Offsets within a run at which contents differ: blocks of rows are compared as they lie, then row by row."""
+    mine, ends, theirs, others = one.columns.contents, one.ends, other.columns.contents, other.ends
+    for start in range(0, length, BLOCK):
+        stop = min(start + BLOCK, length)
+        a, b = at + start, place + start
+        if mine[ends[a] : ends[at + stop]] != theirs[others[b] : others[place + stop]]:
+            for offset in range(start, stop):
+                a, b = at + offset, place + offset
+                if mine[ends[a] : ends[a + 1]] != theirs[others[b] : others[b + 1]]:
+                    yield offset
 
 
 def _used(columns: Columns, names: Names, suspects: Sequence[int]) -> tuple[set[bytes], set[bytes]]:

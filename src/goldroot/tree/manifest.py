@@ -34,11 +34,12 @@ class Manifest:
     that the files should have.
     """
 
-    __slots__ = ("_content_ends", "_path_ends", "columns", "squashed")
+    __slots__ = ("_content_ends", "_digest", "_path_ends", "columns", "squashed")
 
     def __init__(self, columns: Columns, squashed: Squashed | None = None) -> None:
         self.columns = columns
         self.squashed = squashed
+        self._digest = ""
         self._path_ends: array[int] | None = None
         self._content_ends: array[int] | None = None
 
@@ -48,14 +49,26 @@ class Manifest:
         return cls(fill(rows), squashed)
 
     @classmethod
-    def load(cls, file: str | bytes | os.PathLike[str]) -> Manifest:
+    def load(cls, file: str | bytes | os.PathLike[str], *, digest: str = "", own: bool = False) -> Manifest:
         """Read a manifest file.  Nothing in it is believed before it was checked.
 
+        :param digest: what :meth:`digest` must say of it, from a source that is trusted: what has it was checked when it
+            was made, and is not checked again.
+        :param own: it is a cache of goldroot's own, which nobody else can write.
         :raises BadInput: it is missing, damaged, or not a manifest.
         :raises NewerVersion: a newer goldroot wrote it.
         """
-        columns, owner = manifest_file.load(file)
-        return cls(columns, Squashed(*owner) if owner else None)
+        known = ""
+
+        def is_trusted(columns: Columns) -> bool:
+            nonlocal known
+            known = manifest_file.digest(columns) if digest else ""
+            return own or (bool(digest) and known == digest)
+
+        columns, owner = manifest_file.load(file, is_trusted=is_trusted)
+        manifest = cls(columns, Squashed(*owner) if owner else None)
+        manifest._digest = known
+        return manifest
 
     def save(self, file: str | bytes | os.PathLike[str]) -> None:
         """Write the manifest file, whole or not at all.
@@ -88,7 +101,7 @@ class Manifest:
     def entry(self, index: int) -> Entry:
         """The row at a place from 0."""
         c = self.columns
-        ends = self._offsets_of_contents()
+        ends = self.content_ends()
         return Entry(
             self._path(index), c.kinds[index], c.modes[index], c.uids[index], c.gids[index], c.sizes[index],
             c.mtimes[index], c.contents[ends[index] : ends[index + 1]], c.xattr_sets[c.xattrs[index]], c.flags[index],
@@ -103,7 +116,8 @@ class Manifest:
 
     def digest(self) -> str:
         """Hex SHA-256 of all but the signatures (inode, ctime): equal for equal trees, wherever they stand."""
-        return manifest_file.digest(self.columns)
+        self._digest = self._digest or manifest_file.digest(self.columns)
+        return self._digest
 
     def as_json_rows(self) -> Iterator[dict[str, object]]:
         """Rows for ``--json``: paths and links as :func:`path_text` writes them, digests and attributes in hex."""
@@ -111,15 +125,16 @@ class Manifest:
 
     def _path(self, index: int) -> bytes:
         ends = self._offsets_of_paths()
-        return self.columns.paths[ends[index] : ends[index + 1] - 1]
+        # Before it stand the bytes of the paths and their NULs.
+        return self.columns.paths[ends[index] + index : ends[index + 1] + index]
 
     def _offsets_of_paths(self) -> array[int]:
         if self._path_ends is None:
-            ends = accumulate(self.paths(), lambda end, path: end + len(path) + 1, initial=0)
-            self._path_ends = array("Q", ends)
+            self._path_ends = array("Q", accumulate(map(len, self.paths()), initial=0))
         return self._path_ends
 
-    def _offsets_of_contents(self) -> array[int]:
+    def content_ends(self) -> array[int]:
+        """Where each row's content ends in the column of contents, a 0 before the first."""
         if self._content_ends is None:
             self._content_ends = array("Q", accumulate(self.columns.content_sizes, initial=0))
         return self._content_ends
