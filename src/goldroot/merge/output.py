@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from goldroot.errors import BadInput, Busy
+from goldroot.errors import BadInput, Busy, GoldrootError
+from goldroot.tree.inode import read_flags, write_flags
+from goldroot.tree.remove import HELD, remove_tree
 
 MARKER = b".goldroot-incomplete"
 LOST_AND_FOUND = b"lost+found"
@@ -31,12 +32,18 @@ def fresh_output(out: bytes, request: str) -> Iterator[bytes]:
     :raises BadInput: OUT is not empty, is no directory, or holds another request's unfinished work.
     :raises Busy: another command is building it.
     """
-    out = os.path.abspath(out)
+    out = place_of(out)
     _refuse_unusable(out, request)
     if _in_place(out):
         yield from _fill(out, request)
     else:
-        yield from _beside(out)
+        yield from _beside(out, request)
+
+
+def place_of(out: bytes) -> bytes:
+    """OUT's path with every link on the way to it resolved; OUT itself, the last name, is not followed."""
+    above, name = os.path.split(out.rstrip(b"/") or b"/")
+    return os.path.realpath(out) if name in (b"", b".", b"..") else os.path.join(os.path.realpath(above), name)
 
 
 def _refuse_unusable(out: bytes, request: str) -> None:
@@ -78,7 +85,7 @@ def _marked_for(out: bytes) -> str:
 def _in_place(out: bytes) -> bool:
     if not os.path.isdir(out):
         return False
-    return os.path.ismount(out) or os.path.exists(out + b"/" + MARKER) or not os.access(os.path.dirname(out), os.W_OK)
+    return os.path.ismount(out) or bool(os.listdir(out)) or not os.access(os.path.dirname(out), os.W_OK)
 
 
 def _fill(out: bytes, request: str) -> Iterator[bytes]:
@@ -86,43 +93,61 @@ def _fill(out: bytes, request: str) -> Iterator[bytes]:
     handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(handle, out)
-        _write_marker(marker, request)
+        _refuse_unusable(out, request)
+        _write_marker(handle, marker, request)
         _empty(out)
         try:
             yield out
         except BaseException:
             # What is half done is of no use to anyone; if even clearing it fails, the marker says so.
-            with suppress(OSError):
+            with suppress(OSError, GoldrootError):
                 _empty(out)
                 os.unlink(marker)
             raise
-        os.syncfs(handle) if hasattr(os, "syncfs") else os.sync()
-        times = os.stat(out)
-        os.unlink(marker)
-        os.utime(out, ns=(times.st_atime_ns, times.st_mtime_ns))
-        os.fsync(handle)
+        _take_away(handle, marker)
     finally:
         os.close(handle)
 
 
-def _write_marker(marker: bytes, request: str) -> None:
+def _write_marker(handle: int, marker: bytes, request: str) -> None:
+    if not os.access(os.path.dirname(marker), os.W_OK):
+        os.fchmod(handle, 0o700)  # an earlier run was killed when it had given OUT its mode
     with open(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_TRUNC, 0o600), "w") as file:
         json.dump({"request": request}, file)
         file.flush()
         os.fsync(file.fileno())
 
 
+def _take_away(handle: int, marker: bytes) -> None:
+    """Remove the marker of a result that is complete, and leave the directory's mode and time as they are."""
+    held = os.fstat(handle)
+    if not held.st_mode & stat.S_IWUSR:
+        os.fchmod(handle, stat.S_IMODE(held.st_mode) | stat.S_IWUSR)
+    with _movable(handle):
+        os.unlink(marker)
+    if not held.st_mode & stat.S_IWUSR:
+        os.fchmod(handle, stat.S_IMODE(held.st_mode))
+    os.utime(handle, ns=(held.st_atime_ns, held.st_mtime_ns))
+    os.fsync(handle)
+
+
+@contextmanager
+def _movable(handle: int) -> Iterator[None]:
+    """Without the flags (immutable, append-only) by which a directory can neither be renamed nor lose a name."""
+    flags, project = read_flags(handle) or (0, 0)
+    if not flags & HELD:
+        yield
+        return
+    write_flags(handle, flags & ~HELD, project, directory=True)
+    yield
+    write_flags(handle, flags, project, directory=True)
+
+
 def _empty(out: bytes) -> None:
-    for entry in list(os.scandir(out)):
-        if entry.name in (MARKER, LOST_AND_FOUND):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
+    remove_tree(out, keep_top=True, keep=(MARKER, LOST_AND_FOUND))
 
 
-def _beside(out: bytes) -> Iterator[bytes]:
+def _beside(out: bytes, request: str) -> Iterator[bytes]:
     above, name = os.path.split(out)
     room = os.path.join(above, b"." + name[:200] + b".goldroot-incomplete")
     with suppress(FileExistsError):
@@ -130,17 +155,30 @@ def _beside(out: bytes) -> Iterator[bytes]:
     handle = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _lock(handle, out)
-        _empty(room)
+        _refuse_exchanged(handle, room, out)
+        _refuse_unusable(out, request)
+        remove_tree(room, keep_top=True, keep=())
         try:
             yield room
-            os.rename(room, out)
+            with _movable(handle):
+                os.rename(room, out)
         except BaseException:
-            with suppress(OSError):
-                shutil.rmtree(room)
+            with suppress(OSError, GoldrootError):
+                remove_tree(room)
             raise
         _sync_directory(above)
     finally:
         os.close(handle)
+
+
+def _refuse_exchanged(handle: int, room: bytes, out: bytes) -> None:
+    """Another command may have finished, and taken the directory away, between our opening and locking it."""
+    held = os.fstat(handle)
+    with suppress(FileNotFoundError):
+        now = os.lstat(room)
+        if (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino):
+            return
+    raise Busy(f"another goldroot command has just written {os.fsdecode(out)!r}", todo="Look at it, or give another OUT.")
 
 
 def _lock(handle: int, out: bytes) -> None:

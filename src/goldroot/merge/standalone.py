@@ -13,13 +13,14 @@ from goldroot.errors import BadInput
 from goldroot.merge.apply import apply_part
 from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.model import Decisions, Note
-from goldroot.merge.output import fresh_output
+from goldroot.merge.output import MARKER, fresh_output, place_of
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.policy import CACHE, STATE, Policy
 from goldroot.merge.record import make_record, note_data
 from goldroot.merge.survey import Part, Tree
-from goldroot.tree import Progress, scan
+from goldroot.tree import Built, Progress, scan
 from goldroot.tree.accounts import AccountTables
+from goldroot.tree.names import path_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def merge_trees(request: Request, progress: Callable[[str], Progress | None] | N
         record = make_record(plan)
         if room is not None:
             built = apply_part(plan, plan.parts[0], room, jobs=request.jobs, progress=stage("writing"))
-            notes += [_note(note, request.at) for note in built.notes]
+            notes += [_note(_with_owners(note, built, request.at), request.at) for note in built.notes]
         record["notes"] += [note_data(note) for note in notes]
     return record
 
@@ -89,7 +90,21 @@ def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
 
 
 def _note(note: Note, at: bytes) -> Note:
-    return Note(note.kind, at.rstrip(b"/") + b"/" + note.path, note.text, note.data)
+    return Note(note.kind, _place(at, note.path), note.text, note.data)
+
+
+def _place(at: bytes, path: bytes) -> bytes:
+    return at.rstrip(b"/") + b"/" + path if path else at
+
+
+def _with_owners(note: Note, built: Built, at: bytes) -> Note:
+    """The note of owners that could not be kept says which: by ``uid:gid``, the paths that should be theirs."""
+    if note.kind != "owner-not-kept":
+        return note
+    owners: dict[str, list[str]] = {}
+    for path, uid, gid in built.owners:
+        owners.setdefault(f"{uid}:{gid}", []).append(path_text(_place(at, path)))
+    return Note(note.kind, note.path, note.text, {**note.data, "owners": owners})
 
 
 def _accounts(request: Request) -> Accounts:
@@ -129,7 +144,7 @@ def _check_places(request: Request) -> None:
             )
         seen[identity] = word
     if request.out is not None:
-        _check_apart(os.path.realpath(request.out), {word: os.path.realpath(path) for word, path in trees.items()})
+        _check_apart(place_of(request.out), {word: os.path.realpath(path) for word, path in trees.items()})
 
 
 def _directory(word: str, path: bytes) -> tuple[int, int]:
@@ -139,8 +154,16 @@ def _directory(word: str, path: bytes) -> tuple[int, int]:
         raise BadInput(f"{word}: there is no {os.fsdecode(path)!r}", todo="Check the path.") from None
     except NotADirectoryError:
         raise BadInput(f"{word}: {os.fsdecode(path)!r} is not a directory", todo="Give a directory.") from None
-    held = os.fstat(descriptor)
-    os.close(descriptor)
+    try:
+        held = os.fstat(descriptor)
+        unfinished = os.fsdecode(MARKER) in os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
+    if unfinished:
+        raise BadInput(
+            f"{word}: {os.fsdecode(path)!r} is the unfinished result of a merge",
+            meaning="It is incomplete and must not be used.", todo="Run the merge that began it once more.",
+        )  # fmt: skip
     return held.st_dev, held.st_ino
 
 

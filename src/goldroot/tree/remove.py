@@ -11,7 +11,8 @@ from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.mounts import mounts_below
 from goldroot.tree.problems import open_tree, shown, write_problem
 
-_HELD = 0x30  # immutable and append-only: the kernel refuses to remove these
+#: Immutable and append-only: the kernel refuses to remove these.
+HELD = 0x30
 
 
 def remove_tree(
@@ -124,5 +125,5 @@ def _release_name(at: int, name: bytes, directory: bool) -> None:
 def _release(fd: int) -> None:
     """Take away the flags that forbid removing."""
     found = read_flags(fd)
-    if found is not None and found[0] & _HELD:
-        write_flags(fd, found[0] & ~_HELD, found[1], directory=False)
+    if found is not None and found[0] & HELD:
+        write_flags(fd, found[0] & ~HELD, found[1], directory=False)
