@@ -71,22 +71,25 @@ class Stage:
 
     # -- commands
 
-    def goldroot(self, *words: str, ok: Sequence[int] = (0,), lines: int = 10) -> Ran:
-        """Show ``goldroot WORDS``, run it, and show the first ``lines`` lines of what it says.
+    def goldroot(self, *words: str, ok: Sequence[int] = (0,), lines: int = 10, last: int = 0) -> Ran:
+        """Show ``goldroot WORDS``, run it, and show the first ``lines`` and the ``last`` lines of what it says.
 
         :raises Failed: it ended with another status than one of ``ok``.
         """
+        self.prompt(shlex.join(["goldroot", *words]))
+        return self.show(self.silently(*words, ok=ok), lines, last)
+
+    def prompt(self, command: str) -> None:
+        """A command as it is typed."""
         self._print("")
-        self._print("$ " + shlex.join(["goldroot", *words]).replace(self.room + "/", ""), bold=True)
-        return self._shown(self.silently(*words, ok=ok), lines)
+        self._print("$ " + command.replace(self.room + "/", ""), bold=True)
 
     def shell(self, enter: str, machine: str, *script: str, run: Callable[[str], Ran], lines: int = 10) -> Ran:
         """Show the command that enters a system and a script, line by line as it is typed there; ``run`` runs all of it."""
-        self._print("")
-        self._print(f"$ {enter}", bold=True)
+        self.prompt(enter)
         for line in script:
             self._print(f"{machine}# {line}", fg="yellow")
-        return self._shown(run("\n".join(script)), lines)
+        return self.show(run("\n".join(script)), lines)
 
     def silently(self, *words: str, ok: Sequence[int] = (0,)) -> Ran:
         """Run a goldroot command without a word."""
@@ -105,16 +108,24 @@ class Stage:
             )
         return Ran(status, out)
 
-    def _shown(self, ran: Ran, lines: int) -> Ran:
+    def show(self, ran: Ran, lines: int = 10, last: int = 0) -> Ran:
+        """The output of a command: its first ``lines`` and its ``last`` lines."""
         said = ran.out.replace(self.room + "/", "").rstrip("\n").split("\n") if ran.out.strip() else []
+        left_out = len(said) - lines - last
         # One line more costs as much room as the word that it was left out.
-        shown = said if len(said) <= lines + 1 else said[:lines]
-        for line in shown:
-            for part in _fitted(line, self.width - 4):
-                self._print("    " + part)
-        if len(said) > len(shown):
-            self._print(f"    ... and {len(said) - len(shown)} lines more", fg="bright_black")
+        if left_out <= 1:
+            lines, left_out = len(said), 0
+        for line in said[:lines]:
+            self._output(line)
+        if left_out:
+            self._print(f"    ... {left_out} lines more", fg="bright_black")
+            for line in said[len(said) - last :]:
+                self._output(line)
         return ran
+
+    def _output(self, line: str) -> None:
+        for part in _fitted(line, self.width - 4):
+            self._print("    " + part)
 
 
 def _fitted(line: str, width: int) -> list[str]:

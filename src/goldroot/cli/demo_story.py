@@ -89,6 +89,10 @@ class Story:
 
 def begin(story: Story) -> None:
     """Everything up to the second gold version."""
+    story.stage.say(
+        "One gold image, three servers that live on it, a new release of it, and a server that moves there with all that "
+        "is its own: every command below is really run, and what is claimed at the end is looked up."
+    )
     for chapter in (_site, _first_gold, _clones, _changes, _second_gold):
         chapter(story)
 
@@ -98,6 +102,7 @@ def _site(story: Story) -> None:
     stage.chapter("A site, and an image in it")
     stage.say("A site holds everything: configuration, catalog, signing key, and disks, here as plain directories.")
     stage.goldroot("init", story.site_dir, lines=3)
+    stage.prompt(f"export GOLDROOT_SITE={story.site_dir}")
     with open(os.path.join(story.site_dir, "goldroot.toml"), "a", encoding="utf-8") as file:
         file.write(_config(roots))
     if roots.tests:
@@ -166,7 +171,7 @@ def _changes(story: Story) -> None:
     story.on("web2", f"sed -i 's/^#PermitRootLogin.*/PermitRootLogin no/' {SSHD}")
     story.on("db1", f"echo '# dumps: see the wiki' >> {CRONTAB}")
     stage.say("What has web1 changed against its gold? State, such as the shop's data, is one line; secrets are not shown.")
-    stage.goldroot("clone", "diff", "web1", lines=16)
+    stage.goldroot("clone", "diff", "web1", lines=15, last=1)
     stage.goldroot("clone", "diff", "web1", "/etc/shadow", "--patch", lines=8)
     for name in CLONES:
         look = story.look(name)
