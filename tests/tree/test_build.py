@@ -27,7 +27,7 @@ from goldroot.tree import (
 )
 from goldroot.tree import build as synced_build
 from goldroot.tree import copy_tree as synced_copy_tree
-from goldroot.tree import placing as placing_module
+from goldroot.tree import finishing as finishing_module
 from goldroot.tree.inode import read_flags, write_flags
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
 
@@ -283,8 +283,8 @@ def test_what_a_file_system_cannot_keep_is_noted(tmp_path: Path, monkeypatch: py
 
     root = make_tree(tmp_path / "t", {"f": File("x", xattrs={"user.a": b"1", "user.b": b"2"})})
     source = [row._replace(flags=0x40, project=7) if row.path else row for row in rows_of(scan(root).manifest)]
-    monkeypatch.setattr(placing_module, "write_xattr", refuse)
-    monkeypatch.setattr(placing_module, "write_flags", refuse)
+    monkeypatch.setattr(finishing_module, "write_xattr", refuse)
+    monkeypatch.setattr(finishing_module, "write_flags", refuse)
     built = build(source, [root], tmp_path / "out")
     assert sorted((note.kind, note.path) for note in built.notes) == [
         ("flags-not-kept", b"f"), ("xattr-not-kept", b"f"), ("xattr-not-kept", b"f"),

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from goldroot.errors import BadInput
 from goldroot.tree.building import Building
+from goldroot.tree.finishing import Places
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.names import path_text
 from goldroot.tree.notes import Note, Progress
-from goldroot.tree.placing import Places
 from goldroot.tree.plan_build import BuildRow, plan_build
 from goldroot.tree.problems import open_tree, write_problem
 from goldroot.tree.scan import Root, survey

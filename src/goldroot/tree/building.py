@@ -9,8 +9,9 @@ from collections.abc import Container
 
 from goldroot.tree.columns import Columns, Row, fill
 from goldroot.tree.entry import DIRECTORY, FILE
+from goldroot.tree.finishing import Places
 from goldroot.tree.notes import Progress
-from goldroot.tree.placing import Placer, Places
+from goldroot.tree.placing import Placer
 from goldroot.tree.plan_build import INLINE, BuildPlan, BuildRow
 from goldroot.tree.reuse import RACY
 from goldroot.tree.whole import Part, Signature, Whole
