@@ -13,6 +13,7 @@ import pytest
 
 from goldroot.hosts.zvm.simulator.calls import APIS
 from goldroot.hosts.zvm.simulator.codes import legal, table
+from goldroot.hosts.zvm.simulator.cp import Device
 from goldroot.hosts.zvm.simulator.dispatch import Dispatcher
 from goldroot.hosts.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
 from goldroot.hosts.zvm.simulator.system import Dump, System
@@ -73,10 +74,21 @@ LAYOUTS = {
     "Virtual_Network_OSA_Query": "*(z)",
     "Virtual_Network_Vswitch_Query_Byte_Stats": "*(z)",
     "Virtual_Network_Vswitch_Query_Stats": "A(sA(z))",
+    "Virtual_Network_Vswitch_Query": "A(S(sbbibiiqbbbA(S(issbb))A(S(sA(S(i))))A(S(ss))))",
+    "Virtual_Network_Vswitch_Query_Extended": "i*(S(A(z)A(z)A(z)A(z)A(z)A(z)))",
+    "Virtual_Network_VLAN_Query_Stats": "A(S(zA(z)))",
+    "VMRELOCATE": "*(z)",
+    "VMRELOCATE_Modify": "*(z)",
     "VMRM_Configuration_Query": "A(z)",
     "VMRM_Measurement_Query": "sssA(s)",
     "Query_ABEND_Dump": "*(bf26)",
 }
+
+#: A switch with a user who may connect, and one who is connected.
+CONNECTED = [
+    "switch", "Virtual_Network_Vswitch_Set.1", "Virtual_Network_Adapter_Create_Extended.1",
+    "Virtual_Network_Adapter_Connect_Vswitch.1",
+]  # fmt: skip
 
 #: What must be so before a call can succeed: guests on or off, entries that are not there, other captured calls.
 BEFORE = {
@@ -114,6 +126,8 @@ BEFORE = {
     "Image_SCSI_Characteristics_Query_DM": ["Image_SCSI_Characteristics_Define_DM.1"],
     "Image_Unlock_DM": ["Image_Lock_DM.1"],
     "Image_Volume_Space_Define_DM.2": ["Image_Volume_Space_Define_DM.1"],
+    "Image_Volume_Space_Define_Extended_DM.3": ["Image_Volume_Space_Define_Extended_DM.2"],
+    "Image_Volume_Space_Remove_DM": ["groups"],
     "Image_Volume_Space_Remove_DM.1": ["Image_Volume_Space_Define_DM.1", "Image_Volume_Space_Define_DM.2"],
     "Image_Volume_Space_Remove_DM.2": ["Image_Volume_Space_Define_DM.1"],
     "Image_Volume_Delete": ["Image_Volume_Add.1"],
@@ -153,7 +167,12 @@ BEFORE = {
     "Virtual_Network_Vswitch_Query_Byte_Stats": ["switch"],
     "Virtual_Network_Vswitch_Query_Stats": ["switch"],
     "Virtual_Network_Vswitch_Set": ["switch"],
-    "Virtual_Network_Vswitch_Set_Extended": ["Virtual_Network_Vswitch_Create_Extended.1"],
+    "Virtual_Network_Vswitch_Set_Extended": ["switches"],
+    "Virtual_Network_Vswitch_Query": CONNECTED,
+    "Virtual_Network_Vswitch_Query_Extended": CONNECTED,
+    "Virtual_Network_VLAN_Query_Stats": ["a nic of TCPIP"],
+    "VMRELOCATE.2": ["no links"],
+    "VMRELOCATE.3": ["no links"],
     "Delete_ABEND_Dump": ["dump"],
     "Process_ABEND_Dump": ["dump"],
     "Query_ABEND_Dump": ["dump"],
@@ -166,11 +185,9 @@ BEFORE = {
 
 #: Captured calls that the simulator does not have, and why.
 NOT_SPOKEN = {
-    "Event_Subscribe": "a connection that stays open", "Event_Unsubscribe": "belongs to Event_Subscribe",
-    "VMRELOCATE": "a cluster", "VMRELOCATE_Modify": "a cluster",
-    "Virtual_Network_VLAN_Query_Stats": "traffic counters", "Virtual_Network_Vswitch_Query": "traffic and ports",
-    "Virtual_Network_Vswitch_Query_Extended": "traffic and ports",
-}  # fmt: skip
+    "Event_Subscribe": "a connection that stays open",
+    "Event_Unsubscribe": "belongs to Event_Subscribe",
+}
 
 
 class Shape:
@@ -273,10 +290,18 @@ def body(text: str) -> bytes:
     return bytes.fromhex(text)[4:]
 
 
+def links_of(system: System, user: str) -> list[Device]:
+    return [one for one in system.query_virtual(user) if one.kind == "dasd" and one.owner != user]
+
+
 #: Steps that no captured call takes.
 STEPS = {
     "lock": lambda system: system.manager.locks.lock("GT@PONG", "MAINT"),
     "switch": lambda system: system.stores.switches.update({"GT@VSW1": {}}),
+    "switches": lambda system: system.stores.switches.update({"GT@VSW2": {}, "GT@VSWI": {}}),
+    "groups": lambda system: system.dasd.groups.update({"GRP001": [], "GRP002": []}),
+    "a nic of TCPIP": lambda system: system.cp.guest("TCPIP").devices.update({"F000": Device("F000", "nic")}),
+    "no links": lambda system: [system.cp.detach("GT@PONG", one.address) for one in links_of(system, "GT@PONG")],
     "dump": lambda system: system.stores.dumps.extend(
         [Dump(1, "0119", "2019-04-14", "SNP001"), Dump(2, "0148", "2019-04-14", "")]
     ),

@@ -110,6 +110,24 @@ def test_a_whole_directory_is_masked(form: str) -> None:
     assert "IPL CMS" in shown or "MODE=W" in shown
 
 
+def test_the_password_that_stands_alone_among_keywords_is_masked() -> None:
+    """Captured: the keyword form gives it without ``PASSWORD=``, whether one entry or all of them are asked for."""
+    items = ["CONSOLE=VDEV=0009 DEVTYPE=3215 CLASS=T", PASSWORD, "STORAGE_INITIAL=1G", ""]
+    ended = b"".join(item.encode() + b"\0" for item in items)
+    asked = layouts()["Image_Definition_Query_DM"]
+    one = shown_values(asked, decode_reply(asked, 0, bytes(12) + len(ended).to_bytes(4, "big") + ended))
+    assert one["directory_info"] == [items[0], "********", items[2], ""]
+    alone = shown_values(asked, decode_reply(asked, 0, bytes(12) + b"\0\0\0\x0a" + PASSWORD.encode() + b"\0"))
+    assert alone["directory_info"] == ["********"]
+    said = shown_values(asked, decode_reply(asked, 0, bytes(12) + b"\0\0\0\6NOLOG\0"))
+    assert said["directory_info"] == ["NOLOG"]
+    inner = bytes(4) + b"\0\0\0\1X" + len(ended).to_bytes(4, "big") + ended
+    entry = len(inner).to_bytes(4, "big") + inner
+    reply = decode_reply(layouts()["Query_All_DM"], 0, bytes(12) + len(entry).to_bytes(4, "big") + entry)
+    every = str(shown_values(layouts()["Query_All_DM"], reply))
+    assert PASSWORD not in every and "STORAGE_INITIAL=1G" in every
+
+
 def test_scrubbing_leaves_words_alone() -> None:
     assert scrubbed("BAD in BADGE", ["BAD"]) == "******** in BADGE"
     assert scrubbed("a.b a+b", ["a.b"]) == "******** a+b"

@@ -28,6 +28,11 @@ def read(path: str) -> bytes:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError as error:
             raise BadInput(f"there is no file {path!r}") from error
+        except OSError as error:
+            raise BadInput(f"{path!r} cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise BadInput(f"{path!r} is a directory of files", todo="Name the file with the user directory.")
         with open(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise BadInput(f"{path!r} is not a regular file")

@@ -24,6 +24,7 @@ HARMLESS_COMMANDS = ("SET", "DEF", "COUPLE", "UNCOUPLE", "SPOOL", "SP", "TERM", 
 #: Comments that begin with one of these are treated as the statement itself.
 _IN_COMMENTS = frozenset({"USER", "IDENTITY", "MDISK", "LINK", "APPCPASS", "COMMAND"})
 _CONTROL = re.compile(r"(\s*\*+\s*PW\w*\s*=)(.*)", re.I | re.S)
+_KEYWORD_ITEM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _NAME = r"(?:pass(?:word|wd|phrase)?|passw|pwd?)"
 _VALUE = r"('[^']*'?|(?![\w-]+=)[^\s']+)"
 _ASSIGNED = re.compile(rf"([\w-]*(?:{_NAME}|secret|pw\d+)\s*=\s*){_VALUE}", re.I)
@@ -59,6 +60,22 @@ def entry_lines(entry: Entry) -> list[str]:
 def text(data: bytes) -> str:
     """Directory text as it may be shown, one line for each record."""
     return "\n".join(line for statement in Directory.parse(data).statements() for line in lines(statement))
+
+
+def is_keyword_form(items: Sequence[str]) -> bool:
+    """Whether these are ``KEYWORD=...`` items, as most of a keyword form are, and not records."""
+    said = [bool(_KEYWORD_ITEM.match(item)) for item in items if item.strip()]
+    return sum(said) * 2 >= len(said) > 0
+
+
+def keyword_item(item: str) -> str:
+    """An item of the keyword form as it may be shown.
+
+    The directory manager gives the logon password without a keyword (captured), so that a bare word is masked.
+    """
+    if item.strip() and not _KEYWORD_ITEM.match(item) and item.strip().upper() not in LOGON_WORDS:
+        return MASK
+    return text(item.encode("latin-1", "replace"))
 
 
 def operands(statement: Statement) -> list[str]:

@@ -25,7 +25,8 @@ def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]
 def shown_values(layout: Layout, reply: Reply) -> dict[str, Any]:
     """The values of an answer as plain data (dicts, lists, texts, numbers; bytes as hex)."""
     mask = "directory" in layout.flags
-    return {name: _plain(value, mask) for name, value in reply.values.items()}
+    items = {value.name for value in layout.values if mask and value.type == "z"}
+    return {name: _items(value) if name in items else _plain(value, mask) for name, value in reply.values.items()}
 
 
 def _param(layout: Layout, param: Param, value: object) -> Any:
@@ -42,8 +43,16 @@ def _param(layout: Layout, param: Param, value: object) -> Any:
 
 def _masked(record: str) -> str:
     """A directory record, or a keyword, with its passwords masked."""
-    shown = redact.text(record.encode(CHARSET, "replace"))
+    return _scrubbed(redact.text(record.encode(CHARSET, "replace")))
+
+
+def _scrubbed(shown: str) -> str:
     return scrubbed(shown, ()).rstrip()
+
+
+def _items(value: object) -> Any:
+    """The items of a keyword form, in which the password stands alone."""
+    return [_scrubbed(redact.keyword_item(item)) for item in value] if isinstance(value, tuple) else _plain(value, True)
 
 
 def _plain(value: object, mask: bool) -> Any:
@@ -51,6 +60,8 @@ def _plain(value: object, mask: bool) -> Any:
         return value.hex()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name), mask) for item in dataclasses.fields(value)}
+    if isinstance(value, tuple) and mask and all(isinstance(item, str) for item in value):
+        return _items(value) if redact.is_keyword_form(value) else [_masked(item) for item in value]
     if isinstance(value, list | tuple):
         return [_plain(item, mask) for item in value]
     return _masked(value) if mask and isinstance(value, str) else value

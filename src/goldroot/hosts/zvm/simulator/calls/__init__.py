@@ -12,8 +12,10 @@ from . import (
     nicdefs,
     others,
     queries,
+    relocation,
     settings,
     stores,
+    switches,
     volumes,
 )
 from .registry import APIS, Api, Call
@@ -33,7 +35,9 @@ __all__ = [
     "nicdefs",
     "others",
     "queries",
+    "relocation",
     "settings",
     "stores",
+    "switches",
     "volumes",
 ]

@@ -144,10 +144,16 @@ def switch_set(call: Call) -> Answer:
     return ok()
 
 
+#: CP's message where a switch has no port of a number (captured).
+NO_SUCH_PORT = (396, 3040)
+
+
 @api("Virtual_Network_Vswitch_Set_Extended", "params*")
 def switch_set_extended(call: Call) -> Answer:
     found = call.params()
     call.must(bool(found.get("switch_name")), (8, 3004))
+    call.must("vlan_delete" not in found, (8, 3002))  # The captured system does not know it.
+    call.must(not {"vlan_port_add", "vlan_port_remove"} & set(found), NO_SUCH_PORT)
     switch = switch_named(call, found["switch_name"])
     users = call.system.stores.lan_access.setdefault(("SYSTEM", found["switch_name"].upper()), {})
     if granted := found.get("grant_userid", "").upper():

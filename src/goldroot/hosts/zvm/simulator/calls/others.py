@@ -99,15 +99,6 @@ def vmrm_measurements(call: Call) -> Answer:
 # --- what there is little of ---
 
 
-@api("VMRELOCATE_Image_Attributes", "params*")
-def relocation_attributes(call: Call) -> Answer:
-    """Kept by nobody, as there is nowhere to go."""
-    found = call.params(["relocation_setting", "domain_name", "archforce"])
-    call.must(found.get("relocation_setting", "ON").upper() in ("ON", "OFF"), (8, 3003))
-    call.must(call.system.cp.is_on(call.target), (8, 12))
-    return ok()
-
-
 @api("System_WWPN_Query", "params*")
 def wwpn(call: Call) -> Answer:
     call.params(["owner"])

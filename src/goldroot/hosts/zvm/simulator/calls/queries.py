@@ -6,7 +6,7 @@ import time
 
 from ..answer import Answer
 from ..system import Dump
-from ..wire import array, asciiz_list, int1, raw
+from ..wire import array, asciiz, asciiz_list, int1, raw
 from .registry import Call, api, ok
 
 #: Storage of the simulated machine.
@@ -112,20 +112,21 @@ def service(call: Call) -> Answer:
 
 #: The OSA devices that the virtual switch uses, and their equivalence identifier.
 OSA_DEVICES = ("00500", "00501", "00502")
-EQUIVALENCE = "VSWITCH1"
+EQUIVALENCE = "EXTERN"
 
 
 @api("System_EQID_Query", "params*")
 def equivalence_identifiers(call: Call) -> Answer:
-    """The devices that may stand for each other: all, those of an identifier, or one device."""
+    """The devices that may stand for each other: all, those of an identifier, or some; each form as captured."""
     found = call.params(["eqid_target"], ["eqid_for"])
-    kind = found["eqid_for"].upper()
+    kind, target = found["eqid_for"].upper(), found.get("eqid_target", "").upper()
     call.must(kind in ("ALL", "EQID", "RDEV"), (8, 3003))
-    call.must(kind == "ALL" or bool(found.get("eqid_target")), (8, 3004))
-    target = found.get("eqid_target", "").upper()
-    shown = [one for one in OSA_DEVICES if kind != "RDEV" or one == f"{target:0>5}"]
-    if not shown or (kind == "EQID" and target != EQUIVALENCE):
-        return Answer(4, 8)
+    call.must(kind == "ALL" or bool(target), (8, 3004))
+    if kind == "EQID":
+        return ok(array([asciiz(f"{EQUIVALENCE} {' '.join(OSA_DEVICES)}")])) if target == EQUIVALENCE else Answer(4, 8)
+    shown = [f"{one:0>5}" for one in target.split(",")] if kind == "RDEV" else list(OSA_DEVICES)
+    if not set(shown) <= set(OSA_DEVICES):
+        raise call.refuse((8, 3003), data=array([asciiz(f"UNKNOWN_PARAMETER_OPERAND={target}")]))
     return ok(array([asciiz_list(f"{one} {EQUIVALENCE}" for one in shown)]))
 
 
@@ -145,13 +146,6 @@ def free_fcp(call: Call) -> Answer:
     """There is no FCP device."""
     call.params(required=["fcp_dev"])
     raise call.refuse((8, 8))
-
-
-@api("VMRELOCATE_Status", "params*")
-def relocation_status(call: Call) -> Answer:
-    """Nothing moves: there is one member."""
-    call.params(["status_target", "status_details"])
-    return Answer(4, 3001)
 
 
 @api("SSI_Query", "params*")
