@@ -1,6 +1,6 @@
 """An update's plan and its new disks beside their peers, in one run: seconds, and ratios of goldroot's time to theirs.
 
-    python bench/update.py [--entries 100000] [--room DIR] [--scaling]
+    python bench/update.py [--entries 100000] [--room DIR] [--small] [--scaling]
 
 A site is made with an image whose /etc holds the entries; 1 % of them change in gold version 2, 0.5 % in the clone.
 ``goldroot update plan`` works from stored manifests and one scan; its peers find the same differences with ``rsync
@@ -27,7 +27,7 @@ from goldroot.tree import Manifest, build, rows_of, scan
 source, out = sys.argv[1:]
 manifest = scan(source).manifest
 start = time.perf_counter()
-build(rows_of(manifest), [source], out)
+build(rows_of(manifest), [source], out, sync=False)
 print(time.perf_counter() - start)
 """
 
@@ -41,12 +41,12 @@ def goldroot(site: Path, *words: str) -> dict[str, object]:
     return data
 
 
-def make_site(room: Path, entries: int) -> Path:
+def make_site(room: Path, entries: int, small: bool = False) -> Path:
     """A site with two gold versions and a clone of the first one."""
     root, site = room / "root", room / "site"
     for name in ("usr/bin", "var/log", "root", "srv", "home", "boot", "opt"):
         (root / name).mkdir(parents=True)
-    files = make_tree(root, entries)
+    files = make_tree(root, entries, small)
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\n")
     subprocess.run([*GOLDROOT, "init", str(site)], env=ENV, check=True, stdout=subprocess.DEVNULL)
@@ -69,9 +69,9 @@ def disk(site: Path, machine: str, address: str) -> Path:
     return disk(site, link["owner"], link["address"])
 
 
-def compare(room: Path, entries: int) -> None:
+def compare(room: Path, entries: int, small: bool) -> None:
     """Print the table for one size."""
-    site = make_site(room, entries)
+    site = make_site(room, entries, small)
     base, gold = (str(disk(site, owner, "1B5")) for owner in ("BIGGOLD", "BIGGOLD2"))
     clone = str(disk(site, "WEB1", "1B5"))
     time.sleep(3)  # what was written within the clock's last ticks would be read again
@@ -87,6 +87,7 @@ def compare(room: Path, entries: int) -> None:
     out = str(room / "copy")
     copied = timed(["cp", "-a", clone, out], before=out)[0]
     built = min(_build(clone, room / "built") for _ in range(3))
+    shutil.rmtree(room / "built")
     print(f"\n{entries:,} entries")
     print(f"  {'rsync, rsync, diff -rq':<28}{three:8.2f} s")
     print(f"  {'goldroot update plan':<28}{plan:8.2f} s   {plan / three:5.2f} of the three (1/{three / plan:.1f})   {memory:6.0f} MB")
@@ -104,11 +105,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--room", default=None, help="where the site is made (default: a temporary directory)")
+    parser.add_argument("--small", action="store_true", help="files of 200 to 4,000 bytes")
     parser.add_argument("--scaling", action="store_true", help="10,000, 100,000 and 400,000 entries")
     options = parser.parse_args()
     for entries in (10_000, 100_000, 400_000) if options.scaling else (options.entries,):
         with tempfile.TemporaryDirectory(prefix="goldroot-bench-", dir=options.room) as room:
-            compare(Path(os.path.realpath(room)), entries)
+            compare(Path(os.path.realpath(room)), entries, options.small)
 
 
 if __name__ == "__main__":

@@ -62,11 +62,14 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
     """
-    from goldroot.fleet.plan import plan_update
+    from goldroot.fleet.ahead import Ahead
 
     site = open_site(site_dir)
-    with stages(as_json) as stage:
-        results = each(names, lambda name: plan_update(site, name, to, stage=stage))
+    with Ahead(site, names) as ahead:
+        from goldroot.fleet.plan import plan_update  # while the clones are being scanned: its libraries take a while
+
+        with stages(as_json) as stage:
+            results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
 
     def say() -> None:
         for found in results.done.values():

@@ -10,6 +10,7 @@ from goldroot.catalog import updates
 from goldroot.catalog.clones import Clone
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import work
+from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.names import machine_of
 from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
@@ -59,9 +60,12 @@ def target_of(site: Site, clone: Clone, to: int | None) -> int:
     return to
 
 
-def plan_update(site: Site, name: str, to: int | None = None, *, stage: Stage = silent) -> UpdatePlan:
+def plan_update(
+    site: Site, name: str, to: int | None = None, *, stage: Stage = silent, ahead: Ahead | None = None
+) -> UpdatePlan:
     """Plan the update of one clone, running or not.
 
+    :param ahead: scans its disks in another process meanwhile.
     :raises NotFound: no such clone or version. :raises Refused: layouts differ, or it is not active.
     """
     clone = active_clone(site, name)
@@ -70,9 +74,10 @@ def plan_update(site: Site, name: str, to: int | None = None, *, stage: Stage = 
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
     disks = live_disks(site.host.get(machine_of(name)), base.layout)
-    side = disk_side(site, base.layout, disks, policy, live=True, stage=stage)
+    sides = gold_side(base, disks), gold_side(target, disks)
     decided = work.remembered(site, clone.image)
-    plan = plan_sides((gold_side(base, disks), gold_side(target, disks), side), policy, decided)
+    side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)
+    plan = plan_sides((*sides, side), policy, decided)
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in side.notes]
     return UpdatePlan(clone, number, record)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from goldroot.errors import Refused
 from goldroot.fleet import signatures
+from goldroot.fleet.ahead import Ahead
 from goldroot.image.gold import Gold
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
@@ -46,13 +47,16 @@ def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
 
 def disk_side(
     site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
-    stage: Stage = silent,
+    stage: Stage = silent, ahead: Ahead | None = None,
 ) -> Side:  # fmt: skip
-    """The side of disks (ids by live address), scanned now."""
+    """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead."""
     trees = {}
     notes: list[Note] = []
     for address, disk in disks.items():
-        found = signatures.scan_disk(site, disk, policy, live=live, progress=stage(f"reading {disk}"))
+        progress = stage(f"reading {disk}")
+        found = ahead.take(disk, policy) if ahead is not None else None
+        if found is None:
+            found = signatures.scan_disk(site, disk, policy, live=live, progress=progress)
         trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))

@@ -1,0 +1,45 @@
+"""Scans that another process makes ahead."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from support.fleet import on_clone
+
+from goldroot.fleet import clones
+from goldroot.fleet.ahead import Ahead
+from goldroot.fleet.plan import plan_update
+from goldroot.fleet.signatures import scan_disk
+from goldroot.image.site import Site
+from goldroot.merge import Policy
+
+
+def disks_of(site: Site, name: str) -> list[str]:
+    return [attached.disk for attached in site.host.get(name.upper()).disks.values()]
+
+
+def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
+    clones.create(site, "web1", "debian")
+    on_clone(site, "web1", {"etc/own.conf": "mine\n"})
+    with Ahead(site, ["web1"]) as ahead:
+        taken = {disk: ahead.take(disk, Policy.default()) for disk in disks_of(site, "web1")}
+    for disk, scanned in taken.items():
+        assert scanned is None or scanned.manifest.digest() == scan_disk(site, disk, Policy.default()).manifest.digest()
+    assert len(os.sched_getaffinity(0)) == 1 or None not in taken.values()
+
+
+def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
+    clones.create(site, "web1", "debian")
+    with Ahead(site, ["web1"]) as ahead:
+        if ahead._pid:
+            os.kill(ahead._pid, signal.SIGKILL)
+        assert plan_update(site, "web1", ahead=ahead).record["conflicts"] == []
+
+
+def test_another_policy_or_an_unknown_clone_is_left_to_the_caller(site: Site) -> None:
+    clones.create(site, "web1", "debian")
+    other = Policy.parse(b'conflict = "gold"\n', "policy.toml")
+    with Ahead(site, ["nobody", "web1"]) as ahead:
+        assert all(ahead.take(disk, other) is None for disk in disks_of(site, "web1"))
+        assert all(ahead.take(disk, Policy.default()) is None for disk in disks_of(site, "web1"))
