@@ -10,7 +10,31 @@ import hypothesis
 import pytest
 
 SLOW_MARKS = ("slow", "integration", "crash")
-STARTED = time.monotonic()
+
+
+class Budget:
+    """Seconds for a whole run, shared out: each file may take what is left divided by the files that are left.
+
+    So a long file does not eat up the time of those after it.  A test that has begun is never cut off.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+        self.files: list[str] = []
+        self.turn = ""
+        self.turn_ends = 0.0
+
+    def spent(self, file: str) -> bool:
+        """Whether a test of this file may not begin any more."""
+        now = time.monotonic()
+        if file != self.turn:
+            share = (self.until - now) / max(1, len(self.files))
+            self.turn, self.turn_ends = file, now + share
+            self.files = [other for other in self.files if other != file]
+        return now > self.turn_ends
+
+
+BUDGET = pytest.StashKey[Budget]()
 
 # A deadline per example measures the machine, not the code; the blob lets a failure of CI be run again at home.
 hypothesis.settings.register_profile("goldroot", deadline=None, print_blob=True)
@@ -19,7 +43,7 @@ hypothesis.settings.load_profile("goldroot")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow, integration and crash")
-    parser.addoption("--budget", type=float, metavar="SECONDS", help="start no test after so many seconds; skip it")
+    parser.addoption("--budget", type=float, metavar="SECONDS", help="share so many seconds out; skip the rest")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,11 +55,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs root"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if seconds := session.config.getoption("--budget"):
+        budget = session.config.stash[BUDGET] = Budget(seconds)
+        budget.files = list(dict.fromkeys(str(item.path) for item in session.items))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    budget = item.config.getoption("--budget")
-    if budget is not None and time.monotonic() - STARTED > budget:
-        pytest.skip(f"the budget of {budget:.0f} s was used up")
+    budget = item.config.stash.get(BUDGET, None)
+    if budget is not None and budget.spent(str(item.path)):
+        pytest.skip("the time was used up: give --budget more, or leave it out")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
