@@ -99,7 +99,8 @@ def compare(room: Path, entries: int, small: bool) -> None:
     for name, seconds in {**peers, "all three": three, "cp -a": copy}.items():
         print(f"  {name:<28}{seconds:8.2f} s")
     print(f"  {'goldroot merge --plan':<28}{plan:8.2f} s   {plan / three:5.2f} of the three   {memory:6.0f} MB")
-    print(f"  {'goldroot merge --into OUT':<28}{full:8.2f} s   {full / (three + copy):5.2f} of the three and cp -a   {full_memory:6.0f} MB")
+    into = full / (three + copy)
+    print(f"  {'goldroot merge --into OUT':<28}{full:8.2f} s   {into:5.2f} of the three and cp -a   {full_memory:6.0f} MB")
 
 
 def main() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 
-from support.fleet import on_clone
-
 from goldroot.fleet import clones
 from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.plan import plan_update
 from goldroot.fleet.signatures import scan_disk
 from goldroot.image.site import Site
 from goldroot.merge import Policy
+from support.fleet import IMAGE, on_clone
 
 
 def disks_of(site: Site, name: str) -> list[str]:
@@ -20,7 +19,7 @@ def disks_of(site: Site, name: str) -> list[str]:
 
 
 def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
-    clones.create(site, "web1", "debian")
+    clones.create(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/own.conf": "mine\n"})
     with Ahead(site, ["web1"]) as ahead:
         taken = {disk: ahead.take(disk, Policy.default()) for disk in disks_of(site, "web1")}
@@ -30,7 +29,7 @@ def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
 
 
 def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
-    clones.create(site, "web1", "debian")
+    clones.create(site, "web1", IMAGE)
     with Ahead(site, ["web1"]) as ahead:
         if ahead._pid:
             os.kill(ahead._pid, signal.SIGKILL)
@@ -38,7 +37,7 @@ def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
 
 
 def test_another_policy_or_an_unknown_clone_is_left_to_the_caller(site: Site) -> None:
-    clones.create(site, "web1", "debian")
+    clones.create(site, "web1", IMAGE)
     other = Policy.parse(b'conflict = "gold"\n', "policy.toml")
     with Ahead(site, ["nobody", "web1"]) as ahead:
         assert all(ahead.take(disk, other) is None for disk in disks_of(site, "web1"))
