@@ -151,6 +151,18 @@ def test_a_fifo_stays_and_a_socket_is_dropped_with_a_note(tmp_path: Path) -> Non
     assert [note["path"] for note in done.record["notes"] if note["kind"] == "socket-dropped"] == ["/etc/sock"]
 
 
+def test_every_trees_sockets_are_dropped_with_a_word_and_only_one(tmp_path: Path) -> None:
+    base = {"etc/was": Socket(), "etc/file": "f", "srv/unit": "u", "etc/x": "x"}
+    gold = {"etc/golds": Socket(), "etc/file": "f", "srv/unit": "u", "etc/x": "x"}
+    clone = {"etc/file": Socket(), "srv/unit": Socket(), "etc/x": "x"}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert sorted(path for path in done.tree if path) == ["etc", "etc/x", "srv"]
+    assert done.conflicts == []
+    for path in ("/etc/was", "/etc/golds", "/etc/file", "/srv/unit"):
+        assert done.entry(path)["result" if path != "/srv/unit" else "outcome"] in (None, "clone")
+    assert done.entry("/etc/file")["notes"] == done.entry("/etc/golds")["notes"]
+
+
 def test_hard_links_stay_together_where_all_end_equal(tmp_path: Path) -> None:
     base = {"etc/a": "1", "etc/b": HardLink("etc/a")}
     clone = {"etc/a": "1", "etc/b": HardLink("etc/a"), "etc/c": "own", "etc/d": HardLink("etc/c")}

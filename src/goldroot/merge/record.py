@@ -30,6 +30,8 @@ from goldroot.tree.entry import DIRECTORY, FILE, LINK, Entry
 from goldroot.tree.names import path_text
 
 SCHEMA = 1
+SIDES = ("base", "gold", "clone")
+SOCKET_DROPPED = "a socket is made anew by the program that listens on it"
 
 KINDS = {
     "f": "file",
@@ -119,9 +121,8 @@ def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
     survey = one.decided.survey
     for path, verdict in one.decided.verdicts.items():
         rule = survey.rules[path]
-        if rule.cls == "cache" or (verdict.outcome == SAME and not verdict.notes):
-            continue
-        yield _path_entry(plan, one, path, verdict, rule)
+        if _is_named(verdict, rule):
+            yield _path_entry(plan, one, path, verdict, rule)
     for path, unit_verdict in one.decided.units.items():
         if unit_verdict.outcome != SAME:
             unit = survey.units[path]
@@ -135,14 +136,27 @@ def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
                 **({"notes": unit_verdict.notes} if unit_verdict.notes else {}),
             }
     yield from _cache_entries(one)
-    for path in survey.sockets:
+    yield from _socket_entries(plan, one)
+
+
+def _socket_entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
+    """Sockets of which no other entry speaks."""
+    survey, decided = one.decided.survey, one.decided
+    for path, sides in survey.sockets.items():
+        place = one.part.place(path)
+        verdict, unit = decided.verdicts.get(path), decided.units.get(path)
+        if (verdict is not None and _is_named(verdict, survey.rules[path])) or (unit is not None and unit.outcome != SAME):
+            continue
         yield {
-            "path": path_text(one.part.place(path)), "outcome": "dropped", "axis": "presence",
-            "axes": {"presence": "dropped"}, "base": None, "gold": None, "clone": {"kind": "socket"}, "result": None,
-            "rule": _rule(plan.policy.match(one.part.place(path))),
-            "notes": ["a socket is made anew by the program that listens on it"],
+            "path": path_text(place), "outcome": "dropped", "axis": "presence", "axes": {"presence": "dropped"},
+            **{word: {"kind": "socket"} if held else None for word, held in zip(SIDES, sides, strict=True)},
+            "result": None, "rule": _rule(plan.policy.match(place)), "notes": [SOCKET_DROPPED],
         }  # fmt: skip
 
+
+def _is_named(verdict: Verdict, rule: Rule) -> bool:
+    """Whether a path has an entry of its own."""
+    return rule.cls != "cache" and (verdict.outcome != SAME or bool(verdict.notes))
 
 def _cache_entries(one: PartPlan) -> Iterator[dict[str, Any]]:
     for rule, dropped in one.decided.survey.dropped.items():
@@ -157,7 +171,7 @@ def _path_entry(plan: Plan, one: PartPlan, path: bytes, verdict: Verdict, rule: 
     rows = one.decided.survey.deltas[path]
     sides = {
         word: _side(row, names, side, secrets)
-        for side, (word, row, names) in enumerate(zip(("base", "gold", "clone"), rows, plan.names, strict=True))
+        for side, (word, row, names) in enumerate(zip(SIDES, rows, plan.names, strict=True))
     }
     entry: dict[str, Any] = {
         "path": path_text(one.part.place(path)),
@@ -168,8 +182,9 @@ def _path_entry(plan: Plan, one: PartPlan, path: bytes, verdict: Verdict, rule: 
         "result": None if verdict.want is None else _shown(verdict.want, secrets),
         "rule": _rule(rule),
     }
-    if verdict.notes:
-        entry["notes"] = verdict.notes
+    notes = [*verdict.notes, *([SOCKET_DROPPED] if path in one.decided.survey.sockets else [])]
+    if notes:
+        entry["notes"] = notes
     if verdict.decided:
         entry["decided"] = verdict.decided
     if verdict.because:

@@ -104,7 +104,7 @@ class Survey:
     dropped: dict[Rule, Dropped] = field(default_factory=dict)
     groups: tuple[dict[bytes, int], dict[bytes, int], dict[bytes, int]] = field(default_factory=lambda: ({}, {}, {}))
     used: Used = field(default_factory=Used)  #: of the paths that are the same everywhere
-    sockets: list[bytes] = field(default_factory=list)
+    sockets: dict[bytes, tuple[bool, bool, bool]] = field(default_factory=dict)  #: path -> whether base, gold, clone's
     unchanged: int = 0
 
     @cached_property
@@ -219,8 +219,10 @@ class Surveyor:
     def _one(self, rows: tuple[Row | None, Row | None, Row | None]) -> None:
         b, g, c = rows
         path = next(row for row in rows if row is not None)[0]
-        if (c is not None and c[KIND] == SOCKET) or (g is not None and g[KIND] == SOCKET):
-            b, g, c = self._without_sockets(path, rows)
+        sockets = tuple(row is not None and row[KIND] == SOCKET for row in rows)
+        if any(sockets):
+            self.survey.sockets[path] = sockets  # type: ignore[assignment]
+            b, g, c = (None if is_socket else row for row, is_socket in zip(rows, sockets, strict=True))
         same_gold, same_clone = self._base_gold(b, g), self._base_clone(b, c)
         if same_gold and same_clone and b is not None:
             self._unchanged(c)
@@ -233,12 +235,6 @@ class Surveyor:
                 self._unchanged(c)
         elif (b, g, c) != (None, None, None):
             self._delta(path, rule, (b, g, c))
-
-    def _without_sockets(self, path: bytes, rows: Sequence[Row | None]) -> list[Row | None]:
-        clone = rows[CLONE_SIDE]
-        if clone is not None and clone[KIND] == SOCKET:
-            self.survey.sockets.append(path)
-        return [None if row is not None and row[KIND] == SOCKET else row for row in rows]
 
     def _unchanged(self, row: Row | None) -> None:
         self.survey.unchanged += 1

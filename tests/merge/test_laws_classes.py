@@ -1,0 +1,209 @@
+"""The laws that hold always, over generated trees in which every path class, and every type at every place, meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from goldroot.merge import Decision, Policy
+from goldroot.tree import path_text
+from support.merging import Outcome, merge_directories
+from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, dump_tree, make_tree
+
+ROOT = os.geteuid() == 0
+PATHS = (
+    "etc/a", "etc/d/e/f", "etc/d/e/g", "etc/d/x.pem", "etc/group", "etc/hostname", "etc/ld.so.cache", "etc/lvm/a/b", "etc/netplan/n",
+    "etc/passwd", "etc/shadow", "etc/shells", "etc/ssh/ssh_host_rsa_key", "etc/ssl/certs/ca-certificates.crt",
+    "etc/ssl/private/ssl-cert-snakeoil.key", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
+    "root/.ssh/config", "run/x/y", "srv/s/t/u", "usr/local/bin/tool", "var/cache/app/x", "var/cache/bind/zone",
+    "var/lib/alternatives/editor", "var/lib/db/data", "var/lib/db/deep/x.key", "var/lib/dpkg/info/x", "var/lib/dpkg/status",
+    "var/lib/pam/seen", "var/lib/private/svc/y", "var/lib/systemd/catalog/database", "var/lib/systemd/deb-systemd-helper/x",
+    "var/lib/systemd/random-seed", "var/lib/systemd/timers/t",
+)  # fmt: skip
+PLACES = sorted({"/".join(path.split("/")[:depth]) for path in PATHS for depth in range(1, len(path.split("/")) + 1)})
+PASSWD = (
+    "root:x:0:0::/:/x\n",
+    "root:x:0:0::/:/x\nsvc:x:7:7::/:/x\n",
+    "root:x:0:0::/:/x\nsvc:x:8:0::/:/x\nown:x:7:0::/:/x\n",
+)
+GROUP = ("root:x:0:\n", "root:x:0:\ngrp:x:7:\n", "root:x:0:\ngrp:x:8:own\nshop:x:7:\n")
+TEXTS = ("", "1\n", "1\n2\n3\n4\n", "9\n2\n3\n4\n", "1\n2\n3\n8\n", "\0")
+
+Tree = dict[str, Node]
+
+owners = st.sampled_from([0, 7, 8]) if ROOT else st.just(os.geteuid())
+modes = st.sampled_from([0o644, 0o600, 0o4755])
+
+
+@st.composite
+def nodes(draw: st.DrawFn, path: str) -> Node:
+    kind = draw(st.sampled_from("fffffdlps"))
+    if kind == "d":
+        return Dir(mode=draw(st.sampled_from([0o755, 0o700, 0o2775])), uid=draw(owners) if ROOT else None)
+    if kind == "l":
+        return Link(draw(st.sampled_from(["a", "/etc/d", "../.."])))
+    if kind in "ps":
+        return Fifo() if kind == "p" else Socket()
+    content = PASSWD if path == "etc/passwd" else GROUP if path == "etc/group" else TEXTS
+    gid = draw(owners) if ROOT else None
+    return File(draw(st.sampled_from(content)), mode=draw(modes), uid=draw(owners) if ROOT else None, gid=gid)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    table: Tree = {"": Dir()}
+    for path in draw(st.lists(st.sampled_from(PATHS), max_size=8, unique=True)):
+        table[path] = draw(nodes(path))
+    return tidy(table)
+
+
+@st.composite
+def changed(draw: st.DrawFn, table: Tree) -> Tree:
+    result = {path: node for path, node in table.items() if not isinstance(node, HardLink)}
+    for path in draw(st.lists(st.sampled_from(PLACES), max_size=5, unique=True)):
+        what = draw(st.integers(0, 3))
+        if what == 0:
+            result = {p: node for p, node in result.items() if p != path and not p.startswith(f"{path}/")}
+        else:
+            result[path] = draw(nodes(path))
+    result = tidy(result)
+    plain = [path for path, node in result.items() if isinstance(node, File)]
+    if plain and draw(st.booleans()):
+        for path in draw(st.lists(st.sampled_from(("etc/hard", "srv/hard", "var/lib/db/hard")), unique=True)):
+            result[path] = HardLink(draw(st.sampled_from(plain)))
+    return tidy(result)
+
+
+def tidy(table: Tree) -> Tree:
+    """With a directory above everything, parents first."""
+    result: Tree = {"": Dir()}
+    for path in sorted(table, key=lambda path: (isinstance(table[path], HardLink), path.split("/"))):
+        parts = path.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        if all(isinstance(result.get(one, Dir()), Dir) for one in above) and (path not in result or path == ""):
+            for one in above:
+                result.setdefault(one, table.get(one, Dir()) if isinstance(table.get(one), Dir) else Dir())
+            result[path] = table[path]
+    return result
+
+
+EXAMPLES = int(os.environ.get("GOLDROOT_EXAMPLES", "60"))
+quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+class Room:
+    """Three trees on the disk, and merges of them."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        base = data.draw(trees())
+        tables = {"base": base, "gold": data.draw(changed(base)), "clone": data.draw(changed(base))}
+        self.place = Path(
+            tempfile.mkdtemp(prefix="goldroot-law-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        )
+        self.roots = {word: make_tree(self.place / word, table) for word, table in tables.items()}
+        self.before = {word: dump_tree(path) for word, path in self.roots.items()}
+        self._merges = 0
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.place)
+
+    def merge(self, policy: str = "", decisions: Mapping[str, Decision] | None = None) -> Outcome:
+        self._merges += 1
+        done = merge_directories(self.place, self.roots, policy=policy, out=f"out{self._merges}", decisions=decisions)
+        assert {word: dump_tree(path) for word, path in self.roots.items()} == self.before
+        return done
+
+
+def named(done: Outcome, path: str) -> bool:
+    """Whether the record speaks of a path: by itself, or by its state unit, or by its cache."""
+    entries = {entry["path"]: entry for entry in done.record["entries"]}
+    text = path_text(b"/" + os.fsencode(path))
+    if text in entries:
+        return True
+    parts = path.split("/")
+    above = ["/" + "/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return any(entries[one]["axis"] in ("unit", "cache") for one in above if one in entries)
+
+
+def axes(seen: Seen | None) -> object:
+    return seen and (seen.kind, seen.mode, seen.content, tuple(seen.xattrs.items()))
+
+
+@quick
+@given(st.data())
+def test_nothing_is_lost_without_a_word(data: st.DataObject) -> None:
+    with Room(data) as room:
+        done = room.merge()
+        for path in {path for tree in room.before.values() for path in tree}:
+            versions = [axes(room.before[word].get(path)) for word in ("base", "gold", "clone")]
+            if not named(done, path):
+                assert path in done.tree, path
+                assert versions.count(versions[0]) == 3, path
+                assert axes(done.tree[path]) == versions[0], path
+        assert set(done.tree) <= {path for tree in room.before.values() for path in tree}, "nothing comes from nowhere"
+
+
+@quick
+@given(st.data())
+def test_a_second_run_is_identical(data: st.DataObject) -> None:
+    with Room(data) as room:
+        one, two = room.merge(), room.merge()
+        assert (json.dumps(one.record), one.tree) == (json.dumps(two.record), two.tree)
+
+
+@quick
+@given(st.data(), st.sampled_from(["clone", "gold"]), st.sampled_from(["clone", "gold"]))
+def test_every_conflict_can_be_decided(data: st.DataObject, prefer: str, take: str) -> None:
+    """By any of its answers; a decision may bring up another question, but that comes to an end."""
+    with Room(data) as room:
+        policy = f'conflict = "{prefer}"\n'
+        decisions: dict[str, Decision] = {}
+        done = room.merge(policy)
+        for _ in range(4):
+            if not done.conflicts:
+                break
+            for conflict in done.record["conflicts"]:
+                assert conflict["key"] not in decisions, conflict
+                answers = conflict["answers"]
+                decisions[conflict["key"]] = Decision(take if take in answers else answers[0])
+            done = room.merge(policy, decisions)
+        assert done.conflicts == []
+
+
+@quick
+@given(st.data())
+def test_a_state_unit_is_one_sides_as_a_whole(data: st.DataObject) -> None:
+    """But for the paths in it that go by a later rule, and the directories that these need."""
+    rules = Policy.default()
+    with Room(data) as room:
+        done = room.merge()
+        for entry in done.record["entries"]:
+            if entry["axis"] != "unit":
+                continue
+            top = entry["path"].lstrip("/")
+            inside = {
+                word: {p: axes(seen) for p, seen in tree.items() if p == top or p.startswith(f"{top}/")}
+                for word, tree in {**room.before, "result": done.tree}.items()
+            }
+            of_unit = {
+                word: {p: seen for p, seen in found.items() if of_state(rules, p) and seen and seen[0] != "s"}
+                for word, found in inside.items()
+            }
+            held = {p for p in of_unit["result"] if any(o.startswith(f"{p}/") for o in done.tree)}
+            sides = [{p: s for p, s in of_unit[word].items() if p not in held} for word in ("gold", "clone")]
+            result = {p: s for p, s in of_unit["result"].items() if p not in held}
+            assert result in [*sides, {}], (top, result, sides)
+
+
+def of_state(rules: Policy, path: str) -> bool:
+    return rules.match(b"/" + path.encode()).cls == "state"
