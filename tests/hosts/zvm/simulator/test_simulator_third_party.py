@@ -81,6 +81,7 @@ def test_fence_without_verification(fence, guarded):
     assert fence(guarded, "monitor", verify=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_fence_does_not_take_a_guest_that_stays_for_gone(fence):
     with Simulator(tls=True, options=Options(shutdown=0), faults=["not-authorised@Image_Deactivate"]) as simulator:
         off = fence(simulator, "off", "--plug", "S10RO1", "--power-timeout", "2")

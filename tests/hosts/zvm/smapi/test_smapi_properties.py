@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from goldroot.errors import GoldrootError, UsageError
 from goldroot.hosts.zvm.smapi import BadReply
-from goldroot.hosts.zvm.smapi.area import Area
-from goldroot.hosts.zvm.smapi.decode import decode_one, decode_reply, struct_class
+from goldroot.hosts.zvm.smapi.area import Area, Budget, Malformed
+from goldroot.hosts.zvm.smapi.decode import decode_one, decode_reply, decode_values, struct_class
 from goldroot.hosts.zvm.smapi.encode import encode_params, encode_request, named
 from goldroot.hosts.zvm.smapi.outcome import recovered_reply
 from goldroot.hosts.zvm.smapi.shown import shown_params, shown_values
@@ -30,13 +30,13 @@ def number_of(size: int) -> st.SearchStrategy[int]:
     return st.integers(0, (1 << (8 * size)) - 1)
 
 
-def good_value(param: Param) -> st.SearchStrategy[Any]:
+def good_value(param: Param, least: int = 0) -> st.SearchStrategy[Any]:
     if param.type in NUMBER_BYTES:
         return number_of(NUMBER_BYTES[param.type])
     if param.type == "pairs":
-        return st.lists(st.tuples(PRINTABLE, PRINTABLE), max_size=4)
+        return st.lists(st.tuples(PRINTABLE, PRINTABLE), min_size=least, max_size=4)
     if param.type in LIST_TYPES:
-        return st.lists(PRINTABLE, max_size=4)
+        return st.lists(PRINTABLE, min_size=least, max_size=4)
     if param.type == "bytes":
         return st.binary(min_size=param.low, max_size=param.high)
     longest = param.high or 30
@@ -47,7 +47,8 @@ def good_value(param: Param) -> st.SearchStrategy[Any]:
 @st.composite
 def good_request(draw: st.DrawFn) -> tuple[Layout, dict[str, Any]]:
     layout = draw(st.sampled_from(ALL))
-    return layout, {param.name: draw(good_value(param)) for param in layout.params}
+    least = int(layout.kind == "change" and len(layout.params) == 1)  # A list that is all of a change is not empty.
+    return layout, {param.name: draw(good_value(param, least)) for param in layout.params}
 
 
 class Apart:
@@ -294,8 +295,17 @@ def test_a_wrong_count_is_found_before_anything_is_built() -> None:
         decode_reply(layout, 0, bytes(12) + b"\xff\xff\xff\xff" + bytes(40))
 
 
-def test_millions_of_empty_values_are_refused() -> None:
+def test_more_values_than_the_budget_are_refused() -> None:
     """Each would be an object: many times the memory of the bytes."""
+    layout = layouts()["System_Disk_Query"]
+    found = decode_values(layout, Area(bytes(1000), "x", Budget(1000)))["dasd_info_array"]
+    assert isinstance(found, tuple) and len(found) == 1000
+    with pytest.raises(Malformed, match="values"):
+        decode_values(layout, Area(bytes(1001), "x", Budget(1000)))
+
+
+@pytest.mark.slow
+def test_millions_of_empty_values_are_refused() -> None:
     with pytest.raises(BadReply, match="more than 2,000,000 values"):
         decode_reply(layouts()["System_Disk_Query"], 0, bytes(12 + 2_000_001))
 

@@ -128,6 +128,16 @@ def test_the_password_that_stands_alone_among_keywords_is_masked() -> None:
     assert PASSWORD not in every and "STORAGE_INITIAL=1G" in every
 
 
+def test_a_recovered_answer_is_not_shown_as_bytes() -> None:
+    asked = layouts()["Response_Recovery"]
+    lost = bytes(4) + (400).to_bytes(4, "big") + (12).to_bytes(4, "big") + PASSWORD.encode()
+    for data in (lost, len(lost).to_bytes(4, "big") + lost):
+        shown = str(shown_values(asked, decode_reply(asked, 0, bytes(12) + data)))
+        assert "return code 400, reason code 12" in shown
+        assert PASSWORD.encode().hex() not in shown and PASSWORD not in shown
+    assert "?" in str(shown_values(asked, decode_reply(asked, 0, bytes(12) + b"\1")))
+
+
 def test_scrubbing_leaves_words_alone() -> None:
     assert scrubbed("BAD in BADGE", ["BAD"]) == "******** in BADGE"
     assert scrubbed("a.b a+b", ["a.b"]) == "******** a+b"

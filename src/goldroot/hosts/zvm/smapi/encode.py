@@ -68,6 +68,9 @@ def named(layout: Layout, params: Mapping[str, object]) -> dict[str, object]:
             raise UsageError(f"{layout.api} has no parameter {name!r}", todo=_known(layout))
         given[param.name] = value
     missing = [param.name for param in layout.params if param.required and given.get(param.name) in (None, "")]
+    # A change that is a list and nothing else would put an empty entry in the place of the one that is there.
+    if layout.kind == "change" and len(layout.params) == 1 and layout.params[0].type in LIST_TYPES:
+        missing += [param.name for param in layout.params if not given.get(param.name)]
     if missing:
         raise UsageError(f"{layout.api} needs {', '.join(missing)}", todo=_known(layout))
     return given

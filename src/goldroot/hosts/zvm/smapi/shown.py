@@ -25,6 +25,8 @@ def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]
 def shown_values(layout: Layout, reply: Reply) -> dict[str, Any]:
     """The values of an answer as plain data (dicts, lists, texts, numbers; bytes as hex)."""
     mask = "directory" in layout.flags
+    if layout.api == "Response_Recovery":
+        return {name: _recovered(value) for name, value in reply.values.items()}
     items = {value.name for value in layout.values if mask and value.type == "z"}
     return {name: _items(value) if name in items else _plain(value, mask) for name, value in reply.values.items()}
 
@@ -48,6 +50,17 @@ def _masked(record: str) -> str:
 
 def _scrubbed(shown: str) -> str:
     return scrubbed(shown, ()).rstrip()
+
+
+def _recovered(value: object) -> Any:
+    """A lost answer: what it says it is.  Its bytes may hold any directory entry, and are not shown."""
+    data = value if isinstance(value, bytes) else b""
+    codes = data[4:] if int.from_bytes(data[:4], "big") == len(data) - 4 else data
+    return f"{len(data)} bytes, return code {_int4(codes, 4)}, reason code {_int4(codes, 8)}"
+
+
+def _int4(data: bytes, at: int) -> str:
+    return str(int.from_bytes(data[at : at + 4], "big")) if len(data) >= at + 4 else "?"
 
 
 def _items(value: object) -> Any:
