@@ -84,9 +84,12 @@ def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | N
 def _words(roots: Roots) -> str:
     missing = []
     if not roots.enterable:
-        missing.append("commands inside the systems, tests and checks, as namespaces are not allowed here")
+        missing.append(
+            "tests and checks inside the systems, as namespaces are not allowed here (what was typed in them, the host's "
+            "shell did on their disks)"
+        )
     if not roots.owners:
-        missing.append("the renumbering of accounts, as files can be given away only by root")
+        missing.append("the renumbering of accounts, as that needs root and namespaces")
     return f"Not shown: {'; '.join(missing)}." if missing else ""
 
 

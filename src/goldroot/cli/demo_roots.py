@@ -25,7 +25,7 @@ class Roots:
     first: str  #: directory of the first release
     second: str
     enterable: bool  #: commands can be run in them (namespaces)
-    owners: bool  #: files can belong to others than the caller
+    owners: bool  #: files can be given, by name, to others than the caller
     tests: tuple[str, ...]
     checks: tuple[str, ...]
 
@@ -125,7 +125,7 @@ def small_roots(room: str) -> Roots:
     enterable = all(_add_programs(root) and _can_enter(root) for root in (first, second))
     tests = ("test -s /etc/passwd", "grep -q PRETTY_NAME /etc/os-release") if enterable else ()
     checks = ("grep -q '^Port ' /etc/ssh/sshd_config", "grep -q '^root:' /etc/shadow") if enterable else ()
-    return Roots("small", "small", first, second, enterable, owners, tests, checks)
+    return Roots("small", "small", first, second, enterable, owners and enterable, tests, checks)
 
 
 def _write(root: str, files: Files) -> None:
