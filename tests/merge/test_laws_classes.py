@@ -120,6 +120,8 @@ class Room:
     def merge(self, policy: str = "", decisions: Mapping[str, Decision] | None = None) -> Outcome:
         self._merges += 1
         done = merge_directories(self.place, self.roots, policy=policy, out=f"out{self._merges}", decisions=decisions)
+        paths = [entry["path"] for entry in done.record["entries"]]
+        assert len(paths) == len(set(paths)), "one entry for a path"
         assert {word: dump_tree(path) for word, path in self.roots.items()} == self.before
         return done
 

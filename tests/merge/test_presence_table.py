@@ -199,3 +199,43 @@ def test_conflict_gold_in_the_policy_turns_it_round(tmp_path: Path) -> None:
     assert done.text("etc/a") == "2"
     assert "etc/b" not in done.tree
     assert sorted(done.conflicts) == [("/etc/a", "content"), ("/etc/b", "presence")]
+
+
+def test_what_cannot_be_placed_is_a_question_with_one_answer(tmp_path: Path) -> None:
+    """Gold's package database below what the clone made a file: it can only be left out, and that can be accepted."""
+    base = {"var/lib/dpkg/status": "1", "var/x": "x"}
+    done = merge_tables(tmp_path, base, {**base, "var/lib/dpkg/status": "2"}, {"var/lib": "a file", "var/x": "x"})
+    asked = done.record["conflicts"]
+    assert done.text("var/lib") == "a file"
+    again = merge_tables(
+        tmp_path, {}, {}, {}, out="again", decisions={c["key"]: Decision(c["answers"][0]) for c in asked}
+    )
+    assert again.conflicts == []
+    assert again.text("var/lib") == "a file"
+    assert done.entry("/var/lib/dpkg/status")["outcome"] == "conflict"
+
+
+def test_a_cache_asks_nothing(tmp_path: Path) -> None:
+    base = {"var/cache/a": "1", "var/cache/d/x": "1"}
+    gold = {"var/cache/a": Dir(), "var/cache/d": Link("a")}
+    clone = {"var/cache/a": Link("/etc"), "var/cache/d/x": "2", "var/cache/d/own/y": "2"}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.conflicts == []
+    assert (done.tree["var/cache/a"].kind, done.tree["var/cache/d"].kind) == ("d", "l")
+
+
+def test_a_directory_of_a_unit_made_again_has_one_entry(tmp_path: Path) -> None:
+    base = {"var/lib/db/f": "1", "var/lib/db/deep/authorized_keys": "a\n"}
+    clone = {"var/lib/db/f": "1", "var/lib/db/deep/authorized_keys": "a\nb\n"}
+    done = merge_tables(tmp_path, base, {"var/lib/db": Link("/srv/db")}, clone)
+    assert done.text("var/lib/db/deep/authorized_keys") == "a\nb\n"
+    assert done.conflicts == [("/var/lib/db/deep/authorized_keys", "presence")]
+    assert done.entry("/var/lib/db")["notes"] == ["the directory stays, with only what stays in it"]
+
+
+def test_gold_without_account_files(tmp_path: Path) -> None:
+    users = {"etc/passwd": "root:x:0:0::/:/x\na:x:101:0::/:/x\n", "etc/group": "root:x:0:\n"}
+    base = {**users, "etc/f": "1"}
+    assert "etc/f" in merge_tables(tmp_path, base, {"etc/f": "1"}, base).tree
+    gone = merge_tables(tmp_path / "gone", base, {"var": Dir()}, {**base, "var": Dir()})
+    assert "etc" not in gone.tree

@@ -170,14 +170,16 @@ def _place_account_file(
         verdict = Verdict(spoken(rows[side], names[side], side), SAME)  # type: ignore[arg-type]
     elif verdict.because:
         return
-    wanted = _account_want(verdict, data, rows, names)
+    wanted = _account_want(verdict, data, rows, names, merged)
+    if wanted is not None and verdict.want is None and not _stands(one, parent(path), names):
+        return  # it went with its directory
     word = _account_word(wanted, rows)
     if word == SAME and not asked and path not in one.decided.verdicts:
         return
     verdict.conflicts = [c for c in verdict.conflicts if c.axis not in ("content", "presence")] + asked
     verdict.want = wanted
     verdict.axes.pop("presence", None)
-    verdict.axes["content"] = CONFLICT if asked else word
+    verdict.axes["presence" if wanted is None else "content"] = CONFLICT if asked else word
     verdict.outcome = CONFLICT if verdict.conflicts else outcome_of(verdict)
     one.decided.verdicts[path] = verdict
     survey = one.decided.survey
@@ -185,15 +187,26 @@ def _place_account_file(
     survey.rules[path] = policy.match(place)
 
 
+def _stands(one: PartPlan, directory: bytes, names: tuple[Names, Names, Names]) -> bool:
+    want = _final(one, directory, names)
+    return want is not None and want.kind == DIRECTORY
+
+
 def _account_want(
-    verdict: Verdict, data: bytes | None, rows: Sequence[Entry | None], names: tuple[Names, Names, Names]
-) -> Want | None:
+    verdict: Verdict, data: bytes | None, rows: Sequence[Entry | None], names: tuple[Names, Names, Names],
+    merged: AccountsMerge,
+) -> Want | None:  # fmt: skip
     if data is None:
         return None
     want = verdict.want
     if want is None:
         side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if rows[s] is not None)
-        want = spoken(rows[side], names[side], side)  # type: ignore[arg-type]
+        row = rows[side]
+        assert row is not None
+        want = spoken(row, names[side], side)
+        # The tables may have lost its owner with the file.
+        owner = want.owner if want.owner in merged.users else b"#%d" % row.uid
+        want = replace(want, owner=owner, group=want.group if want.group in merged.groups else b"#%d" % row.gid)
     digest = hashlib.sha256(data).digest()
     for side in (CLONE_SIDE, GOLD_SIDE):
         row = rows[side]

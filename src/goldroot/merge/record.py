@@ -26,6 +26,7 @@ from goldroot.merge.model import Conflict, Note
 from goldroot.merge.owners import Names
 from goldroot.merge.plan import PartPlan, Plan
 from goldroot.merge.policy import Rule
+from goldroot.merge.subtrees import Decided
 from goldroot.tree.entry import DIRECTORY, FILE, LINK, Entry
 from goldroot.tree.names import path_text
 
@@ -118,14 +119,16 @@ def note_data(note: Note) -> dict[str, Any]:
 
 
 def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
-    survey = one.decided.survey
-    for path, verdict in one.decided.verdicts.items():
+    survey, decided = one.decided.survey, one.decided
+    for path, verdict in decided.verdicts.items():
         rule = survey.rules[path]
-        if _is_named(verdict, rule):
+        if _is_named(verdict, rule) and not _unit_is_named(decided, path):
             yield _path_entry(plan, one, path, verdict, rule)
-    for path, unit_verdict in one.decided.units.items():
-        if unit_verdict.outcome != SAME:
+    for path, unit_verdict in decided.units.items():
+        if _unit_is_named(decided, path):
             unit = survey.units[path]
+            # A directory of a unit may have been made again for what goes by a later rule.
+            notes = [*unit_verdict.notes, *(decided.verdicts[path].notes if path in decided.verdicts else [])]
             yield {
                 "path": path_text(one.part.place(path)),
                 "outcome": unit_verdict.outcome,
@@ -133,7 +136,7 @@ def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
                 "axes": {"unit": unit_verdict.outcome},
                 "changed": {"gold": unit.gold_changed, "clone": unit.clone_changed},
                 "rule": _rule(unit.rule),
-                **({"notes": unit_verdict.notes} if unit_verdict.notes else {}),
+                **({"notes": notes} if notes else {}),
             }
     yield from _cache_entries(one)
     yield from _socket_entries(plan, one)
@@ -144,14 +147,19 @@ def _socket_entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
     survey, decided = one.decided.survey, one.decided
     for path, sides in survey.sockets.items():
         place = one.part.place(path)
-        verdict, unit = decided.verdicts.get(path), decided.units.get(path)
-        if (verdict is not None and _is_named(verdict, survey.rules[path])) or (unit is not None and unit.outcome != SAME):
+        verdict = decided.verdicts.get(path)
+        if _unit_is_named(decided, path) or (verdict is not None and _is_named(verdict, survey.rules[path])):
             continue
         yield {
             "path": path_text(place), "outcome": "dropped", "axis": "presence", "axes": {"presence": "dropped"},
             **{word: {"kind": "socket"} if held else None for word, held in zip(SIDES, sides, strict=True)},
             "result": None, "rule": _rule(plan.policy.match(place)), "notes": [SOCKET_DROPPED],
         }  # fmt: skip
+
+
+def _unit_is_named(decided: Decided, path: bytes) -> bool:
+    """Whether a path has an entry as a unit."""
+    return path in decided.units and decided.units[path].outcome != SAME
 
 
 def _is_named(verdict: Verdict, rule: Rule) -> bool:

@@ -248,7 +248,9 @@ class Decider:
             verdict.notes.append("the directory stays, with only what stays in it")
             if verdict.outcome != CONFLICT:
                 verdict.outcome = GOLD if side == GOLD_SIDE else CLONE
-        elif verdict.want.kind != DIRECTORY and _is_directory(item.rows[CLONE_SIDE]) and not verdict.because:
+        elif item.rule.cls == "cache" or verdict.because:
+            return
+        elif verdict.want.kind != DIRECTORY and _is_directory(item.rows[CLONE_SIDE]):
             self._ask_for_directory(item, verdict)
 
     def _ask_for_directory(self, item: Three, verdict: Verdict) -> None:
@@ -276,7 +278,7 @@ class Decider:
         rows = tuple(tree.manifest.get(path) for tree in self.survey.part.trees)
         self.survey.deltas[path] = rows  # type: ignore[assignment]
         self.survey.rules[path] = next(self.survey.units[p].rule for p in _upwards(path) if p in self.survey.units)
-        self.decided.verdicts[path] = Verdict(None, CLONE)
+        self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
         self._keep_directory(path, self.decided.verdicts[path])
 
     # -- block
@@ -300,21 +302,42 @@ class Decider:
     def _drop(self, path: bytes, blocker: bytes) -> None:
         if path in self.decided.units:
             if self._unit_present(path):
-                self.decided.units[path] = UnitVerdict(NO_SIDE, CONFLICT, notes=[_blocked_by(self.survey, blocker)])
+                self._drop_unit(path, blocker)
             return
         verdict = self.decided.verdicts[path]
-        if verdict.want is None or verdict.because:
-            verdict.want = None
-            return
+        want, verdict.want = verdict.want, None
         item = self._item(path)
+        if want is None or verdict.because or item.rule.cls == "cache":
+            return
         values = tuple(value_of(as_is(item, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-        kind = "below-deleted" if self.decided.verdicts.get(blocker, verdict).want is None else "below-non-directory"
-        verdict.conflicts.append(
-            Conflict(item.place, "presence", kind, (values[0], values[1], values[2]), stands=self.setting.prefer,
-                     detail=_blocked_by(self.survey, blocker), secret=item.rule.secret)
-        )  # fmt: skip
-        verdict.want, verdict.outcome = None, CONFLICT
-        verdict.axes["presence"] = CONFLICT
+        conflict = self._left_out(item, blocker, (values[0], values[1], values[2]), want.side)
+        if conflict is not None:
+            verdict.conflicts.append(conflict)
+        verdict.outcome = verdict.axes["presence"] = CONFLICT if conflict else _without(want.side)
+        verdict.notes.append(_blocked_by(self.survey, blocker))
+
+    def _drop_unit(self, path: bytes, blocker: bytes) -> None:
+        item = Three(path, self.survey.part.place(path), (None, None, None), self.survey.units[path].rule)
+        side = self.decided.units[path].side
+        conflict = self._left_out(item, blocker, (b"", b"unit", b""), side)
+        outcome = CONFLICT if conflict else _without(side)
+        self.decided.units[path] = UnitVerdict(NO_SIDE, outcome, conflict, [_blocked_by(self.survey, blocker)])
+
+    def _left_out(self, item: Three, blocker: bytes, values: tuple[bytes, bytes, bytes], side: int) -> Conflict | None:
+        """What cannot be placed is a question with one answer: that it may be left out."""
+        deleted = blocker in self.decided.verdicts and self.decided.verdicts[blocker].want is None
+        kind = "below-deleted" if deleted else "below-non-directory"
+        answer = _without(side)
+        conflict = Conflict(
+            item.place, "presence", kind, values, (answer,), answer, _blocked_by(self.survey, blocker), item.rule.secret
+        )
+        decision = self.setting.decisions.get(conflict.key)
+        return None if decision is not None and decision.take == answer else conflict
+
+
+def _without(side: int) -> str:
+    """Whose word it is that what ``side`` has is not there."""
+    return CLONE if side == GOLD_SIDE else GOLD
 
 
 def _blocked_by(survey: Survey, blocker: bytes) -> str:

@@ -221,7 +221,7 @@ class Surveyor:
         path = next(row for row in rows if row is not None)[0]
         sockets = tuple(row is not None and row[KIND] == SOCKET for row in rows)
         if any(sockets):
-            self.survey.sockets[path] = sockets  # type: ignore[assignment]
+            self._drop_socket(path, sockets)
             b, g, c = (None if is_socket else row for row, is_socket in zip(rows, sockets, strict=True))
         same_gold, same_clone = self._base_gold(b, g), self._base_clone(b, c)
         if same_gold and same_clone and b is not None:
@@ -235,6 +235,13 @@ class Surveyor:
                 self._unchanged(c)
         elif (b, g, c) != (None, None, None):
             self._delta(path, rule, (b, g, c))
+
+    def _drop_socket(self, path: bytes, sockets: Sequence[bool]) -> None:
+        rule = self.policy.match(self.part.place(path))
+        if rule.cls == "cache":
+            self.survey.dropped.setdefault(rule, Dropped()).files += sockets[CLONE_SIDE]
+        else:
+            self.survey.sockets[path] = (sockets[BASE_SIDE], sockets[GOLD_SIDE], sockets[CLONE_SIDE])
 
     def _unchanged(self, row: Row | None) -> None:
         self.survey.unchanged += 1
