@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from goldroot.hosts.zvm.directory import Directory, Entry, disks, keyword_form, links
@@ -15,7 +16,7 @@ def entry_of(directory: Directory, known: dict[str, Any]) -> Entry:
 
 
 def test_keyword_form_equals_the_directory_managers(
-    captured_bytes: bytes, captured_forms: list[dict[str, Any]]
+    captured_bytes: bytes, captured_forms: list[dict[str, Any]], counted: Callable[[str, str], None]
 ) -> None:
     """Every item of every machine and profile, in order, passwords, profiles and SUBCONFIGs included."""
     directory = Directory.parse(captured_bytes)
@@ -24,13 +25,17 @@ def test_keyword_form_equals_the_directory_managers(
         made = [*keyword_form(directory, entry_of(directory, known), reveal=True), ""]
         assert made == known["items"], known["id"]
         items.update(item.partition("=")[0] for item in made if "=" in item[:-1])
-    print(f"{len(captured_forms)} of {len(captured_forms)} machines and profiles equal; items:", dict(items))
+    counted("keyword forms equal to the directory manager's", f"{len(captured_forms)} of {len(captured_forms)}")
+    counted("  their items", str(dict(items)))
     assert items["LINK"] + items["LINK_PROFILE"] == 542 + 211
     assert items["MDISK"] == 390
 
 
 def test_no_entry_is_left_out(
-    captured_bytes: bytes, captured_entries: list[dict[str, Any]], captured_forms: list[dict[str, Any]]
+    captured_bytes: bytes,
+    captured_entries: list[dict[str, Any]],
+    captured_forms: list[dict[str, Any]],
+    counted: Callable[[str, str], None],
 ) -> None:
     """Each of the 277 entries is in the manager's form, merged into one there, or (the other member's
     SUBCONFIGs, of which the form has none) compared record by record below; three define no machine."""
@@ -47,12 +52,12 @@ def test_no_entry_is_left_out(
         else:
             assert listed[("USER" if kind == "IDENTITY" else kind, name)] == 1
             how["listed"] += 1
-    print(dict(how))
+    counted("captured entries and the keyword form", str(dict(how)))
     assert how == {"listed": 134, "merged": 70, "of the other member": 70, "no machine": 3}
 
 
 def test_links_and_minidisks_of_all_entries_by_plain_words(
-    captured_bytes: bytes, captured_entries: list[dict[str, Any]]
+    captured_bytes: bytes, captured_entries: list[dict[str, Any]], counted: Callable[[str, str], None]
 ) -> None:
     """All 277 entries, by a second reading that knows nothing but blanks."""
     directory = Directory.parse(captured_bytes)
@@ -71,7 +76,7 @@ def test_links_and_minidisks_of_all_entries_by_plain_words(
         count["MDISK"] += len(wanted)
         count["MINIOPT"] += sum(len(disk.options) for disk, _ in disks(entry))
         count["entries"] += 1
-    print(dict(count))
+    counted("read a second way", str(dict(count)))
     assert count == {"entries": 277, "LINK": 823, "MDISK": 512, "MINIOPT": 29}
 
 

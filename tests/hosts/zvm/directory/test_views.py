@@ -68,6 +68,7 @@ def secrets(*words: str) -> list[Secret | None]:
         ("DEDICATE 360 361", Device("DEDICATE", "360", "361", "", ())),
         ("DEDICATE 1000 VOLID X R/O", Device("DEDICATE", "1000", "VOLID", "", ("X", "R/O"))),
         ("SPOOL 00C 2540 READ A", Device("SPOOL", "00C", "2540", "READER", ("A",))),
+        ("SPOOL 00C 2540 RDR A", Device("SPOOL", "00C", "2540", "READER", ("A",))),
         (
             "SPOOL 00D 2540 PUNCH A SPOOL 00E 1403 A",
             Device("SPOOL", "00D", "2540", "PUNCH", ("A", "SPOOL", "00E", "1403", "A")),

@@ -355,10 +355,13 @@ def tried(name: str, one: dict, frames: dict) -> str:
     return "" if captured == given else f"layout {given}, captured {captured}"
 
 
-def test_every_captured_call_is_accepted_and_answered_in_its_layout(frames, capsys):
+def test_every_captured_call_is_accepted_and_answered_in_its_layout(frames, capsys, counted):
     spoken = {name: one for name, one in frames.items() if one["api"] in APIS}
     wrong = {name: tried(name, one, frames) for name, one in spoken.items()}
     wrong = {name: why for name, why in wrong.items() if why}
+    counted("captured frames, simulator", f"{len(spoken) - len(wrong)} of {len(frames)} accepted and answered alike")
+    for name in sorted(set(frames) - set(spoken)):
+        counted(f"  not {name}", NOT_SPOKEN.get(frames[name]["api"], "unknown"))
     with capsys.disabled():
         print(f"\ncaptured calls: {len(spoken) - len(wrong)} of {len(spoken)} of the calls that the simulator has")
         for name, why in wrong.items():

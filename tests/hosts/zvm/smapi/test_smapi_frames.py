@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +359,7 @@ def unquoted(value: Any) -> Any:
     return ast.literal_eval(value) if isinstance(value, str) and value.startswith("b'") else value
 
 
-def test_every_captured_frame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_captured_frame(capsys: pytest.CaptureFixture[str], counted: Callable[[str, str], None]) -> None:
     files = frame_files()
     faults: dict[str, str] = {}
     for file in files:
@@ -368,6 +369,9 @@ def test_every_captured_frame(capsys: pytest.CaptureFixture[str]) -> None:
             found = repr(error)
         if found:
             faults[file.stem] = found
+    counted("captured frames, client", f"{len(files) - len(faults)} of {len(files)} written and read")
+    for name, why in faults.items():
+        counted(f"  not {name}", why)
     with capsys.disabled():
         print(f"\nSMAPI frames: {len(files) - len(faults)} of {len(files)}")
         for name, why in faults.items():

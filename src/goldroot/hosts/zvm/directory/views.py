@@ -285,7 +285,8 @@ def _device(kind: str, words: list[str]) -> Device:
     upper = [word.upper() for word in words]
     unit = ""
     if kind == "SPOOL" and len(upper) > 3:
-        unit = next((name for name in ("READER", "PUNCH", "PRINTER") if is_short(upper[3], name)), "")
+        long = {"RDR": "READER", "PCH": "PUNCH", "PRT": "PRINTER"}.get(upper[3], upper[3])
+        unit = next((name for name in ("READER", "PUNCH", "PRINTER") if is_short(long, name)), "")
     return Device(kind, _at(words, 1), _at(words, 2), unit, tuple(upper[4 if unit else 3 :]))
 
 
