@@ -114,6 +114,12 @@ def test_clear_text_to_a_port_that_speaks_tls(responder: Any, make_client: Any) 
         make_client(patience=ONCE).check_authentication()
 
 
+def test_a_port_that_ends_clear_text_at_once_may_speak_tls(responder: Any, make_client: Any) -> None:
+    responder.play(b"")
+    with pytest.raises(LostReply, match="after 0 of 4 bytes; a port that speaks TLS does that"):
+        make_client(patience=ONCE).check_authentication()
+
+
 def test_a_silent_tls_port_does_not_hang(responder: Any, make_client: Any) -> None:
     responder.read_request = False
     responder.play(lambda stream, _: stream.recv(1 << 16) and stream.recv(1))
@@ -133,5 +139,6 @@ def test_a_ca_file_that_is_none(make_client: Any, tmp_path: Path, content: str |
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(UsageError, match="CA file"):
+    why = "No such file" if content is None else "it holds no certificate"
+    with pytest.raises(UsageError, match=f"CA file .* cannot be used: {why}"):
         make_client(tls=True, ca_file=str(file)).check_authentication()

@@ -105,7 +105,7 @@ def tls_context(server: Server) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=server.ca_file or None)
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it holds no certificate"
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise UsageError(
             f"the CA file {server.ca_file!r} cannot be used: {reason}",
             todo="Name a PEM file with the certificate of the authority that signed the server's.",
@@ -140,7 +140,8 @@ def _lost_is_told(server: Server, answer: Answer) -> Iterator[None]:
     try:
         yield
     except _Ended as ended:
-        raise LostReply(f"{server} ended the connection {ended}", request_id=answer.request_id) from None
+        hint = "; a port that speaks TLS does that" if not server.tls and answer.request_id is None else ""
+        raise LostReply(f"{server} ended the connection {ended}{hint}", request_id=answer.request_id) from None
     except TimeoutError:
         raise LostReply(
             f"{server} did not answer within {server.timeout:g} seconds", request_id=answer.request_id
