@@ -59,7 +59,7 @@ def test_a_copy_is_the_same_tree(tmp_path: Path) -> None:
             "": Dir(mode=0o711, mtime=11),
             "d": Dir(mode=0o3750, mtime=12, xattrs={"user.d": b"1"}),
             "d/f": File(b"x" * 5000, mode=0o4755, mtime=13, xattrs={"user.f": b"\0"}),
-            "d/closed": File("c", mode=0o000),
+            "d/closed": File("c", mode=0o000 if os.geteuid() == 0 else 0o400),
             "d/again": HardLink("d/f"),
             "d/dir/deep": Dir(mode=0o500),
             "big": b"0123456789abcdef" * 40_000,
