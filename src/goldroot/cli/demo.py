@@ -63,7 +63,7 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
         emit(as_json, data, lambda: _say(stage, story.rows, took, roots, keep))
     if wrong:
         raise Failed(
-            f"the demo claims {len(wrong)} thing{'s' if len(wrong) > 1 else ''} that are not true",
+            f"{len(wrong)} of the demo's {len(story.rows)} claims {'is' if len(wrong) == 1 else 'are'} not true",
             meaning="; ".join(f"{row.server}: {row.what}: {row.seen}" for row in wrong),
             todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
         )
@@ -77,7 +77,9 @@ def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | N
     show(rows, stage.line)
     true = sum(row.true for row in rows)
     stage.say(f"{true} of {len(rows)} claims are true. {_words(roots)} {took:.0f} s.")
-    if keep:
+    if not keep:
+        stage.line("The temporary site is removed now; with --keep DIR it stays, to be played with.")
+    else:
         stage.line(f"The site is yours: export GOLDROOT_SITE={os.path.join(os.path.abspath(keep), 'site')}")
 
 

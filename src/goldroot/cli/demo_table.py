@@ -18,10 +18,10 @@ from goldroot.tree.accounts import AccountTables
 FATES = {
     "kept": "green",
     "merged": "cyan",
-    "from gold": "yellow",
+    "from gold": "bright_blue",
     "reviewed": "magenta",
     "renumbered": "blue",
-    "rolled back": "red",
+    "rolled back": "bright_yellow",
 }
 
 

@@ -1,0 +1,154 @@
+"""``goldroot demo``: what it shows was run, what it claims is true, and a claim that is not is noticed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldroot.cli import demo_moves, demo_real, demo_roots, demo_stage
+from goldroot.cli.demo_roots import Roots
+from goldroot.cli.demo_stage import Stage
+from goldroot.cli.demo_story import Story
+from goldroot.cli.demo_table import FATES, Row, show
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
+from goldroot.errors import Failed
+
+NAMESPACES = "unshare: unshare failed: Operation not permitted"
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nothing of the machine has a say: no cache, no site, no editor."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GOLDROOT_SITE", "/nowhere")
+    monkeypatch.setenv("VISUAL", "false")
+    yield tmp_path
+    # The engine's library keeps the standard error of the test that loaded it.
+    logging.getLogger("dbos").handlers.clear()
+
+
+def test_the_small_form_tells_the_whole_story(room: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = guarded(cli, ["demo", "--small", "--keep", str(room / "kept")])
+    said = capfd.readouterr()
+    assert code == 0, said.out + said.err
+    for command in ("init", "image import", "maintain test", "gold publish", "clone create", "clone diff", "linked",
+                    "update plan", "update run", "review show", "rollback web2 --carry", "fallback list"):  # fmt: skip
+        assert f"$ goldroot {command}" in said.out
+    claims = re.findall(r"^(ok|NO)  ", said.out, re.MULTILINE)
+    assert len(claims) > 20 and set(claims) == {"ok"}
+    assert "hash" not in re.sub(r"web\d# .*", "", said.out), "a password is typed, and never printed"
+    assert os.environ["GOLDROOT_SITE"] == "/nowhere" and os.environ["VISUAL"] == "false"
+    site = str(room / "kept/site")
+    assert guarded(cli, ["clone", "list", "--site", site, "--json"]) == 0
+    clones = json.loads(capfd.readouterr().out)
+    assert {one["name"]: one["version"] for one in clones} == {"db1": 1, "web1": 2, "web2": 1}
+
+
+def test_without_namespaces_it_says_what_is_missing(
+    room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = room / "bin/unshare"
+    refusing.parent.mkdir()
+    refusing.write_text(f"#!/bin/sh\necho '{NAMESPACES}' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refusing.parent}:{os.environ['PATH']}")
+    assert guarded(cli, ["demo", "--small", "--json"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert (data["form"], data["true"]) == ("small", True)
+    assert {row["fate"] for row in data["rows"]} == set(FATES) - {"renumbered"}
+
+
+def test_a_claim_that_is_not_true_fails_the_demo(
+    room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The servers' job is taken away behind the demo's back, before it looks."""
+
+    def nothing(story: Story) -> None:
+        story.claim("kept", "web1", demo_moves.BACKUP, "added by web1", story.look("web1").exists(demo_moves.BACKUP))
+
+    def removed(story: Story) -> None:
+        story.on("web1", f"rm {demo_moves.BACKUP}")
+
+    monkeypatch.setattr(demo_moves, "move", lambda story: (removed(story), nothing(story)))
+    assert guarded(cli, ["demo", "--small", "--quiet"]) == 4
+    said = capfd.readouterr()
+    assert re.search(r"^NO   ?kept +web1 +/etc/cron.d/backup", said.out, re.MULTILINE)
+    assert "1 of the demo's 1 claims is not true" in said.err and demo_moves.BACKUP in said.err
+
+
+def test_a_command_that_fails_stops_the_story(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Failed, match=r"clone list .*ended with status 3"):
+        Stage(quiet=True).silently("clone", "list", "--site", "/nowhere")
+    assert capfd.readouterr().out == ""
+
+
+def test_a_directory_with_something_in_it_is_not_taken(room: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (room / "full").mkdir()
+    (room / "full/mine").write_text("x")
+    assert guarded(cli, ["demo", "--small", "--keep", str(room / "full")]) == 2
+    assert "is not an empty directory" in capfd.readouterr().err
+    assert [path.name for path in (room / "full").iterdir()] == ["mine"]
+
+
+def test_auto_says_why_it_is_small_and_real_insists(
+    room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_real, "_obstacle", lambda room: "there is no moon")
+    assert demo_real.real_roots(str(room), Stage(), must=False) is None
+    assert "not real Debian ones: there is no moon." in capfd.readouterr().out.replace("\n", " ")
+    with pytest.raises(Failed, match="no moon"):
+        demo_real.real_roots(str(room), Stage(), must=True)
+
+
+@pytest.mark.root
+def test_releases_in_the_cache_need_no_mirror(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_real, "ROOM", 0)
+    monkeypatch.setattr(demo_real, "_mirror", lambda: None)
+    assert demo_real.real_roots(str(room), Stage(quiet=True), must=False) is None
+    for release in demo_real.RELEASES:
+        os.makedirs(demo_real._place(release))
+    found = demo_real.real_roots(str(room), Stage(quiet=True), must=False)
+    assert found is not None and found.first.startswith(str(room / "cache/goldroot/debian-bookworm-"))
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+@pytest.mark.root
+def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Debian 12 and 13, from the cache of whoever runs this, or made now."""
+    if why := demo_real._obstacle(str(tmp_path)):
+        pytest.skip(why)
+    assert guarded(cli, ["demo", "--real", "--json"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert data["form"] == "real" and {row["fate"] for row in data["rows"]} == set(FATES)
+    logging.getLogger("dbos").handlers.clear()
+
+
+def test_the_two_small_releases_differ_as_the_story_needs(tmp_path: Path) -> None:
+    first, second = map(demo_roots.small_files, demo_roots.RELEASES)
+    assert first.keys() == second.keys()
+    assert isinstance(found := demo_roots.small_roots(str(tmp_path)), Roots)
+    assert Path(found.first, "etc/os-release").resolve() == Path(found.first, "usr/lib/os-release")
+
+
+def test_long_output_is_shortened(capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage(room="/a/long/place")
+    stage.show(demo_stage.Ran(0, "".join(f"line {n}\n" for n in range(20)) + "/a/long/place/site\n"), 3, 1)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["line 0", "line 1", "line 2", "... 17 lines more", "site"]
+    stage.show(demo_stage.Ran(0, "a  column " * 30 + "\n" + "a sentence " * 30))
+    assert all(len(line) < demo_stage.WIDTH for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_table_is_grouped_and_marks_what_is_false() -> None:
+    rows = [Row("merged", "web1", "a", "b", True), Row("kept", "db1", "long", "c", False), Row("kept", "db1", "d", "e", True)]
+    lines: list[str] = []
+    show(rows, lambda text, fg: lines.append(text))
+    assert lines == ["NO  kept    db1   long  c", "ok          db1   d     e", "ok  merged  web1  a     b"]
