@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import BadInput, TreeChanged
-from goldroot.tree import Entry, Manifest, Squashed, hash_files, remove_tree, scan, tree_key
+from goldroot.tree import Entry, Manifest, Squashed, hash_files, remove_tree, scan, scan_together, tree_key
+from goldroot.tree import listing as listing_module
 from goldroot.tree import reading as reading_module
-from goldroot.tree import walk as walk_module
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree
+
+scan_module = sys.modules["goldroot.tree.scan"]  # the package's own name for it is the function
 
 
 def found(root: Path, **options: object) -> dict[bytes, Entry]:
@@ -284,14 +286,14 @@ def test_no_directory(tmp_path: Path) -> None:
 
 def test_a_changing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_tree(tmp_path / "t", {"d/log": "1"})
-    digest = reading_module._digest
+    digest = reading_module.Digester.digest
 
-    def written_meanwhile(fd: int, size: int) -> bytes:
+    def written_meanwhile(self: reading_module.Digester, fd: int, size: int) -> bytes:
         with open(root / "d/log", "a") as log:
             log.write("2")
-        return digest(fd, size)
+        return digest(self, fd, size)
 
-    monkeypatch.setattr(reading_module, "_digest", written_meanwhile)
+    monkeypatch.setattr(reading_module.Digester, "digest", written_meanwhile)
     with pytest.raises(TreeChanged, match="d/log changed"):
         scan(root)
 
@@ -345,9 +347,9 @@ def test_a_denied_directory_and_a_denied_file_are_named(open_path: Path) -> None
 def test_a_live_tree_may_lose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_tree(tmp_path / "t", {"a": "", "b": "", "c": ""})
     fd = os.open(root, os.O_RDONLY)
-    listed = walk_module._sorted_entries(fd)  # its entries ask this descriptor for their status
+    listed = listing_module.sorted_entries(fd)  # its entries ask this descriptor for their status
     (root / "b").unlink()
-    monkeypatch.setattr(walk_module, "_sorted_entries", lambda fd: listed)
+    monkeypatch.setattr(listing_module, "sorted_entries", lambda fd: listed)
     result = scan(root, live=True)
     assert list(result.manifest.paths()) == [b"", b"a", b"c"]
     assert [(note.kind, note.path) for note in result.notes] == [("vanished", b"b")]
@@ -386,17 +388,17 @@ class Restless:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, file: Path, times: int) -> None:
         self.left = times
-        digest = reading_module._digest
+        digest = reading_module.Digester.digest
 
-        def written_meanwhile(fd: int, size: int) -> bytes:
-            found = digest(fd, size)
+        def written_meanwhile(digester: reading_module.Digester, fd: int, size: int) -> bytes:
+            found = digest(digester, fd, size)
             if self.left and os.fstat(fd).st_ino == os.stat(file).st_ino:
                 self.left -= 1
                 with open(file, "a") as log:
                     log.write("x")
             return found
 
-        monkeypatch.setattr(reading_module, "_digest", written_meanwhile)
+        monkeypatch.setattr(reading_module.Digester, "digest", written_meanwhile)
 
 
 def test_a_live_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,16 +431,16 @@ def test_what_a_live_tree_loses_is_left_out_with_all_below(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     root = make_tree(tmp_path / "t", {"a": "1", "d/e/f": "2", "d/z": "3", "gone": "4", "l": Link("a"), "z": "5"})
-    run = walk_module.Walk.run
+    walk = scan_module.walk
 
-    def deleted_meanwhile(self: walk_module.Walk) -> object:
-        columns = run(self)
+    def deleted_meanwhile(*args: object, **options: object) -> object:
+        walked = walk(*args, **options)
         remove_tree(root / "d")
         (root / "gone").unlink()
         (root / "l").unlink()
-        return columns
+        return walked
 
-    monkeypatch.setattr(walk_module.Walk, "run", deleted_meanwhile)
+    monkeypatch.setattr(scan_module, "walk", deleted_meanwhile)
     result = scan(root, live=True, jobs=jobs)
     assert list(result.manifest.paths()) == [b"", b"a", b"z"]
     assert {note.kind for note in result.notes} == {"vanished"}
@@ -449,3 +451,36 @@ def test_a_trusted_signature_stays_trusted(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "1"})
     known = settled(scan(root).manifest, root)
     assert scan(root, known=known).manifest.get(b"a") == known.get(b"a")
+
+
+def test_trees_that_are_alike_are_read_together(tmp_path: Path) -> None:
+    base = {f"d{n % 7}/f{n}": f"{n}\n" * 3 for n in range(40)} | {"same": "x", "big": "b" * 300_000, "empty": ""}
+    gold = base | {"same": "y", "new/file": "n", "d3/f10.x": "z", "big": "b" * 299_999 + "c"}
+    clone = {path: content for path, content in base.items() if not path.startswith("d2/")} | {"d1/f1": "1\n" * 2}
+    roots = [make_tree(tmp_path / name, table) for name, table in (("b", base), ("g", gold), ("c", clone))]
+    together = scan_together(roots)
+    assert [one.manifest.digest() for one in together] == [scan(root).manifest.digest() for root in roots]
+    assert [list(one.manifest.rows()) for one in together] == [list(scan(root).manifest.rows()) for root in roots]
+
+
+def test_alike_trees_are_read_together_by_several_processes(tmp_path: Path) -> None:
+    table = {f"d{n % 40}/f{n}": str(n) for n in range(3200)}
+    roots = [make_tree(tmp_path / name, table | {f"d5/{name}": name}) for name in "bgc"]
+    known = settled(scan(roots[1]).manifest, roots[1])
+    together = scan_together(roots, [None, known, None], jobs=2)
+    assert [list(one.manifest.paths()) for one in together] == [list(scan(root).manifest.paths()) for root in roots]
+    assert [one.manifest.digest() for one in together] == [scan(root, jobs=1).manifest.digest() for root in roots]
+
+
+def test_a_large_tree_is_walked_by_several_processes(tmp_path: Path) -> None:
+    table: dict[str, object] = {f"top{n}": "x" for n in range(30)} | {"a": Link("b"), "zz/first": HardLink("top1")}
+    for number in range(700):
+        table[f"d{number % 9}/e{number % 80}/f{number}/g"] = str(number)
+    table |= {"d3/again": HardLink("top1"), "d8/e8/own": "1", "d1/e1/other": HardLink("d8/e8/own")}
+    root = make_tree(tmp_path / "t", table)  # type: ignore[arg-type]
+    one, two = scan(root, jobs=1).manifest, scan(root, jobs=2).manifest
+    assert list(one.rows()) == list(two.rows())
+    assert [row[0] for row in two.rows()] == sorted((row[0] for row in two.rows()), key=tree_key)
+    assert {row[0]: row[11] for row in two.rows() if row[11]} == {
+        b"d1/e1/other": 1, b"d3/again": 2, b"d8/e8/own": 1, b"top1": 2, b"zz/first": 2,
+    }  # fmt: skip

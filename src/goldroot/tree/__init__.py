@@ -7,7 +7,7 @@ from goldroot.tree.names import path_bytes, path_text
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.remove import remove_tree
-from goldroot.tree.scan import Scan, hash_files, scan
+from goldroot.tree.scan import Scan, hash_files, scan, scan_together
 
 __all__ = [
     "INLINE",
@@ -30,5 +30,6 @@ __all__ = [
     "remove_tree",
     "rows_of",
     "scan",
+    "scan_together",
     "tree_key",
 ]

@@ -122,7 +122,7 @@ def copy_tree(
     :param known: as for :func:`~goldroot.tree.scan.scan`; nothing is hashed, hashes are taken from there.
     :raises NoPermission: something cannot be read.
     """
-    found = survey(source, known=known, progress=progress)
+    found = survey(source, known=known, jobs=jobs, progress=progress)
     rows = list(rows_of(found.manifest))
     options = Options(jobs, progress, None, False, sync)
     made = _build(rows, [source], out, options, found.unread)

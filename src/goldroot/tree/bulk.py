@@ -1,14 +1,18 @@
-"""Reading many entries of a tree, shared among processes."""
+"""Reading many entries of a tree, or of several that are alike, shared among processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import NamedTuple, Protocol
 
-from goldroot.tree.entry import Xattrs
+from goldroot.tree.entry import Xattrs, tree_key
 from goldroot.tree.live import LiveReader
 from goldroot.tree.notes import Progress
-from goldroot.tree.reading import Chooser, Reader, Wanted
+from goldroot.tree.reading import Chooser, Digester, Found, Reader, Wanted
 from goldroot.tree.statuses import Fields
 from goldroot.tree.workers import MOST_TASKS, run_tasks
 
@@ -16,6 +20,8 @@ from goldroot.tree.workers import MOST_TASKS, run_tasks
 ENTRY_COST = 16384
 #: What one task should cost at least, in bytes: so that work is shared evenly, and tasks are few.
 TASK_COST = 1500 * ENTRY_COST
+#: What is found beside the content of nearly every entry.
+NOTHING = Found(b"", (), 0, 0)[1:]
 #: How many entries are done between two words about it.
 TELL_EVERY = 500
 
@@ -32,35 +38,69 @@ class Part:
     torn: list[int] = field(default_factory=list)  #: changed each time that they were read; in a live tree only
 
 
+class Entries(Protocol):
+    """Entries to read, in tree order."""
+
+    @property
+    def paths(self) -> Sequence[bytes]: ...
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+
+    def part(self, start: int, stop: int) -> list[Wanted]: ...
+
+
+class ToRead(NamedTuple):
+    """A tree, its directory open as ``root``, and what is to be read of it."""
+
+    root: int
+    shown: bytes
+    entries: Entries
+
+
 def read_all(
-    root: int,
-    shown: bytes,
-    entries: Sequence[Wanted],
+    trees: Sequence[ToRead],
     *,
     contents: Chooser,
-    sizes: Iterable[int],
     jobs: int | None = None,
     progress: Progress | None = None,
     live: bool = False,
-) -> list[Part]:
-    """Read all entries, in their order, of the tree whose directory is open as ``root``.
+) -> list[list[Part]]:
+    """Read the entries of one tree, or of several that are alike; each tree's parts, in the order of its entries.
 
-    :param sizes: the entries' lengths in bytes, to share the work evenly.
     :param live: take changes as they come, where otherwise they are errors.
     :raises NoPermission: one cannot be read.
     :raises TreeChanged: one is not what it was when the tree was walked.
     """
     kind = LiveReader if live else Reader
-    starts = [*starts_by_cost([size + ENTRY_COST for size in sizes]), len(entries)]
+    cuts = _cuts([tree.entries for tree in trees])
 
-    def work(task: int, tell: Progress) -> Part:
-        reader = kind(root, shown, contents=contents)
-        try:
-            return _read_part(reader, entries, starts[task], starts[task + 1], tell)
-        finally:
-            reader.close()
+    def work(task: int, tell: Progress) -> list[Part]:
+        digester = Digester()
+        with ExitStack() as stack:
+            readers = [kind(tree.root, tree.shown, contents=contents, digester=digester) for tree in trees]
+            for reader in readers:
+                stack.callback(reader.close)
+            ranges = [(cut[task], cut[task + 1]) for cut in cuts]
+            wanted = [tree.entries.part(*each) for tree, each in zip(trees, ranges, strict=True)]
+            parts = [Part(start, []) for start, _ in ranges]
+            _read_parts(readers, wanted, parts, tell)
+            return parts
 
-    return run_tasks(work, len(starts) - 1, jobs=jobs, progress=progress)
+    found = run_tasks(work, len(cuts[0]) - 1, jobs=jobs, progress=progress)
+    return [[parts[place] for parts in found] for place in range(len(trees))]
+
+
+def _cuts(trees: Sequence[Entries]) -> list[list[int]]:
+    """Where to cut each tree's entries, so that a part has the same paths of all; with the ends."""
+    largest = max(trees, key=lambda entries: len(entries.paths))
+    starts = starts_by_cost([size + ENTRY_COST for size in largest.sizes])
+    keys = [tree_key(largest.paths[start]) for start in starts[1:]]
+    cuts = []
+    for entries in trees:
+        inner = starts[1:] if entries is largest else [bisect_left(entries.paths, key, key=tree_key) for key in keys]
+        cuts.append([0, *inner, len(entries.paths)])
+    return cuts
 
 
 def starts_by_cost(costs: Iterable[int], *, least: int = TASK_COST) -> list[int]:
@@ -76,22 +116,40 @@ def starts_by_cost(costs: Iterable[int], *, least: int = TASK_COST) -> list[int]
     return starts
 
 
-def _read_part(reader: Reader, entries: Sequence[Wanted], start: int, stop: int, tell: Progress) -> Part:
-    part = Part(start, [])
-    told = start
-    for place in range(start, stop):
-        found = reader.read(entries[place])
-        part.contents.append(found.content)
-        if found.xattrs or found.flags or found.project:
-            part.others[place] = (found.xattrs, found.flags, found.project)
-        if found.status is not None:
-            part.newer[place] = found.status
-        if found.gone:
-            part.gone.append(place)
-        if found.torn:
-            part.torn.append(place)
-        if place - told >= TELL_EVERY:
-            tell(place - told)
-            told = place
-    tell(stop - told)
-    return part
+def _read_parts(readers: Sequence[Reader], wanted: list[list[Wanted]], parts: list[Part], tell: Progress) -> None:
+    """Read parts of trees path by path, so that files that are alike follow each other."""
+    done = 0
+    for tree, entry in _by_path(wanted):
+        part = parts[tree]
+        found = readers[tree].read(entry)
+        if found[1:] != NOTHING:
+            _keep(part, found)
+        part.contents.append(found[0])
+        done += 1
+        if done % TELL_EVERY == 0:
+            tell(TELL_EVERY)
+    tell(done % TELL_EVERY)
+
+
+def _by_path(wanted: list[list[Wanted]]) -> Iterator[tuple[int, Wanted]]:
+    """The entries of all trees in tree order, each with its tree's number."""
+    if len(wanted) == 1:
+        return zip(repeat(0), wanted[0], strict=False)
+    numbered = [zip(repeat(number), entries, strict=False) for number, entries in enumerate(wanted)]
+    paths = [[entry.path for entry in entries] for entries in wanted]
+    if all(each == paths[0] for each in paths):
+        return chain.from_iterable(zip(*numbered, strict=True))
+    return iter(sorted(chain(*numbered), key=lambda item: tree_key(item[1].path)))
+
+
+def _keep(part: Part, found: Found) -> None:
+    """Keep what few entries have."""
+    place = part.start + len(part.contents)
+    if found.xattrs or found.flags or found.project:
+        part.others[place] = (found.xattrs, found.flags, found.project)
+    if found.status is not None:
+        part.newer[place] = found.status
+    if found.gone:
+        part.gone.append(place)
+    if found.torn:
+        part.torn.append(place)

@@ -16,6 +16,7 @@ from goldroot.tree.problems import WITHOUT
 
 _FSXATTR = struct.Struct("=IIIII8x")  # xflags, extent size, extents, project, cow extent size
 _EMPTY = bytes(_FSXATTR.size)
+_NOTHING = (0, 0)
 _GET = 0x801C581F
 _SET = 0x401C5820
 
@@ -28,12 +29,15 @@ _PROJECT_INHERIT = 0x200
 def read_flags(fd: int) -> tuple[int, int] | None:
     """Inode flags (FS_*_FL) and project id of an open file or directory; ``None`` where the file system has none."""
     try:
-        xflags, _, _, project, _ = _FSXATTR.unpack(fcntl.ioctl(fd, _GET, _EMPTY))
+        answer = fcntl.ioctl(fd, _GET, _EMPTY)
     except OSError as error:
         if error.errno in WITHOUT:
             return None
         raise
-    return _from_xflags(xflags & _KNOWN_XFLAGS) if xflags & _KNOWN_XFLAGS else 0, project
+    if answer == _EMPTY:
+        return _NOTHING
+    xflags, _, _, project, _ = _FSXATTR.unpack(answer)
+    return _from_xflags(xflags & _KNOWN_XFLAGS), project
 
 
 def write_flags(fd: int, flags: int, project: int, *, directory: bool) -> None:
@@ -62,7 +66,7 @@ def read_xattrs(where: int | bytes) -> Xattrs:
     """All extended attributes of an open file, or of a path (itself, where it is a link), sorted by name."""
     follow = isinstance(where, int)
     try:
-        names = os.listxattr(where, follow_symlinks=follow)
+        names = os.listxattr(where) if follow else os.listxattr(where, follow_symlinks=False)
     except OSError as error:
         if error.errno in WITHOUT:
             return ()

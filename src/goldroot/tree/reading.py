@@ -55,14 +55,41 @@ class Found(NamedTuple):
     torn: bool = False  #: in a live tree, it changed each time that it was read; this is what was got
 
 
+class Digester:
+    """Hashes files.  Bytes that are those of the file before have its hash too, and comparing costs less than hashing:
+    so trees that are alike are read together, path by path, with one of these.
+    """
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._digest = hashlib.sha256().digest()
+
+    def digest(self, fd: int, size: int) -> bytes:
+        """SHA-256 of an open file; ``size`` is what it should have."""
+        if size >= BLOCK_SIZE:
+            return _digest_long(fd)
+        data = os.read(fd, size + 1) if size else b""
+        if data != self._data:
+            self._data, self._digest = data, hashlib.sha256(data).digest()
+        return self._digest
+
+
+def _digest_long(fd: int) -> bytes:
+    total = hashlib.sha256()
+    buffer = memoryview(bytearray(BLOCK_SIZE))
+    while count := os.readv(fd, [buffer]):
+        total.update(buffer[:count])
+    return total.digest()
+
+
 class Reader:
     """Reads entries of the tree whose directory is open as ``root``."""
 
-    def __init__(self, root: int, shown: bytes, *, contents: Chooser) -> None:
+    def __init__(self, root: int, shown: bytes, *, contents: Chooser, digester: Digester | None = None) -> None:
         self._shown = shown
         self._contents = contents
         self._cursor = Cursor(root)
-        self._has_flags = True
+        self._digester = digester or Digester()
         self._extra = os.O_NOATIME
         self._strict = True
 
@@ -111,20 +138,15 @@ class Reader:
 
     def facts(self, fd: int) -> tuple[Xattrs, int, int]:
         """Extended attributes, inode flags and project of an open file or directory."""
-        xattrs = read_xattrs(fd)
-        if self._has_flags:
-            found = read_flags(fd)
-            if found is not None:
-                return xattrs, *found
-            self._has_flags = False  # one tree is one file system
-        return xattrs, 0, 0
+        # Asked of each anew: the layers of an overlay may be of file systems with and without flags.
+        return read_xattrs(fd), *(read_flags(fd) or (0, 0))
 
     def _file(self, wanted: Wanted) -> Found:
         fd = self.open(wanted.path)
         try:
             facts = self.facts(fd)
             size = wanted.size if self._strict else BLOCK_SIZE
-            content = _digest(fd, size) if self._contents(wanted.path) else b""
+            content = self._digester.digest(fd, size) if self._contents(wanted.path) else b""
             self._check(wanted, os.fstat(fd))
         finally:
             os.close(fd)
@@ -150,17 +172,3 @@ class Reader:
     def _check(self, wanted: Wanted, status: os.stat_result) -> None:
         if self._strict and (status.st_ctime_ns != wanted.ctime or status.st_ino != wanted.inode):
             raise changed(self._shown, wanted.path)
-
-
-def _digest(fd: int, size: int) -> bytes:
-    """SHA-256 of an open file; ``size`` is what it should have."""
-    if size < BLOCK_SIZE:
-        return hashlib.sha256(os.read(fd, size + 1)).digest() if size else _EMPTY
-    total = hashlib.sha256()
-    buffer = memoryview(bytearray(BLOCK_SIZE))
-    while count := os.readv(fd, [buffer]):
-        total.update(buffer[:count])
-    return total.digest()
-
-
-_EMPTY = hashlib.sha256().digest()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
 
 from goldroot.tree.bulk import Part
 from goldroot.tree.columns import Columns, Row, XattrSets, fill, in_first_use
@@ -96,15 +95,16 @@ class Facts:
             missing += [row for row, path in _paths_of(columns, unread) if places[row] >= 0 and contents(path)]
         self.missing = sorted(missing)
 
-    def take(self, part: Part, places: Sequence[int] | None = None) -> None:
-        """Add what was read of the missing entries from ``part.start`` on, or of those at some places."""
-        for place, content in enumerate(part.contents, part.start):
-            self._contents[self.missing[places[place] if places else place]] = content
-        for place, (xattrs, flags, project) in part.others.items():
-            row = self.missing[places[place] if places else place]
-            self._xattrs[row], self._flags[row], self._projects[row] = self._sets.number(xattrs), flags, project
-        if part.newer or part.gone or part.torn:
-            self._take_changes(part)
+    def take_all(self, parts: Iterable[Part]) -> None:
+        """Add what was read of the missing entries."""
+        for part in parts:
+            for place, content in enumerate(part.contents, part.start):
+                self._contents[self.missing[place]] = content
+            for place, (xattrs, flags, project) in part.others.items():
+                row = self.missing[place]
+                self._xattrs[row], self._flags[row], self._projects[row] = self._sets.number(xattrs), flags, project
+            if part.newer or part.gone or part.torn:
+                self._take_changes(part)
 
     def _take_changes(self, part: Part) -> None:
         """What became of a live tree while it was read."""
@@ -160,32 +160,24 @@ def _paths_of(columns: Columns, rows: Iterable[int]) -> Iterator[tuple[int, byte
     return ((row, path) for row, path in enumerate(columns.each_path()) if row in wanted)
 
 
-class Missing(Sequence[Wanted]):
-    """The missing entries, with what the walk saw of them; each made when it is asked for."""
+class Missing:
+    """The missing entries, with what the walk saw of them."""
 
     def __init__(self, columns: Columns, rows: Sequence[int]) -> None:
         self._columns = columns
         self._rows = rows
-        self.sizes = [columns.sizes[row] for row in rows]
         if len(rows) == len(columns):
-            self._paths = list(columns.each_path())
+            paths = columns.each_path()
         else:
-            self._paths = [path for _, path in _paths_of(columns, rows)] if rows else []
+            paths = (path for _, path in _paths_of(columns, rows))
+        self.paths = list(paths) if rows else []
+        self.sizes = [columns.sizes[row] for row in rows]
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, place: int) -> Wanted: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[Wanted]: ...
-
-    def __getitem__(self, place: int | slice) -> Wanted | list[Wanted]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        c, row = self._columns, self._rows[place]
-        return Wanted(self._paths[place], c.kinds[row], c.sizes[row], c.inodes[row], c.ctimes[row])
+    def part(self, start: int, stop: int) -> list[Wanted]:
+        """The entries of some places."""
+        c, rows = self._columns, self._rows[start:stop]
+        columns = ([column[row] for row in rows] for column in (c.kinds, c.sizes, c.inodes, c.ctimes))
+        return list(map(Wanted, self.paths[start:stop], *columns))
 
 
 def with_recorded_owners(columns: Columns, known: Manifest) -> None:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from goldroot.tree.bulk import read_all
+from goldroot.tree.bulk import ToRead, read_all
 from goldroot.tree.columns import Columns
 from goldroot.tree.cursor import Cursor, split
-from goldroot.tree.entry import FILE
+from goldroot.tree.entry import FILE, tree_key
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.problems import changed, open_tree, read_problem
 from goldroot.tree.reading import Chooser, Wanted, chooser
 from goldroot.tree.reuse import Facts, Missing, distrust_young, with_recorded_owners
 from goldroot.tree.statuses import IS_FILE, TYPE
-from goldroot.tree.walk import Walk
+from goldroot.tree.walk import walk
 
 Root = str | bytes | os.PathLike[str]
 
@@ -57,21 +57,42 @@ def scan(
     :raises NoPermission: something cannot be read; the error names it.
     :raises TreeChanged: something changed while it was read.
     """
+    return scan_together([root], [known], contents=contents, jobs=jobs, progress=progress, live=live)[0]
+
+
+def scan_together(
+    roots: Sequence[Root],
+    known: Sequence[Manifest | None] | None = None,
+    *,
+    contents: bool | Chooser = True,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    live: bool = False,
+) -> list[Scan]:
+    """Read several trees that are alike: a file that is the same in all is hashed once.
+
+    Parameters and errors are those of :func:`scan`, ``known`` one for each tree.
+    """
     started = time.time_ns()
-    with _opened(root) as (top, shown):
-        walk = Walk(top, shown, live=live, progress=progress)
-        columns = walk.run()
-        chosen = chooser(contents)
-        facts = Facts(columns, known.columns if known else None, contents=chosen)
-        entries = Missing(columns, facts.missing)
-        parts = read_all(
-            top, shown, entries, contents=chosen, sizes=entries.sizes, jobs=jobs, progress=progress, live=live
-        )
-        for part in parts:
-            facts.take(part)
-    # What is as it was known has been trusted before, with better reason than its age.
-    distrust_young(columns, facts.missing, started)
-    return Scan(_manifest(facts.complete(), known), (*walk.notes, *facts.notes))
+    chosen = chooser(contents)
+    known = known or [None] * len(roots)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_opened(root)) for root in roots]
+        walks = [walk(*tree, live=live, jobs=jobs, progress=progress) for tree in opened]
+        facts = [
+            Facts(walked.columns, None if before is None else before.columns, contents=chosen)
+            for walked, before in zip(walks, known, strict=True)
+        ]
+        entries = [Missing(walked.columns, each.missing) for walked, each in zip(walks, facts, strict=True)]
+        trees = [ToRead(*tree, missing) for tree, missing in zip(opened, entries, strict=True)]
+        parts = read_all(trees, contents=chosen, jobs=jobs, progress=progress, live=live)
+    scans = []
+    for walked, each, before, read in zip(walks, facts, known, parts, strict=True):
+        each.take_all(read)
+        # What is as it was known has been trusted before, with better reason than its age.
+        distrust_young(walked.columns, each.missing, started)
+        scans.append(Scan(_manifest(each.complete(), before), (*walked.notes, *each.notes)))
+    return scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +107,27 @@ class Survey:
     notes: tuple[Note, ...]
 
 
-def survey(root: Root, *, known: Manifest | None = None, progress: Progress | None = None) -> Survey:
+def survey(
+    root: Root, *, known: Manifest | None = None, jobs: int | None = None, progress: Progress | None = None
+) -> Survey:
     """The first half of a scan, for who opens every file anyway; files with several names are read even so.
 
     :raises: as :func:`scan`.
     """
     with _opened(root) as (top, shown):
-        walk = Walk(top, shown, progress=progress)
-        columns = walk.run()
+        walked = walk(top, shown, jobs=jobs, progress=progress)
+        columns = walked.columns
         nothing = chooser(False)
         facts = Facts(columns, known.columns if known else None, contents=nothing)
-        several = [place for place, row in enumerate(facts.missing) if columns.groups[row]]
-        entries = [Missing(columns, facts.missing)[place] for place in several] if several else []
-        for part in read_all(top, shown, entries, contents=nothing, sizes=[0] * len(entries), jobs=1):
-            facts.take(part, several)
-    read = {facts.missing[place] for place in several}
-    missing = facts.missing if not read else [row for row in facts.missing if row not in read]
+        several = [row for row in facts.missing if columns.groups[row]]
+        missing = facts.missing
+        if several:
+            missing = sorted(set(missing).difference(several))
+            facts.missing = several
+            entries = Missing(columns, several)
+            facts.take_all(read_all([ToRead(top, shown, entries)], contents=nothing, jobs=1)[0])
     unread = missing if isinstance(missing, range) else frozenset(missing)
-    return Survey(_manifest(facts.complete(), known), unread, tuple(walk.notes))
+    return Survey(_manifest(facts.complete(), known), unread, tuple(walked.notes))
 
 
 def _manifest(columns: Columns, known: Manifest | None) -> Manifest:
@@ -130,11 +154,22 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     :raises NoPermission: one cannot be read.
     """
     with _opened(root) as (top, shown):
-        wanted = list(_as_they_are(top, shown, sorted(paths)))
-        sizes = [entry.size for entry in wanted]
-        parts = read_all(top, shown, wanted, contents=chooser(True), sizes=sizes, jobs=jobs)
-    digests = (content for part in parts for content in part.contents)
-    return {entry.path: digest for entry, digest in zip(wanted, digests, strict=True)}
+        wanted = list(_as_they_are(top, shown, sorted(paths, key=tree_key)))
+        entries = _Given(wanted)
+        parts = read_all([ToRead(top, shown, entries)], contents=chooser(True), jobs=jobs)[0]
+    return dict(zip(entries.paths, (content for part in parts for content in part.contents), strict=True))
+
+
+class _Given:
+    """Entries that are at hand."""
+
+    def __init__(self, wanted: list[Wanted]) -> None:
+        self._wanted = wanted
+        self.paths = [entry.path for entry in wanted]
+        self.sizes = [entry.size for entry in wanted]
+
+    def part(self, start: int, stop: int) -> list[Wanted]:
+        return self._wanted[start:stop]
 
 
 def _as_they_are(top: int, shown: bytes, paths: Sequence[bytes]) -> Iterator[Wanted]:

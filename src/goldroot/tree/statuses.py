@@ -66,6 +66,17 @@ class Turning:
             self.notes += [Note("time-out-of-range", path, "its time lies beyond the year 2262; cut") for path in far]
             append(column, [max(-_TIME, min(_TIME, time)) for time in times])
 
+    def add_all(self, other: Turning) -> None:
+        """Add what stands in another, after what was added here."""
+        for name in ("modes", "uids", "gids", "sizes", "mtimes", "inodes", "ctimes"):
+            getattr(self._columns, name).extend(getattr(other._columns, name))
+        self._paths += other._paths
+        self._kinds += other._kinds
+        self.notes += other.notes
+        for inode, rows in other._several.items():
+            self._several.setdefault(inode, []).extend([row + self._count for row in rows])
+        self._count += other._count
+
     def finish(self) -> Columns:
         """All that was added; hard-link groups are numbered by their first names."""
         columns = self._columns

@@ -1,172 +1,166 @@
 """Walking a tree: every path with its status, in tree order, into columns.
 
-This is where a scan's time goes.  A directory is listed and its entries are asked for their status at once, in the
-interpreter's own loops; a directory without directories in it, as most are, needs no loop of ours at all.
+A directory is listed and its entries are asked for their status at once, in the interpreter's own loops; a directory
+without directories in it, as most are, needs no loop of ours at all.  A large tree is walked by several processes: the
+directories next to the top are looked into until there are enough of them to share out, and what is below each comes
+back as a piece, to be put in its place.
 """
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Iterator
-from operator import attrgetter, methodcaller
+from contextlib import closing
+from dataclasses import dataclass, field
 
 from goldroot.tree.columns import Columns
-from goldroot.tree.cursor import Cursor
-from goldroot.tree.mounts import mounts_below
+from goldroot.tree.entry import tree_key
+from goldroot.tree.listing import Inside, Lister
 from goldroot.tree.notes import Note, Progress
-from goldroot.tree.problems import DENIED, changed, read_problem
-from goldroot.tree.statuses import CTIME, DEVICE, INODE, IS_DIRECTORY, MODE, TYPE, UID, Fields, Turning, fields_of
+from goldroot.tree.statuses import IS_DIRECTORY, LINKS, MODE, TYPE, Fields, Turning
+from goldroot.tree.workers import run_tasks, usual_jobs
 
 #: Entries remembered as the kernel gave them before they become columns.
 BATCH = 4096
-#: How often a directory is listed that changes while it is listed.
-TRIES = 3
-LOST_AND_FOUND = b"lost+found"
+#: How many directories are found before they are shared out, and into how many tasks at most.
+SHARED_OUT, TASKS = 64, 100
+#: A tree with fewer directories, as far as can be guessed, is walked by one process.
+WORTH_FORKING = 500
 
-Listed = list["os.DirEntry[str]"]
-_ask = methodcaller("stat", follow_symlinks=False)
-_name = attrgetter("name")
+Pair = tuple[bytes, Fields]
 
 
-class Walk:
-    """One walk over the tree whose directory is open as ``root``.
+@dataclass(slots=True)
+class Walked:
+    """What a status tells of every path; contents, extended attributes, flags and projects are still missing."""
+
+    columns: Columns
+    notes: list[Note]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A directory with all that is in it."""
+
+    path: bytes
+    turning: Turning
+    notes: list[Note] = field(default_factory=list)
+
+
+def walk(
+    root: int, shown: bytes, *, live: bool = False, jobs: int | None = None, progress: Progress | None = None
+) -> Walked:
+    """Walk over the tree whose directory is open as ``root``.
 
     :param shown: the tree's path for messages.
     :param live: take what vanishes or changes under way as it comes, with a note, where otherwise it is an error.
+    :raises NoPermission: a directory cannot be read.
+    :raises TreeChanged: something changed while it was read.
     """
+    jobs = jobs or usual_jobs()
+    with closing(Lister(root, shown, live=live)) as lister:
+        near, far = _near_the_top(lister) if jobs > 1 else ([], [(b"", lister.status)])
+        if progress and near:
+            progress(len(near))
+        # What the kernel counts in a directory is itself, its own ".", and the ".." of each directory in it.
+        guess = sum(max(1, status[LINKS] - 1) for _, status in far)
+        tasks = min(len(far), TASKS)
 
-    def __init__(self, root: int, shown: bytes, *, live: bool = False, progress: Progress | None = None) -> None:
-        self.notes: list[Note] = []
-        self._root = root
-        self._shown = shown
-        self._live = live
+        def work(task: int, tell: Progress) -> list[_Piece]:
+            share = far[len(far) * task // tasks : len(far) * (task + 1) // tasks]
+            with closing(lister.again()) as own:
+                return [_walk_piece(own, path, status, tell) for path, status in share]
+
+        found = run_tasks(work, tasks, jobs=jobs if guess >= WORTH_FORKING else 1, progress=progress)
+        pieces = [piece for pieces in found for piece in pieces]
+        notes = [*lister.notes, *(note for piece in pieces for note in piece.notes)]
+        return _together(near, pieces, notes)
+
+
+def _near_the_top(lister: Lister) -> tuple[list[Pair], list[Pair]]:
+    """What is near the top of the tree, and the directories that were not looked into, sorted."""
+    near: list[Pair] = []
+    far = deque([(b"", lister.status)])
+    while far and len(far) < SHARED_OUT:
+        path, status = far.popleft()
+        inside = lister.look(path, status)
+        if inside is not None:
+            near.append((path, inside.status))
+            for pair in zip(inside.paths, inside.statuses, strict=True):
+                (far if pair[1][MODE] & TYPE == IS_DIRECTORY else near).append(pair)
+    return near, sorted(far, key=lambda pair: tree_key(pair[0]))
+
+
+def _together(near: list[Pair], pieces: list[_Piece], notes: list[Note]) -> Walked:
+    """Everything in tree order."""
+    whole = Turning()
+    order: list[tuple[bytes, Pair | _Piece]] = [(tree_key(pair[0]), pair) for pair in near]
+    order += [(tree_key(piece.path), piece) for piece in pieces]
+    order.sort(key=lambda item: item[0])
+    pairs: list[Pair] = []
+    for _, item in order:
+        if isinstance(item, _Piece):
+            whole.add([path for path, _ in pairs], [status for _, status in pairs])
+            whole.add_all(item.turning)
+            pairs = []
+        else:
+            pairs.append(item)
+    whole.add([path for path, _ in pairs], [status for _, status in pairs])
+    return Walked(whole.finish(), [*notes, *whole.notes])
+
+
+def _walk_piece(lister: Lister, path: bytes, status: Fields, progress: Progress) -> _Piece:
+    walk = _Walk(lister, progress)
+    known = len(lister.notes)
+    walk.run(path, status)
+    return _Piece(path, walk.turning, lister.notes[known:])
+
+
+class _Walk:
+    """One walk, over a directory and all that is in it."""
+
+    def __init__(self, lister: Lister, progress: Progress) -> None:
+        self.turning = Turning()
+        self._lister = lister
         self._progress = progress
-        self._cursor = Cursor(root)
-        self._mounts = mounts_below(root)
-        self._device = 0
         self._paths: list[bytes] = []
         self._statuses: list[Fields] = []
-        self._turning = Turning()
 
-    def run(self) -> Columns:
-        """All that a status tells; contents, extended attributes, flags and projects are still missing.
-
-        :raises NoPermission: a directory cannot be read.
-        :raises TreeChanged: something changed while it was read.
-        """
-        status = fields_of(os.fstat(self._root))
-        self._device = status[DEVICE]
-        self._paths.append(b"")
-        self._statuses.append(status)
-        try:
-            self._descend(status)
-        finally:
-            self._cursor.close()
-        self._turn()
-        self.notes.extend(self._turning.notes)
-        return self._turning.finish()
-
-    def _descend(self, top: Fields) -> None:
-        stack = [self._enter(b"", top)]
+    def run(self, path: bytes, status: Fields) -> None:
+        stack = [iter([(path, status)])]
         while stack:
             for path, status in stack[-1]:
-                if len(self._paths) >= BATCH:
-                    self._turn()
-                self._paths.append(path)
-                self._statuses.append(status)
-                if status[MODE] & TYPE == IS_DIRECTORY:
-                    stack.append(self._enter(path, status))
+                if status[MODE] & TYPE != IS_DIRECTORY:
+                    self._remember(path, status)
+                    continue
+                inside = self._lister.look(path, status)
+                if inside is None:
+                    continue
+                self._remember(path, inside.status)
+                below = self._take(inside)
+                if below is not None:
+                    stack.append(below)
                     break
             else:
                 stack.pop()
+        self._turn()
+
+    def _take(self, inside: Inside) -> Iterator[Pair] | None:
+        """What is in a directory, to be looked at one by one; ``None`` where it is remembered as it is."""
+        for status in inside.statuses:
+            if status[MODE] & TYPE == IS_DIRECTORY:
+                return zip(inside.paths, inside.statuses, strict=True)
+        self._paths += inside.paths
+        self._statuses += inside.statuses
+        return None
+
+    def _remember(self, path: bytes, status: Fields) -> None:
+        self._paths.append(path)
+        self._statuses.append(status)
+        if len(self._paths) >= BATCH:
+            self._turn()
 
     def _turn(self) -> None:
-        self._turning.add(self._paths, self._statuses)
-        if self._progress:
-            self._progress(len(self._paths))
+        self.turning.add(self._paths, self._statuses)
+        self._progress(len(self._paths))
         self._paths, self._statuses = [], []
-
-    def _forget(self) -> None:
-        """Take back the last path."""
-        del self._paths[-1], self._statuses[-1]
-
-    def _enter(self, path: bytes, status: Fields) -> Iterator[tuple[bytes, Fields]]:
-        """What is in a directory and must be looked at one by one; a directory of files is remembered at once."""
-        if status[DEVICE] != self._device or path in self._mounts:
-            text = "something else is mounted here; what is in it was not looked at"
-            self.notes.append(Note("other-file-system", path, text))
-            return iter(())
-        try:
-            fd = self._cursor.at(path)
-            names, listed = self._list(path, fd, status)
-        except OSError as error:
-            self._not_entered(path, status, error)
-            return iter(())
-        if path == LOST_AND_FOUND and status[UID] == 0 and not listed:
-            self._forget()
-        prefix = path + b"/" if path else b""
-        paths = [prefix + name for name in names]
-        statuses = self._ask_all(paths, listed)
-        if any(status[MODE] & TYPE == IS_DIRECTORY for status in statuses):
-            return zip(paths, statuses, strict=True)
-        self._paths += paths
-        self._statuses += statuses
-        return iter(())
-
-    def _not_entered(self, path: bytes, status: Fields, error: OSError) -> None:
-        is_lost_and_found = path == LOST_AND_FOUND and status[UID] == 0 and error.errno in DENIED
-        if not is_lost_and_found:  # which nobody but root ever sees into
-            self._missed(path, error)
-        self._forget()
-
-    def _missed(self, path: bytes, error: OSError) -> None:
-        """Something is gone that was there a moment ago, or cannot be read."""
-        if not (self._live and isinstance(error, FileNotFoundError)):
-            raise read_problem(error, self._shown, path) from error
-        self.notes.append(Note("vanished", path, "it was deleted while the tree was read"))
-
-    def _list(self, path: bytes, fd: int, status: Fields) -> tuple[list[bytes], Listed]:
-        """The entries of a directory, sorted by the bytes of their names."""
-        for _ in range(TRIES):
-            found = _sorted_entries(fd)
-            seen = fields_of(os.fstat(fd))
-            if seen[INODE] != status[INODE] or seen[DEVICE] != status[DEVICE]:
-                raise changed(self._shown, path)
-            self._statuses[-1] = seen
-            if self._live or seen[CTIME] == status[CTIME]:
-                return found
-            status = seen
-        raise changed(self._shown, path)
-
-    def _ask_all(self, paths: list[bytes], listed: Listed) -> list[Fields]:
-        """The status of each entry; in a live tree, ``paths`` loses those that are gone."""
-        try:
-            return list(map(fields_of, map(_ask, listed)))
-        except OSError:
-            pass
-        here, statuses = [], []
-        for path, entry in zip(paths, listed, strict=True):
-            try:
-                statuses.append(fields_of(entry.stat(follow_symlinks=False)))
-                here.append(path)
-            except OSError as error:
-                self._missed(path, error)
-        paths[:] = here
-        return statuses
-
-
-def _sorted_entries(fd: int) -> tuple[list[bytes], Listed]:
-    """What is in a directory: names, and entries to be asked, both sorted by the bytes of the names."""
-    with os.scandir(fd) as found:
-        listed = list(found)
-    if not listed:
-        return [], listed
-    listed.sort(key=_name)
-    # All names are turned into bytes in one go; no name holds a NUL.
-    text = "\0".join(map(_name, listed))
-    names = os.fsencode(text).split(b"\0")
-    if text.isascii():
-        return names, listed
-    # Text does not sort as the bytes do that it was made from.
-    pairs = sorted(zip(names, listed, strict=True))
-    return [name for name, _ in pairs], [entry for _, entry in pairs]
