@@ -74,9 +74,7 @@ def merge(
         decisions=load_decisions(decisions_file) if decisions_file else {},
     )  # fmt: skip
     with stages(as_json) as stage:
-        record = merge_trees(request, stage)
-    if report:
-        write_record(record, report)
+        record = merge_trees(request, stage, (lambda found: write_record(found, report)) if report else None)
     emit(as_json, record, lambda: tell(record, plan_only, into, report))
     return EXIT_FINDINGS if record["conflicts"] else 0
 

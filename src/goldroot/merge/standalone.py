@@ -43,10 +43,16 @@ class Request:
     jobs: int | None = None
 
 
-def merge_trees(request: Request, progress: Callable[[str], Progress | None] | None = None) -> dict[str, Any]:
+def merge_trees(
+    request: Request,
+    progress: Callable[[str], Progress | None] | None = None,
+    keep: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
     """Merge, and return the record.
 
     :param progress: gives, for the name of a stage, what is called with the number of entries done since the last call.
+    :param keep: is given the record before OUT appears: where it fails, or the process is killed, there is no OUT without
+        its record.
     :raises BadInput: a tree is no directory, two are the same, or OUT cannot be used.
     """
     stage = progress or (lambda name: None)
@@ -61,6 +67,8 @@ def merge_trees(request: Request, progress: Callable[[str], Progress | None] | N
             built = apply_part(plan, plan.parts[0], room, jobs=request.jobs, progress=stage("writing"))
             notes += [_note(_with_owners(note, built, request.at), request.at) for note in built.notes]
         record["notes"] += [note_data(note) for note in notes]
+        if keep is not None:
+            keep(record)
     return record
 
 
