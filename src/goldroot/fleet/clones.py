@@ -189,8 +189,8 @@ def remove_all(site: Site, name: str) -> None:
         crash.point("clone.undefined")
     for disk in host.disks():
         if is_disk_of(name, disk):
-            host.delete_disk(disk)
             signatures.forget(site, disk)
+            host.delete_disk(disk)
             crash.point("clone.disk-removed")
 
 

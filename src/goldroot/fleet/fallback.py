@@ -40,30 +40,31 @@ def as_dict(one: Fallback) -> dict[str, Any]:
 
 
 def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Fallback]:
-    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed.
+    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed, and
+    those that an earlier prune was removing when it was killed.
 
     :param force: those whose date has not passed, too; only with names.
     :raises NotFound: nothing is kept of a named clone.
     """
     if force and not names:
         raise Refused("pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force")
-    found = every(site)
+    begun, found = _cut_off(site), every(site)
     for name in names:
-        if not any(one.clone == name for one in found):
+        if not any(one.clone == name for one in (*begun, *found)):
             raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
-    return [one for one in found if (not names or one.clone in names) and (force or one.kept_until <= now())]
+    due = [*begun, *(one for one in found if force or one.kept_until <= now())]
+    return [one for one in due if not names or one.clone in names]
 
 
 def prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
-    """Remove fallbacks for good, and what an earlier prune that was killed left."""
+    """Remove fallbacks for good."""
     done = []
     for one in plan_prune(site, names, force=force):
         try:
             with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
-                done.append(Pruned(_prune(site, one)))
+                done.append(Pruned(_remove_disks(site, one) if one.state == "pruned" else _prune(site, one)))
         except GoldrootError as error:
             done.append(Pruned(one, error))
-    _finish_killed(site)
     return done
 
 
@@ -75,11 +76,10 @@ def _prune(site: Site, one: Fallback) -> Fallback:
             raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
         pruned = fallbacks.set_state(tx, one.id, "pruned")
     crash.point("fallback.pruned")
-    _remove_disks(site, pruned)
-    return pruned
+    return _remove_disks(site, pruned)
 
 
-def _remove_disks(site: Site, one: Fallback) -> None:
+def _remove_disks(site: Site, one: Fallback) -> Fallback:
     """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
     disks = {str(disk) for disk in one.disks.values()}
     known = {machine.name: machine for machine in site.host.machines()}
@@ -92,16 +92,15 @@ def _remove_disks(site: Site, one: Fallback) -> None:
             site.host.replace(replace(machine, disks=kept, links=links))
             crash.point("fallback.detached")
     for disk in sorted(disks):
-        site.host.delete_disk(disk)
         signatures.forget(site, disk)
+        site.host.delete_disk(disk)
         crash.point("fallback.disk-removed")
+    return one
 
 
-def _finish_killed(site: Site) -> None:
+def _cut_off(site: Site) -> list[Fallback]:
+    """Those that were pruned, and whose disks are still there."""
     there = set(site.host.disks())
     with site.catalog.read() as tx:
         pruned = [one for one in fallbacks.every(tx, all_states=True) if one.state == "pruned"]
-    for one in pruned:
-        if there & {str(disk) for disk in one.disks.values()}:
-            with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
-                _remove_disks(site, one)
+    return [one for one in pruned if there & {str(disk) for disk in one.disks.values()}]

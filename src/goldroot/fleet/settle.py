@@ -129,8 +129,8 @@ def sweep(site: Site, known: Work, keep: Mapping[str, str] | None = None) -> Non
     """Remove the disks that were made for this work and are not part of what came of it."""
     kept = {*known.new.values(), *(keep or {}).values()}
     for disk in [disk for disk in known.made if disk not in kept]:
-        site.host.delete_disk(disk)
         signatures.forget(site, disk)
+        site.host.delete_disk(disk)
         crash.point("update.disk-swept")
     if set(known.made) != kept & set(known.made):
         known.made = [disk for disk in known.made if disk in kept]

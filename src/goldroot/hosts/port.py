@@ -80,7 +80,7 @@ class Host(Protocol):
     kind: str
 
     def disks(self) -> list[str]:
-        """The ids of all disks, attached or not, sorted."""
+        """The ids of all disks, attached or not, those that a killed removal left a part of among them; sorted."""
 
     def create_disk(self, disk: str) -> str:
         """Make an empty disk and return its path; ``BadInput`` for a bad id, ``Refused`` when it exists."""

@@ -178,10 +178,13 @@ def test_a_killed_removal_is_finished_by_the_next(host: DirectoryHost) -> None:
     path = Path(host.create_disk("spare"))
     going = path.parent / ".spare.going"
     path.rename(going)
-    assert "spare" not in host.disks()
+    assert "spare" in host.disks(), "who looks for what to remove finds it"
     assert ".spare.going" not in host.disks()
+    with pytest.raises(NotFound):
+        host.disk_path("spare")
     host.delete_disk("spare")
     assert not going.exists()
+    assert "spare" not in host.disks()
 
 
 @pytest.mark.root

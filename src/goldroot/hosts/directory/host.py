@@ -17,6 +17,7 @@ from goldroot.hosts.port import RUNS, Linked, Machine, Standing, check_address, 
 from goldroot.run import run
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_GOING = re.compile(r"^\.(.+)\.going$")
 
 
 class DirectoryHost:
@@ -46,7 +47,8 @@ class DirectoryHost:
     # -- disks
 
     def disks(self) -> list[str]:
-        return sorted(name for name in os.listdir(self._disks) if not name.startswith("."))
+        # One whose removal was cut off is listed too, so that whoever removes disks by their names finishes it.
+        return sorted({_GOING.sub(r"\1", name) for name in os.listdir(self._disks)})
 
     def create_disk(self, disk: str) -> str:
         path = self._disk(disk)
