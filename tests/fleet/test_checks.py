@@ -88,6 +88,19 @@ def test_what_is_generated_is_made_anew_in_the_merged_system(with_shell: Site, e
     assert text(site, "web1", "etc/generated") == "made from three\n"
 
 
+@pytest.mark.root
+def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine: InProcess) -> None:
+    policy = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo no disk left >&2; exit 5"\n'
+    site = configure(with_shell, "", policy)
+    next_gold(site, {"etc/generated": "by gold 2\n"})
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/generated": "by gold 3\n"})
+    done = run_update(site, engine, "web1")
+    assert done.outcome == "done"
+    assert done.failed_rebuilds == {"echo no disk left >&2; exit 5": "ended with status 5: no disk left"}
+    assert text(site, "web1", "etc/generated") == "by gold 3\n"
+
+
 def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
         clones.create(site, name, IMAGE)

@@ -27,8 +27,8 @@ STATIC = Settings("eth0", "192.0.2.10/24", "192.0.2.1", ("192.0.2.53",))
 
 def test_each_clone_is_itself(room: Path) -> None:
     site = small_site(room, {**ROOT, **SSH})
-    for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE, identity=Identity(f"{name}.example.org", STATIC))
+    clones.create(site, "web1", IMAGE, identity=Identity("web1.example.org", STATIC))
+    clones.create(site, "web2", IMAGE, identity=Identity("web2.example.org"))
     assert text(site, "web1", "etc/hostname") == "web1\n"
     assert text(site, "web1", "etc/hosts") == "127.0.0.1\tlocalhost\n127.0.1.1\tweb1.example.org web1\n"
     machine_id = text(site, "web1", "etc/machine-id")
@@ -90,6 +90,16 @@ def test_addresses_are_written_in_the_systems_own_form(place: bytes, path: bytes
     file, resolver = network.files_for(STATIC, lambda asked: asked == place)
     assert file.path == path and words in file.content
     assert resolver.content == "nameserver 192.0.2.53\n"
+
+
+def test_two_clones_share_neither_name_nor_address(site: Site) -> None:
+    clones.create(site, "web1", IMAGE, identity=Identity("www.example.org", STATIC))
+    same_host = Identity("WWW.example.org")
+    same_address = Identity("web2", Settings("eth9", "192.0.2.10/16", "", ()))
+    for identity, words in ((same_host, "host name www.example.org"), (same_address, "address 192.0.2.10")):
+        with pytest.raises(Refused, match=f"the {words} is that of the clone web1"):
+            clones.create(site, "web2", IMAGE, identity=identity)
+    clones.create(site, "web2", IMAGE, identity=Identity("web2", Settings("eth0", "192.0.2.11/24", "", ())))
 
 
 def test_what_is_no_identity_is_refused() -> None:

@@ -141,13 +141,42 @@ def test_a_retired_version_is_removed_only_when_nobody_holds_it(bare: Site) -> N
     for _ in range(2):
         publish(bare, "small", untested=True)
     link_clone(bare, "web1", 1)
-    assert retire(bare, "small", 1).state == "retired"
-    with pytest.raises(Refused, match="WEB1 links"):
+    with pytest.raises(Refused, match="cannot be removed: clone web1"):
         retire(bare, "small", 1, remove=True)
+    assert [version.state for version in every(bare, "small")] == ["published", "published"]
+    assert retire(bare, "small", 1).state == "retired"
     assert verify(bare, "small", 1).whole
     assert retire(bare, "small", 2, remove=True).slot is None
     assert bare.host.get("SMALLGOLD2").disks == {}
     assert not [disk for disk in bare.host.disks() if disk.startswith("small.gold.2.")]
+
+
+def test_a_plan_says_which_slot_and_who_leaves_it(bare: Site) -> None:
+    assert (plan_publish(bare, "small").slot, plan_publish(bare, "small").leaves) == ("SMALLGOLD", None)
+    for number in (1, 2, 3):
+        publish(bare, "small", untested=True)
+        link_clone(bare, f"web{number}", number) if number != 2 else None
+    plan = plan_publish(bare, "small")
+    assert (plan.slot, plan.leaves, plan.full) == ("SMALLGOLD2", 2, "")
+    link_clone(bare, "web2", 2)
+    plan = plan_publish(bare, "small")
+    assert plan.slot == "" and "clone web2" in plan.full
+
+
+def test_a_slot_more_in_the_configuration_is_a_slot_more(bare: Site) -> None:
+    for number in (1, 2, 3):
+        publish(bare, "small", untested=True)
+        link_clone(bare, f"web{number}", number)
+    with pytest.raises(NoFreeSlot) as caught:
+        publish(bare, "small", untested=True)
+    assert "goldroot.toml" in caught.value.todo
+    with open(bare.path("goldroot.toml"), "w") as file:
+        file.write("slots = 4\n")
+    again = Site.open(bare.root)
+    assert plan_publish(again, "small").slot == "SMALLGOLD4"
+    assert len(slots(again)) == 3
+    assert publish(again, "small", untested=True).version.slot_name == "SMALLGOLD4"
+    again.close()
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -266,7 +295,7 @@ def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
     with bare.catalog.begin() as tx:
         clones.create(tx, "lost", "small", 1, "read-only")
         clones.activate(tx, "lost")
-    assert [note.kind for note in plan_publish(bare, "small").notes] == ["accounts-unread"]
+    assert [note.kind for note in plan_publish(bare, "small").notes] == ["accounts-unread", "unchanged"]
 
 
 @pytest.mark.root

@@ -78,6 +78,27 @@ def test_links_in_the_tree_do_not_lead_mounts_out(small: Site, tmp_path: Path) -
     assert os.listdir(outside) == []
 
 
+def test_services_find_their_runtime_directories(small: Site) -> None:
+    """`sshd -t` is a check that everybody has, and refuses to work without /run/sshd."""
+    unit = "[Service]\nRuntimeDirectory=sshd app/deep\nRuntimeDirectory=../out %i /abs\nRuntimeDirectoryMode=0700\n"
+    sh(small, "echo small1 > /etc/hostname")
+    root = Path(System(small, "small", MAINTENANCE).path("1B1"), "usr/lib/systemd/system")
+    root.mkdir(parents=True)
+    (root / "app.service").write_text(unit)
+    (root / "link.service").symlink_to("/etc/passwd")
+    os.mkfifo(root / "fifo.service")
+    said = sh(small, "test -d /run/sshd && test -d /run/app/deep && test -d /run/lock && cd /run && echo *; echo ../o*")
+    assert said == "app goldroot lock sshd\n../o*\n"
+    assert sh(small, "read name < /proc/sys/kernel/hostname; echo $name") == "small1\n"
+
+
+def test_a_command_without_a_network_has_its_own_loopback(small: Site) -> None:
+    system = System(small, "small", MAINTENANCE)
+    binds = binds_of(small.host, system.machine, system.layout)
+    flags = run_in(binds, ["/bin/sh", "-c", "read flags < /sys/class/net/lo/flags; echo $flags"], network=False)
+    assert int(flags.out, 16) & 1, "lo is down"
+
+
 def test_what_a_command_says_and_how_it_ends(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
     binds = binds_of(small.host, system.machine, system.layout)

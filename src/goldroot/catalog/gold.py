@@ -118,7 +118,7 @@ def begin_publish(
     begun = [version for version in every(tx, images.get(tx, image).name) if version.state == "publishing"]
     if begun:
         return begun[0]
-    slot = _free_slot(tx, image, linked)
+    slot = next_slot(tx, image, linked)
     if slot.version is not None:
         _out_of_slot(tx, image, slot.version)
     last = tx.value(sa.select(sa.func.max(gold_versions.c.number)).where(gold_versions.c.image == image)) or 0
@@ -142,7 +142,8 @@ def begin_publish(
     return version
 
 
-def _free_slot(tx: Tx, image: str, linked: Collection[str]) -> Slot:
+def next_slot(tx: Tx, image: str, linked: Collection[str] = ()) -> Slot:
+    """The slot that the next version would be given, and the version that would leave it; see :func:`begin_publish`."""
     versions = {version.number: version for version in every(tx, image)}
     newest = current(tx, image)
     held: list[str] = []
@@ -159,7 +160,8 @@ def _free_slot(tx: Tx, image: str, linked: Collection[str]) -> Slot:
         raise NoFreeSlot(
             f"image {image!r} has no free slot: " + "; ".join(held),
             meaning="Nothing was published or overwritten.",
-            todo="Update or delete the clones of one version, prune their fallbacks, or add a slot.",
+            todo="Update or delete the clones of one version, prune their fallbacks, or add a slot: "
+            "a larger `slots` in goldroot.toml.",
         )
     return min(free)[1]
 

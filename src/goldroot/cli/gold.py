@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +67,7 @@ def publish(
         say_notes(done.notes)
         print(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
 
-    data = {**_version_data(done.version), **_plan_data(done.plan), "notes": notes_data(done.notes)}
+    data = {**_plan_data(done.plan), **_version_data(done.version), "notes": notes_data(done.notes)}
     emit(as_json, data, say)
 
 
@@ -75,6 +76,9 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
         "image": plan.image,
         "fingerprint": plan.fingerprint,
         "untested_forms": list(plan.untested),
+        "slot": plan.slot,
+        "leaves": plan.leaves,
+        "full": plan.full,
         "renumbered": [str(each) for each in plan.renumbered],
         "collisions": [str(each) for each in plan.collisions],
         "packages": len(plan.packages.installed),
@@ -89,11 +93,20 @@ def _say_plan(plan: Plan, *, would: bool) -> None:
         print(
             f"would publish {total:,} entries on {len(plan.manifests)} disks, {len(plan.packages.installed)} packages"
         )
+        if plan.slot:
+            leaves = f", which version {plan.leaves} leaves: nobody holds it" if plan.leaves else ""
+            print(f"in the slot {plan.slot}{leaves}")
+        else:
+            print(f"warning: it would be refused: {plan.full}")
         say_notes(plan.notes)
     for form in plan.untested:
         print(f"{'warning: ' if would else ''}not tested in the form {form} since its last change")
-    for each in (*plan.renumbered, *plan.collisions):
-        print(f"warning: {each}")
+    if plan.renumbered:
+        print(f"warning: {len(plan.renumbered)} accounts have other numbers; at an update, clones' files follow by name:")
+        for each in plan.renumbered:
+            print(f"  {each}")
+    for met in plan.collisions:
+        print(f"warning: {met}")
 
 
 @gold.command("list")
@@ -150,6 +163,7 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     Example:
       goldroot gold show debian 2
     """
+    from goldroot.catalog import gold as versions
     from goldroot.catalog.holders import holders
     from goldroot.image.version import read_record
 
@@ -158,11 +172,15 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     record = dict(read_record(site, image, known))
     with site.catalog.read() as tx:
         held = [str(holder) for holder in holders(tx, image, known)]
+        version = versions.get(tx, image, known)
     record["layout"] = record["layout"]["name"]
 
     def say() -> None:
-        for key in ("image", "version", "slot", "published_at", "note", "layout", "fingerprint"):
+        for key in ("image", "version", "published_at", "note", "layout", "fingerprint"):
             print(f"{key:13} {record[key]}")
+        gone = "" if version.slot_name else "; its disks are removed, this record is kept"
+        print(f"{'state':13} {version.state}{gone}")
+        print(f"{'slot':13} {version.slot_name or '-'}")
         print(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
         print(f"{'tested':13} {'not in the form ' + ' and '.join(record['untested']) if record['untested'] else 'yes'}")
         print(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
@@ -172,7 +190,7 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
         print(f"{'held by':13} {', '.join(held) or 'nobody'}")
         print("The signature of this record holds.")
 
-    emit(as_json, {**record, "held_by": held}, say)
+    emit(as_json, {**record, "state": version.state, "slot": version.slot_name, "held_by": held}, say)
 
 
 @gold.command()
@@ -209,10 +227,14 @@ def _say_difference(found: Difference, *, paths: bool) -> None:
         print(f"package {each.name}: {each.old or 'not there'} -> {each.new or 'not there'}")
     for moved in found.renumbered:
         print(moved)
-    shown = found.changes if paths else found.changes[:SHOWN]
-    say_changes(shown)
-    if len(found.changes) > len(shown):
-        print(f"... and {len(found.changes) - len(shown):,} paths more; all of them with --paths")
+    if paths:
+        say_changes(found.changes)
+        return
+    telling = [each for each in found.changes if not each.only_time]
+    counts = ", ".join(f"{count:,} {what}" for what, count in Counter(each.what for each in telling).items())
+    say_changes(telling[:SHOWN], of=found.changes)
+    if len(telling) > SHOWN:
+        print(f"... and {len(telling) - SHOWN:,} paths more ({counts} in all); every one with --paths")
 
 
 @gold.command()
@@ -274,12 +296,15 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
     """
     from goldroot.catalog import gold as versions
     from goldroot.catalog.holders import holders
+    from goldroot.image.gold import refuse_held
     from goldroot.image.gold import retire as retire_version
 
     site = open_site(site_dir)
     with site.catalog.read() as tx:
         version = versions.get(tx, image, number)
         held = [str(holder) for holder in holders(tx, image, number)]
+    if plan_only and remove:
+        refuse_held(site, image, number)
     if not plan_only:
         version = retire_version(site, image, number, remove=remove)
 

@@ -295,11 +295,14 @@ def _role(on_test: bool) -> Role:
     return "test" if on_test else "maintenance"
 
 
-def say_changes(found: Sequence[Change]) -> None:
-    """One line for each path."""
+def say_changes(found: Sequence[Change], of: Sequence[Change] | None = None) -> None:
+    """One line for each path; where only the time differs, they are counted, as people hardly want to know."""
     for change in found:
-        print(change)
-    if not found:
+        if not change.only_time:
+            print(change)
+    if touched := sum(change.only_time for change in (found if of is None else of)):
+        print(f"({touched:,} path{'s' if touched != 1 else ''} with nothing but another time)")
+    if not found and not touched:
         print("No difference.")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.several import each, failures_data, tell_failures
+from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -82,6 +83,7 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
         print(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
     print(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    say_failed_rebuilds(done)
     _say_written(written, "carried where configuration allows" if carry else "set aside with them")
 
 
@@ -171,24 +173,27 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
     from goldroot.fleet import fallback as kept
 
     site = open_site(site_dir)
+    wanted = kept.plan_prune(site, names, force=force)
+    aside = {one.id for one in wanted if one.state == "set-aside"}
     if plan_only:
-        wanted = kept.plan_prune(site, names, force=force)
-        emit(as_json, {"plan": [kept.as_dict(one) for one in wanted]}, lambda: _say_pruned(wanted, "would remove"))
+        data = {"plan": [kept.as_dict(one) for one in wanted]}
+        emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
         return 0
     done = kept.prune(site, names, force=force)
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}
     gone = [one.fallback for one in done if one.error is None]
 
     def say() -> None:
-        _say_pruned(gone, "removed")
+        _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
     emit(as_json, {"pruned": [kept.as_dict(one) for one in gone], "failed": failures_data(failed)}, say)
     return max([0, *(error.exit_code for error in failed.values())])
 
 
-def _say_pruned(wanted: list[Any], word: str) -> None:
+def _say_pruned(wanted: list[Any], word: str, aside: Collection[int]) -> None:
     for one in wanted:
-        print(f"{word} {one.state} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
+        what = "the disks set aside" if one.id in aside else "the way back"
+        print(f"{word} {what} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
     if not wanted:
         print("Nothing is past its date.")

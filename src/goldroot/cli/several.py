@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from goldroot.errors import GoldrootError
+
+if TYPE_CHECKING:
+    from goldroot.fleet.update import Outcome
 
 T = TypeVar("T")
 
@@ -50,3 +53,10 @@ def tell_failures(failed: dict[str, GoldrootError]) -> None:
 def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
     """The errors as JSON data."""
     return [{"clone": name, **error.as_dict()} for name, error in failed.items()]
+
+
+def say_failed_rebuilds(done: Outcome) -> None:
+    """Files that are made anew by a command, and were not: what stands there is one side's, and may be stale."""
+    for command, reason in done.failed_rebuilds.items():
+        print(f"  warning: `{command}` failed in the merged system: {reason}")
+        print(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")

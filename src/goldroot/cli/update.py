@@ -9,7 +9,7 @@ import click
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import fallback, names_argument, rollback
-from goldroot.cli.several import each, failures_data, tell_failures
+from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS
 
@@ -153,6 +153,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         print(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         print(f"  Look:    goldroot review show {done.clone}")
         print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    say_failed_rebuilds(done)
     if done.record:
         print(f"  Record:  {done.record}")
 

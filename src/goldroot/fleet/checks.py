@@ -71,8 +71,7 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
     for note in record.get("notes", ()):
         if note["kind"] in ("rebuild-due", "migrate-due"):
             due.setdefault(note["data"]["command"], note["kind"])
-    if not due:
-        return False
+    failed: dict[str, str] = {}
     binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
     for command, kind in due.items():
         stage(f"{task.name}: {command}")
@@ -81,14 +80,23 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
         except ProgramFailed as error:
             if kind == "migrate-due":
                 raise ChecksFailed(
-                    f"{task.name}: the migration {command!r} failed: {error.brief}",
+                    f"{task.name}: the migration {command!r} {error.brief.removeprefix('/bin/sh ')}",
                     meaning="Nothing was switched: the server is as it was.",
                     todo=f"Mend the cause, then: goldroot update run {task.name}",
                 ) from error
             # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
+            failed[command] = error.brief.removeprefix("/bin/sh ")
             with task.site.catalog.begin() as tx:
                 events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
-    return True
+    _note_failed(task, failed)
+    return bool(due)
+
+
+def _note_failed(task: Task, failed: dict[str, str]) -> None:
+    """For the one who runs the update: the last attempt counts."""
+    if failed != task.work.failed:
+        task.work.failed = failed
+        work.save(task.site, task.work)
 
 
 def _look_again(task: Task) -> None:

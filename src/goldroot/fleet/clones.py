@@ -23,7 +23,7 @@ from goldroot.fleet.network import Settings
 from goldroot.fleet.settle import clone_lock, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.chroot import binds_of, run_in
+from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.gold import Gold, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
@@ -79,6 +79,7 @@ def plan_create(
     """What :func:`create` would do; the same refusals."""
     gold = _gold_for(site, check_clone_name(name), image, number, "read-write" if read_write else "read-only")
     _refuse_taken(site, name, gold)
+    _refuse_shared(site, name, identity)
     copied = [disk.address for disk in gold.layout.disks if read_write or not disk.shared]
     linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
     kind: Kind = "read-write" if read_write else "read-only"
@@ -132,6 +133,27 @@ def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind)
             )
         number = begun.version
     return open_version(site, image, number)
+
+
+def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
+    """Two servers must not answer to one name or address."""
+    wanted = identity.as_dict()
+    with site.catalog.read() as tx:
+        others = [one for one in catalog_clones.every(tx) if one.name != name]
+    for other in others:
+        for key, words in (("hostname", "host name"), ("address", "address")):
+            mine, theirs = (_without_prefix(known.get(key)) for known in (wanted, other.identity))
+            if mine and mine == theirs:
+                raise Refused(
+                    f"the {words} {mine} is that of the clone {other.name}",
+                    meaning="Nothing was made.",
+                    todo=f"Give {name} another one: --{key}, or in the table [clones.{name}] of goldroot.toml.",
+                )
+
+
+def _without_prefix(value: object) -> str:
+    """``192.0.2.10`` of ``192.0.2.10/24``; names are compared without regard to case."""
+    return str(value or "").partition("/")[0].lower()
 
 
 def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
@@ -249,4 +271,5 @@ def enter(site: Site, name: str, command: Sequence[str] = ()) -> int:
     layout = open_version(site, clone.image, clone.version).layout
     with site.host.running(machine_of(name)):
         binds = binds_of(site.host, machine_of(name), layout)
-        return run_in(binds, list(command) or ["/bin/sh"], ok=None, capture=False).status
+        words = list(command) or [shell_of(binds)]
+        return run_in(binds, words, ok=None, capture=False, label=machine_of(name)).status

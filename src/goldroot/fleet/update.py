@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot import crash
@@ -35,6 +35,7 @@ class Outcome:
     to_version: int
     conflicts: int = 0
     record: str = ""
+    failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -145,7 +146,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     record = work.record_file(site, update.clone, number)
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
-        record if os.path.exists(record) else "",
+        record if os.path.exists(record) else "", work.load(site, update.clone, number).failed,
     )  # fmt: skip
 
 
@@ -196,5 +197,5 @@ def run_all(
 def forget_disks(site: Site, disks: list[str]) -> None:
     """Remove disks and what is known of them."""
     for disk in disks:
-        site.host.delete_disk(disk)
         signatures.forget(site, disk)
+        site.host.delete_disk(disk)

@@ -41,6 +41,7 @@ class Work:
     fallback: int = 0  #: the number of the fallback that a rollback goes back to
     carry: bool = False
     digest: str = ""  #: of policy and decisions of the last merge
+    failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
 
     def next_disks(self, addresses: Mapping[str, object], generation: int, use: str = "") -> dict[str, str]:
         """Ids of new disks, noted as made; save the work before making them."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from goldroot.errors import Failed, NoPermission, ProgramFailed
 from goldroot.hosts import Host, partner
 from goldroot.image import inside
+from goldroot.image.below import open_below
 from goldroot.image.layout import Layout
 from goldroot.run import Done, run
 
@@ -58,6 +59,16 @@ def binds_of(
     return found
 
 
+def shell_of(binds: Sequence[Bound]) -> str:
+    """The shell that a person is given: bash, where the system has it."""
+    for path in ("bin/bash", "usr/bin/bash"):
+        handle = open_below(binds[0].disk, path)
+        if handle is not None:
+            os.close(handle)
+            return "/bin/bash"
+    return "/bin/sh"
+
+
 def run_in(
     binds: Sequence[Bound],
     command: Sequence[str],
@@ -67,6 +78,7 @@ def run_in(
     timeout: float | None = None,
     network: bool = True,
     stdin: bytes | None = None,
+    label: str = "",
 ) -> Done:
     """Run ``command`` in the system that ``binds`` make, as its root.
 
@@ -75,12 +87,14 @@ def run_in(
     :param ok: exit statuses that count as success; ``None`` takes any.
     :param capture: ``False`` leaves the command the terminal.
     :param network: ``False``: no network but an idle loopback.
+    :param label: shown in the prompt of Debian's shells, so that nobody mistakes the system for the one around it.
     :raises MissingProgram: ``unshare`` is not installed.
     :raises NoPermission: namespaces are not allowed here.
     :raises ProgramFailed: the command ended with another status.
     """
     argv = [*_unshare(network), sys.executable, "-I", "-S", inside.__file__, json.dumps(_plan(binds, command, network))]
-    done = run(argv, ok=None, capture=capture, timeout=timeout, stdin=stdin, env=ENVIRONMENT)
+    env = {**ENVIRONMENT, "debian_chroot": label} if label else ENVIRONMENT
+    done = run(argv, ok=None, capture=capture, timeout=timeout, stdin=stdin, env=env)
     said = done.err.decode("utf-8", "replace").strip()
     if done.status == inside.NOT_STARTED and (not capture or said.startswith("goldroot: ")):
         raise Failed(
@@ -112,6 +126,7 @@ def _plan(binds: Sequence[Bound], command: Sequence[str], network: bool) -> dict
         "binds": [[bound.disk, os.fsdecode(bound.path), bound.read_only] for bound in binds],
         "command": list(command),
         "resolv_conf": _resolv_conf() if network else "",
+        "loopback": not network,
         # A sysfs belongs to a network namespace: mounting one needs rights over it.
         "sysfs": os.geteuid() == 0 or not network,
     }

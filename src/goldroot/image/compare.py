@@ -22,6 +22,11 @@ class Change:
     def as_dict(self) -> dict[str, object]:
         return {"path": "/" + path_text(self.path), "what": self.what, "axes": list(self.axes)}
 
+    @property
+    def only_time(self) -> bool:
+        """Nothing but its modification time differs."""
+        return self.axes == ("time",)
+
     def __str__(self) -> str:
         more = f" ({', '.join(self.axes)})" if self.axes else ""
         return f"{self.what:8}/{path_text(self.path)}{more}"

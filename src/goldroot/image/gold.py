@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
+from goldroot.catalog.holders import holders
 from goldroot.errors import Refused
 from goldroot.image.compare import Change, compare
 from goldroot.image.packages import PackageChange, compare_packages
@@ -85,15 +86,13 @@ def retire(site: Site, image: str, number: int, *, remove: bool = False) -> Gold
     :raises Refused: ``remove``, and somebody holds it; the error names who.
     """
     with site.lock(f"image-{image}", doing=f"retirement of {image} {number}"):
+        if remove:
+            refuse_held(site, image, number)
         with site.catalog.begin() as tx:
-            catalog_gold.get(tx, image, number)
             done = catalog_gold.retire(tx, image, number)
         if not remove or done.slot_name is None:
             return done
         slot = done.slot_name
-        if links := site.host.linked(slot):
-            names = ", ".join(sorted({link.machine for link in links}))
-            raise Refused(f"version {number} of {image} cannot be removed: {names} links {slot}")
         with site.catalog.begin() as tx:
             catalog_gold.remove(tx, image, number)
         machine = site.host.get(slot)
@@ -102,6 +101,21 @@ def retire(site: Site, image: str, number: int, *, remove: bool = False) -> Gold
             site.host.delete_disk(disk.disk)
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
+
+
+def refuse_held(site: Site, image: str, number: int) -> None:
+    """A version that anybody holds, by the catalog or by the host, is not removed."""
+    with site.catalog.read() as tx:
+        version = catalog_gold.get(tx, image, number)
+        who = [str(holder) for holder in holders(tx, image, number)]
+    if not who and version.slot_name is not None:
+        who = sorted({f"{link.machine} links it at {link.address}" for link in site.host.linked(version.slot_name)})
+    if who:
+        raise Refused(
+            f"version {number} of {image} cannot be removed: {', '.join(who)}",
+            meaning="Nothing was changed.",
+            todo="Update or delete those clones, or prune their fallbacks, first.",
+        )
 
 
 def every(site: Site, image: str) -> list[GoldVersion]:

@@ -4,7 +4,7 @@ It imports nothing of goldroot and is given one JSON argument, so that it starts
 
     {"binds": [[disk, path, read_only], ...],     ``path`` of a disk stands there; the first one is the root, path ""
      "command": [...],  (empty: only mount together)
-     "resolv_conf": "text or empty", "sysfs": true}
+     "resolv_conf": "text or empty", "sysfs": true, "loopback": false}
 
 Mounts are made on descriptors that were opened step by step without following links: a link in the tree cannot send a
 mount elsewhere.  What the mounts need (``proc``, ``dev`` ...) is not created: a directory that is missing is left out,
@@ -18,7 +18,10 @@ import errno
 import json
 import os
 import platform
+import re
+import stat
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 NOSUID, NODEV, NOEXEC, RDONLY = 2, 4, 8, 1
@@ -38,6 +41,11 @@ APT = 'DPkg::Path "/run/goldroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";\n'
 
 #: The exit status for "the system could not be mounted together"; ``env`` and shells use 125 so too.
 NOT_STARTED = 125
+
+#: Where units stand; their RuntimeDirectory= names what a service finds in /run (systemd.exec(5)).
+UNITS = ("usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system")
+RUNTIME_DIRECTORY = re.compile(rb"^RuntimeDirectory=(.*)$", re.MULTILINE)
+LARGEST = 1 << 16  #: bytes of a unit or a host name that are read
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -156,6 +164,62 @@ def quiet_services(root: int) -> None:
         os.chmod(f"goldroot/bin/{name}", 0o755, dir_fd=handle)
 
 
+def service_directories(root: int) -> None:
+    """What the system's services would find in ``run``: `sshd -t`, for one, refuses to work without /run/sshd."""
+    run = place(root, "run")
+    if run is None:
+        return
+    for name in ("lock", *(word for folder in UNITS for word in runtime_directories(root, folder))):
+        steps = name.split("/")
+        if "%" in name or any(step in ("", ".", "..") for step in steps):
+            continue
+        for count in range(1, len(steps) + 1):
+            try:
+                os.mkdir("/".join(steps[:count]), 0o755, dir_fd=run)
+            except FileExistsError:
+                continue
+
+
+def runtime_directories(root: int, folder: str) -> Iterator[str]:
+    """The names in all units of a folder."""
+    handle = place(root, folder)
+    if handle is None:
+        return
+    for name in sorted(os.listdir(at(handle))):
+        if name.endswith((".service", ".socket")):
+            for words in RUNTIME_DIRECTORY.findall(content(handle, name)):
+                yield from os.fsdecode(words).split()
+
+
+def content(directory: int, name: str) -> bytes:
+    """The beginning of a regular file; nothing of anything else."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return b""
+    with open(handle, "rb") as file:
+        return file.read(LARGEST) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+
+
+def host_name(root: int) -> None:
+    """The system's own name, where it has one: a check of a merged clone asks for it, and a prompt shows it."""
+    etc = place(root, "etc")
+    name = content(etc, "hostname").strip() if etc is not None else b""
+    if name and len(name) <= 64 and not name.startswith(b"#"):
+        libc.sethostname(name, len(name))
+
+
+def loopback_up() -> None:
+    """In a network namespace of its own ``lo`` is down: `newaliases` of postfix, for one, wants its addresses."""
+    import fcntl
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        # struct ifreq: the name and the flags; SIOCSIFFLAGS, IFF_UP | IFF_RUNNING (netdevice(7)).
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 0x1 | 0x40))
+
+
 def write(directory: int, name: str, text: str) -> None:
     handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=directory)
     os.write(handle, text.encode("utf-8", "surrogateescape"))
@@ -177,6 +241,10 @@ def mount_all(plan: dict[str, Any]) -> str:
     kernel_file_systems(root, plan)
     name_service(root, plan["resolv_conf"])
     quiet_services(root)
+    service_directories(root)
+    host_name(root)
+    if plan["loopback"]:
+        loopback_up()
     if root_read_only:
         flags = os.statvfs(top).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_RELATIME)
         mount("none", top, None, BIND | REMOUNT | RDONLY | flags)

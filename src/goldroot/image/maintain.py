@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,7 @@ from goldroot import crash
 from goldroot.catalog import images
 from goldroot.catalog.images import Form
 from goldroot.errors import NotFound, Refused
-from goldroot.image.below import open_below
-from goldroot.image.chroot import binds_of, run_in
+from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.compare import Change, compare
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once
@@ -63,7 +61,7 @@ def enter(
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
         binds = binds_of(site.host, system.machine, system.layout)
-        return run_in(binds, command or [_shell(system)], ok=None, capture=capture)
+        return run_in(binds, command or [shell_of(binds)], ok=None, capture=capture, label=system.machine)
 
 
 def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progress | None = None) -> list[Change]:
@@ -163,12 +161,3 @@ def existing(site: Site, image: str, role: Role) -> System:
             todo=f"Make it with: goldroot maintain test {image}" if role == TEST else "",
         )
     return system
-
-
-def _shell(system: System) -> str:
-    for path in ("bin/bash", "usr/bin/bash"):
-        handle = open_below(system.path(system.layout.disk_of(path.encode()).address), path)
-        if handle is not None:
-            os.close(handle)
-            return "/bin/bash"
-    return "/bin/sh"

@@ -19,13 +19,13 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.store import now
-from goldroot.errors import NotTested, Refused
+from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Attached
 from goldroot.image.maintain import existing
 from goldroot.image.packages import Packages, read_packages
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.site import Site
-from goldroot.image.slots import begin, disk_id, tidy
+from goldroot.image.slots import begin, disk_id, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.image.version import (
     RECORD,
@@ -51,6 +51,9 @@ class Plan:
     packages: Packages
     manifests: Mapping[str, Manifest]
     notes: tuple[Note, ...]
+    slot: str = ""  #: where it would stand; empty where every slot is held
+    leaves: int | None = None  #: the version that would leave that slot; nobody holds it
+    full: str = ""  #: who holds every slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,12 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     """Read the maintenance system as it is, and say what publishing it means."""
     system = existing(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"plan of a publish of {image}"), site.host.stopped(system.machine):
-        return _plan(system, progress)
+        plan = _plan(system, progress)
+        try:
+            slot, leaves = next_slot(site, image)
+        except NoFreeSlot as error:
+            return replace(plan, full=error.brief)
+        return replace(plan, slot=slot, leaves=leaves)
 
 
 def _plan(system: System, progress: Progress | None) -> Plan:
@@ -81,6 +89,8 @@ def _plan(system: System, progress: Progress | None) -> Plan:
     moved = renumbered(last.numbers, tables) if last else []
     met, notes = clone_collisions(site, image, tables)
     packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
+    if last is not None and last.record["fingerprint"] == state:
+        notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
     return Plan(image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes))
 
 

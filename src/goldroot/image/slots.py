@@ -15,6 +15,7 @@ from goldroot import crash
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
+from goldroot.catalog.images import slot_name
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
 from goldroot.image.site import Site
@@ -35,6 +36,7 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
         with site.catalog.begin() as tx:
             catalog_gold.abandon_publish(tx, image, known.number)
         crash.point("publish-abandoned")
+    add_configured(site, image)
     linked = _linked(site, image)
     try:
         with site.catalog.begin() as tx:
@@ -46,6 +48,31 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
         raise
     _clear(site, version)
     return version
+
+
+def add_configured(site: Site, image: str) -> None:
+    """Slots that the configuration has and the image has not yet."""
+    wanted = site.config.image(image).slots
+    with site.catalog.begin() as tx:
+        for _ in range(len(catalog_gold.all_slots(tx, image)), wanted):
+            catalog_gold.add_slot(tx, image)
+
+
+def next_slot(site: Site, image: str) -> tuple[str, int | None]:
+    """The slot that the next version would stand in, and the version that would have to leave it.
+
+    :raises NoFreeSlot: every slot is held; the error names by whom.
+    """
+    linked = _linked(site, image)
+    with site.catalog.read() as tx:
+        count = len(catalog_gold.all_slots(tx, image))
+        try:
+            slot = catalog_gold.next_slot(tx, image, linked)
+        except NoFreeSlot:
+            if count >= site.config.image(image).slots:
+                raise
+            return slot_name(image, count + 1), None
+    return slot.name, slot.version
 
 
 def _linked(site: Site, image: str) -> dict[str, str]:
