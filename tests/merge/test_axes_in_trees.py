@@ -7,10 +7,10 @@ import struct
 from pathlib import Path
 
 import pytest
-from support.merging import merge_tables
-from support.trees import Dir, File, Link
 
 from goldroot.merge import Decision
+from support.merging import merge_tables
+from support.trees import Dir, File, Link
 
 PASSWD = "root:x:0:0::/root:/bin/sh\n"
 GROUP = "root:x:0:\n"
