@@ -465,3 +465,17 @@ def test_a_live_source_is_taken_as_it_comes(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(TreeChanged):
             build([row._replace(ctime=1) if row.path else row for row in wrong], [root], tmp_path / "no", live=True)
         remove_tree(tmp_path / "no")
+
+
+@pytest.mark.root
+def test_flags_are_kept_where_a_project_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_projects(fd: int, flags: int, project: int, *, directory: bool) -> None:
+        if project:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        write_flags(fd, flags, project, directory=directory)
+
+    set_flags(make_tree(tmp_path / "probe", {}), 0x40)
+    monkeypatch.setattr(finishing_module, "write_flags", no_projects)
+    built = build([TOP, inline(b"f", flags=0x40, project=7)], [], tmp_path / "out")
+    assert [(note.kind, note.path, "project" in note.text) for note in built.notes] == [("flags-not-kept", b"f", True)]
+    assert flags_of(tmp_path / "out/f") == (0x40, 0)

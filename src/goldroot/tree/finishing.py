@@ -128,13 +128,21 @@ class Finisher:
         return status.f_bavail > 16 and status.f_favail > 16
 
     def _set_flags(self, row: BuildRow, fd: int) -> None:
-        try:
-            write_flags(fd, row.flags, row.project, directory=row.kind == DIRECTORY)
-        except OSError as error:
-            if error.errno not in _NOT_KEPT:
-                raise
-            self.row = self.row._replace(flags=0, project=0)
-            self._note("flags-not-kept", row, f"inode flags or project id cannot be set ({error.strerror})")
+        """Set flags and project; where that is refused, the flags without the project."""
+        for flags, project in dict.fromkeys(((row.flags, row.project), (row.flags, 0), (0, 0))):
+            try:
+                if flags or project:
+                    write_flags(fd, flags, project, directory=row.kind == DIRECTORY)
+            except OSError as error:
+                if error.errno not in _NOT_KEPT:
+                    raise
+                why = error.strerror
+                continue
+            break
+        if (flags, project) != (row.flags, row.project):
+            self.row = self.row._replace(flags=flags, project=project)
+            lost = "inode flags" if flags != row.flags else "project id"
+            self._note("flags-not-kept", row, f"its {lost} cannot be set ({why})")
 
     def _note(self, kind: str, row: BuildRow, text: str) -> None:
         self.notes.append(Note(kind, row.path, text))
