@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from goldroot.cli import demo_moves, demo_real, demo_roots, demo_stage
+from goldroot.cli import demo, demo_moves, demo_real, demo_roots, demo_stage
 from goldroot.cli.demo_roots import Roots
 from goldroot.cli.demo_stage import Stage
 from goldroot.cli.demo_story import Story
@@ -34,8 +35,15 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     logging.getLogger("dbos").handlers.clear()
 
 
-def test_the_small_form_tells_the_whole_story(room: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code = guarded(cli, ["demo", "--small", "--keep", str(room / "kept")])
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A directory in memory where there is one: a disk that others use may take a minute for the same."""
+    with tempfile.TemporaryDirectory(dir=demo.MEMORY if os.access(demo.MEMORY, os.W_OK) else None) as place:
+        yield Path(place)
+
+
+def test_the_small_form_tells_the_whole_story(room: Path, kept: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = guarded(cli, ["demo", "--small", "--keep", str(kept)])
     said = capfd.readouterr()
     assert code == 0, said.out + said.err
     for command in ("init", "image import", "maintain test", "gold publish", "clone create", "clone diff", "linked",
@@ -45,7 +53,7 @@ def test_the_small_form_tells_the_whole_story(room: Path, capfd: pytest.CaptureF
     assert len(claims) > 20 and set(claims) == {"ok"}
     assert "hash" not in re.sub(r"web\d# .*", "", said.out), "a password is typed, and never printed"
     assert os.environ["GOLDROOT_SITE"] == "/nowhere" and os.environ["VISUAL"] == "false"
-    site = str(room / "kept/site")
+    site = str(kept / "site")
     assert guarded(cli, ["clone", "list", "--site", site, "--json"]) == 0
     clones = json.loads(capfd.readouterr().out)
     assert {one["name"]: one["version"] for one in clones} == {"db1": 1, "web1": 2, "web2": 1}
@@ -121,6 +129,7 @@ def test_releases_in_the_cache_need_no_mirror(room: Path, monkeypatch: pytest.Mo
 @pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.root
+@pytest.mark.timeout(900)
 def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Debian 12 and 13, from the cache of whoever runs this, or made now."""
     if why := demo_real._obstacle(str(tmp_path)):
@@ -129,6 +138,17 @@ def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path
     data = json.loads(capfd.readouterr().out)
     assert data["form"] == "real" and {row["fate"] for row in data["rows"]} == set(FATES)
     logging.getLogger("dbos").handlers.clear()
+
+
+@pytest.mark.parametrize("memory", ["/nowhere", "/proc"])
+def test_without_a_file_system_in_memory_it_stands_on_the_disk(
+    memory: str, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "MEMORY", memory)
+    monkeypatch.setattr("tempfile.tempdir", str(room))
+    with demo._room(None, 1) as place:
+        assert Path(place).parent == room
+    assert not Path(place).exists()
 
 
 def test_the_two_small_releases_differ_as_the_story_needs(tmp_path: Path) -> None:

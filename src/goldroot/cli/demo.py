@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from goldroot.cli.demo_stage import Stage
     from goldroot.cli.demo_table import Row
 
+#: A file system in memory, where there is one.
+MEMORY = "/dev/shm"
+#: What the site of each form takes at most, in bytes.
+SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
+
 
 @click.command()
 @click.option("--real", "form", flag_value="real", help="Debian 12 and 13, made with mmdebstrap (root and a mirror needed).")
@@ -43,15 +48,18 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
       goldroot demo --small --keep /tmp/site     leaves the site to play with
     """
     from goldroot.cli.demo_moves import move
+    from goldroot.cli.demo_real import real_roots
+    from goldroot.cli.demo_roots import small_roots
     from goldroot.cli.demo_stage import Stage
     from goldroot.cli.demo_story import Story, begin
 
     started = time.monotonic()
-    with _room(keep) as room, _environment(os.path.join(room, "site")):
-        stage = Stage(
-            quiet=quiet or as_json, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ, pause=pause, room=room
-        )
-        roots = _roots(form, room, stage)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    stage = Stage(quiet=quiet or as_json, colour=colour, pause=pause)
+    real = None if form == "small" else real_roots(_base(keep), stage, must=form == "real")
+    with _room(keep, REAL_ROOM if real else SMALL_ROOM) as room, _environment(os.path.join(room, "site")):
+        stage.room = room
+        roots = real or small_roots(os.path.join(room, "roots"))
         story = Story(stage, roots, room)
         begin(story)
         move(story)
@@ -95,29 +103,44 @@ def _words(roots: Roots) -> str:
     return f"Not shown: {'; '.join(missing)}." if missing else ""
 
 
-def _roots(form: str, room: str, stage: Stage) -> Roots:
-    from goldroot.cli.demo_real import real_roots
-    from goldroot.cli.demo_roots import small_roots
-
-    found = None if form == "small" else real_roots(room, stage, must=form == "real")
-    return found or small_roots(os.path.join(room, "roots"))
-
-
 @contextmanager
-def _room(keep: str | None) -> Iterator[str]:
+def _room(keep: str | None, needed: int) -> Iterator[str]:
     """The directory of the demo: a temporary one, or the one to keep."""
     if keep is not None:
-        room = os.path.abspath(keep)
-        if os.path.lexists(room) and (not os.path.isdir(room) or os.listdir(room)):
-            raise BadInput(f"{keep} is not an empty directory", todo="Name a new one: goldroot demo --keep DIR")
-        os.makedirs(room, exist_ok=True)
-        yield room
+        yield _base(keep)
         return
-    room = tempfile.mkdtemp(prefix="goldroot-demo-")
+    room = tempfile.mkdtemp(prefix="goldroot-demo-", dir=MEMORY if _fits_in_memory(needed) else None)
     try:
         yield room
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _base(keep: str | None) -> str:
+    """Where the demo will stand: the directory to keep, made now, or that of temporary files."""
+    if keep is None:
+        return tempfile.gettempdir()
+    room = os.path.abspath(keep)
+    if os.path.lexists(room) and (not os.path.isdir(room) or os.listdir(room)):
+        raise BadInput(f"{keep} is not an empty directory", todo="Name a new one: goldroot demo --keep DIR")
+    os.makedirs(room, exist_ok=True)
+    return room
+
+
+def _fits_in_memory(needed: int) -> bool:
+    """Whether a file system in memory has the room, leaves as much again to others, and lets programs be run from it.
+
+    Every disk that is made is waited for until it has reached the drive; with the rest of a busy drive's work, that can
+    take a minute each.
+    """
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
+        there = os.statvfs(MEMORY)
+    except (OSError, StopIteration, ValueError):
+        return False
+    free = min(available, there.f_bavail * there.f_frsize)
+    return os.access(MEMORY, os.W_OK) and not there.f_flag & os.ST_NOEXEC and free > 2 * needed
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def _obstacle(room: str) -> str:
     if os.geteuid() != 0:
         return "only root can make and change a whole system"
     if shutil.disk_usage(room).free < ROOM:
-        return f"there is no room of {ROOM >> 30} GB in {os.path.dirname(room)}"
+        return f"there is no room of {ROOM >> 30} GB in {room}"
     if all(os.path.isdir(_place(release)) for release in RELEASES):
         return ""
     if shutil.which("mmdebstrap") is None:
