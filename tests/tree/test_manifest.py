@@ -252,6 +252,15 @@ def test_saving_replaces_whole_or_not_at_all(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["m"]
 
 
+def test_saving_removes_what_killed_writers_left(tmp_path: Path) -> None:
+    file, old, young = tmp_path / "m", tmp_path / "other.new-4711", tmp_path / "m.new-4712"
+    old.touch()
+    young.touch()
+    os.utime(old, (0, 0))
+    Manifest.from_rows([]).save(file)
+    assert sorted(tmp_path.iterdir()) == [file, young]
+
+
 def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(Failed) as caught:
         Manifest.from_rows(small()).save(tmp_path / "no" / "m")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from goldroot import crash
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
@@ -15,6 +16,7 @@ from goldroot.image.packages import PackageChange, compare_packages
 from goldroot.image.publish import publish
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.site import Site
+from goldroot.image.slots import disk_id
 from goldroot.image.systems import with_recorded_owners
 from goldroot.image.version import Gold, open_version, read_record
 from goldroot.tree import Manifest, Progress, scan, tree_key
@@ -90,17 +92,29 @@ def retire(site: Site, image: str, number: int, *, remove: bool = False) -> Gold
             refuse_held(site, image, number)
         with site.catalog.begin() as tx:
             done = catalog_gold.retire(tx, image, number)
-        if not remove or done.slot_name is None:
+        if not remove:
             return done
-        slot = done.slot_name
-        with site.catalog.begin() as tx:
-            catalog_gold.remove(tx, image, number)
-        machine = site.host.get(slot)
-        site.host.replace(replace(machine, disks={}))
-        for disk in machine.disks.values():
-            site.host.delete_disk(disk.disk)
+        if done.slot_name is not None:
+            with site.catalog.begin() as tx:
+                catalog_gold.remove(tx, image, number)
+        crash.point("retire-removed")
+        _remove_disks(site, done)
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
+
+
+def _remove_disks(site: Site, version: GoldVersion) -> None:
+    """The disks of a version that has no slot any more; a second time it finishes the first."""
+    host, its = site.host, disk_id(version, "")
+    for machine in host.machines():
+        kept = {address: disk for address, disk in machine.disks.items() if not disk.disk.startswith(its)}
+        if len(kept) < len(machine.disks):
+            host.replace(replace(machine, disks=kept))
+            crash.point("retire-detached")
+    for disk in host.disks():
+        if disk.startswith(its):
+            host.delete_disk(disk)
+            crash.point("retire-disk-removed")
 
 
 def refuse_held(site: Site, image: str, number: int) -> None:

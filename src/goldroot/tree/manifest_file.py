@@ -23,8 +23,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import struct
 import sys
+import time
 from array import array
 from collections.abc import Callable, Iterator
 
@@ -49,11 +51,16 @@ LEVEL = 3
 
 _PAIR = struct.Struct("<HI")
 _COUNT = struct.Struct("<I")
+_PASSING = re.compile(rb"\.new-[0-9]+$")
+
+#: No writer of a manifest takes longer, in seconds.
+LONGEST = 3600.0
 
 
 def save(file: str | bytes | os.PathLike[str], columns: Columns, owner: tuple[int, int] | None) -> None:
     """Write the file under a passing name, then rename it into place."""
     name = os.fsencode(file)
+    _sweep(os.path.dirname(name) or b".")
     passing = name + b".new-%d" % os.getpid()
     try:
         fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -66,6 +73,14 @@ def save(file: str | bytes | os.PathLike[str], columns: Columns, owner: tuple[in
         with contextlib.suppress(OSError):
             os.unlink(passing)
         raise write_problem(error, os.path.dirname(name), os.path.basename(name)) from error
+
+
+def _sweep(directory: bytes) -> None:
+    """Remove what writers left that were killed: no living one takes as long."""
+    with contextlib.suppress(OSError), os.scandir(directory) as found:
+        for entry in found:
+            if _PASSING.search(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > LONGEST:
+                os.unlink(entry.path)
 
 
 def load(
