@@ -53,7 +53,7 @@ def test_gold_added_below_a_directory_that_the_clone_deleted(tmp_path: Path) -> 
 def test_both_added_equal(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {"etc": Dir()}, {"etc/a": "1"}, {"etc/a": "1"})
     assert done.text("etc/a") == "1"
-    assert done.entry("/etc/a")["outcome"] == "both"
+    assert done.entry("/etc/a")["axes"] == {"presence": "both"}
 
 
 def test_both_added_different_is_a_conflict_and_the_clones_stays(tmp_path: Path) -> None:

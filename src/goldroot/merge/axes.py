@@ -169,6 +169,8 @@ def merge_axes(item: Three, setting: Setting) -> Verdict:
         mtime=_mtime(verdict.axes.get("content", SAME), base, gold, clone, side),
         **plain,  # type: ignore[arg-type]
     )  # fmt: skip
+    if item.rows[BASE_SIDE] is None and set(verdict.axes.values()) <= {BOTH}:
+        verdict.axes = {"presence": BOTH}
     verdict.outcome = outcome_of(verdict)
     return verdict
 

@@ -71,11 +71,17 @@ class Matcher(Generic[T]):
         return {self._branches[i][0] for i, _ in state.active} - {number for number, _ in state.matched}
 
     def _directory(self, path: bytes) -> _State[T]:
-        state = self._directories.get(path)
-        if state is None:
-            parent, _, name = path.rpartition(b"/")
-            above = self._directory(parent) if parent else self._start
-            state = self._step(above, as_text(name)) if name else above
+        """The state of a directory; from the nearest one above that is remembered, as a tree may be very deep."""
+        names = []
+        above = path
+        while above and above not in self._directories:
+            above, _, name = above.rpartition(b"/")
+            names.append(name)
+        state = self._directories[above] if above else self._start
+        for name in reversed(names):
+            if name:
+                state = self._step(state, as_text(name))
+        if names:
             if len(self._directories) >= _REMEMBERED:
                 self._directories.clear()
             self._directories[path] = state

@@ -218,21 +218,22 @@ class Decider:
 
     def _support(self) -> None:
         """A directory stays where something in it stays; a link or file gives way to a directory of the clone's."""
-        needed: set[bytes] = set()
+        needed: dict[bytes, bool] = {}  #: directory -> whether for more than a cache's empty directories
         waiting = _in_tree_order([*self.decided.verdicts, *self.decided.units])
         while waiting:
             path = waiting.pop()
             verdict = self.decided.verdicts.get(path)
             if verdict is not None:
                 if path in needed:
-                    self._keep_directory(path, verdict)
+                    self._keep_directory(path, verdict, needed[path])
                 present = verdict.want is not None
             else:
                 present = self._unit_present(path)
-            above = parent(path)
-            if present and path and above not in needed:
-                needed.add(above)
-                if self._missing_in_unit(above):
+            if present and path:
+                above, known = parent(path), parent(path) in needed
+                of_cache = verdict is not None and self.survey.rules[path].cls == "cache"
+                needed[above] = needed.get(above, False) or needed.get(path, False) or not of_cache
+                if not known and self._missing_in_unit(above):
                     self._restore_directory(above)
                     waiting.append(above)
 
@@ -240,7 +241,7 @@ class Decider:
         side = self.decided.units[path].side
         return side != NO_SIDE and self.survey.units[path].present[side]
 
-    def _keep_directory(self, path: bytes, verdict: Verdict) -> None:
+    def _keep_directory(self, path: bytes, verdict: Verdict, firmly: bool = True) -> None:
         item = self._item(path)
         if verdict.want is None:
             side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if _is_directory(item.rows[s]))
@@ -248,7 +249,7 @@ class Decider:
             verdict.notes.append("the directory stays, with only what stays in it")
             if verdict.outcome != CONFLICT:
                 verdict.outcome = GOLD if side == GOLD_SIDE else CLONE
-        elif item.rule.cls == "cache" or verdict.because:
+        elif verdict.because or not firmly:
             return
         elif verdict.want.kind != DIRECTORY and _is_directory(item.rows[CLONE_SIDE]):
             self._ask_for_directory(item, verdict)
@@ -328,9 +329,11 @@ class Decider:
         deleted = blocker in self.decided.verdicts and self.decided.verdicts[blocker].want is None
         kind = "below-deleted" if deleted else "below-non-directory"
         answer = _without(side)
+        base, gold, clone = (value + b"\0blocked" for value in values)  # another question than whether to delete it
         conflict = Conflict(
-            item.place, "presence", kind, values, (answer,), answer, _blocked_by(self.survey, blocker), item.rule.secret
-        )
+            item.place, "presence", kind, (base, gold, clone), (answer,), answer, _blocked_by(self.survey, blocker),
+            item.rule.secret,
+        )  # fmt: skip
         decision = self.setting.decisions.get(conflict.key)
         return None if decision is not None and decision.take == answer else conflict
 
