@@ -10,7 +10,7 @@ import pytest
 
 from goldroot.merge import Decision
 from support.merging import merge_tables
-from support.trees import Dir, File, Link
+from support.trees import Device, Dir, File, Link
 
 PASSWD = "root:x:0:0::/root:/bin/sh\n"
 GROUP = "root:x:0:\n"
@@ -50,6 +50,16 @@ def test_overlapping_edits_conflict_and_a_decision_answers(tmp_path: Path) -> No
         again = merge_tables(tmp_path, {}, {}, {}, out=wanted.strip(), decisions={key: decision})
         assert again.text("etc/a") == wanted
         assert again.conflicts == []
+
+
+@pytest.mark.root
+def test_content_of_ones_own_is_no_answer_for_a_link_or_device(tmp_path: Path) -> None:
+    sides = [{"etc/l": Link(name), "etc/c": Device(minor=minor)} for name, minor in (("1", 3), ("2", 5), ("3", 8))]
+    done = merge_tables(tmp_path, *sides)
+    own = {conflict["key"]: Decision("content", b"x\n") for conflict in done.record["conflicts"]}
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions=own)
+    assert again.conflicts == done.conflicts == [("/etc/c", "content"), ("/etc/l", "content")]
+    assert again.tree == done.tree
 
 
 def test_binary_is_never_merged_inside(tmp_path: Path) -> None:

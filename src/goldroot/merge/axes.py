@@ -129,17 +129,18 @@ def value_of(want: Want | None) -> bytes:
 
 def settle_conflict(
     verdict: Verdict, item: Three, axis: str, kind: str, values: tuple[bytes, bytes, bytes], setting: Setting,
-    detail: str, stands: str = "",
+    detail: str, stands: str = "", own: bool = True,
 ) -> tuple[str, bytes | None]:  # fmt: skip
     """Answer a conflict by a remembered decision, or let it stand.
 
+    :param own: whether content of a person's own is an answer here.
     :returns: the answer in force (CLONE, GOLD or CONTENT) and, for CONTENT, its bytes.
     """
     conflict = Conflict(item.place, axis, kind, values, stands=stands or setting.prefer, detail=detail,
                         secret=item.rule.secret)  # fmt: skip
     decision = setting.decisions.get(conflict.key)
     usable = decision is not None and (
-        decision.take in conflict.answers or (decision.take == CONTENT and decision.content is not None)
+        decision.take in conflict.answers or (own and decision.take == CONTENT and decision.content is not None)
     )
     if decision is None or not usable or (decision.take == CONTENT and axis not in ("content", "presence", "type")):
         verdict.conflicts.append(conflict)
@@ -214,7 +215,8 @@ def _content(
             return INLINE, hashlib.sha256(merged).digest(), merged
     values = (base.content if base else b"", gold.content, clone.content)
     kind = "both-added" if base is None else "both-changed"
-    answer, own = settle_conflict(verdict, item, "content", kind, values, setting, _say(kind, clone.kind))
+    said, is_file = _say(kind, clone.kind), clone.kind == FILE
+    answer, own = settle_conflict(verdict, item, "content", kind, values, setting, said, own=is_file)
     if answer == CONTENT and own is not None:
         return INLINE, hashlib.sha256(own).digest(), own
     taken = gold if answer == GOLD else clone
