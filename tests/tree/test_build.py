@@ -479,3 +479,15 @@ def test_flags_are_kept_where_a_project_cannot_be(tmp_path: Path, monkeypatch: p
     built = build([TOP, inline(b"f", flags=0x40, project=7)], [], tmp_path / "out")
     assert [(note.kind, note.path, "project" in note.text) for note in built.notes] == [("flags-not-kept", b"f", True)]
     assert flags_of(tmp_path / "out/f") == (0x40, 0)
+
+
+def test_a_young_file_written_after_the_scan_is_not_taken_for_what_was_scanned(tmp_path: Path) -> None:
+    """Its ctime proves nothing, so its bytes must: a scan that trusts no time is followed by a change of the same size."""
+    source = make_tree(tmp_path / "source", {"a": "one", "b": "same"})
+    manifest = scan(source).manifest
+    entry = manifest.get(b"a")
+    assert entry is not None
+    assert entry.ctime == 0, "just made: too young to be trusted"
+    (source / "a").write_text("two")
+    with pytest.raises(TreeChanged, match="a"):
+        build(rows_of(manifest), [source], tmp_path / "out")

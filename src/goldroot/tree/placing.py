@@ -13,7 +13,7 @@ from goldroot.tree.finishing import Finisher, Places
 from goldroot.tree.inode import beside
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.problems import changed, read_problem, write_problem
-from goldroot.tree.reading import OPEN_FILE, Reader, Wanted
+from goldroot.tree.reading import OPEN_FILE, Digester, Reader, Wanted
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {CHAR: stat.S_IFCHR, BLOCK: stat.S_IFBLK, FIFO: stat.S_IFIFO, SOCKET: stat.S_IFSOCK}
@@ -160,12 +160,19 @@ class Placer(Finisher):
                 raise self._source_changed(row) from None
         after = os.fstat(source)
         expected = (row.inode, row.ctime) if row.ctime else (status.st_ino, status.st_ctime_ns)
-        if (after.st_ino, after.st_ctime_ns) == expected:
+        if (after.st_ino, after.st_ctime_ns) == expected and self._has_its_bytes(row, source, after.st_size):
             return
         if not self._may_change(row):
             raise self._source_changed(row)
         self.row = self.row._replace(content=b"")  # the hash that the row has is of other bytes
         self._note("changed-while-read", row, "it was written while it was copied")
+
+    def _has_its_bytes(self, row: BuildRow, source: int, size: int) -> bool:
+        """Whether a file whose ctime was too young to be trusted still has the content that its row names."""
+        if row.ctime or not row.inode or not row.content:
+            return True
+        os.lseek(source, 0, os.SEEK_SET)
+        return Digester().digest(source, size) == row.content
 
     def _may_change(self, row: BuildRow) -> bool:
         return self._places.live and not row.ctime
