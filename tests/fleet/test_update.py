@@ -6,10 +6,10 @@ import pytest
 
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
-from goldroot.errors import StillRunning
+from goldroot.errors import Refused, StillRunning
 from goldroot.fleet import clones
 from goldroot.fleet.plan import plan_update
-from goldroot.fleet.update import run_update
+from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
@@ -131,3 +131,19 @@ def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) 
     assert text(site, "web1", "usr/bin/own") == "mine\n"
     assert text(site, "web1", "usr/bin/tool") == "#!/bin/sh\necho 2\n"
     assert site.host.get("WEB1").links == {}
+
+
+def test_a_cancel_that_was_cut_off_is_finished_by_whatever_comes_next(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    before = site.host.disks()
+    begun = run_update(site, engine, "web1")
+    assert begun.outcome == "needs-review" and site.host.disks() != before
+    with site.catalog.begin() as tx:
+        updates.set_state(tx, begun.update, "cancelled")
+    assert cancel(site, "web1").id == begun.update
+    assert site.host.disks() == before
+    assert not any(address.startswith("5") for address in site.host.get("WEB1").addresses())
+    with pytest.raises(Refused, match="no update of web1 is in flight"):
+        cancel(site, "web1")

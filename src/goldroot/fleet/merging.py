@@ -36,6 +36,7 @@ def merge_update(task: Task, stage: Stage, *, live: bool) -> int:
     """
     given = work.remembered(task.site, task.clone.image)
     if still_good(task, given, stage, live=live):
+        sweep(task.site, task.work)
         return _open_conflicts(task)
     task.set_state("preparing", error="")
     for attempt in range(TRIES if live else 1):

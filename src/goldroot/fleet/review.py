@@ -179,6 +179,8 @@ def resolve(site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, no
     :returns: the case as it is now.
     :raises Refused: it is no answer to one of them; then none is answered.
     """
+    if not wanted:
+        return found
     content = None
     if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
         content = _own_content(take)

@@ -42,8 +42,9 @@ def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
 def settle(site: Site, name: str) -> Update | None:
     """Finish a switch that the catalog does not know of; returns the update or rollback that was finished.
 
-    The caller holds the clone's lock.
+    A cancel that was killed is finished, too.  The caller holds the clone's lock.
     """
+    clear_cancelled(site, name)
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
         going = None if clone is None else updates.in_flight(tx, name)
@@ -54,6 +55,20 @@ def settle(site: Site, name: str) -> Update | None:
         return None
     finish(site, going, known)
     return going
+
+
+def clear_cancelled(site: Site, name: str) -> Update | None:
+    """Remove the disks of an update that came to nothing; returns the newest that had any left."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+        ended = updates.every(tx, name, state="cancelled") if clone is not None and clone.state == "active" else []
+    left = [(update, known) for update in ended if (known := work.load(site, name, update.id)).new or known.made]
+    for _, known in left:
+        detach_prepared(site, name, known.old or known.new)
+        known.new = {}
+        sweep(site, known)
+        work.save(site, known)
+    return left[-1][0] if left else None
 
 
 def is_live(site: Site, known: Work) -> bool:

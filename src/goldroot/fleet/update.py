@@ -12,9 +12,9 @@ from goldroot import crash
 from goldroot.catalog import clones, decisions, updates
 from goldroot.catalog.updates import Update
 from goldroot.errors import GoldrootError, Refused
-from goldroot.fleet import signatures, work
+from goldroot.fleet import work
 from goldroot.fleet.plan import target_of
-from goldroot.fleet.settle import clone_lock, detach_prepared, settle, sweep
+from goldroot.fleet.settle import clear_cancelled, clone_lock, settle
 from goldroot.fleet.sides import Stage, silent
 from goldroot.fleet.steps import DONE, REVIEW, update_workflow
 from goldroot.fleet.task import active_clone
@@ -156,10 +156,13 @@ def cancel(site: Site, name: str) -> Update:
     :raises Refused: there is none, or it has switched already (it is finished then).
     """
     with clone_lock(site, name, f"cancel of the update of {name}"):
+        cut_off = clear_cancelled(site, name)
         settled = settle(site, name)
         with site.catalog.read() as tx:
             clones.get(tx, name)
             going = updates.in_flight(tx, name)
+        if going is None and cut_off is not None:
+            return cut_off
         if going is None:
             done = f": {settled.kind} {settled.id} had switched already, and is done" if settled else ""
             raise Refused(f"no update of {name} is in flight{done}", meaning="Nothing was changed.")
@@ -167,17 +170,8 @@ def cancel(site: Site, name: str) -> Update:
             clones.fence(tx, name)
             ended = updates.set_state(tx, going.id, "cancelled")
         crash.point("update.cancelled")
-        clear(site, name, going.id)
+        clear_cancelled(site, name)
         return ended
-
-
-def clear(site: Site, name: str, number: int) -> None:
-    """Remove the disks of an update that came to nothing."""
-    known = work.load(site, name, number)
-    detach_prepared(site, name, known.old or known.new)
-    known.new = {}
-    sweep(site, known)
-    work.save(site, known)
 
 
 def run_all(
@@ -192,10 +186,3 @@ def run_all(
         except GoldrootError as error:
             failed.append((name, error))
     return done, failed
-
-
-def forget_disks(site: Site, disks: list[str]) -> None:
-    """Remove disks and what is known of them."""
-    for disk in disks:
-        signatures.forget(site, disk)
-        site.host.delete_disk(disk)

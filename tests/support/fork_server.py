@@ -1,0 +1,187 @@
+"""Runs goldroot commands in forked copies of a process that has imported everything, and kills them where it is told.
+
+As a program it reads requests from standard input, one JSON object a line, and answers each with one line.  A command
+costs a fork instead of an interpreter's start, and dies as a real one does: SIGKILL, with all its processes.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOMS = ("cli.clone", "cli.gold", "cli.merge", "cli.review", "cli.rollback", "cli.update", "fleet.checks", "fleet.drift",
+         "fleet.review", "fleet.update", "hosts.directory", "image.gold", "merge.standalone", "workflow.durable")  # fmt: skip
+
+#: Audit events of operations that change a file system; ``open`` counts where it may write.
+CHANGES = frozenset(
+    f"os.{name}" for name in ("mkdir", "rename", "remove", "rmdir", "link", "symlink", "chmod", "chown", "utime",
+                              "truncate", "setxattr", "mkfifo", "mknod")
+) | {"open", "fcntl.flock", "sqlite3.connect"}  # fmt: skip
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+#: A command that takes longer hangs.
+TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a command: its status (negative: the signal), its words, and how long it took in seconds."""
+
+    status: int
+    said: str
+    seconds: float
+    changes: int  #: how many operations that change a file system it did; 0 for one that was killed
+
+    @property
+    def killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where to kill: at a named point (``update.begun:2``), before the nth change of a file system, or at a moment."""
+
+    point: str = ""
+    change: int = 0
+    moment: float = 0.0  #: in seconds
+
+    def __str__(self) -> str:
+        return self.point or (f"change {self.change}" if self.change else f"{self.moment:.3f} s")
+
+
+@dataclass
+class ForkServer:
+    """A server process and the way to it; not for two threads at once."""
+
+    _process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        source = str(Path(importlib.import_module("goldroot").__path__[0]).parent)
+        environment = {**os.environ, "PYTHONPATH": f"{source}:{Path(__file__).parent.parent}"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "support.fork_server"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
+    def run(self, *args: str, kill: Kill | None = None, log: str = "") -> Ran:
+        """Run ``goldroot ARGS``; ``log``: the file for the names of the crash points that it passes."""
+        kill = kill or Kill()
+        env = {"GOLDROOT_CRASH_AT": kill.point, "GOLDROOT_CRASH_LOG": log}
+        return Ran(**self._ask({"args": args, "env": env, "change": kill.change, "moment": kill.moment}))
+
+    def call(self, function: str, *args: str) -> Any:
+        """What ``module:function`` returns, as JSON data."""
+        answer = self._ask({"call": function, "args": args})
+        assert answer["status"] == 0, answer["said"]
+        return json.loads(answer["said"])
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+# -- in the server
+
+
+def serve() -> None:
+    """Answer requests until standard input ends."""
+    for room in ROOMS:
+        importlib.import_module(f"goldroot.{room}")
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line))), flush=True)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as counted:
+        begun = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            _be_command(request, said.fileno(), counted.fileno())
+        status = _end(pid, request.get("moment") or TIMEOUT)
+        seconds = time.monotonic() - begun
+        said.seek(0)
+        counted.seek(0)
+        text, count = said.read().decode("utf-8", "replace"), counted.read()
+    return {"status": status, "said": text, "seconds": seconds, "changes": int(count or 0)}
+
+
+def _end(pid: int, after: float) -> int:
+    """Wait for a command, so long, then kill it; in both cases with every process that it left."""
+    handle = os.pidfd_open(pid)
+    select.select([handle], [], [], after)
+    os.close(handle)
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _be_command(request: dict[str, Any], said: int, counted: int) -> None:
+    status = 70
+    try:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        os.environ.update({name: value for name, value in request.get("env", {}).items() if value})
+        status = _work(request, counted)
+    except BaseException:  # noqa: BLE001  whatever it is, the test is told
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _work(request: dict[str, Any], counted: int) -> int:
+    if name := request.get("call"):
+        module, _, function = name.partition(":")
+        print(json.dumps(getattr(importlib.import_module(module), function)(*request["args"])))
+        return 0
+    from goldroot.cli.failure import guarded
+    from goldroot.cli.main import cli
+
+    changes = _count_changes(request["change"])
+    sys.argv = ["goldroot", *request["args"]]
+    status = guarded(cli, request["args"])
+    os.pwrite(counted, b"%d" % next(changes), 0)
+    return status
+
+
+def _count_changes(kill_at: int) -> itertools.count[int]:
+    """Count the changes of file systems from now on, workers' own among them; kill the whole command before that one."""
+    counter = itertools.count()
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event not in CHANGES or (event == "open" and not (isinstance(args[2], int) and args[2] & WRITES)):
+            return
+        if next(counter) + 1 == kill_at:
+            os.killpg(0, signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    return counter
+
+
+if __name__ == "__main__":
+    serve()
