@@ -18,7 +18,7 @@ from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.policy import CACHE, STATE, Policy
 from goldroot.merge.record import make_record, note_data
 from goldroot.merge.survey import Part, Tree
-from goldroot.tree import Built, Progress, scan
+from goldroot.tree import Built, Progress, scan_together
 from goldroot.tree.accounts import AccountTables
 from goldroot.tree.names import path_text
 
@@ -77,10 +77,11 @@ def plan_trees(request: Request, stage: Callable[[str], Progress | None]) -> tup
     at = request.at
     trees = []
     notes: list[Note] = []
-    for word, root in (("base", request.base), ("gold", request.gold), ("clone", request.clone)):
-        scanned = scan(
-            root, contents=worth_reading(request.policy, at), jobs=request.jobs, progress=stage(f"reading {word}")
-        )
+    roots = (request.base, request.gold, request.clone)
+    chosen = worth_reading(request.policy, at)
+    for root, scanned in zip(
+        roots, scan_together(roots, contents=chosen, jobs=request.jobs, progress=stage("reading")), strict=True
+    ):
         trees.append(Tree(root, scanned.manifest))
         notes += [_note(note, at) for note in scanned.notes]
     part = Part("tree", at, (trees[0], trees[1], trees[2]))
