@@ -33,6 +33,14 @@ class Done:
     out: bytes
     err: bytes
 
+    def as_dict(self) -> dict[str, object]:
+        """As JSON data; what is no UTF-8 is replaced."""
+        return {
+            "status": self.status,
+            "out": self.out.decode("utf-8", "replace"),
+            "err": self.err.decode("utf-8", "replace"),
+        }
+
     def text(self) -> str:
         """Standard output as text, for programs that speak text."""
         return self.out.decode("utf-8", "replace")

@@ -11,6 +11,8 @@ import importlib
 import itertools
 import json
 import os
+import pkgutil
+import re
 import select
 import signal
 import subprocess
@@ -22,8 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOMS = ("cli.clone", "cli.gold", "cli.merge", "cli.review", "cli.rollback", "cli.update", "fleet.checks", "fleet.drift",
-         "fleet.review", "fleet.update", "hosts.directory", "image.gold", "merge.standalone", "workflow.durable")  # fmt: skip
+#: What is imported before the first command: what a command needs in the end, so that it costs no kill, and so that
+#: another user need not be able to read it.
+ROOMS = ("catalog", "cli", "fleet", "hosts", "image", "merge", "tree", "workflow")
+NEVER = re.compile(r"goldroot\.(catalog\.migrations|cli\.zvm|hosts\.zvm)")
 
 #: Audit events of operations that change a file system; ``open`` counts where it may write.
 CHANGES = frozenset(
@@ -76,11 +80,15 @@ class ForkServer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def run(self, *args: str, kill: Kill | None = None, log: str = "") -> Ran:
-        """Run ``goldroot ARGS``; ``log``: the file for the names of the crash points that it passes."""
+    def run(self, *args: str, kill: Kill | None = None, log: str = "", user: int = 0) -> Ran:
+        """Run ``goldroot ARGS``.
+
+        :param log: the file for the names of the crash points that it passes.
+        :param user: the number of the user and group who it runs as, where that is another one.
+        """
         kill = kill or Kill()
         env = {"GOLDROOT_CRASH_AT": kill.point, "GOLDROOT_CRASH_LOG": log}
-        return Ran(**self._ask({"args": args, "env": env, "change": kill.change, "moment": kill.moment}))
+        return Ran(**self._ask({"args": args, "env": env, "change": kill.change, "moment": kill.moment, "user": user}))
 
     def call(self, function: str, *args: str) -> Any:
         """What ``module:function`` returns, as JSON data."""
@@ -104,8 +112,12 @@ class ForkServer:
 
 def serve() -> None:
     """Answer requests until standard input ends."""
+    importlib.import_module("goldroot.merge").Policy.default()  # read by means that another user may not see
     for room in ROOMS:
-        importlib.import_module(f"goldroot.{room}")
+        place = importlib.import_module(f"goldroot.{room}")
+        for module in pkgutil.walk_packages(place.__path__, f"goldroot.{room}."):
+            if not NEVER.match(module.name):
+                importlib.import_module(module.name)
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), flush=True)
@@ -162,6 +174,10 @@ def _work(request: dict[str, Any], counted: int) -> int:
     from goldroot.cli.failure import guarded
     from goldroot.cli.main import cli
 
+    if user := request["user"]:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
     changes = _count_changes(request["change"])
     sys.argv = ["goldroot", *request["args"]]
     status = guarded(cli, request["args"])

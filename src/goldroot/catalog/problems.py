@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from goldroot.errors import BadInput, Busy, Failed, GoldrootError, NoPermission, NoSpace, Refused
+
+#: So much room is enough for the files that SQLite keeps beside a catalog, in bytes.
+ENOUGH = 256 * 1024
 
 WAITED = "Run the command again when the other one has finished."
 
@@ -22,7 +26,7 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
         )
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
-        return _of_sqlite(code & 0xFF, where, _said(error))
+        return _of_sqlite(code & 0xFF, where, _said(error), full=_is_full(url.database))
     return Failed(
         f"the database {where} said no: {_said(error)}",
         meaning="The change was not made.",
@@ -30,19 +34,36 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
     )
 
 
-def _of_sqlite(code: int, where: str, said: str) -> GoldrootError:
+def _is_full(file: str | None) -> bool:
+    """Whether a file system has no room: SQLite says no more of it than "disk I/O error" where its index is to grow."""
+    try:
+        found = os.statvfs(os.path.dirname(os.path.abspath(file or "")))
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < ENOUGH
+
+
+def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError:
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return not_a_catalog(where, said)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another command holds the catalog at {where}", todo=WAITED)
-    if code == sqlite3.SQLITE_FULL:
-        return NoSpace(f"no space left for the catalog at {where}", meaning="The change was not made.")
+    if code == sqlite3.SQLITE_FULL or (full and code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)):
+        return NoSpace(
+            f"no space left for the catalog at {where}",
+            meaning="The change was not made.",
+            todo="Make room, then run the same command again.",
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
         return NoPermission(
             f"the catalog at {where} cannot be opened or written: {said}",
             todo="Run it as the owner of the site; the catalog's directory must be writable too.",
         )
-    return Failed(f"the catalog at {where} said no: {said}", meaning="The change was not made.")
+    return Failed(
+        f"the catalog at {where} said no: {said}",
+        meaning="The change was not made.",
+        todo="Look at the file system (room, errors in the kernel's log), then run the same command again.",
+    )
 
 
 def not_a_catalog(where: str, said: str) -> BadInput:

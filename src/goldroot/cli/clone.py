@@ -265,7 +265,8 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 @click.argument("command", nargs=-1)
 @site_option
 @plan_option
-def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: bool) -> int:
+@json_option
+def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Run COMMAND (a shell without one) in the system of the clone NAME, put together from its disks.
 
     Options of goldroot stand before NAME.  While it runs, the clone counts as running and is not switched.
@@ -279,9 +280,14 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 
     site: Site = open_site(site_dir)
     if plan_only:
-        print(f"would run {' '.join(command) or '/bin/sh'} in {clones.show(site, name)['machine']}")
+        machine = clones.show(site, name)["machine"]
+        words = " ".join(command) or "a shell"
+        emit(as_json, {"machine": machine, "command": list(command)}, lambda: print(f"would run {words} in {machine}"))
         return 0
-    return clones.enter(site, name, command)
+    done = clones.enter(site, name, command, capture=as_json)
+    if as_json:
+        emit(True, done.as_dict(), lambda: None)
+    return done.status
 
 
 @click.command()

@@ -190,8 +190,7 @@ def _work(
         return 0
     done = work.enter(site, name, command, role=role, capture=as_json)
     if as_json:
-        out, err = (data.decode("utf-8", "replace") for data in (done.out, done.err))
-        emit(True, {"status": done.status, "out": out, "err": err}, lambda: None)
+        emit(True, done.as_dict(), lambda: None)
     return done.status
 
 
@@ -249,9 +248,13 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
 
     def say() -> None:
         for form in done.forms:
-            print(f"{form.form}: {'passed' if form.passed else 'FAILED'}")
-            if not form.passed:
-                print("  " + form.log.replace("\n", "\n  "))
+            of = f" ({len(form.commands)} commands)" if form.commands else ""
+            print(f"{form.form}: {'passed' + of if form.passed else 'FAILED'}")
+            for command in form.commands:
+                if command.status != 0:
+                    print("  " + command.log.replace("\n", "\n  "))
+        if not any(form.commands for form in done.forms):
+            print(f"No test commands are configured: it was only put together.  [images.{name}] tests in goldroot.toml")
         if not done.passed:
             print(
                 f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}"

@@ -24,9 +24,10 @@ from goldroot.fleet.settle import clone_lock, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.chroot import binds_of, run_in, shell_of
-from goldroot.image.gold import Gold, open_version
+from goldroot.image.gold import Gold, check_genuine, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.run import Done
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -100,6 +101,7 @@ def create(
         policy = policy_of(site, image)
         clone = _begin(site, plan)
         gold = open_version(site, image, clone.version)
+        check_genuine(gold)
         disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
         notes: list[Note] = []
         built: dict[str, Manifest] = {}
@@ -262,8 +264,8 @@ def show(site: Site, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def enter(site: Site, name: str, command: Sequence[str] = ()) -> int:
-    """Run a command (a shell without one) in a clone's system, on the terminal; returns its exit status."""
+def enter(site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False) -> Done:
+    """Run a command (a shell without one) in a clone's system, on the terminal or with its output captured."""
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
@@ -272,4 +274,4 @@ def enter(site: Site, name: str, command: Sequence[str] = ()) -> int:
     with site.host.running(machine_of(name)):
         binds = binds_of(site.host, machine_of(name), layout)
         words = list(command) or [shell_of(binds)]
-        return run_in(binds, words, ok=None, capture=False, label=machine_of(name)).status
+        return run_in(binds, words, ok=None, capture=capture, label=machine_of(name))

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Any
 
 from goldroot.errors import BadInput, NoPermission
 from goldroot.image.site import Site
 from goldroot.merge import Policy, worth_reading
 from goldroot.tree import Manifest, Progress, Scan, scan
+from goldroot.tree.entry import FILE
 
 MADE, SEEN = "made", "seen"
 
@@ -70,17 +72,23 @@ def _signatures(manifest: Manifest) -> tuple[object, ...]:
 def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
     """Store a disk as it is now that goldroot has finished it, for both uses.
 
-    A scan right after the writing trusts no young ctime.  The builder's signature of a file whose mtime is old may be
-    trusted all the same: whoever writes it again gives it another mtime.
+    A scan right after the writing trusts no young ctime: somebody might still be writing.  Here nobody is: the commands
+    that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
+    content is read, is known again later, and is not taken for something that the server wrote.
     """
     path = site.host.disk_path(disk)
     seen = scan(path, known=built, contents=worth_reading(policy, b"/")).manifest
-    inodes = {row[12]: row[13] for row in built.rows() if row[13]}
-    rows = (row if row[13] else (*row[:13], inodes.get(row[12], 0)) for row in seen.rows())
-    # Where an inode's number was used again since, its ctime differs from this one, and the file is read again.
+    rows = (_signed(path, row) if row[1] == FILE and not row[13] else row for row in seen.rows())
     made = Manifest.from_rows(rows, seen.squashed)
     save(site, disk, made, MADE)
     save(site, disk, made)
+
+
+def _signed(disk: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a young file with its ctime, where it is still the file that the scan saw."""
+    status = os.lstat(os.path.join(os.fsencode(disk), row[0]))
+    same = (status.st_ino, status.st_size, status.st_mtime_ns) == (row[12], row[5], row[6])
+    return (*row[:13], status.st_ctime_ns) if same else row
 
 
 def unchanged(before: Manifest, after: Manifest) -> bool:

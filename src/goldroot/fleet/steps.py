@@ -12,17 +12,20 @@ to be passed over.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Callable
 from typing import Any
 
 from goldroot.catalog import updates
-from goldroot.errors import GoldrootError
+from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.checks import prove
 from goldroot.fleet.merging import merge_update
-from goldroot.fleet.settle import finish, is_live
+from goldroot.fleet.settle import finish, is_live, sweep
 from goldroot.fleet.sides import Stage
 from goldroot.fleet.switching import switch_update
 from goldroot.fleet.task import Task, open_task
+from goldroot.image.gold import check_genuine
 from goldroot.image.site import Site
 from goldroot.workflow import Step, Workflow
 
@@ -46,14 +49,23 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
             task = open_task(site, state["update"], state["generation"])
             try:
                 outcome = act(task, stage)
-            except GoldrootError as error:
-                note_error(task, error)
+            except (GoldrootError, OSError) as error:
+                tidy(task, error)
+                if isinstance(error, GoldrootError):
+                    note_error(task, error)
                 raise
             return {"outcome": outcome} if outcome else {}
 
         return do
 
     return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
+
+
+def tidy(task: Task, error: Exception) -> None:
+    """Where there was no room, what was made and not attached goes at once: a full file system must not stay full."""
+    if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        with contextlib.suppress(GoldrootError, OSError):
+            sweep(task.site, task.work, keep=task.work.base)
 
 
 def note_error(task: Task, error: GoldrootError) -> None:
@@ -68,6 +80,8 @@ def merge(task: Task, stage: Stage) -> str:
     """Merge onto new disks at 5Bx."""
     if is_live(task.site, task.work):
         return ""
+    for gold in (task.base, task.target):
+        check_genuine(gold)
     return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
 
 

@@ -24,12 +24,21 @@ PATIENCE = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """One test command: its exit status; the command, what it said and how it ended in ``log``."""
+
+    status: int
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tested:
     """One form's result: every command's status and output in ``log``."""
 
     form: Form
     passed: bool
     log: str
+    commands: tuple[Ran, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +147,13 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
     binds = binds_of(site.host, system.machine, system.layout, read_only_root=form == "read-only")
     run_in(binds, [], network=False)
-    log, passed = [], True
+    ran = []
     for command in site.config.image(system.image).tests:
         done = run_in(binds, ["/bin/sh", "-c", command], ok=None, network=False, timeout=PATIENCE)
-        passed = passed and done.status == 0
         output = (done.out + done.err).decode("utf-8", "replace").rstrip()
-        log.append(
-            f"$ {command}\n{output}\n[status {done.status}]" if output else f"$ {command}\n[status {done.status}]"
-        )
-    return Tested(form, passed, "\n".join(log))
+        said = f"{output}\n" if output else ""
+        ran.append(Ran(done.status, f"$ {command}\n{said}[status {done.status}]"))
+    return Tested(form, all(one.status == 0 for one in ran), "\n".join(one.log for one in ran), tuple(ran))
 
 
 def existing(site: Site, image: str, role: Role) -> System:

@@ -43,6 +43,8 @@ class Site:
     def __init__(self, root: str, config: Config) -> None:
         self.root = root
         self.config = config
+        #: The gold versions (image and number) whose disks were seen to be what was published.
+        self.genuine: set[tuple[str, int]] = set()
 
     @classmethod
     def open(cls, directory: str | None = None) -> Site:

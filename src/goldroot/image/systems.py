@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,11 +106,13 @@ class System:
 
     # -- disks
 
-    def new_disks(self) -> dict[str, str]:
-        """A new, empty disk for each address: address -> disk id.  What a killed command left over is removed."""
+    def new_disks(self, addresses: Collection[str] | None = None) -> dict[str, str]:
+        """A new, empty disk for each address (all without): address -> disk id.  What a killed command left is removed."""
         self.sweep()
         host, made = self.site.host, {}
         for disk in self.layout.disks:
+            if addresses is not None and disk.address not in addresses:
+                continue
             made[disk.address] = self._next_name(disk.address)
             host.create_disk(made[disk.address])
             crash.point("system-disk-created")

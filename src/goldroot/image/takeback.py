@@ -30,8 +30,8 @@ def take_back(
 ) -> TakenBack:
     """Copy a fix that was made on the test system, after its tests, to the maintenance system.
 
-    What the tests themselves left behind is no fix and stays.  The maintenance system's disks are made new and put in
-    place in one step.
+    What the tests themselves left behind is no fix and stays.  Those of the maintenance system's disks that a fix
+    concerns are made new and put in place in one step.
 
     :param paths: take only these, and what is below them (no leading slash).
     :raises Refused: the maintenance system changed the same path since it was copied.
@@ -97,9 +97,10 @@ def _rebuild(
     taken: Mapping[str, list[Change]],
     progress: Progress | None,
 ) -> tuple[Note, ...]:
-    disks = target.new_disks()
+    concerned = {address: changed for address, changed in taken.items() if changed}
+    disks = target.new_disks(concerned)
     notes: list[Note] = []
-    for address, changed in taken.items():
+    for address, changed in concerned.items():
         fixed = source.known(address)
         assert fixed is not None
         rows = mixed(now[address], fixed, changed)

@@ -34,7 +34,19 @@ class Definitions:
         self.directory = os.path.join(store, "machines")
         self.lock_file = os.path.join(store, "lock")
 
+    def check_store(self) -> None:
+        """:raises HostError: the store is not there."""
+        try:
+            os.stat(self.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            raise HostError(
+                f"there is no store at {os.path.dirname(self.directory)!r}",
+                meaning="Disks and machines stand there. Nothing was changed.",
+                todo="Mount it or put it back, or mend `store` in the table [host] of goldroot.toml.",
+            ) from None
+
     def names(self) -> list[str]:
+        self.check_store()
         found = (name for name in os.listdir(self.directory) if name.endswith(".json") and not name.startswith("."))
         return sorted(name.removesuffix(".json") for name in found)
 
@@ -45,6 +57,7 @@ class Definitions:
             with open(path, "rb") as file:
                 return decode(file.read(), path)
         except FileNotFoundError:
+            self.check_store()
             raise NotFound(f"there is no machine {name}", todo="Look at the names with: goldroot linked") from None
 
     def all(self) -> list[Machine]:

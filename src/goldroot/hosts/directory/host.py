@@ -47,6 +47,7 @@ class DirectoryHost:
     # -- disks
 
     def disks(self) -> list[str]:
+        self._definitions.check_store()
         # One whose removal was cut off is listed too, so that whoever removes disks by their names finishes it.
         return sorted({_GOING.sub(r"\1", name) for name in os.listdir(self._disks)})
 
