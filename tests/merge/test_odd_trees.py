@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from goldroot.merge import Policy, Request, merge_trees
+from goldroot.merge.policy import Policy
+from goldroot.merge.standalone import Request, merge_trees
 from goldroot.tree.remove import remove_tree
 from support.merging import merge_directories, merge_tables
 from support.trees import Dir, File, make_tree

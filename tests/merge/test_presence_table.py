@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldroot.merge import Decision
+from goldroot.merge.model import Decision
 from support.merging import merge_tables
 from support.trees import Dir, Fifo, File, HardLink, Link, Socket
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goldroot.merge import Decision, Policy, Request, merge_trees
+from goldroot.merge.model import Decision
+from goldroot.merge.policy import Policy
+from goldroot.merge.standalone import Request, merge_trees
 from support.trees import Node, Seen, dump_tree, make_tree
 
 Table = Mapping[str, Node]

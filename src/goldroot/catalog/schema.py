@@ -185,7 +185,7 @@ updates = Table(
         "switching",
         *ENDED,
     ),
-    Index("uq_updates_clone_in_flight", "clone", unique=True, sqlite_where=_NOT_ENDED, postgresql_where=_NOT_ENDED),
+    Index("uq_updates_clone_in_flight", "clone", unique=True, sqlite_where=_NOT_ENDED),
     # Numbers are never used twice: a record and a fallback name an update by its number.
     sqlite_autoincrement=True,
 )

@@ -57,7 +57,10 @@ def merge(
     Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
     names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
     """
-    from goldroot.merge import Policy, Request, check_record_place, load_decisions, merge_trees, write_record
+    from goldroot.merge.decisions import load_decisions
+    from goldroot.merge.policy import Policy
+    from goldroot.merge.record import check_record_place, write_record
+    from goldroot.merge.standalone import Request, merge_trees
 
     if not plan_only and into is None:
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")

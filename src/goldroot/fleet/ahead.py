@@ -7,20 +7,22 @@ the catalog.  What the copy cannot do, it leaves: the caller scans by itself the
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
 import threading
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from goldroot.errors import GoldrootError
-from goldroot.fleet import signatures
 from goldroot.fleet.names import machine_of
 from goldroot.hosts.port import prepared
 from goldroot.image.site import Site
-from goldroot.merge import Policy
-from goldroot.tree import Scan
+
+if TYPE_CHECKING:
+    from goldroot.merge.policy import Policy
+    from goldroot.tree import Scan
 
 
 class Ahead:
@@ -31,7 +33,6 @@ class Ahead:
 
     def __init__(self, site: Site, names: Iterable[str]) -> None:
         self._scans: dict[str, Scan] = {}
-        self._policy = Policy.default()
         self._pid = 0
         if threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1:
             self._fork(site, list(names))
@@ -44,7 +45,9 @@ class Ahead:
 
     def take(self, disk: str, policy: Policy) -> Scan | None:
         """The scan of a disk; ``None`` where the caller has to make it."""
-        if policy.hash != self._policy.hash:
+        from goldroot.merge.policy import Policy
+
+        if policy.hash != Policy.default().hash:
             return None
         while self._pid and disk not in self._scans:
             try:
@@ -60,7 +63,7 @@ class Ahead:
         self._pid = os.fork()
         if not self._pid:
             os.close(reading)
-            _scan_all(site, names, self._policy, writing)
+            _scan_all(site, names, writing)
         os.close(writing)
         self._results = open(reading, "rb", buffering=1 << 20)  # noqa: SIM115 - closed by _end
 
@@ -72,14 +75,19 @@ class Ahead:
             os.waitpid(pid, 0)
 
 
-def _scan_all(site: Site, names: list[str], policy: Policy, writing: int) -> NoReturn:
+def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
     """The work of the copy: it ends here, without running what was set up for the end of the process it comes from."""
+    gc.disable()
     try:
+        from goldroot.fleet import signatures
+        from goldroot.merge.policy import Policy
+
+        policy = Policy.default()
         with open(writing, "wb") as results:
             for name in names:
                 disks = site.host.get(machine_of(name)).disks
                 for disk in (disks[address].disk for address in sorted(disks) if not prepared(address)):
-                    scanned = signatures.scan_disk(site, disk, policy, live=True, jobs=1)
+                    scanned = signatures.scan_disk(site, disk, policy, live=True, jobs=2)
                     results.write(pickle.dumps((disk, scanned), protocol=5))
                     results.flush()
     except (GoldrootError, OSError):

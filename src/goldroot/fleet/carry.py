@@ -13,7 +13,8 @@ from goldroot.fleet.names import person
 from goldroot.fleet.sides import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
 from goldroot.fleet.task import Task
 from goldroot.image.gold import open_version
-from goldroot.merge import Plan, Tree
+from goldroot.merge.plan import Plan
+from goldroot.merge.survey import Tree
 
 #: Marks the ids of disks that hold the base of a carry.
 BASE = "b"

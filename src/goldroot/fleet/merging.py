@@ -14,12 +14,12 @@ from goldroot.fleet import signatures, work
 from goldroot.fleet.settle import attach_prepared, sweep
 from goldroot.fleet.sides import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.task import Task, gold_disks
-from goldroot.merge import Conflict, Decisions, Plan, make_record, record_bytes
 from goldroot.merge.apply import build_rows
 from goldroot.merge.axes import CLONE_SIDE
 from goldroot.merge.decisions import decisions_digest
-from goldroot.merge.plan import PartPlan
-from goldroot.merge.record import note_data
+from goldroot.merge.model import Conflict, Decisions
+from goldroot.merge.plan import PartPlan, Plan
+from goldroot.merge.record import make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Built, Note, build
 
 #: How often a merge of a running server is tried, which writes while it is copied.

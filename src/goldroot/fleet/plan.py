@@ -17,8 +17,7 @@ from goldroot.fleet.sides import Stage, check_layouts, disk_side, gold_side, pla
 from goldroot.fleet.task import active_clone, live_disks
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
-from goldroot.merge import make_record
-from goldroot.merge.record import note_data
+from goldroot.merge.record import make_record, note_data
 
 
 @dataclass(frozen=True)

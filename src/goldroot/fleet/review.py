@@ -21,7 +21,7 @@ from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import policy_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
-from goldroot.merge import CONTENT
+from goldroot.merge.model import CONTENT
 from goldroot.merge.policy import Rule
 from goldroot.merge.redact import redact_diff
 from goldroot.merge.text import is_text, merge_text

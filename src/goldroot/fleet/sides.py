@@ -12,7 +12,10 @@ from goldroot.fleet.ahead import Ahead
 from goldroot.image.gold import Gold
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.merge import Decisions, Note, Part, Plan, Policy, Tree, plan_merge
+from goldroot.merge.model import Decisions, Note
+from goldroot.merge.plan import Plan, plan_merge
+from goldroot.merge.policy import Policy
+from goldroot.merge.survey import Part, Tree
 from goldroot.tree import Manifest, Progress
 from goldroot.tree.accounts import AccountTables
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from goldroot.errors import BadInput, NoPermission
 from goldroot.image.site import Site
-from goldroot.merge import Policy, worth_reading
+from goldroot.merge.policy import Policy, worth_reading
 from goldroot.tree import Manifest, Progress, Scan, scan
 from goldroot.tree.entry import FILE
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from goldroot.catalog import decisions
 from goldroot.image.site import Site
-from goldroot.merge import Decision, Policy
+from goldroot.merge.model import Decision
+from goldroot.merge.policy import Policy
 from goldroot.tree import Manifest
 
 
@@ -124,7 +125,7 @@ def save_decisions(site: Site, work: Work, used: Mapping[str, Decision], policy_
 
 def load_given(site: Site, clone: str, update: int) -> tuple[dict[str, Decision], Policy]:
     """The decisions and the policy that a merge was given."""
-    from goldroot.merge import load_decisions
+    from goldroot.merge.decisions import load_decisions
 
     rules = _file(site, clone, update, "policy.toml")
     policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from goldroot.errors import BadPolicy
@@ -186,6 +186,16 @@ class Policy:
             if "secret" in written.keys:
                 secret_by = number
         return _Answer(rule, depth, tuple(adds))
+
+
+def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
+    """Which files of a tree that stands at ``at`` a scan shall read: units are read only as far as they must be."""
+    prefix = at.rstrip(b"/") + b"/"
+
+    def worth(path: bytes) -> bool:
+        return policy.match(prefix + path).cls not in (STATE, CACHE)
+
+    return worth
 
 
 def _with(rule: Rule, written: WrittenRule) -> Rule:

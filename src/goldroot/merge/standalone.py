@@ -15,7 +15,7 @@ from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.model import Decisions, Note
 from goldroot.merge.output import MARKER, fresh_output, place_of
 from goldroot.merge.plan import Accounts, Plan, plan_merge
-from goldroot.merge.policy import CACHE, STATE, Policy
+from goldroot.merge.policy import Policy, worth_reading
 from goldroot.merge.record import make_record, note_data
 from goldroot.merge.survey import Part, Tree
 from goldroot.tree import Built, Progress, scan_together
@@ -86,16 +86,6 @@ def plan_trees(request: Request, stage: Callable[[str], Progress | None]) -> tup
         notes += [_note(note, at) for note in scanned.notes]
     part = Part("tree", at, (trees[0], trees[1], trees[2]))
     return plan_merge([part], request.policy, _accounts(request), request.decisions), notes
-
-
-def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
-    """Which files of a tree that stands at ``at`` a scan shall read: units are read only as far as they must be."""
-    prefix = at.rstrip(b"/") + b"/"
-
-    def worth(path: bytes) -> bool:
-        return policy.match(prefix + path).cls not in (STATE, CACHE)
-
-    return worth
 
 
 def _note(note: Note, at: bytes) -> Note:

@@ -6,10 +6,13 @@ whole, in C, and only where it differs by element.  A path is a *suspect* if any
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
+from operator import ne, not_
 from typing import Any
 
 from goldroot.merge.owners import ACL_NAMES, Names, named_in_acl
@@ -22,6 +25,9 @@ STRIDE = 4096
 
 #: How many rows' contents are compared at once.
 BLOCK = 32
+
+#: So many values are counted in a column one by one.
+FEW = 16
 
 NONE = -1
 Places = tuple[int, int, int]  #: row numbers in base, gold and clone; NONE where a tree has no such path
@@ -44,7 +50,10 @@ class _Side:
         self, manifest: Manifest, names: Names, agree: bool, xattrs: dict[object, int], like: _Side | None
     ) -> None:
         columns = manifest.columns
+        self.manifest = manifest
         self.columns = columns
+        if like is not None:
+            manifest.share(like.manifest)
         same = like is not None and like.columns.paths == columns.paths
         self.paths: list[bytes] = like.paths if like is not None and same else list(columns.each_path())
         self.ends = manifest.content_ends()
@@ -69,12 +78,13 @@ def _comparable(held: Xattrs, names: Names, agree: bool) -> object:
 
 def _doubtful(columns: Columns) -> list[int]:
     """Rows that no comparison of columns can settle, sorted: files that were not read, and sockets."""
-    found: set[int] = set()
-    if 0 in columns.content_sizes:
-        pairs = zip(columns.kinds, columns.content_sizes, strict=True)
-        found.update(place for place, (kind, size) in enumerate(pairs) if kind == FILE and not size)
-    if SOCKET in columns.kinds:
-        found.update(place for place, kind in enumerate(columns.kinds) if kind == SOCKET)
+    kinds = columns.kinds
+    empty = compress(count(), map(not_, columns.content_sizes))
+    found = [place for place in empty if kinds[place] == FILE]
+    place = kinds.find(SOCKET)
+    while place >= 0:
+        found.append(place)
+        place = kinds.find(SOCKET, place + 1)
     return sorted(found)
 
 
@@ -142,9 +152,7 @@ def _differing(sides: Sequence[_Side], at: Places, length: int) -> list[int]:
         mine = one[at[0] : at[0] + length]
         for other in (two[at[1] : at[1] + length], three[at[2] : at[2] + length]):
             if mine != other:
-                found.update(
-                    offset for offset, (x, y) in enumerate(zip(mine, other, strict=True)) if x != y
-                )  # fmt: skip
+                found.update(compress(count(), map(ne, mine, other)))
     for number in (1, 2):
         found.update(_differing_contents(base, at[0], sides[number], at[number], length))
     for side, start in zip(sides, at, strict=True):
@@ -168,16 +176,22 @@ def _differing_contents(one: _Side, at: int, other: _Side, place: int, length: i
 
 def _used(columns: Columns, names: Names, suspects: Sequence[int]) -> tuple[set[bytes], set[bytes]]:
     """The user and group tokens of the clone's rows that are no suspects."""
-    uids, gids, sets = Counter(columns.uids), Counter(columns.gids), Counter(columns.xattrs)
-    uids.subtract(map(columns.uids.__getitem__, suspects))
-    gids.subtract(map(columns.gids.__getitem__, suspects))
-    sets.subtract(map(columns.xattrs.__getitem__, suspects))
-    users = {names.users[uid] for uid, count in uids.items() if count}
-    groups = {names.groups[gid] for gid, count in gids.items() if count}
-    for number, count in sets.items():
-        if count and number:
+    users = {names.users[uid] for uid in _left(columns.uids, suspects)}
+    groups = {names.groups[gid] for gid in _left(columns.gids, suspects)}
+    for number in _left(columns.xattrs, suspects):
+        if number:
             entry = Entry(b"", FILE, 0, 0, 0, 0, 0, b"", columns.xattr_sets[number], 0, 0, 0, 0, 0)
             acl_users, acl_groups = named_in_acl(names.xattrs(entry))
             users |= acl_users
             groups |= acl_groups
     return users, groups
+
+
+def _left(column: array[int], without: Sequence[int]) -> set[int]:
+    """The values that a column has in other rows than some."""
+    taken = Counter(map(column.__getitem__, without))
+    if len(taken) > FEW:
+        rest = Counter(column)
+        rest.subtract(taken)
+        return {value for value, times in rest.items() if times}
+    return set(column) - {value for value, times in taken.items() if column.count(value) == times}

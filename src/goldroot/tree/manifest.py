@@ -114,6 +114,13 @@ class Manifest:
         index = bisect_left(range(len(self)), tree_key(path), key=lambda place: tree_key(self._path(place)))
         return self.entry(index) if index < len(self) and self._path(index) == path else None
 
+    def share(self, other: Manifest) -> None:
+        """Use with another manifest what is made to find rows in them, as far as the same columns make it."""
+        if self.columns.paths == other.columns.paths:
+            self._path_ends = other._offsets_of_paths()
+        if self.columns.content_sizes == other.columns.content_sizes:
+            self._content_ends = other.content_ends()
+
     def digest(self) -> str:
         """Hex SHA-256 of all but the signatures (inode, ctime): equal for equal trees, wherever they stand."""
         self._digest = self._digest or manifest_file.digest(self.columns)
