@@ -8,7 +8,7 @@ from goldroot.merge.axes import CLONE_SIDE, INLINE, Want, spoken
 from goldroot.merge.owners import ACL_NAMES
 from goldroot.merge.plan import PartPlan, Plan
 from goldroot.merge.subtrees import NO_SIDE
-from goldroot.merge.survey import CONTENT, GID, KIND, MODE, MTIME, UID, XATTRS, Row, joined
+from goldroot.merge.survey import CONTENT, GID, KIND, MODE, MTIME, SIZE, UID, XATTRS, Row, joined
 from goldroot.tree import BuildRow, Built, Progress, build
 from goldroot.tree.entry import SOCKET, Entry, is_below
 
@@ -71,14 +71,14 @@ class _Rows:
     def wanted(self, path: bytes, want: Want, triple: tuple[Row | None, Row | None, Row | None]) -> BuildRow:
         """A path with a verdict."""
         numbers = self._plan.numbers
-        source, inode, ctime = triple[want.side] if want.side != INLINE else None, 0, 0
+        source, inode, ctime, size = triple[want.side] if want.side != INLINE else None, 0, 0, -1
         if source is not None:
-            inode, ctime = source[12], source[13]
+            inode, ctime, size = source[12], source[13], source[SIZE]
         return BuildRow(
             path=path, kind=want.kind, mode=want.mode, uid=numbers.uid(want.owner), gid=numbers.gid(want.group),
             mtime=want.mtime, xattrs=numbers.xattrs(want.xattrs, want.mode), flags=want.flags, project=want.project,
             source=want.side, source_path=path, content=want.inline if want.inline is not None else want.content,
-            group=self._groups.get(path, 0), inode=inode, ctime=ctime,
+            group=self._groups.get(path, 0), inode=inode, ctime=ctime, size=size,
         )  # fmt: skip
 
     def taken(self, row: Row, side: int, mtime: int) -> BuildRow:
@@ -89,7 +89,7 @@ class _Rows:
             xattrs = self._plan.numbers.xattrs(want.xattrs, want.mode)
         return BuildRow(
             row[0], row[KIND], row[MODE], self._uid(row[UID], side), self._gid(row[GID], side), mtime, xattrs,
-            row[9], row[10], side, row[0], row[CONTENT], self._groups.get(row[0], 0), row[12], row[13],
+            row[9], row[10], side, row[0], row[CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[SIZE],
         )  # fmt: skip
 
     def _uid(self, number: int, side: int) -> int:
