@@ -30,8 +30,9 @@ test-slow: venv ## The slow tests (real Debian roots, kills) within BUDGET secon
 	@tools/debian-packages
 	$(BIN)/python -m pytest -v --slow -m 'slow or integration or crash' --budget $(BUDGET) $(T)
 
-lint: venv ## ruff
+lint: venv ## ruff: rules and layout
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 format: venv ## Let ruff lay the code out
 	$(BIN)/ruff format .

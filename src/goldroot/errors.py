@@ -128,9 +128,7 @@ class ProgramFailed(Failed):
 
     kind = "program-failed"
 
-    def __init__(
-        self, brief: str, *, status: int = -1, stderr: str = "", meaning: str = "", todo: str = ""
-    ) -> None:
+    def __init__(self, brief: str, *, status: int = -1, stderr: str = "", meaning: str = "", todo: str = "") -> None:
         super().__init__(brief, meaning=meaning, todo=todo)
         self.status = status
         self.stderr = stderr

@@ -270,9 +270,7 @@ def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
 # -- two commands at once, and a clone that runs
 
 
-def test_the_second_command_on_a_clone_says_who_holds_it(
-    site: Site, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "WAIT", 0.1)
     hold = (
         "from goldroot.image.site import Site\nfrom goldroot.fleet.settle import clone_lock\n"
@@ -460,7 +458,9 @@ def test_an_update_without_room_switches_nothing_and_is_finished_later(
 
 @pytest.mark.root
 @pytest.mark.parametrize("leaving", [0, 16, 400, 1200])
-def test_a_publish_without_room_shows_nothing_and_is_done_later(template: Path, site: Site, say: Say, leaving: int) -> None:
+def test_a_publish_without_room_shows_nothing_and_is_done_later(
+    template: Path, site: Site, say: Say, leaving: int
+) -> None:
     with narrow(template, 16) as place:
         there = Site.open(str(place / "site"))
         Path(next_gold_root(there), "usr/lib/large").write_text(LARGE)
@@ -483,7 +483,13 @@ def test_a_publish_without_room_shows_nothing_and_is_done_later(template: Path, 
 def test_another_user_is_told_that_it_is_not_his_site(site: Site, server: ForkServer) -> None:
     site.close()
     before = unchanged_files(site.root)
-    for args in (*LOOKS, *WORKS, ("maintain", "run", IMAGE, "true"), ("maintain", "test", IMAGE), ("gold", "list", "--json")):
+    for args in (
+        *LOOKS,
+        *WORKS,
+        ("maintain", "run", IMAGE, "true"),
+        ("maintain", "test", IMAGE),
+        ("gold", "list", "--json"),
+    ):
         done = server.run(*args[:2], "--site", site.root, *args[2:], user=65534)
         assert done.status in (3, 4), (args, done.said)
         assert "Traceback" not in done.said and "this is a bug" not in done.said, (args, done.said)

@@ -168,7 +168,11 @@ def test_long_output_is_shortened(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_table_is_grouped_and_marks_what_is_false() -> None:
-    rows = [Row("merged", "web1", "a", "b", True), Row("kept", "db1", "long", "c", False), Row("kept", "db1", "d", "e", True)]
+    rows = [
+        Row("merged", "web1", "a", "b", True),
+        Row("kept", "db1", "long", "c", False),
+        Row("kept", "db1", "d", "e", True),
+    ]
     lines: list[str] = []
     show(rows, lambda text, fg: lines.append(text))
     assert lines == ["NO  kept    db1   long  c", "ok          db1   d     e", "ok  merged  web1  a     b"]

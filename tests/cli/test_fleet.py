@@ -64,7 +64,9 @@ def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[s
     assert text(fleet, "web1", "etc/plain.conf") == "gold\n"
     assert [row["version"] for row in data(capsys, "linked") if row["current"]] == [2]
     code, out = said(capsys, "linked")
-    assert re.search(r"SMALLGOLD +1 +web2 +web1 ", out) and re.search(r"SMALLGOLD2 +2 +web1 +- ", out), "clones, fallbacks"
+    assert re.search(r"SMALLGOLD +1 +web2 +web1 ", out) and re.search(r"SMALLGOLD2 +2 +web1 +- ", out), (
+        "clones, fallbacks"
+    )
     code, out = said(capsys, "rollback", "web1", "--plan")
     assert code == 0 and "from gold 2 to 1" in out
     assert said(capsys, "rollback", "web1")[0] == 0

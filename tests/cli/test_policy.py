@@ -28,7 +28,9 @@ def as_data(capsys: CaptureFixture, *args: str) -> Any:
 @pytest.fixture
 def own(tmp_path: Path) -> str:
     file = tmp_path / "own.toml"
-    file.write_text("conflict = 'gold'\n[[rule]]\npath = '/etc/motd'\nclass = 'clone'\nowner = 'web team'\nreason = 'ours'\n")
+    file.write_text(
+        "conflict = 'gold'\n[[rule]]\npath = '/etc/motd'\nclass = 'clone'\nowner = 'web team'\nreason = 'ours'\n"
+    )
     return str(file)
 
 

@@ -272,7 +272,9 @@ def check_finished(act: Act, known: Unkilled, after: State) -> None:
     check_whole(act, known, after)
     new, now = compared(act, known.new["tree"]), compared(act, after["tree"])
     assert now == new, f"the second run came to something else: {differences(new, now)}"
-    wrong = {word: [fact, after["facts"][word]] for word, fact in known.new["facts"].items() if after["facts"][word] != fact}
+    wrong = {
+        word: [fact, after["facts"][word]] for word, fact in known.new["facts"].items() if after["facts"][word] != fact
+    }
     assert not wrong, f"it ended otherwise than an unkilled run: {wrong}"
 
 
@@ -295,9 +297,7 @@ def run_act(campaign: Campaign, name: str, *, every: int = 1) -> None:
     act, chance = ACTS[name], random.Random(f"{SEED} {name}")
     known = unkilled(campaign, act)
     kills = kills_of(act, known, chance)[::every]
-    again = {
-        kill: Kill(change=chance.randint(1, known.ran.changes)) for kill in kills if chance.randrange(TWICE) == 0
-    }
+    again = {kill: Kill(change=chance.randint(1, known.ran.changes)) for kill in kills if chance.randrange(TWICE) == 0}
     campaign.each(name, kills, lambda kill: kill_and_finish(campaign, act, known, kill, again.get(kill)))
 
 

@@ -175,6 +175,8 @@ def test_a_prune_killed_anywhere_is_finished_and_touches_nothing_live(room: Path
     for name in names:
         restored(kept, root)
         assert goldroot(root, PRUNE, GOLDROOT_CRASH_AT=name).returncode == KILLED
-        assert goldroot(root, PRUNE).returncode == (3 if name == names[-1] else 0), "nothing is left behind the last one"
+        assert goldroot(root, PRUNE).returncode == (3 if name == names[-1] else 0), (
+            "nothing is left behind the last one"
+        )
         assert _dump(root) == live
         _check_whole(root, name)

@@ -205,7 +205,9 @@ def test_a_missing_last_line_end_is_merged_too() -> None:
 
 
 def test_an_account_that_gold_removed_goes_from_every_file() -> None:
-    base = etc({"group": (b"ssl:x:107:", b"ssl:x:107:mail"), "gshadow": (b"ssl:!::", b"ssl:!::mail")}, subuid=b"mail:1:2\n")
+    base = etc(
+        {"group": (b"ssl:x:107:", b"ssl:x:107:mail"), "gshadow": (b"ssl:!::", b"ssl:!::mail")}, subuid=b"mail:1:2\n"
+    )
     gold = etc(
         {"passwd": (b"mail:x:8:8:mail:/var/mail:/bin/false\n", b""), "shadow": (b"mail:*:20000::::::\n", b"")},
         group=b"root:x:0:\nwww:x:33:\nssl:x:107:\n", gshadow=b"root:*::\nwww:!::\nssl:!::\n", subuid=b"",

@@ -47,7 +47,9 @@ def changed() -> AccountTables:
     """Bookworm after a year: root's password, a person, a local service, members, a package's account."""
     files = dict(BOOKWORM.files)
     files["shadow"] = files["shadow"].replace(b"root:!:20779:", b"root:$y$j9T$salt$hash:20790:")
-    files["passwd"] += b"anna:x:1000:1000::/home/anna:/bin/bash\nbackupd:x:991:991::/srv:/bin/sh\nredis:x:105:114::/:/bin/sh\n"
+    files["passwd"] += (
+        b"anna:x:1000:1000::/home/anna:/bin/bash\nbackupd:x:991:991::/srv:/bin/sh\nredis:x:105:114::/:/bin/sh\n"
+    )
     files["group"] += b"anna:x:1000:\nbackupd:x:991:\nredis:x:114:\n"
     files["group"] = files["group"].replace(b"ssl-cert:x:107:", b"ssl-cert:x:107:postfix")
     files["gshadow"] += b"anna:!::\nbackupd:!::\nredis:!::\n"
@@ -64,9 +66,7 @@ def test_an_unchanged_clone_becomes_gold() -> None:
 
 def test_a_year_of_changes_arrives_in_the_next_release() -> None:
     clone = changed()
-    merged = merge_accounts(
-        BOOKWORM, TRIXIE, clone, users_in_use=set(clone.users), groups_in_use=set(clone.groups)
-    )
+    merged = merge_accounts(BOOKWORM, TRIXIE, clone, users_in_use=set(clone.users), groups_in_use=set(clone.groups))
     result = AccountTables.of({file: data for file, data in merged.files.items() if data is not None})
     for name, number in TRIXIE.users.items():
         assert result.users[name] == number

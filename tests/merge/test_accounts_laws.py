@@ -39,7 +39,9 @@ RECORDS = {
 
 def file_of(record: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes | None]:
     lines = st.lists(st.one_of(record, record, record, ODD), max_size=7)
-    text = st.tuples(lines, st.booleans()).map(lambda made: b"\n".join(made[0]) + (b"\n" if made[0] and made[1] else b""))
+    text = st.tuples(lines, st.booleans()).map(
+        lambda made: b"\n".join(made[0]) + (b"\n" if made[0] and made[1] else b"")
+    )
     return st.none() | text
 
 

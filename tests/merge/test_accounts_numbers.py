@@ -176,9 +176,10 @@ class TestNumberTaken:
     def test_the_answer_serves_other_clones(self) -> None:
         """The key does not depend on what else a clone has."""
         other = numbered(root=0, old=998, own=105, zoe=997, other=999)
-        assert sole(merge_accounts(self.base, self.gold, other)).key == sole(
-            merge_accounts(self.base, self.gold, self.clone)
-        ).key
+        assert (
+            sole(merge_accounts(self.base, self.gold, other)).key
+            == sole(merge_accounts(self.base, self.gold, self.clone)).key
+        )
 
     def test_a_person_moves_within_the_range_of_people(self) -> None:
         merged = merge_accounts(numbered(), numbered(new=1000), numbered(anna=1000, top=60000))

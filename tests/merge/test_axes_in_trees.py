@@ -71,14 +71,24 @@ def test_binary_is_never_merged_inside(tmp_path: Path) -> None:
 def test_opaque_is_never_merged_inside(tmp_path: Path) -> None:
     lines = [f"{i}\n" for i in range(20)]
     gold, clone = ["x\n", *lines[1:]], [*lines[:-1], "y\n"]
-    done = merge_tables(tmp_path, {"etc/a.pem": "".join(lines)}, {"etc/a.pem": "".join(gold)}, {"etc/a.pem": "".join(clone)})
+    done = merge_tables(
+        tmp_path, {"etc/a.pem": "".join(lines)}, {"etc/a.pem": "".join(gold)}, {"etc/a.pem": "".join(clone)}
+    )
     assert done.conflicts == [("/etc/a.pem", "content")]
 
 
 @pytest.mark.root
 def test_owners_are_merged_as_names_through_an_exchange_of_numbers(tmp_path: Path) -> None:
-    base = {**accounts("a:x:101:0::/:/x\nb:x:102:0::/:/x\n"), "etc/of-a": File("1", uid=101), "etc/of-b": File("1", uid=102)}
-    gold = {**accounts("a:x:102:0::/:/x\nb:x:101:0::/:/x\n"), "etc/of-a": File("1", uid=102), "etc/of-b": File("1", uid=101)}
+    base = {
+        **accounts("a:x:101:0::/:/x\nb:x:102:0::/:/x\n"),
+        "etc/of-a": File("1", uid=101),
+        "etc/of-b": File("1", uid=102),
+    }
+    gold = {
+        **accounts("a:x:102:0::/:/x\nb:x:101:0::/:/x\n"),
+        "etc/of-a": File("1", uid=102),
+        "etc/of-b": File("1", uid=101),
+    }
     clone = {**base, "etc/mine": File("m", uid=101), "srv/db/file": File("d", uid=102)}
     done = merge_tables(tmp_path, base, gold, clone)
     uids = {path: done.tree[path].uid for path in ("etc/of-a", "etc/of-b", "etc/mine", "srv/db/file")}

@@ -31,7 +31,9 @@ modes = st.sampled_from([0o644, 0o600, 0o755, 0o4755])
 texts = st.lists(st.sampled_from(["1\n", "2\n", "3\n", "x", "\0"]), max_size=4).map("".join)
 files = st.builds(lambda content, mode, meta: File(content, mode=mode, **meta), texts, modes, metas)
 directories = st.builds(lambda mode, meta: Dir(mode=mode, **meta), st.sampled_from([0o755, 0o700, 0o2775]), metas)
-links = st.builds(lambda target, when: Link(target, mtime=when), st.sampled_from(["a", "/etc/b", "../.."]), st.sampled_from(TIMES))
+links = st.builds(
+    lambda target, when: Link(target, mtime=when), st.sampled_from(["a", "/etc/b", "../.."]), st.sampled_from(TIMES)
+)
 fifos = st.builds(lambda mode: Fifo(mode=mode), modes)
 nodes = st.one_of(files, files, files, directories, links, fifos)
 
@@ -104,7 +106,9 @@ def without_sockets(tree: dict[str, Seen]) -> dict[str, Seen]:
     return {path: seen for path, seen in tree.items() if seen.kind != "s"}
 
 
-quick = settings(max_examples=int(os.environ.get("GOLDROOT_EXAMPLES", "60")), deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(
+    max_examples=int(os.environ.get("GOLDROOT_EXAMPLES", "60")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @quick

@@ -17,7 +17,12 @@ CASES = {
     "gold adds at the top": (b"b\n", b"a\nb\n", b"x\nb\nc\n", b"x\na\nb\nc\n"),
     "gold adds between": (b"a\nb\n", b"a\ng1\ng2\nb\n", b"a\nx\nb\n", b"a\ng1\ng2\nx\nb\n"),
     "nothing in common": (b"a\n", b"g1\ng2\n", b"c\n", b"c\ng1\ng2\n"),
-    "comments travel as lines": (b"# one\na\n", b"# one\na\n# two\ng\n", b"# mine\n# one\na\n", b"# mine\n# one\na\n# two\ng\n"),
+    "comments travel as lines": (
+        b"# one\na\n",
+        b"# one\na\n# two\ng\n",
+        b"# mine\n# one\na\n",
+        b"# mine\n# one\na\n# two\ng\n",
+    ),
     "blank lines are the clone's": (b"a\n\nb\n", b"a\nb\ng\n", b"a\n\n\nb\n", b"a\n\n\nb\ng\n"),
     "all duplicates of a removed line go": (b"a\nb\n", b"b\n", b"a\nb\na\n", b"b\n"),
     "an added duplicate arrives once": (b"a\n", b"a\ng\nx\ng\n", b"a\nc\n", b"a\ng\nx\nc\n"),
@@ -42,7 +47,9 @@ def test_merges(case: str) -> None:
 
 
 line = st.sampled_from([b"a", b"b", b"c", b"# d", b"", b" ", b"e\r"])
-contents = st.tuples(st.lists(line, max_size=7), st.booleans()).map(lambda t: b"\n".join(t[0]) + (b"\n" if t[1] else b""))
+contents = st.tuples(st.lists(line, max_size=7), st.booleans()).map(
+    lambda t: b"\n".join(t[0]) + (b"\n" if t[1] else b"")
+)
 
 
 def elements(content: bytes) -> set[bytes]:

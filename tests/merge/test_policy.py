@@ -71,7 +71,10 @@ def test_public_by_default(path: str) -> None:
 
 def test_generated_defaults() -> None:
     default = Policy.default()
-    assert (default.match(b"/etc/ld.so.cache").rebuild, default.match(b"/etc/ld.so.cache").always) == ("ldconfig", "gold")
+    assert (default.match(b"/etc/ld.so.cache").rebuild, default.match(b"/etc/ld.so.cache").always) == (
+        "ldconfig",
+        "gold",
+    )
     assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == ("newaliases", "")
 
 
@@ -82,7 +85,9 @@ def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:
 
 
 def test_last_match_wins_and_a_directory_covers_what_is_below() -> None:
-    policy = policy_of(rule_text("/a", 'class = "gold"') + rule_text("/a/b", 'class = "clone"') + rule_text("/a/b/c", 'class = "gold"'))
+    policy = policy_of(
+        rule_text("/a", 'class = "gold"') + rule_text("/a/b", 'class = "clone"') + rule_text("/a/b/c", 'class = "gold"')
+    )
     assert [policy.match(path).cls for path in (b"/a", b"/a/x/y", b"/a/b", b"/a/b/x", b"/a/b/c/d", b"/ab")] == [
         "gold", "gold", "clone", "clone", "gold", "config",
     ]  # fmt: skip

@@ -121,7 +121,9 @@ z = 1
     assert {place: found.get(place) for place in expected} == expected
 
 
-values = st.sampled_from(["1", "'a#b'", '"x\\"]"', "[1, [2], {a = 1}]", "{a = ']', b.c = [\n1]}", '"""\n]\n"""', "true", "[\n]"])
+values = st.sampled_from(
+    ["1", "'a#b'", '"x\\"]"', "[1, [2], {a = 1}]", "{a = ']', b.c = [\n1]}", '"""\n]\n"""', "true", "[\n]"]
+)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "# x\n", "\n\n", "[[t]]\n", "[u{n}]\n"]), values), max_size=8))

@@ -54,7 +54,9 @@ def test_passwd_and_group_show_what_is_public() -> None:
 def test_odd_lines_of_account_tables_are_not_shown() -> None:
     assert diff("/etc/shadow", b"", b"SECRET\n") == ["lines that are blank, duplicate or no record differ"]
     assert diff("/etc/shadow", b"a:S1\n", b"a:S2\n") == ["~a: differs, and has not the fields of its table"]
-    assert diff("/etc/passwd", b"a:x:1:1:::\nb:x:2:2:::\n", b"b:x:2:2:::\na:x:1:1:::\n") == ["differs: only order or layout"]
+    assert diff("/etc/passwd", b"a:x:1:1:::\nb:x:2:2:::\n", b"b:x:2:2:::\na:x:1:1:::\n") == [
+        "differs: only order or layout"
+    ]
 
 
 def test_backups_of_tables_are_tables() -> None:

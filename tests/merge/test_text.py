@@ -67,7 +67,9 @@ def test_very_long_lines_and_bytes_that_are_no_utf8() -> None:
 
 def test_existing_markers_are_text_and_ours_are_longer() -> None:
     base = b"<<<<<<< old\na\n=======\nb\n>>>>>>> old\nc\nd\ne\nf\n"
-    assert merge_text(base, b"x\n" + base, base.replace(b"f", b"F")) == TextMerge(True, b"x\n" + base.replace(b"f", b"F"))
+    assert merge_text(base, b"x\n" + base, base.replace(b"f", b"F")) == TextMerge(
+        True, b"x\n" + base.replace(b"f", b"F")
+    )
     merged = merge_text(base, base.replace(b"f", b"G"), base.replace(b"f", b"C"))
     assert not merged.clean and b"\n<<<<<<<< clone\n" in merged.merged and merged.merged.startswith(base[:-2])
 
@@ -163,5 +165,3 @@ def test_clean_merges_are_stable(base: bytes, gold: bytes, clone: bytes) -> None
     assert merged == merge_text(base, gold, clone)
     if merged.clean:
         assert merge_text(gold, gold, merged.merged) == merged
-
-

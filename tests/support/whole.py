@@ -78,7 +78,9 @@ def _live(site: Site, clone: str) -> dict[str, str] | None:
 def _words(seen: Seen) -> str:
     """A path in one line; a directory's time is when it was filled."""
     time = 0 if seen.kind == "d" else seen.mtime
-    text = seen.content.decode("utf-8", "replace") if len(seen.content) < 100 else hashlib.sha256(seen.content).hexdigest()
+    text = (
+        seen.content.decode("utf-8", "replace") if len(seen.content) < 100 else hashlib.sha256(seen.content).hexdigest()
+    )
     return f"{seen.kind} {seen.mode:o} {seen.uid}:{seen.gid} {time} {seen.xattrs} {seen.names} {text!r}"
 
 

@@ -175,7 +175,9 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
         for one in data["fallbacks"]:
             print(f"  fallback {one['id']}: version {one['version']}, {one['state']}, until {one['kept_until']}")
         if data["update"]:
-            print(f"  {data['update']['kind']} {data['update']['id']} to {data['update']['to']}: {data['update']['state']}")
+            print(
+                f"  {data['update']['kind']} {data['update']['id']} to {data['update']['to']}: {data['update']['state']}"
+            )
 
     emit(as_json, data, say)
 

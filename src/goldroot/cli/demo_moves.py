@@ -101,7 +101,9 @@ def _kept_rows(story: Story, look: Look) -> None:
 def _merged_rows(story: Story, look: Look) -> None:
     nginx = look.text(NGINX)
     both = "worker_connections 4096" in nginx and "ssl_protocols TLSv1.2 TLSv1.3" in nginx
-    story.claim("merged", "web1", NGINX, "web1's connections, gold's protocols", both and look.outcome(NGINX) == "merged")
+    story.claim(
+        "merged", "web1", NGINX, "web1's connections, gold's protocols", both and look.outcome(NGINX) == "merged"
+    )
     crontab = "run-weekly" in look.text(CRONTAB) and look.mode(CRONTAB) == 0o600
     story.claim("merged", "web1", CRONTAB, "web1's job, gold's mode 0600", crontab)
 
@@ -121,7 +123,9 @@ def _others(story: Story) -> None:
     stage.goldroot("update", "run", "web2", "db1", lines=12)
     web2, db1 = story.look("web2"), story.look("db1")
     story.claim("reviewed", "web2", SSHD, "answered by web1's decision", _decided(web2))
-    story.claim("from gold", "web2", SHOP, "layout 2: web2 never touched it", web2.text(f"{SHOP}/layout") == "layout 2\n")
+    story.claim(
+        "from gold", "web2", SHOP, "layout 2: web2 never touched it", web2.text(f"{SHOP}/layout") == "layout 2\n"
+    )
     story.claim(
         "merged", "db1", CRONTAB, "db1's note, gold's mode 0600",
         "see the wiki" in db1.text(CRONTAB) and db1.mode(CRONTAB) == 0o600,

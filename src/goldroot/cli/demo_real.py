@@ -63,7 +63,8 @@ def real_roots(room: str, stage: Stage, *, must: bool) -> Roots | None:
             why = error.brief
     if must:
         raise Failed(
-            f"real releases cannot be had here: {why}", todo="Mend that, or see it with small ones: goldroot demo --small"
+            f"real releases cannot be had here: {why}",
+            todo="Mend that, or see it with small ones: goldroot demo --small",
         )
     stage.say(f"Two small systems that the demo makes itself play the releases, not real Debian ones: {why}.")
     return None

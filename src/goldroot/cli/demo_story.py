@@ -123,7 +123,9 @@ def _config(roots: Roots) -> str:
 def _first_gold(story: Story) -> None:
     stage = story.stage
     stage.chapter("Gold version 1")
-    stage.say("A change is made on the maintenance system, never on gold: here a shop that keeps data in /var/lib/shop.")
+    stage.say(
+        "A change is made on the maintenance system, never on gold: here a shop that keeps data in /var/lib/shop."
+    )
     story.maintain(f"mkdir -p {SHOP}", f"echo 'layout 1' > {SHOP}/layout", f"echo none > {SHOP}/orders")
     _test_and_publish(story, "first")
 
@@ -154,7 +156,9 @@ def _clones(story: Story) -> None:
 def _changes(story: Story) -> None:
     stage = story.stage
     stage.chapter("The servers become themselves")
-    stage.say("Administrators do what they do: a password, a user, a service tuned, a job, a site removed, data written.")
+    stage.say(
+        "Administrators do what they do: a password, a user, a service tuned, a job, a site removed, data written."
+    )
     story.on(
         "web1",
         story.password("root", "web1-root"),
@@ -170,7 +174,9 @@ def _changes(story: Story) -> None:
     stage.say("web2 hardens ssh in the same way, and db1 has a note in its cron table.")
     story.on("web2", f"sed -i 's/^#PermitRootLogin.*/PermitRootLogin no/' {SSHD}")
     story.on("db1", f"echo '# dumps: see the wiki' >> {CRONTAB}")
-    stage.say("What has web1 changed against its gold? State, such as the shop's data, is one line; secrets are not shown.")
+    stage.say(
+        "What has web1 changed against its gold? State, such as the shop's data, is one line; secrets are not shown."
+    )
     stage.goldroot("clone", "diff", "web1", lines=15, last=1)
     stage.goldroot("clone", "diff", "web1", "/etc/shadow", "--patch", lines=8)
     for name in CLONES:

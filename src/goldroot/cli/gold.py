@@ -102,7 +102,9 @@ def _say_plan(plan: Plan, *, would: bool) -> None:
     for form in plan.untested:
         print(f"{'warning: ' if would else ''}not tested in the form {form} since its last change")
     if plan.renumbered:
-        print(f"warning: {len(plan.renumbered)} accounts have other numbers; at an update, clones' files follow by name:")
+        print(
+            f"warning: {len(plan.renumbered)} accounts have other numbers; at an update, clones' files follow by name:"
+        )
         for each in plan.renumbered:
             print(f"  {each}")
     for met in plan.collisions:

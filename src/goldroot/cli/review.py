@@ -130,7 +130,9 @@ def _say_next(found: Case) -> None:
 @review.command()
 @click.argument("name", metavar="CLONE")
 @wanted_argument
-@click.option("--take", required=True, metavar="clone|gold|proposal|FILE", help="The answer; FILE: content of your own.")
+@click.option(
+    "--take", required=True, metavar="clone|gold|proposal|FILE", help="The answer; FILE: content of your own."
+)
 @click.option("--all-like", is_flag=True, help="And every open one with the same axis and kind as those named.")
 @click.option("--all", "everything", is_flag=True, help="Every open one.")
 @click.option("--note", default="", help="Why; it is kept with the decision.")
@@ -164,7 +166,9 @@ def resolve(
 def _decided(found: Case, conflicts: list[Waiting], take: str, plan_only: bool, as_json: bool) -> None:
     from goldroot.tree import path_text
 
-    rows = [{"path": path_text(c.found.path), "axis": c.found.axis, "key": c.found.key, "take": take} for c in conflicts]
+    rows = [
+        {"path": path_text(c.found.path), "axis": c.found.axis, "key": c.found.key, "take": take} for c in conflicts
+    ]
 
     def say() -> None:
         for row in rows:

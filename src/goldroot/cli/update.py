@@ -107,9 +107,7 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
 @site_option
 @plan_option
 @json_option
-def run(
-    names: tuple[str, ...], to: int | None, site_dir: str | None, plan_only: bool, as_json: bool
-) -> int:
+def run(names: tuple[str, ...], to: int | None, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Move each CLONE to a gold version, or go on with the update that was begun.
 
     The merge goes to new disks; the live ones are only read, and become the fallback.  Where something must be decided,

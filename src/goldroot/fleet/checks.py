@@ -183,4 +183,3 @@ def _markers(tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
             content = tree.read(path) or b""
             if MARKERS.search(content):
                 yield Finding("markers", f"{entry['path']} holds conflict markers")
-

@@ -47,7 +47,9 @@ def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) 
     :raises NotFound: nothing is kept of a named clone.
     """
     if force and not names:
-        raise Refused("pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force")
+        raise Refused(
+            "pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force"
+        )
     begun, found = _cut_off(site), every(site)
     for name in names:
         if not any(one.clone == name for one in (*begun, *found)):

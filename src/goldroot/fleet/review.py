@@ -188,9 +188,7 @@ def resolve(site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, no
     with site.catalog.begin() as tx:
         for one in wanted:
             answer = CONTENT if content is not None else _answer(one, take)
-            decisions.decide(
-                tx, found.update.image, one.found.key, answer, content=content, who=person(), note=note
-            )
+            decisions.decide(tx, found.update.image, one.found.key, answer, content=content, who=person(), note=note)
     return case(site, found.update.clone)
 
 
@@ -258,9 +256,7 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
             raise BadInput("the file was left as it was", meaning="Nothing was decided.", todo="Edit and save it.")
         _check_markers(content, "the file")
         with site.catalog.begin() as tx:
-            decisions.decide(
-                tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note
-            )
+            decisions.decide(tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note)
     finally:
         os.unlink(place)
     return case(site, found.update.clone)
@@ -294,5 +290,3 @@ def by_path(found: Case, text: str) -> Waiting:
         keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
         raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")
     return hits[0]
-
-

@@ -84,9 +84,7 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
     return outcome_of(site, update.id, str(state["outcome"]))
 
 
-def finish_noted(
-    site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]
-) -> Outcome | None:
+def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
     """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
     for pending in engine.pending():
         if not pending.key.startswith(f"{kind}:{name}:") or pending.error or pending.cancel_asked:
@@ -174,9 +172,7 @@ def cancel(site: Site, name: str) -> Update:
         return ended
 
 
-def run_all(
-    names: list[str], one: Callable[[str], Outcome]
-) -> tuple[list[Outcome], list[tuple[str, GoldrootError]]]:
+def run_all(names: list[str], one: Callable[[str], Outcome]) -> tuple[list[Outcome], list[tuple[str, GoldrootError]]]:
     """One clone after the other; the failure of one does not stop the rest."""
     done: list[Outcome] = []
     failed: list[tuple[str, GoldrootError]] = []

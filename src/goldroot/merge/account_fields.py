@@ -152,8 +152,7 @@ class RecordMerger:
     def merge(self, key: Key, sides: Sides) -> Pieces:
         """The merged fields of a record that gold and clone both have; its own number is left to the numbering."""
         base, gold, clone = (
-            pieces(tables, self.file, fields)
-            for tables, fields in zip(self.tables, sides, strict=True)
+            pieces(tables, self.file, fields) for tables, fields in zip(self.tables, sides, strict=True)
         )
         return {
             field.name: self._field(key, field, base.get(field.name), gold.get(field.name), clone.get(field.name))

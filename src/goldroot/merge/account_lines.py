@@ -82,9 +82,7 @@ def _in_turn(keys: list[Key]) -> list[Key]:
     return [turns[key.text, key.odd].pop() for key in keys]
 
 
-def _anchor(
-    spine: Iterable[Key], other: Iterable[Key]
-) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]], list[Key]]:
+def _anchor(spine: Iterable[Key], other: Iterable[Key]) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]], list[Key]]:
     """Say for each key that only ``other`` has which key of the spine it stands behind, or else before, or neither."""
     known = set(spine)
     before: dict[Key, list[Key]] = {}

@@ -139,9 +139,7 @@ class _Merger:
         numbering.assign(self.files[file].claims(fates))
         return numbering
 
-    def _names(
-        self, numbering: Numbering, in_use: Set[bytes], tables: list[Mapping[bytes, int]]
-    ) -> dict[bytes, int]:
+    def _names(self, numbering: Numbering, in_use: Set[bytes], tables: list[Mapping[bytes, int]]) -> dict[bytes, int]:
         """Each name's number; also of names that are used and have no account in the result."""
         numbers = {key.text: number for key, number in numbering.numbers.items() if key.nth == 0}
         for name in sorted(in_use - numbers.keys()):
@@ -154,9 +152,7 @@ class _Merger:
         for file, first in (("subuid", defs.sub_users[0]), ("subgid", defs.sub_groups[0])):
             merged = self.files[file]
             ranges = [_range(key, merged.sides(key), record["range"] or b"") for key, record in merged.records.items()]
-            known = (
-                b":".join(fields[1:]) for tables in self.tables for _, fields in tables.table(file).records()
-            )
+            known = (b":".join(fields[1:]) for tables in self.tables for _, fields in tables.table(file).records())
             for key, value in settle_ranges(file, ranges, known, first, self.ask).items():
                 if value is None:
                     del merged.records[key]

@@ -178,7 +178,9 @@ def _refuse_exchanged(handle: int, room: bytes, out: bytes) -> None:
         now = os.lstat(room)
         if (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino):
             return
-    raise Busy(f"another goldroot command has just written {os.fsdecode(out)!r}", todo="Look at it, or give another OUT.")
+    raise Busy(
+        f"another goldroot command has just written {os.fsdecode(out)!r}", todo="Look at it, or give another OUT."
+    )
 
 
 def _lock(handle: int, out: bytes) -> None:

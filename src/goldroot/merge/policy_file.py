@@ -107,7 +107,7 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str, file: str) -> BadPolicy:
     words = _TOML_PLACE.sub("", said)
     if "overwrite a value" in words:
         words = "a key stands twice, or again with another meaning"
-    todo = "A rule is written:  [[rule]]  then, each on its line:  path = \"/etc/x\"  class = \"config\""
+    todo = 'A rule is written:  [[rule]]  then, each on its line:  path = "/etc/x"  class = "config"'
     return BadPolicy(f"not TOML: {words[:1].lower()}{words[1:]}", file=file, line=line, todo=todo)
 
 

@@ -166,6 +166,7 @@ def _is_named(verdict: Verdict, rule: Rule) -> bool:
     """Whether a path has an entry of its own."""
     return rule.cls != "cache" and (verdict.outcome != SAME or bool(verdict.notes))
 
+
 def _cache_entries(one: PartPlan) -> Iterator[dict[str, Any]]:
     for rule, dropped in one.decided.survey.dropped.items():
         yield {
