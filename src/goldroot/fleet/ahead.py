@@ -87,7 +87,7 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
             for name in names:
                 disks = site.host.get(machine_of(name)).disks
                 for disk in (disks[address].disk for address in sorted(disks) if not prepared(address)):
-                    scanned = signatures.scan_disk(site, disk, policy, live=True, jobs=2)
+                    scanned = signatures.scan_disk(site, disk, policy, live=True)
                     results.write(pickle.dumps((disk, scanned), protocol=5))
                     results.flush()
     except (GoldrootError, OSError):

@@ -37,9 +37,10 @@ ChangedBelow = Callable[[bytes, int], bool]
 
 def decide(item: Three, setting: Setting, changed_below: ChangedBelow) -> Verdict:
     """Decide one path by its presence and type, then by its axes."""
-    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    if gold is not None and clone is not None and gold.kind == clone.kind:
+    _, gold_row, clone_row = item.rows
+    if gold_row is not None and clone_row is not None and gold_row.kind == clone_row.kind:
         return merge_axes(item, setting)
+    base, gold, clone = (as_is(item, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
     if gold is None and clone is None:
         return Verdict(None, BOTH, {"presence": BOTH})
     if base is None:
