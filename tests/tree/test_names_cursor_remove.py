@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from goldroot.tree.cursor import KEPT_AT_TOP, KEPT_BELOW, Cursor, split
 from goldroot.tree.inode import write_flags
 from goldroot.tree.mounts import mounts_below
 from support.trees import Dir, Fifo, Link, make_tree
+
+NOBODY = 65534
 
 
 @given(st.one_of(st.binary(), st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))))
@@ -135,3 +139,23 @@ def test_what_is_mounted_below_is_never_removed(tmp_path: Path) -> None:
         subprocess.run(["umount", str(root / "m nt")], check=True)
     assert (kept / "precious").exists()
     assert (root / "a").exists()
+
+
+def test_a_tree_whose_directories_nobody_may_enter_is_removed() -> None:
+    """Root may enter everything: there another user removes it."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o777)
+        root = make_tree(Path(place) / "t", {"shut/f": "", "shut/deep/g": ""})
+        for name in ("shut/deep/g", "shut/f", "shut/deep", "shut", ""):
+            (root / name).chmod(0)
+            os.chown(root / name, NOBODY if os.geteuid() == 0 else -1, -1)
+        child = os.fork()
+        if not child:
+            with suppress(BaseException):
+                if os.geteuid() == 0:
+                    os.setuid(NOBODY)
+                remove_tree(root)
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not root.exists()

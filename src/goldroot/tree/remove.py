@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from goldroot.errors import Failed
+from goldroot.errors import Failed, NoPermission
 from goldroot.tree.cursor import OPEN_DIRECTORY, Cursor, split
 from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.mounts import mounts_below
@@ -13,6 +13,8 @@ from goldroot.tree.problems import open_tree, shown, write_problem
 
 #: Immutable and append-only: the kernel refuses to remove these.
 HELD = 0x30
+#: How a directory is opened that may not be entered.
+_HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def remove_tree(
@@ -28,7 +30,7 @@ def remove_tree(
     name = os.fsencode(root)
     if not os.path.lexists(name):
         return
-    top = open_tree(root)
+    top = _open_top(root)
     try:
         _refuse_mounts(top, name)
         _empty(top, name, keep if keep_top else ())
@@ -39,6 +41,23 @@ def remove_tree(
             os.rmdir(name)
         except OSError as error:
             raise write_problem(error, name, b"") from error
+
+
+def _open_top(root: str | bytes | os.PathLike[str]) -> int:
+    try:
+        return open_tree(root)
+    except NoPermission:
+        with suppress(OSError):
+            _let_in(os.open(root, _HANDLE))
+        return open_tree(root)
+
+
+def _let_in(handle: int) -> None:
+    """Give a directory's owner the right to enter; closes the handle."""
+    try:
+        os.chmod(b"/proc/self/fd/%d" % handle, 0o700)  # no link: the descriptor is of this very directory
+    finally:
+        os.close(handle)
 
 
 def _refuse_mounts(top: int, name: bytes) -> None:
@@ -77,11 +96,7 @@ def _enter(cursor: Cursor, path: bytes) -> int:
         return cursor.at(path)
     except PermissionError:
         directory, name = split(path)
-        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=cursor.at(directory))
-        try:
-            os.chmod(b"/proc/self/fd/%d" % fd, 0o700)  # no link: the descriptor is of this very directory
-        finally:
-            os.close(fd)
+        _let_in(os.open(name, _HANDLE, dir_fd=cursor.at(directory)))
         return cursor.at(path)
 
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from goldroot.errors import BadInput, Busy, HostError, NotFound, ProgramFailed, Refused, StillRunning
 from goldroot.hosts.directory.definitions import Definitions, sync_directory
-from goldroot.hosts.directory.removal import remove_tree
 from goldroot.hosts.directory.usage import user_of
 from goldroot.hosts.port import RUNS, Linked, Machine, Standing, check_address, check_machine_name, prepared, switched
 from goldroot.run import run
+from goldroot.tree import remove_tree
 
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _GOING = re.compile(r"^\.(.+)\.going$")
@@ -65,10 +65,10 @@ class DirectoryHost:
             self._refuse_attached(disk)
             if os.path.isdir(path):
                 self._refuse_used(disk)
-                self._clear(going)
+                remove_tree(going)
                 os.rename(path, going)
                 sync_directory(self._disks)
-        self._clear(going)
+        remove_tree(going)
 
     def disk_path(self, disk: str) -> str:
         path = self._disk(disk)
@@ -190,11 +190,6 @@ class DirectoryHost:
     def _refuse_used(self, disk: str) -> None:
         if reason := self.disk_user(disk):
             raise Refused(f"disk {disk} is in use: {reason}", todo="End that use, then run the command again.")
-
-    def _clear(self, going: str) -> None:
-        """Remove what was renamed away."""
-        if os.path.lexists(going):
-            remove_tree(going)
 
     def _lock_running(self, name: str, how: int, wait: float = 0.0) -> int | None:
         time.sleep(wait)
