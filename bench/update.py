@@ -4,7 +4,8 @@
 
 A site is made with an image whose /etc holds the entries; 1 % of them change in gold version 2, 0.5 % in the clone.
 ``goldroot update plan`` works from stored manifests and one scan; its peers find the same differences with ``rsync
--aHAXn --delete`` twice and ``diff -rq``.  Making the 5Bx disks is compared with ``cp -a`` of the same disk.
+-aHAXn --delete`` twice and ``diff -rq``.  Making the 5Bx disks is compared with ``cp -a`` of the same disk, as ``cp`` leaves
+it and until it is on the disk: an update waits for that, so that a power failure cannot take from a disk that it switched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,10 +26,10 @@ from merge import ENV, GOLDROOT, change, in_turns, make_tree, timed
 BUILD = """
 import os, sys, time
 from goldroot.tree import Manifest, build, rows_of, scan
-source, out = sys.argv[1:]
+source, out, sync = sys.argv[1:]
 manifest = scan(source).manifest
 start = time.perf_counter()
-build(rows_of(manifest), [source], out, sync=False)
+build(rows_of(manifest), [source], out, sync=sync == "sync")
 print(time.perf_counter() - start)
 """
 
@@ -87,23 +89,33 @@ def compare(room: Path, entries: int, small: bool) -> None:
     plan, memory = found.pop("plan")
     three = sum(seconds for seconds, _ in found.values())
     out = str(room / "copy")
-    copied = built = 1e9
+    copied = {"": 1e9, "sync": 1e9}
+    built = dict(copied)
     for _ in range(3):
-        copied = min(copied, timed(["cp", "-a", clone, out], runs=1, before=out)[0])
-        built = min(built, _build(clone, room / "built"))
+        for sync in copied:
+            copy = [
+                "sh",
+                "-c",
+                f"cp -a {shlex.quote(clone)} {shlex.quote(out)}" + (f" && sync -f {shlex.quote(out)}" if sync else ""),
+            ]
+            copied[sync] = min(copied[sync], timed(copy, runs=1, before=out)[0])
+            built[sync] = min(built[sync], _build(clone, room / "built", sync))
     shutil.rmtree(room / "built")
     print(f"\n{entries:,} entries")
     print(f"  {'rsync, rsync, diff -rq':<28}{three:8.2f} s")
     print(
         f"  {'goldroot update plan':<28}{plan:8.2f} s   {plan / three:5.2f} of the three (1/{three / plan:.1f})   {memory:6.0f} MB"
     )
-    print(f"  {'cp -a of the disk':<28}{copied:8.2f} s")
-    print(f"  {'the 5Bx disk':<28}{built:8.2f} s   {built / copied:5.2f} of cp -a")
+    for sync, words in (("", ""), ("sync", " and sync")):
+        print(f"  {'cp -a of the disk' + words:<28}{copied[sync]:8.2f} s")
+        print(f"  {'the 5Bx disk' + words:<28}{built[sync]:8.2f} s   {built[sync] / copied[sync]:5.2f} of that")
 
 
-def _build(source: str, out: Path) -> float:
+def _build(source: str, out: Path, sync: str) -> float:
     shutil.rmtree(out, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-c", BUILD, source, str(out)], env=ENV, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, source, str(out), sync], env=ENV, check=True, capture_output=True
+    )
     return float(done.stdout)
 
 
