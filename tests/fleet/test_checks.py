@@ -15,7 +15,7 @@ from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones
 from goldroot.fleet.checks import duplicates
-from goldroot.fleet.rollback import plan_rollback
+from goldroot.fleet.rollback import plan_rollback, rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
 from goldroot.tree.accounts import AccountTables
@@ -152,3 +152,32 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
     assert plan_rollback(site, "web1").written == ()
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     assert plan_rollback(site, "web1").written == ("/etc/plain.conf",)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("written", [{}, {"etc/mine.conf": "since\n"}, {"var/lib/mysql/ibdata": "since"}])
+def test_a_carry_asks_only_about_what_the_server_wrote(
+    with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: dict[str, str]
+) -> None:
+    """What checks, rebuilds and migrations did before the switch is nobody's change."""
+    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    policy = (
+        '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate = "echo 2 > /var/lib/mysql/format"\n'
+        '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo anew > /etc/generated"\n'
+    )
+    site = configure(with_shell, """checks = ["echo seen > /var/lib/checked", "echo seen > /etc/seen.conf"]""", policy)
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
+    next_gold(site, {"etc/plain.conf": "new\n", "etc/generated": "by gold 2\n", "var/lib/mysql/ibdata": "gold"})
+    run_update(site, engine, "web1")
+    assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "var/lib/checked")) == ("2\n", "seen\n")
+    on_clone(site, "web1", written)
+    done = rollback(site, engine, "web1", carry=True)
+    asked = ["/var/lib/mysql"] if "var/lib/mysql/ibdata" in written else []
+    with site.catalog.read() as tx:
+        assert [os.fsdecode(one.found.path) for one in decisions.conflicts_of(tx, done.update)] == asked
+    if not asked:
+        assert done.outcome == "done"
+        assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
+        assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "etc/generated")) == (None, None)
+        assert text(site, "web1", "etc/mine.conf") == written.get("etc/mine.conf")

@@ -33,9 +33,9 @@ def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
     known.old = task.live_disks()
     task.set_state("preparing", error="")
     crash.point("carry.begun")
-    base = base_again(task, fallback, stage)
-    gold = disk_side(site, task.layout, old, task.policy, stage=stage)
     clone = disk_side(site, task.layout, known.old, task.policy, stage=stage)
+    base = base_again(task, fallback, clone, stage)
+    gold = disk_side(site, task.layout, old, task.policy, stage=stage)
     given = work.remembered(site, task.clone.image)
     plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
     if plan.conflicts and take_proposals:
@@ -49,8 +49,12 @@ def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
     return attach_result(task, plan, disks, given, clone, notes, keep=known.base)
 
 
-def base_again(task: Task, fallback: Fallback, stage: Stage) -> Side:
-    """The result of the merge at the switch, made again on disks of its own: a merge is deterministic."""
+def base_again(task: Task, fallback: Fallback, now: Side, stage: Stage) -> Side:
+    """What was switched to, made again on disks of its own: a merge is deterministic.
+
+    What commands did in its result before the switch, rebuilds, migrations and checks, is taken from the system as it
+    is now: else nobody's change would be carried as the server's.
+    """
     site, known = task.site, task.work
     with site.catalog.read() as tx:
         update = updates.get(tx, fallback.update_id)
@@ -61,7 +65,7 @@ def base_again(task: Task, fallback: Fallback, stage: Stage) -> Side:
     plan = plan_sides(sides, policy, given)
     disks = known.next_disks(old, task.generation, BASE)
     task.save()
-    build_disks(task, plan, disks, stage, live=False)
+    build_disks(task, plan, disks, stage, live=False, since=now)
     crash.point("carry.base-built")
     known.base = disks
     task.save()

@@ -13,14 +13,16 @@ from goldroot.errors import TreeChanged
 from goldroot.fleet import signatures, work
 from goldroot.fleet.settle import attach_prepared, sweep
 from goldroot.fleet.sides import Side, Stage, disk_side, gold_side, plan_sides
+from goldroot.fleet.since import as_switched
 from goldroot.fleet.task import Task, gold_disks
 from goldroot.merge.apply import build_rows
 from goldroot.merge.axes import CLONE_SIDE
 from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.model import Conflict, Decisions
-from goldroot.merge.plan import PartPlan, Plan
+from goldroot.merge.plan import Plan
 from goldroot.merge.record import make_record, note_data, record_bytes
-from goldroot.tree import BuildRow, Built, Note, build
+from goldroot.merge.survey import Tree
+from goldroot.tree import BuildRow, Note, build
 
 #: How often a merge of a running server is tried, which writes while it is copied.
 TRIES = 3
@@ -143,13 +145,21 @@ def found_of(conflicts: Sequence[Conflict]) -> Iterator[Found]:
         yield Found(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
 
 
-def build_disks(task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool) -> list[Note]:
-    """Write the result of a plan onto new disks (ids by address)."""
+def build_disks(
+    task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool, since: Side | None = None
+) -> list[Note]:
+    """Write the result of a plan onto new disks (ids by address).
+
+    :param since: the live disks, where the result is wanted as commands left it before these became live.
+    """
     notes: list[Note] = []
     for one in plan.parts:
         disk = disks[one.part.name]
         path = task.site.host.create_disk(disk)
-        built = _build(plan, one, path, stage(f"writing {disk}"), live=live)
+        rows, sources = _checked(build_rows(plan, one), live=live), [tree.root for tree in one.part.trees]
+        if since is not None:
+            rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])
+        built = build(rows, sources, path, progress=stage(f"writing {disk}"))
         signatures.save(task.site, disk, built.manifest)
         signatures.save(task.site, disk, built.manifest, signatures.MADE)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
@@ -157,9 +167,14 @@ def build_disks(task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, 
     return notes
 
 
-def _build(plan: Plan, one: PartPlan, out: str, progress: object, *, live: bool) -> Built:
-    sources = [tree.root for tree in one.part.trees]
-    return build(_checked(build_rows(plan, one), live=live), sources, out, progress=progress)  # type: ignore[arg-type]
+def _as_switched(
+    task: Task, rows: Iterator[BuildRow], sources: list[bytes], address: str, now: Tree
+) -> tuple[Iterator[BuildRow], list[bytes]]:
+    """Rows and sources of a disk with what commands did to it, where that is known."""
+    made = signatures.load(task.site, task.work.old[address], signatures.MADE)
+    if made is None:
+        return rows, sources
+    return as_switched(rows, made, now.manifest, len(sources)), [*sources, now.root]
 
 
 def _checked(rows: Iterator[BuildRow], *, live: bool) -> Iterator[BuildRow]:

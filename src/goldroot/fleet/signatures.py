@@ -110,12 +110,13 @@ def written_since(made: Manifest, now: Manifest) -> list[bytes]:
     found = []
     for row in now.rows():
         was = old.pop(row[0], None)
-        if was is None or _differs(was, row):
+        if was is None or differs(was, row):
             found.append(row[0])
     return sorted([*found, *old])
 
 
-def _differs(was: tuple[object, ...], row: tuple[object, ...]) -> bool:
+def differs(was: tuple[object, ...], row: tuple[object, ...]) -> bool:
+    """Whether a path was written between two scans of a disk; a directory only by changes of its own."""
     if row[1] == "d":
         return was[1:5] != row[1:5] or was[8:11] != row[8:11]
     if was[1:7] != row[1:7] or was[8:11] != row[8:11]:

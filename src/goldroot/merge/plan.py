@@ -26,7 +26,7 @@ from goldroot.merge.links import Linked, merge_links
 from goldroot.merge.model import CLONE, GOLD, Conflict, Decisions, Note
 from goldroot.merge.owners import Names, Numbers, named_in_acl
 from goldroot.merge.policy import Policy
-from goldroot.merge.subtrees import NO_SIDE, Decided, Decider
+from goldroot.merge.subtrees import NO_SIDE, Decided, Decider, UnitVerdict
 from goldroot.merge.survey import Part, Surveyor
 from goldroot.tree.accounts import ACCOUNT_FILES, AccountTables
 from goldroot.tree.entry import DIRECTORY, FILE, SOCKET, Entry, parent
@@ -42,13 +42,23 @@ class PartPlan:
     decided: Decided
     linked: Linked
 
-    def side_over(self, path: bytes) -> int | None:
-        """The side of the changed state unit that a path lies in; ``None`` outside of any."""
+    def unit_over(self, path: bytes) -> UnitVerdict | None:
+        """The state unit that a path lies in; ``None`` outside of any."""
         while path:
             if path in self.decided.units:
-                return self.decided.units[path].side
+                return self.decided.units[path]
             path = parent(path)
         return None
+
+    def side_over(self, path: bytes) -> int | None:
+        """The side of the state unit that a path lies in; ``None`` outside of any."""
+        unit = self.unit_over(path)
+        return None if unit is None else unit.side
+
+    def unit_is_unchanged(self, path: bytes) -> bool:
+        """Whether a path lies in a unit that nobody changed."""
+        unit = self.unit_over(path)
+        return unit is not None and unit.outcome == SAME
 
 
 @dataclass
@@ -98,7 +108,7 @@ def plan_merge(
         if merged is not None:
             _place_accounts(one, merged, names, policy)
         one.linked = _links(one, names)
-    _collect(plan, named)
+    _collect(plan, named, going_back=ask_units)
     return plan
 
 
@@ -231,16 +241,35 @@ def _links(one: PartPlan, names: tuple[Names, Names, Names]) -> Linked:
     if not any(survey.groups):
         return Linked()
 
+    read = _contents_of_groups(one)
+
     def final(path: bytes) -> Hashable | None:
         want = _final(one, path, names)
         if want is None or want.kind in (DIRECTORY, SOCKET):
             return None
-        unread = want.kind == FILE and not want.content
-        content = (want.side, survey.groups[want.side].get(path, path)) if unread else want.content
+        content: Hashable = want.content
+        if want.kind == FILE and not want.content:
+            # What is the same on both sides may be spoken of as the clone's, as the names beside it in other units are.
+            side = CLONE_SIDE if one.unit_is_unchanged(path) else want.side
+            group = (side, survey.groups[side].get(path, path))
+            content = read.get(group, group)
         head = (want.kind, content, want.mode, want.owner, want.group, want.flags, want.project)
         return head, frozenset(want.xattrs.items())
 
     return merge_links(survey.groups, final)
+
+
+def _contents_of_groups(one: PartPlan) -> dict[Hashable, bytes]:
+    """(side, hard-link group) -> digest, where one of its names was read: a unit's files, which nobody reads, may share
+    their inode with a file that is merged by its content."""
+    read: dict[Hashable, bytes] = {}
+    for side, (tree, groups) in enumerate(zip(one.part.trees, one.decided.survey.groups, strict=True)):
+        for path, number in groups.items():
+            rows = one.decided.survey.deltas.get(path)
+            entry = tree.manifest.get(path) if rows is None else rows[side]
+            if entry is not None and entry.content and entry.kind == FILE:
+                read[side, number] = entry.content
+    return read
 
 
 def _final(one: PartPlan, path: bytes, names: tuple[Names, Names, Names]) -> Want | None:
@@ -254,7 +283,7 @@ def _final(one: PartPlan, path: bytes, names: tuple[Names, Names, Names]) -> Wan
     return None if entry is None else spoken(entry, names[side], side)
 
 
-def _collect(plan: Plan, named: bool) -> None:
+def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     """Gather conflicts and notes in a stable order."""
     if not named:
         plan.notes.append(Note("numbers-as-numbers", b"", "no account tables: owners were merged as numbers"))
@@ -264,7 +293,7 @@ def _collect(plan: Plan, named: bool) -> None:
             plan.conflicts.extend(verdict.conflicts)
             placed.update(conflict.key for conflict in verdict.conflicts)
         plan.conflicts.extend(unit.conflict for unit in one.decided.units.values() if unit.conflict is not None)
-        plan.notes.extend(_part_notes(one))
+        plan.notes.extend(_part_notes(one, going_back=going_back))
     if plan.accounts is not None:
         plan.conflicts.extend(conflict for conflict in plan.accounts.conflicts if conflict.key not in placed)
         plan.notes.extend(plan.accounts.notes)
@@ -272,7 +301,7 @@ def _collect(plan: Plan, named: bool) -> None:
     plan.notes.sort(key=lambda note: (note.path, note.kind, note.text))
 
 
-def _part_notes(one: PartPlan) -> list[Note]:
+def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
     part, survey = one.part, one.decided.survey
     notes = [
         Note("socket-dropped", part.place(path), "a socket is made anew by the program that listens on it")
@@ -289,7 +318,8 @@ def _part_notes(one: PartPlan) -> list[Note]:
     for path, unit in one.decided.units.items():
         notes.extend(Note("state-unit", part.place(path), text) for text in unit.notes)
         rule = survey.units[path].rule
-        if rule.migrate and survey.units[path].gold_changed:
+        at_home = going_back and unit.side == GOLD_SIDE  # the fallback's, in the system that wrote it
+        if rule.migrate and survey.units[path].gold_changed and not at_home:
             notes.append(
                 Note("migrate-due", part.place(path), f"to be migrated by: {rule.migrate}", {"command": rule.migrate})
             )
