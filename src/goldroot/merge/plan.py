@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
+from goldroot.errors import BadPolicy
 from goldroot.merge.accounts import AccountsMerge, merge_accounts
 from goldroot.merge.axes import (
     BASE_SIDE,
@@ -90,10 +91,13 @@ def plan_merge(
     :param prefer: whose version stands at a conflict (``clone`` or ``gold``); the policy's setting by default.
     :param ask_units: see :class:`goldroot.merge.subtrees.Decider`.
     :raises TreeChanged: a tree was written while it was read.
+    :raises BadPolicy: an account table would go by another class than ``accounts``.
     """
     decisions = decisions or {}
     prefer = prefer or policy.conflict
     named = not all(tables.empty for tables in accounts)
+    if named:
+        _check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
     for part in parts:
@@ -110,6 +114,30 @@ def plan_merge(
         one.linked = _links(one, names)
     _collect(plan, named, going_back=ask_units)
     return plan
+
+
+def _check_account_rules(parts: Sequence[Part], policy: Policy) -> None:
+    """Refuse a policy by which the result would hold other account tables than those that number its files."""
+    for name in ACCOUNT_FILES:
+        place = b"/etc/" + name.encode()
+        rule = policy.match(place)
+        if rule.cls == "accounts" and not rule.pin:
+            continue
+        for part in parts:
+            prefix = part.place(b"").rstrip(b"/") + b"/"
+            inside = place.removeprefix(prefix)
+            if place.startswith(prefix) and any(tree.manifest.get(inside) is not None for tree in part.trees):
+                said, where = f"of class {rule.cls!r}", rule.where
+                if rule.cls == "accounts":
+                    said, adds = "pinned", policy.explain(place).adds
+                    where = next((added.where for added in reversed(adds) if added.keys.get("pin")), where)
+                raise BadPolicy(
+                    f"/etc/{name} is {said} ({where})",
+                    meaning="Files belong to names, and the merged account tables give each name its number. With"
+                    " other tables in the result the files would belong to others.",
+                    todo='Leave the six account files to a rule with class = "accounts" and without pin:'
+                    f' path = "/etc/{{{",".join(ACCOUNT_FILES)}}}"',
+                )
 
 
 def _names(accounts: Accounts) -> tuple[Names, Names, Names]:

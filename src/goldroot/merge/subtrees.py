@@ -16,6 +16,7 @@ from goldroot.merge.axes import (
     CONFLICT,
     GOLD_SIDE,
     INLINE,
+    SAME,
     SIDE_OF,
     Setting,
     Three,
@@ -36,7 +37,7 @@ from goldroot.merge.presence import (
     take_generated,
     take_gold,
 )
-from goldroot.merge.survey import Rows, Survey
+from goldroot.merge.survey import Rows, Survey, Unit
 from goldroot.tree.entry import DIRECTORY, FILE, is_below, parent, tree_key
 
 NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
@@ -156,6 +157,8 @@ class Decider:
         unit = self.survey.units[path]
         if cover is not None:
             return UnitVerdict(cover[1], self.decided.verdicts[cover[0]].outcome)
+        if unit.pinned:
+            return _pinned_unit(unit)
         if not any(unit.present[i] for i in (BASE_SIDE, CLONE_SIDE)) and self._clone_deleted_above(path):
             return self._ask_added_unit(path, unit.rule)
         if not unit.clone_changed:
@@ -336,6 +339,14 @@ class Decider:
         )  # fmt: skip
         decision = self.setting.decisions.get(conflict.key)
         return None if decision is not None and decision.take == answer else conflict
+
+
+def _pinned_unit(unit: Unit) -> UnitVerdict:
+    """Pinned: the clone's as a whole, even where the clone never changed it."""
+    if not (unit.gold_changed or unit.clone_changed):
+        return UnitVerdict(CLONE_SIDE, SAME)
+    notes = ["gold's change was not taken: this unit is pinned to the clone's"] if unit.gold_changed else []
+    return UnitVerdict(CLONE_SIDE, CLONE, notes=notes)
 
 
 def _without(side: int) -> str:

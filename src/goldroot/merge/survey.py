@@ -81,6 +81,7 @@ class Unit:
     present: list[bool]  #: in base, gold, clone
     gold_changed: bool = False
     clone_changed: bool = False
+    pinned: bool = False  #: something that differs in it is pinned, so all of it is the clone's
     used: tuple[Used, Used] = field(default_factory=lambda: (Used(), Used()))  #: gold's and the clone's
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 
@@ -294,6 +295,7 @@ class Surveyor:
             unit = self.survey.units[unit_path] = self._new_unit(unit_path, rule)
         unit.gold_changed |= same_gold is False
         unit.clone_changed |= same_clone is False
+        unit.pinned |= rule.pin
         for index, row, unknown in ((0, rows[GOLD_SIDE], same_gold), (1, rows[CLONE_SIDE], same_clone)):
             if row is not None:
                 unit.used[index].add(row, self.names[index + 1])
