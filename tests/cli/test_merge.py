@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,7 @@ def test_decisions_answer_by_key(merge: Merge, room: Path) -> None:
         ("[]", "decisions"),
         ('{"schema": 99, "decisions": {}}', "schema"),
         ('{"decisions": {"abc": 5}}', "abc"),
+        ('{"decisions": {"abc": "gold"}}', "64 hex digits"),
         ('{"decisions": {"abc": {"take": "content"}}}', "abc"),
         ('{"decisions": {"abc": {"take": "content", "base64": "?"}}}', "base64"),
         ('{"decisions": {"abc": {"take": "content", "file": "missing"}}}', "cannot be read"),
@@ -186,6 +188,40 @@ def test_decisions_that_cannot_be_used(merge: Merge, room: Path, text: str, word
     assert said.code == 2
     assert words in said.err
     assert not (room / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [('"golld"', "'golld' is none of its answers"), ('"proposal"', "'proposal' is none of its answers")],
+)
+def test_an_answer_that_is_none_is_said(merge: Merge, room: Path, answer: str, why: str) -> None:
+    conflicting(room)
+    (conflict,) = merge("--plan", "--json").data["conflicts"]
+    (room / "d.json").write_text(f'{{"decisions": {{"{conflict["key"]}": {answer}}}}}')
+    said = merge("--into", room / "out", "--decisions", room / "d.json")
+    assert said.code == 1
+    assert f"the remembered answer cannot be used: {why}" in said.out
+
+
+def test_the_key_that_is_shown_can_be_used(merge: Merge, room: Path) -> None:
+    conflicting(room)
+    (shown,) = re.findall(r"key ([0-9a-f]+)", merge("--into", room / "first").out)
+    (room / "d.json").write_text(f'{{"decisions": {{"{shown}": "gold"}}}}')
+    assert merge("--into", room / "out", "--decisions", room / "d.json").code == 0
+
+
+@pytest.mark.parametrize("at", ["//etc", "/./etc", "/etc//.", "/etc/"])
+def test_at_may_be_written_in_any_way(merge: Merge, room: Path, at: str) -> None:
+    for word in ("base", "gold", "clone"):
+        (room / word / "etc/hostname").write_text(f"{word}\n")
+        (room / word / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    said = merge(
+        "--plan", "--json", "--at", at, base=room / "base/etc", gold=room / "gold/etc", clone=room / "clone/etc"
+    )
+    assert [entry["rule"]["class"] for entry in said.data["entries"] if entry["path"] == "/etc/hostname"] == [
+        "identity"
+    ]
+    assert "numbers-as-numbers" not in [note["kind"] for note in said.data["notes"]]
 
 
 def test_at_says_which_rules_match(merge: Merge, room: Path) -> None:

@@ -69,7 +69,7 @@ def merge(
     request = Request(
         base=os.fsencode(base), gold=os.fsencode(gold), clone=os.fsencode(clone),
         out=None if plan_only or into is None else os.fsencode(into),
-        at=os.fsencode(at.rstrip("/") or "/"),
+        at=_place(at),
         accounts=None if accounts is None else (
             os.fsencode(accounts[0]), os.fsencode(accounts[1]), os.fsencode(accounts[2])
         ),
@@ -80,6 +80,12 @@ def merge(
         record = merge_trees(request, stage, (lambda found: write_record(found, report)) if report else None)
     emit(as_json, record, lambda: tell(record, plan_only, into, report))
     return EXIT_FINDINGS if record["conflicts"] else 0
+
+
+def _place(at: str) -> bytes:
+    """An absolute path in the one form in which rules match; others as they are, to be refused."""
+    raw = os.fsencode(at)
+    return b"/" + b"/".join(name for name in raw.split(b"/") if name not in (b"", b".")) if raw[:1] == b"/" else raw
 
 
 def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
@@ -123,6 +129,5 @@ def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
     click.echo(f"{len(conflicts)} conflict{'s' if len(conflicts) != 1 else ''} to decide:", file=sys.stdout)
     for conflict in conflicts:
         click.echo(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
-        click.echo(
-            f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}; key {conflict['key'][:16]}"
-        )
+        click.echo(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")
+        click.echo(f"      key {conflict['key']}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from goldroot.tree.accounts import Key
 
@@ -48,8 +47,7 @@ class Questions:
             data = {"key": conflict.key, "take": decision.take}
             self.notes.append(Note("decided", conflict.path, f"{conflict.axis}: decided", data))
             return decision
-        if trouble:
-            conflict = replace(conflict, detail=f"{conflict.detail}; the remembered answer cannot be used: {trouble}")
+        conflict = conflict.unanswered(trouble)
         self.conflicts.append(conflict)
         return Decision(conflict.stands)
 

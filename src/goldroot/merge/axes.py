@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from goldroot.merge.model import CLONE, CONTENT, GOLD, Conflict, Decisions
+from goldroot.merge.model import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions
 from goldroot.merge.owners import Names
 from goldroot.merge.policy import Rule
 from goldroot.tree.entry import FILE, Entry
@@ -139,16 +139,23 @@ def settle_conflict(
     conflict = Conflict(item.place, axis, kind, values, stands=stands or setting.prefer, detail=detail,
                         secret=item.rule.secret)  # fmt: skip
     decision = setting.decisions.get(conflict.key)
-    usable = decision is not None and (
-        decision.take in conflict.answers or (own and decision.take == CONTENT and decision.content is not None)
-    )
-    if decision is None or not usable or (decision.take == CONTENT and axis not in ("content", "presence", "type")):
-        verdict.conflicts.append(conflict)
+    trouble = _trouble(decision, conflict, own and axis in ("content", "presence", "type"))
+    if decision is None or trouble:
+        verdict.conflicts.append(conflict.unanswered(trouble))
         verdict.axes[axis] = CONFLICT
         return conflict.stands, None
     verdict.axes[axis] = decision.take if decision.take != CONTENT else MERGED
     verdict.decided[axis] = decision.take
     return decision.take, decision.content
+
+
+def _trouble(decision: Decision | None, conflict: Conflict, own: bool) -> str:
+    """Why a remembered answer cannot be used; "" where it can, or there is none."""
+    if decision is None or decision.take in conflict.answers:
+        return ""
+    if decision.take != CONTENT:
+        return f"{decision.take!r} is none of its answers"
+    return "" if own and decision.content is not None else "it takes no value of one's own"
 
 
 def merge_axes(item: Three, setting: Setting) -> Verdict:

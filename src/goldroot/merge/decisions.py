@@ -18,12 +18,14 @@ import base64
 import hashlib
 import json
 import os
+import re
 from typing import Any
 
 from goldroot.errors import BadInput
 from goldroot.merge.model import CONTENT, Decision, Decisions
 
 SCHEMA = 1
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 def load_decisions(file: str) -> dict[str, Decision]:
@@ -43,7 +45,15 @@ def load_decisions(file: str) -> dict[str, Decision]:
     if data.get("schema", SCHEMA) != SCHEMA:
         raise BadInput(f"{file}: schema {data['schema']!r} is not known here", todo="A newer goldroot may read it.")
     where = os.path.dirname(os.path.abspath(file))
-    return {str(key): _decision(file, where, key, answer) for key, answer in data["decisions"].items()}
+    decisions = {str(key): _decision(file, where, key, answer) for key, answer in data["decisions"].items()}
+    for key in decisions:
+        if not _KEY.fullmatch(key):
+            raise BadInput(
+                f"{file}: {key!r} is no key of a conflict",
+                meaning="An answer under it would answer nothing.",
+                todo="Write the whole key, 64 hex digits, as the record has it.",
+            )
+    return decisions
 
 
 def _decision(file: str, where: str, key: str, answer: Any) -> Decision:

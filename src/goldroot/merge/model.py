@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goldroot.tree.notes import Note
 
@@ -38,6 +38,12 @@ class Conflict:
         for part in (self.path, self.axis.encode("utf-8", "surrogateescape"), *self.values):
             digest.update(len(part).to_bytes(8, "big") + part)
         return digest.hexdigest()
+
+    def unanswered(self, trouble: str) -> Conflict:
+        """The conflict, with a word on why its remembered answer was of no use; itself where there is none to be said."""
+        if not trouble:
+            return self
+        return replace(self, detail=f"{self.detail}; the remembered answer cannot be used: {trouble}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,7 +338,9 @@ class Decider:
             item.rule.secret,
         )  # fmt: skip
         decision = self.setting.decisions.get(conflict.key)
-        return None if decision is not None and decision.take == answer else conflict
+        if decision is None:
+            return conflict
+        return None if decision.take == answer else conflict.unanswered(f"its only answer is {answer!r}")
 
 
 def _pinned_unit(unit: Unit) -> UnitVerdict:
