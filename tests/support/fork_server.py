@@ -112,7 +112,7 @@ class ForkServer:
 
 def serve() -> None:
     """Answer requests until standard input ends."""
-    importlib.import_module("goldroot.merge").Policy.default()  # read by means that another user may not see
+    importlib.import_module("goldroot.merge.policy").Policy.default()  # read by means that another user may not see
     for room in ROOMS:
         place = importlib.import_module(f"goldroot.{room}")
         for module in pkgutil.walk_packages(place.__path__, f"goldroot.{room}."):
