@@ -107,6 +107,30 @@ def test_acl_entries_follow_the_renumbering(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_the_order_of_numbers_in_an_acl_is_no_change(tmp_path: Path) -> None:
+    """The entries stand by number, and gold's numbers have another order."""
+
+    def side(a: int, b: int, more: int = 4) -> dict[str, str | File]:
+        given = {"system.posix_acl_access": acl((2, 4, a), (2, 4, b))}
+        return {
+            **accounts(f"a:x:{a}:0::/:/x\nb:x:{b}:0::/:/x\n"),
+            "etc/f": File("1", mode=0o660, xattrs={"system.posix_acl_access": acl((2, 4, a), (2, more, b))}),
+            "var/lib/db/f": File("1", mode=0o660, xattrs=given),
+        }
+
+    clone = {**side(101, 102, more=6), "var/lib/db/mine": "x"}
+    done = merge_tables(tmp_path, side(101, 102), side(102, 101), clone)
+    assert done.conflicts == []
+    assert done.tree["etc/f"].xattrs["system.posix_acl_access"] == struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *entry)
+        for entry in [
+            (1, 6, 0xFFFFFFFF), (2, 6, 101), (2, 4, 102), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)
+        ]
+    )  # fmt: skip
+    assert done.entry("/var/lib/db")["changed"] == {"gold": False, "clone": True}
+
+
+@pytest.mark.root
 def test_golds_account_takes_a_local_number_only_as_a_proposal(tmp_path: Path) -> None:
     base = accounts()
     gold = {**accounts("svc:x:150:0::/:/x\n"), "etc/svc.conf": File("s", uid=150)}

@@ -59,8 +59,9 @@ class Names:
         words = []
         for tag, permissions, number in entries:
             who = self.users[number] if tag == _USER else self.groups[number] if tag == _GROUP else b""
-            words.append(b"%d:%s:%s" % (tag, b"-" if tag in by_mode else b"%d" % permissions, who))
-        return b"acl\n" + b"\n".join(words)
+            words.append((tag, who, b"-" if tag in by_mode else b"%d" % permissions))
+        # By name: the order of numbers is another in each tree, and says nothing.
+        return b"acl\n" + b"\n".join(b"%d:%s:%s" % (tag, said, who) for tag, who, said in sorted(words))
 
 
 class Numbers:
