@@ -332,3 +332,12 @@ class TestNamesWithoutAnAccount:
         merged = merge_accounts(base, gold, clone)
         assert merged.files["group"] == b"own:x:105:\n"
         assert merged.files["passwd"] == b"new:x:200:999:::\n"
+
+
+@pytest.mark.parametrize(("clone", "number"), [({}, 1000), ({"bob": 1000}, 60000)])
+def test_gold_files_of_an_account_that_the_clone_deleted_are_noted(clone: dict[str, int], number: int) -> None:
+    base = numbered(root=0, alice=1000)
+    merged = merge_accounts(base, base, numbered(root=0, **clone), users_in_use={b"alice"})
+    assert uids(merged) == {"root": 0, **clone}
+    assert merged.users[b"alice"] == number
+    assert noted(merged) == [("no-account", "alice")]

@@ -9,7 +9,7 @@ from goldroot.merge.policy import Policy
 from goldroot.merge.standalone import Request, merge_trees
 from goldroot.tree.remove import remove_tree
 from support.merging import merge_directories, merge_tables
-from support.trees import Dir, File, make_tree
+from support.trees import Dir, File, Link, make_tree
 
 DEPTH = 1050
 NAME = b"deep-down"  # so that the whole path is longer than any that the kernel takes
@@ -98,3 +98,12 @@ def test_names_with_every_byte_that_a_name_may_have(tmp_path: Path) -> None:
     done = merge_directories(tmp_path, roots)
     assert len(done.conflicts) == len(names)
     assert len({path for path, _ in done.conflicts}) == len(names)
+
+
+def test_an_account_file_that_is_a_link_is_not_followed_and_noted(tmp_path: Path) -> None:
+    passwd = "root:x:0:0::/root:/bin/sh\n"
+    base = {"etc/passwd": passwd, "etc/group": "root:x:0:\n"}
+    done = merge_tables(tmp_path, base, base, {**base, "etc/passwd": Link("/srv/passwd"), "srv/passwd": passwd})
+    assert done.tree["etc/passwd"].content == b"/srv/passwd"
+    notes = [note for note in done.record["notes"] if note["kind"] == "account-file-not-regular"]
+    assert [(note["path"], note["data"]) for note in notes] == [("/etc/passwd", {"side": "clone"})]

@@ -17,7 +17,7 @@ from .account_file import AccountFile, Tables
 from .account_lines import three_way
 from .account_numbers import Claim, Numbering
 from .account_presence import Presence, Side, absent_users
-from .account_questions import Questions
+from .account_questions import Questions, shown
 from .account_ranges import Range, settle_ranges
 from .account_report import Renumbered, report
 from .model import CLONE, Conflict, Decisions, Note
@@ -146,7 +146,15 @@ class _Merger:
             base, gold, clone = (side.get(name) for side in tables)
             if base is not None or gold is not None or clone is not None:
                 numbers[name] = numbering.reserve(Claim(Key(name, 0), base, gold, clone))
+                self._note_nameless(numbering.file, name, numbers[name])
         return numbers
+
+    def _note_nameless(self, file: str, name: bytes, number: int) -> None:
+        text = (
+            f"{shown(name)}: the result has no account of this name, and what belongs to it there carries the bare"
+            f" number {number}"
+        )
+        self.ask.note("no-account", file, text, name=shown(name), number=number)
 
     def _settle_ranges(self, defs: LoginDefs) -> None:
         for file, first in (("subuid", defs.sub_users[0]), ("subgid", defs.sub_groups[0])):

@@ -112,8 +112,23 @@ def plan_merge(
         if merged is not None:
             _place_accounts(one, merged, names, policy)
         one.linked = _links(one, names)
+    plan.notes += _irregular(accounts)
     _collect(plan, named, going_back=ask_units)
     return plan
+
+
+def _irregular(accounts: Accounts) -> list[Note]:
+    """Account files that are links or the like: nothing follows them, so what they would say is not known."""
+    return [
+        Note(
+            "account-file-not-regular", b"/etc/" + file.encode(),
+            f"{word}'s is no regular file, and was taken as missing: without names its owners are merged as numbers",
+            {"side": word},
+        )
+        for word, tables in zip(("base", "gold", "clone"), accounts, strict=True)
+        for file in tables.irregular
+        if file in ACCOUNT_FILES
+    ]  # fmt: skip
 
 
 def _check_account_rules(parts: Sequence[Part], policy: Policy) -> None:
