@@ -63,7 +63,7 @@ def test_a_slot_is_not_overwritten_and_a_version_not_removed_while_any_clone_fal
     for part in (
         f"S10GOLD (version 1): clone web1, clone web3, the fallback of web2 until {LATER}",
         f"S10GOLD2 (version 2): update {waiting.id} of web3 (planned)",
-        "S10GOLD3 (version 3): the current gold of clone web2",
+        "S10GOLD3 (version 3): the current gold, held by clone web2",
     ):
         assert part in caught.value.brief
     for version in (1, 2, 3):

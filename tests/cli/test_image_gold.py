@@ -43,6 +43,7 @@ def test_the_way_of_a_change(goldroot: Run, tmp_path: Path) -> None:
     root = str(make_root(tmp_path / "root"))
     assert data(goldroot("image", "import", "small", "--from", root, "--json"))["machine"] == "SMALLRWMNT"
     assert goldroot("gold", "publish", "small")[0] == 3
+    assert goldroot("maintain", "diff", "small") == (0, "small has no gold version yet: everything is new.\n")
     code, said = goldroot("maintain", "test", "small")
     assert (code, "read-only: passed" in said) == (0, True)
     assert "Gold version 1 of small is published, in SMALLGOLD" in goldroot("gold", "publish", "small")[1]

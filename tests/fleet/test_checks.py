@@ -14,7 +14,7 @@ import pytest
 from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones
-from goldroot.fleet.checks import duplicates
+from goldroot.fleet.checks import duplicates, told
 from goldroot.fleet.rollback import plan_rollback, rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
@@ -115,6 +115,13 @@ def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     on_clone(site, "web1", {"etc/machine-id": "0" * 32 + "\n"})
     assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_what_a_check_says_is_more_than_its_last_line() -> None:
+    """``visudo -c`` ends with a mark that stands below the wrong character."""
+    assert told("/etc/sudoers.d/bad:1:4: syntax error\nx y\n   ^\n") == "/etc/sudoers.d/bad:1:4: syntax error; x y"
+    assert told("one\ntwo\nthree\n\nfour\n") == "two; three; four"
+    assert told("") == ""
 
 
 def test_duplicates_are_names_and_numbers_that_stand_twice() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.errors import Busy, Refused, UsageError
+from goldroot.catalog.holders import holders
+from goldroot.errors import BadSignature, Busy, Refused, UsageError
 from goldroot.fleet import clones, drift, network, settle
 from goldroot.fleet.identity import Identity, fingerprints, hosts_with
 from goldroot.fleet.network import Settings
@@ -174,3 +175,14 @@ def test_a_machine_that_is_there_already_is_not_taken(site: Site) -> None:
         clones.create(site, "smallgold", IMAGE)
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
+
+
+def test_a_clone_that_is_refused_holds_no_slot(site: Site) -> None:
+    """Gold that was written to is nobody's source; the slot must be free for the one that puts it right."""
+    with open(os.path.join(site.host.at("SMALLGOLD", "1B5").path, "etc/plain.conf"), "a") as file:
+        file.write("by hand\n")
+    with pytest.raises(BadSignature, match="not what was published"):
+        clones.create(site, "web1", IMAGE)
+    with site.catalog.read() as tx:
+        assert catalog_clones.every(tx) == []
+        assert holders(tx, IMAGE, 1) == []

@@ -221,3 +221,12 @@ def test_what_does_not_exist(small: Site) -> None:
         enter(small, "small", role=TEST)
     with pytest.raises(NotFound, match="no test system yet"):
         take_back(small, "small")
+
+
+def test_what_was_changed_on_the_test_system_is_not_guessed(small: Site) -> None:
+    """Tests that were cut off leave nothing to compare with, and that is not the same as no difference."""
+    run_tests(small, "small")
+    assert changes(small, "small", role=TEST) == []
+    System(small, "small", TEST).forget(of="tested")
+    with pytest.raises(NotFound, match="cut off"):
+        changes(small, "small", role=TEST)

@@ -173,7 +173,7 @@ def _why_held(tx: Tx, slot: Slot, newest: GoldVersion | None, linked: Collection
         return ""
     if newest is not None and slot.version == newest.number:
         found = holders(tx, slot.image, slot.version)
-        return "the current gold" + (f" of {named(found)}" if found else "")
+        return "the current gold" + (f", held by {named(found)}" if found else "")
     return named(holders(tx, slot.image, slot.version))
 
 

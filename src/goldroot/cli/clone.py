@@ -221,7 +221,8 @@ def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
         print(f"{found.clone.name} is as {of}.")
         return
     counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
-    print(f"{found.clone.name} differs from {of} in {len(found.entries)} places: {counts}")
+    places = f"{len(found.entries)} place{'s' if len(found.entries) != 1 else ''}"
+    print(f"{found.clone.name} differs from {of} in {places}: {counts}")
 
 
 @clone.command()

@@ -209,10 +209,17 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
       goldroot maintain diff debian
     """
     from goldroot.image import maintain as work
+    from goldroot.image import version
 
+    site = open_site(site_dir)
     with stages(as_json) as stage:
-        found = work.changes(open_site(site_dir), name, role=_role(on_test), progress=stage("comparing"))
-    emit(as_json, [change.as_dict() for change in found], lambda: say_changes(found))
+        found = work.changes(site, name, role=_role(on_test), progress=stage("comparing"))
+        new = not on_test and version.current(site, name) is None
+
+    def say() -> None:
+        print(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)
+
+    emit(as_json, [change.as_dict() for change in found], say)
     return EXIT_FINDINGS if found else 0
 
 

@@ -23,6 +23,9 @@ from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 #: How long one command may take, in seconds.
 TIMEOUT = 600.0
 
+#: How many lines of a failed check are shown.
+LINES = 3
+
 #: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
 MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
 
@@ -119,8 +122,15 @@ def _image_checks(task: Task, stage: Stage) -> Iterator[Finding]:
         stage(f"{task.name}: {command}")
         done = run_in(binds, ["/bin/sh", "-c", command], ok=None, timeout=TIMEOUT, network=False)
         if done.status != 0:
-            said = (done.err.strip() or done.out.strip()).decode("utf-8", "replace").splitlines()
-            yield Finding(command, f"ended with status {done.status}" + (f": {said[-1][:200]}" if said else ""))
+            said = told((done.err.strip() or done.out.strip()).decode("utf-8", "replace"))
+            yield Finding(command, f"ended with status {done.status}" + (f": {said}" if said else ""))
+
+
+def told(output: str) -> str:
+    """The end of what a command said, as one line: often its last line alone is a mark below the one that says why."""
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    said = [line for line in lines if any(map(str.isalnum, line))][-LINES:]
+    return "; ".join(line[:200] for line in said)
 
 
 # -- the shipped ones

@@ -99,9 +99,10 @@ def create(
     with clone_lock(site, name, f"making of the clone {name}"):
         plan = plan_create(site, name, image, number, read_write=read_write, identity=identity)
         policy = policy_of(site, image)
+        # Before the catalog knows of it: what is refused must not hold a slot.
+        check_genuine(open_version(site, image, plan.version))
         clone = _begin(site, plan)
         gold = open_version(site, image, clone.version)
-        check_genuine(gold)
         disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
         notes: list[Note] = []
         built: dict[str, Manifest] = {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.catalog import decisions, updates
+from goldroot.catalog import clones, decisions, updates
 from goldroot.catalog.decisions import Waiting
 from goldroot.catalog.updates import Update
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
@@ -86,8 +86,10 @@ def cases(site: Site, name: str | None = None) -> list[Case]:
 def case(site: Site, name: str) -> Case:
     """The update of one clone that has conflicts.
 
-    :raises NotFound: there is none.
+    :raises NotFound: there is none, or no such clone.
     """
+    with site.catalog.read() as tx:
+        clones.get(tx, name)
     found = cases(site, name)
     if not found or is_live(site, work.load(site, name, found[0].update.id)):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")

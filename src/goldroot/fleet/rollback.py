@@ -126,7 +126,7 @@ def _fallback(site: Site, name: str) -> Fallback:
     if found is None:
         raise NotFound(
             f"clone {name} has no fallback",
-            meaning="It was not updated yet, or what was kept has been pruned.",
+            meaning="It was not updated yet, or went back already, or what was kept has been pruned.",
             todo="See: goldroot fallback list",
         )
     return found

@@ -12,7 +12,7 @@ from goldroot.errors import NotFound, Refused
 from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.compare import Change, compare
 from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once
+from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once, tests_cut_off
 from goldroot.run import Done
 from goldroot.tree import Manifest, Note, Progress, build, rows_of, tree_key
 
@@ -77,6 +77,8 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
     """What differs: of the maintenance system against the current gold, of the test system since its tests ended.
 
     Before the first gold version, everything is new, and the list is empty.
+
+    :raises NotFound: the tests did not come to their end, so nobody can say what was changed since.
     """
     from goldroot.image import version
 
@@ -85,6 +87,8 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
         now = system.scan(progress=progress)
         if role == TEST:
             before = {address: system.known(address, of="tested") for address in now}
+            if None in before.values():
+                raise tests_cut_off(system)
         else:
             gold = version.current(site, image)
             before = {} if gold is None else {address: gold.manifest(address) for address in now}

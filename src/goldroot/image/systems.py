@@ -201,3 +201,11 @@ def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest
         (*row[:3], *recorded.get(row[0], (0, 0)), *row[5:]) if row[3:5] == owner else row for row in manifest.rows()
     )
     return Manifest.from_rows((Entry._make(row) for row in rows), known.squashed)
+
+
+def tests_cut_off(system: System) -> NotFound:
+    """What was changed on a test system is told from what its tests left; these have not ended."""
+    return NotFound(
+        f"the tests of {system.machine} were cut off, so it is not known what is a fix",
+        todo=f"Run the tests again: goldroot maintain test {system.image}",
+    )

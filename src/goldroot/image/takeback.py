@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import images
-from goldroot.errors import NotFound, Refused
+from goldroot.errors import Refused
 from goldroot.image.compare import REMOVED, Change, compare
 from goldroot.image.maintain import existing, merged
 from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, TEST, System, said_once
+from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
 from goldroot.tree import BuildRow, Manifest, Note, Progress, build, path_text, rows_of, tree_key
 from goldroot.tree.entry import DIRECTORY
 
@@ -61,10 +61,7 @@ def _taken(
     for address, manifest in source.scan(progress=progress).items():
         before = source.known(address, of="tested")
         if before is None:
-            raise NotFound(
-                f"the tests of {source.machine} were cut off, so it is not known what is a fix",
-                todo=f"Run the tests again: goldroot maintain test {source.image}",
-            )
+            raise tests_cut_off(source)
         new = {change.path for change in compare(now[address], manifest)}
         fixes = (change for change in compare(before, manifest) if change.path in new)
         taken[address] = [change for change in fixes if _chosen(change.path, paths)]
