@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,21 @@ def test_the_way_of_a_change(goldroot: Run, tmp_path: Path) -> None:
     assert [change["path"] for change in difference["changes"]] == ["/etc/app.conf"]
     assert data(goldroot("gold", "show", "small", "--json"))["version"] == 2
     assert data(goldroot("gold", "verify", "small", "1", "--json"))["whole"] is True
+
+
+def test_paths_with_nothing_but_another_time_are_counted(goldroot: Run, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    goldroot("image", "import", "small", "--from", str(root))
+    goldroot("gold", "publish", "small", "--untested")
+    os.utime(root / "etc/app.conf", (1, 1))
+    goldroot("image", "import", "small", "--replace", "--from", str(root))
+    goldroot("gold", "publish", "small", "--untested")
+    diff = ("gold", "diff", "small", "1", "2")
+    counted = "(1 path with nothing but another time; named with --times)\n"
+    assert goldroot(*diff) == goldroot(*diff, "--paths") == (1, counted)
+    assert goldroot(*diff, "--times") == (1, "changed /etc/app.conf (time)\n")
+    assert [change["axes"] for change in data(goldroot(*diff, "--json"), 1)["changes"]] == [["time"]]
+    assert goldroot("gold", "diff", "small", "1", "1") == (0, "No difference.\n")
 
 
 @pytest.mark.root

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS, BadSignature
@@ -199,15 +199,19 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 @click.argument("image")
 @click.argument("old", type=int)
 @click.argument("new", type=int)
-@click.option("--paths", is_flag=True, help="List every changed path.")
+@click.option("--paths", is_flag=True, help=f"List every changed path, not only the first {SHOWN}.")
+@click.option(
+    "--times", is_flag=True, help="List those, too, of which nothing but the time differs, instead of a count."
+)
 @site_option
 @json_option
-def diff(image: str, old: int, new: int, paths: bool, site_dir: str | None, as_json: bool) -> int:
+def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str | None, as_json: bool) -> int:
     """What differs between the versions OLD and NEW: packages, account numbers, paths. Exit status 1 where something does.
 
     \b
-    Example:
+    Examples:
       goldroot gold diff debian 1 2
+      goldroot gold diff debian 1 2 --paths --times
     """
     from goldroot.image.gold import diff as compare
 
@@ -220,23 +224,25 @@ def diff(image: str, old: int, new: int, paths: bool, site_dir: str | None, as_j
         "renumbered": [str(each) for each in found.renumbered],
         "changes": [change.as_dict() for change in found.changes],
     }
-    emit(as_json, data, lambda: _say_difference(found, paths=paths))
+    emit(as_json, data, lambda: _say_difference(found, paths=paths, times=times))
     return EXIT_FINDINGS if found.changes or found.packages else 0
 
 
-def _say_difference(found: Difference, *, paths: bool) -> None:
+def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
     for each in found.packages:
         print(f"package {each.name}: {each.old or 'not there'} -> {each.new or 'not there'}")
     for moved in found.renumbered:
         print(moved)
-    if paths:
-        say_changes(found.changes)
-        return
-    telling = [each for each in found.changes if not each.only_time]
-    counts = ", ".join(f"{count:,} {what}" for what, count in Counter(each.what for each in telling).items())
-    say_changes(telling[:SHOWN], of=found.changes)
-    if len(telling) > SHOWN:
+    telling = [each for each in found.changes if times or not each.only_time]
+    for change in telling if paths else telling[:SHOWN]:
+        print(change)
+    if len(telling) > SHOWN and not paths:
+        counts = ", ".join(f"{count:,} {what}" for what, count in Counter(each.what for each in telling).items())
         print(f"... and {len(telling) - SHOWN:,} paths more ({counts} in all); every one with --paths")
+    if touched := len(found.changes) - len(telling):
+        print(f"({counted(touched, 'path')} with nothing but another time; named with --times)")
+    if not found.changes and not found.packages:
+        print("No difference.")
 
 
 @gold.command()

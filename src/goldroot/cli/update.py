@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,9 +97,17 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
             print(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
     for conflict in found.conflicts:
         print(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
-    for note in found.record["notes"]:
+    for path, note in due(found.record["notes"]).items():
+        print(f"  due       {path}: {note}")
+
+
+def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What is due, by path.  A command is run once, so it is one line: that of its first path, which is the topmost."""
+    firsts: dict[tuple[str, str], dict[str, Any]] = {}
+    for note in notes:
         if note["kind"] in ("rebuild-due", "migrate-due"):
-            print(f"  due       {note['path']}: {note['text']}")
+            firsts.setdefault((note["kind"], note["data"]["command"]), note)
+    return {note["path"]: note["text"] for note in firsts.values()}
 
 
 @update.command()
