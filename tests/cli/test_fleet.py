@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from goldroot.cli import update as update_module
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.image.site import Site
@@ -124,15 +126,47 @@ def test_errors_say_what_to_do(fleet: Site, capsys: pytest.CaptureFixture[str]) 
         assert "Traceback" not in out and "this is a bug" not in out
 
 
-def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for group, names in {
-        "clone": ["create", "list", "show", "diff", "delete", "enter"], "linked": [""], "rollback": [""],
-        "update": ["plan", "run", "list", "cancel"], "fallback": ["list", "prune"],
-        "review": ["list", "show", "resolve", "edit"],
-    }.items():  # fmt: skip
-        for name in names:
-            code, out = said(capsys, *([group, name] if name else [group]), "--help")
-            assert code == 0 and "goldroot" in out.split("xample", 1)[-1], (group, name)
+def commands(group: click.Group, context: click.Context) -> Iterator[click.Context]:
+    """Every command that does something; groups only hold others."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        if isinstance(command, click.Group):
+            yield from commands(command, inner)
+        else:
+            yield inner
+
+
+def test_every_command_has_help_with_an_example_and_explains_its_options() -> None:
+    for context in commands(cli, click.Context(cli, info_name="goldroot")):
+        _, found, examples = context.get_help().partition("Example")
+        assert found and re.search(rf"{context.command_path}\s", examples), context.command_path
+        for option in context.command.params:
+            record = option.get_help_record(context)
+            assert isinstance(option, click.Argument) or (record and record[1]), (context.command_path, option.name)
+
+
+@pytest.mark.parametrize("kind", ["rebuild-due", "migrate-due"])
+def test_a_command_that_is_due_for_many_paths_is_one_line(kind: str) -> None:
+    def note(path: str, command: str) -> dict[str, Any]:
+        return {"kind": kind, "path": path, "text": f"by {command}", "data": {"command": command}}
+
+    notes = [note("/c", "one"), note("/c/x", "one"), {"kind": "path", "path": "/c/y", "text": ""}, note("/d", "two")]
+    assert update_module.due(notes) == {"/c": "by one", "/d": "by two"}
+
+
+def test_a_plan_names_what_is_due_once(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(fleet.path("policy.toml")).write_text(
+        '[[rule]]\npath = "/etc/made"\nclass = "generated"\nrebuild = "make-it"\n'
+    )
+    with open(fleet.path("goldroot.toml"), "a") as file:
+        file.write(f'\n[images.{IMAGE}]\npolicy = "policy.toml"\n')
+    next_gold(fleet, {"etc/made/a": "1\n", "etc/made/b": "1\n"})
+    out = said(capsys, "update", "plan", "web1")[1]
+    assert [line.split() for line in out.splitlines() if "due" in line] == [
+        ["due", "/etc/made:", "to", "be", "made", "anew", "by:", "make-it"]
+    ]
 
 
 def test_a_plan_imports_neither_the_workflow_engine_nor_migrations(fleet: Site) -> None:

@@ -83,7 +83,12 @@ def import_(
 @site_option
 @json_option
 def list_images(site_dir: str | None, as_json: bool) -> None:
-    """The images of the site, with their newest gold version."""
+    """The images of the site, with their newest gold version.
+
+    \b
+    Example:
+      goldroot image list
+    """
     from goldroot.catalog import gold, images
 
     with open_site(site_dir).catalog.read() as tx:

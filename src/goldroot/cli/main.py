@@ -41,7 +41,7 @@ def cli() -> None:
 
     \b
     Try:
-      goldroot demo                                    the whole story, in a temporary site
+      goldroot demo                                      the whole story, in a temporary site
       goldroot merge --base B --gold G --clone C --plan  three directories, nothing to set up
     """
 

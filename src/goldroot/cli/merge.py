@@ -104,7 +104,7 @@ def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str 
     if report:
         click.echo(f"The record is in {report}.")
     else:
-        click.echo("Use --report FILE to keep the record, --plan to see every path.")
+        click.echo("Use --report FILE to keep the record" + ("." if plan_only else ", --plan to see every path."))
 
 
 def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:

@@ -34,6 +34,11 @@ def explain(paths: tuple[str, ...], policy_file: str | None, as_json: bool) -> N
     """Say which rule decides about each PATH, where it stands and why, and which rules it overrides.
 
     A PATH is absolute, as in the system that is merged; it need not exist here.
+
+    \b
+    Examples:
+      goldroot policy explain /etc/ssh/sshd_config /var/lib/mysql
+      goldroot policy explain --policy policy.toml /etc/shop/payment.conf
     """
     rules = load(policy_file)
     found = [rules.explain(absolute(path)) for path in paths]
@@ -45,7 +50,13 @@ def explain(paths: tuple[str, ...], policy_file: str | None, as_json: bool) -> N
 @click.option("--toml", is_flag=True, help="Print the default policy as it is shipped, with its comments.")
 @json_option
 def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
-    """List all rules in order; later ones win."""
+    """List all rules in order; later ones win.
+
+    \b
+    Examples:
+      goldroot policy show
+      goldroot policy show --toml > default-policy.toml
+    """
     if toml:
         if policy_file or as_json:
             raise UsageError("--toml prints the default policy alone", todo="Leave out --policy and --json.")
@@ -60,7 +71,12 @@ def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
 @click.argument("file")
 @json_option
 def check(file: str, as_json: bool) -> None:
-    """Read the policy FILE and say whether it can be used; exit code 2 where it cannot."""
+    """Read the policy FILE and say whether it can be used; exit code 2 where it cannot.
+
+    \b
+    Example:
+      goldroot policy check policy.toml
+    """
     rules = Policy.load(file)
     own = [rule for rule in rules.rules if rule.file == file]
     inherited = len(rules.rules) - len(own)

@@ -50,7 +50,13 @@ def directory() -> None:
 def show(
     file: str, wanted: tuple[str, ...], names: tuple[str, ...], keywords: bool, member: str, as_json: bool
 ) -> None:
-    """List the entries of FILE, or show those of the NAMEs."""
+    """List the entries of FILE, or show those of the NAMEs.
+
+    \b
+    Examples:
+      goldroot zvm directory show USER.DIRECT
+      goldroot zvm directory show USER.DIRECT S10GOLD S10RO1
+    """
     source = files.load(file)
     entries = [source.entry(name) for name in (*wanted, *names)]
     if keywords:
@@ -82,6 +88,10 @@ def check_command(file: str, part: bool, no_notes: bool, as_json: bool) -> int:
     """Find overlapping extents, addresses used twice, links to disks that do not exist, and the like.
 
     Exits with 1 when there are errors or warnings; notes do not count.
+
+    \b
+    Example:
+      goldroot zvm directory check USER.DIRECT
     """
     found = [one for one in check(files.load(file), part=part) if not (no_notes and one.severity == NOTE)]
     counts = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
@@ -104,6 +114,11 @@ def diff(file: str, others: tuple[str, ...], names: tuple[str, ...], as_json: bo
     """Say in what entries differ: all of FILE and OTHER, one of both (--entry NAME), or the entries A and B of FILE.
 
     Case, padding, order and comments do not count.  Exits with 1 when there is a difference.
+
+    \b
+    Examples:
+      goldroot zvm directory diff USER.DIRECT USER.NEW
+      goldroot zvm directory diff USER.DIRECT S10GOLD S10GOLD2
     """
     before = files.load(file)
     after = files.load(others[0]) if len(others) == 1 else before
@@ -185,6 +200,11 @@ def edit(
     In this order: --from-template, --remove, --relink, --exchange, --add-mdisk, --add-link.  MINIOPT and DASDOPT move
     and go with their minidisk; columns 73-80 are kept; a file is replaced as a whole.  Without -o or -w the edited
     entry is printed, passwords masked, and nothing is written.
+
+    \b
+    Examples:
+      goldroot zvm directory edit USER.DIRECT --entry S10RO1 --relink S10GOLD S10GOLD2
+      goldroot zvm directory edit USER.DIRECT --entry S10RO1 --exchange 1B5 5B5 -o USER.NEW
     """
     if in_place and (output or file == "-"):
         raise UsageError("-w writes to FILE: it goes neither with -o nor with standard input")

@@ -164,6 +164,11 @@ def simulate(
     """Run a z/VM that is not there: SMAPI, a directory manager, volumes, guests and links.
 
     It was built from captured calls and books, never compared with a live system.
+
+    \b
+    Examples:
+      goldroot zvm simulate --port 40123
+      goldroot zvm simulate --directory USER.DIRECT --tls --fault lost-reply@Image_Replace_DM#1
     """
     if bool(user) != bool(password_file):
         raise UsageError("--user and --password-file belong together", todo="Give both, or neither.")
