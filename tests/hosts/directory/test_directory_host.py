@@ -17,6 +17,13 @@ from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused, StillR
 from goldroot.hosts import Attached, Linked, LinkTo, Machine
 from goldroot.hosts.directory import DirectoryHost
 
+#: A mount of the first argument at the second, in a mount namespace of its own.
+PRIVATE_MOUNT = (
+    "import ctypes; c = ctypes.CDLL(None, use_errno=True); assert c.unshare(0x20000) == 0\n"
+    "assert c.mount(b'none', b'/', None, 1 << 18 | 1 << 14, None) == 0\n"
+    "assert c.mount(sys.argv[1].encode(), sys.argv[2].encode(), None, 1 << 12, None) == 0"
+)
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> DirectoryHost:
@@ -238,13 +245,31 @@ def test_a_root_and_a_private_mount_are_seen(host: DirectoryHost, tmp_path: Path
     place.mkdir()
     with child("os.chroot(sys.argv[1]); os.chdir('/')", disk):
         assert "web1-1B5-1" in (host.is_running("WEB1") or "")
-    private = (
-        "import ctypes; c = ctypes.CDLL(None, use_errno=True); assert c.unshare(0x20000) == 0\n"
-        "assert c.mount(b'none', b'/', None, 1 << 18 | 1 << 14, None) == 0\n"
-        "assert c.mount(sys.argv[1].encode(), sys.argv[2].encode(), None, 1 << 12, None) == 0"
-    )
-    with child(private, disk, str(place)):
+    with child(PRIVATE_MOUNT, disk, str(place)):
         assert f"mounted at {place}" in (host.is_running("WEB1") or "")
+
+
+@pytest.mark.root
+def test_a_private_mount_is_seen_where_the_store_hides_another_file_system(tmp_path: Path) -> None:
+    """Two file systems are mounted at one place: what is mounted elsewhere is of the upper one."""
+    place, other = tmp_path / "both", tmp_path / "other"
+    place.mkdir()
+    other.mkdir()
+    mounted = 0
+    try:
+        for _ in range(2):
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True)
+            if done.returncode:
+                pytest.skip("file systems cannot be mounted here")
+            mounted += 1
+        host = DirectoryHost.create(str(place / "store"))
+        host.create_disk("web1-1B5-1")
+        host.define(Machine("WEB1", disks={"1B5": Attached("web1-1B5-1")}))
+        with child(PRIVATE_MOUNT, host.disk_path("web1-1B5-1"), str(other)):
+            assert f"mounted at {other}" in (host.is_running("WEB1") or "")
+    finally:
+        for _ in range(mounted):
+            subprocess.run(["umount", place], check=True)
 
 
 def test_enter_and_switch_exclude_each_other(host: DirectoryHost) -> None:

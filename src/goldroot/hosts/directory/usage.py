@@ -110,11 +110,9 @@ def _layers(mount: Mount, writing: bool) -> Iterator[str]:
 
 def _source(path: str) -> list[tuple[str, str]]:
     """Where a directory lies, as mountinfo of any namespace would name a mount of it: device and path in it."""
-    best = max(
-        (mount for mount in _mounts("self") if _inside(path, [mount.place])),
-        key=lambda mount: len(mount.place),
-        default=None,
-    )
+    above = [mount for mount in _mounts("self") if _inside(path, [mount.place])]
+    # Of several at one place the last one hides the others.
+    best = max(reversed(above), key=lambda mount: len(mount.place), default=None)
     if best is None:
         return []
     rest = os.path.relpath(path, best.place)
