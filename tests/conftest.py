@@ -1,8 +1,14 @@
-"""What every test can count on: ``--slow``, ``--budget``, the marks that they and the user's rights decide about."""
+"""What every test can count on: ``--slow``, ``--budget``, the marks that they and the user's rights decide about.
+
+The quick tests make their trees in memory where it has the room, for a disk's file system takes as much of the
+processor's time again; with ``--slow``, or with ``--basetemp DIR``, they stand where all temporary files do.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections import Counter
 
@@ -36,6 +42,11 @@ class Budget:
 
 BUDGET = pytest.StashKey[Budget]()
 
+MEMORY = "/dev/shm"
+#: So many bytes must be free in memory: several times what the trees of a run take at once.
+ROOM = 2 << 30
+PLACE = pytest.StashKey[str]()
+
 # A deadline per example measures the machine, not the code; the blob lets a failure of CI be run again at home.
 hypothesis.settings.register_profile("goldroot", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("goldroot")
@@ -44,6 +55,41 @@ hypothesis.settings.load_profile("goldroot")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow, integration and crash")
     parser.addoption("--budget", type=float, metavar="SECONDS", help="share so many seconds out; skip the rest")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.basetemp is None and not config.getoption("--slow") and _memory_serves():
+        place = config.stash[PLACE] = tempfile.mkdtemp(prefix="goldroot-tests-", dir=MEMORY)
+        os.chmod(place, 0o755)  # some tests become another user
+        config.option.basetemp = f"{place}/pytest"
+        tempfile.tempdir = place
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if place := config.stash.get(PLACE, None):
+        tempfile.tempdir = None
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _memory_serves() -> bool:
+    """Whether there is a file system in memory with enough room, whose programs may be run."""
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return False
+    usable = os.access(MEMORY, os.W_OK) and not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
+    return usable and found.f_bavail * found.f_frsize >= ROOM and hasattr(os, "setxattr") and _keeps_attributes()
+
+
+def _keeps_attributes() -> bool:
+    """Linux before 6.6 keeps no attributes of users there, and tests of them would be skipped."""
+    with tempfile.NamedTemporaryFile(dir=MEMORY) as file:
+        try:
+            os.setxattr(file.name, "user.goldroot", b"1")
+        except OSError:
+            return False
+    return True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -48,6 +48,11 @@ WORKS = (
 )  # fmt: skip
 
 
+def slow(value: Any) -> Any:
+    """A value like one that the quick tests have already."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 @dataclass(frozen=True)
 class Said:
     """Exit code and words of a command."""
@@ -373,7 +378,7 @@ def test_a_gold_whose_papers_were_changed_is_not_used(site: Site, say: Say) -> N
     assert say(*UPDATE).code == 0
 
 
-@pytest.mark.parametrize("path", ["etc/plain.conf", "usr/bin/tool", "etc/new-and-evil.conf"])
+@pytest.mark.parametrize("path", ["etc/plain.conf", slow("usr/bin/tool"), "etc/new-and-evil.conf"])
 def test_a_gold_slot_that_was_tampered_with_is_not_used(site: Site, say: Say, path: str) -> None:
     before = dump(site, "web1")
     address = "1B1" if path.startswith("usr") else "1B5"
@@ -433,7 +438,7 @@ def fill(place: Path, leaving: int) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("leaving", [0, 16, 80, 400, 1200, 2100])
+@pytest.mark.parametrize("leaving", [0, slow(16), slow(80), 400, slow(1200), slow(2100)])
 def test_an_update_without_room_switches_nothing_and_is_finished_later(
     template: Path, site: Site, say: Say, leaving: int
 ) -> None:
@@ -457,7 +462,7 @@ def test_an_update_without_room_switches_nothing_and_is_finished_later(
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("leaving", [0, 16, 400, 1200])
+@pytest.mark.parametrize("leaving", [0, slow(16), slow(400), 1200])
 def test_a_publish_without_room_shows_nothing_and_is_done_later(
     template: Path, site: Site, say: Say, leaving: int
 ) -> None:

@@ -447,14 +447,14 @@ MANY: Table = {f"srv/{i % 7}/{i}": f"{i}\n" * 50 for i in range(400)}
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     make_trees(tmp_path, MANY)
-    killed_at_random(tmp_path, tmp_path / "out", 12, seed=1)
+    killed_at_random(tmp_path, tmp_path / "out", 6, seed=1)
 
 
 @pytest.mark.root
 def test_a_mount_point_killed_at_random_moments(tmp_path: Path) -> None:
     make_trees(tmp_path, MANY)
     with mounted(tmp_path / "disk", "16m") as disk:
-        killed_at_random(tmp_path, disk, 8, seed=2)
+        killed_at_random(tmp_path, disk, 4, seed=2)
 
 
 @pytest.mark.crash

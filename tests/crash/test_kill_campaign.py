@@ -140,17 +140,20 @@ class Campaign:
 
 @pytest.fixture(scope="module")
 def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
-    room = Path(tempfile.mkdtemp(prefix="goldroot-kills-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
-    servers = [ForkServer(), ForkServer()]
+    # A few kills are not worth the start of a second server.
+    servers = [ForkServer() for _ in range(2 if request.config.getoption("--slow") else 1)]
     waiting: queue.SimpleQueue[ForkServer] = queue.SimpleQueue()
     for server in servers:
         waiting.put(server)
+    room = Path(tempfile.mkdtemp(prefix="goldroot-kills-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     made = Campaign(room, waiting)
-    make_sites(room, servers[0])
-    yield made
-    for server in servers:
-        server.close()
-    shutil.rmtree(room)
+    try:
+        make_sites(room, servers[0])
+        yield made
+    finally:
+        for server in servers:
+            server.close()
+        shutil.rmtree(room)
     if manager := request.config.pluginmanager.get_plugin("terminalreporter"):
         with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
             manager.write_line("")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from goldroot.merge.accounts import AccountsMerge, merge_accounts
 from goldroot.merge.model import Decision
 from goldroot.tree.accounts import ACCOUNT_FILES, AccountTables
+from support.examples import examples
 
 NAMES = st.sampled_from([b"root", b"toor", b"aa", b"bb", b"cc", b"dd"])
 #: Few, so that names meet at one number often; one person's among them, and one with two spellings.
@@ -82,7 +83,7 @@ def as_tables(merged: AccountsMerge) -> AccountTables:
 
 
 #: No deadline: how long an example takes says nothing about the law.
-LAW = settings(deadline=None, max_examples=40)
+LAW = settings(deadline=None, max_examples=examples(20))
 
 PREFER = st.sampled_from(["clone", "gold"])
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from support.merging import Outcome, merge_directories
 from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, dump_tree, make_tree
 
@@ -106,9 +107,7 @@ def without_sockets(tree: dict[str, Seen]) -> dict[str, Seen]:
     return {path: seen for path, seen in tree.items() if seen.kind != "s"}
 
 
-quick = settings(
-    max_examples=int(os.environ.get("GOLDROOT_EXAMPLES", "60")), deadline=None, suppress_health_check=list(HealthCheck)
-)
+quick = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @quick

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from goldroot.merge.model import Decision
 from goldroot.merge.policy import Policy
 from goldroot.tree import path_text
+from support.examples import examples
 from support.merging import Outcome, merge_directories
 from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, dump_tree, make_tree
 
@@ -95,8 +96,7 @@ def tidy(table: Tree) -> Tree:
     return result
 
 
-EXAMPLES = int(os.environ.get("GOLDROOT_EXAMPLES", "60"))
-quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Room:

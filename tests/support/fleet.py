@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,6 +58,25 @@ def small_site(
     room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root"
 ) -> Site:
     """A site in ``room/site`` with the image ``small`` and so many gold versions."""
+    if root is ROOT and versions == 1 and layout == "readonly-root":
+        subprocess.run(
+            ["cp", "-a", "--reflink=auto", *(_template() / name for name in ("site", "root")), room], check=True
+        )
+        return Site.open(str(room / "site"))
+    return _made(room, root, versions, layout)
+
+
+@functools.cache
+def _template() -> Path:
+    """The site that most tests begin with, made once: a copy costs a tenth."""
+    place = Path(tempfile.mkdtemp(prefix="goldroot-template-"))
+    place.chmod(0o755)
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _made(place, ROOT, 1, "readonly-root").close()
+    return place
+
+
+def _made(room: Path, root: Mapping[str, Node], versions: int, layout: str) -> Site:
     site = init_site(str(room / "site"))
     make_tree(room / "root", root)
     import_image(site, IMAGE, str(room / "root"), layout=layout)

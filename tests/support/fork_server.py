@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,17 @@ class ForkServer:
         return json.loads(answer["said"])
 
     def close(self) -> None:
-        self._process.communicate()
+        with suppress(BrokenPipeError):  # it died, and said why
+            self._process.communicate()
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the server has died; what it said stands in the standard error of this test or of an earlier one"
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from goldroot.tree import Manifest, build, copy_tree, rows_of, scan
+from support.examples import examples
 from support.trees import Device, Dir, Fifo, File, HardLink, Link, Node, Socket, dump_tree, make_tree
 
 IS_ROOT = os.geteuid() == 0
@@ -73,7 +74,7 @@ def tables(draw: st.DrawFn) -> dict[bytes, Node]:
 
 
 @given(tables())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_what_is_built_from_a_scan_scans_the_same(table: dict[bytes, Node]) -> None:
     where = Path(tempfile.mkdtemp())
     try:

@@ -1,0 +1,23 @@
+"""The laws again, with many more examples than the quick tests have time for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAWS = ("test_laws.py", "test_laws_classes.py", "test_accounts_laws.py", "../tree/test_tree_laws.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", LAWS)
+def test_the_laws_hold_for_many_more_trees(file: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).parent / file)]
+    more = os.environ.get("GOLDROOT_EXAMPLES", "250")
+    done = subprocess.run(
+        command, env={**os.environ, "GOLDROOT_EXAMPLES": more}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
