@@ -427,3 +427,14 @@ class TestOverlappingRanges:
         merged = merge_accounts(etc(), etc(subuid=b"gold:1:1\n"), both)
         assert merged.files["subuid"] == b"anna:100000:65536\nbert:100000:65536\ngold:1:1\n"
         assert merged.conflicts == []
+
+
+def test_a_group_that_the_clone_deleted_comes_back_with_a_user_who_has_it() -> None:
+    base = AccountTables.of({"passwd": b"root:x:0:0:::\n", "group": b"root:x:0:\ngames:x:60:\n"})
+    gold = AccountTables.of({"passwd": b"root:x:0:0:::\nfoo:x:150:60:::\n", "group": b"root:x:0:\ngames:x:60:\n"})
+    clone = AccountTables.of({"passwd": b"root:x:0:0:::\n", "group": b"root:x:0:\n"})
+    merged = merge_accounts(base, gold, clone)
+    assert text(merged, "passwd") == b"root:x:0:0:::\nfoo:x:150:60:::\n"
+    assert text(merged, "group") == b"root:x:0:\ngames:x:60:\n"
+    assert kinds(merged) == ["account-back"]
+    assert merged.conflicts == []

@@ -26,6 +26,10 @@ def uids(merged: AccountsMerge) -> dict[str, int]:
     return {name.decode(): number for name, number in tables.users.items()}
 
 
+def text(merged: AccountsMerge) -> bytes:
+    return merged.files["passwd"] or b""
+
+
 def noted(merged: AccountsMerge) -> list[tuple[str, object]]:
     return [(note.kind, note.data.get("name")) for note in merged.notes]
 
@@ -330,14 +334,16 @@ class TestNamesWithoutAnAccount:
         gold = AccountTables.of({"passwd": b"new:x:200:105:::\n", "group": group})
         clone = AccountTables.of({"passwd": b"", "group": b"own:x:105:\n"})
         merged = merge_accounts(base, gold, clone)
-        assert merged.files["group"] == b"own:x:105:\n"
-        assert merged.files["passwd"] == b"new:x:200:999:::\n"
+        assert merged.files["group"] == b"own:x:999:\nsvc:x:105:\n"
+        assert merged.files["passwd"] == b"new:x:200:105:::\n"
+        assert sole(merged).kind == "number-taken"
 
 
-@pytest.mark.parametrize(("clone", "number"), [({}, 1000), ({"bob": 1000}, 60000)])
-def test_gold_files_of_an_account_that_the_clone_deleted_are_noted(clone: dict[str, int], number: int) -> None:
+@pytest.mark.parametrize(("line", "number"), [(b"", 1000), (b"bob:x:1000:0:::\n", 60000)])
+def test_gold_files_of_an_account_that_the_clone_deleted_are_noted(line: bytes, number: int) -> None:
     base = numbered(root=0, alice=1000)
-    merged = merge_accounts(base, base, numbered(root=0, **clone), users_in_use={b"alice"})
-    assert uids(merged) == {"root": 0, **clone}
+    here = AccountTables.of({"passwd": b"root:x:0:0:::\n" + line, "group": b"root:x:0:\n"})
+    merged = merge_accounts(base, base, here, users_in_use={b"alice"})
+    assert b"alice" not in text(merged)
     assert merged.users[b"alice"] == number
     assert noted(merged) == [("no-account", "alice")]

@@ -71,11 +71,15 @@ class Presence:
         """The fate of each user that gold or the clone deleted."""
         return self._fates(PASSWD, _USER_FILES, in_use, "a file of the result belongs to it")
 
-    def groups(self, in_use: Set[bytes]) -> dict[bytes, str]:
-        """The fate of each group that gold or the clone deleted."""
-        return self._fates(GROUP, _GROUP_FILES, in_use, "a file or an account of the result belongs to it")
+    def groups(self, in_use: Set[bytes], primary: Set[bytes]) -> dict[bytes, str]:
+        """The fate of each group that gold or the clone deleted; ``primary`` are those that users of the result have."""
+        return self._fates(
+            GROUP, _GROUP_FILES, in_use | primary, "a file or an account of the result belongs to it", primary
+        )
 
-    def _fates(self, file: str, files: tuple[str, ...], in_use: Set[bytes], use: str) -> dict[bytes, str]:
+    def _fates(
+        self, file: str, files: tuple[str, ...], in_use: Set[bytes], use: str, needed: Set[bytes] = frozenset()
+    ) -> dict[bytes, str]:
         fates: dict[bytes, str] = {}
         gold, clone = self.gold.tables.table(file).lines, self.clone.tables.table(file).lines
         for key, _ in self.base.tables.table(file).records():
@@ -84,7 +88,7 @@ class Presence:
             if key in clone:
                 fates[key.text] = self._removed_by_gold(key.text, files, in_use, use)
             else:
-                fates[key.text] = self._deleted_by_clone(key.text, files)
+                fates[key.text] = self._deleted_by_clone(key.text, files, needed)
         return fates
 
     def _removed_by_gold(self, name: bytes, files: tuple[str, ...], in_use: Set[bytes], use: str) -> str:
@@ -97,7 +101,11 @@ class Presence:
         self.ask.note("account-kept", files[0], f"{shown(name)}: gold removed it, and {use}", name=shown(name))
         return KEPT
 
-    def _deleted_by_clone(self, name: bytes, files: tuple[str, ...]) -> str:
+    def _deleted_by_clone(self, name: bytes, files: tuple[str, ...], needed: Set[bytes]) -> str:
+        if name in needed:
+            text = f"{shown(name)}: the clone deleted it, and it is the primary group of a user that gold brings"
+            self.ask.note("account-back", files[0], text, name=shown(name))
+            return BACK
         if self._gold_left_it(name, files):
             return DELETED
         detail = f"the clone deleted {shown(name)}; gold changed it"

@@ -87,7 +87,7 @@ class _Merger:
         self.user_fates = presence.users(users_in_use)
         absent = absent_users(self.user_fates)
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
-        self.group_fates = presence.groups(groups_in_use | self.primary_groups())
+        self.group_fates = presence.groups(groups_in_use, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:
             fates = self.group_fates if file in (GROUP, GSHADOW) else self.user_fates
             self.files[file].merge(fates, absent, self.ask)

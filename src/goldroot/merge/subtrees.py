@@ -157,7 +157,7 @@ class Decider:
         unit = self.survey.units[path]
         if cover is not None:
             return UnitVerdict(cover[1], self.decided.verdicts[cover[0]].outcome)
-        if unit.pinned:
+        if unit.pinned and not self.ask_units:  # what a fallback had is a matter of its own
             return _pinned_unit(unit)
         if not any(unit.present[i] for i in (BASE_SIDE, CLONE_SIDE)) and self._clone_deleted_above(path):
             return self._ask_added_unit(path, unit.rule)
