@@ -179,3 +179,21 @@ def test_a_plan_imports_neither_the_workflow_engine_nor_migrations(fleet: Site) 
     done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "GOLDROOT_SITE": fleet.root},
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_plan_refuses_what_the_command_would_refuse(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    said(capsys, "update", "run", "web1")
+    for plan in ([], ["--plan"]):
+        code, out = said(capsys, "review", "resolve", "web1", "--all", "--take", "bogus", *plan)
+        assert (code, "'bogus' is neither an answer nor a file" in out) == (2, True)
+    assert said(capsys, "review", "resolve", "web1", "--all", "--take", "gold", "--plan")[0] == 0
+    assert data(capsys, "review", "list")[0]["open"] == 1
+
+
+@pytest.mark.parametrize("words", ["update list", "review list", "review show", "fallback list", "clone list --image"])
+def test_lists_know_what_there_is(fleet: Site, capsys: pytest.CaptureFixture[str], words: str) -> None:
+    """An empty list of a name that was mistyped would say that all is well."""
+    code, out = said(capsys, *words.split(), "wbe1")
+    assert code == 3 and "wbe1" in out

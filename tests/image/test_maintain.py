@@ -230,3 +230,14 @@ def test_what_was_changed_on_the_test_system_is_not_guessed(small: Site) -> None
     System(small, "small", TEST).forget(of="tested")
     with pytest.raises(NotFound, match="cut off"):
         changes(small, "small", role=TEST)
+
+
+def test_a_look_writes_nothing_that_is_known(small: Site) -> None:
+    system = System(small, "small", MAINTENANCE)
+    changes(small, "small")
+    before = {address: os.stat(system.manifest_file(address)).st_ino for address in ("1B1", "1B5", "1B6")}
+    changes(small, "small")
+    assert {address: os.stat(system.manifest_file(address)).st_ino for address in before} == before
+    sh(small, "echo 2 > /etc/app.conf")
+    changes(small, "small")
+    assert os.stat(system.manifest_file("1B5")).st_ino != before["1B5"]

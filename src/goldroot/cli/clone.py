@@ -122,9 +122,11 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot clone list --image debian
     """
-    from goldroot.catalog import clones, gold, updates
+    from goldroot.catalog import clones, gold, images, updates
 
     with open_site(site_dir).catalog.read() as tx:
+        if image is not None:
+            images.get(tx, image)
         found = clones.every(tx, image)
         newest = {one.image: gold.current(tx, one.image) for one in found}
         going = {one.name: updates.in_flight(tx, one.name) for one in found}

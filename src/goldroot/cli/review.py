@@ -158,8 +158,7 @@ def resolve(
     site = open_site(site_dir)
     found = cases.case(site, name)
     conflicts = cases.chosen(found, wanted, all_like=all_like, everything=everything)
-    if not plan_only:
-        found = cases.resolve(site, found, conflicts, take, note=note)
+    found = cases.resolve(site, found, conflicts, take, note=note, plan_only=plan_only)
     _decided(found, conflicts, take, plan_only, as_json)
 
 

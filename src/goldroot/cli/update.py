@@ -182,9 +182,11 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
     Example:
       goldroot update list web1 --all
     """
-    from goldroot.catalog import decisions, updates
+    from goldroot.catalog import clones, decisions, updates
 
     with open_site(site_dir).catalog.read() as tx:
+        if name is not None:
+            clones.get(tx, name)
         found = [one for one in updates.every(tx, name) if every or not one.ended]
         left = {one.id: len(decisions.conflicts_of(tx, one.id, state="open")) for one in found if not one.ended}
     data = [

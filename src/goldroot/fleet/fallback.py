@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import fallbacks, now, updates
+from goldroot.catalog import clones, fallbacks, now, updates
 from goldroot.catalog.fallbacks import Fallback
 from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet import signatures, work
@@ -26,8 +26,13 @@ class Pruned:
 
 
 def every(site: Site, name: str | None = None) -> list[Fallback]:
-    """The fallbacks and the disks set aside, oldest first."""
+    """The fallbacks and the disks set aside, oldest first.
+
+    :raises NotFound: no such clone.
+    """
     with site.catalog.read() as tx:
+        if name is not None:
+            clones.get(tx, name)
         return fallbacks.every(tx, name)
 
 

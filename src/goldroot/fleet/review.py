@@ -76,8 +76,13 @@ class Versions:
 
 
 def cases(site: Site, name: str | None = None) -> list[Case]:
-    """The updates in flight that have met conflicts, by number."""
+    """The updates in flight that have met conflicts, by number.
+
+    :raises NotFound: no such clone.
+    """
     with site.catalog.read() as tx:
+        if name is not None:
+            clones.get(tx, name)
         going = [one for one in updates.every(tx, name) if not one.ended]
         found = [Case(one, decisions.conflicts_of(tx, one.id)) for one in going]
     return [one for one in found if one.waiting]
@@ -88,8 +93,6 @@ def case(site: Site, name: str) -> Case:
 
     :raises NotFound: there is none, or no such clone.
     """
-    with site.catalog.read() as tx:
-        clones.get(tx, name)
     found = cases(site, name)
     if not found or is_live(site, work.load(site, name, found[0].update.id)):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
@@ -175,9 +178,12 @@ def _answers(one: Waiting) -> list[str]:
     return [*one.found.answers, *own]
 
 
-def resolve(site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "") -> Case:
+def resolve(
+    site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "", plan_only: bool = False
+) -> Case:
     """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
 
+    :param plan_only: only see whether it is an answer to all of them.
     :returns: the case as it is now.
     :raises Refused: it is no answer to one of them; then none is answered.
     """
@@ -187,10 +193,12 @@ def resolve(site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, no
     if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
         content = _own_content(take)
         _check_takes_content(wanted, take)
+    answers = {one.found.key: CONTENT if content is not None else _answer(one, take) for one in wanted}
+    if plan_only:
+        return found
     with site.catalog.begin() as tx:
-        for one in wanted:
-            answer = CONTENT if content is not None else _answer(one, take)
-            decisions.decide(tx, found.update.image, one.found.key, answer, content=content, who=person(), note=note)
+        for key, answer in answers.items():
+            decisions.decide(tx, found.update.image, key, answer, content=content, who=person(), note=note)
     return case(site, found.update.clone)
 
 

@@ -71,13 +71,14 @@ class System:
         return Manifest.load(file) if os.path.exists(file) else None
 
     def scan(self, *, progress: Progress | None = None) -> dict[str, Manifest]:
-        """Every disk as it is now, by address; remembered for the next scan."""
+        """Every disk as it is now, by address; remembered for the next scan, where it says more than what is known."""
         found = {}
         for disk in self.layout.disks:
             known = self.known(disk.address)
             manifest = scan(self.path(disk.address), known=known, progress=progress).manifest
-            found[disk.address] = with_recorded_owners(manifest, known)
-            self.remember({disk.address: found[disk.address]})
+            now = found[disk.address] = with_recorded_owners(manifest, known)
+            if known is None or (now.columns, now.squashed) != (known.columns, known.squashed):
+                self.remember({disk.address: now})
         return found
 
     def remember(self, manifests: Mapping[str, Manifest], *, of: str = "") -> None:
