@@ -22,7 +22,7 @@ def zvm() -> None:
 
     \b
     Try:
-      goldroot zvm call --list                 the SMAPI functions
+      goldroot zvm call --list                   the SMAPI functions
       goldroot zvm directory check USER.DIRECT   overlaps, missing disks, duplicate addresses
-      goldroot zvm simulate                    a system to try things on
+      goldroot zvm simulate                      a system to try things on
     """

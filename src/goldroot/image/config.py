@@ -21,13 +21,17 @@ TEMPLATE = """\
 
 slots = 3             # how many gold versions of an image can stand at the same time; two at least
 fallback_days = 14    # how long the old disks of a clone are kept after an update
+# catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
 
 [host]
 kind = "directory"    # each disk is a directory
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
 
+# Commands run by /bin/sh -c in the whole system, without a network. What its services find in /run is there, so that
+# `sshd -t` works as it stands; no service runs.
 # [images.debian]
+# slots = 4                                            # of this image, in place of the number above
 # tests = ["dpkg --audit", "nginx -t"]                 # run on the test system, read-write and read-only
 # checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
 # policy = "policy.toml"                               # rules of the merge; without it, the default policy
