@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from goldroot.merge.model import Decision
-from support.merging import merge_tables
+from support.merging import Table, merge_tables
 from support.trees import Dir, Fifo, File, HardLink, Link, Socket
 
 
@@ -239,3 +241,24 @@ def test_gold_without_account_files(tmp_path: Path) -> None:
     assert "etc/f" in merge_tables(tmp_path, base, {"etc/f": "1"}, base).tree
     gone = merge_tables(tmp_path / "gone", base, {"var": Dir()}, {**base, "var": Dir()})
     assert "etc" not in gone.tree
+
+
+@pytest.mark.parametrize("more", ["etc/d/mine", "var/mail/alice"])
+def test_an_answer_for_a_directory_is_none_for_what_was_not_in_it(tmp_path: Path, more: str) -> None:
+    """The answer "gold" drops what the clone has below, so it holds only where that is the same."""
+    base: Table = {"etc/d/f": "1", "var/mail/u": "1"}
+    gold: Table = {"etc/d": Link("e"), "etc/e/f": "1", "var/mail": Link("spool/mail")}
+    for number, clone in enumerate(({**base, "etc/d/g": "1", "var/mail/bob": "1"},) * 2):
+        (tmp_path / str(number)).mkdir()
+        asked = merge_tables(tmp_path / str(number), base, gold, clone)
+        assert asked.conflicts == [("/etc/d", "type"), ("/var/mail", "type")]
+    answers = {conflict["key"]: Decision("gold") for conflict in asked.record["conflicts"]}
+    (tmp_path / "same").mkdir()
+    done = merge_tables(tmp_path / "same", base, gold, clone, decisions=answers)
+    assert done.conflicts == []
+    assert done.tree["etc/d"].kind == done.tree["var/mail"].kind == "l"
+    assert done.entry("/var/mail/bob")["because"] == "/var/mail"
+    (tmp_path / "more").mkdir()
+    again = merge_tables(tmp_path / "more", base, gold, {**clone, more: "mine"}, decisions=answers)
+    assert again.conflicts == [("/" + more.rpartition("/")[0], "type")]
+    assert again.text(more) == "mine"

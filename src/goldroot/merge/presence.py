@@ -6,6 +6,7 @@ What lies above and below a path is not known here; :mod:`goldroot.merge.subtree
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from goldroot.merge.axes import (
     BASE_SIDE,
@@ -31,11 +32,16 @@ from goldroot.tree.entry import DIRECTORY, FILE
 
 ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
 
-#: Tells whether a side changed anything below a path: (path, side) -> bool.
-ChangedBelow = Callable[[bytes, int], bool]
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What a path alone cannot tell: (path, side) -> what the side has below it."""
+
+    changed: Callable[[bytes, int], bool]  #: whether the side changed anything below
+    value: Callable[[bytes, int], bytes]  #: all that lies below as a digest; b"" where there is no directory
 
 
-def decide(item: Three, setting: Setting, changed_below: ChangedBelow) -> Verdict:
+def decide(item: Three, setting: Setting, below: Below) -> Verdict:
     """Decide one path by its presence and type, then by its axes."""
     _, gold_row, clone_row = item.rows
     if gold_row is not None and clone_row is not None and gold_row.kind == clone_row.kind:
@@ -44,13 +50,13 @@ def decide(item: Three, setting: Setting, changed_below: ChangedBelow) -> Verdic
     if gold is None and clone is None:
         return Verdict(None, BOTH, {"presence": BOTH})
     if base is None:
-        return _added(item, gold, clone, setting)
+        return _added(item, gold, clone, setting, below)
     if gold is None or clone is None:
         return _deleted(item, base, gold, clone, setting)
-    return _retyped(item, base, gold, clone, setting, changed_below)
+    return _retyped(item, base, gold, clone, setting, below)
 
 
-def _added(item: Three, gold: Want | None, clone: Want | None, setting: Setting) -> Verdict:
+def _added(item: Three, gold: Want | None, clone: Want | None, setting: Setting, below: Below) -> Verdict:
     if clone is None:
         return Verdict(gold, GOLD, {"presence": GOLD})
     if gold is None:
@@ -62,13 +68,14 @@ def _added(item: Three, gold: Want | None, clone: Want | None, setting: Setting)
         (None, gold, clone),
         setting,
         "gold and the clone each added this path, of different types",
+        below,
     )
 
 
-def added_below_deleted(item: Three, setting: Setting) -> Verdict:
+def added_below_deleted(item: Three, setting: Setting, below: Below) -> Verdict:
     """Gold added a path below a directory that the clone deleted."""
     gold = as_is(item, GOLD_SIDE, setting)
-    return _ask(item, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED)
+    return _ask(item, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
 def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting) -> Verdict:
@@ -95,20 +102,18 @@ def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, set
     )
 
 
-def _retyped(
-    item: Three, base: Want, gold: Want, clone: Want, setting: Setting, changed_below: ChangedBelow
-) -> Verdict:
+def _retyped(item: Three, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
     """Gold's and the clone's types differ, so at least one of them changed it."""
-    if clone.kind == base.kind and equal(base, clone) and not _below(item, clone, CLONE_SIDE, changed_below):
+    if clone.kind == base.kind and equal(base, clone) and not _below(item, clone, CLONE_SIDE, below):
         return Verdict(gold, GOLD, {"type": GOLD})
-    if gold.kind == base.kind and equal(base, gold) and not _below(item, gold, GOLD_SIDE, changed_below):
+    if gold.kind == base.kind and equal(base, gold) and not _below(item, gold, GOLD_SIDE, below):
         return Verdict(clone, CLONE, {"type": CLONE})
     detail = "one side changed its type, the other changed it or something below it"
-    return _ask(item, "type", "type-changed", (base, gold, clone), setting, detail)
+    return _ask(item, "type", "type-changed", (base, gold, clone), setting, detail, below)
 
 
-def _below(item: Three, want: Want, side: int, changed_below: ChangedBelow) -> bool:
-    return want.kind == DIRECTORY and changed_below(item.path, side)
+def _below(item: Three, want: Want, side: int, below: Below) -> bool:
+    return want.kind == DIRECTORY and below.changed(item.path, side)
 
 
 def _ask(
@@ -118,11 +123,17 @@ def _ask(
     wants: tuple[Want | None, Want | None, Want | None],
     setting: Setting,
     detail: str,
+    below: Below | None = None,
 ) -> Verdict:
-    """A conflict about the whole path."""
+    """A conflict about the whole path.
+
+    :param below: given where the answer holds for all that lies below a directory too, which is then part of the question.
+    """
     verdict = Verdict(None, CONFLICT)
-    values = (value_of(wants[0]), value_of(wants[1]), value_of(wants[2]))
-    answer, own = settle_conflict(verdict, item, axis, kind, values, setting, detail)
+    base, gold, clone = (
+        value_of(want) + (below.value(item.path, side) if below else b"") for side, want in enumerate(wants)
+    )
+    answer, own = settle_conflict(verdict, item, axis, kind, (base, gold, clone), setting, detail)
     verdict.want = wants[GOLD_SIDE] if answer == GOLD else wants[CLONE_SIDE]
     if answer == CONTENT and own is not None:
         verdict.want = own_content(own, wants)

@@ -137,6 +137,7 @@ def _entries(plan: Plan, one: PartPlan) -> Iterator[dict[str, Any]]:
                 "changed": {"gold": unit.gold_changed, "clone": unit.clone_changed},
                 "rule": _rule(unit.rule),
                 **({"notes": notes} if notes else {}),
+                **({"because": path_text(one.part.place(unit_verdict.because))} if unit_verdict.because else {}),
             }
     yield from _cache_entries(one)
     yield from _socket_entries(plan, one)

@@ -7,6 +7,7 @@ it stays.  *Block*: nothing is placed below what is no directory, and never writ
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -24,12 +25,14 @@ from goldroot.merge.axes import (
     as_is,
     equal,
     settle_conflict,
+    spoken,
     value_of,
 )
 from goldroot.merge.model import CLONE, GOLD, Conflict
 from goldroot.merge.policy import Rule
 from goldroot.merge.presence import (
     ADDED_BELOW_DELETED,
+    Below,
     added_below_deleted,
     decide,
     take_cache,
@@ -38,7 +41,7 @@ from goldroot.merge.presence import (
     take_gold,
 )
 from goldroot.merge.survey import Rows, Survey, Unit
-from goldroot.tree.entry import DIRECTORY, FILE, is_below, parent, tree_key
+from goldroot.tree.entry import DIRECTORY, FILE, SOCKET, is_below, parent, tree_key
 
 NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
 
@@ -59,6 +62,7 @@ class UnitVerdict:
     outcome: str
     conflict: Conflict | None = None
     notes: list[str] = field(default_factory=list)
+    because: bytes = b""  #: the path above whose conflict this one shares
 
 
 @dataclass
@@ -80,6 +84,7 @@ class Decider:
         self.survey, self.setting, self.ask_units = survey, setting, ask_units
         self.decided = Decided(survey)
         self._covers: list[tuple[bytes, int]] = []
+        self._below = Below(self._changed_below, self._value_below)
 
     def run(self) -> Decided:
         """All three passes."""
@@ -111,11 +116,11 @@ class Decider:
         if by_class is not None:
             return by_class(item, self.setting)
         if item.rows[BASE_SIDE] is None and item.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
-            verdict = added_below_deleted(item, self.setting)
+            verdict = added_below_deleted(item, self.setting, self._below)
             if _is_directory(item.rows[GOLD_SIDE]):
                 self._covers.append((path, NO_SIDE if verdict.want is None else GOLD_SIDE))
             return verdict
-        verdict = decide(item, self.setting, self._changed_below)
+        verdict = decide(item, self.setting, self._below)
         if verdict.conflicts:
             self._look_for_move(item, verdict)
         if "type" in verdict.axes and (verdict.conflicts or verdict.decided) and _has_directory(item.rows):
@@ -153,10 +158,30 @@ class Decider:
         units = (unit for unit in self.survey.units.values() if is_below(unit.path, path))
         return any(unit.clone_changed if side == CLONE_SIDE else unit.gold_changed for unit in units)
 
+    def _value_below(self, path: bytes, side: int) -> bytes:
+        """All that a side has below a directory, as a digest: an answer for a directory is one for what is in it.
+
+        A file that nobody read goes by its size and time; at worst an answer is asked for once more.
+        """
+        if not _is_directory(self.survey.deltas[path][side]):
+            return b""
+        digest = hashlib.sha256()
+        for held in self.survey.part.trees[side].manifest.below(path):
+            entry = self.survey.deltas.get(held.path, (held,) * 3)[side]
+            rule = self.survey.rules.get(held.path)
+            if entry is None or entry.kind == SOCKET or (rule is not None and rule.cls == "cache"):
+                continue
+            value = value_of(spoken(entry, self.setting.names[side], side))
+            if entry.kind == FILE and not entry.content:
+                value += b"%d:%d" % (entry.size, entry.mtime)
+            for part in (entry.path, value):
+                digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
+
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
         unit = self.survey.units[path]
         if cover is not None:
-            return UnitVerdict(cover[1], self.decided.verdicts[cover[0]].outcome)
+            return UnitVerdict(cover[1], self.decided.verdicts[cover[0]].outcome, because=cover[0])
         if unit.pinned and not self.ask_units:  # what a fallback had is a matter of its own
             return _pinned_unit(unit)
         if not any(unit.present[i] for i in (BASE_SIDE, CLONE_SIDE)) and self._clone_deleted_above(path):

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from goldroot.tree import manifest_file
 from goldroot.tree.columns import Columns, Row, fill
-from goldroot.tree.entry import FILE, Entry, tree_key
+from goldroot.tree.entry import FILE, Entry, is_below, tree_key
 from goldroot.tree.names import path_text
 
 
@@ -113,6 +113,15 @@ class Manifest:
         self._offsets_of_paths()
         index = bisect_left(range(len(self)), tree_key(path), key=lambda place: tree_key(self._path(place)))
         return self.entry(index) if index < len(self) and self._path(index) == path else None
+
+    def below(self, path: bytes) -> Iterator[Entry]:
+        """The rows of what lies below a directory, in tree order."""
+        self._offsets_of_paths()
+        first = bisect_left(range(len(self)), tree_key(path) + b"\0", key=lambda place: tree_key(self._path(place)))
+        for index in range(first, len(self)):
+            if not is_below(self._path(index), path):
+                return
+            yield self.entry(index)
 
     def share(self, other: Manifest) -> None:
         """Use with another manifest what is made to find rows in them, as far as the same columns make it."""
