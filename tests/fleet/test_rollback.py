@@ -98,6 +98,39 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
 
+@pytest.mark.parametrize("written", ["since", None])
+def test_an_answer_about_a_unit_is_not_asked_for_again(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: str | None
+) -> None:
+    """What was written just before the first scan has no ctime there; a minute later it has one."""
+    moved(site, engine)
+    on_clone(site, "web1", {"srv/mine": written, "etc/plain.conf": "since\n"})
+    done = rollback(site, engine, "web1", carry=True)
+    with site.catalog.begin() as tx:
+        [asked] = [one for one in decisions.conflicts_of(tx, done.update) if one.found.path == b"/srv/mine"]
+        for one in decisions.conflicts_of(tx, done.update):
+            decisions.decide(tx, IMAGE, one.found.key, "clone")
+    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert text(site, "web1", "srv/mine") == written
+    assert asked.found.stands == "gold"
+
+
+def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
+    for name in ("web1", "web2"):
+        clones.create(site, name, IMAGE)
+        on_clone(site, name, {"srv/mine": "before\n"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    keys = []
+    for name in ("web1", "web2"):
+        run_update(site, engine, name)
+        on_clone(site, name, {"srv/mine": None})
+        done = rollback(site, engine, name, carry=True)
+        with site.catalog.read() as tx:
+            keys += [one.found.key for one in decisions.conflicts_of(tx, done.update)]
+    assert len(keys) == 2 and len(set(keys)) == 2
+
+
 def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})

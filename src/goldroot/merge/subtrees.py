@@ -208,9 +208,11 @@ class Decider:
     def _ask_unit(self, path: bytes, rule: Rule) -> UnitVerdict:
         item = Three(path, self.survey.part.place(path), (None, None, None), rule)
         verdict = Verdict(None, CONFLICT)
-        # A unit has no hash of its own: that it changed is the question, and the answer is this server's alone.
-        unique = self.survey.part.trees[CLONE_SIDE].manifest.get(path)
-        stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.ctime)
+        # A unit has no hash of its own: that it changed is the question, and the answer is this server's alone.  No
+        # ctime: a scan does not tell that of what was just written, and the question must be the same a minute later.
+        manifest = self.survey.part.trees[CLONE_SIDE].manifest
+        unique = manifest.get(path) or manifest.get(parent(path))
+        stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.mtime)
         answer, _ = settle_conflict(
             verdict, item, "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
             "the server wrote to this state unit since the switch", stands=GOLD,
