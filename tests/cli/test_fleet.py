@@ -78,6 +78,22 @@ def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[s
     assert data(capsys, "fallback", "list") == []
 
 
+def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    def lines(**changed: str) -> str:
+        return "".join(f"{changed.get(f'n{number}', number)}\n" for number in range(300))
+
+    next_gold(fleet, {"etc/long.conf": lines()})
+    said(capsys, "clone", "create", "web3", "--image", IMAGE)
+    on_clone(fleet, "web3", {"etc/long.conf": lines(n50="mine")})
+    next_gold(fleet, {"etc/long.conf": lines(**{f"n{number}": f"gold-{number}" for number in range(10, 300, 20)})})
+    said(capsys, "update", "run", "web3")
+    out = said(capsys, "review", "show", "web3")[1]
+    assert "+mine" in out and "+gold-50" in out and "+gold-10" not in out
+    assert "(14 changes elsewhere in the file; shown with --whole)" in out
+    assert "+gold-10\n" in said(capsys, "review", "show", "web3", "--whole")[1]
+    assert "+gold-10" in data(capsys, "review", "show", "web3")["conflicts"][0]["diffs"]["base->gold"]
+
+
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     before, disks = dump(fleet, "web1"), fleet.host.disks()

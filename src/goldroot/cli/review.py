@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -70,9 +71,10 @@ def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
 @click.argument("name", metavar="CLONE")
 @wanted_argument
 @click.option("--brief", is_flag=True, help="One line for each, without the versions.")
+@click.option("--whole", is_flag=True, help="Long texts whole, not only where both sides changed the same lines.")
 @site_option
 @json_option
-def show(name: str, wanted: tuple[str, ...], brief: bool, site_dir: str | None, as_json: bool) -> int:
+def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir: str | None, as_json: bool) -> int:
     """The conflicts of CLONE, each with what gold changed and what the clone changed; secrets are not shown.
 
     Without PATH or KEY, all that are open.  A PATH that ends in / takes all below it; a KEY may be shortened.
@@ -80,7 +82,7 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, site_dir: str | None, 
     \b
     Examples:
       goldroot review show web1
-      goldroot review show web1 /etc/nginx/
+      goldroot review show web1 /etc/nginx/ --whole
     """
     from goldroot.fleet import review as cases
 
@@ -91,14 +93,14 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, site_dir: str | None, 
 
     def say() -> None:
         for one in data:
-            _say_conflict(one, brief)
+            _say_conflict(one, brief=brief, whole=whole)
         _say_next(found)
 
     emit(as_json, {"clone": name, "update": found.update.id, "conflicts": data}, say)
     return EXIT_FINDINGS if found.open else 0
 
 
-def _say_conflict(one: dict[str, Any], brief: bool) -> None:
+def _say_conflict(one: dict[str, Any], *, brief: bool, whole: bool) -> None:
     state = "" if one["state"] == "open" else f"  ({one['state']})"
     print(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
     print(f"    stands: {one['stands']}; answers: {', '.join(one['answers'])}; key {one['key'][:12]}")
@@ -107,10 +109,13 @@ def _say_conflict(one: dict[str, Any], brief: bool) -> None:
     for side in ("base", "gold", "clone"):
         if one["axis"] in ("mode", "owner", "group", "type", "presence") and side in one:
             print(f"    {side:<6} {_entry(one[side])}")
-    for word, lines in one.get("diffs", {}).items():
-        print(f"    {word}:" + ("  no difference" if not lines else ""))
-        for line in lines:
+    diffs: dict[str, list[str]] = one.get("diffs", {})
+    for word, part in (in_full(diffs) if whole else where_they_meet(diffs)).items():
+        print(f"    {word}:" + ("  no difference" if not part.lines else ""))
+        for line in part.lines:
             print(f"      {line}")
+        if part.hidden:
+            print(f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown with --whole)")
 
 
 def _entry(entry: dict[str, Any] | None) -> str:
