@@ -210,6 +210,18 @@ def test_the_key_that_is_shown_can_be_used(merge: Merge, room: Path) -> None:
     assert merge("--into", room / "out", "--decisions", room / "d.json").code == 0
 
 
+def test_names_from_the_trees_do_nothing_to_a_terminal(merge: Merge, room: Path) -> None:
+    escape = "\x1b[31m\n"
+    for word, shell in (("base", "b"), ("gold", "g"), ("clone", "c")):
+        (room / word / "etc/passwd").write_text(f"root:x:0:0::/:/x\ne\x1b[31mv:x:9:9::/:/{shell}\n")
+        (room / word / "etc/old").write_text("a content\n" if word == "base" else "mine\n")
+    (room / "gold/etc/old").rename(room / f"gold/etc/new{escape}")
+    (room / f"gold/etc/new{escape}").write_text("a content\n")
+    said = merge("--plan")
+    assert "accounts:e\\x1b[31mv:shell" in said.out
+    assert "gold moved it to /etc/new\\x1b[31m\\x0a;" in said.out
+
+
 @pytest.mark.parametrize("at", ["//etc", "/./etc", "/etc//.", "/etc/"])
 def test_at_may_be_written_in_any_way(merge: Merge, room: Path, at: str) -> None:
     for word in ("base", "gold", "clone"):

@@ -109,6 +109,8 @@ def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str 
 
 def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
     """Notes by their kind, the first few of each."""
+    from goldroot.merge.redact import printable
+
     kinds: dict[str, list[dict[str, Any]]] = {}
     for note in notes:
         kinds.setdefault(note["kind"], []).append(note)
@@ -117,17 +119,19 @@ def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
     for kind, some in kinds.items():
         click.echo(f"  {kind} ({len(some)})")
         for note in some[:most]:
-            click.echo(f"      {note['path'] + ': ' if note['path'] else ''}{note['text']}")
+            click.echo(f"      {note['path'] + ': ' if note['path'] else ''}{printable(note['text'])}")
         if len(some) > most:
             click.echo(f"      ... and {len(some) - most} more")
 
 
 def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
     """Every conflict, what stands now, and how to decide it."""
+    from goldroot.merge.redact import printable
+
     if not conflicts:
         return
     click.echo(f"{len(conflicts)} conflict{'s' if len(conflicts) != 1 else ''} to decide:", file=sys.stdout)
     for conflict in conflicts:
-        click.echo(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
+        click.echo(f"  {conflict['path']}  [{printable(conflict['axis'])}]  {printable(conflict['detail'])}")
         click.echo(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")
         click.echo(f"      key {conflict['key']}")

@@ -42,6 +42,7 @@ from goldroot.merge.presence import (
 )
 from goldroot.merge.survey import Rows, Survey, Unit
 from goldroot.tree.entry import DIRECTORY, FILE, SOCKET, is_below, parent, tree_key
+from goldroot.tree.names import path_text
 
 NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
 
@@ -228,7 +229,7 @@ class Decider:
         moved = self._gold_additions().get(base.content)
         if moved is None:
             return
-        place = self.survey.part.place(moved).decode("utf-8", "backslashreplace")
+        place = path_text(self.survey.part.place(moved))
         verdict.notes.append(f"gold moved it to {place}")
         old = verdict.conflicts[0]
         verdict.conflicts[0] = Conflict(
@@ -384,7 +385,7 @@ def _without(side: int) -> str:
 
 
 def _blocked_by(survey: Survey, blocker: bytes) -> str:
-    place = survey.part.place(blocker).decode("utf-8", "backslashreplace")
+    place = path_text(survey.part.place(blocker))
     return f"it cannot be placed: {place} is no directory in the result"
 
 
