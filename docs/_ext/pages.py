@@ -6,6 +6,7 @@ commands serve twice, in the HTML and as man pages.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from goldroot import errors
 from goldroot.cli.main import COMMANDS, cli
 from goldroot.image.config import TEMPLATE
 from goldroot.merge.policy_file import CLASSES
+
+#: Rooms with errors of their own, which can reach a user too.
+WITH_ERRORS = ("goldroot.workflow", "goldroot.hosts.zvm.smapi")
 
 #: The name of a page, its manual's name, and the line below it.
 Manual = tuple[str, str, str]
@@ -152,6 +156,8 @@ def error_page() -> str:
         "     - exit code",
         "     - class",
     ]
+    for room in WITH_ERRORS:
+        importlib.import_module(room)
     for error in every_error(errors.GoldrootError):
         lines += [f"   * - ``{error.kind}``", f"     - {error.exit_code}", f"     - ``{error.__name__}``"]
     lines += ["", "Exit codes 0 and 1 are no errors: done, and done with something that waits for you (conflicts left,"]
@@ -171,8 +177,7 @@ def tree_of_errors() -> list[str]:
 def every_error(root: type[errors.GoldrootError]) -> Iterator[type[errors.GoldrootError]]:
     yield root
     for each in root.__subclasses__():
-        if each.__module__ == errors.__name__:
-            yield from every_error(each)
+        yield from every_error(each)
 
 
 def class_page() -> str:

@@ -10,7 +10,8 @@
     │   ├── NotFound                  exit 3   no image, version, clone, ... of that name
     │   ├── NoFreeSlot                exit 3   every slot is held; the error names by whom
     │   ├── NotTested                 exit 3   the maintenance system changed since its last test
-    │   └── StillRunning              exit 3   a clone may still be written
+    │   ├── StillRunning              exit 3   a clone may still be written
+    │   └── Cancelled                 exit 3   a run ended because somebody asked for it (goldroot.workflow)
     ├── Failed                        exit 4   tried, and the world said no; nothing was lost
     │   ├── NoSpace                   exit 4   a file system is full (or a quota is)
     │   ├── NoPermission              exit 4   the kernel refused an operation
@@ -19,7 +20,8 @@
     │   ├── TreeChanged               exit 4   a tree changed while it was read
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
     │   ├── BadSignature              exit 4   a gold version is not what was signed
-    │   └── HostError                 exit 4   a host (z/VM, hypervisor) answered with an error
+    │   └── HostError                 exit 4   a host answered with an error
+    │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.hosts.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing
     └── NewerVersion                  exit 6   the data was written by a newer goldroot
 

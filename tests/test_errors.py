@@ -1,0 +1,34 @@
+"""The tree of errors: what is drawn is what there is, and a user can tell each from every other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import goldroot.hosts.zvm.smapi as smapi
+from goldroot import errors, workflow
+
+DRAWN = re.compile(r"^([ │├└─]*)(\w+) +exit (\d)\b", re.MULTILINE)
+
+
+def every(root: type[errors.GoldrootError]) -> Iterator[type[errors.GoldrootError]]:
+    yield root
+    for each in root.__subclasses__():
+        yield from every(each)
+
+
+def test_the_drawing_is_the_tree() -> None:
+    drawn = {name: (len(branch) // 4, int(code)) for branch, name, code in DRAWN.findall(errors.__doc__ or "")}
+    base = len(errors.GoldrootError.__mro__) - 1
+    there = {
+        each.__name__: (len(each.__mro__) - base, each.exit_code)
+        for each in every(errors.GoldrootError)
+        if each.__module__.startswith("goldroot.") and smapi.SmapiError not in each.__mro__[1:]  # those are its own
+    }
+    assert drawn == there
+    assert "Cancelled" in drawn and issubclass(workflow.Cancelled, errors.Refused)
+
+
+def test_every_error_has_a_word_of_its_own() -> None:
+    words = [each.kind for each in every(errors.GoldrootError) if each.__module__.startswith("goldroot.")]
+    assert len(words) == len(set(words))
