@@ -293,6 +293,8 @@ def test_unprivileged_everything_works_but_owners(tmp_path: Path) -> None:
     assert len(notes) == 1, "said once"
     assert said.stdout.count("their owners are recorded") == 1
     assert notes[0]["data"]["owners"]["101:0"] == ["/srv/svc"]
+    assert notes[0]["data"]["set-id"] == ["/srv/svc"]
+    assert "left without set-uid and set-gid: 1" in said.stdout
     assert not any("/srv/own" in paths for paths in notes[0]["data"]["owners"].values())
 
 

@@ -20,6 +20,7 @@ from goldroot.merge.record import make_record, note_data
 from goldroot.merge.survey import Part, Tree
 from goldroot.tree import Built, Progress, scan_together
 from goldroot.tree.accounts import AccountTables
+from goldroot.tree.entry import FILE
 from goldroot.tree.names import path_text
 
 
@@ -97,13 +98,19 @@ def _place(at: bytes, path: bytes) -> bytes:
 
 
 def _with_owners(note: Note, built: Built, at: bytes) -> Note:
-    """The note of owners that could not be kept says which: by ``uid:gid``, the paths that should be theirs."""
+    """The note of owners that could not be kept says which: by ``uid:gid``, the paths that should be theirs; and which
+    files are programs of another that must not run as the caller instead."""
     if note.kind != "owner-not-kept":
         return note
     owners: dict[str, list[str]] = {}
+    set_id = []
     for path, uid, gid in built.owners:
         owners.setdefault(f"{uid}:{gid}", []).append(path_text(_place(at, path)))
-    return Note(note.kind, note.path, note.text, {**note.data, "owners": owners})
+        entry = built.manifest.get(path)
+        if entry is not None and entry.kind == FILE and entry.mode & 0o6000:
+            set_id.append(path_text(_place(at, path)))
+    text = f"{note.text}; left without set-uid and set-gid: {len(set_id)}" if set_id else note.text
+    return Note(note.kind, note.path, text, {**note.data, "owners": owners, **({"set-id": set_id} if set_id else {})})
 
 
 def _accounts(request: Request) -> Accounts:
