@@ -21,6 +21,9 @@ from goldroot.merge.policy_file import CLASSES
 #: Rooms with errors of their own, which can reach a user too.
 WITH_ERRORS = ("goldroot.workflow", "goldroot.hosts.zvm.smapi")
 
+#: Headings of man pages that are none in HTML.
+MANUAL_SECTIONS = ("SYNOPSIS", "DESCRIPTION", "OPTIONS")
+
 #: The name of a page, its manual's name, and the line below it.
 Manual = tuple[str, str, str]
 
@@ -33,6 +36,7 @@ def write_all(folder: Path) -> list[Manual]:
     texts["errors"] = error_page()
     texts["classes"] = class_page()
     files = {f"{name}.rst": text for name, text in texts.items()} | {"goldroot.toml": TEMPLATE}
+    files |= {f"{name}.man": f".SH {name}\n" for name in MANUAL_SECTIONS}
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         if old.name not in files:
@@ -51,7 +55,9 @@ def command_pages() -> Iterator[tuple[str, str, str, str]]:
     listed = "\n".join(
         f"``goldroot {name}``\n   {line}  See :manpage:`goldroot-{name}(1)`." for name, (_, line) in COMMANDS.items()
     )
-    own = "\n".join([*heading("goldroot", "="), *body(cli, root), "", "Commands", "--------", "", listed, ""])
+    own = "\n".join(
+        [*heading("goldroot", "="), *body(cli, root, of_page=True), "", "Commands", "--------", "", listed, ""]
+    )
     yield "goldroot", "goldroot", summary_of(cli), own + FURTHER
     for name, (_, line) in COMMANDS.items():
         command = cli.get_command(root, name)
@@ -79,7 +85,8 @@ Environment
 
 def described(command: click.Command, context: click.Context, underline: str) -> list[str]:
     """A command and, below it, those of its group."""
-    lines = [*heading(context.command_path, underline), *body(command, context)]
+    of_page = underline == "="
+    lines = [*heading(context.command_path, underline), *body(command, context, of_page=of_page)]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
@@ -88,9 +95,20 @@ def described(command: click.Command, context: click.Context, underline: str) ->
     return lines
 
 
-def body(command: click.Command, context: click.Context) -> list[str]:
+def manual_section(name: str) -> list[str]:
+    """A heading that only the man page has, where readers look for it (man-pages(7)).
+
+    It comes from a file, as what stands in the text loses its line end, which the heading needs.
+    """
+    return [".. raw:: manpage", f"   :file: {name}.man", ""]
+
+
+def body(command: click.Command, context: click.Context, *, of_page: bool = False) -> list[str]:
+    """Usage, help and options of a command; ``of_page``: the page is about this one, and the manual's sections are its."""
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines = ["::", "", f"   {usage}", "", *prose(command.help or ""), *prose(command.epilog or "")]
+    section = manual_section if of_page else lambda name: []
+    lines = [*section("SYNOPSIS"), "::", "", f"   {usage}", "", *section("DESCRIPTION")]
+    lines += [*prose(command.help or ""), *prose(command.epilog or ""), *section("OPTIONS")]
     options = [
         record
         for parameter in command.get_params(context)
