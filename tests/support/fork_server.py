@@ -6,6 +6,7 @@ costs a fork instead of an interpreter's start, and dies as a real one does: SIG
 
 from __future__ import annotations
 
+import codecs
 import gc
 import importlib
 import itertools
@@ -69,15 +70,19 @@ class Kill:
 
 @dataclass
 class ForkServer:
-    """A server process and the way to it; not for two threads at once."""
+    """A server process and the way to it; not for two threads at once.
 
+    :param warm: it has made a site itself, so that another user needs to be able to read nothing that Python is made of.
+    """
+
+    warm: bool = False
     _process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
         source = str(Path(importlib.import_module("goldroot").__path__[0]).parent)
         environment = {**os.environ, "PYTHONPATH": f"{source}:{Path(__file__).parent.parent}"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.fork_server"],
+            [sys.executable, "-m", "support.fork_server", *(["warm"] if self.warm else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
@@ -117,15 +122,31 @@ class ForkServer:
 
 def serve() -> None:
     """Answer requests until standard input ends."""
+    for codec in ("ascii", "latin-1", "unicode_escape", "idna"):
+        codecs.lookup(codec)
     importlib.import_module("goldroot.merge.policy").Policy.default()  # read by means that another user may not see
     for room in ROOMS:
         place = importlib.import_module(f"goldroot.{room}")
         for module in pkgutil.walk_packages(place.__path__, f"goldroot.{room}."):
             if not NEVER.match(module.name):
                 importlib.import_module(module.name)
+    if "warm" in sys.argv:
+        _make_a_site()
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), flush=True)
+
+
+def _make_a_site() -> None:
+    from goldroot.fleet import clones
+    from support.fleet import IMAGE, small_site
+
+    for module in ("_strptime", "tarfile", "encodings.idna", "uuid", "sqlite3.dump"):
+        importlib.import_module(module)
+    with tempfile.TemporaryDirectory() as room:
+        site = small_site(Path(room))
+        clones.create(site, "web1", IMAGE)
+        site.close()
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

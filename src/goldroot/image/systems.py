@@ -29,7 +29,8 @@ from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.tree import Entry, Manifest, Note, Progress, scan
+from goldroot.tree import WITHOUT_SET_ID, Entry, Manifest, Note, Progress, scan
+from goldroot.tree.entry import FILE
 
 Role = Literal["maintenance", "test"]
 MAINTENANCE: Role = "maintenance"
@@ -191,16 +192,20 @@ def said_once(notes: Iterable[Note]) -> tuple[Note, ...]:
 def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest:
     """Owners as they should be, where a tree was written without the right to give files away.
 
-    There every file belongs to the caller; known paths have the owner that is recorded of them, and new ones were made
-    by the root of a user namespace, who is nobody else.
+    There every file belongs to the caller, and none has the set-id bits that would lend it the caller's rights; known
+    paths have the owner and mode that are recorded of them, and new ones were made by the root of a user namespace, who
+    is nobody else.
     """
     if known is None or known.squashed is None:
         return manifest
     owner = (known.squashed.uid, known.squashed.gid)
-    recorded = {row[0]: row[3:5] for row in known.rows()}
-    rows = (
-        (*row[:3], *recorded.get(row[0], (0, 0)), *row[5:]) if row[3:5] == owner else row for row in manifest.rows()
-    )
+    recorded = {row[0]: row[2:5] for row in known.rows()}
+
+    def own(path: bytes, kind: str, mode: int) -> tuple[int, int, int]:
+        should, uid, gid = recorded.get(path, (mode, 0, 0))
+        return should if kind == FILE and mode == should & WITHOUT_SET_ID else mode, uid, gid
+
+    rows = ((*row[:2], *own(*row[:3]), *row[5:]) if row[3:5] == owner else row for row in manifest.rows())
     return Manifest.from_rows((Entry._make(row) for row in rows), known.squashed)
 
 

@@ -7,10 +7,12 @@ from goldroot.tree.names import path_bytes, path_text
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.remove import remove_tree
+from goldroot.tree.reuse import WITHOUT_SET_ID
 from goldroot.tree.scan import Scan, hash_files, scan, scan_together
 
 __all__ = [
     "INLINE",
+    "WITHOUT_SET_ID",
     "BuildRow",
     "Built",
     "Entry",
