@@ -182,3 +182,12 @@ def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) ->
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
         assert holders(tx, IMAGE, 1) == []
+
+
+def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {"srv/mine": "since\n"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+    with pytest.raises(Refused) as refused:
+        run_update(site, engine, "web1")
+    assert "`goldroot rollback web1 --carry`" in refused.value.todo

@@ -72,7 +72,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
         if going is None and target_of(site, clone, to) == clone.version:
             return Outcome(name, NOTHING, 0, clone.version, clone.version)
         update = going or _begin(site, name, target_of(site, clone, to))
-        _refuse_other(update, to)
+        _refuse_other(site, update, to)
         return go_on(site, engine, update, lambda: update_workflow(site, stage))
 
 
@@ -104,11 +104,13 @@ def _begin(site: Site, name: str, to: int) -> Update:
         return updates.begin(tx, name, to)
 
 
-def _refuse_other(update: Update, to: int | None) -> None:
+def _refuse_other(site: Site, update: Update, to: int | None) -> None:
     if update.kind != "update":
+        name = update.clone
+        command = f"goldroot rollback {name}" + (" --carry" if work.load(site, name, update.id).carry else "")
         raise Refused(
-            f"a rollback of {update.clone} was begun",
-            todo=f"Finish it with `goldroot rollback {update.clone}`, or cancel it: goldroot update cancel {update.clone}",
+            f"a rollback of {name} was begun",
+            todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
         )
     if to not in (None, update.to_version):
         raise Refused(
