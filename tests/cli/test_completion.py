@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from goldroot.cli.main import cli
+from goldroot.fleet import clones
+from support.fleet import IMAGE, small_site
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
 
@@ -31,3 +35,36 @@ def test_bash_is_answered(words: str, expected: str) -> None:
     asked = {"_GOLDROOT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = subprocess.run(GOLDROOT, env=asked, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [expected]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "merge --base x",
+        "merge --into x",
+        "image import a --from x",
+        "linked --site x",
+        "policy check x",
+        "demo --keep x",
+    ],
+)
+def test_paths_are_left_to_the_shell(words: str) -> None:
+    assert offered(*words.split()) == [("file", "x")]
+
+
+def offered(*words: str) -> list[tuple[str, str]]:
+    asked = ShellComplete(cli, {}, "goldroot", "_GOLDROOT_COMPLETE").get_completions(list(words[:-1]), words[-1])
+    return [(one.type, one.value) for one in asked]
+
+
+def test_names_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = small_site(tmp_path)
+    for name in ("web1", "web2", "db1"):
+        clones.create(site, name, IMAGE)
+    site.close()
+    assert offered("clone", "show", "--site", site.root, "web") == [("plain", "web1"), ("plain", "web2")]
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    assert offered("update", "run", "web1", "w") == [("plain", "web2")]
+    assert offered("gold", "show", "") == offered("clone", "create", "x", "--image", "") == [("plain", IMAGE)]
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "nowhere"))
+    assert offered("clone", "show", "") == offered("gold", "show", "") == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.names import clone_names, image_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, tell_failures
@@ -33,7 +34,7 @@ def clone() -> None:
 
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--image", required=True, help="The image that they are made from.")
+@click.option("--image", required=True, shell_complete=image_names, help="The image that they are made from.")
 @click.option("--gold", "number", type=int, metavar="N", help="The gold version (default: the current one).")
 @click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")
@@ -112,7 +113,7 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 @clone.command("list")
-@click.option("--image", help="Only clones of this image.")
+@click.option("--image", shell_complete=image_names, help="Only clones of this image.")
 @site_option
 @json_option
 def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
@@ -151,7 +152,7 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
 
 
 @clone.command()
-@click.argument("name")
+@click.argument("name", shell_complete=clone_names)
 @site_option
 @json_option
 def show(name: str, site_dir: str | None, as_json: bool) -> None:
@@ -185,7 +186,7 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
 
 
 @clone.command()
-@click.argument("name")
+@click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--patch", "with_patch", is_flag=True, help="Show the differences of texts; secrets are not shown.")
 @click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
@@ -228,7 +229,7 @@ def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
 
 
 @clone.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=clone_names)
 @site_option
 @plan_option
 @json_option
@@ -266,7 +267,7 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
 
 @clone.command(context_settings=AS_COMMAND)
-@click.argument("name")
+@click.argument("name", shell_complete=clone_names)
 @click.argument("command", nargs=-1)
 @site_option
 @plan_option
@@ -296,7 +297,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 
 
 @click.command()
-@click.argument("image", required=False)
+@click.argument("image", required=False, shell_complete=image_names)
 @site_option
 @json_option
 def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:

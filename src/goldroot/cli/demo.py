@@ -35,7 +35,9 @@ SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
     "--small", "form", flag_value="small", help="Two small systems that the demo makes itself: no network, no root."
 )
 @click.option("--auto", "form", flag_value="auto", default=True, help="Real where it can be had in time (the default).")
-@click.option("--keep", metavar="DIR", help="Tell the story in DIR (new or empty) and leave the site there.")
+@click.option(
+    "--keep", metavar="DIR", type=click.Path(), help="Tell the story in DIR (new or empty) and leave the site there."
+)
 @click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
 @click.option("--quiet", is_flag=True, help="Only the table at the end.")
 @json_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.image import notes_data, say_changes, say_notes
+from goldroot.cli.names import image_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -29,7 +30,7 @@ def gold() -> None:
 
 
 @gold.command()
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @click.option("--untested", is_flag=True, help="Publish what was not tested since its last change; the record says so.")
 @click.option("--note", default="", metavar="TEXT", help="A word for those who read the list of versions.")
 @click.option("--renumber-ok", is_flag=True, help="Publish although local accounts of clones would collide.")
@@ -112,7 +113,7 @@ def _say_plan(plan: Plan, *, would: bool) -> None:
 
 
 @gold.command("list")
-@click.argument("image", required=False)
+@click.argument("image", required=False, shell_complete=image_names)
 @site_option
 @json_option
 def list_versions(image: str | None, site_dir: str | None, as_json: bool) -> None:
@@ -154,7 +155,7 @@ def _version_data(version: GoldVersion) -> dict[str, Any]:
 
 
 @gold.command()
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @click.argument("number", type=int, required=False)
 @site_option
 @json_option
@@ -196,7 +197,7 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 
 
 @gold.command()
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @click.argument("old", type=int)
 @click.argument("new", type=int)
 @click.option("--paths", is_flag=True, help=f"List every changed path, not only the first {SHOWN}.")
@@ -246,7 +247,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 
 
 @gold.command()
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @click.argument("number", type=int, required=False)
 @click.option(
     "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
@@ -287,7 +288,7 @@ def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as
 
 
 @gold.command()
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @click.argument("number", type=int)
 @click.option(
     "--remove", is_flag=True, help="Also free its slot and remove its disks; refused while anything holds it."

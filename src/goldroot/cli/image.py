@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.names import image_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -27,13 +28,21 @@ def image() -> None:
 
 
 @image.command("import")
-@click.argument("name")
-@click.option("--from", "source", required=True, metavar="DIR|TAR", help="A root file system: a directory, or a tar.")
+@click.argument("name", shell_complete=image_names)
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="DIR|TAR",
+    type=click.Path(),
+    help="A root file system: a directory, or a tar.",
+)
 @click.option(
     "--layout",
     default="readonly-root",
     show_default=True,
     metavar="NAME|FILE",
+    type=click.Path(),
     help="readonly-root, shared-usr, or a file.",
 )
 @click.option(
@@ -137,7 +146,7 @@ test_option = click.option(
 
 
 @maintain.command()
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=image_names)
 @test_option
 @site_option
 @plan_option
@@ -157,7 +166,7 @@ def enter(name: str, on_test: bool, site_dir: str | None, plan_only: bool, as_js
 @site_option
 @plan_option
 @json_option
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=image_names)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run_command(
     name: str, command: tuple[str, ...], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
@@ -200,7 +209,7 @@ def _work(
 
 
 @maintain.command()
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=image_names)
 @test_option
 @site_option
 @json_option
@@ -229,7 +238,7 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
 
 
 @maintain.command("test")
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=image_names)
 @site_option
 @plan_option
 @json_option
@@ -277,7 +286,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
 
 
 @maintain.command("take-back")
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=image_names)
 @click.argument("paths", nargs=-1)
 @site_option
 @plan_option

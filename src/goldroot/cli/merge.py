@@ -37,15 +37,34 @@ WORDS = {
 
 
 @click.command(epilog=EPILOG)
-@click.option("--base", required=True, metavar="DIR", help="The clone's old gold, as it was cloned.")
-@click.option("--gold", required=True, metavar="DIR", help="The new gold.")
-@click.option("--clone", required=True, metavar="DIR", help="The server's tree now.")
-@click.option("--into", metavar="OUT", help="Where the result goes: new, or an empty directory. It appears whole.")
+@click.option("--base", required=True, metavar="DIR", type=click.Path(), help="The clone's old gold, as it was cloned.")
+@click.option("--gold", required=True, metavar="DIR", type=click.Path(), help="The new gold.")
+@click.option("--clone", required=True, metavar="DIR", type=click.Path(), help="The server's tree now.")
+@click.option(
+    "--into",
+    metavar="OUT",
+    type=click.Path(),
+    help="Where the result goes: new, or an empty directory. It appears whole.",
+)
 @click.option("--at", default="/", show_default=True, metavar="PATH", help="Where the trees stand in the system.")
-@click.option("--accounts", nargs=3, metavar="B G C", help="The /etc of each side, where the trees do not hold it.")
-@click.option("--policy", "policy_file", metavar="FILE", help="A policy that extends or replaces the default one.")
-@click.option("--report", metavar="FILE", help="Write the record (JSON) here.")
-@click.option("--decisions", "decisions_file", metavar="FILE", help="Answers to conflicts, by key (JSON).")
+@click.option(
+    "--accounts",
+    nargs=3,
+    metavar="B G C",
+    type=click.Path(),
+    help="The /etc of each side, where the trees do not hold it.",
+)
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="A policy that extends or replaces the default one.",
+)
+@click.option("--report", metavar="FILE", type=click.Path(), help="Write the record (JSON) here.")
+@click.option(
+    "--decisions", "decisions_file", metavar="FILE", type=click.Path(), help="Answers to conflicts, by key (JSON)."
+)
 @plan_option
 @json_option
 def merge(

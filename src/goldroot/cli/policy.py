@@ -14,7 +14,11 @@ from goldroot.merge.policy import Explanation, Policy, Rule, default_text
 from goldroot.merge.policy_file import CLASSES, WrittenRule
 
 policy_option = click.option(
-    "--policy", "policy_file", metavar="FILE", help="The policy to follow, instead of the default alone."
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The policy to follow, instead of the default alone.",
 )
 
 
@@ -68,7 +72,7 @@ def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
 
 
 @policy.command()
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @json_option
 def check(file: str, as_json: bool) -> None:
     """Read the policy FILE and say whether it can be used; exit code 2 where it cannot.

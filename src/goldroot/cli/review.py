@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -34,7 +35,7 @@ def review() -> None:
 
 
 @review.command("list")
-@click.argument("name", metavar="[CLONE]", required=False)
+@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
 @site_option
 @json_option
 def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
@@ -68,7 +69,7 @@ def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
 
 
 @review.command()
-@click.argument("name", metavar="CLONE")
+@click.argument("name", metavar="CLONE", shell_complete=clone_names)
 @wanted_argument
 @click.option("--brief", is_flag=True, help="One line for each, without the versions.")
 @click.option("--whole", is_flag=True, help="Long texts whole, not only where both sides changed the same lines.")
@@ -133,10 +134,14 @@ def _say_next(found: Case) -> None:
 
 
 @review.command()
-@click.argument("name", metavar="CLONE")
+@click.argument("name", metavar="CLONE", shell_complete=clone_names)
 @wanted_argument
 @click.option(
-    "--take", required=True, metavar="clone|gold|proposal|FILE", help="The answer; FILE: content of your own."
+    "--take",
+    required=True,
+    metavar="clone|gold|proposal|FILE",
+    type=click.Path(),
+    help="The answer; FILE: content of your own.",
 )
 @click.option("--all-like", is_flag=True, help="And every open one with the same axis and kind as those named.")
 @click.option("--all", "everything", is_flag=True, help="Every open one.")
@@ -183,7 +188,7 @@ def _decided(found: Case, conflicts: list[Waiting], take: str, plan_only: bool, 
 
 
 @review.command()
-@click.argument("name", metavar="CLONE")
+@click.argument("name", metavar="CLONE", shell_complete=clone_names)
 @click.argument("wanted", metavar="PATH|KEY")
 @click.option("--note", default="", help="Why; it is kept with the decision.")
 @site_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.names import clone_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.update import Outcome
     from goldroot.image.site import Site
 
-names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True)
+names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
 
 @click.command()
@@ -131,7 +132,7 @@ def fallback() -> None:
 
 
 @fallback.command("list")
-@click.argument("name", metavar="[CLONE]", required=False)
+@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
 @site_option
 @json_option
 def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> None:
@@ -157,7 +158,7 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
 
 
 @fallback.command("prune")
-@click.argument("names", metavar="[CLONE]...", nargs=-1)
+@click.argument("names", metavar="[CLONE]...", nargs=-1, shell_complete=clone_names)
 @click.option("--force", is_flag=True, help="Before their date, too; the clones must be named.")
 @site_option
 @plan_option

@@ -21,6 +21,7 @@ def site_option(command: F) -> F:
         "--site",
         "site_dir",
         metavar="DIR",
+        type=click.Path(),
         help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
     )(command)
 

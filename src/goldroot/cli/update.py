@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.names import clone_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import fallback, names_argument, rollback
@@ -171,7 +172,7 @@ def _summary(rows: list[tuple[str, str]]) -> None:
 
 
 @update.command("list")
-@click.argument("name", metavar="[CLONE]", required=False)
+@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
 @site_option
 @json_option
