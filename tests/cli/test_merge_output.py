@@ -460,6 +460,7 @@ def test_a_mount_point_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 def test_killed_two_hundred_times(tmp_path: Path) -> None:
     make_trees(tmp_path, {**MANY, **{f"etc/more/{i}": f"{i}\n" for i in range(3000)}})
     killed_at_random(tmp_path, tmp_path / "out", 200, seed=3)
@@ -467,6 +468,7 @@ def test_killed_two_hundred_times(tmp_path: Path) -> None:
 
 @pytest.mark.crash
 @pytest.mark.root
+@pytest.mark.timeout(900)
 def test_a_mount_point_killed_a_hundred_times(tmp_path: Path) -> None:
     make_trees(tmp_path, {**MANY, **{f"etc/more/{i}": f"{i}\n" for i in range(3000)}})
     with mounted(tmp_path / "disk", "64m") as disk:

@@ -27,12 +27,15 @@ import pytest
 from goldroot.fleet import clones
 from support.fleet import IMAGE, next_gold, on_clone, small_site, write
 from support.fork_server import ForkServer, Kill, Ran
+from support.points import hit, named_points
 from support.trees import dump_tree, make_tree
 
 pytestmark = pytest.mark.timeout(900)
 
 MEMORY = "/dev/shm"
 SEED = 3
+#: Points of the maintenance and test systems, which tests/image kills at.
+ELSEWHERE = ("import-", "system-", "take-back-", "test-")
 #: A kill in so many is followed by a second one, of the command that was to finish the work.
 TWICE = 3
 
@@ -55,6 +58,7 @@ class Act:
     changes: int = 12  #: how many kills before a change of a file system
     moments: int = 4  #: how many at a moment
     clone: str = "web1"
+    half: str = "-"  #: how the ids of disks begin that a killed command left half made
 
 
 PUBLISH = ("gold", "publish", IMAGE, "--untested")
@@ -62,6 +66,7 @@ UPDATE = ("update", "run", "web1")
 
 ACTS = {
     "publish": Act("published", PUBLISH, changes=20),
+    "publish after a killed one": Act("publish-killed", PUBLISH, changes=8, moments=2, half="small.gold.2."),
     "publish into a used slot": Act("slots-used", PUBLISH),
     "retire": Act("slots-used", ("gold", "retire", IMAGE, "2", "--remove")),
     "create": Act("published", ("clone", "create", "web2", "--image", IMAGE), again=(3,), changes=16, clone="web2"),
@@ -72,7 +77,10 @@ ACTS = {
     "update after review and more writing": Act("written-in-review", UPDATE, changes=16),
     "cancel": Act("in-review", ("update", "cancel", "web1"), again=(3,)),
     "rollback": Act("updated", ("rollback", "web1"), again=(3,), changes=16, moments=8),
-    "rollback with carry": Act("updated", ("rollback", "web1", "--carry"), again=(3,), changes=24, moments=8),
+    "rollback with carry": Act(
+        "updated", ("rollback", "web1", "--carry", "--take-proposals"), again=(3,), changes=24, moments=8
+    ),
+    "rollback with carry that asks": Act("updated", ("rollback", "web1", "--carry"), ends=1, changes=8),
     "prune": Act("updated", ("fallback", "prune", "web1", "--force"), again=(3,)),
     "delete": Act("updated", ("clone", "delete", "web1"), again=(3,), changes=16),
 }  # fmt: skip
@@ -184,6 +192,9 @@ def make_sites(room: Path, server: ForkServer) -> None:
     made_from("slots-used", "published", *PUBLISH)
     done = server.run(*PUBLISH, "--site", str(room / "slots-used/site"))
     assert done.status == 0, done.said
+    made_from("publish-killed", "published")
+    done = server.run(*PUBLISH, "--site", str(room / "publish-killed/site"), kill=Kill(point="publish-disk-built:2"))
+    assert done.killed, done.said
     made_from("due", "published")
     gold = {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "two\n", "etc/app.conf": APP.replace("six = 6", "six = 66")}
     mine = {"srv/mine": "mine\n", "var/lib/mysql/ibdata": "mine", "etc/app.conf": APP.replace("one = 1", "one = 11")}
@@ -264,7 +275,11 @@ def check_whole(act: Act, known: Unkilled, after: State) -> None:
     assert after["problems"] == []
     old, new, now = (compared(act, state["tree"]) for state in (known.old, known.new, after))
     assert now in (old, new), f"the clone is neither old nor new: {differences(old, now)} / {differences(new, now)}"
-    kept = {disk: digest for disk, digest in known.old["disks"].items() if disk in after["disks"]}
+    kept = {
+        disk: digest
+        for disk, digest in known.old["disks"].items()
+        if disk in after["disks"] and not disk.startswith(act.half)
+    }
     assert kept == {disk: after["disks"][disk] for disk in kept}, "a disk that was there was written"
     live = {disk for disk in known.old["disks"] if disk.startswith(("small.gold.1.", "small.mnt."))}
     assert live <= after["disks"].keys(), "a disk that is in use is gone"
@@ -427,3 +442,5 @@ def test_a_merge_into_a_mount_point_killed_anywhere_is_marked_or_there(campaign:
 def test_the_campaign_was_one(campaign: Campaign) -> None:
     """Comes last in this file: what the others did is at least what was promised."""
     assert campaign.tally.done.total() >= 200, list(campaign.tally.lines())
+    killed_at = {place for _, place in campaign.tally.done}
+    assert [name for name in named_points() if not name.startswith(ELSEWHERE) and not hit(name, killed_at)] == []

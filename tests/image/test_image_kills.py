@@ -18,10 +18,14 @@ from goldroot.image.gold import every, open_version, publish, verify
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
+from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree
 
 pytestmark = pytest.mark.crash
+
+#: The points at which the tests of this file killed a command.
+KILLED_AT: set[str] = set()
 
 
 def command(site: Site, *words: str) -> list[str]:
@@ -29,6 +33,7 @@ def command(site: Site, *words: str) -> list[str]:
 
 
 def killed_at(site: Site, point: str, *words: str) -> None:
+    KILLED_AT.add(point.rpartition(":")[0])
     done = subprocess.run(command(site, *words), env={**os.environ, crash.AT: point}, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, f"{point}: {done.stderr.decode()}"
 
@@ -128,7 +133,7 @@ def test_tests_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> 
     "point",
     [
         "take-back-disk-built:1",
-        "take-back-disk-built:3",
+        "take-back-disk-built:2",  # the last: only the disks that it concerns are made anew
         "definition-written:1",
         "definition-in-force:1",
         "system-in-place:1",
@@ -147,3 +152,10 @@ def test_take_back_is_done_wholly_or_not_at_all(copied: Callable[[str], Site], p
     assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 2\n"
     assert Path(system.path("1B6"), "var/fix").exists()
     whole(site, {})
+
+
+def test_no_point_of_these_was_forgotten() -> None:
+    """Comes last in this file."""
+    own = ("import-", "system-", "take-back-", "test-", "publish-")
+    named = [name for name in named_points() if name.startswith(own) and name != "publish-abandoned"]
+    assert [name for name in named if not hit(name, KILLED_AT)] == []

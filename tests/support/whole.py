@@ -108,18 +108,29 @@ def _facts(site: Site) -> dict[str, Any]:
             "fallbacks": [
                 [one.clone, one.from_version, one.state, sorted(one.disks)] for one in fallbacks.every(tx, all_states=True)
             ],
-            "conflicts": [[one.found.key, one.state] for move in moves for one in decisions.conflicts_of(tx, move.id)],
+            "conflicts": [
+                [_key(one.found), one.state] for move in moves for one in decisions.conflicts_of(tx, move.id)
+            ],
         }  # fmt: skip
     facts["records"] = [[one.clone, one.id, _record(site, one.clone, one.id)] for one in moves]
     return facts | _names(site) | {"unfinished runs": _unfinished(site)}
 
 
+def _key(found: decisions.Found) -> str:
+    """What a question is known by; a state unit's key is of these very files, of which another copy has others."""
+    return os.fsdecode(found.path) if found.axis == "unit" else found.key
+
+
 def _record(site: Site, clone: str, update: int) -> Any:
     try:
         with open(site.path("records", clone, str(update), "record.json"), encoding="utf-8") as file:
-            return json.load(file)
+            record = json.load(file)
     except FileNotFoundError:
         return None
+    for conflict in record["conflicts"]:
+        if conflict["axis"] == "unit":
+            del conflict["key"]
+    return record
 
 
 def _names(site: Site) -> dict[str, Any]:
