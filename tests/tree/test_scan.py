@@ -247,6 +247,13 @@ def test_young_signatures_are_not_kept(tmp_path: Path) -> None:
     assert found(root)[b"a"].ctime == 0
 
 
+def test_young_signatures_are_kept_of_a_tree_that_nobody_writes(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "t", {"a": "1", "d/b": "2"})
+    rows = found(root, settled=True)
+    for path in ("a", "d/b"):
+        assert rows[path.encode()].ctime == os.lstat(root / path).st_ctime_ns
+
+
 def test_contents_can_be_left_out_and_chosen(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": File("1", xattrs={"user.x": b"1"}), "b": "2"})
     rows = found(root, contents=False)

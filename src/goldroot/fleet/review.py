@@ -21,17 +21,12 @@ from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import policy_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
-from goldroot.merge.model import CONTENT
+from goldroot.merge.model import CONTENT, SIDES, WITH_CONTENT
 from goldroot.merge.policy import Rule
 from goldroot.merge.redact import redact_diff
 from goldroot.merge.text import is_text, merge_text
 from goldroot.run import run
 from goldroot.tree import path_text
-
-SIDES = ("base", "gold", "clone")
-
-#: Axes on which content of one's own is an answer.
-WITH_CONTENT = ("content", "presence", "type")
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 #: As long as the paths of a site can be: anything larger is no text that a person edits.

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
 
 from goldroot.errors import BadInput, NoPermission
 from goldroot.image.site import Site
 from goldroot.merge.policy import Policy, worth_reading
 from goldroot.tree import Manifest, Progress, Scan, scan
-from goldroot.tree.entry import FILE
 
 MADE, SEEN = "made", "seen"
 
@@ -77,18 +75,9 @@ def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
     content is read, is known again later, and is not taken for something that the server wrote.
     """
     path = site.host.disk_path(disk)
-    seen = scan(path, known=built, contents=worth_reading(policy, b"/")).manifest
-    rows = (_signed(path, row) if row[1] == FILE and not row[13] else row for row in seen.rows())
-    made = Manifest.from_rows(rows, seen.squashed)
+    made = scan(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
     save(site, disk, made, MADE)
     save(site, disk, made)
-
-
-def _signed(disk: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row of a young file with its ctime, where it is still the file that the scan saw."""
-    status = os.lstat(os.path.join(os.fsencode(disk), row[0]))
-    same = (status.st_ino, status.st_size, status.st_mtime_ns) == (row[12], row[5], row[6])
-    return (*row[:13], status.st_ctime_ns) if same else row
 
 
 def unchanged(before: Manifest, after: Manifest) -> bool:

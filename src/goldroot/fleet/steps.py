@@ -13,7 +13,6 @@ to be passed over.
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from goldroot.fleet.switching import switch_update
 from goldroot.fleet.task import Task, open_task
 from goldroot.image.gold import check_genuine
 from goldroot.image.site import Site
+from goldroot.tree.problems import FULL
 from goldroot.workflow import Step, Workflow
 
 REVIEW, DONE = "needs-review", "done"
@@ -63,7 +63,7 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
 
 def tidy(task: Task, error: Exception) -> None:
     """Where there was no room, what was made and not attached goes at once: a full file system must not stay full."""
-    if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+    if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
         with contextlib.suppress(GoldrootError, OSError):
             sweep(task.site, task.work, keep=task.work.base)
 

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 from goldroot.errors import BadInput
 from goldroot.tree.names import path_text
 from goldroot.tree.notes import Note
-from goldroot.tree.problems import write_problem
+from goldroot.tree.problems import FULL, write_problem
 
 _COPY = 1 << 20
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -230,7 +230,7 @@ class Unpacker:
         try:
             os.setxattr(where, name, value)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL:
                 raise
             self._note("xattr-not-kept", path, f"lost its attribute {path_text(name)}: {error.strerror}")
 

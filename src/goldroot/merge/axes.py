@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from goldroot.merge.model import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions
+from goldroot.merge.model import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision, Decisions
 from goldroot.merge.owners import Names
 from goldroot.merge.policy import Rule
 from goldroot.tree.entry import FILE, Entry
@@ -139,7 +139,7 @@ def settle_conflict(
     conflict = Conflict(item.place, axis, kind, values, stands=stands or setting.prefer, detail=detail,
                         secret=item.rule.secret)  # fmt: skip
     decision = setting.decisions.get(conflict.key)
-    trouble = _trouble(decision, conflict, own and axis in ("content", "presence", "type"))
+    trouble = _trouble(decision, conflict, own and axis in WITH_CONTENT)
     if decision is None or trouble:
         verdict.conflicts.append(conflict.unanswered(trouble))
         verdict.axes[axis] = CONFLICT

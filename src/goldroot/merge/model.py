@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 
 from goldroot.tree.notes import Note
 
-__all__ = ["CLONE", "CONTENT", "GOLD", "Conflict", "Decision", "Decisions", "Note"]
+__all__ = ["CLONE", "CONTENT", "GOLD", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Note"]
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
+#: The three trees, in the order of everything that has one value of each.
+SIDES = ("base", "gold", "clone")
+#: Axes on which content of one's own is an answer.
+WITH_CONTENT = ("content", "presence", "type")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from goldroot.merge.axes import (
 )
 from goldroot.merge.contents import merger_of
 from goldroot.merge.links import Linked, merge_links
-from goldroot.merge.model import CLONE, GOLD, Conflict, Decisions, Note
+from goldroot.merge.model import CLONE, GOLD, SIDES, Conflict, Decisions, Note
 from goldroot.merge.owners import Names, Numbers, named_in_acl
 from goldroot.merge.policy import Policy
 from goldroot.merge.subtrees import NO_SIDE, Decided, Decider, UnitVerdict
@@ -125,7 +125,7 @@ def _irregular(accounts: Accounts) -> list[Note]:
             f"{word}'s is no regular file, and was taken as missing: without names its owners are merged as numbers",
             {"side": word},
         )
-        for word, tables in zip(("base", "gold", "clone"), accounts, strict=True)
+        for word, tables in zip(SIDES, accounts, strict=True)
         for file in tables.irregular
         if file in ACCOUNT_FILES
     ]  # fmt: skip

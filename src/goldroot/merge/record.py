@@ -22,7 +22,7 @@ from typing import Any
 from goldroot import __version__
 from goldroot.errors import UsageError
 from goldroot.merge.axes import SAME, Verdict, Want, main_axis, spoken
-from goldroot.merge.model import Conflict, Note
+from goldroot.merge.model import SIDES, Conflict, Note
 from goldroot.merge.owners import Names
 from goldroot.merge.plan import PartPlan, Plan
 from goldroot.merge.policy import Rule
@@ -31,7 +31,6 @@ from goldroot.tree.entry import DIRECTORY, FILE, LINK, Entry
 from goldroot.tree.names import path_text
 
 SCHEMA = 1
-SIDES = ("base", "gold", "clone")
 SOCKET_DROPPED = "a socket is made anew by the program that listens on it"
 
 KINDS = {

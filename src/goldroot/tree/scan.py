@@ -43,6 +43,7 @@ def scan(
     jobs: int | None = None,
     progress: Progress | None = None,
     live: bool = False,
+    settled: bool = False,
 ) -> Scan:
     """Read a tree into a manifest.  Nothing below ``root`` is followed, and no other file system entered.
 
@@ -53,11 +54,14 @@ def scan(
     :param progress: called with numbers of entries, first as they are found, then as they are read.
     :param live: the tree belongs to a running system: what changes meanwhile is read again, what vanishes is left out
         and what never stands still is taken as it comes, each with a note.
+    :param settled: whoever wrote the tree has ended, and nobody else can: young ctimes are trusted, too.
     :raises BadInput: there is no directory.
     :raises NoPermission: something cannot be read; the error names it.
     :raises TreeChanged: something changed while it was read.
     """
-    return scan_together([root], [known], contents=contents, jobs=jobs, progress=progress, live=live)[0]
+    return scan_together([root], [known], contents=contents, jobs=jobs, progress=progress, live=live, settled=settled)[
+        0
+    ]
 
 
 def scan_together(
@@ -68,6 +72,7 @@ def scan_together(
     jobs: int | None = None,
     progress: Progress | None = None,
     live: bool = False,
+    settled: bool = False,
 ) -> list[Scan]:
     """Read several trees that are alike: a file that is the same in all is hashed once.
 
@@ -90,7 +95,8 @@ def scan_together(
     for walked, each, before, read in zip(walks, facts, known, parts, strict=True):
         each.take_all(read)
         # What is as it was known has been trusted before, with better reason than its age.
-        distrust_young(walked.columns, each.missing, started)
+        if not settled:
+            distrust_young(walked.columns, each.missing, started)
         scans.append(Scan(_manifest(each.complete(), before), (*walked.notes, *each.notes)))
     return scans
 
