@@ -4,7 +4,8 @@
 
 A tree of small files is made with 0.5 % changed by the clone and 1 % by gold, as three copies.  Peers: ``rsync -aHAXn
 --delete`` base against clone, the same base against gold, ``diff -rq`` of base and clone, and ``cp -a``.  Every figure
-is the least of the runs, warm; each process is the real command.
+is the least of the runs, warm; each process is the real command.  What waits until all is on the disk (``--sync``) is compared
+with peers that wait too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import os
 import random
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -103,19 +105,25 @@ def compare(room: Path, entries: int, small: bool) -> None:
         "diff -rq": ["diff", "-rq", "--no-dereference", at["base"], at["clone"]],
         "goldroot merge --plan": [*merge, "--plan", "--report", str(room / "r.json")],
     })  # fmt: skip
-    found |= in_turns(
-        {"cp -a": ["cp", "-a", at["clone"], out], "goldroot merge --into OUT": [*merge, "--into", out]}, before=out
-    )
+    copy = ["cp", "-a", at["clone"], out]
+    found |= in_turns({
+        "cp -a": copy,
+        "goldroot merge --into OUT": [*merge, "--into", out],
+        "cp -a && sync": ["sh", "-c", f"{shlex.join(copy)} && sync -f {shlex.quote(out)}"],
+        "goldroot merge --into OUT --sync": [*merge, "--into", out, "--sync"],
+    }, before=out)  # fmt: skip
     three = sum(found[name][0] for name in ("rsync base clone", "rsync base gold", "diff -rq"))
     print(f"\n{entries:,} entries a tree")
     for name, beside, words in (
         ("rsync base clone", 0, ""), ("rsync base gold", 0, ""), ("diff -rq", 0, ""),
         ("goldroot merge --plan", three, "of these three"),
         ("cp -a", 0, ""), ("goldroot merge --into OUT", three + found["cp -a"][0], "of the three and cp -a"),
+        ("cp -a && sync", 0, ""),
+        ("goldroot merge --into OUT --sync", three + found["cp -a && sync"][0], "of the three and cp -a && sync"),
     ):  # fmt: skip
         seconds, memory = found[name]
         ratio = f"   {seconds / beside:5.2f} {words}   {memory:6.0f} MB" if beside else ""
-        print(f"  {name:<28}{seconds:8.2f} s{ratio}")
+        print(f"  {name:<34}{seconds:8.2f} s{ratio}")
 
 
 def main() -> None:

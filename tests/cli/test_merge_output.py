@@ -155,6 +155,43 @@ def test_a_directory_whose_parent_may_not_be_written(room: Path) -> None:
     assert merge(room, "--into", room / "above/out").returncode == 0
 
 
+# -- the power fails
+
+
+@contextmanager
+def on_a_disk(image: Path, place: Path) -> Iterator[Path]:
+    """The ext4 of an image file; what is in the file is what is on the disk."""
+    place.mkdir(exist_ok=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False).returncode:
+        pytest.skip("image files cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def after_a_power_failure(image: Path, place: Path, out: str) -> dict[str, Seen]:
+    """OUT as it is on a disk that nothing more reaches."""
+    lost = shutil.copy2(image, image.with_suffix(".lost"))
+    with on_a_disk(lost, place) as disk:
+        return dump_tree(disk / out)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("out", "words"), [("out", ["--sync"]), ("", [])], ids=["--sync", "a mount point"])
+def test_out_is_on_the_disk_when_it_appears(room: Path, out: str, words: list[str]) -> None:
+    image = room / "disk.img"
+    image.touch()
+    os.truncate(image, 16 << 20)
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("there is no mkfs.ext4")
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    with on_a_disk(image, room / "disk") as disk:
+        said = merge(room, "--into", disk / out, *words)
+        assert said.returncode == 0, said.stderr
+        assert after_a_power_failure(image, room / "later", out) == dump_tree(disk / out)
+
+
 # -- what is in the way of moving and removing
 
 

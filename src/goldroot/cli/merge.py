@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -65,11 +66,13 @@ WORDS = {
 @click.option(
     "--decisions", "decisions_file", metavar="FILE", type=click.Path(), help="Answers to conflicts, by key (JSON)."
 )
+@click.option("--sync", is_flag=True, help="Wait until OUT is on the disk; it appears then. A mount point always is.")
 @plan_option
 @json_option
 def merge(
     base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
-    policy_file: str | None, report: str | None, decisions_file: str | None, plan_only: bool, as_json: bool,
+    policy_file: str | None, report: str | None, decisions_file: str | None, sync: bool, plan_only: bool,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Merge three directory trees: BASE and GOLD, and the CLONE's own changes.
 
@@ -94,9 +97,11 @@ def merge(
         ),
         policy=Policy.load(policy_file) if policy_file else Policy.default(),
         decisions=load_decisions(decisions_file) if decisions_file else {},
+        sync=sync,
     )  # fmt: skip
     with stages(as_json) as stage:
-        record = merge_trees(request, stage, (lambda found: write_record(found, report)) if report else None)
+        keep = partial(write_record, file=report, sync=sync) if report else None
+        record = merge_trees(request, stage, keep)
     emit(as_json, record, lambda: tell(record, plan_only, into, report))
     return EXIT_FINDINGS if record["conflicts"] else 0
 

@@ -16,13 +16,13 @@ from goldroot.tree.entry import SOCKET, Entry, is_below
 def apply_part(
     plan: Plan, one: PartPlan, out: bytes, *, jobs: int | None = None, progress: Progress | None = None
 ) -> Built:
-    """Write the result of one part into the empty directory ``out``.
+    """Write the result of one part into the empty directory ``out``, without waiting for the disk.
 
     :raises TreeChanged: a source file changed since the plan was made.
     :raises NoSpace: ``out``'s file system is full; what was written so far is still there.
     """
     sources = [tree.root for tree in one.part.trees]
-    return build(build_rows(plan, one), sources, out, jobs=jobs, progress=progress)
+    return build(build_rows(plan, one), sources, out, jobs=jobs, progress=progress, sync=False)
 
 
 def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:

@@ -4,6 +4,10 @@ A new or empty OUT is built beside its place, as ``.NAME.goldroot-incomplete``, 
 point (and an empty directory whose parent cannot be written) is filled in place, under a marker file that goes last::
 
     OUT/.goldroot-incomplete     {"request": HASH}: only the same request may start afresh here
+
+A process may be killed anywhere.  Against a power failure, the marker goes when all else is on the disk: a disk that is
+filled is filled to be used elsewhere.  The rename waits for the disk where that is asked for, as no other program that
+copies files waits unasked.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from goldroot.errors import BadInput, Busy, GoldrootError
+from goldroot.tree import sync_file_system
 from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.remove import HELD, remove_tree
 
@@ -24,11 +29,12 @@ LOST_AND_FOUND = b"lost+found"
 
 
 @contextmanager
-def fresh_output(out: bytes, request: str) -> Iterator[bytes]:
+def fresh_output(out: bytes, request: str, *, sync: bool = False) -> Iterator[bytes]:
     """Give an empty directory to build in; what is in it becomes OUT when the block ends without an error.
 
     :param out: OUT's path; it must not exist or be an empty directory.
     :param request: a hash of everything that was asked for, by which the same command knows its own marker.
+    :param sync: whether what was built shall be on the disk before OUT appears; where OUT is filled in place, it always is.
     :raises BadInput: OUT is not empty, is no directory, or holds another request's unfinished work.
     :raises Busy: another command is building it.
     """
@@ -37,7 +43,7 @@ def fresh_output(out: bytes, request: str) -> Iterator[bytes]:
     if _in_place(out):
         yield from _fill(out, request)
     else:
-        yield from _beside(out, request)
+        yield from _beside(out, request, sync=sync)
 
 
 def place_of(out: bytes) -> bytes:
@@ -98,6 +104,7 @@ def _fill(out: bytes, request: str) -> Iterator[bytes]:
         _empty(out)
         try:
             yield out
+            sync_file_system(handle, out)
         except BaseException:
             # What is half done is of no use to anyone; if even clearing it fails, the marker says so.
             with suppress(OSError, GoldrootError):
@@ -147,7 +154,7 @@ def _empty(out: bytes) -> None:
     remove_tree(out, keep_top=True, keep=(MARKER, LOST_AND_FOUND))
 
 
-def _beside(out: bytes, request: str) -> Iterator[bytes]:
+def _beside(out: bytes, request: str, *, sync: bool) -> Iterator[bytes]:
     above, name = os.path.split(out)
     room = os.path.join(above, b"." + name[:200] + b".goldroot-incomplete")
     with suppress(FileExistsError):
@@ -160,13 +167,16 @@ def _beside(out: bytes, request: str) -> Iterator[bytes]:
         remove_tree(room, keep_top=True, keep=())
         try:
             yield room
+            if sync:
+                sync_file_system(handle, room)
             with _movable(handle):
                 os.rename(room, out)
         except BaseException:
             with suppress(OSError, GoldrootError):
                 remove_tree(room)
             raise
-        _sync_directory(above)
+        if sync:
+            _sync_directory(above)
     finally:
         os.close(handle)
 

@@ -87,13 +87,17 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
             )
 
 
-def write_record(record: dict[str, Any], file: str) -> None:
-    """Write the record whole: a reader sees the old file or the new one."""
+def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> None:
+    """Write the record whole: a reader sees the old file or the new one.
+
+    :param sync: whether it shall be on the disk when this returns.
+    """
     room = f"{file}.goldroot-new"
     with open(room, "wb") as stream:
         stream.write(record_bytes(record))
-        stream.flush()
-        os.fsync(stream.fileno())
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
     os.replace(room, file)
 
 

@@ -31,6 +31,7 @@ class Request:
     :param at: where the trees stand in the system, absolute.
     :param out: where the result goes; ``None`` plans only.
     :param accounts: the ``/etc`` of base, gold and clone; ``None`` takes them from the trees.
+    :param sync: whether OUT shall be on the disk before it appears.
     """
 
     base: bytes
@@ -42,6 +43,7 @@ class Request:
     at: bytes = b"/"
     accounts: tuple[bytes, bytes, bytes] | None = None
     jobs: int | None = None
+    sync: bool = False
 
 
 def merge_trees(
@@ -61,7 +63,7 @@ def merge_trees(
     with ExitStack() as stack:
         room = None
         if request.out is not None:
-            room = stack.enter_context(fresh_output(request.out, _fingerprint(request)))
+            room = stack.enter_context(fresh_output(request.out, _fingerprint(request), sync=request.sync))
         plan, notes = plan_trees(request, stage)
         record = make_record(plan)
         if room is not None:

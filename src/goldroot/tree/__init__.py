@@ -1,6 +1,6 @@
 """A file tree as data: entries, manifests, scanning, copying; account tables."""
 
-from goldroot.tree.build import Built, build, copy_tree, rows_of
+from goldroot.tree.build import Built, build, copy_tree, rows_of, sync_file_system
 from goldroot.tree.entry import Entry, Xattrs, is_below, parent, tree_key
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.names import path_bytes, path_text
@@ -33,5 +33,6 @@ __all__ = [
     "rows_of",
     "scan",
     "scan_together",
+    "sync_file_system",
     "tree_key",
 ]

@@ -104,7 +104,7 @@ def _build(
         places = Places(top, os.fsencode(out), opened, names, options.keep_owner, options.live)
         part = Building(plan, places, unread).run(jobs, options.progress)
         if options.sync:
-            _sync(top, places.out_name)
+            sync_file_system(top, places.out_name)
     return _built(part)
 
 
@@ -170,11 +170,16 @@ def _open_out(out: bytes) -> int:
     return top
 
 
-def _sync(top: int, out: bytes) -> None:
-    """Bring the file system of the tree to the disk."""
+def sync_file_system(top: int, shown: bytes) -> None:
+    """Wait until a tree, with all of its file system, is on the disk: one wait in place of one for each file.
+
+    :param top: the tree's directory, open.
+    :param shown: its path for messages.
+    :raises NoSpace: there was no room for what was written.
+    """
     if ctypes.CDLL(None, use_errno=True).syncfs(top):
         number = ctypes.get_errno()
-        raise write_problem(OSError(number, os.strerror(number)), out, b"")
+        raise write_problem(OSError(number, os.strerror(number)), shown, b"")
 
 
 def _built(part: Part) -> Built:
