@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,46 @@ def test_an_rpm_database_is_read_without_being_touched(tmp_path: Path, place: st
     found = read_packages(PAPER, where)
     assert (found.kind, [package.name for package in found.installed], found.notes) == ("rpm", ["a", "b"], ())
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
+
+
+SPEC = """\
+Name: {name}
+Version: 1.2
+Release: 3
+{epoch}BuildArch: {architecture}
+Summary: words
+License: none
+%description
+words
+%install
+mkdir -p %{{buildroot}}/opt/{name}
+%files
+/opt/{name}
+"""
+
+
+def rpm_says(*words: str) -> str:
+    done = subprocess.run(["rpm", *words], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("rpmbuild"), reason="rpm is not installed")
+def test_a_database_that_rpm_wrote(tmp_path: Path) -> None:
+    """rpm makes two packages, installs them, and says what we must say."""
+    for name, epoch in (("alpha", "Epoch: 2\n"), ("beta", "")):
+        spec = tmp_path / f"{name}.spec"
+        spec.write_text(SPEC.format(name=name, epoch=epoch, architecture="noarch" if epoch else os.uname().machine))
+        build = ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {tmp_path}/top", str(spec)]
+        subprocess.run(build, check=True, capture_output=True, timeout=60)
+    where = system(tmp_path, {})
+    root = ("--root", str(tmp_path / "root"), "--define", "_dbpath /usr/lib/sysimage/rpm")
+    rpm_says(*root, "--install", "--nodeps", *map(str, (tmp_path / "top/RPMS").rglob("*.rpm")))
+    said = rpm_says(*root, "-qa", "--qf", "%{NAME} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE} %{ARCH}\n").splitlines()
+    found = read_packages(PAPER, where)
+    assert [f"{package.name} {package.version} {package.architecture}" for package in found.installed] == sorted(said)
+    assert (len(said), found.kind, found.notes) == (2, "rpm", ())
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", rpm_header("a", "1", "1", "x")[:20]])
