@@ -249,6 +249,7 @@ def test_a_removed_group_that_a_user_of_the_result_has_stays() -> None:
         {"passwd": (b"mail:/bin/false", b"mail:/bin/sh")},
         {"shadow": (b"mail:*:20000", b"mail:$y$x:20050")},
         {"group": (b"ssl:x:107:", b"ssl:x:107:mail")},
+        {"gshadow": (b"ssl:!::", b"ssl:!:mail:")},
         {"passwd": (b"mail:x:8", b"mail:x:9")},
     ],
 )
@@ -261,9 +262,11 @@ def test_a_removed_account_that_the_clone_changed_is_a_conflict(change: dict[str
     assert merged.files["passwd"] == clone.files["passwd"]
     assert merged.files["shadow"] == clone.files["shadow"]
     assert merged.files["group"] == clone.files["group"]
+    assert merged.files["gshadow"] == clone.files["gshadow"]
     decided = merge_accounts(etc(), etc(GONE), clone, decisions={conflict.key: Decision("gold")})
     assert b"mail:" not in text(decided, "passwd") + text(decided, "shadow")
     assert b"ssl:x:107:\n" in text(decided, "group")
+    assert b"ssl:!::\n" in text(decided, "gshadow")
 
 
 def test_a_kept_account_keeps_its_memberships() -> None:
@@ -319,11 +322,13 @@ def test_a_single_record_that_gold_only_dated_anew_stays_deleted() -> None:
     assert merged.conflicts == []
 
 
-def test_a_new_membership_is_a_change_of_an_account_that_the_clone_deleted() -> None:
-    gold = etc({"group": (b"ssl:x:107:", b"ssl:x:107:mail")})
-    merged = merge_accounts(etc(), gold, etc(GONE))
+@pytest.mark.parametrize(
+    ("file", "was", "now"), [("group", b"ssl:x:107:", b"ssl:x:107:mail"), ("gshadow", b"ssl:!:", b"ssl:!:mail")]
+)
+def test_a_new_membership_is_a_change_of_an_account_that_the_clone_deleted(file: str, was: bytes, now: bytes) -> None:
+    merged = merge_accounts(etc(), etc({file: (was, now)}), etc(GONE))
     assert only(merged).kind == "clone-deleted"
-    assert b"ssl:x:107:\n" in text(merged, "group")
+    assert text(merged, file) == BASE[file]
 
 
 def test_records_of_one_name_are_questions_of_their_own() -> None:

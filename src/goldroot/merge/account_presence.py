@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from goldroot.tree.accounts import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
@@ -19,21 +19,23 @@ KEPT, REMOVED, DELETED, BACK = "kept", "removed", "deleted", "back"
 _USER_FILES = (PASSWD, SHADOW, SUBUID, SUBGID)
 _GROUP_FILES = (GROUP, GSHADOW)
 
+#: The lists that name users: their file, the index of their field, and what they are called.
+_LISTS = ((GROUP, 3, b"group"), (GSHADOW, 3, b"gshadow"), (GSHADOW, 2, b"administrators"))
+
 
 @dataclass(frozen=True)
 class Side:
     """One side's tables, with what each account is there."""
 
     tables: AccountTables
-    lists: Mapping[str, int] = field(default_factory=lambda: {GROUP: 3, GSHADOW: 3})
 
     @cached_property
     def _memberships(self) -> Mapping[bytes, frozenset[bytes]]:
         found: dict[bytes, set[bytes]] = {}
-        for file, index in self.lists.items():
+        for file, index, label in _LISTS:
             for key, fields in self.tables.table(file).records():
                 for name in b",".join(fields[index : index + 1]).split(b","):
-                    found.setdefault(name, set()).add(file.encode() + b":" + key.text)
+                    found.setdefault(name, set()).add(label + b":" + key.text)
         return {name: frozenset(groups) for name, groups in found.items()}
 
     def records(self, name: bytes, files: Iterable[str]) -> dict[tuple[str, int], Fields]:
@@ -48,7 +50,7 @@ class Side:
         return found
 
     def memberships(self, name: bytes) -> frozenset[bytes]:
-        """The groups, with the file that says so, whose lists of members name the user."""
+        """The groups, with the list that says so, whose members or administrators the user is among."""
         return self._memberships.get(name, frozenset())
 
     def whole(self, name: bytes, files: tuple[str, ...]) -> bytes:
