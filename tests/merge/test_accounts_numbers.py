@@ -205,6 +205,13 @@ class TestNumberTaken:
         twice = uids(merge_accounts(base, gold, numbered(defs=defs, own=105, more=106)))
         assert (twice["own"], twice["more"]) == (60001, 60002)
 
+    def test_no_number_is_given_that_no_file_can_have(self) -> None:
+        """Where nothing is left above the ranges: 2**32 - 1 would leave the files with root (chown(2))."""
+        defs = b"UID_MAX 4294967294\nSYS_UID_MIN 105\nSYS_UID_MAX 106\n"
+        base, gold = numbered(defs=defs), numbered(defs=defs, new=105, newer=106)
+        merged = uids(merge_accounts(base, gold, numbered(defs=defs, own=105, more=106)))
+        assert (merged["own"], merged["more"]) == (4294967294, 4294967293)
+
     def test_two_decisions_for_one_number(self) -> None:
         gold, clone = numbered(new=105, newer=106), numbered(own=105, other=106)
         first = merge_accounts(numbered(), gold, clone)

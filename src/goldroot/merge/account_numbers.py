@@ -7,12 +7,12 @@ several accounts have on purpose, may be shared by what gold and the clone each 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 
 from goldroot.tree.accounts import Key
-from goldroot.tree.login_defs import NOBODY, Ranges, number_of
+from goldroot.tree.login_defs import LAST_NUMBER, NOBODY, Ranges, number_of
 
 from .account_lines import BOTH, changed_by
 from .account_questions import PROPOSAL, Questions, etc, record_name, shown
@@ -54,7 +54,8 @@ class Numbering:
         self.ask = ask
         self.numbers: dict[Key, int] = {}
         self.at: dict[int, list[Claim]] = {}
-        self.tried: dict[int, int] = {}  #: lower end of a range -> where to look on for a free number
+        #: lower end of a range -> the number found free there last, and those to try after it
+        self.tried: dict[int, tuple[int, Iterator[int]]] = {}
 
     def assign(self, claims: Sequence[Claim]) -> None:
         """Number all claims; ``claims`` are in the clone's order, gold's additions last."""
@@ -190,23 +191,29 @@ class Numbering:
         self._place(rivals, self._free(number))
 
     def _free(self, number: int) -> int:
-        """The highest free number of the range that ``number`` lies in; above all ranges where that is full."""
+        """The highest free number of the range that ``number`` lies in; above all ranges where that is full, at last any."""
         ranges = self.ranges
         low, high = (
             (ranges.system_min, ranges.system_max)
             if ranges.is_system(number)
             else (ranges.person_min, ranges.person_max)
         )
-        above = max(ranges.person_max, ranges.system_max) + 1
         # Numbers only ever become taken, so what was found taken once needs no second look.
-        tried = self.tried.get(low, high)
-        found = next(
-            number
-            for number in (chain(range(tried, low - 1, -1), count(above)) if tried <= high else count(tried))
-            if number not in self.taken and number not in self.at and number not in _UNUSABLE
-        )
-        self.tried[low] = found
+        if low not in self.tried:
+            more = self._in_turn(low, high)
+            self.tried[low] = next(more), more
+        tried, more = self.tried[low]
+        found = next(number for number in chain((tried,), more) if self._usable(number))
+        self.tried[low] = found, more
         return found
+
+    def _in_turn(self, low: int, high: int) -> Iterator[int]:
+        """Every number in the order in which a free one is looked for; none is higher than a file's owner can have."""
+        above = max(self.ranges.person_max, self.ranges.system_max) + 1
+        return chain(range(high, low - 1, -1), range(above, LAST_NUMBER + 1), range(LAST_NUMBER, 0, -1))
+
+    def _usable(self, number: int) -> bool:
+        return number not in self.taken and number not in self.at and number not in _UNUSABLE
 
     def reserve(self, claim: Claim) -> int:
         """A number for a name that files carry and the result has no account of; it displaces nobody."""
