@@ -269,6 +269,23 @@ def test_accounts_from_elsewhere(merge: Merge, room: Path) -> None:
     assert [note["data"]["name"] for note in said.data["notes"] if note["kind"] == "re-owned"] == ["svc"]
 
 
+def test_accounts_from_elsewhere_are_none_for_trees_that_hold_others(merge: Merge, room: Path) -> None:
+    """The result's passwd would have been the other's, without a word of the accounts that the clone's had."""
+    table = "root:x:0:0::/:/x\n"
+    for word in ("base", "gold", "clone"):
+        own = "own:x:105:0::/:/x\n" if word == "clone" else ""
+        make_tree(room / "accounts" / word, {"passwd": table})
+        make_tree(room / "disks" / word, {"etc/passwd": table + own})
+    disks = {word: room / "disks" / word for word in ("base", "gold", "clone")}
+    same = [room / "disks" / word / "etc" for word in ("base", "gold", "clone")]
+    refused = merge("--into", room / "out", "--accounts", *same[:2], room / "accounts/clone", **disks)
+    assert refused.code == 2
+    assert "/etc/passwd of its own" in refused.err
+    assert not (room / "out").exists()
+    assert merge("--into", room / "out", "--accounts", *same, **disks).code == 0
+    assert texts(room / "out")["etc/passwd"] == texts(disks["clone"])["etc/passwd"]
+
+
 def test_an_accounts_directory_that_is_not_there(merge: Merge, room: Path) -> None:
     said = merge("--into", room / "out", "--accounts", room / "base/etc", room / "gold/etc", room / "missing")
     assert said.code == 2
