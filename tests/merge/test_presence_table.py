@@ -103,6 +103,25 @@ def test_type_changed_on_one_side_content_on_the_other(tmp_path: Path) -> None:
     assert again.conflicts == []
 
 
+@pytest.mark.parametrize(("of_gold", "stands"), [(False, "clone"), (True, "gold")])
+def test_one_side_made_a_file_a_directory_and_the_other_deleted_it(tmp_path: Path, of_gold: bool, stands: str) -> None:
+    base, made, deleted = {"etc/a": "1"}, {"etc/a/b/c": "2", "etc/a/d": "3"}, {"etc": Dir()}
+    gold, clone = (made, deleted) if of_gold else (deleted, made)
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.conflicts == [("/etc/a", "presence")], "one question for all that is in it"
+    assert ("etc/a/b/c" in done.tree) is not of_gold
+    key = done.record["conflicts"][0]["key"]
+    for take in ("clone", "gold"):
+        again = merge_tables(tmp_path, {}, {}, {}, out=f"take-{take}", decisions={key: Decision(take)})
+        assert again.conflicts == []
+        assert ("etc/a/b/c" in again.tree) is ("etc/a" in again.tree) is (take == stands)
+    turned = merge_tables(tmp_path, {}, {}, {}, out="turned", policy='conflict = "gold"\n')
+    assert ("etc/a/b/c" in turned.tree) is ("etc/a" in turned.tree) is of_gold
+    (tmp_path / ("gold" if of_gold else "clone") / "etc/a/d").write_text("another")
+    other = merge_tables(tmp_path, {}, {}, {}, out="other", decisions={key: Decision("gold")})
+    assert other.conflicts == [("/etc/a", "presence")], "what is in it is part of the question"
+
+
 def test_directory_became_a_link_and_the_clone_changed_something_below(tmp_path: Path) -> None:
     base = {"etc/d/a": "1", "etc/d/b": "2", "etc/other": "o"}
     gold = {"etc/d": Link("/tmp"), "etc/other": "new"}

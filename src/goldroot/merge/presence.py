@@ -52,7 +52,7 @@ def decide(item: Three, setting: Setting, below: Below) -> Verdict:
     if base is None:
         return _added(item, gold, clone, setting, below)
     if gold is None or clone is None:
-        return _deleted(item, base, gold, clone, setting)
+        return _deleted(item, base, gold, clone, setting, below)
     return _retyped(item, base, gold, clone, setting, below)
 
 
@@ -78,11 +78,14 @@ def added_below_deleted(item: Three, setting: Setting, below: Below) -> Verdict:
     return _ask(item, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
-def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting) -> Verdict:
+def _deleted(
+    item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below
+) -> Verdict:  # fmt: skip
     changed = clone if gold is None else gold
     if equal(base, changed):
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
+    within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
     if gold is None:
         return _ask(
             item,
@@ -91,6 +94,7 @@ def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, set
             (base, None, clone),
             setting,
             "gold deleted it; the clone had changed it",
+            within,
         )
     return _ask(
         item,
@@ -99,6 +103,7 @@ def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, set
         (base, gold, None),
         setting,
         "the clone deleted it; gold changed it",
+        within,
     )
 
 

@@ -124,7 +124,7 @@ class Decider:
         verdict = decide(item, self.setting, self._below)
         if verdict.conflicts:
             self._look_for_move(item, verdict)
-        if "type" in verdict.axes and (verdict.conflicts or verdict.decided) and _has_directory(item.rows):
+        if (verdict.conflicts or verdict.decided) and _holds_below(verdict, item.rows):
             self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
         return verdict
 
@@ -399,6 +399,14 @@ def _is_directory(row: object) -> bool:
 
 def _has_directory(rows: Rows) -> bool:
     return any(_is_directory(row) for row in rows)
+
+
+def _holds_below(verdict: Verdict, rows: Rows) -> bool:
+    """Whether the answer for a path is one for all below it: one side has a directory where another has none."""
+    if "type" in verdict.axes:
+        return _has_directory(rows)
+    made = rows[BASE_SIDE] is not None and not _is_directory(rows[BASE_SIDE])
+    return "presence" in verdict.axes and made and _has_directory(rows)
 
 
 def _in_tree_order(paths: Iterable[bytes]) -> list[bytes]:
