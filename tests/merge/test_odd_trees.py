@@ -107,3 +107,14 @@ def test_an_account_file_that_is_a_link_is_not_followed_and_noted(tmp_path: Path
     assert done.tree["etc/passwd"].content == b"/srv/passwd"
     notes = [note for note in done.record["notes"] if note["kind"] == "account-file-not-regular"]
     assert [(note["path"], note["data"]) for note in notes] == [("/etc/passwd", {"side": "clone"})]
+
+
+def test_a_directory_made_again_in_a_unit_goes_when_gold_has_a_link_above(tmp_path: Path) -> None:
+    base = {"var/lib/dbus/machine-id": "me\n", "var/lib/db/x": "1"}
+    gold = {"var/lib": Link("../srv"), "srv": Dir()}
+    done = merge_tables(tmp_path, base, gold, base, policy='conflict = "gold"\n')
+    assert done.tree["var/lib"].content == b"../srv"
+    assert done.conflicts == [("/var/lib", "type"), ("/var/lib/dbus/machine-id", "presence")]
+    assert done.entry("/var/lib/dbus")["axis"] == "unit"
+    stays = merge_tables(tmp_path, {}, {}, {}, out="stays")
+    assert stays.text("var/lib/dbus/machine-id") == "me\n"

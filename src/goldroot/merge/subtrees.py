@@ -335,6 +335,8 @@ class Decider:
         if path in self.decided.units:
             if self._unit_present(path):
                 self._drop_unit(path, blocker)
+            # A directory that was made again for what is in it goes too; what was in it asks for itself.
+            self.decided.verdicts.pop(path, None)
             return
         verdict = self.decided.verdicts[path]
         want, verdict.want = verdict.want, None
