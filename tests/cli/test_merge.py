@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,31 @@ def test_a_report_that_cannot_be_written_is_said_before_the_merge(merge: Merge, 
     assert said.code == 2
     assert "where.json" in said.err
     assert not (room / "out").exists()
+
+
+def test_a_report_goes_into_a_pipe_and_does_not_take_its_place(merge: Merge, room: Path) -> None:
+    pipe = room / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    said = merge("--plan", "--json", "--report", pipe)
+    got = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert json.loads(got) == said.data
+
+
+def test_a_report_that_is_a_link_is_written_where_it_leads(merge: Merge, room: Path) -> None:
+    (room / "records").mkdir()
+    (room / "r.json").symlink_to("records/of-today.json")
+    assert merge("--plan", "--report", room / "r.json").code == 0
+    assert (room / "r.json").is_symlink()
+    assert json.loads((room / "records/of-today.json").read_text())["schema"] == 1
+
+
+def test_a_report_called_dash_is_refused(merge: Merge) -> None:
+    said = merge("--plan", "--report", "-")
+    assert said.code == 2
+    assert "--json" in said.err
 
 
 def test_a_report_does_not_become_part_of_a_tree(merge: Merge, room: Path) -> None:

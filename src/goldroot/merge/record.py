@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -71,9 +72,13 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
 
     :raises UsageError: it cannot, or it would become part of a tree or of the result.
     """
+    if file == "-":
+        raise UsageError(
+            "--report wants a file, and '-' is none",
+            todo="Use --json to print the record, or ./- for a file of that name.",
+        )
     place = os.path.realpath(file)
-    above = os.path.dirname(place)
-    if os.path.isdir(place) or not os.path.isdir(above) or not os.access(above, os.W_OK):
+    if not _may_be_written(place):
         raise UsageError(
             f"the record cannot be written to {file!r}",
             meaning="Nothing was merged.", todo="Give a file in a directory that is there and may be written.",
@@ -90,15 +95,38 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
 def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> None:
     """Write the record whole: a reader sees the old file or the new one.
 
+    A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.
+
     :param sync: whether it shall be on the disk when this returns.
     """
-    room = f"{file}.goldroot-new"
+    if _is_special(file):
+        with open(file, "wb") as stream:
+            stream.write(record_bytes(record))
+        return
+    place = os.path.realpath(file)
+    room = f"{place}.goldroot-new"
     with open(room, "wb") as stream:
         stream.write(record_bytes(record))
         if sync:
             stream.flush()
             os.fsync(stream.fileno())
-    os.replace(room, file)
+    os.replace(room, place)
+
+
+def _may_be_written(place: str) -> bool:
+    if _is_special(place):
+        return os.access(place, os.W_OK)
+    above = os.path.dirname(place)
+    return not os.path.isdir(place) and os.path.isdir(above) and os.access(above, os.W_OK)
+
+
+def _is_special(file: str) -> bool:
+    """Whether something stands there that is neither a regular file nor a directory."""
+    try:
+        mode = os.stat(file).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def conflict_data(conflict: Conflict) -> dict[str, Any]:
