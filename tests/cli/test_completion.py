@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,13 @@ from click.testing import CliRunner
 
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
+from goldroot.image.site import Site
 from support.fleet import IMAGE, small_site
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
+
+
+NAMES_LOADED = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -68,3 +73,24 @@ def test_names_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert offered("gold", "show", "") == offered("clone", "create", "x", "--image", "") == [("plain", IMAGE)]
     monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "nowhere"))
     assert offered("clone", "show", "") == offered("gold", "show", "") == []
+
+
+def test_names_come_without_what_a_key_has_no_time_for(tmp_path: Path) -> None:
+    site = small_site(tmp_path)
+    clones.create(site, "web1", IMAGE)
+    site.close()
+    words = ["goldroot", "clone", "show", "--site", site.root, "w"]
+    asked = {"_GOLDROOT_COMPLETE": "bash_complete", "COMP_WORDS": shlex.join(words), "COMP_CWORD": "5"}
+    program = [*GOLDROOT[:-1], NAMES_LOADED + GOLDROOT[-1]]
+    done = subprocess.run(program, env=asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["plain,web1"]
+    assert {"sqlalchemy", "pydantic", "rich"} & set(done.stderr.split()) == set()
+
+
+def test_another_catalog_is_asked_as_every_command_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = small_site(tmp_path)
+    clones.create(site, "web1", IMAGE)
+    site.close()
+    monkeypatch.setattr(Site, "catalog_file", "")
+    assert offered("clone", "show", "--site", site.root, "") == [("plain", "web1")]
+    assert offered("gold", "show", "--site", site.root, "") == [("plain", IMAGE)]

@@ -62,6 +62,12 @@ class Site:
 
         return open_catalog(self.config.catalog or self.path("catalog.sqlite"))
 
+    @property
+    def catalog_file(self) -> str:
+        """The file that the catalog is, or "" where a server has it."""
+        where = (self.config.catalog or self.path("catalog.sqlite")).removeprefix("sqlite:///")
+        return "" if "://" in where else where
+
     @cached_property
     def host(self) -> Host:
         """Where disks and machines live."""
