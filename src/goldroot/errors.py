@@ -16,6 +16,7 @@
     │   ├── NoSpace                   exit 4   a file system is full (or a quota is)
     │   ├── NoPermission              exit 4   the kernel refused an operation
     │   ├── MissingProgram            exit 4   an external program is not installed
+    │   ├── MissingPackage            exit 4   a Python package is not installed: goldroot's extra that needs it was not
     │   ├── ProgramFailed             exit 4   an external program ended with an error
     │   ├── TreeChanged               exit 4   a tree changed while it was read
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
@@ -123,6 +124,10 @@ class NoPermission(Failed):
 
 class MissingProgram(Failed):
     kind = "missing-program"
+
+
+class MissingPackage(Failed):
+    kind = "missing-package"
 
 
 class ProgramFailed(Failed):

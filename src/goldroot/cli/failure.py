@@ -12,9 +12,12 @@ from collections.abc import Sequence
 
 import click
 
-from goldroot.errors import EXIT_BUG, Failed, GoldrootError, NoPermission, NoSpace
+from goldroot.errors import EXIT_BUG, Failed, GoldrootError, MissingPackage, NoPermission, NoSpace
 
 INTERRUPTED = 130
+
+#: What a site needs and the merge does not: the packages of the extra ``fleet`` that goldroot imports.
+FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
 
 def guarded(command: click.Command, args: Sequence[str]) -> int:
@@ -38,6 +41,8 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         return 141
     except OSError as error:
         return tell(from_os_error(error), args)
+    except ModuleNotFoundError as error:
+        return tell(without_extra(error.name), args) if error.name in FLEET else bug()
     except Exception:  # noqa: BLE001 - the last net: a traceback must not reach a user
         return bug()
 
@@ -63,6 +68,15 @@ def from_os_error(error: OSError) -> GoldrootError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NoPermission(f"not permitted: {said}", todo="Run it as root, or as the owner of these files.")
     return Failed(said, meaning="What was begun is left as it is; nothing was switched.")
+
+
+def without_extra(package: str) -> GoldrootError:
+    """The error of a person for a package that only an extra of goldroot brings."""
+    return MissingPackage(
+        f"this command works on a site, and for that the Python package {package!r} is not installed",
+        meaning="goldroot was installed without its extra 'fleet'; `goldroot merge` and `goldroot policy` work without it.",
+        todo="Install goldroot with it: pip install '.[fleet]' in its directory.",
+    )
 
 
 def bug() -> int:

@@ -1,0 +1,47 @@
+"""What leaves a command: words and an exit code for each error, an object where ``--json`` was asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from goldroot.cli.failure import FLEET
+
+#: As an installation without the extra is.
+BASE_ONLY = f"import sys; sys.modules.update(dict.fromkeys({sorted(FLEET)!r}))"
+COMMAND_LINE = "from goldroot.cli.main import main; main()"
+
+
+def base_only(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", f"{BASE_ONLY}; {COMMAND_LINE}", *words]
+    return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", ["init site", "clone list", "gold list", "update run web1", "review list", "linked"])
+def test_without_the_extra_a_site_is_no_bug_but_a_package_to_install(words: str, tmp_path: Path) -> None:
+    (tmp_path / "goldroot.toml").touch()
+    done = base_only(*words.split(), cwd=tmp_path)
+    assert done.returncode == 4
+    assert "'fleet'" in done.stderr and "pip install" in done.stderr
+    told = json.loads(base_only(*words.split(), "--json", cwd=tmp_path).stdout)
+    assert told["error"] == "missing-package"
+
+
+def test_without_the_extra_the_merge_and_the_policy_work(tmp_path: Path) -> None:
+    for side in ("base", "gold", "clone"):
+        (tmp_path / side).mkdir()
+    trees = ("--base", "base", "--gold", "gold", "--clone", "clone", "--at", "/etc/app")
+    assert base_only("merge", *trees, "--into", "out", cwd=tmp_path).returncode == 0
+    assert base_only("policy", "explain", "/etc/shadow", cwd=tmp_path).returncode == 0
+    assert base_only("zvm", "call", "--list", cwd=tmp_path).returncode == 0
+
+
+def test_the_packages_of_the_extra_are_those_of_the_project() -> None:
+    wanted = "\n".join(each for each in metadata.requires("goldroot") or [] if re.search("extra == .fleet", each))
+    assert set(re.findall(r"^\w+", wanted, re.MULTILINE)) == FLEET
