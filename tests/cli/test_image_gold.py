@@ -142,7 +142,8 @@ def test_retiring_and_listing(goldroot: Run, tmp_path: Path) -> None:
     assert "published, untested" in said
     assert "a word" in said
     assert "retired and removed" in goldroot("gold", "retire", "small", "1", "--remove")[1]
-    assert goldroot("gold", "show", "small")[0] == 3
+    code, said = goldroot("gold", "show", "small")
+    assert (code, "every gold version of small is retired" in said) == (3, True)
     shown = data(goldroot("image", "list", "--json"))
     assert shown[0]["slots"] == {"SMALLGOLD": None, "SMALLGOLD2": None, "SMALLGOLD3": None}
 
@@ -156,3 +157,16 @@ def test_bad_input_is_told(goldroot: Run, tmp_path: Path) -> None:
     assert data(goldroot("image", "import", "small", "--from", "/none", "--json"), 2)["error"] == "bad-input"
     assert goldroot("image", "import", "small", "--from", str(tmp_path), "--layout", "other")[0] == 2
     assert goldroot("gold", "diff", "small", "1", "2")[0] == 3
+
+
+@pytest.mark.parametrize("words", ["show other", "verify other", "show other 1", "verify other 1", "diff other 1 2"])
+def test_an_image_that_is_none_is_told_as_that(goldroot: Run, words: str) -> None:
+    code, said = goldroot("gold", *words.split())
+    assert (code, "there is no image 'other'" in said) == (3, True), said
+
+
+def test_a_version_that_is_none_is_no_damaged_one(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    for command in ("show", "verify"):
+        code, said = goldroot("gold", command, "small", "9")
+        assert (code, "has no gold version 9" in said) == (3, True), said

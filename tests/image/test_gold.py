@@ -141,7 +141,7 @@ def test_a_retired_version_is_removed_only_when_nobody_holds_it(bare: Site) -> N
     for _ in range(2):
         publish(bare, "small", untested=True)
     link_clone(bare, "web1", 1)
-    with pytest.raises(Refused, match="cannot be removed: clone web1"):
+    with pytest.raises(Refused, match="cannot be removed: it is held by clone web1"):
         retire(bare, "small", 1, remove=True)
     assert [version.state for version in every(bare, "small")] == ["published", "published"]
     assert retire(bare, "small", 1).state == "retired"
@@ -324,6 +324,8 @@ def test_a_full_disk_publishes_nothing_and_the_next_run_does(bare: Site, tmp_pat
 def test_what_does_not_exist(bare: Site) -> None:
     with pytest.raises(NotFound, match="no gold version yet"):
         open_version(bare, "small")
+    with pytest.raises(NotFound, match="no image 'other'"):
+        open_version(bare, "other")
     with pytest.raises(NotFound, match="no gold version 7"):
         open_version(bare, "small", 7)
     with pytest.raises(NotFound, match="no image"):

@@ -256,7 +256,7 @@ def remove(tx: Tx, image: str, number: int) -> Slot | None:
     found = holders(tx, image, number)
     if found:
         raise Refused(
-            f"version {number} of {image!r} cannot be removed: {named(found)}",
+            f"version {number} of {image!r} cannot be removed: it is held by {named(found)}",
             meaning="Their disks are, or would be, linked to it.",
             todo="Update or delete those clones, or prune their fallbacks, first.",
         )

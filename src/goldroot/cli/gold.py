@@ -172,10 +172,10 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 
     site = open_site(site_dir)
     known = _number(site, image, number)
-    record = dict(read_record(site, image, known))
     with site.catalog.read() as tx:
         held = [str(holder) for holder in holders(tx, image, known)]
         version = versions.get(tx, image, known)
+    record = dict(read_record(site, image, known))
     record["layout"] = record["layout"]["name"]
 
     def say() -> None:

@@ -42,7 +42,12 @@ def checked(settings: Settings) -> Settings:
     if "/" not in settings.address:
         raise UsageError(f"{settings.address} has no prefix length", todo="Write it as 192.0.2.10/24.")
     name = settings.interface
-    if not name or len(name) > 15 or not all(char.isalnum() or char in "._-" for char in name):
+    if not name:
+        raise UsageError(
+            f"no interface is named for the address {settings.address}",
+            todo='Name it: --interface eth0, or interface = "eth0" in goldroot.toml.',
+        )
+    if len(name) > 15 or not all(char.isalnum() or char in "._-" for char in name):
         raise UsageError(f"{name!r} is no network interface", todo="Name the one that the address is for: eth0.")
     return settings
 

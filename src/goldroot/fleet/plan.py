@@ -8,7 +8,7 @@ from typing import Any
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import updates
 from goldroot.catalog.clones import Clone
-from goldroot.errors import NotFound, Refused
+from goldroot.errors import Refused
 from goldroot.fleet import work
 from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.names import machine_of
@@ -17,6 +17,7 @@ from goldroot.fleet.sides import Stage, check_layouts, disk_side, gold_side, pla
 from goldroot.fleet.task import active_clone, live_disks
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
+from goldroot.image.version import newest
 from goldroot.merge.record import make_record, note_data
 
 
@@ -45,14 +46,11 @@ class UpdatePlan:
 def target_of(site: Site, clone: Clone, to: int | None) -> int:
     """The version to go to: the one asked for, else the current one.
 
-    :raises NotFound: there is no such version. :raises Refused: it is not published.
+    :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
     """
     with site.catalog.read() as tx:
         if to is None:
-            current = catalog_gold.current(tx, clone.image)
-            if current is None:
-                raise NotFound(f"{clone.image} has no gold version yet")
-            return current.number
+            return newest(tx, clone.image).number
         version = catalog_gold.get(tx, clone.image, to)
     if version.state != "published":
         raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")

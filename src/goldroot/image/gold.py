@@ -151,10 +151,10 @@ def refuse_held(site: Site, image: str, number: int) -> None:
         version = catalog_gold.get(tx, image, number)
         who = [str(holder) for holder in holders(tx, image, number)]
     if not who and version.slot_name is not None:
-        who = sorted({f"{link.machine} links it at {link.address}" for link in site.host.linked(version.slot_name)})
+        who = sorted({f"the link {link.machine} {link.address}" for link in site.host.linked(version.slot_name)})
     if who:
         raise Refused(
-            f"version {number} of {image} cannot be removed: {', '.join(who)}",
+            f"version {number} of {image} cannot be removed: it is held by {', '.join(who)}",
             meaning="Nothing was changed.",
             todo="Update or delete those clones, or prune their fallbacks, first.",
         )

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from goldroot.catalog import Tx, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NewerVersion, NotFound
 from goldroot.image import layout as layouts
@@ -109,13 +110,24 @@ def open_version(site: Site, image: str, number: int | None = None) -> Gold:
     :raises BadSignature: its record is not what a signer of this site signed.
     """
     with site.catalog.read() as tx:
-        known = catalog_gold.current(tx, image) if number is None else catalog_gold.get(tx, image, number)
-    if known is None:
-        raise NotFound(f"{image} has no gold version yet", todo=f"Publish one with: goldroot gold publish {image}")
+        known = newest(tx, image) if number is None else catalog_gold.get(tx, image, number)
     if known.state == "publishing" or known.slot_name is None:
         why = "is being published" if known.state == "publishing" else "has given its slot to a newer one"
         raise NotFound(f"gold version {known.number} of {image} {why}", todo=f"See: goldroot gold list {image}")
     return Gold(site, image, known.number, known.slot_name, read_record(site, image, known.number))
+
+
+def newest(tx: Tx, image: str) -> catalog_gold.GoldVersion:
+    """The newest published version.
+
+    :raises NotFound: there is none yet, all are retired, or there is no such image.
+    """
+    known = catalog_gold.current(tx, images.get(tx, image).name)
+    if known is None:
+        retired = any(version.state == "retired" for version in catalog_gold.every(tx, image))
+        why = f"every gold version of {image} is retired" if retired else f"{image} has no gold version yet"
+        raise NotFound(why, todo=f"Publish one with: goldroot gold publish {image}")
+    return known
 
 
 def current(site: Site, image: str) -> Gold | None:
