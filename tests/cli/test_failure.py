@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.cli.failure import FLEET
+from goldroot.cli.failure import FLEET, guarded
+from goldroot.cli.main import cli
 
 #: As an installation without the extra is.
 BASE_ONLY = f"import sys; sys.modules.update(dict.fromkeys({sorted(FLEET)!r}))"
@@ -45,3 +46,15 @@ def test_without_the_extra_the_merge_and_the_policy_work(tmp_path: Path) -> None
 def test_the_packages_of_the_extra_are_those_of_the_project() -> None:
     wanted = "\n".join(each for each in metadata.requires("goldroot") or [] if re.search("extra == .fleet", each))
     assert set(re.findall(r"^\w+", wanted, re.MULTILINE)) == FLEET
+
+
+@pytest.mark.parametrize(
+    "words", [("nosuch",), ("clone", "show"), ("linked", "--nosuch"), ("gold", "show", "small", "x")]
+)
+def test_a_mistake_of_the_command_line_is_an_object_too(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(cli, [*words, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["error"], told["exit_code"]) == ("usage", 2)
+    assert told["todo"].startswith("See: goldroot") and told["todo"].endswith("--help")

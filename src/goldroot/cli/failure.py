@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from goldroot.errors import EXIT_BUG, Failed, GoldrootError, MissingPackage, NoPermission, NoSpace
+from goldroot.errors import EXIT_BUG, Failed, GoldrootError, MissingPackage, NoPermission, NoSpace, UsageError
 
 INTERRUPTED = 130
 
@@ -31,8 +31,7 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         print("Interrupted. Nothing is lost: run the command again.", file=sys.stderr)
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return tell(misspelt(error), args) if "--json" in args else shown(error)
     except GoldrootError as error:
         return tell(error, args)
     except BrokenPipeError:
@@ -57,6 +56,18 @@ def tell(error: GoldrootError, args: Sequence[str]) -> int:
         if text:
             print(f"  {text}", file=sys.stderr)
     return error.exit_code
+
+
+def shown(error: click.ClickException) -> int:
+    """Print a mistake of the command line as click does, with the usage."""
+    error.show()
+    return error.exit_code
+
+
+def misspelt(error: click.ClickException) -> GoldrootError:
+    """A mistake of the command line, as an error like the others."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return UsageError(error.format_message(), todo=f"See: {context.command_path} --help" if context else "")
 
 
 def from_os_error(error: OSError) -> GoldrootError:
