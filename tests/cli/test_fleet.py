@@ -163,6 +163,13 @@ def test_every_command_has_help_with_an_example_and_explains_its_options() -> No
             assert isinstance(option, click.Argument) or (record and record[1]), (context.command_path, option.name)
 
 
+def test_every_group_lists_its_commands_in_whole_sentences() -> None:
+    groups = {one.parent for one in commands(cli, click.Context(cli, info_name="goldroot", max_content_width=60))}
+    for context in filter(None, groups):
+        listed = context.get_help().partition("Commands:")[2]
+        assert listed and "..." not in listed, context.command_path
+
+
 @pytest.mark.parametrize("kind", ["rebuild-due", "migrate-due"])
 def test_a_command_that_is_due_for_many_paths_is_one_line(kind: str) -> None:
     def note(path: str, command: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names, image_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@click.group()
+@click.group(cls=Group)
 def clone() -> None:
     """Create, list and inspect the servers made from gold.
 

@@ -1,4 +1,4 @@
-"""``goldroot completion``: what a shell reads so that the Tab key completes commands and options."""
+"""``goldroot completion``: what a shell reads so that the Tab key completes commands, options and names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VARIABLE = "_GOLDROOT_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what SHELL reads so that the Tab key completes commands and options.
+    """Print what SHELL reads so that the Tab key completes commands, options, paths, and names of clones and images.
 
     \b
     Examples:

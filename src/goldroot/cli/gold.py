@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.image import notes_data, say_changes, say_notes
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import image_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SHOWN = 30
 
 
-@click.group()
+@click.group(cls=Group)
 def gold() -> None:
     """Publish, list, compare and verify gold versions: immutable, numbered, signed."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import image_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@click.group()
+@click.group(cls=Group)
 def image() -> None:
     """Import and list images: lines of gold versions, each with a maintenance system."""
 
@@ -127,7 +128,7 @@ def list_images(site_dir: str | None, as_json: bool) -> None:
     emit(as_json, data, say)
 
 
-@click.group()
+@click.group(cls=Group)
 def maintain() -> None:
     """Work on an image's maintenance system, test it, and take fixes back from the test system.
 

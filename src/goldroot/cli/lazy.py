@@ -1,4 +1,4 @@
-"""A click group that imports a command only when it is called."""
+"""Click groups: one that lists its commands in whole sentences, one that imports a command only when it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from typing import Any
 import click
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """Lists its commands in whole sentences; click cuts them at one line, also where the terminal is wide."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, self.line_of(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def line_of(self, ctx: click.Context, name: str) -> str:
+        """The first sentence of a command's help."""
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=1000) if command else ""
+
+
+class LazyGroup(Group):
     """:param commands_at: name -> (``module:attribute``, help line)."""
 
     def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -26,12 +40,6 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table alone."""
-        rows = [(name, self.commands_at[name][1]) for name in self.commands_at]
-        for name in super().list_commands(ctx):
-            if name not in self.commands_at:
-                command = super().get_command(ctx, name)
-                rows.append((name, command.get_short_help_str() if command else ""))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+    def line_of(self, ctx: click.Context, name: str) -> str:
+        """From the table alone, where it stands there."""
+        return self.commands_at[name][1] if name in self.commands_at else super().line_of(ctx, name)

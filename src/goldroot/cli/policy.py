@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, table
 from goldroot.errors import UsageError
 from goldroot.merge.policy import Explanation, Policy, Rule, default_text
@@ -22,7 +23,7 @@ policy_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def policy() -> None:
     """Show and explain the rules that a merge follows.
 

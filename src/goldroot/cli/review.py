@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
 
 
-@click.group()
+@click.group(cls=Group)
 def review() -> None:
     """Look at what an update must not decide alone, and decide it.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -120,7 +121,7 @@ def _say_rollback_plan(found: RollbackPlan) -> None:
     _say_written(list(found.written), "would be set aside (or carried, with --carry)")
 
 
-@click.group()
+@click.group(cls=Group)
 def fallback() -> None:
     """What is kept for the way back: the old disks of updates, and the disks that rollbacks set aside.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -35,7 +36,7 @@ WORDS = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def update() -> None:
     """Move clones to another gold version: merge, review, checks, and one atomic switch.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
 from goldroot.hosts.zvm.directory import (
@@ -32,7 +33,7 @@ from goldroot.hosts.zvm.directory.findings import NOTE, SEVERITIES
 FILE = click.argument("file", type=click.Path())
 
 
-@click.group("directory")
+@click.group("directory", cls=Group)
 def directory() -> None:
     """Look at, check, compare and edit z/VM user directories (source form).
 
