@@ -178,3 +178,15 @@ def test_a_release_that_is_built_anew_replaces_the_maintenance_system(site: Site
     with pytest.raises(NotTested):
         publish(site, "small")
     assert sum(done.entries.values()) > 0
+
+
+@pytest.mark.root
+def test_a_replacement_that_was_killed_while_it_unpacked_is_finished_by_the_same_command(
+    site: Site, tmp_path: Path
+) -> None:
+    root = make_root(tmp_path / "one", shell=False)
+    import_image(site, "small", str(root))
+    subprocess.run(["tar", "-C", root, "-cf", tmp_path / "one.tar", "."], check=True)
+    Path(site.host.create_disk("small.import"), "half").write_text("x")
+    replace_system(site, "small", str(tmp_path / "one.tar"))
+    assert "small.import" not in site.host.disks()

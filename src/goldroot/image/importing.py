@@ -121,6 +121,7 @@ def _facts(system: System) -> dict[str, str]:
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
     """Unpack beside, on a disk that no machine has, then go on as with a directory."""
     host, disk = system.site.host, f"{system.image}.import"
+    host.delete_disk(disk)  # a run that was killed may have left it
     try:
         where = host.create_disk(disk)
         done = unpack(source, where, progress=progress)
@@ -249,4 +250,3 @@ def _forget_killed(site: Site, system: System) -> None:
     if system.exists():
         site.host.delete(system.machine)
     system.sweep()
-    site.host.delete_disk(f"{system.image}.import")
