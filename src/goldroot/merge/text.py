@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from goldroot.errors import ProgramFailed
@@ -41,7 +42,7 @@ def merge_text(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     """Merge three versions of a text; bytes outside of the changes stay as they are (line ends, encoding).
 
     :raises MissingProgram: both sides changed and git is not installed.
-    :raises ProgramFailed: git ended with an error (no space for its files, for example).
+    :raises ProgramFailed: git ended with an error.
     """
     if gold in (base, clone):
         return TextMerge(True, clone)
@@ -57,30 +58,49 @@ def merge_text(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
 def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     sides = {"clone": clone, "base": base, "gold": gold}
     labels = [word for side in sides for word in ("-L", side)]
-    with tempfile.TemporaryDirectory(prefix="goldroot-text-") as room:
-        for side, content in sides.items():
-            with open(os.path.join(room, side), "xb") as file:
-                file.write(content)
-        size = f"--marker-size={_marker_size(*sides.values())}"
+    size = f"--marker-size={_marker_size(*sides.values())}"
+    with ExitStack() as stack:
+        handles = [stack.enter_context(_in_memory(side, content)) for side, content in sides.items()]
         done = run(
-            ["git", "merge-file", "-p", "-q", _style(), size, *labels, *sides],
+            [
+                "git",
+                "merge-file",
+                "-p",
+                "-q",
+                _style(),
+                size,
+                *labels,
+                *(f"/proc/self/fd/{handle}" for handle in handles),
+            ],
             ok=range(_MOST_CONFLICTS + 1),
-            env=_unconfigured(room),
-            cwd=room,
+            env=_UNCONFIGURED,
+            cwd="/",
+            pass_fds=handles,
         )
     return TextMerge(done.status == 0, done.out)
 
 
-def _unconfigured(room: str) -> dict[str, str]:
-    """An environment in which no configuration, attributes or repository of anybody has a say."""
-    return {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_CEILING_DIRECTORIES": os.path.dirname(os.path.realpath(room)),
-        "HOME": room,
-        "XDG_CONFIG_HOME": room,
-    }
+@contextmanager
+def _in_memory(name: str, content: bytes) -> Iterator[int]:
+    """A file that is nowhere: a text may be a secret, and a command that is killed tidies nothing up."""
+    handle = os.memfd_create(name)
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(content)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+#: An environment in which no configuration, attributes or repository of anybody has a say.
+_UNCONFIGURED = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_DIR": os.devnull,
+    "HOME": os.devnull,
+    "XDG_CONFIG_HOME": os.devnull,
+}
 
 
 def _marker_size(*sides: bytes) -> int:
