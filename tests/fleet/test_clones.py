@@ -186,3 +186,13 @@ def test_a_clone_that_is_refused_holds_no_slot(site: Site) -> None:
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
         assert holders(tx, IMAGE, 1) == []
+
+
+def test_keys_of_a_creation_that_was_killed_do_not_stay(room: Path) -> None:
+    site = small_site(room, {**ROOT, **SSH})
+    left = Path(site.path("work", "keys-web1"))
+    left.mkdir(parents=True)
+    (left / "ssh_host_ed25519_key").write_text("a key that nobody has")
+    clones.create(site, "web1", IMAGE)
+    assert os.listdir(site.path("work")) == []
+    site.close()

@@ -112,7 +112,7 @@ def create(
             built[disk] = copy.manifest
             notes += copy.notes
             crash.point("clone.disk-copied")
-        written = write_identity(_tree(site, gold.layout, disks), identity, site.path("work"))
+        written = write_identity(_tree(site, gold.layout, disks), identity, site.path("work", f"keys-{name}"))
         crash.point("clone.identity-written")
         for disk in disks.values():
             signatures.save_made(site, disk, built[disk], policy)

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,13 +81,14 @@ class Tree:
             files.put(root, path, data, mode)
 
 
-def write_identity(tree: Tree, identity: Identity, work: str) -> list[str]:
+def write_identity(tree: Tree, identity: Identity, room: str) -> list[str]:
     """Make a copy of gold a server of its own.
 
-    :param work: a directory for keys until they are in their place.
+    :param room: a directory for keys until they are in their place, of this clone alone: it is made, and removed, with
+        what a run that was killed left in it.
     :returns: the paths written, for a person.
     """
-    written = [*_names(tree, identity.hostname), *_ids(tree), *_keys(tree, identity.hostname, work)]
+    written = [*_names(tree, identity.hostname), *_ids(tree), *_keys(tree, identity.hostname, room)]
     if identity.network is not None:
         for file in files_for(identity.network, lambda path: _has(tree, path)):
             tree.put(file.path, file.content.encode(), file.mode)
@@ -142,7 +142,7 @@ def _ids(tree: Tree) -> list[bytes]:
     return written
 
 
-def _keys(tree: Tree, hostname: str, work: str) -> list[bytes]:
+def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
     """New ssh host keys, of the kinds that gold has; what gold had is removed even where no new one is made."""
     if tree.kind(SSH) != "directory":
         return []
@@ -155,8 +155,8 @@ def _keys(tree: Tree, hostname: str, work: str) -> list[bytes]:
     for name in names:
         if name.startswith(b"ssh_host_"):
             files.remove(root, SSH + b"/" + name)
-    os.makedirs(work, mode=0o700, exist_ok=True)
-    room = tempfile.mkdtemp(prefix="keys-", dir=work)
+    shutil.rmtree(room, ignore_errors=True)
+    os.makedirs(room, mode=0o700)
     try:
         return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
     finally:
