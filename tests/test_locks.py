@@ -125,3 +125,22 @@ def test_an_exception_gives_the_lock_back(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert held_by(path) is None
     assert stat.S_ISREG(os.stat(path).st_mode)
+
+
+def test_the_lock_of_what_comes_once_leaves_no_file_and_is_still_held_by_one(tmp_path: Path) -> None:
+    path, inside, most = lock_file(tmp_path, "x"), [0], [0]
+
+    def work() -> None:
+        for _ in range(20):
+            with lock(path, once=True):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 1
+    assert os.listdir(tmp_path) == []

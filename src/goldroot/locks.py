@@ -1,7 +1,8 @@
 """Locks between goldroot commands: one file each, locked with ``flock``; in the file stands who holds it.
 
 The kernel gives a lock back when its holder ends, however it ends, so there are no stale locks.  A lock's file stays
-where it is: removing it would let two commands hold "the same" lock.  Worker processes that a holder forks hold the
+where it is, but for that of a thing which comes once: its holder removes it at the end, and who waited for it sees that
+what it holds is no lock any more, and begins anew.  Worker processes that a holder forks hold the
 lock with it, so that it is not given back while an orphan of a killed command may still write.
 """
 
@@ -50,20 +51,24 @@ def lock(
     holder_text: str | None = None,
     *,
     on_wait: Callable[[str], None] | None = None,
+    once: bool = False,
 ) -> Iterator[None]:
     """Hold the lock of this file in the block; its directory is made where it is missing.
 
     :param wait: seconds to wait for another holder; ``None`` waits as long as it takes, 0 not at all.
     :param holder_text: what this command is called in others' messages; by default its command line.
     :param on_wait: told once, in words, for whom it waits.
+    :param once: nobody will want this lock again; its file is removed at the end.
     :raises Busy: another command holds it still; the error names it.
     """
-    handle = _open(os.fspath(path))
+    place = os.fspath(path)
+    handle = _taken(place, wait, on_wait)
     try:
-        _acquire(handle, os.fspath(path), wait, on_wait)
         _sign(handle, holder_text if holder_text is not None else command_line())
         yield
         os.ftruncate(handle, 0)
+        if once:
+            os.unlink(place)
     finally:
         os.close(handle)
 
@@ -98,6 +103,27 @@ def _open(path: str) -> int:
         if error.errno == errno.ELOOP:
             raise BadInput(f"the lock {path!r} is a symbolic link", todo="Remove it: goldroot makes none.") from error
         raise
+
+
+def _taken(path: str, wait: float | None, on_wait: Callable[[str], None] | None) -> int:
+    """The lock's file, open and locked; one that its holder removed meanwhile is none."""
+    while True:
+        handle = _open(path)
+        try:
+            _acquire(handle, path, wait, on_wait)
+            if _stands(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _stands(handle: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _acquire(handle: int, path: str, wait: float | None, on_wait: Callable[[str], None] | None) -> None:

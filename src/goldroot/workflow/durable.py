@@ -153,7 +153,7 @@ class DbosEngine:
 
     def run(self, workflow: Workflow, key: str, state: State, progress: Progress | None = None) -> State:
         """See :meth:`goldroot.workflow.Engine.run`."""
-        with lock(lock_file(self._locks, f"workflow:{key}"), wait=0), self._launched():
+        with lock(lock_file(self._locks, f"workflow:{key}"), wait=0, once=True), self._launched():
             attempts = _attempts(key)
             last = attempts[-1] if attempts else None
             if last is None:
