@@ -209,6 +209,7 @@ def test_a_missing_catalog_is_not_made_anew(site: Site, say: Say) -> None:
         ('[clones.web1]\naddres = "192.0.2.1/24"\n', 2, "'address'"),
         ('[images.small]\n\nchekcs = ["true"]\n', 3, "'checks'"),
         ("[unknown]\nx = 1\n", 1, "unknown key 'unknown'"),
+        ('\n[image.small]\ntests = ["true"]\n', 2, "Did you mean 'images'?"),
         ("slots = \n", 1, "not valid TOML"),
     ],
 )
@@ -218,6 +219,17 @@ def test_a_mistake_in_the_configuration_has_its_line(site: Site, say: Say, more:
         said = say(*args)
         assert said.code == 2
         assert f"goldroot.toml:{line}: " in said.words and words in said.words
+
+
+def test_a_configuration_that_is_nested_without_end_is_no_bug(site: Site, say: Say) -> None:
+    Path(site.path("goldroot.toml")).write_text("slots = " + "[" * 100_000)
+    said = say("clone", "list")
+    assert (said.code, "goldroot.toml: nested too deeply" in said.words) == (2, True)
+
+
+def test_a_version_that_no_database_could_count_is_no_bug(site: Site, say: Say) -> None:
+    for args in ((*UPDATE, "--to"), ("gold", "show", "small")):
+        assert say(*args, "9" * 30).code == 2
 
 
 def test_no_site_is_found(

@@ -422,3 +422,9 @@ def test_out_in_a_directory_that_is_not_there(merge: Merge, room: Path) -> None:
     assert said.code == 2
     assert "does not exist" in said.err
     assert not (room / "no").exists()
+
+
+def test_decisions_that_are_nested_without_end_are_no_bug(merge: Merge, room: Path) -> None:
+    (room / "d.json").write_text("[" * 100_000)
+    said = merge("--plan", "--decisions", room / "d.json")
+    assert (said.code, "d.json: this is no JSON" in said.err) == (2, True)

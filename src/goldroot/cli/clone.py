@@ -8,7 +8,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names, image_names
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, tell_failures
 from goldroot.cli.site import open_site, site_option
@@ -36,7 +36,7 @@ def clone() -> None:
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--image", required=True, shell_complete=image_names, help="The image that they are made from.")
-@click.option("--gold", "number", type=int, metavar="N", help="The gold version (default: the current one).")
+@click.option("--gold", "number", type=VERSION, metavar="N", help="The gold version (default: the current one).")
 @click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")
 @click.option("--interface", help="The network interface that the address is for.")

@@ -10,7 +10,7 @@ import click
 from goldroot.cli.image import notes_data, say_changes, say_notes
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import image_names
-from goldroot.cli.output import counted, emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS, BadSignature
@@ -157,7 +157,7 @@ def _version_data(version: GoldVersion) -> dict[str, Any]:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=VERSION, required=False)
 @site_option
 @json_option
 def show(image: str, number: int | None, site_dir: str | None, as_json: bool) -> None:
@@ -199,8 +199,8 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("old", type=int)
-@click.argument("new", type=int)
+@click.argument("old", type=VERSION)
+@click.argument("new", type=VERSION)
 @click.option("--paths", is_flag=True, help=f"List every changed path, not only the first {SHOWN}.")
 @click.option(
     "--times", is_flag=True, help="List those, too, of which nothing but the time differs, instead of a count."
@@ -249,7 +249,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=int, required=False)
+@click.argument("number", type=VERSION, required=False)
 @click.option(
     "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
 )
@@ -290,7 +290,7 @@ def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=int)
+@click.argument("number", type=VERSION)
 @click.option(
     "--remove", is_flag=True, help="Also free its slot and remove its disks; refused while anything holds it."
 )

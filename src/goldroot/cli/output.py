@@ -11,6 +11,9 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: The number of a gold version; no database counts further.
+VERSION = click.IntRange(0, (1 << 31) - 1)
+
 
 def json_option(command: F) -> F:
     """Adds ``--json`` (parameter ``as_json``)."""

@@ -9,7 +9,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import fallback, names_argument, rollback
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fallback", "rollback", "update"]
 
-to_option = click.option("--to", type=int, metavar="N", help="The gold version to go to (default: the current one).")
+to_option = click.option(
+    "--to", type=VERSION, metavar="N", help="The gold version to go to (default: the current one)."
+)
 
 #: Outcome of an entry of the record -> what it means for the server.
 WORDS = {

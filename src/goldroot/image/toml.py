@@ -86,7 +86,8 @@ class Table:
         self._taken.add(name)
         if name not in self._data:
             if default is None:
-                raise self.error(f"{name!r} is missing")
+                near = get_close_matches(name, self._data.keys() - self._taken, 1)
+                raise self.error(f"{name!r} is missing", todo=f"Is it {near[0]!r} that was meant?" if near else "")
             return default
         value = self._data[name]
         if not isinstance(value, kind):
@@ -102,6 +103,8 @@ def parse(text: str, file: str) -> Table:
         found = _AT_LINE.search(str(error))
         line = int(found[1]) if found and found[1] else text.count("\n", 0, len(text) - 1) + 1
         raise BadPolicy(f"not valid TOML: {_AT_LINE.sub('', str(error))}", file=file, line=line) from None
+    except RecursionError:
+        raise BadPolicy("nested too deeply", file=file, todo="Write it flat: tables with texts and numbers.") from None
     return Table(data, file, _key_lines(text))
 
 
@@ -132,9 +135,13 @@ def _key_lines(text: str) -> dict[Key, int]:
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = _with_indexes(_parts(header[2]), counts, new=header[1] == "[[")
-            lines.setdefault(table, number)
+            found = table
         elif key := _KEY.match(line):
-            lines.setdefault((*table, *_parts(key[1])), number)
+            found = (*table, *_parts(key[1]))
+        else:
+            continue
+        for length in range(1, len(found) + 1):  # [images.debian] makes the table images, too
+            lines.setdefault(found[:length], number)
     return lines
 
 

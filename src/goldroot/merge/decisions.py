@@ -38,7 +38,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
             data = json.loads(stream.read())
     except OSError as error:
         raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: this is no JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), dict):
         raise BadInput(f'{file}: a decisions file is an object with "decisions": {{KEY: ANSWER}}')
