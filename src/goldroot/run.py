@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,20 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
+def _death_of(parent: int) -> Callable[[], None]:
+    """What a child does to die with its parent.  The library is loaded here: a forked child should load nothing."""
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+
+    def die_with() -> None:
+        prctl(1, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return die_with
+
+
 def run(
     args: Sequence[str | bytes],
     *,
@@ -77,7 +92,7 @@ def run(
     pass_fds: Sequence[int] = (),
     timeout: float | None = None,
     capture: bool = True,
-    before_exec: Callable[[], None] | None = None,
+    dies_with_us: bool = False,
 ) -> Done:
     """Run a program to its end and return what it said.
 
@@ -85,7 +100,8 @@ def run(
     :param env: added to the small environment that :func:`environment` makes.
     :param timeout: in seconds; ``ProgramFailed`` when it runs out.
     :param capture: ``False`` leaves the child the terminal (for shells that a person uses).
-    :param before_exec: runs in the child before the program starts.
+    :param dies_with_us: the kernel kills the program when this process is killed (prctl(2), PR_SET_PDEATHSIG), so that
+        nothing of a killed command stays behind.
     :raises MissingProgram: the program is not installed.
     :raises ProgramFailed: it ended with a status that is not in ``ok``.
     """
@@ -104,7 +120,7 @@ def run(
             pass_fds=pass_fds,
             timeout=timeout,
             check=False,
-            preexec_fn=before_exec,
+            preexec_fn=_death_of(os.getpid()) if dies_with_us else None,
         )
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from support.roots import make_root
 from support.trees import dump_tree
 
 pytestmark = pytest.mark.root
+
+SPIN = ["/bin/sh", "-c", "echo begun; while :; do :; done"]
 
 
 def sh(site: Site, script: str, role: str = MAINTENANCE) -> str:
@@ -241,3 +246,23 @@ def test_a_look_writes_nothing_that_is_known(small: Site) -> None:
     sh(small, "echo 2 > /etc/app.conf")
     changes(small, "small")
     assert os.stat(system.manifest_file("1B5")).st_ino != before["1B5"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+)
+def test_what_was_started_in_a_system_ends_with_the_command(small: Site, number: int, code: int) -> None:
+    """Left behind, it would hold the disks, and be in the way of the next command."""
+    script = (
+        f"from goldroot.cli.main import main; main(['maintain', 'run', '--site', {small.root!r}, 'small', *{SPIN!r}])"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        assert running.stdout.readline() == "begun\n"
+        running.send_signal(number)
+        assert running.stdout.read() == ""  # nobody has it open any more
+        said = running.stderr.read().strip()
+        assert running.wait() == code
+    assert said == ("" if number == signal.SIGKILL else "Interrupted. Nothing is lost: run the command again.")
+    assert sh(small, "echo free") == "free\n"

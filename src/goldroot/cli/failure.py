@@ -5,16 +5,40 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
 
 import click
 
 from goldroot.errors import EXIT_BUG, Failed, GoldrootError, MissingPackage, NoPermission, NoSpace, UsageError
 
-INTERRUPTED = 130
+#: What asks a command to end, besides the Ctrl-C key (SIGINT): a service manager, a shutdown, a terminal that is closed.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks this command to end: it tidies up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def end_tidily() -> None:
+    """Take signals that ask for an end as Ctrl-C is taken; one that is ignored (nohup(1)) stays so."""
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
+    raise Ended(number)
 
 #: What a site needs and the merge does not: the packages of the extra ``fleet`` that goldroot imports.
 FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
@@ -22,22 +46,43 @@ FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
 def guarded(command: click.Command, args: Sequence[str]) -> int:
     """Run ``command`` and return the exit code; nothing but a message reaches the user."""
+    streams = sys.stdout, sys.stderr
+    try:
+        status = _told(command, args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader went away (``| head``): not an error, but stdout must not be flushed again at exit.
+        sys.stdout, sys.stderr = streams
+        _leave_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        _leave_output()
+        _say(f"goldroot: what was done cannot be printed: {error.strerror or error}")
+        return Failed.exit_code
+
+
+def _told(command: click.Command, args: Sequence[str]) -> int:
+    out = sys.stdout
     try:
         result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        print("Interrupted. Nothing is lost: run the command again.", file=sys.stderr)
-        return INTERRUPTED
+    except click.Abort as stop:
+        return interrupted(stop.__cause__)
+    except KeyboardInterrupt as stop:
+        return interrupted(stop)
+    except SystemExit:
+        if sys.stdout is out:
+            raise
+        raise BrokenPipeError from None  # click makes a 1 of it, which has another meaning here, and leaves this trace
     except click.ClickException as error:
         return tell(misspelt(error), args) if "--json" in args else shown(error)
     except GoldrootError as error:
         return tell(error, args)
     except BrokenPipeError:
-        # The reader went away (``| head``): not an error, but stdout must not be flushed again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        raise
     except OSError as error:
         return tell(from_os_error(error), args)
     except ModuleNotFoundError as error:
@@ -46,15 +91,28 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         return bug()
 
 
+def _leave_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(*lines: str) -> None:
+    """On standard error; where even that cannot be written, the exit code says it."""
+    with suppress(OSError):
+        print(*filter(None, lines), sep="\n  ", file=sys.stderr)
+
+
+def interrupted(by: BaseException | None) -> int:
+    """Say so; the exit code is that of a shell, 128 and the signal's number."""
+    _say("Interrupted. Nothing is lost: run the command again.")
+    return 128 + (by.number if isinstance(by, Ended) else signal.SIGINT)
+
+
 def tell(error: GoldrootError, args: Sequence[str]) -> int:
     """Print an error, as JSON where ``--json`` was asked for."""
     if "--json" in args:
         print(json.dumps(error.as_dict(), indent=2))
         return error.exit_code
-    print(f"goldroot: {error.brief}", file=sys.stderr)
-    for text in (error.meaning, error.todo):
-        if text:
-            print(f"  {text}", file=sys.stderr)
+    _say(f"goldroot: {error.brief}", error.meaning, error.todo)
     return error.exit_code
 
 
@@ -76,9 +134,25 @@ def from_os_error(error: OSError) -> GoldrootError:
     said = f"{error.strerror or error}{where}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"no space left: {said}", todo="Make room, then run the same command again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno == errno.EROFS:
+        return NoPermission(f"not permitted: {said}", todo="Mount it read-write, or name another place.")
+    if error.errno in (errno.EACCES, errno.EPERM):
         return NoPermission(f"not permitted: {said}", todo="Run it as root, or as the owner of these files.")
-    return Failed(said, meaning="What was begun is left as it is; nothing was switched.")
+    if error.errno == errno.ENOENT and not where and _is_nowhere():
+        return Failed("the current directory is not there any more", todo="Go to one that is (cd), and try again.")
+    return Failed(
+        said,
+        meaning="What was begun is left as it is; nothing was switched.",
+        todo="Mend that, then run the same command again.",
+    )
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def without_extra(package: str) -> GoldrootError:
@@ -92,10 +166,16 @@ def without_extra(package: str) -> GoldrootError:
 
 def bug() -> int:
     """Save the traceback and say where it is."""
-    handle, path = tempfile.mkstemp(prefix="goldroot-bug-", suffix=".txt")
-    with os.fdopen(handle, "w") as file:
-        traceback.print_exc(file=file)
-    print("goldroot: this is a bug in goldroot, not your mistake.", file=sys.stderr)
-    print(f"  The details are in {path}: please send them to the developers.", file=sys.stderr)
-    print("  Nothing is switched by half: run the command again when it is mended.", file=sys.stderr)
+    details = traceback.format_exc()
+    try:
+        handle, path = tempfile.mkstemp(prefix="goldroot-bug-", suffix=".txt")
+        with os.fdopen(handle, "w", errors="backslashreplace") as file:
+            file.write(details)
+        where = f"The details are in {path}: please send them to the developers."
+    except OSError as error:
+        where = f"The details could not be kept ({error.strerror or error}). The last line: {details.splitlines()[-1]}"
+    _say(
+        "goldroot: this is a bug in goldroot, not your mistake.", where,
+        "Nothing is switched by half: run the command again when it is mended.",
+    )  # fmt: skip
     return EXIT_BUG

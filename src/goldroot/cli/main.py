@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 import click
@@ -48,10 +49,23 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The entry point: runs a command and turns every error into words and an exit code."""
-    from goldroot.cli.failure import guarded
+    _open_streams()
+    from goldroot.cli.failure import end_tidily, guarded
 
     # Trees are columns, and rows die young: looking for cycles among them again and again finds nothing.
     gc.set_threshold(100_000, 50, 100)
+    end_tidily()
     status = guarded(cli, sys.argv[1:] if args is None else args)
     gc.freeze()  # what is still there goes with the process
     sys.exit(status)
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed (``>&-``) lead nowhere, instead of to whatever file is opened first."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115

@@ -82,7 +82,8 @@ def run_in(
 ) -> Done:
     """Run ``command`` in the system that ``binds`` make, as its root.
 
-    Whatever the command starts ends with it: it has a process namespace of its own.
+    Whatever the command starts ends with it: it has a process namespace of its own.  It ends with this process, too,
+    even where that is killed: nobody else would, and its use of the disks would be in the way of the next command.
 
     :param ok: exit statuses that count as success; ``None`` takes any.
     :param capture: ``False`` leaves the command the terminal.
@@ -94,7 +95,7 @@ def run_in(
     """
     argv = [*_unshare(network), sys.executable, "-I", "-S", inside.__file__, json.dumps(_plan(binds, command, network))]
     env = {**ENVIRONMENT, "debian_chroot": label} if label else ENVIRONMENT
-    done = run(argv, ok=None, capture=capture, timeout=timeout, stdin=stdin, env=env)
+    done = run(argv, ok=None, capture=capture, timeout=timeout, stdin=stdin, env=env, dies_with_us=True)
     said = done.err.decode("utf-8", "replace").strip()
     if done.status == inside.NOT_STARTED and (not capture or said.startswith("goldroot: ")):
         raise Failed(

@@ -52,7 +52,7 @@ class Site:
 
         :raises NotFound: there is none. :raises BadPolicy: a mistake in ``goldroot.toml``.
         """
-        root = _found(directory or os.environ.get(ENVIRONMENT))
+        root = _found(directory or os.environ.get(ENVIRONMENT) or None)
         return cls(root, load(os.path.join(root, CONFIG)))
 
     @cached_property
