@@ -226,3 +226,33 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
             unpack(archive(tmp_path / "a.tar", [member("f", bytes(300_000))]), str(place))
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("odd", [link("a", ""), member("a", uid=2**32 - 1), member("a", gid=-1)])
+def test_what_the_kernel_would_not_take_or_misread_is_refused(
+    tmp_path: Path, odd: tuple[tarfile.TarInfo, bytes]
+) -> None:
+    (tmp_path / "out").mkdir()
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(odd[0])
+    with pytest.raises(BadInput, match="the archive's member 'a'"):
+        unpack(str(tmp_path / "a.tar"), str(tmp_path / "out"))
+
+
+def test_a_damaged_gzip_is_bad_input(tmp_path: Path) -> None:
+    """Python's error of it is one of the operating system's, which would say that a file cannot be written."""
+    whole = gzip.compress(
+        Path(archive(tmp_path / "a.tar", [member("a", random.Random(1).randbytes(200_000))])).read_bytes()
+    )
+    for number, damaged in enumerate((b"\x1f\x8b" + b"\7" * 500, whole[:-8] + b"\0" * 8)):
+        (tmp_path / f"{number}.tar").write_bytes(damaged)
+        (tmp_path / f"out{number}").mkdir()
+        with pytest.raises(BadInput, match="cannot be read as a tar archive"):
+            unpack(str(tmp_path / f"{number}.tar"), str(tmp_path / f"out{number}"))
+
+
+def test_an_acl_that_is_text_alone_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    acl = {"SCHILY.acl.access": "user::rw-,user:daemon:r--,group::r--,mask::r--,other::r--"}
+    done = unpack(archive(tmp_path / "a.tar", [member("a", pax_headers=acl)]), str(tmp_path / "out"))
+    assert [(note.kind, note.path) for note in done.notes] == [("acl-not-kept", b"a")]

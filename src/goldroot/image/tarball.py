@@ -26,7 +26,10 @@ from goldroot.tree.notes import Progress
 #: How a compressed archive begins -> what it is.
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
 
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError, OverflowError)
+_BROKEN = (
+    tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError,
+    OverflowError,
+)  # fmt: skip
 
 
 def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpacked:

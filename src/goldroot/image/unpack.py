@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import gzip
 import os
 import stat
 import tarfile
@@ -26,6 +27,10 @@ _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 _HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)}
 
 _XATTR, _XATTR_BSD = "SCHILY.xattr.", "LIBARCHIVE.xattr."
+#: ACLs as text, which tar(1) writes by ``--acls``, and the header that has them as the kernel does.
+_ACLS = {f"SCHILY.acl.{word}": f"SCHILY.xattr.system.posix_acl_{word}" for word in ("access", "default")}
+#: -1 is not an owner: chown(2) takes it for "as it is".
+NO_OWNER = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,20 @@ class Unpacker:
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Write one member; the later of two with one name wins, noted."""
         path = checked(member.name)
+        _check(member, path)
         try:
             with self._parent(path) as (parent, name):
                 self._place(parent, name, path, member)
                 self._make(tar, member, path, parent, name)
+        except gzip.BadGzipFile:
+            raise  # it is the archive that is damaged
         except OSError as error:
             raise write_problem(error, self._out, path) from error
+        for acl, attribute in _ACLS.items():
+            if acl in member.pax_headers and attribute not in member.pax_headers:
+                self._note(
+                    "acl-not-kept", path, "lost its ACL, which the archive has as text alone: pack it with tar --xattrs"
+                )
 
     def finish(self) -> Unpacked:
         """Give directories their owner, mode and times, deepest first, now that nothing is written into them."""
@@ -250,6 +263,14 @@ def checked(name: str, of: bytes | None = None) -> bytes:
     if b"\0" in path or any(len(part) > 255 for part in parts):
         raise refused(shown, "is no name that a file can have")
     return b"/".join(parts)
+
+
+def _check(member: tarfile.TarInfo, path: bytes) -> None:
+    """:raises BadInput: what the kernel would not take, or would take for "leave it as it is"."""
+    if not (0 <= member.uid < NO_OWNER and 0 <= member.gid < NO_OWNER):
+        raise refused(path, f"has the owner {member.uid}:{member.gid}, which no file can have")
+    if member.issym() and not member.linkname:
+        raise refused(path, "is a link that leads nowhere")
 
 
 def refused(path: bytes, why: str) -> BadInput:
