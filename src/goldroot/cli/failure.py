@@ -40,6 +40,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
     raise Ended(number)
 
+
 #: What a site needs and the merge does not: the packages of the extra ``fleet`` that goldroot imports.
 FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
