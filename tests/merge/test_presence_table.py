@@ -151,6 +151,15 @@ def test_gold_moved_a_file_that_the_clone_changed(tmp_path: Path) -> None:
     assert done.text("etc/new/place.conf") == "a long enough content\n"
 
 
+def test_gold_moved_a_file_over_another(tmp_path: Path) -> None:
+    base = {"etc/old.conf": "a long enough content\n", "etc/new.conf": "of before\n"}
+    gold = {"etc/new.conf": "a long enough content\n"}
+    done = merge_tables(tmp_path, base, gold, {**base, "etc/old.conf": "mine\n"})
+    assert [conflict["kind"] for conflict in done.record["conflicts"]] == ["gold-moved-clone-changed"]
+    assert "/etc/new.conf" in done.record["conflicts"][0]["detail"]
+    assert done.text("etc/new.conf") == "a long enough content\n"
+
+
 def test_same_size_and_time_but_other_bytes_is_found(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {"etc/a": "aaaa"}, {"etc/a": "aaaa"}, {"etc/a": "bbbb"})
     assert done.text("etc/a") == "bbbb"

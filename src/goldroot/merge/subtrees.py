@@ -241,7 +241,9 @@ class Decider:
         if not hasattr(self, "_additions"):
             self._additions: dict[bytes, bytes] = {}
             for path, (base, gold, _) in self.survey.deltas.items():
-                if base is None and gold is not None and gold.kind == FILE and gold.size:
+                if gold is None or gold.kind != FILE or not gold.size:
+                    continue
+                if base is None or base.kind != FILE or base.content != gold.content:
                     self._additions.setdefault(gold.content, path)
         return self._additions
 
