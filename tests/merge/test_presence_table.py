@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.merge.model import Decision
-from support.merging import Table, merge_tables
+from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, Fifo, File, HardLink, Link, Socket
 
 
@@ -90,6 +90,11 @@ def test_one_side_changed_the_type_the_other_left_it(tmp_path: Path) -> None:
     assert done.tree["etc/l"].kind == "p"
     assert "etc/d/x" not in done.tree
     assert done.conflicts == []
+
+
+def test_the_entry_of_a_directory_that_stays_says_so_on_its_axis(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/d/a": "1"}, {"etc": Dir()}, {"etc/d/a": "1", "etc/d/own": "2"})
+    assert done.entry("/etc/d")["outcome"] == done.entry("/etc/d")["axes"]["presence"] == "clone"
 
 
 def test_type_changed_on_one_side_content_on_the_other(tmp_path: Path) -> None:
@@ -212,6 +217,28 @@ def test_hard_links_are_separated_and_noted_where_members_end_different(tmp_path
         "/etc/a",
         "/etc/b",
     }
+
+
+def test_hard_links_that_gold_took_apart_are_noted(tmp_path: Path) -> None:
+    base = {"etc/a": "1", "etc/b": HardLink("etc/a"), "etc/c": "c"}
+    done = merge_tables(tmp_path, base, {"etc/a": "2", "etc/b": "1", "etc/c": "c"}, base)
+    assert (done.text("etc/a"), done.text("etc/b")) == ("2", "1")
+    assert separated(done) == ["/etc/a", "/etc/b"]
+    gone = merge_tables(tmp_path / "gone", base, {"etc/b": "1", "etc/c": "c"}, base)
+    assert separated(gone) == [], "one name is left"
+
+
+def test_four_hard_links_that_end_as_two_and_two_are_noted(tmp_path: Path) -> None:
+    clone = {"etc/a": "1", **{f"etc/{name}": HardLink("etc/a") for name in "bcd"}}
+    base = dict.fromkeys(clone, "1")
+    done = merge_tables(tmp_path, base, {**base, "etc/c": "2", "etc/d": "2"}, clone)
+    assert done.tree["etc/a"].names == ("etc/a", "etc/b")
+    assert done.tree["etc/c"].names == ("etc/c", "etc/d")
+    assert separated(done) == ["/etc/a", "/etc/b", "/etc/c", "/etc/d"]
+
+
+def separated(done: Outcome) -> list[str]:
+    return [note["path"] for note in done.record["notes"] if note["kind"] == "hard-link-separated"]
 
 
 def test_names_are_any_bytes(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Hard links: which names share one file in the result, pure.
 
 Which names belong together is itself merged: gold's grouping where the clone left base's alone, else the clone's.  Names
-stay together where all of them end equal, and are separated, noted, where not.
+stay together where all of them end equal, and are separated where not.  What the clone had together, or should have come
+together, and does not is noted, be it that gold took it apart.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def merge_links(sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], H
         group = gold if base == clone else clone
         if len(group) > 1:
             chosen[group] = None
-    return _number(chosen, final)
+    ends = {path: final(path) for group in (*chosen, *members[-1].values()) for path in group}
+    groups = _number(chosen, ends)
+    apart = {path for group in (*chosen, *members[-1].values()) for path in _apart(group, ends, groups)}
+    return Linked(groups, sorted(apart))
 
 
 def _members(groups: Groups) -> dict[bytes, frozenset[bytes]]:
@@ -43,21 +47,23 @@ def _members(groups: Groups) -> dict[bytes, frozenset[bytes]]:
     return {path: frozenset(by_number[number]) for path, number in groups.items()}
 
 
-def _number(chosen: Mapping[frozenset[bytes], None], final: Callable[[bytes], Hashable | None]) -> Linked:
-    linked = Linked()
+def _number(chosen: Mapping[frozenset[bytes], None], ends: Mapping[bytes, Hashable | None]) -> dict[bytes, int]:
+    groups: dict[bytes, int] = {}
     number = 0
     for group in chosen:
-        ends: dict[Hashable, list[bytes]] = {}
-        present = 0
-        for path in sorted(group - linked.groups.keys()):
-            end = final(path)
-            if end is not None:
-                present += 1
-                ends.setdefault(end, []).append(path)
-        for together in ends.values():
+        equal: dict[Hashable, list[bytes]] = {}
+        for path in sorted(group - groups.keys()):
+            if ends[path] is not None:
+                equal.setdefault(ends[path], []).append(path)
+        for together in equal.values():
             if len(together) > 1:
                 number += 1
-                linked.groups.update(dict.fromkeys(together, number))
-            elif present > 1:
-                linked.separated.extend(together)
-    return linked
+                groups.update(dict.fromkeys(together, number))
+    return groups
+
+
+def _apart(group: frozenset[bytes], ends: Mapping[bytes, Hashable | None], groups: Groups) -> list[bytes]:
+    """The names of a group that are in the result, if they are not all one file there."""
+    there = [path for path in group if ends[path] is not None]
+    files = {groups.get(path, path) for path in there}
+    return there if len(files) > 1 else []
