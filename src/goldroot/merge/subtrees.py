@@ -281,7 +281,7 @@ class Decider:
             verdict.want = as_is(item, side, self.setting)
             verdict.notes.append("the directory stays, with only what stays in it")
             if verdict.outcome != CONFLICT:
-                verdict.outcome = GOLD if side == GOLD_SIDE else CLONE
+                verdict.outcome = verdict.axes["presence"] = GOLD if side == GOLD_SIDE else CLONE
         elif verdict.because or not firmly:
             return
         elif verdict.want.kind != DIRECTORY and _is_directory(item.rows[CLONE_SIDE]):
