@@ -64,7 +64,8 @@ def test_explain_as_json(capsys: CaptureFixture) -> None:
 
 def test_a_path_that_is_no_utf8(capsys: CaptureFixture) -> None:
     assert "/srv/\\xff/x: state" in said(capsys, "explain", "/srv/\udcff/x")
-    assert as_data(capsys, "explain", "/srv/\udcff/x")[0]["unit"] == "/srv/\udcff"
+    assert as_data(capsys, "explain", "/srv/\udcff/x")[0]["unit"] == "/srv/\\xff", "as in a record"
+    assert "/etc/\\x1b[31m\\x0a: config" in said(capsys, "explain", "/etc/\x1b[31m\n")
 
 
 @pytest.mark.parametrize("path", ["etc/passwd", "/etc/../passwd", ""])

@@ -13,6 +13,7 @@ from goldroot.cli.output import emit, json_option, table
 from goldroot.errors import UsageError
 from goldroot.merge.policy import Explanation, Policy, Rule, default_text
 from goldroot.merge.policy_file import CLASSES, WrittenRule
+from goldroot.tree.names import path_text
 
 policy_option = click.option(
     "--policy",
@@ -111,11 +112,11 @@ def absolute(path: str) -> bytes:
 
 
 def explanation_data(one: Explanation) -> dict[str, Any]:
-    """An explanation as JSON data; bytes of a path that are no UTF-8 become lone surrogates."""
+    """An explanation as JSON data; paths are written as in a record."""
     rule = {**rule_data(one.rule), "where": one.rule.where}
-    unit = os.fsdecode(one.unit) if one.unit is not None else None
+    unit = path_text(one.unit) if one.unit is not None else None
     return {
-        "path": os.fsdecode(one.path),
+        "path": path_text(one.path),
         "class": one.rule.cls,
         "rule": rule,
         "unit": unit,
@@ -143,14 +144,14 @@ def _tell(found: Sequence[Explanation]) -> None:
 def _tell_one(one: Explanation) -> None:
     rule = one.rule
     flags = [word for word in ("secret", "pin") if getattr(rule, word)]
-    print(f"{_shown(one.path)}: {', '.join([rule.cls, *flags])}")
+    print(f"{path_text(one.path)}: {', '.join([rule.cls, *flags])}")
     print(f"  means      {CLASSES[rule.cls]}")
     print(f"  rule       {rule.pattern or '(none)'}  ({rule.where})")
     for word in ("reason", "owner", "rebuild", "migrate"):
         if getattr(rule, word):
             print(f"  {word:9}  {getattr(rule, word)}")
     if one.unit is not None:
-        print(f"  unit       {_shown(one.unit)}")
+        print(f"  unit       {path_text(one.unit)}")
     elif rule.cls == "state":
         print("  unit       none: the directory itself, whose mode and owner are merged as configuration")
     for other in one.adds:
@@ -170,10 +171,6 @@ def _said(rule: WrittenRule) -> str:
 def _added(rule: WrittenRule) -> str:
     """What a rule adds to the one that decides; one with a class of its own adds only that it is secret."""
     return _said(rule) if rule.cls is None else "secret = true"
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
 
 
 def _list(rules: Policy) -> None:
