@@ -196,6 +196,7 @@ def test_every_trees_sockets_are_dropped_with_a_word_and_only_one(tmp_path: Path
     for path in ("/etc/was", "/etc/golds", "/etc/file", "/srv/unit"):
         assert done.entry(path)["result" if path != "/srv/unit" else "outcome"] in (None, "clone")
     assert done.entry("/etc/file")["notes"] == done.entry("/etc/golds")["notes"]
+    assert done.entry("/etc/file")["clone"] == done.entry("/etc/golds")["gold"] == {"kind": "socket"}
 
 
 def test_hard_links_stay_together_where_all_end_equal(tmp_path: Path) -> None:

@@ -210,8 +210,9 @@ def _cache_entries(one: PartPlan) -> Iterator[dict[str, Any]]:
 def _path_entry(plan: Plan, one: PartPlan, path: bytes, verdict: Verdict, rule: Rule) -> dict[str, Any]:
     secrets = _Secrets() if rule.secret else None
     rows = one.decided.survey.deltas[path]
+    sockets = one.decided.survey.sockets.get(path, (False,) * 3)
     sides = {
-        word: _side(row, names, side, secrets)
+        word: {"kind": "socket"} if sockets[side] else _side(row, names, side, secrets)
         for side, (word, row, names) in enumerate(zip(SIDES, rows, plan.names, strict=True))
     }
     entry: dict[str, Any] = {
