@@ -220,6 +220,16 @@ def test_hard_links_are_separated_and_noted_where_members_end_different(tmp_path
     }
 
 
+def test_hard_links_that_gold_deleted_and_the_clone_changed_stay_together(tmp_path: Path) -> None:
+    base = {"etc/a": "1", "etc/b": HardLink("etc/a"), "etc/c": "c"}
+    clone = {"etc/a": "mine", "etc/b": HardLink("etc/a"), "etc/c": "c"}
+    done = merge_tables(tmp_path, base, {"etc/c": "c"}, clone)
+    assert done.tree["etc/a"].names == ("etc/a", "etc/b")
+    assert separated(done) == []
+    swapped = merge_tables(tmp_path / "swapped", base, clone, {"etc/c": "c"}, policy='conflict = "gold"\n')
+    assert swapped.tree["etc/a"].names == ("etc/a", "etc/b")
+
+
 def test_hard_links_that_gold_took_apart_are_noted(tmp_path: Path) -> None:
     base = {"etc/a": "1", "etc/b": HardLink("etc/a"), "etc/c": "c"}
     done = merge_tables(tmp_path, base, {"etc/a": "2", "etc/b": "1", "etc/c": "c"}, base)

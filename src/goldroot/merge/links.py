@@ -1,8 +1,9 @@
 """Hard links: which names share one file in the result, pure.
 
-Which names belong together is itself merged: gold's grouping where the clone left base's alone, else the clone's.  Names
-stay together where all of them end equal, and are separated where not.  What the clone had together, or should have come
-together, and does not is noted, be it that gold took it apart.
+Which names belong together is itself merged: gold's grouping where the clone left base's alone, else the clone's.  A side
+that has no such file says nothing about what it belongs to.  Names stay together where all of them end equal, and are
+separated where not.  What the clone had together, or should have come together, and does not is noted, be it that gold
+took it apart.
 """
 
 from __future__ import annotations
@@ -21,17 +22,23 @@ class Linked:
     separated: list[bytes] = field(default_factory=list)
 
 
-def merge_links(sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], Hashable | None]) -> Linked:
+def merge_links(
+    sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], Hashable | None], held: Callable[[int, bytes], bool]
+) -> Linked:  # fmt: skip
     """Groups of base, gold and clone -> groups of the result.
 
     :param final: what a path is in the result, comparable on all axes; ``None`` where it is not there as a file.
+    :param held: whether a side (0, 1, 2) has a path, and as no directory.
     """
     members = [_members(groups) for groups in sides]
     chosen: dict[frozenset[bytes], None] = {}
     for path in sorted({path for groups in sides for path in groups}):
         alone = frozenset((path,))
         base, gold, clone = (side.get(path, alone) for side in members)
-        group = gold if base == clone else clone
+        if held(1, path) and held(2, path):
+            group = gold if base == clone else clone
+        else:
+            group = clone if held(2, path) else gold
         if len(group) > 1:
             chosen[group] = None
     ends = {path: final(path) for group in (*chosen, *members[-1].values()) for path in group}

@@ -299,7 +299,11 @@ def _links(one: PartPlan, names: tuple[Names, Names, Names]) -> Linked:
         head = (want.kind, content, want.mode, want.owner, want.group, want.flags, want.project)
         return head, frozenset(want.xattrs.items())
 
-    return merge_links(survey.groups, final)
+    def held(side: int, path: bytes) -> bool:
+        entry = one.part.trees[side].manifest.get(path)
+        return entry is not None and entry.kind != DIRECTORY
+
+    return merge_links(survey.groups, final, held)
 
 
 def _contents_of_groups(one: PartPlan) -> dict[Hashable, bytes]:
