@@ -99,9 +99,11 @@ def test_no_space_left(tmp_path: Path) -> None:
 def test_no_space_left_in_a_mount_point(tmp_path: Path) -> None:
     make_trees(tmp_path, {"srv/big": b"x" * 3_000_000})
     with mounted(tmp_path / "disk", "2m") as disk:
+        disk.chmod(0o751)
         said = merge(tmp_path, "--into", disk)
         assert (said.returncode, "no space left" in no_traceback(said)) == (4, True)
         assert os.listdir(disk) == ["lost+found"]
+        assert disk.stat().st_mode & 0o7777 == 0o751, "as it was"
 
 
 @pytest.mark.root

@@ -100,6 +100,7 @@ def _fill(out: bytes, request: str) -> Iterator[bytes]:
     try:
         _lock(handle, out)
         _refuse_unusable(out, request)
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
         _write_marker(handle, marker, request)
         _empty(out)
         try:
@@ -110,6 +111,7 @@ def _fill(out: bytes, request: str) -> Iterator[bytes]:
             with suppress(OSError, GoldrootError):
                 _empty(out)
                 os.unlink(marker)
+                os.fchmod(handle, mode)
             raise
         _take_away(handle, marker)
     finally:

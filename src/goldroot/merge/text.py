@@ -61,17 +61,9 @@ def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     size = f"--marker-size={_marker_size(*sides.values())}"
     with ExitStack() as stack:
         handles = [stack.enter_context(_in_memory(side, content)) for side, content in sides.items()]
+        files = [f"/proc/self/fd/{handle}" for handle in handles]
         done = run(
-            [
-                "git",
-                "merge-file",
-                "-p",
-                "-q",
-                _style(),
-                size,
-                *labels,
-                *(f"/proc/self/fd/{handle}" for handle in handles),
-            ],
+            ["git", "merge-file", "-p", "-q", _style(), size, *labels, *files],
             ok=range(_MOST_CONFLICTS + 1),
             env=_UNCONFIGURED,
             cwd="/",
