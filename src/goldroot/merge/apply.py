@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.merge.axes import CLONE_SIDE, INLINE, Want, spoken
+from goldroot.merge.decided import NO_SIDE
 from goldroot.merge.owners import ACL_NAMES
-from goldroot.merge.plan import PartPlan, Plan
-from goldroot.merge.subtrees import NO_SIDE
+from goldroot.merge.part_plan import PartPlan
+from goldroot.merge.plan import Plan
 from goldroot.merge.survey import CONTENT, GID, KIND, MODE, MTIME, SIZE, UID, XATTRS, Row, joined
 from goldroot.tree import BuildRow, Built, Progress, build
 from goldroot.tree.entry import SOCKET, Entry, is_below

@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from goldroot.errors import BadPolicy
+from goldroot.merge.account_places import check_account_rules, place_accounts
 from goldroot.merge.accounts import AccountsMerge, merge_accounts
-from goldroot.merge.axes import (
-    BASE_SIDE,
-    CLONE_SIDE,
-    CONFLICT,
-    GOLD_SIDE,
-    INLINE,
-    MERGED,
-    SAME,
-    Setting,
-    Verdict,
-    Want,
-    outcome_of,
-    spoken,
-)
+from goldroot.merge.axes import CLONE_SIDE, GOLD_SIDE, Setting
 from goldroot.merge.contents import merger_of
+from goldroot.merge.decided import NO_SIDE
 from goldroot.merge.links import Linked, merge_links
-from goldroot.merge.model import CLONE, GOLD, SIDES, Conflict, Decisions, Note
+from goldroot.merge.model import SIDES, Conflict, Decisions, Note
 from goldroot.merge.owners import Names, Numbers, named_in_acl
+from goldroot.merge.part_plan import PartPlan
 from goldroot.merge.policy import Policy
-from goldroot.merge.subtrees import NO_SIDE, Decided, Decider, UnitVerdict
+from goldroot.merge.subtrees import Decider
 from goldroot.merge.survey import Part, Surveyor
 from goldroot.tree.accounts import ACCOUNT_FILES, AccountTables
-from goldroot.tree.entry import DIRECTORY, FILE, SOCKET, Entry, parent
+from goldroot.tree.entry import DIRECTORY, FILE, SOCKET
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
-
-
-@dataclass
-class PartPlan:
-    """What happens to one part."""
-
-    part: Part
-    decided: Decided
-    linked: Linked
-
-    def unit_over(self, path: bytes) -> UnitVerdict | None:
-        """The state unit that a path lies in; ``None`` outside of any."""
-        while path:
-            if path in self.decided.units:
-                return self.decided.units[path]
-            path = parent(path)
-        return None
-
-    def side_over(self, path: bytes) -> int | None:
-        """The side of the state unit that a path lies in; ``None`` outside of any."""
-        unit = self.unit_over(path)
-        return None if unit is None else unit.side
-
-    def unit_is_unchanged(self, path: bytes) -> bool:
-        """Whether a path lies in a unit that nobody changed."""
-        unit = self.unit_over(path)
-        return unit is not None and unit.outcome == SAME
 
 
 @dataclass
@@ -89,7 +50,7 @@ def plan_merge(
     :param accounts: the account tables of base, gold and clone; empty tables make numbers merge as numbers.
     :param decisions: remembered answers, by conflict key.
     :param prefer: whose version stands at a conflict (``clone`` or ``gold``); the policy's setting by default.
-    :param ask_units: see :class:`goldroot.merge.subtrees.Decider`.
+    :param ask_units: see :class:`goldroot.merge.units.UnitDecider`.
     :raises TreeChanged: a tree was written while it was read.
     :raises BadPolicy: an account table would go by another class than ``accounts``.
     """
@@ -97,7 +58,7 @@ def plan_merge(
     prefer = prefer or policy.conflict
     named = not all(tables.empty for tables in accounts)
     if named:
-        _check_account_rules(parts, policy)
+        check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
     for part in parts:
@@ -110,7 +71,7 @@ def plan_merge(
     plan = Plan(planned, policy, names, numbers, merged)
     for one in planned:
         if merged is not None:
-            _place_accounts(one, merged, names, policy)
+            place_accounts(one, merged, names, policy)
         one.linked = _links(one, names)
     plan.notes += _irregular(accounts)
     _collect(plan, named, going_back=ask_units)
@@ -129,30 +90,6 @@ def _irregular(accounts: Accounts) -> list[Note]:
         for file in tables.irregular
         if file in ACCOUNT_FILES
     ]  # fmt: skip
-
-
-def _check_account_rules(parts: Sequence[Part], policy: Policy) -> None:
-    """Refuse a policy by which the result would hold other account tables than those that number its files."""
-    for name in ACCOUNT_FILES:
-        place = b"/etc/" + name.encode()
-        rule = policy.match(place)
-        if rule.cls == "accounts" and not rule.pin:
-            continue
-        for part in parts:
-            prefix = part.place(b"").rstrip(b"/") + b"/"
-            inside = place.removeprefix(prefix)
-            if place.startswith(prefix) and any(tree.manifest.get(inside) is not None for tree in part.trees):
-                said, where = f"of class {rule.cls!r}", rule.where
-                if rule.cls == "accounts":
-                    said, adds = "pinned", policy.explain(place).adds
-                    where = next((added.where for added in reversed(adds) if added.keys.get("pin")), where)
-                raise BadPolicy(
-                    f"/etc/{name} is {said} ({where})",
-                    meaning="Files belong to names, and the merged account tables give each name its number. With"
-                    " other tables in the result the files would belong to others.",
-                    todo='Leave the six account files to a rule with class = "accounts" and without pin:'
-                    f' path = "/etc/{{{",".join(ACCOUNT_FILES)}}}"',
-                )
 
 
 def _names(accounts: Accounts) -> tuple[Names, Names, Names]:
@@ -198,87 +135,6 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[Names, Names, Names]) -> tup
     return users, groups
 
 
-def _place_accounts(one: PartPlan, merged: AccountsMerge, names: tuple[Names, Names, Names], policy: Policy) -> None:
-    """Put the merged account files at their places in this part, if they lie in it."""
-    for name in ACCOUNT_FILES:
-        place = b"/etc/" + name.encode()
-        prefix = one.part.place(b"").rstrip(b"/") + b"/"
-        data = merged.files.get(name)
-        if place.startswith(prefix) and policy.match(place).cls == "accounts":
-            _place_account_file(one, place[len(prefix) :], data, merged, names, policy)
-
-
-def _place_account_file(
-    one: PartPlan, path: bytes, data: bytes | None, merged: AccountsMerge, names: tuple[Names, Names, Names],
-    policy: Policy,
-) -> None:  # fmt: skip
-    rows: tuple[Entry | None, ...] = tuple(tree.manifest.get(path) for tree in one.part.trees)
-    if not any(rows) or any(row is not None and row.kind != FILE for row in rows):
-        return
-    place = one.part.place(path)
-    asked = [conflict for conflict in merged.conflicts if conflict.path == place]
-    verdict = one.decided.verdicts.get(path)
-    if verdict is None:
-        side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if rows[s] is not None)
-        verdict = Verdict(spoken(rows[side], names[side], side), SAME)  # type: ignore[arg-type]
-    elif verdict.because:
-        return
-    wanted = _account_want(verdict, data, rows, names, merged)
-    if wanted is not None and verdict.want is None and not _stands(one, parent(path), names):
-        return  # it went with its directory
-    word = _account_word(wanted, rows)
-    if word == SAME and not asked and path not in one.decided.verdicts:
-        return
-    verdict.conflicts = [c for c in verdict.conflicts if c.axis not in ("content", "presence")] + asked
-    verdict.want = wanted
-    verdict.axes.pop("presence", None)
-    verdict.axes["presence" if wanted is None else "content"] = CONFLICT if asked else word
-    verdict.outcome = CONFLICT if verdict.conflicts else outcome_of(verdict)
-    one.decided.verdicts[path] = verdict
-    survey = one.decided.survey
-    survey.deltas[path] = rows  # type: ignore[assignment]
-    survey.rules[path] = policy.match(place)
-
-
-def _stands(one: PartPlan, directory: bytes, names: tuple[Names, Names, Names]) -> bool:
-    want = _final(one, directory, names)
-    return want is not None and want.kind == DIRECTORY
-
-
-def _account_want(
-    verdict: Verdict, data: bytes | None, rows: Sequence[Entry | None], names: tuple[Names, Names, Names],
-    merged: AccountsMerge,
-) -> Want | None:  # fmt: skip
-    if data is None:
-        return None
-    want = verdict.want
-    if want is None:
-        side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if rows[s] is not None)
-        row = rows[side]
-        assert row is not None
-        want = spoken(row, names[side], side)
-        # The tables may have lost its owner with the file.
-        owner = want.owner if want.owner in merged.users else b"#%d" % row.uid
-        want = replace(want, owner=owner, group=want.group if want.group in merged.groups else b"#%d" % row.gid)
-    digest = hashlib.sha256(data).digest()
-    for side in (CLONE_SIDE, GOLD_SIDE):
-        row = rows[side]
-        if row is not None and row.content == digest:
-            return replace(want, side=side, content=digest, inline=None, mtime=row.mtime)
-    times = [row.mtime for row in rows[1:] if row is not None]
-    return replace(want, side=INLINE, content=digest, inline=data, mtime=max(times, default=want.mtime))
-
-
-def _account_word(want: Want | None, rows: Sequence[Entry | None]) -> str:
-    contents = [None if row is None else row.content for row in rows]
-    result = None if want is None else want.content
-    if result == contents[CLONE_SIDE]:
-        if result == contents[GOLD_SIDE]:
-            return SAME if result == contents[BASE_SIDE] else "both"
-        return CLONE
-    return GOLD if result == contents[GOLD_SIDE] else MERGED
-
-
 def _links(one: PartPlan, names: tuple[Names, Names, Names]) -> Linked:
     survey = one.decided.survey
     if not any(survey.groups):
@@ -287,7 +143,7 @@ def _links(one: PartPlan, names: tuple[Names, Names, Names]) -> Linked:
     read = _contents_of_groups(one)
 
     def final(path: bytes) -> Hashable | None:
-        want = _final(one, path, names)
+        want = one.final(path, names)
         if want is None or want.kind in (DIRECTORY, SOCKET):
             return None
         content: Hashable = want.content
@@ -317,17 +173,6 @@ def _contents_of_groups(one: PartPlan) -> dict[Hashable, bytes]:
             if entry is not None and entry.content and entry.kind == FILE:
                 read[side, number] = entry.content
     return read
-
-
-def _final(one: PartPlan, path: bytes, names: tuple[Names, Names, Names]) -> Want | None:
-    """What a path is in the result, however it was decided."""
-    verdict = one.decided.verdicts.get(path)
-    if verdict is not None:
-        return verdict.want
-    side = one.side_over(path)
-    side = CLONE_SIDE if side is None else side
-    entry = None if side == NO_SIDE else one.part.trees[side].manifest.get(path)
-    return None if entry is None else spoken(entry, names[side], side)
 
 
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:

@@ -1,6 +1,7 @@
 """Presence and type of one path, and the classes that take one side as a whole: MERGE.md's presence table, pure.
 
-What lies above and below a path is not known here; :mod:`goldroot.merge.subtrees` joins the answers to a tree.
+What lies above and below a path is not known here; :mod:`goldroot.merge.subtrees` brings it in, and
+:mod:`goldroot.merge.standing` joins the answers to a tree.
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ from typing import Any
 from goldroot import __version__
 from goldroot.errors import UsageError
 from goldroot.merge.axes import SAME, Verdict, Want, main_axis, spoken
+from goldroot.merge.decided import Decided
 from goldroot.merge.model import SIDES, Conflict, Note
 from goldroot.merge.owners import Names
-from goldroot.merge.plan import PartPlan, Plan
+from goldroot.merge.part_plan import PartPlan
+from goldroot.merge.plan import Plan
 from goldroot.merge.policy import Rule
-from goldroot.merge.subtrees import Decided
 from goldroot.tree.entry import DIRECTORY, FILE, LINK, Entry
 from goldroot.tree.names import path_text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from goldroot.merge.axes import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.axes import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Three
 from goldroot.merge.owners import ACL_NAMES, Names, named_in_acl
 from goldroot.merge.policy import Policy, Rule
 from goldroot.merge.suspects import NONE, find_suspects
@@ -117,6 +117,10 @@ class Survey:
     def ordered(self) -> list[bytes]:
         """The paths of the deltas in tree order."""
         return list(self.deltas)
+
+    def item(self, path: bytes) -> Three:
+        """One of the deltas."""
+        return Three(path, self.part.place(path), self.deltas[path], self.rules[path])
 
     def below(self, path: bytes) -> Iterator[bytes]:
         """The deltas below a directory."""

@@ -1,0 +1,181 @@
+"""What stands in the result, once every path is decided: one tree, in which everything has its place.
+
+*Support*, deepest first: a directory stays where something in it stays.  *Block*: nothing is placed below what is no
+directory, and never written through a link.
+"""
+
+from __future__ import annotations
+
+from goldroot.merge.axes import (
+    BASE_SIDE,
+    CLONE_SIDE,
+    CONFLICT,
+    GOLD_SIDE,
+    SIDE_OF,
+    Setting,
+    Three,
+    Verdict,
+    as_is,
+    settle_conflict,
+    value_of,
+)  # fmt: skip
+from goldroot.merge.decided import NO_SIDE, Decided, UnitVerdict, in_tree_order, is_directory, upwards
+from goldroot.merge.model import CLONE, GOLD, Conflict
+from goldroot.merge.survey import Survey
+from goldroot.merge.units import unit_item
+from goldroot.tree.entry import DIRECTORY, is_below, parent
+from goldroot.tree.names import path_text
+
+
+class Stander:
+    """Makes one tree of what was decided path by path."""
+
+    def __init__(self, decided: Decided, setting: Setting) -> None:
+        self.decided, self.setting = decided, setting
+        self.survey = decided.survey
+
+    def run(self) -> None:
+        """Both passes, in place."""
+        self._support()
+        self._block()
+
+    # -- support
+
+    def _support(self) -> None:
+        """A directory stays where something in it stays; a link or file gives way to a directory of the clone's."""
+        needed: dict[bytes, bool] = {}  #: directory -> whether for more than a cache's empty directories
+        waiting = in_tree_order([*self.decided.verdicts, *self.decided.units])
+        while waiting:
+            path = waiting.pop()
+            verdict = self.decided.verdicts.get(path)
+            if verdict is not None:
+                if path in needed:
+                    self._keep_directory(path, verdict, needed[path])
+                present = verdict.want is not None
+            else:
+                present = self._unit_present(path)
+            if present and path:
+                above, known = parent(path), parent(path) in needed
+                of_cache = verdict is not None and self.survey.rules[path].cls == "cache"
+                needed[above] = needed.get(above, False) or needed.get(path, False) or not of_cache
+                if not known and self._missing_in_unit(above):
+                    self._restore_directory(above)
+                    waiting.append(above)
+
+    def _unit_present(self, path: bytes) -> bool:
+        side = self.decided.units[path].side
+        return side != NO_SIDE and self.survey.units[path].present[side]
+
+    def _keep_directory(self, path: bytes, verdict: Verdict, firmly: bool = True) -> None:
+        item = self.survey.item(path)
+        if verdict.want is None:
+            side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if is_directory(item.rows[s]))
+            verdict.want = as_is(item, side, self.setting)
+            verdict.notes.append("the directory stays, with only what stays in it")
+            if verdict.outcome != CONFLICT:
+                verdict.outcome = verdict.axes["presence"] = GOLD if side == GOLD_SIDE else CLONE
+        elif verdict.because or not firmly:
+            return
+        elif verdict.want.kind != DIRECTORY and is_directory(item.rows[CLONE_SIDE]):
+            self._ask_for_directory(item, verdict)
+
+    def _ask_for_directory(self, item: Three, verdict: Verdict) -> None:
+        """Gold has something else here, and below it stands what must stay the clone's."""
+        values = tuple(value_of(as_is(item, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        answer, _ = settle_conflict(
+            verdict, item, "type", "type-changed", (values[0], values[1], values[2]), self.setting,
+            "gold made this directory something else, and the clone keeps something below it",
+        )  # fmt: skip
+        verdict.outcome = CONFLICT if verdict.conflicts else answer
+        verdict.want = as_is(item, SIDE_OF.get(answer, CLONE_SIDE), self.setting)
+
+    def _missing_in_unit(self, path: bytes) -> bool:
+        """Whether ``path`` lies in (or is) a unit whose chosen side does not have it as a directory."""
+        if path in self.decided.verdicts:
+            return False
+        top = next((p for p in upwards(path) if p in self.decided.units), None)
+        if top is None:
+            return False
+        side = self.decided.units[top].side
+        return side == NO_SIDE or not is_directory(self.survey.part.trees[side].manifest.get(path))
+
+    def _restore_directory(self, path: bytes) -> None:
+        """A directory inside a unit, made again for what goes by a later rule and stays."""
+        rows = tuple(tree.manifest.get(path) for tree in self.survey.part.trees)
+        self.survey.deltas[path] = rows  # type: ignore[assignment]
+        self.survey.rules[path] = next(self.survey.units[p].rule for p in upwards(path) if p in self.survey.units)
+        self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
+        self._keep_directory(path, self.decided.verdicts[path])
+
+    # -- block
+
+    def _block(self) -> None:
+        """Nothing is placed where the path above is no directory in the result."""
+        blocker: bytes | None = None
+        for path in in_tree_order([*self.decided.verdicts, *self.decided.units]):
+            if blocker is not None and is_below(path, blocker):
+                self._drop(path, blocker)
+                continue
+            verdict = self.decided.verdicts.get(path)
+            if not (self._unit_is_directory(path) if verdict is None else _wants_directory(verdict)):
+                blocker = path
+        self.decided.verdicts = {p: self.decided.verdicts[p] for p in in_tree_order(self.decided.verdicts)}
+
+    def _unit_is_directory(self, path: bytes) -> bool:
+        side = self.decided.units[path].side
+        return side != NO_SIDE and is_directory(self.survey.part.trees[side].manifest.get(path))
+
+    def _drop(self, path: bytes, blocker: bytes) -> None:
+        if path in self.decided.units:
+            if self._unit_present(path):
+                self._drop_unit(path, blocker)
+            # A directory that was made again for what is in it goes too; what was in it asks for itself.
+            self.decided.verdicts.pop(path, None)
+            return
+        verdict = self.decided.verdicts[path]
+        want, verdict.want = verdict.want, None
+        item = self.survey.item(path)
+        if want is None or verdict.because or item.rule.cls == "cache":
+            return
+        values = tuple(value_of(as_is(item, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        conflict = self._left_out(item, blocker, (values[0], values[1], values[2]), want.side)
+        if conflict is not None:
+            verdict.conflicts.append(conflict)
+        verdict.outcome = verdict.axes["presence"] = CONFLICT if conflict else _without(want.side)
+        verdict.notes.append(_blocked_by(self.survey, blocker))
+
+    def _drop_unit(self, path: bytes, blocker: bytes) -> None:
+        item = unit_item(self.survey, self.survey.units[path])
+        side = self.decided.units[path].side
+        conflict = self._left_out(item, blocker, (b"", b"unit", b""), side)
+        outcome = CONFLICT if conflict else _without(side)
+        self.decided.units[path] = UnitVerdict(NO_SIDE, outcome, conflict, [_blocked_by(self.survey, blocker)])
+
+    def _left_out(self, item: Three, blocker: bytes, values: tuple[bytes, bytes, bytes], side: int) -> Conflict | None:
+        """What cannot be placed is a question with one answer: that it may be left out."""
+        deleted = blocker in self.decided.verdicts and self.decided.verdicts[blocker].want is None
+        kind = "below-deleted" if deleted else "below-non-directory"
+        answer = _without(side)
+        base, gold, clone = (value + b"\0blocked" for value in values)  # another question than whether to delete it
+        conflict = Conflict(
+            item.place, "presence", kind, (base, gold, clone), (answer,), answer, _blocked_by(self.survey, blocker),
+            item.rule.secret,
+        )  # fmt: skip
+        decision = self.setting.decisions.get(conflict.key)
+        if decision is None:
+            return conflict
+        return None if decision.take == answer else conflict.unanswered(f"its only answer is {answer!r}")
+
+
+def _without(side: int) -> str:
+    """Whose word it is that what ``side`` has is not there."""
+    return CLONE if side == GOLD_SIDE else GOLD
+
+
+def _blocked_by(survey: Survey, blocker: bytes) -> str:
+    place = path_text(survey.part.place(blocker))
+    return f"it cannot be placed: {place} is no directory in the result"
+
+
+def _wants_directory(verdict: Verdict) -> bool:
+    return verdict.want is not None and verdict.want.kind == DIRECTORY

@@ -1,0 +1,92 @@
+"""State units: each is one side's as a whole, never merged file by file (MERGE.md, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goldroot.merge.axes import (
+    BASE_SIDE,
+    CLONE_SIDE,
+    CONFLICT,
+    GOLD_SIDE,
+    SAME,
+    SIDE_OF,
+    Setting,
+    Three,
+    Verdict,
+    settle_conflict,
+)
+from goldroot.merge.decided import NO_SIDE, UnitVerdict
+from goldroot.merge.model import CLONE, GOLD
+from goldroot.merge.presence import ADDED_BELOW_DELETED
+from goldroot.merge.survey import Survey, Unit
+from goldroot.tree.entry import parent
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDecider:
+    """Decides units.
+
+    :param ask: a unit that the clone changed is a conflict with gold's version standing (a carry, after a rollback).
+    """
+
+    survey: Survey
+    setting: Setting
+    ask: bool = False
+
+    def decide(self, unit: Unit, *, deleted_above: bool) -> UnitVerdict:
+        """Whose a unit is.
+
+        :param deleted_above: whether it lies below a directory that the clone deleted.
+        """
+        if unit.pinned and not self.ask:  # what a fallback had is a matter of its own
+            return _pinned(unit)
+        if not any(unit.present[side] for side in (BASE_SIDE, CLONE_SIDE)) and deleted_above:
+            return self._ask_added(unit)
+        if not unit.clone_changed:
+            return UnitVerdict(GOLD_SIDE, GOLD if unit.gold_changed else SAME)
+        if self.ask:
+            return self._ask_changed(unit)
+        verdict = UnitVerdict(CLONE_SIDE, CLONE)
+        if unit.gold_changed:
+            verdict.notes.append("gold changed this unit too; the clone's is kept as a whole")
+        return verdict
+
+    def _ask_added(self, unit: Unit) -> UnitVerdict:
+        verdict = Verdict(None, CONFLICT)
+        answer, _ = settle_conflict(
+            verdict, unit_item(self.survey, unit), "presence", "below-deleted", (b"", b"unit", b""), self.setting,
+            ADDED_BELOW_DELETED,
+        )  # fmt: skip
+        return _answered(verdict, answer, GOLD_SIDE if answer == GOLD else NO_SIDE)
+
+    def _ask_changed(self, unit: Unit) -> UnitVerdict:
+        verdict = Verdict(None, CONFLICT)
+        # A unit has no hash of its own: that it changed is the question, and the answer is this server's alone.  No
+        # ctime: a scan does not tell that of what was just written, and the question must be the same a minute later.
+        manifest = self.survey.part.trees[CLONE_SIDE].manifest
+        unique = manifest.get(unit.path) or manifest.get(parent(unit.path))
+        stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.mtime)
+        answer, _ = settle_conflict(
+            verdict, unit_item(self.survey, unit), "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
+            "the server wrote to this state unit since the switch", stands=GOLD,
+        )  # fmt: skip
+        return _answered(verdict, answer, SIDE_OF[answer])
+
+
+def unit_item(survey: Survey, unit: Unit) -> Three:
+    """A unit as a path to ask about."""
+    return Three(unit.path, survey.part.place(unit.path), (None, None, None), unit.rule)
+
+
+def _answered(verdict: Verdict, answer: str, side: int) -> UnitVerdict:
+    conflict = verdict.conflicts[0] if verdict.conflicts else None
+    return UnitVerdict(side, CONFLICT if conflict else answer, conflict)
+
+
+def _pinned(unit: Unit) -> UnitVerdict:
+    """Pinned: the clone's as a whole, even where the clone never changed it."""
+    if not (unit.gold_changed or unit.clone_changed):
+        return UnitVerdict(CLONE_SIDE, SAME)
+    notes = ["gold's change was not taken: this unit is pinned to the clone's"] if unit.gold_changed else []
+    return UnitVerdict(CLONE_SIDE, CLONE, notes=notes)
