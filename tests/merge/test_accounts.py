@@ -158,6 +158,12 @@ def test_members_merge_as_sets_in_a_stable_order() -> None:
     assert merged.conflicts == []
 
 
+def test_a_member_that_both_added_is_one() -> None:
+    gold = etc({"group": (b"ssl:x:107:", b"ssl:x:107:www,root")})
+    clone = etc({"group": (b"ssl:x:107:", b"ssl:x:107:mail,www")})
+    assert b"ssl:x:107:mail,www,root\n" in text(merge_accounts(etc(), gold, clone), "group")
+
+
 def test_passwd_names_its_group_by_name() -> None:
     """Gold moves group www from 33 to 40; the clone's own user in that group follows."""
     gold = etc({"passwd": (b"33:33", b"33:40"), "group": (b"www:x:33", b"www:x:40")})

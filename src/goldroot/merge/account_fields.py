@@ -195,8 +195,7 @@ class RecordMerger:
         return values[2] if answer == CLONE else values[1]
 
     def _check(self, field: Field) -> Check:
-        names = {name for tables in self.tables[1:] for name in tables.groups}
-        return lambda value: check_value(field, value, names)
+        return lambda value: check_value(field, value, {name for tables in self.tables[1:] for name in tables.groups})
 
 
 def check_value(field: Field, value: bytes, groups: set[bytes]) -> str:

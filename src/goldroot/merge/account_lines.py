@@ -51,8 +51,9 @@ def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, a
     return b",".join(dict.fromkeys(merged))
 
 
-def _split(value: bytes | None) -> list[bytes]:
-    return [name for name in (value or b"").split(b",") if name]
+def _split(value: bytes | None) -> dict[bytes, None]:
+    """The names in their order; a dictionary, as lists of thousands are asked for each name."""
+    return dict.fromkeys(name for name in (value or b"").split(b",") if name)
 
 
 def merge_order(base: Sequence[Key], gold: Sequence[Key], clone: Sequence[Key], result: Collection[Key]) -> list[Key]:
