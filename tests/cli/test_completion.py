@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -84,6 +85,7 @@ def test_names_come_without_what_a_key_has_no_time_for(tmp_path: Path) -> None:
     program = [*GOLDROOT[:-1], NAMES_LOADED + GOLDROOT[-1]]
     done = subprocess.run(program, env=asked, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["plain,web1"]
+    assert sorted(name for name in os.listdir(site.root) if "sqlite-" in name) == []
     assert {"sqlalchemy", "pydantic", "rich"} & set(done.stderr.split()) == set()
 
 

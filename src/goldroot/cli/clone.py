@@ -166,24 +166,26 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
     from goldroot.fleet import clones
 
     data = clones.show(open_site(site_dir), name)
+    emit(as_json, data, lambda: _say_clone(data))
 
-    def say() -> None:
-        print(f"{name}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
-        print(f"  machine  {data['machine']}" + (f", running: {data['running']}" if data["running"] else ""))
-        for address, disk in data["disks"].items():
-            print(f"  {address}  {disk}" + ("  (fallback or prepared)" if address.startswith("5") else ""))
-        for address, link in data["links"].items():
-            print(f"  {address}  link to {link}" + ("  (fallback or prepared)" if address.startswith("5") else ""))
-        for key, value in data["identity"].items():
-            print(f"  {key}  {value}")
-        for one in data["fallbacks"]:
-            print(f"  fallback {one['id']}: version {one['version']}, {one['state']}, until {one['kept_until']}")
-        if data["update"]:
-            print(
-                f"  {data['update']['kind']} {data['update']['id']} to {data['update']['to']}: {data['update']['state']}"
-            )
 
-    emit(as_json, data, say)
+def _say_clone(data: dict[str, Any]) -> None:
+    print(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
+    stands = {**data["disks"], **{address: f"link to {link}" for address, link in data["links"].items()}}
+    lines = [("machine", data["machine"] + (f", running: {data['running']}" if data["running"] else ""))]
+    lines += [
+        (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))
+        for address, what in sorted(stands.items())
+    ]
+    lines += [("host name" if key == "hostname" else key, str(value)) for key, value in data["identity"].items()]
+    lines += [
+        ("fallback" if one["state"] == "kept" else "set aside", f"gold {one['version']}, until {one['kept_until']}")
+        for one in data["fallbacks"]
+    ]
+    if going := data["update"]:
+        lines.append((going["kind"], f"{going['id']}, to gold {going['to']}: {going['state']}"))
+    for what, said in lines:
+        print(f"  {what:<10} {said}")
 
 
 @clone.command()

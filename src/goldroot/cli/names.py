@@ -47,7 +47,8 @@ def _names(context: click.Context, kind: Kind) -> list[str]:
 
 
 def _in_sqlite(path: str, kind: Kind) -> list[str]:
-    with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as catalog:
+    # Not mode=ro: such a reader leaves its files of the write-ahead log behind.  rw makes no catalog where there is none.
+    with closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True)) as catalog:
         return [name for (name,) in catalog.execute(f"SELECT name FROM {kind} ORDER BY name")]
 
 

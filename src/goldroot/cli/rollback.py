@@ -51,7 +51,7 @@ def rollback(
         raise UsageError("--take-proposals is for --carry: without it nothing is to be decided")
     site = open_site(site_dir)
     if plan_only:
-        return _plan_rollback(site, names, as_json)
+        return _plan_rollback(site, names, carry, as_json)
     with stages(as_json) as stage, engine_of(site) as engine:
         results = each(
             names, lambda n: go_back(site, engine, n, carry=carry, take_proposals=take_proposals, stage=stage)
@@ -98,14 +98,14 @@ def _say_written(written: list[str], words: str) -> None:
         print(f"    ... and {len(written) - 20} more")
 
 
-def _plan_rollback(site: Site, names: tuple[str, ...], as_json: bool) -> int:
+def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
     from goldroot.fleet.rollback import plan_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
 
     def say() -> None:
         for found in results.done.values():
-            _say_rollback_plan(found)
+            _say_rollback_plan(found, carry)
         tell_failures(results.failed)
 
     data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
@@ -113,12 +113,13 @@ def _plan_rollback(site: Site, names: tuple[str, ...], as_json: bool) -> int:
     return results.exit_code(lambda _: 0)
 
 
-def _say_rollback_plan(found: RollbackPlan) -> None:
+def _say_rollback_plan(found: RollbackPlan, carry: bool) -> None:
     clone, fallback = found.clone, found.fallback
     print(f"{clone.name}: would go back from gold {clone.version} to {fallback.from_version}, in one step:")
     for address, disk in fallback.disks.items():
         print(f"  {address}  {disk}")
-    _say_written(list(found.written), "would be set aside (or carried, with --carry)")
+    aside = "would be set aside (or carried, with --carry)"
+    _say_written(list(found.written), "would be carried where configuration allows" if carry else aside)
 
 
 @click.group(cls=Group)
