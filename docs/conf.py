@@ -30,6 +30,8 @@ autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 # The code writes single backticks in error texts and the like; they are literals there.
 default_role = "literal"
+# Quotes and dots, and not dashes: `--all` in a sentence of a help text stays what a person types.
+smartquotes_action = "qe"
 
 MANUALS = pages.write_all(HERE / "reference" / "generated")
 man_pages = [(page, name, summary, [author], 1) for page, name, summary in MANUALS]
