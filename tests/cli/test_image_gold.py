@@ -89,6 +89,8 @@ def test_a_failing_test_says_what_and_what_next(goldroot: Run, tmp_path: Path) -
     (tmp_path / "site" / "goldroot.toml").write_text("")
     goldroot("maintain", "test", "small")
     assert goldroot("maintain", "run", "--test", "small", "/bin/sh", "-c", "echo 3 > /etc/app.conf")[0] == 0
+    would = goldroot("maintain", "take-back", "small", "--plan")[1].splitlines()
+    assert would[-1] == "1 path would be taken back."
     assert data(goldroot("maintain", "take-back", "small", "/etc", "--json"))["changes"][0]["path"] == "/etc/app.conf"
 
 
@@ -114,6 +116,14 @@ def test_plans_change_nothing(goldroot: Run, tmp_path: Path) -> None:
         data(goldroot(*args, "--plan", "--json"))
     assert data(goldroot("maintain", "run", "--plan", "--json", "small", "ls"))["command"] == ["ls"]
     assert state(tmp_path / "site") == before
+
+
+def test_the_plan_of_a_publish_says_what_would_be_refused(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    said = goldroot("gold", "publish", "small", "--plan")[1]
+    assert "warning: not tested in read-write and read-only form since its last change" in said
+    assert "it would be refused" in said and "--untested" in said
+    assert "refused" not in goldroot("gold", "publish", "small", "--plan", "--untested")[1]
 
 
 def state(site: Path) -> dict[str, object]:

@@ -93,7 +93,7 @@ def test_a_failed_test_is_no_test(bare: Site) -> None:
     with bare.catalog.begin() as tx:
         images.add_test(tx, "small", "read-write", state, passed=True, log="")
         images.add_test(tx, "small", "read-only", state, passed=False, log="")
-    with pytest.raises(NotTested, match="in the form read-only since"):
+    with pytest.raises(NotTested, match="in read-only form since"):
         publish(bare, "small")
 
 

@@ -58,14 +58,14 @@ def publish(
         if plan_only:
             plan = publishing.plan_publish(site, image, progress=stage("reading the maintenance system"))
             data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
-            emit(as_json, data, lambda: _say_plan(plan, would=True))
+            emit(as_json, data, lambda: _say_plan(plan, untested=untested, renumber_ok=renumber_ok))
             return
         done = publishing.publish(
             site, image, untested=untested, note=note, renumber_ok=renumber_ok, progress=stage(f"publishing {image}")
         )
 
     def say() -> None:
-        _say_plan(done.plan, would=False)
+        _say_findings(done.plan)
         say_notes(done.notes)
         print(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
 
@@ -89,20 +89,25 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _say_plan(plan: Plan, *, would: bool) -> None:
-    if would:
-        total = sum(map(len, plan.manifests.values()))
-        print(
-            f"would publish {total:,} entries on {len(plan.manifests)} disks, {len(plan.packages.installed)} packages"
-        )
-        if plan.slot:
-            leaves = f", which version {plan.leaves} leaves: nobody holds it" if plan.leaves else ""
-            print(f"in the slot {plan.slot}{leaves}")
-        else:
-            print(f"warning: it would be refused: {plan.full}")
-        say_notes(plan.notes)
-    for form in plan.untested:
-        print(f"{'warning: ' if would else ''}not tested in the form {form} since its last change")
+def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
+    total = sum(map(len, plan.manifests.values()))
+    print(f"would publish {total:,} entries on {len(plan.manifests)} disks, {len(plan.packages.installed)} packages")
+    if plan.slot:
+        leaves = f", which version {plan.leaves} leaves: nobody holds it" if plan.leaves else ""
+        print(f"in the slot {plan.slot}{leaves}")
+    else:
+        print(f"warning: it would be refused: {plan.full}")
+    say_notes(plan.notes)
+    _say_findings(plan)
+    if plan.untested and not untested:
+        print(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
+    if plan.collisions and not renumber_ok:
+        print("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
+
+
+def _say_findings(plan: Plan) -> None:
+    if plan.untested:
+        print(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
     if plan.renumbered:
         print(
             f"warning: {len(plan.renumbered)} accounts have other numbers; at an update, clones' files follow by name:"
@@ -186,7 +191,9 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
         print(f"{'state':13} {version.state}{gone}")
         print(f"{'slot':13} {version.slot_name or '-'}")
         print(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
-        print(f"{'tested':13} {'not in the form ' + ' and '.join(record['untested']) if record['untested'] else 'yes'}")
+        print(
+            f"{'tested':13} {'not in ' + ' and '.join(record['untested']) + ' form' if record['untested'] else 'yes'}"
+        )
         print(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
         for address, disk in record["disks"].items():
             shared = "shared" if disk["shared"] else "copied"

@@ -10,7 +10,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import image_names
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS
@@ -311,6 +311,10 @@ def take_back(name: str, paths: tuple[str, ...], site_dir: str | None, plan_only
     def say() -> None:
         say_changes(done.changes)
         say_notes(done.notes)
+        if done.changes and plan_only:
+            print(f"{counted(len(done.changes), 'path')} would be taken back.")
+        elif done.changes:
+            print(f"{counted(len(done.changes), 'path')} taken back. Test again: goldroot maintain test {name}")
 
     changes = [change.as_dict() for change in done.changes]
     emit(as_json, {"image": name, "plan": plan_only, "changes": changes, "notes": notes_data(done.notes)}, say)

@@ -139,7 +139,7 @@ def publish(
 def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
     if plan.untested and not untested:
         raise NotTested(
-            f"the maintenance system of {plan.image} was not tested in the form {' and '.join(plan.untested)} since its last change",
+            f"the maintenance system of {plan.image} was not tested in {' and '.join(plan.untested)} form since its last change",
             meaning="Nothing was published.",
             todo=f"Test it with `goldroot maintain test {plan.image}`, or publish with --untested: the record says so.",
         )
