@@ -183,5 +183,11 @@ def test_the_table_is_grouped_and_marks_what_is_false() -> None:
         Row("kept", "db1", "d", "e", True),
     ]
     lines: list[str] = []
-    show(rows, lambda text, fg: lines.append(text))
+    show(rows, lambda text, fg: lines.append(text), 80)
     assert lines == ["NO  kept    db1   long  c", "ok          db1   d     e", "ok  merged  web1  a     b"]
+
+
+def test_what_a_narrow_terminal_has_no_room_for_goes_on_below_itself() -> None:
+    lines: list[str] = []
+    show([Row("kept", "web1", "a", "as it was before the update", True)], lambda text, fg: lines.append(text), 40)
+    assert lines == ["ok  kept  web1  a  as it was before the", "                   update"]

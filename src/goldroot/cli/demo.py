@@ -88,11 +88,11 @@ def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | N
 
     stage.quiet = False
     stage.say("What became of everything (ok: looked up in the records and the files, just now):")
-    show(rows, stage.line)
+    show(rows, stage.line, stage.width)
     true = sum(row.true for row in rows)
     stage.say(f"{true} of {len(rows)} claims are true. {_words(roots)} {took:.0f} s.")
     if not keep:
-        stage.line("The temporary site is removed now; with --keep DIR it stays, to be played with.")
+        stage.say("The temporary site is removed now; with --keep DIR it stays, to be played with.")
     else:
         stage.line(f"The site is yours: export GOLDROOT_SITE={os.path.join(os.path.abspath(keep), 'site')}")
 

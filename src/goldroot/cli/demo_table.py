@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +24,9 @@ FATES = {
     "renumbered": "blue",
     "rolled back": "bright_yellow",
 }
+
+#: The columns that the last one has on the narrowest terminal.
+NARROWEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +111,20 @@ class Look:
         return {address: scan(root).manifest.digest() for address, root in sorted(self.tree.roots.items())}
 
 
-def show(rows: list[Row], line: Callable[..., None]) -> None:
-    """The table, grouped by fate."""
+def show(rows: list[Row], line: Callable[..., None], width: int) -> None:
+    """The table, grouped by fate; what was seen goes on below itself where ``width`` columns are too few for it."""
     ordered = [row for fate in FATES for row in rows if row.fate == fate]
     widths = [max(len(text) for text in column) for column in zip(*map(_cells, ordered), strict=True)]
     last = ""
     for row in ordered:
-        fate, server, what, seen = (cell.ljust(width) for cell, width in zip(_cells(row), widths, strict=True))
-        mark = "ok " if row.true else "NO "
+        fate, server, what = (cell.ljust(room) for cell, room in zip(_cells(row), widths, strict=True))
         shown = fate if row.fate != last else " " * len(fate)
-        line(f"{mark} {shown}  {server}  {what}  {seen}".rstrip(), fg=FATES[row.fate] if row.true else "red")
+        head = f"{'ok ' if row.true else 'NO '} {shown}  {server}  {what}  "
+        for part in textwrap.wrap(row.seen, max(NARROWEST, width - len(head))) or [""]:
+            line((head + part).rstrip(), fg=FATES[row.fate] if row.true else "red")
+            head = " " * len(head)
         last = row.fate
 
 
-def _cells(row: Row) -> tuple[str, str, str, str]:
-    return row.fate, row.server, row.what, row.seen
+def _cells(row: Row) -> tuple[str, str, str]:
+    return row.fate, row.server, row.what
