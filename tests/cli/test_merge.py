@@ -6,6 +6,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -428,3 +430,25 @@ def test_decisions_that_are_nested_without_end_are_no_bug(merge: Merge, room: Pa
     (room / "d.json").write_text("[" * 100_000)
     said = merge("--plan", "--decisions", room / "d.json")
     assert (said.code, "d.json: this is no JSON" in said.err) == (2, True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("out", ["bound/out", "bound/etc/out"])
+def test_out_is_in_no_tree_under_another_name_either(room: Path, out: str) -> None:
+    (room / "bound").mkdir()
+    trees = [part for name in ("base", "gold", "clone") for part in (f"--{name}", str(room / name))]
+    merge = [
+        sys.executable,
+        "-c",
+        "from goldroot.cli.main import main; main()",
+        "merge",
+        *trees,
+        "--into",
+        str(room / out),
+    ]
+    said = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1"; shift; exec "$@"', room / "base", room / "bound", *merge],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, "OUT lies inside the base tree" in said.stderr) == (2, True), said.stderr
+    assert not (room / "base" / "out").exists()

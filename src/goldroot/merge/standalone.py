@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,7 +167,11 @@ def _check_places(request: Request) -> None:
             )
         seen[identity] = word
     if request.out is not None:
-        _check_apart(place_of(request.out), {word: os.path.realpath(path) for word, path in trees.items()})
+        place = place_of(request.out)
+        _check_apart(place, {word: os.path.realpath(path) for word, path in trees.items()})
+        for above in _all_above(place):
+            if above in seen:
+                raise _inside(place, seen[above])
 
 
 def _directory(word: str, path: bytes) -> tuple[int, int]:
@@ -198,10 +202,24 @@ def _check_apart(out: bytes, trees: dict[str, bytes]) -> None:
                 meaning="The three trees are only read.", todo="Give a new directory.",
             )  # fmt: skip
         if (out + b"/").startswith(tree.rstrip(b"/") + b"/"):
-            raise BadInput(
-                f"OUT lies inside the {word} tree: {os.fsdecode(out)!r}",
-                meaning="The result would become part of what is read.", todo="Give a directory outside of the trees.",
-            )  # fmt: skip
+            raise _inside(out, word)
+
+
+def _inside(out: bytes, word: str) -> BadInput:
+    return BadInput(
+        f"OUT lies inside the {word} tree: {os.fsdecode(out)!r}",
+        meaning="The result would become part of what is read.", todo="Give a directory outside of the trees.",
+    )  # fmt: skip
+
+
+def _all_above(out: bytes) -> Iterator[tuple[int, int]]:
+    """The directories in which OUT stands or will stand; by these a tree is known under another name, too (a bind
+    mount)."""
+    while out != b"/":
+        with suppress(OSError):
+            held = os.stat(out)
+            yield held.st_dev, held.st_ino
+        out = os.path.dirname(out)
 
 
 def _fingerprint(request: Request) -> str:
