@@ -35,12 +35,13 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
 
 
 def _is_full(file: str | None) -> bool:
-    """Whether a file system has no room: SQLite says no more of it than "disk I/O error" where its index is to grow."""
+    """Whether a file system has no room, or no inode: SQLite says no more of it than "disk I/O error" where its index is to grow."""
     try:
         found = os.statvfs(os.path.dirname(os.path.abspath(file or "")))
     except OSError:
         return False
-    return found.f_bavail * found.f_frsize < ENOUGH
+    # A file system that counts no inodes (btrfs) says that it has 0 of 0.
+    return found.f_bavail * found.f_frsize < ENOUGH or (found.f_files > 0 and found.f_favail == 0)
 
 
 def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError:
