@@ -27,6 +27,7 @@ from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.gold import Gold, check_genuine, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.systems import said_once
 from goldroot.run import Done
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -120,7 +121,7 @@ def create(
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
-            return Created(catalog_clones.get(tx, name), machine, tuple(written), tuple(notes))
+            return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
 
 
 def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind) -> Gold:

@@ -103,6 +103,9 @@ def run_in(
             meaning="The command was not started.",
             todo="Look whether the directory is there in the system's disks and is no link.",
         )
+    if done.status == 1 and not capture:
+        # It went to the terminal; only unshare itself can say whether it was its own failure or the command's.
+        said = run([*_unshare(network), "true"], ok=None).err.decode("utf-8", "replace").strip()
     if done.status == 1 and said.startswith("unshare: "):
         raise NoPermission(
             f"namespaces are not allowed here ({said})",
