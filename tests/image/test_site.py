@@ -133,3 +133,15 @@ def test_signatures_hold_for_what_was_signed_alone(site: Site, tmp_path: Path) -
     other = init_site(str(tmp_path / "other"))
     with pytest.raises(BadSignature):
         site.key.verify(b"document", other.key.sign(b"document"), "it")
+
+
+def test_a_site_in_a_path_that_is_no_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """It could be filled, and no clone of it could ever be updated."""
+    place = tmp_path / os.fsdecode(b"site\xff")
+    with pytest.raises(BadInput, match="is no UTF-8"):
+        init_site(str(place))
+    assert not place.exists()
+    init_site(str(tmp_path / "site")).close()
+    (tmp_path / "site").rename(place)
+    with pytest.raises(BadInput, match="is no UTF-8"):
+        Site.open(str(place))

@@ -53,6 +53,7 @@ class Site:
         :raises NotFound: there is none. :raises BadPolicy: a mistake in ``goldroot.toml``.
         """
         root = _found(directory or os.environ.get(ENVIRONMENT) or None)
+        _check_utf8(root)
         return cls(root, load(os.path.join(root, CONFIG)))
 
     @cached_property
@@ -145,7 +146,20 @@ def _make_stores(site: Site) -> None:
     open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()
 
 
+def _check_utf8(root: str) -> None:
+    """The engine of the workflows takes its database as a URL, in which other bytes cannot be written."""
+    try:
+        root.encode()
+    except UnicodeEncodeError:
+        raise BadInput(
+            f"the path of the site, {root!r}, is no UTF-8",
+            meaning="Updates could not be run there.",
+            todo="Choose, or move the site to, a path that is.",
+        ) from None
+
+
 def _check_place(root: str) -> None:
+    _check_utf8(root)
     if not os.path.lexists(root) or os.path.exists(os.path.join(root, CONFIG)):
         return
     if not os.path.isdir(root):
