@@ -157,7 +157,8 @@ def _be_worker(work: Callable[[int, Progress], object], queue: int, out: int, pa
     status = 1
     try:
         gc.disable()  # a collection would touch, and so copy, everything that is shared with the parent
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for ended_by_parent in (signal.SIGINT, signal.SIGHUP):  # what reaches all of a terminal's processes
+            signal.signal(ended_by_parent, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die_with(parent)
         _work_off(work, queue, out)
