@@ -290,6 +290,20 @@ def test_the_same_account_on_both_sides_is_no_collision(bare: Site) -> None:
     assert plan_publish(bare, "small").collisions == ()
 
 
+@pytest.mark.parametrize(
+    "gold", ["mail:x:101:101::/:/bin/sh\n", "new:x:101:101::/:/bin/sh\nmail:x:102:101::/:/bin/sh\n"]
+)
+def test_a_second_name_of_golds_account_is_no_collision(bare: Site, gold: str) -> None:
+    mail = "mail:x:101:101::/:/bin/sh\n"
+    change(bare, "etc/passwd", PASSWD + mail)
+    publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    passwd = Path(bare.host.at("WEB1", "1B5").path, "etc/passwd")
+    passwd.write_text(passwd.read_text() + "toor:x:0:0::/root:/bin/sh\npost:x:101:101::/:/bin/sh\n")
+    change(bare, "etc/passwd", PASSWD + gold)
+    assert plan_publish(bare, "small").collisions == ()
+
+
 def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
     publish(bare, "small", untested=True)
     with bare.catalog.begin() as tx:

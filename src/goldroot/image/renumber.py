@@ -58,14 +58,18 @@ def renumbered(old: Mapping[str, Mapping[str, int]], new: AccountTables) -> list
 
 
 def collisions(clone: str, base: AccountTables, own: AccountTables, new: AccountTables) -> Iterator[Collision]:
-    """Local accounts of one clone (those that its gold does not have) that meet an account of the new gold."""
+    """Local accounts of one clone (those that its gold does not have) that meet an account of the new gold.
+
+    A second name of an account that both golds have, such as another with uid 0, meets nobody: it goes where that goes.
+    """
     tables = (
         ("user", base.users, own.users, new.users, new.user_names),
         ("group", base.groups, own.groups, new.groups, new.group_names),
     )
     for kind, before, mine, numbers, names in tables:
+        led = {number for name, number in before.items() if mine.get(name) == number and name in numbers}
         for name, number in sorted(mine.items()):
-            if name in before:
+            if name in before or (number in led and name not in numbers):
                 continue
             other = name if name in numbers else names.get(number)
             if other is not None and (other != name or numbers[name] != number):
