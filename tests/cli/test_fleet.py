@@ -19,6 +19,7 @@ from goldroot.cli import update as update_module
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.image.site import Site
+from goldroot.image.systems import MAINTENANCE, System
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
 
 
@@ -43,6 +44,17 @@ def said(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
 
 def data(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
     return json.loads(said(capsys, *args, "--json")[1])
+
+
+def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The number that `update run` says next, also where one path asks twice."""
+    on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
+    Path(fleet.host.at("WEB1", "1B5").path, "etc/plain.conf").chmod(0o600)
+    system = System(fleet, IMAGE, MAINTENANCE)
+    Path(system.path("1B5"), "etc/plain.conf").chmod(0o640)
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    assert "2  to be decided" in said(capsys, "update", "plan", "web1")[1]
+    assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]
 
 
 def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,9 +93,11 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
         return
     print(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
     print(f"  {counts.get('unchanged', 0):>8,}  unchanged")
+    # One path may ask more than one question, and it is questions that are to be decided.
+    shown = {**counts, "conflict": len(found.conflicts)}
     for outcome, words in WORDS.items():
-        if counts.get(outcome):
-            print(f"  {counts[outcome]:>8,}  {words}")
+        if shown.get(outcome):
+            print(f"  {shown[outcome]:>8,}  {words}")
     for entry in found.record["entries"]:
         if all_paths or entry["outcome"] == "merged":
             print(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
