@@ -304,6 +304,16 @@ def test_a_second_name_of_golds_account_is_no_collision(bare: Site, gold: str) -
     assert plan_publish(bare, "small").collisions == ()
 
 
+def test_a_plan_of_a_publish_writes_nothing_in_the_catalog(bare: Site) -> None:
+    publish(bare, "small", untested=True)
+    change(bare, "etc/app.conf", "level = 2\n")
+    with bare.catalog.read() as tx:
+        before = images.system(tx, "small", "maintenance")
+    plan_publish(bare, "small")
+    with bare.catalog.read() as tx:
+        assert images.system(tx, "small", "maintenance") == before
+
+
 def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
     publish(bare, "small", untested=True)
     with bare.catalog.begin() as tx:

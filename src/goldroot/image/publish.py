@@ -81,8 +81,7 @@ def _plan(system: System, progress: Progress | None) -> Plan:
     site, image = system.site, system.image
     manifests = system.scan(progress=progress)
     state = fingerprint(system.layout, manifests)
-    with site.catalog.begin() as tx:
-        images.fingerprinted(tx, image, MAINTENANCE, state)
+    with site.catalog.read() as tx:
         untested = images.untested_forms(tx, image, state)
     tables = AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
     last = current(site, image)
@@ -117,6 +116,8 @@ def publish(
     system = existing(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
         plan = _plan(system, progress)
+        with site.catalog.begin() as tx:
+            images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
         _refuse(plan, untested=untested, renumber_ok=renumber_ok)
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
