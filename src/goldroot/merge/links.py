@@ -30,28 +30,33 @@ def merge_links(
     :param final: what a path is in the result, comparable on all axes; ``None`` where it is not there as a file.
     :param held: whether a side (0, 1, 2) has a path, and as no directory.
     """
-    members = [_members(groups) for groups in sides]
+    known: dict[frozenset[bytes], frozenset[bytes]] = {}
+    members = [_members(groups, known) for groups in sides]
     chosen: dict[frozenset[bytes], None] = {}
     for path in sorted({path for groups in sides for path in groups}):
         alone = frozenset((path,))
         base, gold, clone = (side.get(path, alone) for side in members)
         if held(1, path) and held(2, path):
-            group = gold if base == clone else clone
+            group = gold if base is clone else clone
         else:
             group = clone if held(2, path) else gold
         if len(group) > 1:
             chosen[group] = None
-    ends = {path: final(path) for group in (*chosen, *members[-1].values()) for path in group}
+    concerned = dict.fromkeys((*chosen, *members[-1].values()))
+    ends = {path: final(path) for group in concerned for path in group}
     groups = _number(chosen, ends)
-    apart = {path for group in (*chosen, *members[-1].values()) for path in _apart(group, ends, groups)}
+    apart = {path for group in concerned for path in _apart(group, ends, groups)}
     return Linked(groups, sorted(apart))
 
 
-def _members(groups: Groups) -> dict[bytes, frozenset[bytes]]:
+def _members(groups: Groups, known: dict[frozenset[bytes], frozenset[bytes]]) -> dict[bytes, frozenset[bytes]]:
+    """Path -> all names of its file.  Equal sets are one object in ``known``: a group of thousands is compared for each of
+    its names."""
     by_number: dict[int, set[bytes]] = {}
     for path, number in groups.items():
         by_number.setdefault(number, set()).add(path)
-    return {path: frozenset(by_number[number]) for path, number in groups.items()}
+    groups_of = [frozenset(paths) for paths in by_number.values() if len(paths) > 1]
+    return {path: one for one in (known.setdefault(group, group) for group in groups_of) for path in one}
 
 
 def _number(chosen: Mapping[frozenset[bytes], None], ends: Mapping[bytes, Hashable | None]) -> dict[bytes, int]:
@@ -59,8 +64,8 @@ def _number(chosen: Mapping[frozenset[bytes], None], ends: Mapping[bytes, Hashab
     number = 0
     for group in chosen:
         equal: dict[Hashable, list[bytes]] = {}
-        for path in sorted(group - groups.keys()):
-            if ends[path] is not None:
+        for path in sorted(group):
+            if path not in groups and ends[path] is not None:
                 equal.setdefault(ends[path], []).append(path)
         for together in equal.values():
             if len(together) > 1:
