@@ -119,6 +119,23 @@ def test_an_empty_mount_point_is_filled_in_place(room: Path) -> None:
 
 
 @pytest.mark.root
+def test_an_empty_directory_that_is_mounted_from_elsewhere_is_filled_in_place(room: Path) -> None:
+    """The same file system twice: its device number says nothing of a mount."""
+    for name in ("elsewhere", "here"):
+        (room / name).mkdir()
+    if subprocess.run(
+        ["mount", "--bind", room / "elsewhere", room / "here"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("directories cannot be mounted here")
+    try:
+        assert merge(room, "--into", room / "here").returncode == 0
+        assert sorted(os.listdir(room / "here")) == ["etc"]
+    finally:
+        subprocess.run(["umount", str(room / "here")], check=True)
+    assert sorted(os.listdir(room / "elsewhere")) == ["etc"]
+
+
+@pytest.mark.root
 def test_lost_and_found_where_nothing_is_mounted(room: Path) -> None:
     make_tree(room / "out", {"lost+found": Dir()})
     assert merge(room, "--into", room / "out").returncode == 0

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from goldroot.errors import BadInput, Busy, GoldrootError
 from goldroot.tree import sync_file_system
 from goldroot.tree.inode import read_flags, write_flags
+from goldroot.tree.mounts import mounts_below
 from goldroot.tree.remove import HELD, remove_tree
 
 MARKER = b".goldroot-incomplete"
@@ -91,7 +92,19 @@ def _marked_for(out: bytes) -> str:
 def _in_place(out: bytes) -> bool:
     if not os.path.isdir(out):
         return False
-    return os.path.ismount(out) or bool(os.listdir(out)) or not os.access(os.path.dirname(out), os.W_OK)
+    return _is_mount_point(out) or bool(os.listdir(out)) or not os.access(os.path.dirname(out), os.W_OK)
+
+
+def _is_mount_point(out: bytes) -> bool:
+    """Also where the same file system is mounted once more (mount --bind), of which the device says nothing."""
+    if os.path.ismount(out):
+        return True
+    above, name = os.path.split(out)
+    handle = os.open(above, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return name in mounts_below(handle)
+    finally:
+        os.close(handle)
 
 
 def _fill(out: bytes, request: str) -> Iterator[bytes]:
