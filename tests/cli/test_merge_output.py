@@ -118,6 +118,16 @@ def test_an_empty_mount_point_is_filled_in_place(room: Path) -> None:
         assert found == dump_tree(room / "out")
 
 
+def test_a_marker_that_could_not_be_written_is_in_nobodys_way(room: Path) -> None:
+    """The command was killed, or the disk was full, between its making and its words; but it never excuses what stands there."""
+    make_tree(room / "out", {MARK: ""})
+    assert merge(room, "--into", room / "out").returncode == 0
+    assert sorted(os.listdir(room / "out")) == ["etc"]
+    make_tree(room / "other", {MARK: "", "file": "x"})
+    assert merge(room, "--into", room / "other").returncode == 2
+    assert sorted(os.listdir(room / "other")) == [MARK, "file"]
+
+
 @pytest.mark.root
 def test_an_empty_directory_that_is_mounted_from_elsewhere_is_filled_in_place(room: Path) -> None:
     """The same file system twice: its device number says nothing of a mount."""

@@ -67,7 +67,9 @@ def _refuse_unusable(out: bytes, request: str) -> None:
         raise BadInput(f"{name!r} exists and is no directory", todo="Give a new name, or an empty directory.")
     names = set(os.listdir(out)) - {LOST_AND_FOUND}
     if MARKER in names:
-        if _marked_for(out) != request:
+        marked = _marked_for(out)
+        # One without words stands where a command was killed, or found no space, before it had begun anything.
+        if marked != request and (marked or names != {MARKER}):
             raise BadInput(
                 f"{name!r} holds the unfinished work of another merge",
                 meaning="It is incomplete and must not be used.",
