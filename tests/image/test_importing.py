@@ -190,3 +190,9 @@ def test_a_replacement_that_was_killed_while_it_unpacked_is_finished_by_the_same
     Path(site.host.create_disk("small.import"), "half").write_text("x")
     replace_system(site, "small", str(tmp_path / "one.tar"))
     assert "small.import" not in site.host.disks()
+
+
+def test_what_a_killed_run_unpacked_goes_with_an_import_of_a_directory_too(site: Site, tmp_path: Path) -> None:
+    Path(site.host.create_disk("small.import"), "half").write_text("x")
+    import_image(site, "small", str(make_root(tmp_path / "one", shell=False)))
+    assert "small.import" not in site.host.disks()

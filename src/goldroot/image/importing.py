@@ -106,6 +106,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
 
 def _read_into(system: System, source: str, progress: Progress | None) -> Imported:
     """Fill new disks from a directory or an archive; what was made goes at once where that fails."""
+    system.site.host.delete_disk(_unpacked(system))  # a run that was killed may have left it
     with system.tidy():
         if not os.path.isdir(source):
             return _from_archive(system, source, progress)
@@ -120,8 +121,7 @@ def _facts(system: System) -> dict[str, str]:
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
     """Unpack beside, on a disk that no machine has, then go on as with a directory."""
-    host, disk = system.site.host, f"{system.image}.import"
-    host.delete_disk(disk)  # a run that was killed may have left it
+    host, disk = system.site.host, _unpacked(system)
     try:
         where = host.create_disk(disk)
         done = unpack(source, where, progress=progress)
@@ -129,6 +129,11 @@ def _from_archive(system: System, source: str, progress: Progress | None) -> Imp
         return _fill(system, where, done.owners, done.notes, progress)
     finally:
         host.delete_disk(disk)
+
+
+def _unpacked(system: System) -> str:
+    """The id of the disk that an archive is unpacked on."""
+    return f"{system.image}.import"
 
 
 def _fill(
