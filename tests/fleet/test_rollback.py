@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, holders, updates
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet import clones, fallback
+from goldroot.fleet import clones, fallback, work
 from goldroot.fleet.rollback import plan_rollback, read_written, rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
@@ -21,6 +23,17 @@ def moved(site: Site, engine: InProcess) -> None:
     on_clone(site, "web1", {"srv/mine": "before\n", "var/lib/mysql/ibdata": "before"})
     next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "#!/bin/sh\necho 2\n"})
     assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site: Site, room: Path) -> None:
+    """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
+    rules = room / "policy.toml"
+    rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
+    known = work.Work(1, "web1")
+    work.save_decisions(site, known, {}, str(rules))
+    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
+    work.save_decisions(site, known, {}, None)
+    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -119,8 +120,12 @@ def save_decisions(site: Site, work: Work, used: Mapping[str, Decision], policy_
     }
     data = json.dumps({"schema": 1, "decisions": said}, indent=1).encode()
     write(_file(site, work.clone, work.update, "decisions.json"), data)
+    rules = _file(site, work.clone, work.update, "policy.toml")
     if policy_file:
-        shutil.copyfile(policy_file, _file(site, work.clone, work.update, "policy.toml"))
+        shutil.copyfile(policy_file, rules)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(rules)  # of an earlier merge of this update
 
 
 def load_given(site: Site, clone: str, update: int) -> tuple[dict[str, Decision], Policy]:
