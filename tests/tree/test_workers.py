@@ -140,6 +140,29 @@ def test_nothing_of_the_callers_end_runs_in_a_worker() -> None:
     assert done.stderr == ""
 
 
+SIGNALLED = """
+import os, signal
+from goldroot.tree.workers import run_tasks
+
+def fork_and_hit():
+    pid = fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C reaches all of a terminal's processes, the youngest too
+    return pid
+
+fork, os.fork = os.fork, fork_and_hit
+try:
+    print(run_tasks(lambda task, tell: task, 2, jobs=2))
+except BaseException as error:
+    print(f"{error!r} in the caller's code", flush=True)
+"""
+
+
+def test_a_signal_in_the_first_moments_of_a_worker_runs_nothing_of_the_callers() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 1]\n", "", 0)
+
+
 def test_workers_die_with_the_process_that_forked_them() -> None:
     body = "os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", PROGRAM.format(body=body)], stdout=subprocess.PIPE)

@@ -23,7 +23,7 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, NoReturn, TypeVar
 
 from goldroot.errors import Failed, GoldrootError
@@ -36,6 +36,8 @@ _TASK = struct.Struct("<I")
 #: So many tasks fit into a pipe that nobody reads yet, on every Linux.
 MOST_TASKS = 1000
 _READ = 1 << 20
+#: What may have a handler that raises, in the process that forks.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def usual_jobs() -> int:
@@ -89,12 +91,13 @@ class _Pool(Generic[Result]):
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            _be_worker(self._work, queue, theirs, parent)
+        with _no_signals() as before:
+            pid = os.fork()
+            if pid == 0:
+                _be_worker(self._work, queue, theirs, parent, before)
+            self._pids[ours] = pid
+            self._received[ours] = bytearray()
         os.close(theirs)
-        self._pids[ours] = pid
-        self._received[ours] = bytearray()
 
     def _receive(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -152,7 +155,20 @@ class _Pool(Generic[Result]):
             os.close(fd)
 
 
-def _be_worker(work: Callable[[int, Progress], object], queue: int, out: int, parent: int) -> NoReturn:
+@contextlib.contextmanager
+def _no_signals() -> Iterator[set[signal.Signals | int]]:
+    """Signals wait, so that no handler of the caller's runs in the first moments of a worker; gives the mask of before."""
+    before: set[signal.Signals | int] = set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _be_worker(
+    work: Callable[[int, Progress], object], queue: int, out: int, parent: int, mask: set[signal.Signals | int]
+) -> NoReturn:  # fmt: skip
     """The life of a worker; never returns into the caller's code."""
     status = 1
     try:
@@ -160,6 +176,7 @@ def _be_worker(work: Callable[[int, Progress], object], queue: int, out: int, pa
         for ended_by_parent in (signal.SIGINT, signal.SIGHUP):  # what reaches all of a terminal's processes
             signal.signal(ended_by_parent, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _die_with(parent)
         _work_off(work, queue, out)
         status = 0
