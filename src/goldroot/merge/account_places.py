@@ -10,6 +10,7 @@ from goldroot.errors import BadPolicy
 from goldroot.merge.accounts import AccountsMerge
 from goldroot.merge.axes import (
     BASE_SIDE,
+    BOTH,
     CLONE_SIDE,
     CONFLICT,
     GOLD_SIDE,
@@ -25,7 +26,7 @@ from goldroot.merge.model import CLONE, GOLD
 from goldroot.merge.owners import Names
 from goldroot.merge.part_plan import PartPlan
 from goldroot.merge.policy import Policy
-from goldroot.merge.survey import Part
+from goldroot.merge.survey import Part, Rows
 from goldroot.tree.accounts import ACCOUNT_FILES
 from goldroot.tree.entry import DIRECTORY, FILE, Entry, parent
 
@@ -68,15 +69,14 @@ def _place_account_file(
     one: PartPlan, path: bytes, data: bytes | None, merged: AccountsMerge, names: tuple[Names, Names, Names],
     policy: Policy,
 ) -> None:  # fmt: skip
-    rows: tuple[Entry | None, ...] = tuple(tree.manifest.get(path) for tree in one.part.trees)
+    rows = one.part.rows(path)
     if not any(rows) or any(row is not None and row.kind != FILE for row in rows):
         return
     place = one.part.place(path)
     asked = [conflict for conflict in merged.conflicts if conflict.path == place]
     verdict = one.decided.verdicts.get(path)
     if verdict is None:
-        side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if rows[s] is not None)
-        verdict = Verdict(spoken(rows[side], names[side], side), SAME)  # type: ignore[arg-type]
+        verdict = Verdict(_first(rows, names)[0], SAME)
     elif verdict.because:
         return
     wanted = _account_want(verdict, data, rows, names, merged)
@@ -92,7 +92,7 @@ def _place_account_file(
     verdict.outcome = CONFLICT if verdict.conflicts else outcome_of(verdict)
     one.decided.verdicts[path] = verdict
     survey = one.decided.survey
-    survey.deltas[path] = rows  # type: ignore[assignment]
+    survey.deltas[path] = rows
     survey.rules[path] = policy.match(place)
 
 
@@ -102,20 +102,17 @@ def _stands(one: PartPlan, directory: bytes, names: tuple[Names, Names, Names]) 
 
 
 def _account_want(
-    verdict: Verdict, data: bytes | None, rows: Sequence[Entry | None], names: tuple[Names, Names, Names],
+    verdict: Verdict, data: bytes | None, rows: Rows, names: tuple[Names, Names, Names],
     merged: AccountsMerge,
 ) -> Want | None:  # fmt: skip
     if data is None:
         return None
     want = verdict.want
     if want is None:
-        side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if rows[s] is not None)
-        row = rows[side]
-        assert row is not None
-        want = spoken(row, names[side], side)
+        want, had = _first(rows, names)
         # The tables may have lost its owner with the file.
-        owner = want.owner if want.owner in merged.users else b"#%d" % row.uid
-        want = replace(want, owner=owner, group=want.group if want.group in merged.groups else b"#%d" % row.gid)
+        owner = want.owner if want.owner in merged.users else b"#%d" % had.uid
+        want = replace(want, owner=owner, group=want.group if want.group in merged.groups else b"#%d" % had.gid)
     digest = hashlib.sha256(data).digest()
     for side in (CLONE_SIDE, GOLD_SIDE):
         row = rows[side]
@@ -125,11 +122,20 @@ def _account_want(
     return replace(want, side=INLINE, content=digest, inline=data, mtime=max(times, default=want.mtime))
 
 
-def _account_word(want: Want | None, rows: Sequence[Entry | None]) -> str:
+def _first(rows: Rows, names: tuple[Names, Names, Names]) -> tuple[Want, Entry]:
+    """The file of the side that is asked first: the clone, gold, base."""
+    return next(
+        (spoken(row, names[side], side), row)
+        for side in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE)
+        if (row := rows[side]) is not None
+    )
+
+
+def _account_word(want: Want | None, rows: Rows) -> str:
     contents = [None if row is None else row.content for row in rows]
     result = None if want is None else want.content
     if result == contents[CLONE_SIDE]:
         if result == contents[GOLD_SIDE]:
-            return SAME if result == contents[BASE_SIDE] else "both"
+            return SAME if result == contents[BASE_SIDE] else BOTH
         return CLONE
     return GOLD if result == contents[GOLD_SIDE] else MERGED

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from goldroot.merge.axes import INLINE, Verdict
 from goldroot.merge.model import Conflict
 from goldroot.merge.survey import Survey
-from goldroot.tree.entry import DIRECTORY, parent, tree_key
+from goldroot.tree.entry import DIRECTORY, Entry, parent, tree_key
 
 NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
 
@@ -33,8 +33,8 @@ class Decided:
     units: dict[bytes, UnitVerdict] = field(default_factory=dict)
 
 
-def is_directory(row: object) -> bool:
-    return row is not None and row[1] == DIRECTORY  # type: ignore[index]
+def is_directory(row: Entry | None) -> bool:
+    return row is not None and row.kind == DIRECTORY
 
 
 def in_tree_order(paths: Iterable[bytes]) -> list[bytes]:

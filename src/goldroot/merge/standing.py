@@ -101,8 +101,7 @@ class Stander:
 
     def _restore_directory(self, path: bytes) -> None:
         """A directory inside a unit, made again for what goes by a later rule and stays."""
-        rows = tuple(tree.manifest.get(path) for tree in self.survey.part.trees)
-        self.survey.deltas[path] = rows  # type: ignore[assignment]
+        self.survey.deltas[path] = self.survey.part.rows(path)
         self.survey.rules[path] = next(self.survey.units[p].rule for p in upwards(path) if p in self.survey.units)
         self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
         self._keep_directory(path, self.decided.verdicts[path])

@@ -54,6 +54,11 @@ class Part:
             return self.at
         return (self.at if self.at != b"/" else b"") + b"/" + path
 
+    def rows(self, path: bytes) -> Rows:
+        """What base, gold and clone have at a path in the trees."""
+        base, gold, clone = (tree.manifest.get(path) for tree in self.trees)
+        return base, gold, clone
+
 
 @dataclass(slots=True)
 class Used:
@@ -254,15 +259,15 @@ class Surveyor:
             self.survey.used.add(row, self.names[CLONE_SIDE])
 
     def _delta(self, path: bytes, rule: Rule, rows: tuple[Row | None, Row | None, Row | None]) -> None:
-        entries = tuple(None if row is None else Entry._make(row) for row in rows)
+        base, gold, clone = (None if row is None else Entry._make(row) for row in rows)
         if rule.cls == "cache":
-            self._count_dropped(rule, entries)
+            self._count_dropped(rule, (base, gold, clone))
         else:
-            entries = tuple(self._known(side, entry) for side, entry in enumerate(entries))
-            if self._same_after_all(entries):
-                self._unchanged(entries[CLONE_SIDE])
+            base, gold, clone = (self._known(side, entry) for side, entry in enumerate((base, gold, clone)))
+            if self._same_after_all((base, gold, clone)):
+                self._unchanged(clone)
                 return
-        self.survey.deltas[path] = entries  # type: ignore[assignment]
+        self.survey.deltas[path] = base, gold, clone
         self.survey.rules[path] = rule
 
     def _same_after_all(self, entries: Sequence[Entry | None]) -> bool:
