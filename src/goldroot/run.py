@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from goldroot.errors import MissingProgram, ProgramFailed
@@ -24,6 +25,11 @@ PACKAGES = {
 
 #: What a child sees by default: nothing of the caller's settings but these.
 KEPT_ENVIRONMENT = ("PATH", "TERM", "TMPDIR", "SSH_AUTH_SOCK")
+
+#: Signals that ask a command to end: their handlers raise.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Mask = Set[int]  #: of signals that wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,17 @@ def _death_of(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return die_with
+
+
+@contextmanager
+def signals_wait() -> Iterator[Mask]:
+    """For a fork: no handler of this process runs in the first moments of its copy; gives the mask of before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run(

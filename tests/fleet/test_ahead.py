@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from goldroot.fleet import clones
 from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.plan import plan_update
@@ -34,6 +36,17 @@ def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
         if ahead._pid:
             os.kill(ahead._pid, signal.SIGKILL)
         assert plan_update(site, "web1", ahead=ahead).record["conflicts"] == []
+
+
+def test_a_signal_to_all_processes_runs_nothing_of_the_callers_in_the_other_one(site: Site) -> None:
+    """Its first moments among them: it starts with these signals waiting, and who began it ends it."""
+    clones.create(site, "web1", IMAGE)
+    with Ahead(site, ["web1"]) as ahead:
+        if not ahead._pid:
+            pytest.skip("there is one processor")
+        with open(f"/proc/{ahead._pid}/status") as file:
+            waiting = int(next(line for line in file if line.startswith("SigBlk:")).split()[1], 16)
+        assert all(waiting >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def test_another_policy_or_an_unknown_clone_is_left_to_the_caller(site: Site) -> None:

@@ -19,6 +19,7 @@ from goldroot.errors import GoldrootError
 from goldroot.fleet.names import machine_of
 from goldroot.hosts.port import prepared
 from goldroot.image.site import Site
+from goldroot.run import signals_wait
 
 if TYPE_CHECKING:
     from goldroot.merge.policy import Policy
@@ -60,10 +61,11 @@ class Ahead:
 
     def _fork(self, site: Site, names: list[str]) -> None:
         reading, writing = os.pipe()
-        self._pid = os.fork()
-        if not self._pid:
-            os.close(reading)
-            _scan_all(site, names, writing)
+        with signals_wait():  # in the copy for good: who began it ends it
+            self._pid = os.fork()
+            if not self._pid:
+                os.close(reading)
+                _scan_all(site, names, writing)
         os.close(writing)
         self._results = open(reading, "rb", buffering=1 << 20)  # noqa: SIM115 - closed by _end
 

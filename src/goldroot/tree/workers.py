@@ -23,10 +23,11 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
 from goldroot.errors import Failed, GoldrootError
+from goldroot.run import Mask, signals_wait
 from goldroot.tree.notes import Progress
 
 Result = TypeVar("Result")
@@ -36,8 +37,6 @@ _TASK = struct.Struct("<I")
 #: So many tasks fit into a pipe that nobody reads yet, on every Linux.
 MOST_TASKS = 1000
 _READ = 1 << 20
-#: What may have a handler that raises, in the process that forks.
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def usual_jobs() -> int:
@@ -91,7 +90,7 @@ class _Pool(Generic[Result]):
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        with _no_signals() as before:
+        with signals_wait() as before:
             pid = os.fork()
             if pid == 0:
                 _be_worker(self._work, queue, theirs, parent, before)
@@ -155,19 +154,8 @@ class _Pool(Generic[Result]):
             os.close(fd)
 
 
-@contextlib.contextmanager
-def _no_signals() -> Iterator[set[signal.Signals | int]]:
-    """Signals wait, so that no handler of the caller's runs in the first moments of a worker; gives the mask of before."""
-    before: set[signal.Signals | int] = set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        yield before
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _be_worker(
-    work: Callable[[int, Progress], object], queue: int, out: int, parent: int, mask: set[signal.Signals | int]
+    work: Callable[[int, Progress], object], queue: int, out: int, parent: int, mask: Mask
 ) -> NoReturn:  # fmt: skip
     """The life of a worker; never returns into the caller's code."""
     status = 1
