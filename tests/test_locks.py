@@ -86,21 +86,27 @@ def test_waiting_ends_at_its_time(tmp_path: Path) -> None:
         raise AssertionError("never here")
 
 
-def test_threads_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
-    path, inside, most = lock_file(tmp_path, "x"), [0], [0]
+def most_at_once(path: str, times: int, *, once: bool = False) -> int:
+    """How many of four threads held the lock at once."""
+    inside, most = [0], [0]
 
     def work() -> None:
-        with lock(path):
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-            inside[0] -= 1
+        for _ in range(times):
+            with lock(path, once=once):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == [1]
+    return most[0]
+
+
+def test_threads_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
+    assert most_at_once(lock_file(tmp_path, "x"), 1) == 1
 
 
 def test_a_name_becomes_one_file_in_the_directory(tmp_path: Path) -> None:
@@ -128,19 +134,23 @@ def test_an_exception_gives_the_lock_back(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_what_comes_once_leaves_no_file_and_is_still_held_by_one(tmp_path: Path) -> None:
-    path, inside, most = lock_file(tmp_path, "x"), [0], [0]
-
-    def work() -> None:
-        for _ in range(20):
-            with lock(path, once=True):
-                inside[0] += 1
-                most[0] = max(most[0], inside[0])
-                inside[0] -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most[0] == 1
+    assert most_at_once(lock_file(tmp_path, "x"), 20, once=True) == 1
     assert os.listdir(tmp_path) == []
+
+
+def test_who_waited_for_what_comes_once_begins_anew(tmp_path: Path) -> None:
+    """What it holds then is no lock any more: the next one would find no file, and hold another."""
+    path = lock_file(tmp_path, "x")
+    waits = threading.Event()
+    held: list[bool] = []
+
+    def wait() -> None:
+        with lock(path, on_wait=lambda _: waits.set()):
+            held.append(held_by(path) is not None)
+
+    second = threading.Thread(target=wait)
+    with lock(path, once=True):
+        second.start()
+        assert waits.wait(60)
+    second.join()
+    assert held == [True]
