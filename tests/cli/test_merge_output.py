@@ -107,6 +107,18 @@ def test_no_space_left_in_a_mount_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_no_space_left_for_the_record(room: Path) -> None:
+    """Nothing appears without its record, and what was written of it does not stay in the room that is wanted."""
+    make_tree(room / "clone", {f"etc/mine-{number}": "x" for number in range(20)})
+    with mounted(room / "disk", "4k") as disk:
+        said = merge(room, "--into", room / "out", "--report", disk / "record.json")
+        assert said.returncode == 4
+        assert "no space left" in no_traceback(said)
+        assert sorted(os.listdir(disk)) == ["lost+found"]
+    assert not (room / "out").exists()
+
+
+@pytest.mark.root
 def test_an_empty_mount_point_is_filled_in_place(room: Path) -> None:
     with mounted(room / "disk") as disk:
         said = merge(room, "--into", disk)

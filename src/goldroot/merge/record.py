@@ -18,6 +18,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from goldroot import __version__
@@ -106,12 +107,17 @@ def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> No
         return
     place = os.path.realpath(file)
     room = f"{place}.goldroot-new"
-    with open(room, "wb") as stream:
-        stream.write(record_bytes(record))
-        if sync:
-            stream.flush()
-            os.fsync(stream.fileno())
-    os.replace(room, place)
+    try:
+        with open(room, "wb") as stream:
+            stream.write(record_bytes(record))
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
+        os.replace(room, place)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(room)
+        raise
 
 
 def _may_be_written(place: str) -> bool:
