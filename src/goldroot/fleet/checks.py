@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import clones, events
+from goldroot.catalog import clones, decisions, events
 from goldroot.errors import ChecksFailed, GoldrootError, ProgramFailed
 from goldroot.fleet import signatures, work
+from goldroot.fleet.carried import answers, carried
 from goldroot.fleet.clones import live_tree
 from goldroot.fleet.identity import Tree, fingerprints
-from goldroot.fleet.sides import Stage
+from goldroot.fleet.sides import Stage, accounts_of
 from goldroot.fleet.task import Task
 from goldroot.image.chroot import binds_of, run_in
-from goldroot.tree import path_bytes
+from goldroot.tree import path_bytes, path_text
 from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 
 #: How long one command may take, in seconds.
@@ -140,6 +141,7 @@ def shipped(task: Task, record: Mapping[str, Any]) -> Iterator[Finding]:
     """Account tables, unique identity, left-over markers."""
     tree = merged_tree(task)
     yield from _accounts(task, tree)
+    yield from _shared_numbers(task, tree, record)
     yield from _identity(task, tree)
     yield from _markers(tree, record)
 
@@ -160,6 +162,33 @@ def _accounts(task: Task, tree: Tree) -> Iterator[Finding]:
         for key in merged.table(file).keys:
             if key.odd and key not in odd:
                 yield Finding("accounts", f"/etc/{file} has a line that is no record")
+
+
+def _shared_numbers(task: Task, tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Gold's accounts whose files on the disks that the clone links would be another's, or nobody's.
+
+    What was so before, by the server's own doing, is not for this update to refuse.  An answer that made it so cannot
+    be used, and is asked for again.
+    """
+    root = tree.root(b"etc/passwd")
+    linked = [address for address in task.target.addresses if address not in task.work.new]
+    found = {} if root is None else carried(task.target, AccountTables.read(root, b"etc"), linked)
+    if not found:
+        return
+    before, fallback = (accounts_of(task.site, task.layout, disks) for disks in (task.work.old, task.work.gold))
+    known = {*carried(task.base, before, linked), *carried(task.target, fallback, linked)}
+    for one, path in found.items():
+        if one not in known:
+            asked = [_withdrawn(task, note) for note in record.get("notes", ()) if answers(note, one)]
+            todo = "the next run asks again" if any(asked) else f"give it {one.number} on the server"
+            said = f"the {one.kind} {one.name} {one}, and the disks shared with gold carry {one.number} for it"
+            yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}, or use a read-write clone")
+
+
+def _withdrawn(task: Task, note: Mapping[str, Any]) -> bool:
+    with task.site.catalog.begin() as tx:
+        decisions.withdraw(tx, task.clone.image, note["data"]["key"])
+    return True
 
 
 def duplicates(tables: AccountTables, file: str) -> Counter[str]:

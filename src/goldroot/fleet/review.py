@@ -16,11 +16,12 @@ from goldroot.catalog.updates import Update
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import files, work
 from goldroot.fleet.checks import MARKERS
-from goldroot.fleet.names import machine_of, person
+from goldroot.fleet.names import machine_of, own_addresses, person
 from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import policy_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
+from goldroot.merge.account_numbers import NUMBER_KINDS
 from goldroot.merge.model import CONTENT, SIDES, WITH_CONTENT
 from goldroot.merge.policy import Rule
 from goldroot.merge.redact import redact_diff
@@ -145,8 +146,8 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
     conflict = one.found
     data: dict[str, Any] = {
         "path": path_text(conflict.path), "axis": conflict.axis, "kind": conflict.kind, "key": conflict.key,
-        "answers": _answers(one), "stands": conflict.stands, "detail": conflict.detail, "secret": conflict.secret,
-        "state": one.state,
+        "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
+        "secret": conflict.secret, "state": one.state,
     }  # fmt: skip
     record = work.read_record(site, found.update.clone, found.update.id)
     entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
@@ -156,6 +157,17 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
         diffs = versions_of(site, found, one).diffs(conflict.path)
         data["diffs"] = {word: _of_account(lines, account) if account else lines for word, lines in diffs.items()}
     return data
+
+
+def _detail(site: Site, found: Case, one: Waiting) -> str:
+    """What is asked, and where not every answer can be lived with, that it is so."""
+    if one.found.kind not in NUMBER_KINDS:
+        return one.found.detail
+    layout = open_version(site, found.update.image, found.update.to_version).layout
+    own = own_addresses(layout, site.host.get(machine_of(found.update.clone)))
+    if all(disk.address in own for disk in layout.disks):
+        return one.found.detail
+    return f"{one.found.detail}; the disks that it shares with gold carry gold's number and cannot be re-owned"
 
 
 def _account(axis: str) -> str:

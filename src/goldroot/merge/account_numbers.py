@@ -18,6 +18,10 @@ from .account_lines import BOTH, changed_by
 from .account_questions import PROPOSAL, Questions, etc, record_name, shown
 from .model import CLONE, CONTENT, GOLD, Conflict
 
+#: Kinds of conflicts whose answer gives an account of gold's its number.
+NUMBER_KINDS = ("number-differs", "number-taken")
+DIFFERS, TAKEN = NUMBER_KINDS
+
 #: Never given out: nobody's, and what 16-bit programs read as "no number".
 _UNUSABLE = frozenset({NOBODY, 65535})
 
@@ -104,7 +108,7 @@ class Numbering:
             # Another question than the one that can be answered with the clone's number.
             detail += f", which gold gave to {shown(rival.key.text)}"
             value += b", %d %s" % (clone, rival.key.text)
-        conflict = self._conflict(claim, "number-differs", value, answers, stands, detail)
+        conflict = self._conflict(claim, DIFFERS, value, answers, stands, detail)
         decision = self.ask.ask(conflict, self._trouble)
         if decision.take == CONTENT and decision.content is not None:
             return int(decision.content), True
@@ -159,7 +163,7 @@ class Numbering:
             f" proposed: {shown(lead.key.text)} becomes {self._proposed(lead, number)}"
         )
         values = b"%d %s" % (number, rivals)
-        conflict = self._conflict(lead, "number-taken", values, (PROPOSAL, CLONE), PROPOSAL, detail)
+        conflict = self._conflict(lead, TAKEN, values, (PROPOSAL, CLONE), PROPOSAL, detail)
         decision = self.ask.ask(conflict, self._trouble)
         if decision.take == CONTENT and decision.content is not None:
             self._place(cluster, int(decision.content))

@@ -44,7 +44,7 @@ class Questions:
         decision = self.decisions.get(conflict.key)
         trouble = "" if decision is None else _trouble(conflict, decision, check)
         if decision is not None and not trouble:
-            data = {"key": conflict.key, "take": decision.take}
+            data = {"key": conflict.key, "take": decision.take, "axis": conflict.axis}
             self.notes.append(Note("decided", conflict.path, f"{conflict.axis}: decided", data))
             return decision
         conflict = conflict.unanswered(trouble)

@@ -150,3 +150,10 @@ def named_in_acl(spoken: Mapping[bytes, bytes]) -> tuple[set[bytes], set[bytes]]
             elif int(tag) == _GROUP:
                 groups.add(who)
     return users, groups
+
+
+def numbers_in_acl(xattrs: Xattrs) -> tuple[set[int], set[int]]:
+    """The numbers of users and of groups that the ACLs among a path's extended attributes name."""
+    entries = [entry for name, value in xattrs if name in ACL_NAMES for entry in _parse(value) or ()]
+    users, groups = ({number for tag, _, number in entries if tag == kind} for kind in (_USER, _GROUP))
+    return users, groups
