@@ -16,9 +16,11 @@ from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import diff, every, open_version, publish, retire, verify
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import plan_publish
+from goldroot.image.renumber import collisions
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.image.version import read_record
+from goldroot.tree.accounts import AccountTables
 from support.trees import dump_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"
@@ -265,7 +267,8 @@ def test_renumbered_accounts_are_told(bare: Site) -> None:
             "mail:x:102:101::/:/bin/sh\n",
             r"own user app has 102, which gold gives to mail",
         ),
-        ("web:x:150:150::/:/bin/sh\n", "web:x:103:103::/:/bin/sh\n", r"own user web \(150\) comes with gold as 103"),
+        ("web:x:1150:1::/:/bin/sh\n", "web:x:1103:1::/:/bin/sh\n", r"own user web \(1150\) comes with gold as 1103"),
+        ("web:x:150:1::/:/bin/sh\n", "web:x:1103:1::/:/bin/sh\n", r"own user web \(150\) comes with gold as 1103"),
     ],
 )
 def test_a_collision_with_a_clones_account_is_refused(bare: Site, local: str, gold: str, said: str) -> None:
@@ -279,6 +282,26 @@ def test_a_collision_with_a_clones_account_is_refused(bare: Site, local: str, go
     assert len(every(bare, "small")) == 1
     done = publish(bare, "small", untested=True, renumber_ok=True)
     assert read_record(bare, "small", done.version.number)["collisions"]
+
+
+def test_a_system_account_that_comes_with_gold_is_told_and_stops_nothing(bare: Site) -> None:
+    """The merge does not ask about it either: a package that a server installed before gold had it."""
+    publish(bare, "small", untested=True)
+    link_clone(bare, "web1", 1)
+    passwd = Path(bare.host.at("WEB1", "1B5").path, "etc/passwd")
+    passwd.write_text(passwd.read_text() + "web:x:150:1::/:/bin/sh\n")
+    change(bare, "etc/passwd", PASSWD + "web:x:103:1::/:/bin/sh\n")
+    done = publish(bare, "small", untested=True)
+    said = "web1: its own user web (150) comes with gold as 103, and its files follow"
+    assert read_record(bare, "small", done.version.number)["collisions"] == [said]
+
+
+@pytest.mark.parametrize(("passwd", "asks"), [("UID_MIN 500\n", True), ("GID_MIN 500\n", False), ("", False)])
+def test_which_account_is_a_persons_says_login_defs_of_the_clone(passwd: str, *, asks: bool) -> None:
+    base = AccountTables.of({"passwd": b""})
+    new = AccountTables.of({"passwd": b"web:x:601:1::/:/bin/sh\n"})
+    own = AccountTables.of({"passwd": b"web:x:600:1::/:/bin/sh\n", "login.defs": passwd.encode()})
+    assert [met.asks for met in collisions("web1", base, own, new)] == [asks]
 
 
 def test_the_same_account_on_both_sides_is_no_collision(bare: Site) -> None:

@@ -101,7 +101,7 @@ def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
     _say_findings(plan)
     if plan.untested and not untested:
         print(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
-    if plan.collisions and not renumber_ok:
+    if plan.asking and not renumber_ok:
         print("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
 
 

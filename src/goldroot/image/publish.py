@@ -55,6 +55,11 @@ class Plan:
     leaves: int | None = None  #: the version that would leave that slot; nobody holds it
     full: str = ""  #: who holds every slot
 
+    @property
+    def asking(self) -> list[Collision]:
+        """The collisions that an update of the clone would ask about."""
+        return [met for met in self.collisions if met.asks]
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -144,8 +149,8 @@ def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
             meaning="Nothing was published.",
             todo=f"Test it with `goldroot maintain test {plan.image}`, or publish with --untested: the record says so.",
         )
-    if plan.collisions and not renumber_ok:
-        shown = "; ".join(map(str, plan.collisions[:5]))
+    if plan.asking and not renumber_ok:
+        shown = "; ".join(map(str, plan.asking[:5]))
         raise Refused(
             f"accounts of clones would collide with the new gold: {shown}",
             meaning="Updating these clones would ask for a decision about each. Nothing was published.",

@@ -12,6 +12,7 @@ from goldroot.image.site import Site
 from goldroot.image.version import Gold, open_version
 from goldroot.tree import Note
 from goldroot.tree.accounts import AccountTables
+from goldroot.tree.login_defs import merge_login_defs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,12 @@ class Collision:
     number: int
     gold: str
     gold_number: int
+    asks: bool = True  #: whether an update of the clone would ask: not about a system account that comes with gold
 
     def __str__(self) -> str:
         if self.local == self.gold:
-            return (
-                f"{self.clone}: its own {self.kind} {self.local} ({self.number}) comes with gold as {self.gold_number}"
-            )
+            said = f"its own {self.kind} {self.local} ({self.number}) comes with gold as {self.gold_number}"
+            return f"{self.clone}: {said}" + ("" if self.asks else ", and its files follow")
         return f"{self.clone}: its own {self.kind} {self.local} has {self.number}, which gold gives to {self.gold}"
 
 
@@ -60,20 +61,24 @@ def renumbered(old: Mapping[str, Mapping[str, int]], new: AccountTables) -> list
 def collisions(clone: str, base: AccountTables, own: AccountTables, new: AccountTables) -> Iterator[Collision]:
     """Local accounts of one clone (those that its gold does not have) that meet an account of the new gold.
 
+    The same system account on both sides takes gold's number at an update, which asks about a person's.
     A second name of an account that both golds have, such as another with uid 0, meets nobody: it goes where that goes.
     """
+    defs = merge_login_defs(base.login_defs, new.login_defs, own.login_defs)
     tables = (
-        ("user", base.users, own.users, new.users, new.user_names),
-        ("group", base.groups, own.groups, new.groups, new.group_names),
+        ("user", defs.users, base.users, own.users, new.users, new.user_names),
+        ("group", defs.groups, base.groups, own.groups, new.groups, new.group_names),
     )
-    for kind, before, mine, numbers, names in tables:
+    for kind, ranges, before, mine, numbers, names in tables:
         led = {number for name, number in before.items() if mine.get(name) == number and name in numbers}
         for name, number in sorted(mine.items()):
             if name in before or (number in led and name not in numbers):
                 continue
             other = name if name in numbers else names.get(number)
             if other is not None and (other != name or numbers[name] != number):
-                yield Collision(clone, kind, _text(name), number, _text(other), numbers[other])
+                theirs = numbers[other]
+                asks = other != name or not (ranges.is_system(number) and ranges.is_system(theirs))
+                yield Collision(clone, kind, _text(name), number, _text(other), theirs, asks)
 
 
 def clone_collisions(site: Site, image: str, new: AccountTables) -> tuple[list[Collision], list[Note]]:

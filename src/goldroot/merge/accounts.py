@@ -10,11 +10,10 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from goldroot.tree.accounts import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key
-from goldroot.tree.login_defs import LoginDefs, Ranges
+from goldroot.tree.login_defs import LoginDefs, Ranges, merge_login_defs
 
 from .account_fields import Sides
 from .account_file import AccountFile, Tables
-from .account_lines import three_way
 from .account_numbers import Claim, Numbering
 from .account_presence import Presence, Side, absent_users
 from .account_questions import Questions, shown
@@ -100,7 +99,7 @@ class _Merger:
         self, users_in_use: Set[bytes], groups_in_use: Set[bytes], bare_uids: Set[int], bare_gids: Set[int]
     ) -> AccountsMerge:
         """Number the accounts, and write the files."""
-        defs = _merged_defs(self.tables)
+        defs = merge_login_defs(*(side.login_defs for side in self.tables))
         references = self.primary_groups()
         bare_gids = bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
         users = self._number(PASSWD, "uid", defs.users, self.user_fates, bare_uids)
@@ -184,14 +183,3 @@ def _reference(name: bytes, groups: Mapping[bytes, int], bare: Mapping[int, int]
     if name.startswith(b"#"):
         return bare.get(int(name[1:]), int(name[1:]))
     return groups[name]
-
-
-def _merged_defs(tables: Tables) -> LoginDefs:
-    """login.defs of the result, value by value: the file itself is merged as text."""
-    base, gold, clone = (side.login_defs for side in tables)
-    return LoginDefs(
-        Ranges(*map(three_way, base.users, gold.users, clone.users)),
-        Ranges(*map(three_way, base.groups, gold.groups, clone.groups)),
-        three_way(base.sub_users, gold.sub_users, clone.sub_users),
-        three_way(base.sub_groups, gold.sub_groups, clone.sub_groups),
-    )

@@ -55,6 +55,20 @@ def parse_login_defs(data: bytes | None) -> LoginDefs:
     )
 
 
+def merge_login_defs(base: LoginDefs, gold: LoginDefs, clone: LoginDefs) -> LoginDefs:
+    """What holds in a merged system, value by value, the clone's where both changed it: the file is merged as text."""
+    users, groups = (
+        Ranges(*(gold if clone == base else clone for base, gold, clone in zip(*three, strict=True)))
+        for three in ((base.users, gold.users, clone.users), (base.groups, gold.groups, clone.groups))
+    )
+    return LoginDefs(
+        users,
+        groups,
+        gold.sub_users if clone.sub_users == base.sub_users else clone.sub_users,
+        gold.sub_groups if clone.sub_groups == base.sub_groups else clone.sub_groups,
+    )
+
+
 def _ranges(values: Mapping[bytes, int], kind: bytes) -> Ranges:
     # Older systems set only SYS_UID_MAX 499 and leave UID_MIN to follow it.
     system_max = values.get(b"SYS_" + kind + b"_MAX")
