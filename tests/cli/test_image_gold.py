@@ -126,6 +126,22 @@ def test_the_plan_of_a_publish_says_what_would_be_refused(goldroot: Run, tmp_pat
     assert "refused" not in goldroot("gold", "publish", "small", "--plan", "--untested")[1]
 
 
+@pytest.mark.parametrize(("moved", "words"), [(("mail",), "1 account"), (("mail", "daemon"), "2 accounts")])
+def test_accounts_with_another_number_are_counted(
+    goldroot: Run, tmp_path: Path, moved: tuple[str, ...], words: str
+) -> None:
+    root = make_root(tmp_path / "root", shell=False)
+    passwd = root / "etc/passwd"
+    with passwd.open("a") as file:
+        file.writelines(f"{name}2:x:{number}:1::/:/bin/sh\n" for number, name in enumerate(moved, 201))
+    goldroot("image", "import", "small", "--from", str(root))
+    goldroot("gold", "publish", "small", "--untested")
+    passwd.write_text(passwd.read_text().replace("2:x:20", "2:x:30"))
+    goldroot("image", "import", "small", "--replace", "--from", str(root))
+    said = goldroot("gold", "publish", "small", "--untested", "--plan")[1]
+    assert f"warning: {words} with another number; at an update, clones' files follow by name:\n" in said
+
+
 def state(site: Path) -> dict[str, object]:
     """The site's files; the catalog's bytes, locks and scans aside."""
     seen = dump_tree(site, mtime=False)

@@ -8,7 +8,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names, image_names
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, tell_failures
 from goldroot.cli.site import open_site, site_option
@@ -227,7 +227,7 @@ def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
         print(f"{found.clone.name} is as {of}.")
         return
     counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
-    places = f"{len(found.entries)} place{'s' if len(found.entries) != 1 else ''}"
+    places = counted(len(found.entries), "place")
     print(f"{found.clone.name} differs from {of} in {places}: {counts}")
 
 

@@ -15,6 +15,7 @@ from typing import IO
 
 import click
 
+from goldroot.cli.output import counted
 from goldroot.errors import Failed
 
 #: Columns of narration; a terminal may be narrower.
@@ -118,7 +119,7 @@ class Stage:
         for line in said[:lines]:
             self._output(line)
         if left_out:
-            self._print(f"    ... {left_out} lines more", fg="bright_black")
+            self._print(f"    ... {counted(left_out, 'line')} more", fg="bright_black")
             for line in said[len(said) - last :]:
                 self._output(line)
         return ran

@@ -91,7 +91,8 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
 
 def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
     total = sum(map(len, plan.manifests.values()))
-    print(f"would publish {total:,} entries on {len(plan.manifests)} disks, {len(plan.packages.installed)} packages")
+    disks, packages = counted(len(plan.manifests), "disk"), counted(len(plan.packages.installed), "package")
+    print(f"would publish {total:,} entries on {disks}, {packages}")
     if plan.slot:
         leaves = f", which version {plan.leaves} leaves: nobody holds it" if plan.leaves else ""
         print(f"in the slot {plan.slot}{leaves}")
@@ -109,9 +110,8 @@ def _say_findings(plan: Plan) -> None:
     if plan.untested:
         print(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
     if plan.renumbered:
-        print(
-            f"warning: {len(plan.renumbered)} accounts have other numbers; at an update, clones' files follow by name:"
-        )
+        moved = f"{counted(len(plan.renumbered), 'account')} with another number"
+        print(f"warning: {moved}; at an update, clones' files follow by name:")
         for each in plan.renumbered:
             print(f"  {each}")
     for met in plan.collisions:
@@ -247,7 +247,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
         print(change)
     if len(telling) > SHOWN and not paths:
         counts = ", ".join(f"{count:,} {what}" for what, count in Counter(each.what for each in telling).items())
-        print(f"... and {len(telling) - SHOWN:,} paths more ({counts} in all); every one with --paths")
+        print(f"... and {counted(len(telling) - SHOWN, 'path')} more ({counts} in all); every one with --paths")
     if touched := len(found.changes) - len(telling):
         print(f"({counted(touched, 'path')} with nothing but another time; named with --times)")
     if not found.changes and not found.packages:

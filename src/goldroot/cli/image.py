@@ -82,7 +82,8 @@ def import_(
 
     def say() -> None:
         total = sum(done.entries.values())
-        print(f"{name}: the maintenance system {done.machine} stands, {total:,} entries on {len(done.entries)} disks.")
+        disks = counted(len(done.entries), "disk")
+        print(f"{name}: the maintenance system {done.machine} stands, {total:,} entries on {disks}.")
         say_notes(done.notes)
         print(f"Next: goldroot maintain test {name}, then goldroot gold publish {name}")
 
@@ -330,7 +331,7 @@ def say_changes(found: Sequence[Change], of: Sequence[Change] | None = None) -> 
         if not change.only_time:
             print(change)
     if touched := sum(change.only_time for change in (found if of is None else of)):
-        print(f"({touched:,} path{'s' if touched != 1 else ''} with nothing but another time)")
+        print(f"({counted(touched, 'path')} with nothing but another time)")
     if not found and not touched:
         print("No difference.")
 

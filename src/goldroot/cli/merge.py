@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from goldroot.cli.output import emit, json_option, plan_option
+from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -139,7 +139,7 @@ def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
     for note in notes:
         kinds.setdefault(note["kind"], []).append(note)
     if kinds:
-        click.echo(f"{len(notes)} note{'s' if len(notes) != 1 else ''}:")
+        click.echo(f"{counted(len(notes), 'note')}:")
     for kind, some in kinds.items():
         click.echo(f"  {kind} ({len(some)})")
         for note in some[:most]:
@@ -154,7 +154,7 @@ def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
 
     if not conflicts:
         return
-    click.echo(f"{len(conflicts)} conflict{'s' if len(conflicts) != 1 else ''} to decide:", file=sys.stdout)
+    click.echo(f"{counted(len(conflicts), 'conflict')} to decide:", file=sys.stdout)
     for conflict in conflicts:
         click.echo(f"  {conflict['path']}  [{printable(conflict['axis'])}]  {printable(conflict['detail'])}")
         click.echo(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from goldroot.cli.lazy import Group
-from goldroot.cli.output import emit, json_option, table
+from goldroot.cli.output import counted, emit, json_option, table
 from goldroot.errors import UsageError
 from goldroot.merge.policy import Explanation, Policy, Rule, default_text
 from goldroot.merge.policy_file import CLASSES, WrittenRule
@@ -87,7 +87,7 @@ def check(file: str, as_json: bool) -> None:
     own = [rule for rule in rules.rules if rule.file == file]
     inherited = len(rules.rules) - len(own)
     data = {"file": file, "rules": len(own), "default_rules": inherited, "conflict": rules.conflict, "hash": rules.hash}
-    said = f"{len(own)} rule{'' if len(own) == 1 else 's'} of its own after {inherited} of the default policy"
+    said = f"{counted(len(own), 'rule')} of its own after {inherited} of the default policy"
     emit(as_json, data, lambda: print(f"{file}: good. {said}; at a conflict the {rules.conflict}'s version stands."))
 
 

@@ -9,7 +9,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
@@ -91,7 +91,7 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
 
 def _say_written(written: list[str], words: str) -> None:
     if written:
-        print(f"  Written since the switch, {words}: {len(written)} path{'s' if len(written) != 1 else ''}")
+        print(f"  Written since the switch, {words}: {counted(len(written), 'path')}")
     for path in written[:20]:
         print(f"    {path}")
     if len(written) > 20:

@@ -29,7 +29,7 @@ from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.tree import WITHOUT_SET_ID, Entry, Manifest, Note, Progress, scan
+from goldroot.tree import WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan
 from goldroot.tree.entry import FILE
 
 Role = Literal["maintenance", "test"]
@@ -184,8 +184,7 @@ def said_once(notes: Iterable[Note]) -> tuple[Note, ...]:
     count = sum(int(str(note.data.get("count", 1))) for note in every if note.kind == _NOT_KEPT)
     kept = [note for note in every if note.kind != _NOT_KEPT]
     if count:
-        text = f"{count} paths belong to the caller, as giving them away needs root; their owners are recorded"
-        kept.append(Note(_NOT_KEPT, b"", text, {"count": count}))
+        kept.append(owners_not_kept(count))
     return tuple(kept)
 
 

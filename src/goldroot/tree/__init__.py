@@ -4,7 +4,7 @@ from goldroot.tree.build import Built, build, copy_tree, rows_of, sync_file_syst
 from goldroot.tree.entry import Entry, Xattrs, is_below, parent, tree_key
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.names import path_bytes, path_text
-from goldroot.tree.notes import Note, Progress
+from goldroot.tree.notes import Note, Progress, owners_not_kept
 from goldroot.tree.plan_build import INLINE, BuildRow
 from goldroot.tree.remove import remove_tree
 from goldroot.tree.reuse import WITHOUT_SET_ID
@@ -26,6 +26,7 @@ __all__ = [
     "copy_tree",
     "hash_files",
     "is_below",
+    "owners_not_kept",
     "parent",
     "path_bytes",
     "path_text",

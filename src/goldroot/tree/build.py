@@ -22,7 +22,7 @@ from goldroot.tree.building import Building
 from goldroot.tree.finishing import Places
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.names import path_text
-from goldroot.tree.notes import Note, Progress
+from goldroot.tree.notes import Note, Progress, owners_not_kept
 from goldroot.tree.plan_build import BuildRow, plan_build
 from goldroot.tree.problems import open_tree, write_problem
 from goldroot.tree.scan import Root, survey
@@ -185,8 +185,6 @@ def sync_file_system(top: int, shown: bytes) -> None:
 def _built(part: Part) -> Built:
     notes = list(part.notes)
     if part.owners:
-        count = len(part.owners)
-        text = f"{count} paths belong to the caller, as giving them away needs root; their owners are recorded"
-        notes.append(Note("owner-not-kept", b"", text, {"count": count}))
+        notes.append(owners_not_kept(len(part.owners)))
     squashed = Squashed(os.geteuid(), os.getegid()) if part.owners else None
     return Built(Manifest(part.columns, squashed), tuple(notes), tuple(part.owners))

@@ -21,3 +21,13 @@ class Note:
     path: bytes  #: relative to the tree; ``b""`` where it concerns the tree or no one path
     text: str  #: for a person; no secrets
     data: Mapping[str, object] = field(default_factory=dict)
+
+
+def owners_not_kept(count: int) -> Note:
+    """One remark about all paths that could not be given to their owners."""
+    text = (
+        "1 path belongs to the caller, as giving it away needs root; its owner is recorded"
+        if count == 1
+        else f"{count:,} paths belong to the caller, as giving them away needs root; their owners are recorded"
+    )
+    return Note("owner-not-kept", b"", text, {"count": count})
