@@ -168,6 +168,17 @@ def test_a_state_unit_is_never_a_mixture(tmp_path: Path) -> None:
     assert "base" not in done.entry("/var/lib/mysql")
 
 
+def test_each_major_version_of_postgresql_is_a_unit(tmp_path: Path) -> None:
+    """Else the configuration of the new version arrived, and its cluster did not."""
+    conf, data = "etc/postgresql/%s/main/postgresql.conf", "var/lib/postgresql/%s/main/PG_VERSION"
+    old = {conf % 13: "port = 5432\n", data % 13: "13\n", "var/lib/postgresql/13/main/base": "0"}
+    new = {conf % 17: "port = 5432\n", data % 17: "17\n"}
+    done = merge_tables(tmp_path, old, new, {**old, "var/lib/postgresql/13/main/base": "1"})
+    assert [done.text(path) for path in (conf % 17, data % 17, data % 13)] == ["port = 5432\n", "17\n", "13\n"]
+    assert done.text("var/lib/postgresql/13/main/base") == "1"
+    assert done.conflicts == []
+
+
 def test_a_later_rule_inside_a_unit_does_not_make_it_changed(tmp_path: Path) -> None:
     base = {"root/.ssh/authorized_keys": "a\n", "root/.ssh/config": "1"}
     gold = {"root/.ssh/authorized_keys": "a\nb\n", "root/.ssh/config": "2"}

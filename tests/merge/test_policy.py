@@ -129,6 +129,7 @@ def test_pin_does_not_outlive_the_rule_that_is_replaced() -> None:
 UNITS = {
     "/var/lib": None, "/var/lib/mysql": "/var/lib/mysql", "/var/lib/mysql/a/b": "/var/lib/mysql",
     "/var/lib/systemd": None, "/var/lib/systemd/timers/x": "/var/lib/systemd/timers",
+    "/var/lib/postgresql": None, "/var/lib/postgresql/15/main/base": "/var/lib/postgresql/15",
     "/var/lib/private": None, "/var/lib/private/a/b": "/var/lib/private/a", "/home/a/b/c": "/home/a",
     "/var/lib/dpkg/status": None, "/etc/passwd": None, "/home/a/.ssh/authorized_keys": None, "/home/a/.ssh/x": "/home/a",
     "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind/z", "/var": None,
