@@ -155,6 +155,15 @@ def test_a_local_password_change_stays_and_is_not_shown(tmp_path: Path) -> None:
     assert done.entry("/etc/shadow")["clone"]["hash"].startswith("secret-")
 
 
+def test_a_copy_of_an_account_table_is_a_secret(tmp_path: Path) -> None:
+    sides = [{"etc/passwd.bak": f"root:{hashed}:0:0::/root:/bin/sh\n"} for hashed in ("$6$base", "$6$gold", "$6$clone")]
+    done = merge_tables(tmp_path, *sides)
+    assert done.conflicts == [("/etc/passwd.bak", "content")]
+    assert done.record["conflicts"][0]["secret"] is True
+    assert "$6$" not in json.dumps(done.record)
+    assert done.entry("/etc/passwd.bak")["clone"]["hash"].startswith("secret-")
+
+
 def test_a_state_unit_is_never_a_mixture(tmp_path: Path) -> None:
     base = {"var/lib/mysql/ibdata": "0", "var/lib/mysql/log": "0", "var/lib/quiet/x": "0"}
     gold = {"var/lib/mysql/ibdata": "1", "var/lib/mysql/log": "1", "var/lib/mysql/new": "1", "var/lib/quiet/x": "1"}

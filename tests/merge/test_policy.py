@@ -47,14 +47,17 @@ def test_default_classes(cls: str, path: str) -> None:
 
 
 SECRETS = (
-    "/etc/shadow /etc/gshadow /etc/shadow- /etc/shadow.rpmnew /etc/a/b.key /etc/krb5.keytab /etc/ssh/ssh_host_rsa_key"
+    "/etc/shadow /etc/gshadow /etc/shadow- /etc/shadow.rpmnew /etc/passwd- /etc/group- /etc/passwd.bak /etc/group.old"
+    " /etc/passwd~ /etc/group_20240101 /etc/passwd+ /etc/passwd1 /etc/.shadow.swp /etc/.passwd.swp /var/backups/passwd.bak"
+    " /var/backups/group.bak.1.gz /etc/a/b.key /etc/krb5.keytab /etc/ssh/ssh_host_rsa_key"
     " /etc/ssl/private/x"
     " /etc/ssl/private/ssl-cert-snakeoil.key /etc/mysql/debian.cnf /root/.pgpass /home/a/.pgpass /etc/netplan/a.yaml"
     " /etc/NetworkManager/system-connections/w /etc/ppp/chap-secrets /etc/postfix/sasl_passwd /etc/postfix/sasl_passwd.db"
     " /root/.ssh/id_ed25519 /var/lib/mysql/server-key.pem"
 )
 PUBLIC = (
-    "/etc/sudoers /etc/passwd /etc/group /etc/ssh/ssh_host_rsa_key.pub /root/.ssh/id_ed25519.pub /etc/ssl/certs/a.pem"
+    "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"
+    " /etc/ssh/ssh_host_rsa_key.pub /root/.ssh/id_ed25519.pub /etc/ssl/certs/a.pem"
     " /etc/ssl/certs/ca-certificates.crt /etc/ssh/sshd_config /root/.ssh/authorized_keys"
 )
 
