@@ -111,6 +111,25 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
 
+@pytest.mark.parametrize(
+    ("path", "written", "said"),
+    [
+        ("srv/mine", "since", "wrote to this state unit since the switch"),
+        ("srv/mine", None, "removed this state unit since the switch"),
+        ("srv/new", "since", "the fallback has none, so with the fallback's version it goes"),
+    ],
+)
+def test_the_question_about_a_unit_says_where_a_side_has_none(
+    site: Site, engine: InProcess, path: str, written: str | None, said: str
+) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {path: written})
+    done = rollback(site, engine, "web1", carry=True)
+    with site.catalog.read() as tx:
+        [asked] = decisions.conflicts_of(tx, done.update)
+    assert asked.found.detail.endswith(said)
+
+
 @pytest.mark.parametrize("written", ["since", None])
 def test_an_answer_about_a_unit_is_not_asked_for_again(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: str | None

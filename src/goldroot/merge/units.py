@@ -69,9 +69,16 @@ class UnitDecider:
         stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.mtime)
         answer, _ = settle_conflict(
             verdict, unit_item(self.survey, unit), "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
-            "the server wrote to this state unit since the switch", stands=GOLD,
+            _written(unit), stands=GOLD,
         )  # fmt: skip
         return _answered(verdict, answer, SIDE_OF[answer])
+
+
+def _written(unit: Unit) -> str:
+    """What a carry asks about a unit; what it comes to where one of the two sides has none is said, as it is not seen."""
+    done = "wrote to" if unit.present[CLONE_SIDE] else "removed"
+    goes = "" if unit.present[GOLD_SIDE] else "; the fallback has none, so with the fallback's version it goes"
+    return f"the server {done} this state unit since the switch{goes}"
 
 
 def unit_item(survey: Survey, unit: Unit) -> Three:
