@@ -96,6 +96,29 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
         site.host.disk_path(str(disk))
 
 
+def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Site, engine: InProcess) -> None:
+    """What was carried, and what was written before the disks became a fallback, is the server's for the next one, too."""
+    moved(site, engine)
+    shadow = SHADOW.replace("root:*:19000", "root:$6$new:20000")
+    on_clone(site, "web1", {"etc/shadow": shadow, "etc/hosts": None, "etc/first.conf": "on 2\n", "srv/mine": "on 2\n"})
+    next_gold(site, {"etc/plain.conf": "gold 3\n", "etc/third.conf": "gold 3\n"})
+    run_update(site, engine, "web1")
+    on_clone(site, "web1", {"etc/second.conf": "on 3\n"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    expected = ["/etc/first.conf", "/etc/hosts", "/etc/second.conf", "/etc/shadow", "/srv/mine"]
+    assert list(plan_rollback(site, "web1").written) == expected
+    done = rollback(site, engine, "web1", carry=True)
+    with site.catalog.read() as tx:
+        assert [one.found.path for one in decisions.conflicts_of(tx, done.update)] == [b"/srv/mine"]
+    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert text(site, "web1", "etc/shadow") == shadow
+    assert text(site, "web1", "etc/hosts") is None
+    assert text(site, "web1", "etc/first.conf") == "on 2\n"
+    assert text(site, "web1", "etc/second.conf") == "on 3\n"
+    assert text(site, "web1", "etc/plain.conf") == "plain\n"
+    assert text(site, "web1", "srv/mine") == "before\n"
+
+
 def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from goldroot import crash
 from goldroot.catalog import decisions, fallbacks, updates
@@ -11,10 +12,13 @@ from goldroot.fleet import signatures, work
 from goldroot.fleet.merging import attach_result, build_disks
 from goldroot.fleet.names import person
 from goldroot.fleet.sides import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
+from goldroot.fleet.since import after_carry
 from goldroot.fleet.task import Task
 from goldroot.image.gold import open_version
+from goldroot.merge.axes import GOLD_SIDE
 from goldroot.merge.plan import Plan
 from goldroot.merge.survey import Tree
+from goldroot.tree import Manifest
 
 #: Marks the ids of disks that hold the base of a carry.
 BASE = "b"
@@ -46,7 +50,22 @@ def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
     disks = known.next_disks(known.old, task.generation)
     task.save()
     notes = build_disks(task, plan, disks, stage, live=False)
+    _note_made(task, plan, disks, gold)
     return attach_result(task, plan, disks, given, clone, notes, keep=known.base)
+
+
+def _note_made(task: Task, plan: Plan, disks: Mapping[str, str], fallback: Side) -> None:
+    """Write down what is the server's on the new disks, for the rollback after this one.
+
+    :param disks: ids by address; ``task.work.gold`` holds the fallback's, of which ``fallback`` is the side.
+    """
+    for one in plan.parts:
+        made, disk = signatures.load(task.site, task.work.gold[one.part.name], signatures.MADE), disks[one.part.name]
+        built = signatures.load(task.site, disk)
+        if made is not None and built is not None:
+            taken = [path for path, unit in one.decided.units.items() if unit.side != GOLD_SIDE]
+            rows = after_carry(made, fallback.trees[one.part.name].manifest, built, taken)
+            signatures.save(task.site, disk, Manifest.from_rows(rows, built.squashed), signatures.MADE)
 
 
 def base_again(task: Task, fallback: Fallback, now: Side, stage: Stage) -> Side:

@@ -16,9 +16,10 @@ from goldroot.fleet.carried import answers, carried
 from goldroot.fleet.clones import live_tree
 from goldroot.fleet.identity import Tree, fingerprints
 from goldroot.fleet.sides import Stage, accounts_of
+from goldroot.fleet.since import after_commands
 from goldroot.fleet.task import Task
 from goldroot.image.chroot import binds_of, run_in
-from goldroot.tree import path_bytes, path_text
+from goldroot.tree import Manifest, path_bytes, path_text
 from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 
 #: How long one command may take, in seconds.
@@ -106,9 +107,13 @@ def _note_failed(task: Task, failed: dict[str, str]) -> None:
 def _look_again(task: Task) -> None:
     """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
     for disk in task.work.new.values():
-        built = signatures.load(task.site, disk, signatures.MADE)
-        if built is not None:
-            signatures.save_made(task.site, disk, built, task.policy)
+        made, built = (signatures.load(task.site, disk, which) for which in (signatures.MADE, signatures.SEEN))
+        if made is None or built is None:
+            continue
+        now = signatures.save_made(task.site, disk, built, task.policy)
+        if task.work.carry:
+            rows = after_commands(made, built, now)
+            signatures.save(task.site, disk, Manifest.from_rows(rows, now.squashed), signatures.MADE)
 
 
 # -- the image's own

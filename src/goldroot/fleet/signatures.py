@@ -67,8 +67,8 @@ def _signatures(manifest: Manifest) -> tuple[object, ...]:
     return columns.inodes, columns.ctimes, columns.paths
 
 
-def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
-    """Store a disk as it is now that goldroot has finished it, for both uses.
+def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> Manifest:
+    """Store a disk as it is now that goldroot has finished it, for both uses; returns it.
 
     A scan right after the writing trusts no young ctime: somebody might still be writing.  Here nobody is: the commands
     that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
@@ -78,6 +78,7 @@ def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
     made = scan(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
     save(site, disk, made, MADE)
     save(site, disk, made)
+    return made
 
 
 def unchanged(before: Manifest, after: Manifest) -> bool:

@@ -6,11 +6,12 @@ migrated, directories that a check made.  What nobody wrote since then stands on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from goldroot.fleet.signatures import differs
+from goldroot.merge.survey import Row, joined
 from goldroot.tree import BuildRow, Manifest, rows_of
-from goldroot.tree.entry import FILE, tree_key
+from goldroot.tree.entry import FILE, is_below, tree_key
 
 #: Group numbers of two trees must not meet in one: those of the live disk are counted from here.
 APART = 1 << 40
@@ -40,3 +41,54 @@ def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, sourc
             yield finished._replace(group=0)  # it has no content but what its row says
         elif merge_row is not None and merge_row.kind == FILE:
             yield merge_row
+
+
+#: Where the signature (inode, ctime) begins in a row.
+SIGNATURE = 12
+
+
+def after_carry(made: Manifest, now: Manifest, carried: Manifest, taken: Collection[bytes]) -> Iterator[Row]:
+    """Rows that tell on the disk of a carry what the server wrote since the switch to the version that it is back on.
+
+    What was written before that disk became a fallback is on it, too, and so is what was carried: the next rollback must
+    not take either for goldroot's.  These paths stand here as goldroot had finished them then, without a signature.
+
+    :param made: the fallback's disk as goldroot had finished it; ``now``: as it is.
+    :param carried: the disk that the carry made.
+    :param taken: the state units that are not the fallback's there.
+    """
+    for was, stood, row in joined([made.rows(), now.rows(), carried.rows()]):
+        if was is None:
+            continue
+        if stood is None or row is None or differs(was, stood) or _differ(stood, row) or _is_in(was[0], taken):
+            yield _unsigned(was)
+        else:
+            yield row
+
+
+def after_commands(made: Manifest, built: Manifest, now: Manifest) -> Iterator[Row]:
+    """The rows of :func:`after_carry` once commands ran in the new system: what they wrote or removed is goldroot's.
+
+    :param built: the disk as it was built; ``now``: as it is.
+    """
+    for was, before, row in joined([made.rows(), built.rows(), now.rows()]):
+        if row is None:
+            if was is not None and before is None:
+                yield was
+        elif before is None or differs(before, row):
+            yield row
+        elif was is not None:
+            yield row if was[SIGNATURE] else was
+
+
+def _unsigned(row: Row) -> Row:
+    return (*row[:SIGNATURE], 0, 0)
+
+
+def _differ(one: Row, other: Row) -> bool:
+    """Whether two disks differ in a path, as far as its bytes were read."""
+    return differs(_unsigned(one), _unsigned(other))
+
+
+def _is_in(path: bytes, units: Collection[bytes]) -> bool:
+    return any(path == unit or is_below(path, unit) for unit in units)
