@@ -57,6 +57,15 @@ def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.Capture
     assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]
 
 
+def test_a_review_on_the_way_back_says_what_its_words_mean(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    assert said(capsys, "update", "run", "web1")[0] == 0
+    on_clone(fleet, "web1", {"etc/plain.conf": "since\n"})
+    assert said(capsys, "rollback", "web1", "--carry")[0] == 1
+    out = said(capsys, "review", "show", "web1")[1]
+    assert "gold:  the fallback, web1 as it was on gold 1" in out
+
+
 def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n", "srv/site": "x\n"})
     code, out = said(capsys, "clone", "diff", "web1", "--exit-code", "--patch")

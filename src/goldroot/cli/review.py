@@ -94,12 +94,23 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir:
     data = [cases.show(site, found, one) for one in conflicts]
 
     def say() -> None:
+        _say_sides(found)
         for one in data:
             _say_conflict(one, brief=brief, whole=whole)
         _say_next(found)
 
     emit(as_json, {"clone": name, "update": found.update.id, "conflicts": data}, say)
     return EXIT_FINDINGS if found.open else 0
+
+
+def _say_sides(found: Case) -> None:
+    """Of a way back: its words are those of an update, and its sides are not."""
+    if found.update.kind == "rollback":
+        name, back = found.update.clone, found.update.to_version
+        print(f"{name} goes back to gold {back}. What the words mean here:")
+        print(f"    base:  {name} right after its switch to gold {found.update.from_version}")
+        print(f"    gold:  the fallback, {name} as it was on gold {back}")
+        print(f"    clone: {name} as it is now, with what was changed since the switch")
 
 
 def _say_conflict(one: dict[str, Any], *, brief: bool, whole: bool) -> None:
