@@ -18,6 +18,7 @@ from goldroot.fleet.checks import duplicates, told
 from goldroot.fleet.rollback import plan_rollback, rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
+from goldroot.image.systems import MAINTENANCE, System
 from goldroot.tree.accounts import AccountTables
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
@@ -188,3 +189,26 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
         assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
         assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "etc/generated")) == (None, None)
         assert text(site, "web1", "etc/mine.conf") == written.get("etc/mine.conf")
+
+
+@pytest.mark.root
+def test_a_mode_that_a_check_set_is_not_carried_with_the_servers_content(with_shell: Site, engine: InProcess) -> None:
+    place = live_of_maintenance(with_shell, "bin/chmod")
+    shutil.copy("/bin/chmod", place)
+    site = configure(with_shell, """checks = ["test ! -e /etc/new.conf || chmod 0600 /etc/app.conf"]""")
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/new.conf": "gold 3\n"})
+    run_update(site, engine, "web1")
+    app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
+    assert os.stat(app).st_mode & 0o7777 == 0o600
+    on_clone(site, "web1", {"etc/app.conf": "since\n"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
+    assert (text(site, "web1", "etc/app.conf"), os.stat(app).st_mode & 0o7777) == ("since\n", 0o644)
+
+
+def live_of_maintenance(site: Site, path: str) -> str:
+    """A path of the maintenance system, in the disk where it stands."""
+    system = System(site, IMAGE, MAINTENANCE)
+    return os.path.join(system.path(system.layout.disk_of(path.encode()).address), path)

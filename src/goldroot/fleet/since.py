@@ -20,7 +20,7 @@ APART = 1 << 40
 def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, source: int) -> Iterator[BuildRow]:
     """Rows of the tree as it was when goldroot had finished it, in tree order.
 
-    :param merged: the merge's result: what stood there where it was written since, and no command had written it.
+    :param merged: the merge's result: its content stood where it was written since, and no command had written it.
     :param made: the disk as goldroot had finished it.
     :param now: the disk as it is; ``source`` is its number among the builder's sources.
     """
@@ -40,7 +40,10 @@ def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, sourc
         elif finished.kind != FILE:
             yield finished._replace(group=0)  # it has no content but what its row says
         elif merge_row is not None and merge_row.kind == FILE:
-            yield merge_row
+            yield merge_row._replace(
+                mode=finished.mode, uid=finished.uid, gid=finished.gid, xattrs=finished.xattrs, flags=finished.flags,
+                project=finished.project,
+            )  # fmt: skip
 
 
 #: Where the signature (inode, ctime) begins in a row.
