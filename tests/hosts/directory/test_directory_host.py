@@ -68,6 +68,25 @@ def test_a_switch_moves_disks_and_links_together_and_back(host: DirectoryHost) -
     assert (back.disks, back.links) == (before.disks, before.links)
 
 
+def test_a_disk_that_is_a_symbolic_link_is_refused_and_left(host: DirectoryHost, tmp_path: Path) -> None:
+    moved, disk = tmp_path / "elsewhere", Path(host.disk_path("web1-1B5-2"))
+    disk.rename(moved)
+    disk.symlink_to(moved)
+    machine = host.get("WEB1")
+    for attempt in (
+        lambda: host.disk_path("web1-1B5-2"),
+        lambda: host.at("WEB1", "5B5"),
+        lambda: host.switch("WEB1", machine.generation),
+        lambda: host.create_disk("web1-1B5-2"),
+        lambda: host.delete_disk("web1-1B5-2"),
+    ):
+        with pytest.raises(HostError, match="is a symbolic link"):
+            attempt()
+    assert host.get("WEB1") == machine
+    assert disk.is_symlink()
+    assert moved.is_dir()
+
+
 def test_links_are_followed_to_the_owner(host: DirectoryHost) -> None:
     standing = host.at("WEB1", "1B1")
     assert (standing.disk, standing.mode, standing.owner) == ("debian-1-1B1", "ro", "DEBIANGOLD")

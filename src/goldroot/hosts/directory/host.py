@@ -165,7 +165,10 @@ class DirectoryHost:
     def _disk(self, disk: str) -> str:
         if not _DISK.fullmatch(disk):
             raise BadInput(f"{disk!r} cannot be a disk's id")
-        return os.path.join(self._disks, disk)
+        path = os.path.join(self._disks, disk)
+        if os.path.islink(path):
+            raise linked_away(path)
+        return path
 
     def _checked(self, machine: Machine) -> Machine:
         """Only disks that exist, links that lead somewhere, and one thing at each address."""
@@ -227,6 +230,15 @@ class DirectoryHost:
                 todo="It must end with status 0 where the machine runs and 1 where it does not.",
             ) from error
         return f"{command} says that it runs" if status == 0 else None
+
+
+def linked_away(path: str) -> HostError:
+    """The error for a disk that somebody moved elsewhere and left a link of."""
+    return HostError(
+        f"the disk {path!r} is a symbolic link, and links are never followed",
+        meaning="What it leads to may be anybody's: it is neither read, written nor removed.",
+        todo="Put the directory back. One that shall be elsewhere is mounted there: mount --bind ELSEWHERE DISK.",
+    )
 
 
 def still_running(name: str, reason: str) -> StillRunning:
