@@ -188,11 +188,13 @@ def test_a_clone_that_is_refused_holds_no_slot(site: Site) -> None:
         assert holders(tx, IMAGE, 1) == []
 
 
-def test_keys_of_a_creation_that_was_killed_do_not_stay(room: Path) -> None:
+def test_keys_of_a_creation_that_was_killed_go_with_the_next_command_on_any_clone(room: Path) -> None:
     site = small_site(room, {**ROOT, **SSH})
-    left = Path(site.path("work", "keys-web1"))
-    left.mkdir(parents=True)
-    (left / "ssh_host_ed25519_key").write_text("a key that nobody has")
     clones.create(site, "web1", IMAGE)
+    assert os.listdir(site.path("work")) == []
+    left = Path(site.path("work", "keys-web2-x"))
+    left.mkdir()
+    (left / "ssh_host_ed25519_key").write_text("a key that nobody has")
+    clones.delete(site, "web1")
     assert os.listdir(site.path("work")) == []
     site.close()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import clones, review
+from goldroot.fleet.settle import clone_lock
 from goldroot.fleet.update import run_update
 from goldroot.image.site import Site
 from goldroot.workflow import InProcess
@@ -138,3 +143,37 @@ def test_an_edit_that_leaves_markers_decides_nothing(waiting: Site, monkeypatch:
     monkeypatch.setenv("VISUAL", "true")
     with pytest.raises(BadInput, match="left as it was"):
         review.edit(waiting, found, review.by_path(found, "/etc/app.conf"))
+
+
+def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
+    waiting: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The editor outlives the command that was killed, and holds the room until it ends."""
+    work, pid, go_on = Path(waiting.path("work")), tmp_path / "pid", tmp_path / "go-on"
+    editor = tmp_path / "editor"
+    editor.write_text(
+        f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}\nuntil [ -e {go_on} ]; do sleep 0.05; done\n"
+    )
+    editor.chmod(0o755)
+    code = (
+        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.image.site import Site\n"
+        "site = Site.open(sys.argv[1])\nfound = review.case(site, 'web1')\n"
+        "review.edit(site, found, review.by_path(found, '/etc/app.conf'))"
+    )
+    monkeypatch.setenv("VISUAL", str(editor))
+    with subprocess.Popen([sys.executable, "-c", code, waiting.root]) as command:
+        wait_for(pid.exists)
+        command.kill()
+    with clone_lock(waiting, "web1", "a test"):
+        assert [room.name for place in work.iterdir() for room in place.iterdir()] == ["app.conf"]
+    go_on.touch()
+    wait_for(lambda: not Path("/proc", pid.read_text().strip()).exists())
+    with clone_lock(waiting, "web1", "a test"):
+        assert list(work.iterdir()) == []
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -28,6 +28,7 @@ from goldroot.image.gold import Gold, check_genuine, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
 from goldroot.image.systems import said_once
+from goldroot.image.workroom import work_room
 from goldroot.run import Done
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -113,7 +114,8 @@ def create(
             built[disk] = copy.manifest
             notes += copy.notes
             crash.point("clone.disk-copied")
-        written = write_identity(_tree(site, gold.layout, disks), identity, site.path("work", f"keys-{name}"))
+        with work_room(site, f"keys-{name}") as room:
+            written = write_identity(_tree(site, gold.layout, disks), identity, room.path)
         crash.point("clone.identity-written")
         for disk in disks.values():
             signatures.save_made(site, disk, built[disk], policy)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,8 +83,7 @@ class Tree:
 def write_identity(tree: Tree, identity: Identity, room: str) -> list[str]:
     """Make a copy of gold a server of its own.
 
-    :param room: a directory for keys until they are in their place, of this clone alone: it is made, and removed, with
-        what a run that was killed left in it.
+    :param room: an empty directory of this command's own, for keys until they are in their place.
     :returns: the paths written, for a person.
     """
     written = [*_names(tree, identity.hostname), *_ids(tree), *_keys(tree, identity.hostname, room)]
@@ -155,12 +153,7 @@ def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
     for name in names:
         if name.startswith(b"ssh_host_"):
             files.remove(root, SSH + b"/" + name)
-    shutil.rmtree(room, ignore_errors=True)
-    os.makedirs(room, mode=0o700)
-    try:
-        return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
-    finally:
-        shutil.rmtree(room)
+    return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
 
 
 def _key(tree: Tree, kind: str, hostname: str, room: str) -> list[bytes]:

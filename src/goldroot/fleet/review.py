@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import policy_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
+from goldroot.image.workroom import work_room
 from goldroot.merge.account_numbers import NUMBER_KINDS
 from goldroot.merge.model import CONTENT, SIDES, WITH_CONTENT
 from goldroot.merge.policy import Rule
@@ -260,13 +260,12 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
     :raises BadInput: it was left as it was, or markers are left in it.
     """
     start = starting_text(site, found, one)
-    os.makedirs(site.path("work"), mode=0o700, exist_ok=True)
-    handle, place = tempfile.mkstemp(prefix="review-", suffix="-" + os.path.basename(os.fsdecode(one.found.path)),
-                                     dir=site.path("work"))  # fmt: skip
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with work_room(site, "review") as room:
+        place = os.path.join(room.path, os.path.basename(os.fsdecode(one.found.path)))
+        with open(place, "xb") as file:
             file.write(start)
-        run([*_editor(), place], capture=False, env=_terminal())
+        # It holds the room, too: where this command is killed, its text is not taken from under it.
+        run([*_editor(), place], capture=False, env=_terminal(), pass_fds=(room.handle,))
         with open(place, "rb") as stream:
             content = stream.read()
         if content == start:
@@ -274,8 +273,6 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
         _check_markers(content, "the file")
         with site.catalog.begin() as tx:
             decisions.decide(tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note)
-    finally:
-        os.unlink(place)
     return case(site, found.update.clone)
 
 

@@ -22,6 +22,7 @@ from goldroot.fleet.work import Work
 from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.workroom import sweep_rooms
 
 T = TypeVar("T")
 
@@ -31,11 +32,12 @@ WAIT = 5.0
 
 @contextmanager
 def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
-    """Hold a clone: one command at a time.
+    """Hold a clone: one command at a time; what killed ones left in ``work/`` goes.
 
     :raises Busy: another one works on it still; the error names it.
     """
     with site.lock(f"clone-{check_clone_name(name)}", wait=WAIT, doing=doing):
+        sweep_rooms(site)
         yield
 
 

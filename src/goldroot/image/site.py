@@ -12,7 +12,7 @@
     ├── store/                 the disks and machines of the directory host
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
-    └── work/                  what a running command needs for a while; anything here may be removed when none runs
+    └── work/                  what a running command needs for a while, see :mod:`goldroot.image.workroom`
 """
 
 from __future__ import annotations
