@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ import goldroot
 from goldroot.catalog import Catalog, events, gold, images, open_catalog, store
 from goldroot.catalog.migrate import HEAD, scripts
 from goldroot.catalog.schema import REVISIONS, metadata
-from goldroot.errors import BadInput, Busy, NewerVersion, NotFound, Refused
+from goldroot.errors import BadInput, Busy, NewerVersion, NoSpace, NotFound, Refused
 
 OPEN = """
 import sys
@@ -123,6 +125,61 @@ def test_an_exception_undoes_the_whole_transaction(catalog: Catalog) -> None:
     with catalog.read() as tx:
         assert images.every(tx) == []
         assert events.latest(tx) == []
+
+
+@pytest.fixture
+def full(path: Path, catalog: Catalog) -> Iterator[Path]:
+    """The catalog on a file system that has no inode left."""
+    with catalog.begin() as tx:
+        images.create(tx, "debian", "readonly-root", {})
+    catalog.close()
+    place = path.parent / "full"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=2", "none", place], check=True)
+    try:
+        shutil.copyfile(path, place / path.name)
+        yield place / path.name
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.root
+def test_without_an_inode_it_can_be_looked_at_and_not_written(full: Path) -> None:
+    with open_catalog(full) as catalog:
+        for _ in range(2):
+            with catalog.read() as tx:
+                assert [image.name for image in images.every(tx)] == ["debian"]
+        with pytest.raises(NoSpace, match="no space left"), catalog.begin():
+            pass
+    assert os.listdir(full.parent) == [full.name]
+
+
+@pytest.mark.root
+def test_while_it_is_only_looked_at_nobody_changes_it(full: Path) -> None:
+    with open_catalog(full) as catalog, catalog.read() as tx:
+        assert images.every(tx)
+        subprocess.run(["mount", "-o", "remount,nr_inodes=9", full.parent], check=True)
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('DELETE FROM images')"
+        other = subprocess.run([sys.executable, "-c", code, full], text=True, capture_output=True, check=False)
+        assert "database is locked" in other.stderr
+    with open_catalog(full) as catalog, catalog.begin() as tx:
+        images.set_layout_and_os(tx, "debian", layout="shared-usr")
+
+
+@pytest.mark.root
+def test_what_stands_in_a_log_is_not_passed_over(path: Path, full: Path) -> None:
+    """A command that was killed has left a log, and there is no room for its index."""
+    code = (
+        "import os, sys\nfrom goldroot.catalog import images, open_catalog\ncatalog = open_catalog(sys.argv[1])\n"
+        "with catalog.begin() as tx:\n    images.set_layout_and_os(tx, 'debian', layout='shared-usr')\n"
+        "    kept = catalog._engine.connect(); kept.exec_driver_sql('SELECT * FROM images')\nos._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+    subprocess.run(["mount", "-o", "remount,nr_inodes=3", full.parent], check=True)
+    shutil.copyfile(f"{path}-wal", f"{full}-wal")
+    assert os.path.getsize(f"{full}-wal")
+    with pytest.raises(NoSpace, match="no space left"):
+        open_catalog(full)
 
 
 def test_one_writer_at_a_time_and_the_second_is_told(

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from goldroot.catalog.problems import as_error
-from goldroot.errors import BadInput, NotFound
+from goldroot.errors import BadInput, NoSpace, NotFound
 
 if TYPE_CHECKING:
     AnyRow = Row[*tuple[Any, ...]]
@@ -85,15 +85,20 @@ class Tx:
 class Catalog:
     """An open catalog: what exists and what happened.  Close it, or use it as a context manager."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, full: NoSpace | None = None) -> None:
+        """:param full: why the engine can only read, where that is so."""
         self._engine = engine
+        self._full = full
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """A transaction that writes: committed at the end of the block, undone when an exception leaves it.
 
         :raises Busy: another command held the catalog for longer than :data:`WAIT` seconds.
+        :raises NoSpace: there was no room for the files of a writer when it was opened.
         """
+        if self._full is not None:
+            raise self._full
         writer = self._engine.execution_options(goldroot_writes=True)
         with self._translated(), writer.begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -134,18 +139,43 @@ def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Cata
     :raises NotFound: there is none, and ``create`` was not given.
     :raises BadInput: what is there is not a catalog.
     :raises NewerVersion: a newer goldroot wrote it.
-    :raises NoPermission, NoSpace, Busy, Failed: the database said so.
+    :raises NoPermission, NoSpace, Busy, Failed: the database said so.  Where there is no room and nobody else works on
+        it, it is opened all the same, and can only be read.
     """
     engine = make_engine(where, create=create)
     try:
-        with Catalog(engine)._translated():
-            from goldroot.catalog.migrate import bring_up_to_date
-
-            bring_up_to_date(engine, create=create)
+        return _up_to_date(engine, create=create)
+    except NoSpace as error:
+        engine.dispose()
+        if create:
+            raise
+        return _only_looked_at(engine, error)
     except BaseException:
         engine.dispose()
         raise
+
+
+def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
+    from goldroot.catalog.migrate import bring_up_to_date
+
+    with Catalog(engine)._translated():
+        bring_up_to_date(engine, create=create)
     return Catalog(engine)
+
+
+def _only_looked_at(engine: Engine, full: NoSpace) -> Catalog:
+    """The catalog for those who only read; one on a full disk is wanted most. :raises NoSpace: not even that can be."""
+    from goldroot.catalog.looking import looking_engine
+    from goldroot.catalog.migrate import bring_up_to_date
+
+    if engine.dialect.name != "sqlite":
+        raise full
+    spare = looking_engine(str(engine.url.database), full)
+    try:
+        bring_up_to_date(spare, create=False)
+    except DBAPIError:  # it is an older one, and cannot be brought up to date
+        raise full from None
+    return Catalog(spare, full=full)
 
 
 def make_engine(where: str | os.PathLike[str], *, create: bool) -> Engine:
