@@ -185,14 +185,42 @@ def test_bad_input_is_told(goldroot: Run, tmp_path: Path) -> None:
     assert goldroot("gold", "diff", "small", "1", "2")[0] == 3
 
 
-@pytest.mark.parametrize("words", ["show other", "verify other", "show other 1", "verify other 1", "diff other 1 2"])
-def test_an_image_that_is_none_is_told_as_that(goldroot: Run, words: str) -> None:
-    code, said = goldroot("gold", *words.split())
-    assert (code, "there is no image 'other'" in said) == (3, True), said
+#: Commands that take the name of an image last, and those that name a gold version which there is not.
+ON_IMAGE = (
+    "gold list", "gold show", "gold verify", "gold publish", "gold publish --plan", "maintain run --plan", "linked",
+    "maintain run", "maintain enter --plan", "maintain diff", "maintain test", "maintain test --plan",
+    "maintain take-back", "clone list --image", "clone create web1 --image", "image import --replace --from / --plan",
+)  # fmt: skip
+ON_VERSION = (
+    "gold show small 9", "gold verify small 9", "gold diff small 9 1", "gold retire small 9",
+    "clone create web1 --image small --gold 9",
+)  # fmt: skip
 
 
-def test_a_version_that_is_none_is_no_damaged_one(goldroot: Run, tmp_path: Path) -> None:
+def test_an_image_that_is_none_is_told_as_that_everywhere_with_those_that_there_are(
+    goldroot: Run, tmp_path: Path
+) -> None:
     goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
-    for command in ("show", "verify"):
-        code, said = goldroot("gold", command, "small", "9")
-        assert (code, "has no gold version 9" in said) == (3, True), said
+    for words in ON_IMAGE:
+        code, said = goldroot(*words.split(), "other", *(["true"] if "run" in words else []))
+        assert (code, "there is no image 'other'" in said, "Images: small." in said) == (3, True, True), (words, said)
+    for words in ("show other 1", "verify other 1", "diff other 1 2", "retire other 1"):
+        code, said = goldroot("gold", *words.split())
+        assert (code, "there is no image 'other'" in said) == (3, True), (words, said)
+
+
+def test_a_version_that_is_none_is_told_as_that_everywhere_with_those_that_there_are(
+    goldroot: Run, tmp_path: Path
+) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    goldroot("gold", "publish", "small", "--untested")
+    for words in ON_VERSION:
+        code, said = goldroot(*words.split())
+        assert (code, "'small' has no gold version 9" in said, "Its versions: 1." in said) == (3, True, True), said
+
+
+def test_a_layout_that_is_gone_is_no_missing_image(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
+    (tmp_path / "site/images/small/layout.toml").unlink()
+    code, said = goldroot("maintain", "diff", "small")
+    assert (code, "the layout of image 'small'" in said, "backup" in said) == (3, True, True), said

@@ -12,7 +12,7 @@ from goldroot.errors import NotFound, Refused
 from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.compare import Change, compare
 from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, image_layout, said_once, tests_cut_off
+from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.run import Done
 from goldroot.tree import Manifest, Note, Progress, build, rows_of, tree_key
 
@@ -162,7 +162,6 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
 
 def existing(site: Site, image: str, role: Role) -> System:
     """The system, if it is there; ``NotFound``."""
-    image_layout(site, image)
     with site.catalog.read() as tx:
         images.get(tx, image)
     system = System(site, image, role)

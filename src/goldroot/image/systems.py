@@ -161,11 +161,13 @@ class System:
 
 
 def image_layout(site: Site, image: str) -> Layout:
-    """The layout that the image was imported with; ``NotFound`` where there is no such image."""
+    """The layout that the image was imported with; ``NotFound`` where its file is gone."""
     file = site.image_path(image, "layout.toml")
     if not os.path.exists(file):
         raise NotFound(
-            f"there is no image {image}", todo=f"Make it with: goldroot image import {image} --from DIRECTORY-OR-TAR"
+            f"the layout of image {image!r}, {file}, is missing",
+            meaning="Which of its disks holds which paths is not known.",
+            todo="Put the image's directory back from a backup.",
         )
     return layouts.load(file)
 
