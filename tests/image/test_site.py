@@ -70,7 +70,15 @@ def test_it_is_found_from_within_and_by_name(site: Site, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("slots = 1", 1, "2 or more"),
+        ("slots = 1", 1, "from 2 to 1000"),
+        ("[images.debian]\nslots = 100000000000000000000", 2, "from 2 to 1000"),
+        ("\nfallback_days = 100000000000000000000", 2, "'fallback_days' must be a whole number"),
+        ('[clones.web1]\n\naddress = "999.1"', 3, "'999.1' is no address"),
+        ('[clones.web1]\naddress = "192.0.2.1"', 2, "no prefix length"),
+        ('[clones.web1]\ngateway = "192.0.2.0/24"', 2, "is no address"),
+        ('[clones.web1]\nnameservers = ["192.0.2.1", "ns"]', 2, "'ns' is no address"),
+        ('[clones.web1]\nhostname = "web 1"', 2, "is no host name"),
+        ('[clones.web1]\ninterface = "eth0/1"', 2, "is no network interface"),
         ("slots = true", 1, "whole number"),
         ("\nslot = 4", 2, "unknown key 'slot'"),
         ('[host]\nkind = "cloud"', 2, "no kind of host"),
@@ -100,6 +108,11 @@ def test_what_the_configuration_says(site: Site) -> None:
     assert config.image("other").slots == config.image("debian").slots == 4
     assert config.clone("web1").address == "192.0.2.9/24"
     assert config.clone("web2").address == ""
+
+
+def test_a_mark_at_the_beginning_of_the_configuration_is_none_of_its_text(site: Site) -> None:
+    Path(site.path("goldroot.toml")).write_bytes(b"\xef\xbb\xbfslots = 4\n")
+    assert Site.open(site.root).config.slots == 4
 
 
 def test_two_commands_at_once(site: Site) -> None:

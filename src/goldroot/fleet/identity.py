@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from goldroot.errors import UsageError
 from goldroot.fleet import files
 from goldroot.fleet.network import Settings, checked, files_for
+from goldroot.image.addresses import host_name
 from goldroot.image.layout import Layout
 from goldroot.run import run
 
@@ -22,7 +22,6 @@ SSH = b"etc/ssh"
 #: What ssh-keygen makes where gold has no keys of its own to go by.
 KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})?(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 _KEY = re.compile(rb"ssh_host_([a-z0-9]+)_key")
 
 
@@ -34,8 +33,7 @@ class Identity:
     network: Settings | None = None
 
     def __post_init__(self) -> None:
-        if not _HOST_NAME.fullmatch(self.hostname):
-            raise UsageError(f"{self.hostname!r} is no host name", todo="Use letters, digits, '-' and dots.")
+        host_name(self.hostname)
         if self.network is not None:
             checked(self.network)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from goldroot.errors import UsageError
+from goldroot.image.addresses import address, address_with_prefix, interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,15 @@ def checked(settings: Settings) -> Settings:
 
     :raises UsageError: an address that is none, or no interface.
     """
-    try:
-        ipaddress.ip_interface(settings.address)
-        for other in (*settings.nameservers, *filter(None, [settings.gateway])):
-            ipaddress.ip_address(other)
-    except ValueError as error:
-        raise UsageError(f"the clone's address settings: {error}", todo="Write 192.0.2.10/24, 192.0.2.1.") from None
-    if "/" not in settings.address:
-        raise UsageError(f"{settings.address} has no prefix length", todo="Write it as 192.0.2.10/24.")
-    name = settings.interface
-    if not name:
+    address_with_prefix(settings.address)
+    for other in (*settings.nameservers, *filter(None, [settings.gateway])):
+        address(other)
+    if not settings.interface:
         raise UsageError(
             f"no interface is named for the address {settings.address}",
             todo='Name it: --interface eth0, or interface = "eth0" in goldroot.toml.',
         )
-    if len(name) > 15 or not all(char.isalnum() or char in "._-" for char in name):
-        raise UsageError(f"{name!r} is no network interface", todo="Name the one that the address is for: eth0.")
+    interface(settings.interface)
     return settings
 
 

@@ -7,9 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from goldroot.image import toml
+from goldroot.errors import UsageError
+from goldroot.image import addresses, toml
 
 FEWEST_SLOTS = 2
+#: More than any host has room for: a slip of the hand should not fill the catalog.
+MOST_SLOTS = 1000
+#: A hundred years, which every calendar can count.
+MOST_DAYS = 36500
 
 #: An image's name becomes the beginning of its machines' names: ``s10`` -> S10GOLD, S10RWMNT.
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -100,12 +105,12 @@ def load(path: str) -> Config:
     """Read ``goldroot.toml``; ``BadPolicy`` with the line of a mistake."""
     top = toml.read(path)
     here = os.path.dirname(os.path.abspath(path))
-    slots = top.number("slots", 3, least=FEWEST_SLOTS)
+    slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
     config = Config(
         file=path,
         host=_host(top.table("host"), here),
         slots=slots,
-        fallback_days=top.number("fallback_days", 14),
+        fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
         catalog=top.text("catalog", ""),
         images=_images(top.table("images"), slots, here),
         clones=_clones(top.table("clones")),
@@ -131,7 +136,7 @@ def _images(table: toml.Table, slots: int, here: str) -> dict[str, ImageConfig]:
             raise one.error(f"{name!r} cannot be an image's name: small letters and digits, 16 at most")
         policy = one.text("policy", "")
         found[name] = ImageConfig(
-            slots=one.number("slots", slots, least=FEWEST_SLOTS),
+            slots=one.number("slots", slots, least=FEWEST_SLOTS, most=MOST_SLOTS),
             tests=one.texts("tests", ()),
             checks=one.texts("checks", ()),
             policy=os.path.join(here, policy) if policy else None,
@@ -149,4 +154,16 @@ def _clones(table: toml.Table) -> dict[str, CloneConfig]:
         texts = {key: one.text(key, "") for key in ("hostname", "interface", "address", "gateway")}
         found[name] = CloneConfig(**texts, nameservers=one.texts("nameservers", ()))
         one.done()
+        _check_values(one, found[name])
     return found
+
+
+def _check_values(table: toml.Table, clone: CloneConfig) -> None:
+    """An option may say the rest of what an address needs; what is said here must be right by itself."""
+    for key, check in addresses.KEYS.items():
+        said = getattr(clone, key)
+        for value in filter(None, said if isinstance(said, tuple) else [said]):
+            try:
+                check(value)
+            except UsageError as error:
+                raise table.error(error.brief, key, todo=error.todo) from None

@@ -41,10 +41,10 @@ class Table:
     def text(self, name: str, default: str | None = None) -> str:
         return self._take(name, str, "a text", default)
 
-    def number(self, name: str, default: int | None = None, *, least: int = 0) -> int:
+    def number(self, name: str, default: int | None = None, *, least: int = 0, most: int) -> int:
         value = self._take(name, int, "a whole number", default)
-        if isinstance(value, bool) or value < least:
-            raise self.error(f"{name!r} must be a whole number, {least} or more", name)
+        if isinstance(value, bool) or not least <= value <= most:
+            raise self.error(f"{name!r} must be a whole number from {least} to {most}", name)
         return value
 
     def truth(self, name: str, default: bool | None = None) -> bool:
@@ -116,7 +116,7 @@ def read(path: str) -> Table:
 def text_of(path: str) -> str:
     """A file's text; ``BadPolicy`` where it has none."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a mark
             return file.read()
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise BadPolicy(f"not a text file ({error})", file=path) from None
