@@ -148,6 +148,15 @@ def test_signatures_hold_for_what_was_signed_alone(site: Site, tmp_path: Path) -
         site.key.verify(b"document", other.key.sign(b"document"), "it")
 
 
+def test_a_missing_list_of_signers_is_no_bad_signature(site: Site) -> None:
+    signature = site.key.sign(b"document")
+    Path(site.key.allowed).unlink()
+    with pytest.raises(NotFound, match="allowed_signers is missing"):
+        site.key.verify(b"document", signature, "it")
+    init_site(site.root)
+    site.key.verify(b"document", signature, "it")
+
+
 def test_a_site_in_a_path_that_is_no_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     """It could be filled, and no clone of it could ever be updated."""
     place = tmp_path / os.fsdecode(b"site\xff")

@@ -49,7 +49,17 @@ class SiteKey:
         return run(["ssh-keygen", "-q", "-Y", "sign", "-f", self.private, "-n", NAMESPACE], stdin=document).text()
 
     def verify(self, document: bytes, signature: str, what: str) -> None:
-        """:raises BadSignature: ``document`` is not what a signer of this site signed; ``what`` names it."""
+        """See that a signer of this site signed ``document``; ``what`` names it.
+
+        :raises BadSignature: nobody of them did. :raises NotFound: it is not known whose signatures count.
+        """
+        if not os.path.exists(self.allowed):
+            raise NotFound(
+                f"{self.allowed} is missing, which says whose signatures count",
+                meaning=f"Whether {what} is what was published cannot be told. Nothing was changed.",
+                todo="Put the site's keys back from a backup. Where its key is still there (keys/site and keys/site.pub), "
+                "this writes the file anew: goldroot init (in the site's directory).",
+            )
         with tempfile.NamedTemporaryFile("w", suffix=".sig") as file:
             file.write(signature)
             file.flush()
