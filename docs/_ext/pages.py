@@ -73,7 +73,8 @@ Exit codes
 
 0: done.  1: done, and something waits for you (conflicts left, differences found).  2: the command line or a file that
 you wrote is wrong.  3: refused, because a rule forbids it now.  4: it was tried and failed.  5: another goldroot command
-works on the same thing.  6: the data is from a newer goldroot.  70: a bug in goldroot.  130: interrupted (143 and 129:
+works on the same thing.  6: the data is from a newer goldroot.  70: a bug in goldroot.  74: done, and the output cannot be
+written.  130: interrupted (143 and 129:
 by SIGTERM and SIGHUP).  141: the reader of the output went away.
 
 Environment
@@ -181,7 +182,8 @@ def error_page() -> str:
         lines += [f"   * - ``{error.kind}``", f"     - {error.exit_code}", f"     - ``{error.__name__}``"]
     lines += ["", "Exit codes 0 and 1 are no errors: done, and done with something that waits for you (conflicts left,"]
     lines += [
-        "differences found). 70 is a bug in goldroot; 130 means interrupted (143 and 129: by SIGTERM and SIGHUP), 141 that",
+        "differences found). 70 is a bug in goldroot; 74 means that it is done and the output cannot be written,",
+        "130 that it was interrupted (143 and 129: by SIGTERM and SIGHUP), 141 that",
         "the reader of the output went away; a command that goldroot runs for you",
     ]
     lines += ["(``maintain run``, ``clone enter``) gives its own exit status.", ""]

@@ -27,6 +27,7 @@
     └── NewerVersion                  exit 6   the data was written by a newer goldroot
 
 Exit 0 is success and exit 1 means "done, and something waits for you" (conflicts left, differences found).
+Exit 74 means "ended, and what there is to say could not be printed": what was done is done (EX_IOERR of sysexits.h).
 Exit 70 is a bug in goldroot: the traceback goes to a file that the message names, never to the user.
 """
 
@@ -35,6 +36,7 @@ from __future__ import annotations
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_BUG = 70
+EXIT_UNPRINTED = 74
 
 
 class GoldrootError(Exception):

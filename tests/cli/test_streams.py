@@ -43,15 +43,36 @@ def test_a_reader_that_went_away_is_no_finding(more: list[str]) -> None:
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
-@pytest.mark.parametrize("more", [["policy", "show"], ["clone", "show", "none", "--site", "/nowhere", "--json"]])
-def test_an_output_that_cannot_be_written_is_said(more: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (["policy", "show"], 74),
+        (["policy", "show", "--toml"], 74),
+        (["policy", "show", "--json"], 74),
+        (["completion", "bash"], 74),
+        (["clone", "show", "none", "--site", "/nowhere", "--json"], 3),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_said(more: list[str], code: int) -> None:
+    """By a code that says no more than that; where the command failed by itself, that counts."""
     with open("/dev/full", "w") as full:
         done = subprocess.run([*GOLDROOT, *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 4
+        assert done.returncode == code
         assert done.stderr.startswith("goldroot: ")
         assert "Traceback" not in done.stderr
         silent = subprocess.run([*GOLDROOT, "clone", "show", "x", "--site", "/nowhere"], stderr=full, check=False)
         assert silent.returncode == 3
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_merge_whose_output_cannot_be_written_is_there_and_the_code_says_so(tmp_path: Path, more: list[str]) -> None:
+    command = [*merge_of(tmp_path), f"--into={tmp_path / 'out'}", *more]
+    command.remove("--plan")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (tmp_path / "out/etc/a").exists()
+    assert done.returncode == 74
+    assert "what it did stands" in done.stderr and "room" not in done.stderr
 
 
 def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from goldroot.cli.output import emit
+
 #: The variable by which a shell asks goldroot for completions; click looks at it before anything else.
 VARIABLE = "_GOLDROOT_COMPLETE"
 
@@ -25,4 +27,4 @@ def completion(shell: str) -> None:
     assert found is not None  # every choice has one
     asked = found(click.get_current_context().find_root().command, {}, "goldroot", VARIABLE)
     # Not source(): for bash that starts a bash to ask for its version.
-    click.echo(asked.source_template % asked.source_vars(), nl=False)
+    emit(False, None, lambda: click.echo(asked.source_template % asked.source_vars(), nl=False))

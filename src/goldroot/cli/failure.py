@@ -15,7 +15,19 @@ from types import FrameType
 
 import click
 
-from goldroot.errors import EXIT_BUG, Failed, GoldrootError, MissingPackage, NoPermission, NoSpace, UsageError
+from goldroot.cli.output import Unprinted
+from goldroot.errors import (
+    EXIT_BUG,
+    EXIT_FINDINGS,
+    EXIT_OK,
+    EXIT_UNPRINTED,
+    Failed,
+    GoldrootError,
+    MissingPackage,
+    NoPermission,
+    NoSpace,
+    UsageError,
+)
 
 #: What asks a command to end, besides the Ctrl-C key (SIGINT): a service manager, a shutdown, a terminal that is closed.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -46,8 +58,12 @@ FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
 
 def guarded(command: click.Command, args: Sequence[str]) -> int:
-    """Run ``command`` and return the exit code; nothing but a message reaches the user."""
+    """Run ``command`` and return the exit code; nothing but a message reaches the user.
+
+    Where the output cannot be written, a code says that which no other end has: what was done is done.
+    """
     streams = sys.stdout, sys.stderr
+    status = EXIT_OK
     try:
         status = _told(command, args)
         sys.stdout.flush()
@@ -56,11 +72,15 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         # The reader went away (``| head``): not an error, but stdout must not be flushed again at exit.
         sys.stdout, sys.stderr = streams
         _leave_output()
-        return 128 + signal.SIGPIPE
-    except OSError as error:
+        return status if status > EXIT_FINDINGS else 128 + signal.SIGPIPE
+    except (Unprinted, OSError) as error:
         _leave_output()
-        _say(f"goldroot: what was done cannot be printed: {error.strerror or error}")
-        return Failed.exit_code
+        why = (error.strerror if isinstance(error, OSError) else "") or error
+        _say(
+            f"goldroot: what was done cannot be printed: {why}",
+            "The command has come to its end, and what it did stands.",
+        )
+        return status if status > EXIT_FINDINGS else EXIT_UNPRINTED
 
 
 def _told(command: click.Command, args: Sequence[str]) -> int:
@@ -82,7 +102,7 @@ def _told(command: click.Command, args: Sequence[str]) -> int:
         return tell(misspelt(error), args) if "--json" in args else shown(error)
     except GoldrootError as error:
         return tell(error, args)
-    except BrokenPipeError:
+    except (BrokenPipeError, Unprinted):
         raise
     except OSError as error:
         return tell(from_os_error(error), args)
@@ -109,10 +129,11 @@ def interrupted(by: BaseException | None) -> int:
 
 
 def tell(error: GoldrootError, args: Sequence[str]) -> int:
-    """Print an error, as JSON where ``--json`` was asked for."""
+    """Print an error, as JSON where ``--json`` was asked for and can be printed."""
     if "--json" in args:
-        print(json.dumps(error.as_dict(), indent=2))
-        return error.exit_code
+        with suppress(OSError):
+            print(json.dumps(error.as_dict(), indent=2), flush=True)
+            return error.exit_code
     _say(f"goldroot: {error.brief}", error.meaning, error.todo)
     return error.exit_code
 

@@ -22,8 +22,8 @@ Examples:
 
 \b
 Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the clone's
-version stands there, see the record); 2 and above: refused or failed, and INTO is
-not there.
+version stands there, see the record); 2 to 70: refused or failed, and INTO is not
+there; 74 and 141: it is there, and what there is to say could not be printed.
 """
 
 WORDS = {

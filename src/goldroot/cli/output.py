@@ -25,12 +25,21 @@ def plan_option(command: F) -> F:
     return click.option("--plan", "plan_only", is_flag=True, help="Show what would be done; change nothing.")(command)
 
 
+class Unprinted(Exception):
+    """Standard output cannot be written: no fault of what the command did, and no error of the same kind."""
+
+
 def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
     """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak."""
-    if as_json:
-        print(json.dumps(data, indent=2 if sys.stdout.isatty() else None, default=str))
-    else:
-        human()
+    try:
+        if as_json:
+            print(json.dumps(data, indent=2 if sys.stdout.isatty() else None, default=str))
+        else:
+            human()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unprinted(error.strerror or str(error)) from error
 
 
 def table(headings: list[str], rows: list[list[str]]) -> None:

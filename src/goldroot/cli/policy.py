@@ -66,7 +66,7 @@ def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
     if toml:
         if policy_file or as_json:
             raise UsageError("--toml prints the default policy alone", todo="Leave out --policy and --json.")
-        print(default_text(), end="")
+        emit(False, None, lambda: print(default_text(), end=""))
         return
     rules = load(policy_file)
     data = {"conflict": rules.conflict, "hash": rules.hash, "rules": [written_data(rule) for rule in rules.rules]}
