@@ -239,6 +239,25 @@ def test_what_the_kernel_would_not_take_or_misread_is_refused(
         unpack(str(tmp_path / "a.tar"), str(tmp_path / "out"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("uid", "zzz"), ("gid", ""), ("size", "1x"), ("mtime", "now"), ("mtime", "inf"), ("mtime", "nan")],
+)
+def test_a_number_that_is_none_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    """Python's ``tarfile`` makes a 0 of it, or infinity: root's file, or an empty one."""
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BadInput, match=f"'a' has a {key} that is no number"):
+        unpack(archive(tmp_path / "a.tar", [member("a", pax_headers={key: value})]), str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e999999999", "1" * 400, "9223372036.5"])
+def test_a_time_that_cannot_be_kept_is_noted(tmp_path: Path, value: str) -> None:
+    (tmp_path / "out").mkdir()
+    done = unpack(archive(tmp_path / "a.tar", [member("a", pax_headers={"mtime": value})]), str(tmp_path / "out"))
+    assert [(note.kind, note.path) for note in done.notes] == [("time-not-kept", b"a")]
+    assert abs((tmp_path / "out/a").stat().st_mtime_ns) == 4611686018 * 1_000_000_000
+
+
 def test_a_damaged_gzip_is_bad_input(tmp_path: Path) -> None:
     """Python's error of it is one of the operating system's, which would say that a file cannot be written."""
     whole = gzip.compress(

@@ -31,6 +31,8 @@ _XATTR, _XATTR_BSD = "SCHILY.xattr.", "LIBARCHIVE.xattr."
 _ACLS = {f"SCHILY.acl.{word}": f"SCHILY.xattr.system.posix_acl_{word}" for word in ("access", "default")}
 #: -1 is not an owner: chown(2) takes it for "as it is".
 NO_OWNER = 2**32 - 1
+#: The largest time, in seconds before or after 1970, whose nanoseconds every counter here can hold.
+FURTHEST = Decimal(2**62 // 1_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Unpacker:
             raise  # it is the archive that is damaged
         except OSError as error:
             raise write_problem(error, self._out, path) from error
+        if not -FURTHEST <= _seconds(member) <= FURTHEST:
+            self._note("time-not-kept", path, "has a time further from now than can be kept; it has the nearest one")
         for acl, attribute in _ACLS.items():
             if acl in member.pax_headers and attribute not in member.pax_headers:
                 self._note(
@@ -271,6 +275,28 @@ def _check(member: tarfile.TarInfo, path: bytes) -> None:
         raise refused(path, f"has the owner {member.uid}:{member.gid}, which no file can have")
     if member.issym() and not member.linkname:
         raise refused(path, "is a link that leads nowhere")
+    for key, is_one in _NUMBERS.items():
+        if key in member.pax_headers and not is_one(member.pax_headers[key]):
+            raise refused(path, f"has a {key} that is no number")
+
+
+def _whole(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _finite(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
+
+
+#: PAX headers that ``tarfile`` takes for 0 where they are no numbers.
+_NUMBERS = {"uid": _whole, "gid": _whole, "size": _whole, "mtime": _finite}
 
 
 def refused(path: bytes, why: str) -> BadInput:
@@ -293,14 +319,15 @@ def attributes(member: tarfile.TarInfo) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _times(member: tarfile.TarInfo) -> tuple[int, int]:
-    """Access and modification time in nanoseconds; PAX headers have them exactly, where floats would not."""
-    try:
-        exact = int(Decimal(member.pax_headers["mtime"]) * 1_000_000_000)
-    except (KeyError, InvalidOperation, ValueError, OverflowError):
-        exact = int(member.mtime) * 1_000_000_000
-    limit = 2**62
-    exact = max(-limit, min(limit, exact))
+    """Access and modification time in nanoseconds, no further from 1970 than can be kept."""
+    seconds = max(-FURTHEST, min(FURTHEST, _seconds(member)))
+    exact = int(seconds * 1_000_000_000)
     return exact, exact
+
+
+def _seconds(member: tarfile.TarInfo) -> Decimal:
+    """The time as the archive has it; PAX headers have it exactly, where floats would not."""
+    return Decimal(member.pax_headers.get("mtime") or int(member.mtime))
 
 
 def _copy(source: IO[bytes], handle: int, member: tarfile.TarInfo) -> None:
