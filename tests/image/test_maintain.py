@@ -225,7 +225,7 @@ def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
 
 
 def test_what_does_not_exist(small: Site) -> None:
-    with pytest.raises(NotFound, match="no image .other."):
+    with pytest.raises(NotFound, match=r"no image .other."):
         enter(small, "other")
     with pytest.raises(NotFound, match="no test system yet"):
         enter(small, "small", role=TEST)

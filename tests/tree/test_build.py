@@ -160,7 +160,7 @@ def test_copying_without_the_kernels_help(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_file_system_is_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bytes] = []
-    monkeypatch.setattr(build_module, "_sync", lambda top, out: synced.append(out))
+    monkeypatch.setattr(build_module, "sync_file_system", lambda top, out: synced.append(out))
     rows = [TOP, inline(b"a"), inline(b"b")]
     build_module.build(rows, [], tmp_path / "out")
     assert synced == [os.fsencode(tmp_path / "out")]
