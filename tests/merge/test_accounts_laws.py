@@ -8,6 +8,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from goldroot.merge.account_ranges import Taken
 from goldroot.merge.accounts import AccountsMerge, merge_accounts
 from goldroot.merge.model import Decision
 from goldroot.tree.accounts import ACCOUNT_FILES, AccountTables
@@ -196,3 +197,21 @@ def test_every_answer_ends_its_conflict(
                 decisions[conflict.key] = Decision(conflict.answers[which])
             merged = merge_accounts(*sides, users_in_use=users, groups_in_use=groups, decisions=decisions)
         assert set(shared(as_tables(merged))) <= before
+
+
+SPANS = st.tuples(st.integers(0, 40), st.integers(0, 9)).map(lambda pair: (pair[0], sum(pair)))
+
+
+@settings(deadline=None, max_examples=examples(200))
+@given(st.lists(SPANS, max_size=8), st.lists(st.integers(0, 9), max_size=8), st.lists(SPANS, max_size=8), SPANS)
+def test_a_range_is_the_lowest_that_is_free_whatever_was_asked_before(
+    first: list[tuple[int, int]], lengths: list[int], later: list[tuple[int, int]], other: tuple[int, int]
+) -> None:
+    taken, numbers = Taken(first, 5), {number for one in first for number in range(*one)}
+    for length, one in zip(lengths, [*later, *[(0, 0)] * len(lengths)], strict=False):
+        lowest = next(n for n in range(5, 200) if numbers.isdisjoint(range(n, n + length)))
+        if length:
+            assert taken.free(b"7:%d" % length) == b"%d:%d" % (lowest, length)
+        taken.add(one)
+        numbers |= {*range(*one)}
+        assert taken.meets(other) == (not numbers.isdisjoint(range(*other)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -54,26 +54,69 @@ def settle_ranges(
     :param first: where free ranges are looked for (``SUB_UID_MIN``).
     """
     settled: dict[Key, bytes | None] = {}
-    used = sorted(span(value) for value in (*known, *(item.value for item in ranges)))
+    used = Taken((span(value) for value in (*known, *(item.value for item in ranges))), first)
     every, own = _Spread(ranges), _Spread([item for item in ranges if item.from_clone])
     for item in ranges:
         rivals = [] if item.from_clone else (own if item.from_gold else every).rivals(item)
         if not rivals:
             continue
-        free = free_range(used, item.value, first)
+        free = used.free(item.value)
         match _ask(file, item, rivals, used, free, ask):
             case "clone":
                 settled[item.key] = item.clone
             case "gold":
                 for rival in rivals:
-                    settled[rival.key] = moved = free_range(used, rival.value, first) or rival.value
-                    insort(used, span(moved))
+                    settled[rival.key] = moved = used.free(rival.value) or rival.value
+                    used.add(span(moved))
             case "proposal":
                 settled[item.key] = free
             case value:
                 settled[item.key] = value.encode()
-        insort(used, span(settled.get(item.key) or b"0:0"))
+        used.add(span(settled.get(item.key) or b"0:0"))
     return settled
+
+
+class Taken:
+    """Numbers that ranges have, as spans in order that neither meet nor touch.
+
+    :param first: where free ranges are looked for.
+    """
+
+    def __init__(self, spans: Iterable[Span], first: int) -> None:
+        self.first = first
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+        #: length of a range -> where one was found free last: numbers only ever become taken
+        self._tried: dict[int, int] = {}
+        for one in sorted(spans):
+            self.add(one)
+
+    def add(self, one: Span) -> None:
+        """Take the numbers of a span."""
+        begin, end = one
+        if begin >= end:
+            return
+        low, high = bisect_left(self._ends, begin), bisect_right(self._begins, end)
+        if low < high:
+            begin, end = min(begin, self._begins[low]), max(end, self._ends[high - 1])
+        self._begins[low:high], self._ends[low:high] = [begin], [end]
+
+    def meets(self, one: Span) -> bool:
+        """Whether a number of the span is taken."""
+        at = bisect_right(self._ends, one[0])
+        return at < len(self._begins) and _meet(one, (self._begins[at], self._ends[at]))
+
+    def free(self, like: bytes) -> bytes | None:
+        """The lowest free range as long as ``like``; None if there is none."""
+        low, high = span(like)
+        length = high - low
+        start = self._tried.get(length, self.first)
+        for at in range(bisect_right(self._ends, start), len(self._ends)):
+            if self._begins[at] >= start + length:
+                break
+            start = self._ends[at]
+        self._tried[length] = start
+        return b"%d:%d" % (start, length) if start + length - 1 <= LAST_NUMBER else None
 
 
 class _Spread:
@@ -96,9 +139,7 @@ def _collide(item: Range, other: Range) -> bool:
     return item.key != other.key and not together and _meet(span(item.value), span(other.value))
 
 
-def _ask(
-    file: str, item: Range, rivals: Sequence[Range], used: Sequence[Span], free: bytes | None, ask: Questions
-) -> str:
+def _ask(file: str, item: Range, rivals: Sequence[Range], used: Taken, free: bytes | None, ask: Questions) -> str:
     names = b",".join(b"%s:%s" % (rival.key.text, rival.value) for rival in rivals)
     conflict = Conflict(
         etc(file),
@@ -116,19 +157,8 @@ def _ask(
     return decision.take
 
 
-def _trouble(value: bytes, used: Iterable[Span]) -> str:
+def _trouble(value: bytes, used: Taken) -> str:
     start, _, length = value.partition(b":")
     if number_of(start) is None or number_of(length) is None:
         return "a range is start:count"
-    return "it overlaps another range" if any(_meet(span(value), other) for other in used) else ""
-
-
-def free_range(used: Iterable[Span], like: bytes, first: int) -> bytes | None:
-    """The lowest range as long as ``like``, from ``first`` on, clear of all in ``used`` (sorted); None if there is none."""
-    low, high = span(like)
-    length, start = high - low, first
-    for begin, end in used:
-        if begin < end and begin >= start + length:
-            break
-        start = max(start, end) if begin < end else start
-    return b"%d:%d" % (start, length) if start + length - 1 <= LAST_NUMBER else None
+    return "it overlaps another range" if used.meets(span(value)) else ""
