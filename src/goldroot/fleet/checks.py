@@ -187,7 +187,7 @@ def _shared_numbers(task: Task, tree: Tree, record: Mapping[str, Any]) -> Iterat
             asked = [_withdrawn(task, note) for note in record.get("notes", ()) if answers(note, one)]
             todo = "the next run asks again" if any(asked) else f"give it {one.number} on the server"
             said = f"the {one.kind} {one.name} {one}, and the disks shared with gold carry {one.number} for it"
-            yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}, or use a read-write clone")
+            yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}; only a read-write clone can have it so")
 
 
 def _withdrawn(task: Task, note: Mapping[str, Any]) -> bool:
