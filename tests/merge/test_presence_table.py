@@ -71,6 +71,18 @@ def test_both_added_of_different_types(tmp_path: Path) -> None:
     assert done.entry("/etc/a/deep")["because"] == "/etc/a"
 
 
+def test_gold_added_below_a_directory_of_a_state_unit_that_the_clone_deleted(tmp_path: Path) -> None:
+    """The keys of an account that is gone from the server would have come back with its next update."""
+    base: Table = {"home/u/f": "1", "home/v": Dir()}
+    gold: Table = {**base, "home/u/.ssh/authorized_keys": "key\n"}
+    done = merge_tables(tmp_path, base, gold, {"home/v": Dir()})
+    assert done.conflicts == [("/home/u/.ssh/authorized_keys", "presence")]
+    assert sorted(done.tree) == ["", "home", "home/v"]
+    key = done.record["conflicts"][0]["key"]
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions={key: Decision("gold")})
+    assert again.text("home/u/.ssh/authorized_keys") == "key\n"
+
+
 def test_gold_deleted_a_directory_and_the_clone_added_below_it(tmp_path: Path) -> None:
     base = {"etc/d/a": "1", "etc/d/b": "2", "etc/x": "x"}
     clone = {"etc/d/a": "1", "etc/d/b": "changed", "etc/d/own": "mine", "etc/x": "x"}

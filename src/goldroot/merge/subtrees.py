@@ -113,9 +113,8 @@ class Decider:
         """Whether the nearest directory above that base had was deleted by the clone."""
         while path:
             path = parent(path)
-            rows = self.survey.deltas.get(path)
-            if rows is None:
-                return False
+            # What is in a state unit is no delta, nor is what is the same in all three.
+            rows = self.survey.deltas.get(path) or self.survey.part.rows(path)
             if rows[BASE_SIDE] is not None:
                 return rows[CLONE_SIDE] is None
         return False
