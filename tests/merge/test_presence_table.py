@@ -8,7 +8,7 @@ import pytest
 
 from goldroot.merge.model import Decision
 from support.merging import Outcome, Table, merge_tables
-from support.trees import Dir, Fifo, File, HardLink, Link, Socket
+from support.trees import Dir, Fifo, File, HardLink, Link, Socket, dump_tree
 
 
 def test_gold_deleted_clone_unchanged_is_deleted(tmp_path: Path) -> None:
@@ -81,6 +81,22 @@ def test_gold_added_below_a_directory_of_a_state_unit_that_the_clone_deleted(tmp
     key = done.record["conflicts"][0]["key"]
     again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions={key: Decision("gold")})
     assert again.text("home/u/.ssh/authorized_keys") == "key\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "own"),
+    [("home/u", Link("v")), ("home/u", File("mine")), ("home/u/.ssh", Link("../v")), ("home/u/.ssh", File("mine"))],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_in_a_state_unit_what_the_clone_made_of_a_directory_gives_way_to_nothing(
+    tmp_path: Path, place: str, own: Link | File
+) -> None:
+    base: Table = {"home/u/f": "1", "home/v": Dir()}
+    gold: Table = {**base, "home/u/.ssh/of/authorized_keys": "key\n"}
+    done = merge_tables(tmp_path, base, gold, {"home/v": Dir(), place: own})
+    assert done.tree[place] == dump_tree(tmp_path / "clone")[place]
+    assert done.conflicts == [("/home/u/.ssh/of/authorized_keys", "presence")]
+    assert done.entry("/home/u")["outcome"] == "clone"
 
 
 def test_gold_deleted_a_directory_and_the_clone_added_below_it(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from goldroot.merge.decided import NO_SIDE, Decided, UnitVerdict, in_tree_order,
 from goldroot.merge.model import CLONE, GOLD, Conflict
 from goldroot.merge.survey import Survey
 from goldroot.merge.units import unit_item
-from goldroot.tree.entry import DIRECTORY, is_below, parent
+from goldroot.tree.entry import DIRECTORY, SOCKET, Entry, is_below, parent
 from goldroot.tree.names import path_text
 
 
@@ -33,6 +33,8 @@ class Stander:
     def __init__(self, decided: Decided, setting: Setting) -> None:
         self.decided, self.setting = decided, setting
         self.survey = decided.survey
+        self._made_again: set[bytes] = set()  #: directories in units, for what goes by a later rule and stays
+        self._in_the_way: set[bytes] = set()  #: what the clone has in units where there should be a directory
 
     def run(self) -> None:
         """Both passes, in place."""
@@ -58,7 +60,11 @@ class Stander:
                 above, known = parent(path), parent(path) in needed
                 of_cache = verdict is not None and self.survey.rules[path].cls == "cache"
                 needed[above] = needed.get(above, False) or needed.get(path, False) or not of_cache
-                if not known and self._missing_in_unit(above):
+                if known or not self._missing_in_unit(above):
+                    continue
+                if self._is_the_clones(above):
+                    self._in_the_way.add(above)
+                else:
                     self._restore_directory(above)
                     waiting.append(above)
 
@@ -91,16 +97,24 @@ class Stander:
 
     def _missing_in_unit(self, path: bytes) -> bool:
         """Whether ``path`` lies in (or is) a unit whose chosen side does not have it as a directory."""
-        if path in self.decided.verdicts:
-            return False
-        top = next((p for p in upwards(path) if p in self.decided.units), None)
-        if top is None:
-            return False
-        side = self.decided.units[top].side
-        return side == NO_SIDE or not is_directory(self.survey.part.trees[side].manifest.get(path))
+        side = None if path in self.decided.verdicts else self._side_over(path)
+        return side is not None and not is_directory(self._held(path, side))
+
+    def _is_the_clones(self, path: bytes) -> bool:
+        """Whether what stands there in a unit is the clone's own, which gives way to nothing of gold's."""
+        held = self._held(path, CLONE_SIDE)
+        return self._side_over(path) == CLONE_SIDE and held is not None and held.kind != SOCKET
+
+    def _side_over(self, path: bytes) -> int | None:
+        """The side of the unit that a path lies in or is."""
+        return next((self.decided.units[p].side for p in upwards(path) if p in self.decided.units), None)
+
+    def _held(self, path: bytes, side: int) -> Entry | None:
+        return None if side == NO_SIDE else self.survey.part.trees[side].manifest.get(path)
 
     def _restore_directory(self, path: bytes) -> None:
         """A directory inside a unit, made again for what goes by a later rule and stays."""
+        self._made_again.add(path)
         self.survey.deltas[path] = self.survey.part.rows(path)
         self.survey.rules[path] = next(self.survey.units[p].rule for p in upwards(path) if p in self.survey.units)
         self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
@@ -111,25 +125,25 @@ class Stander:
     def _block(self) -> None:
         """Nothing is placed where the path above is no directory in the result."""
         blocker: bytes | None = None
-        for path in in_tree_order([*self.decided.verdicts, *self.decided.units]):
+        for path in in_tree_order([*self.decided.verdicts, *self.decided.units, *self._in_the_way]):
             if blocker is not None and is_below(path, blocker):
                 self._drop(path, blocker)
-                continue
-            verdict = self.decided.verdicts.get(path)
-            if not (self._unit_is_directory(path) if verdict is None else _wants_directory(verdict)):
+            elif not self._becomes_directory(path):
                 blocker = path
         self.decided.verdicts = {p: self.decided.verdicts[p] for p in in_tree_order(self.decided.verdicts)}
 
-    def _unit_is_directory(self, path: bytes) -> bool:
-        side = self.decided.units[path].side
-        return side != NO_SIDE and is_directory(self.survey.part.trees[side].manifest.get(path))
+    def _becomes_directory(self, path: bytes) -> bool:
+        verdict = self.decided.verdicts.get(path)
+        if verdict is not None:
+            return verdict.want is not None and verdict.want.kind == DIRECTORY
+        return path in self.decided.units and is_directory(self._held(path, self.decided.units[path].side))
 
     def _drop(self, path: bytes, blocker: bytes) -> None:
-        if path in self.decided.units:
-            if self._unit_present(path):
-                self._drop_unit(path, blocker)
-            # A directory that was made again for what is in it goes too; what was in it asks for itself.
-            self.decided.verdicts.pop(path, None)
+        if path in self.decided.units and self._unit_present(path):
+            self._drop_unit(path, blocker)
+        if path in self._made_again:
+            del self.decided.verdicts[path]  # what was in it asks for itself
+        if path not in self.decided.verdicts:
             return
         verdict = self.decided.verdicts[path]
         want, verdict.want = verdict.want, None
@@ -174,7 +188,3 @@ def _without(side: int) -> str:
 def _blocked_by(survey: Survey, blocker: bytes) -> str:
     place = path_text(survey.part.place(blocker))
     return f"it cannot be placed: {place} is no directory in the result"
-
-
-def _wants_directory(verdict: Verdict) -> bool:
-    return verdict.want is not None and verdict.want.kind == DIRECTORY
