@@ -27,7 +27,7 @@ PACKAGES = {
 KEPT_ENVIRONMENT = ("PATH", "TERM", "TMPDIR", "SSH_AUTH_SOCK")
 
 #: Signals that ask a command to end: their handlers raise.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Mask = Set[int]  #: of signals that wait
 
@@ -93,7 +93,7 @@ def signals_wait() -> Iterator[Mask]:
     """For a fork: no handler of this process runs in the first moments of its copy; gives the mask of before."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         yield before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

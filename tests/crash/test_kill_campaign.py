@@ -85,7 +85,7 @@ ACTS = {
     "rollback with carry that asks": Act("updated", ("rollback", "web1", "--carry"), ends=1, changes=8),
     "prune": Act("updated", ("fallback", "prune", "web1", "--force"), again=(3,)),
     "delete": Act("updated", ("clone", "delete", "web1"), again=(3,), changes=16),
-}  # fmt: skip
+}
 
 
 @dataclass

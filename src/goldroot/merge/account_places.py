@@ -21,7 +21,7 @@ from goldroot.merge.axes import (
     Want,
     outcome_of,
     spoken,
-)  # fmt: skip
+)
 from goldroot.merge.model import CLONE, GOLD
 from goldroot.merge.owners import Names
 from goldroot.merge.part_plan import PartPlan

@@ -24,7 +24,7 @@ class Linked:
 
 def merge_links(
     sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], Hashable | None], held: Callable[[int, bytes], bool]
-) -> Linked:  # fmt: skip
+) -> Linked:
     """Groups of base, gold and clone -> groups of the result.
 
     :param final: what a path is in the result, comparable on all axes; ``None`` where it is not there as a file.

@@ -24,7 +24,7 @@ from goldroot.merge.policy_file import (
     OPAQUE,
     STATE,
     WrittenRule,
-)  # fmt: skip
+)
 
 __all__ = [
     "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "OPAQUE", "STATE",

@@ -6,8 +6,9 @@ What lies above and below a path is not known here; :mod:`goldroot.merge.subtree
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goldroot.merge.axes import (
     BASE_SIDE,
@@ -30,6 +31,8 @@ from goldroot.merge.axes import (
 )
 from goldroot.merge.model import CLONE, CONTENT, GOLD
 from goldroot.tree.entry import DIRECTORY, FILE
+
+Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
 
 ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
 
@@ -62,15 +65,8 @@ def _added(item: Three, gold: Want | None, clone: Want | None, setting: Setting,
         return Verdict(gold, GOLD, {"presence": GOLD})
     if gold is None:
         return Verdict(clone, CLONE, {"presence": CLONE})
-    return _ask(
-        item,
-        "type",
-        "both-added",
-        (None, gold, clone),
-        setting,
-        "gold and the clone each added this path, of different types",
-        below,
-    )
+    detail = "gold and the clone each added this path, of different types"
+    return _ask(item, "type", "both-added", (None, gold, clone), setting, detail, below)
 
 
 def added_below_deleted(item: Three, setting: Setting, below: Below) -> Verdict:
@@ -79,33 +75,17 @@ def added_below_deleted(item: Three, setting: Setting, below: Below) -> Verdict:
     return _ask(item, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
-def _deleted(
-    item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below
-) -> Verdict:  # fmt: skip
+def _deleted(item: Three, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below) -> Verdict:
     changed = clone if gold is None else gold
     if equal(base, changed):
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
     if gold is None:
-        return _ask(
-            item,
-            "presence",
-            "gold-deleted-clone-changed",
-            (base, None, clone),
-            setting,
-            "gold deleted it; the clone had changed it",
-            within,
-        )
-    return _ask(
-        item,
-        "presence",
-        "clone-deleted-gold-changed",
-        (base, gold, None),
-        setting,
-        "the clone deleted it; gold changed it",
-        within,
-    )
+        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
+    else:
+        kind, detail = "clone-deleted-gold-changed", "the clone deleted it; gold changed it"
+    return _ask(item, "presence", kind, (base, gold, clone), setting, detail, within)
 
 
 def _retyped(item: Three, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
@@ -123,13 +103,7 @@ def _below(item: Three, want: Want, side: int, below: Below) -> bool:
 
 
 def _ask(
-    item: Three,
-    axis: str,
-    kind: str,
-    wants: tuple[Want | None, Want | None, Want | None],
-    setting: Setting,
-    detail: str,
-    below: Below | None = None,
+    item: Three, axis: str, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None
 ) -> Verdict:
     """A conflict about the whole path.
 
@@ -148,15 +122,12 @@ def _ask(
     return verdict
 
 
-def own_content(own: bytes, wants: tuple[Want | None, Want | None, Want | None]) -> Want | None:
+def own_content(own: bytes, wants: Wants) -> Want | None:
     """A file with bytes that a person gave, and the metadata of the side that has it as a file."""
-    import dataclasses
-    import hashlib
-
     like = next((want for want in (wants[2], wants[1], wants[0]) if want is not None and want.kind == FILE), None)
     if like is None:
         return wants[2]
-    return dataclasses.replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
+    return replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
 
 
 def take_gold(item: Three, setting: Setting) -> Verdict:

@@ -18,7 +18,7 @@ from goldroot.merge.axes import (
     as_is,
     settle_conflict,
     value_of,
-)  # fmt: skip
+)
 from goldroot.merge.decided import NO_SIDE, Decided, UnitVerdict, in_tree_order, is_directory, upwards
 from goldroot.merge.model import CLONE, GOLD, Conflict
 from goldroot.merge.survey import Survey

@@ -154,9 +154,7 @@ class _Pool(Generic[Result]):
             os.close(fd)
 
 
-def _be_worker(
-    work: Callable[[int, Progress], object], queue: int, out: int, parent: int, mask: Mask
-) -> NoReturn:  # fmt: skip
+def _be_worker(work: Callable[[int, Progress], object], queue: int, out: int, parent: int, mask: Mask) -> NoReturn:
     """The life of a worker; never returns into the caller's code."""
     status = 1
     try:
