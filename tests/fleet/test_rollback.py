@@ -171,6 +171,18 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
     assert asked.found.stands == "gold"
 
 
+def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Site, engine: InProcess) -> None:
+    moved(site, engine)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
+    done = rollback(site, engine, "web1", carry=True)
+    with site.catalog.begin() as tx:
+        [asked] = decisions.conflicts_of(tx, done.update)
+        decisions.decide(tx, IMAGE, asked.found.key, "gold")
+    cancel(site, "web1")
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "what came in for three days"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+
+
 def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
         clones.create(site, name, IMAGE)

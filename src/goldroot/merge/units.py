@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from goldroot.merge.axes import (
@@ -20,7 +21,8 @@ from goldroot.merge.decided import NO_SIDE, UnitVerdict
 from goldroot.merge.model import CLONE, GOLD
 from goldroot.merge.presence import ADDED_BELOW_DELETED
 from goldroot.merge.survey import Survey, Unit
-from goldroot.tree.entry import parent
+from goldroot.tree import Manifest
+from goldroot.tree.entry import DIRECTORY, parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,7 @@ class UnitDecider:
 
     def _ask_changed(self, unit: Unit) -> UnitVerdict:
         verdict = Verdict(None, CONFLICT)
-        # A unit has no hash of its own: that it changed is the question, and the answer is this server's alone.  No
-        # ctime: a scan does not tell that of what was just written, and the question must be the same a minute later.
-        manifest = self.survey.part.trees[CLONE_SIDE].manifest
-        unique = manifest.get(unit.path) or manifest.get(parent(unit.path))
-        stamp = b"" if unique is None else b"%d:%d" % (unique.inode, unique.mtime)
+        stamp = _stamp(self.survey.part.trees[CLONE_SIDE].manifest, unit.path)
         answer, _ = settle_conflict(
             verdict, unit_item(self.survey, unit), "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
             _written(unit), stands=GOLD,
@@ -79,6 +77,22 @@ def _written(unit: Unit) -> str:
     done = "wrote to" if unit.present[CLONE_SIDE] else "removed"
     goes = "" if unit.present[GOLD_SIDE] else "; the fallback has none, so with the fallback's version it goes"
     return f"the server {done} this state unit since the switch{goes}"
+
+
+def _stamp(manifest: Manifest, path: bytes) -> bytes:
+    """What makes the question about a unit one of its own: this server's, and of what it has written until now.
+
+    A unit has no hash.  No ctime: a scan does not tell that of what was just written, and the question must be the same
+    a minute later.
+    """
+    unique = manifest.get(path) or manifest.get(parent(path))
+    if unique is None:
+        return b""
+    stamp = hashlib.sha256(b"%d:%d" % (unique.inode, unique.mtime))
+    for row in manifest.below(path):
+        held = row.mtime if row.kind != DIRECTORY else 0
+        stamp.update(repr((row.path, row.kind, row.mode, row.uid, row.gid, row.size, held, row.xattrs)).encode())
+    return stamp.digest()
 
 
 def unit_item(survey: Survey, unit: Unit) -> Three:
