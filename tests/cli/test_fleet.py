@@ -64,6 +64,8 @@ def test_a_review_on_the_way_back_says_what_its_words_mean(fleet: Site, capsys: 
     assert said(capsys, "rollback", "web1", "--carry")[0] == 1
     out = said(capsys, "review", "show", "web1")[1]
     assert "gold:  the fallback, web1 as it was on gold 1" in out
+    code, out = said(capsys, "update", "cancel", "web1")
+    assert code == 0 and "It stays on gold 2, as it is." in out
 
 
 def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

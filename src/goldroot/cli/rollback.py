@@ -86,7 +86,7 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
         return
     print(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
     say_failed_rebuilds(done)
-    _say_written(written, "carried where configuration allows" if carry else "set aside with them")
+    _say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")
 
 
 def _say_written(written: list[str], words: str) -> None:
@@ -119,7 +119,7 @@ def _say_rollback_plan(found: RollbackPlan, carry: bool) -> None:
     for address, disk in fallback.disks.items():
         print(f"  {address}  {disk}")
     aside = "would be set aside (or carried, with --carry)"
-    _say_written(list(found.written), "would be carried where configuration allows" if carry else aside)
+    _say_written(list(found.written), "configuration and accounts would be carried, state asked about" if carry else aside)
 
 
 @click.group(cls=Group)

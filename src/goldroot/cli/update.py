@@ -240,13 +240,16 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
         found = waiting(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
+        stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 
+    stays: dict[str, int] = {}
     results = each(names, one)
 
     def say() -> None:
         for row in results.done.values():
             print(f"{'would cancel' if plan_only else 'cancelled'} {row['kind']} {row['id']} of {row['clone']}")
+            print(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
         tell_failures(results.failed)
 
     emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)
