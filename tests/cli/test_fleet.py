@@ -191,6 +191,9 @@ def test_every_group_lists_its_commands_in_whole_sentences() -> None:
     for context in filter(None, groups):
         listed = context.get_help().partition("Commands:")[2]
         assert listed and "..." not in listed, context.command_path
+        assert re.search(rf"\n +{context.command_path} [a-z]", context.get_help()), (
+            f"no example: {context.command_path}"
+        )
 
 
 @pytest.mark.parametrize("kind", ["rebuild-due", "migrate-due"])

@@ -47,6 +47,7 @@ def test_the_way_of_a_change(goldroot: Run, tmp_path: Path) -> None:
     assert goldroot("maintain", "diff", "small") == (0, "small has no gold version yet: everything is new.\n")
     code, said = goldroot("maintain", "test", "small")
     assert (code, "read-only: passed" in said) == (0, True)
+    assert said.endswith("Next: goldroot gold publish small\n")
     assert "Gold version 1 of small is published, in SMALLGOLD" in goldroot("gold", "publish", "small")[1]
     assert goldroot("maintain", "diff", "small") == (0, "No difference.\n")
     done = data(goldroot("maintain", "run", "--json", "small", "/bin/sh", "-c", "echo 2 > /etc/app.conf; echo done"))

@@ -22,7 +22,14 @@ def test_init_shows_makes_and_completes(tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["made"] == planned["made"]
     assert all(os.path.exists(path) for path in planned["made"])
     assert guarded(cli, ["init", place]) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{place} is a complete site; nothing to do.\n"
+
+
+def test_init_says_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(tmp_path / "a site")
+    assert guarded(cli, ["init", place]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site '{place}'"
 
 
 def test_init_refuses_other_directories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

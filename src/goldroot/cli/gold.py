@@ -27,7 +27,14 @@ SHOWN = 30
 
 @click.group(cls=Group)
 def gold() -> None:
-    """Publish, list, compare and verify gold versions: immutable, numbered, signed."""
+    """Publish, list, compare and verify gold versions: immutable, numbered, signed.
+
+    \b
+    Examples:
+      goldroot gold publish debian --note "security updates"
+      goldroot gold diff debian 1 2
+      goldroot gold list
+    """
 
 
 @gold.command()

@@ -25,7 +25,13 @@ AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 @click.group(cls=Group)
 def image() -> None:
-    """Import and list images: lines of gold versions, each with a maintenance system."""
+    """Import and list images: lines of gold versions, each with a maintenance system.
+
+    \b
+    Examples:
+      goldroot image import debian --from bookworm.tar
+      goldroot image list
+    """
 
 
 @image.command("import")
@@ -278,7 +284,9 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
                     print("  " + command.log.replace("\n", "\n  "))
         if not any(form.commands for form in done.forms):
             print(f"No test commands are configured: it was only put together.  [images.{name}] tests in goldroot.toml")
-        if not done.passed:
+        if done.passed:
+            print(f"Next: goldroot gold publish {name}")
+        else:
             print(
                 f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}"
             )

@@ -29,6 +29,11 @@ def policy() -> None:
     """Show and explain the rules that a merge follows.
 
     A policy is a list of rules; the last one that matches a path decides about it.
+
+    \b
+    Examples:
+      goldroot policy explain /etc/ssh/sshd_config
+      goldroot policy check policy.toml
     """
 
 

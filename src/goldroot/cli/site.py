@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,5 +62,7 @@ def init(directory: str, plan_only: bool, as_json: bool) -> None:
             print(("would make " if plan_only else "made ") + path)
         if not made:
             print(f"{directory} is a complete site; nothing to do.")
+        elif not plan_only:
+            print(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
 
     emit(as_json, {"made": made, "plan": plan_only}, say)

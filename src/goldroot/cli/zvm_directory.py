@@ -38,6 +38,11 @@ def directory() -> None:
     """Look at, check, compare and edit z/VM user directories (source form).
 
     FILE is a source directory as text, or a part of one; ``-`` reads standard input.  Passwords are never shown.
+
+    \b
+    Examples:
+      goldroot zvm directory check USER.DIRECT
+      goldroot zvm directory diff USER.DIRECT S10GOLD S10GOLD2
     """
 
 
