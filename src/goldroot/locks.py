@@ -88,6 +88,15 @@ def held_by(path: str | os.PathLike[str]) -> HeldBy | None:
     return None
 
 
+def refuse_held(path: str | os.PathLike[str]) -> None:
+    """For those who only look: nothing is taken, and no file is made.
+
+    :raises Busy: another command holds the lock of this file now; the error names it.
+    """
+    if (holder := held_by(path)) is not None:
+        raise _busy(holder, os.fspath(path))
+
+
 def command_line() -> str:
     """This process's command line, as a person would type it."""
     return shlex.join([os.path.basename(sys.argv[0]) or "goldroot", *sys.argv[1:]])
@@ -135,17 +144,17 @@ def _acquire(handle: int, path: str, wait: float | None, on_wait: Callable[[str]
         except BlockingIOError:
             pass
         if end is not None and time.monotonic() >= end:
-            raise _busy(handle, path)
+            raise _busy(_read(handle), path)
         if on_wait is not None:
             on_wait(f"waiting for {_read(handle) or 'another command'}")
             on_wait = None
         time.sleep(LOOK_AGAIN)
 
 
-def _busy(handle: int, path: str) -> Busy:
+def _busy(holder: HeldBy | None, path: str) -> Busy:
     name = os.path.basename(path).removesuffix(".lock")
     return Busy(
-        f"{name} is in use by {_read(handle) or 'another command'}",
+        f"{name} is in use by {holder or 'another command'}",
         meaning="Nothing was changed.",
         todo="Run the command again when that one has finished.",
     )

@@ -119,7 +119,12 @@ def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsy
 
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    fleet.catalog.close()
+    machines = Path(fleet.config.host.store, "machines")
+    for running in machines.glob("*.running"):
+        running.unlink()
     before, disks = dump(fleet, "web1"), fleet.host.disks()
+    definitions = sorted(os.listdir(machines))
     for args in (
         ["clone", "create", "web3", "--image", IMAGE, "--plan"],
         ["clone", "delete", "web1", "--plan"],
@@ -130,6 +135,7 @@ def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixtur
         assert said(capsys, *args)[0] == 0, args
         assert json.loads(said(capsys, *args, "--json")[1]) is not None
     assert (dump(fleet, "web1"), fleet.host.disks()) == (before, disks)
+    assert sorted(os.listdir(machines)) == definitions
     assert data(capsys, "update", "list", "--all") == []
     assert [row["name"] for row in data(capsys, "clone", "list")] == ["web1", "web2"]
 

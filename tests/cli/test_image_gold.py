@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
+from goldroot.image.site import Site
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -80,6 +83,38 @@ def test_paths_with_nothing_but_another_time_are_counted(goldroot: Run, tmp_path
 
 
 @pytest.mark.root
+def test_a_plan_leaves_a_site_that_was_changed_byte_for_byte(goldroot: Run, tmp_path: Path) -> None:
+    """What a plan sees of the maintenance and the test system is not kept, either."""
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))
+    goldroot("maintain", "test", "small")
+    for test in ((), ("--test",)):
+        goldroot("maintain", "run", *test, "small", "/bin/sh", "-c", f"echo 3 > /etc/app{len(test)}.conf")
+    shutil.rmtree(tmp_path / "site/locks")
+    (tmp_path / "site/locks").mkdir()
+    for running in (tmp_path / "site/store/machines").glob("*.running"):
+        running.unlink()
+    before = state(tmp_path / "site")
+    assert "1 path would be taken back" in goldroot("maintain", "take-back", "small", "--plan")[1]
+    for words in ("gold publish --plan small", "maintain test --plan small", "maintain run --plan small ls"):
+        assert goldroot(*words.split())[0] == 0, words
+    assert state(tmp_path / "site") == before
+
+
+@pytest.mark.root
+def test_a_plan_refuses_while_another_command_works_on_the_image(goldroot: Run, tmp_path: Path) -> None:
+    goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))
+    goldroot("maintain", "test", "small")
+    with closing(Site.open(str(tmp_path / "site"))) as site:
+        for plan in (("gold", "publish", "small", "--plan"), ("maintain", "take-back", "small", "--plan")):
+            with site.lock("image-small", doing="a long work"):
+                code, said = goldroot(*plan)
+                assert (code, "image-small is in use by `a long work`" in said) == (5, True), said
+            with site.host.running("SMALLRWMNT"):
+                code, said = goldroot(*plan)
+                assert (code, "SMALLRWMNT may still be written" in said) == (3, True), said
+
+
+@pytest.mark.root
 def test_a_failing_test_says_what_and_what_next(goldroot: Run, tmp_path: Path) -> None:
     goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))
     (tmp_path / "site" / "goldroot.toml").write_text('[images.small]\ntests = ["echo broken; exit 4"]\n')
@@ -144,9 +179,8 @@ def test_accounts_with_another_number_are_counted(
 
 
 def state(site: Path) -> dict[str, object]:
-    """The site's files; the catalog's bytes, locks and scans aside."""
-    seen = dump_tree(site, mtime=False)
-    return {path: found for path, found in seen.items() if not path.startswith(("catalog", "locks/", "images/"))}
+    """Every file of the site, byte for byte."""
+    return dict(dump_tree(site, mtime=False))
 
 
 def test_a_damaged_gold_is_told(goldroot: Run, tmp_path: Path) -> None:

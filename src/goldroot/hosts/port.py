@@ -130,6 +130,9 @@ class Host(Protocol):
     def stopped(self, name: str) -> AbstractContextManager[None]:
         """While inside, the machine cannot be started by goldroot; ``StillRunning`` when it runs."""
 
+    def refuse_running(self, name: str) -> None:
+        """For a plan, which holds nothing and makes no file: ``StillRunning`` when the machine runs now."""
+
     def switch(self, name: str, generation: int) -> Machine:
         """Exchange 1Bx and 5Bx of a stopped machine, disks and links, in one atomic step.
 

@@ -73,18 +73,19 @@ class Published:
 def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> Plan:
     """Read the maintenance system as it is, and say what publishing it means."""
     system = existing(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"plan of a publish of {image}"), site.host.stopped(system.machine):
-        plan = _plan(system, progress)
-        try:
-            slot, leaves = next_slot(site, image)
-        except NoFreeSlot as error:
-            return replace(plan, full=error.brief)
-        return replace(plan, slot=slot, leaves=leaves)
+    site.refuse_held(f"image-{image}")
+    site.host.refuse_running(system.machine)
+    plan = _plan(system, progress, keep=False)
+    try:
+        slot, leaves = next_slot(site, image)
+    except NoFreeSlot as error:
+        return replace(plan, full=error.brief)
+    return replace(plan, slot=slot, leaves=leaves)
 
 
-def _plan(system: System, progress: Progress | None) -> Plan:
+def _plan(system: System, progress: Progress | None, *, keep: bool) -> Plan:
     site, image = system.site, system.image
-    manifests = system.scan(progress=progress)
+    manifests = system.scan(progress=progress, keep=keep)
     state = fingerprint(system.layout, manifests)
     with site.catalog.read() as tx:
         untested = images.untested_forms(tx, image, state)
@@ -120,7 +121,7 @@ def publish(
     """
     system = existing(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
-        plan = _plan(system, progress)
+        plan = _plan(system, progress, keep=True)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
         _refuse(plan, untested=untested, renumber_ok=renumber_ok)

@@ -26,7 +26,7 @@ from goldroot.errors import BadInput, NotFound
 from goldroot.hosts import Host
 from goldroot.image import signing
 from goldroot.image.config import IMAGE_NAME, TEMPLATE, Config, load
-from goldroot.locks import lock, lock_file
+from goldroot.locks import lock, lock_file, refuse_held
 
 if TYPE_CHECKING:
     from goldroot.catalog.store import Catalog
@@ -92,6 +92,10 @@ class Site:
     def lock(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
         """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it."""
         return lock(lock_file(self.path("locks"), name), wait, doing or None)
+
+    def refuse_held(self, name: str) -> None:
+        """For a plan, which holds nothing and makes no file: ``Busy`` while another command has this lock."""
+        refuse_held(lock_file(self.path("locks"), name))
 
     def close(self) -> None:
         """Close the catalog, if it was opened."""

@@ -71,14 +71,17 @@ class System:
         file = self.manifest_file(address, of=of)
         return Manifest.load(file) if os.path.exists(file) else None
 
-    def scan(self, *, progress: Progress | None = None) -> dict[str, Manifest]:
-        """Every disk as it is now, by address; remembered for the next scan, where it says more than what is known."""
+    def scan(self, *, progress: Progress | None = None, keep: bool = True) -> dict[str, Manifest]:
+        """Every disk as it is now, by address.
+
+        :param keep: remember it for the next scan, where it says more than what is known.
+        """
         found = {}
         for disk in self.layout.disks:
             known = self.known(disk.address)
             manifest = scan(self.path(disk.address), known=known, progress=progress).manifest
             now = found[disk.address] = with_recorded_owners(manifest, known)
-            if known is None or (now.columns, now.squashed) != (known.columns, known.squashed):
+            if keep and (known is None or (now.columns, now.squashed) != (known.columns, known.squashed)):
                 self.remember({disk.address: now})
         return found
 

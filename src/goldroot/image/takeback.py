@@ -37,13 +37,13 @@ def take_back(
     :raises Refused: the maintenance system changed the same path since it was copied.
     """
     source, target = existing(site, image, TEST), existing(site, image, MAINTENANCE)
+    if plan_only:
+        site.refuse_held(f"image-{image}")
+        site.host.refuse_running(target.machine)
+        return TakenBack(image, tuple(merged(_fixes(source, target, paths, progress, keep=False)[1].values())))
     with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.stopped(target.machine):
-        now = target.scan(progress=progress)
-        taken = _taken(source, now, paths, progress)
-        _refuse_changed(source, now, taken)
+        now, taken = _fixes(source, target, paths, progress, keep=True)
         found = tuple(merged(taken.values()))
-        if plan_only:
-            return TakenBack(image, found)
         if not found:
             target.sweep()
             return TakenBack(image, found)
@@ -53,12 +53,25 @@ def take_back(
             return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
 
 
+def _fixes(
+    source: System, target: System, paths: Sequence[bytes], progress: Progress | None, *, keep: bool
+) -> tuple[dict[str, Manifest], dict[str, list[Change]]]:
+    """The maintenance system as it is, and what is to be taken back to it, by address.
+
+    :raises Refused: it changed the same.
+    """
+    now = target.scan(progress=progress, keep=keep)
+    taken = _taken(source, source.scan(progress=progress, keep=keep), now, paths)
+    _refuse_changed(source, now, taken)
+    return now, taken
+
+
 def _taken(
-    source: System, now: Mapping[str, Manifest], paths: Sequence[bytes], progress: Progress | None
+    source: System, tested: Mapping[str, Manifest], now: Mapping[str, Manifest], paths: Sequence[bytes]
 ) -> dict[str, list[Change]]:
     """What differs since the tests, and is not on the maintenance system already: a second run takes nothing twice."""
     taken = {}
-    for address, manifest in source.scan(progress=progress).items():
+    for address, manifest in tested.items():
         before = source.known(address, of="tested")
         if before is None:
             raise tests_cut_off(source)

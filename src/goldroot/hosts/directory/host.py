@@ -151,6 +151,10 @@ class DirectoryHost:
             if handle is not None:
                 os.close(handle)
 
+    def refuse_running(self, name: str) -> None:
+        if reason := self.is_running(name):
+            raise still_running(name, reason)
+
     def switch(self, name: str, generation: int) -> Machine:
         with self.stopped(name):
             machine = self.get(name)
@@ -197,8 +201,7 @@ class DirectoryHost:
     def _lock_running(self, name: str, how: int, wait: float = 0.0) -> int | None:
         time.sleep(wait)
         self.get(name)
-        path = os.path.join(self._definitions.directory, f"{name}.running")
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        handle = os.open(self._running_file(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, how | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -206,7 +209,12 @@ class DirectoryHost:
             return None
         return handle
 
+    def _running_file(self, name: str) -> str:
+        return os.path.join(self._definitions.directory, f"{name}.running")
+
     def _entered(self, name: str) -> str | None:
+        if not os.path.lexists(self._running_file(name)):
+            return None  # who only asks makes no file: it may be a plan, or on a disk without room
         handle = self._lock_running(name, fcntl.LOCK_EX)
         if handle is None:
             return "a goldroot command runs it"
