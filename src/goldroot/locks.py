@@ -164,7 +164,11 @@ def _sign(handle: int, command: str) -> None:
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = json.dumps({"pid": os.getpid(), "command": command, "since": since})
     os.ftruncate(handle, 0)
-    os.pwrite(handle, text.encode("utf-8", "surrogateescape"), 0)
+    try:
+        os.pwrite(handle, text.encode("utf-8", "surrogateescape"), 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # it is held without a name, too
+            raise
 
 
 def _read(handle: int) -> HeldBy | None:

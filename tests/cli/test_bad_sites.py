@@ -432,7 +432,7 @@ def test_a_gold_that_was_tampered_with_makes_no_clones(site: Site, say: Say) -> 
 def narrow(template: Path, megabytes: int) -> Iterator[Path]:
     """A copy of the site on a small file system of its own; the ballast in ``ballast`` fills it."""
     place = Path(tempfile.mkdtemp(dir=template))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes=0", "none", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes=100000", "none", place], check=True)
     try:
         copied(template, place / "site")
         yield place
@@ -471,6 +471,30 @@ def test_an_update_without_room_switches_nothing_and_is_finished_later(
         assert text(there, "web1", "etc/plain.conf") == "gold 2\n"
         assert text(there, "web1", "srv/large") == LARGE
         there.close()
+
+
+@pytest.mark.root
+def test_without_a_byte_or_an_inode_every_look_works(template: Path, site: Site, say: Say) -> None:
+    """It is then that one needs to see what could go."""
+    with narrow(template, 16) as place:
+        there = str(place / "site")
+        with closing(Site.open(there)) as opened:
+            on_clone(opened, "web1", {"etc/plain.conf": "mine\n"})
+            Path(opened.host.at("SMALLRWMNT", "1B5").path, "etc/plain.conf").write_text("new\n")
+        fill(place, 0)
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={used_inodes(place)}", place], check=True)
+        before = unchanged_files(there)
+        for args in (*LOOKS, ("clone", "delete", "web1", "--plan")):
+            said = say(*args, root=there)
+            assert said.code in (0, 1), (args, said.words)
+        said = say(*UPDATE, root=there)
+        assert (said.code, "no space left" in said.words) == (4, True), said.words
+        assert unchanged_files(there) == before
+
+
+def used_inodes(place: Path) -> int:
+    found = os.statvfs(place)
+    return found.f_files - found.f_ffree
 
 
 @pytest.mark.root

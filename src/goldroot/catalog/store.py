@@ -97,13 +97,17 @@ class Catalog:
         :raises Busy: another command held the catalog for longer than :data:`WAIT` seconds.
         :raises NoSpace: there was no room for the files of a writer when it was opened.
         """
-        if self._full is not None:
-            raise self._full
+        self.check_writable()
         writer = self._engine.execution_options(goldroot_writes=True)
         with self._translated(), writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield Tx(connection, writes=True)
+
+    def check_writable(self) -> None:
+        """:raises NoSpace: there was no room for the files of a writer when it was opened."""
+        if self._full is not None:
+            raise self._full
 
     @contextmanager
     def read(self) -> Iterator[Tx]:

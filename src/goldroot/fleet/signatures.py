@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from goldroot.errors import BadInput, NoPermission
+from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.image.site import Site
 from goldroot.merge.policy import Policy, worth_reading
 from goldroot.tree import Manifest, Progress, Scan, scan
@@ -56,8 +56,8 @@ def scan_disk(
     path = site.host.disk_path(disk)
     found = scan(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
     if known is None or _signatures(known) != _signatures(found.manifest):
-        # A person who may only look at a site pays for it with the time that the next scan takes.
-        with contextlib.suppress(NoPermission):
+        # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
+        with contextlib.suppress(NoPermission, NoSpace):
             save(site, disk, found.manifest)
     return found
 

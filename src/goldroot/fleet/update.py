@@ -47,6 +47,7 @@ def engine_of(site: Site) -> Iterator[Engine]:
     """The site's durable engine, closed at the end of the block."""
     from goldroot.workflow import open_engine
 
+    site.catalog.check_writable()  # the engine's database is a file beside it, and its error would say less
     database = site.config.catalog or site.path("workflow.sqlite")
     with open_engine(database, site.path("locks")) as engine:
         yield engine

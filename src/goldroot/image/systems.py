@@ -24,7 +24,7 @@ from functools import cached_property
 from typing import Literal
 
 from goldroot import crash
-from goldroot.errors import GoldrootError, NotFound
+from goldroot.errors import GoldrootError, NoSpace, NotFound
 from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
@@ -82,7 +82,8 @@ class System:
             manifest = scan(self.path(disk.address), known=known, progress=progress).manifest
             now = found[disk.address] = with_recorded_owners(manifest, known)
             if keep and (known is None or (now.columns, now.squashed) != (known.columns, known.squashed)):
-                self.remember({disk.address: now})
+                with suppress(NoSpace):  # one who looks for what could go should find it
+                    self.remember({disk.address: now})
         return found
 
     def remember(self, manifests: Mapping[str, Manifest], *, of: str = "") -> None:
