@@ -119,7 +119,9 @@ def _say_rollback_plan(found: RollbackPlan, carry: bool) -> None:
     for address, disk in fallback.disks.items():
         print(f"  {address}  {disk}")
     aside = "would be set aside (or carried, with --carry)"
-    _say_written(list(found.written), "configuration and accounts would be carried, state asked about" if carry else aside)
+    _say_written(
+        list(found.written), "configuration and accounts would be carried, state asked about" if carry else aside
+    )
 
 
 @click.group(cls=Group)
