@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from goldroot.fleet.rollback import plan_rollback, read_written, rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
 from goldroot.workflow import InProcess
-from support.fleet import IMAGE, SHADOW, dump, next_gold, on_clone, text
+from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
+from support.trees import HardLink
 
 
 def moved(site: Site, engine: InProcess) -> None:
@@ -117,6 +120,22 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     assert text(site, "web1", "etc/second.conf") == "on 3\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert text(site, "web1", "srv/mine") == "before\n"
+
+
+def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProcess) -> None:
+    files = {"etc/one": "linked\n", "etc/two": HardLink("etc/one"), "etc/three": "apart\n", "etc/four": "apart\n"}
+    site = small_site(room, {**ROOT, **files})
+    moved(site, engine)
+    etc = Path(live(site, "web1").root(b"etc") or "", "etc")
+    shutil.copy2(etc / "two", etc / "new")
+    os.replace(etc / "new", etc / "two")
+    (etc / "four").unlink()
+    (etc / "four").hardlink_to(etc / "three")
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    etc = Path(live(site, "web1").root(b"etc") or "", "etc")
+    assert not (etc / "one").samefile(etc / "two")
+    assert (etc / "three").samefile(etc / "four")
+    site.close()
 
 
 def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:

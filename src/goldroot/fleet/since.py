@@ -13,12 +13,9 @@ from goldroot.merge.survey import Row, joined
 from goldroot.tree import BuildRow, Manifest, rows_of
 from goldroot.tree.entry import FILE, is_below, tree_key
 
-#: Group numbers of two trees must not meet in one: those of the live disk are counted from here.
-APART = 1 << 40
-
 
 def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, source: int) -> Iterator[BuildRow]:
-    """Rows of the tree as it was when goldroot had finished it, in tree order.
+    """Rows of the tree as it was when goldroot had finished it, in tree order; hard links are as they were then, too.
 
     :param merged: the merge's result: its content stood where it was written since, and no command had written it.
     :param made: the disk as goldroot had finished it.
@@ -36,13 +33,13 @@ def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, sourc
             here, stands = next(live, None), next(seen, None)
         merge_row = row if row is not None and row.path == finished.path else None
         if here is not None and stands is not None and here.path == finished.path and not differs(was, stands):
-            yield here._replace(group=here.group + APART if here.group else 0)
+            yield here._replace(group=finished.group)
         elif finished.kind != FILE:
-            yield finished._replace(group=0)  # it has no content but what its row says
+            yield finished  # it has no content but what its row says
         elif merge_row is not None and merge_row.kind == FILE:
             yield merge_row._replace(
                 mode=finished.mode, uid=finished.uid, gid=finished.gid, xattrs=finished.xattrs, flags=finished.flags,
-                project=finished.project,
+                project=finished.project, group=finished.group,
             )  # fmt: skip
 
 
