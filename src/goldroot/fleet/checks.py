@@ -107,9 +107,10 @@ def _note_failed(task: Task, failed: dict[str, str]) -> None:
 def _look_again(task: Task) -> None:
     """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
     for disk in task.work.new.values():
-        made, built = (signatures.load(task.site, disk, which) for which in (signatures.MADE, signatures.SEEN))
-        if made is None or built is None:
+        made = signatures.load(task.site, disk, signatures.MADE)
+        if made is None:
             continue
+        built = signatures.load(task.site, disk) or made
         now = signatures.save_made(task.site, disk, built, task.policy)
         if task.work.carry:
             rows = after_commands(made, built, now)
