@@ -261,6 +261,25 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
         assert holders(tx, IMAGE, 1) == []
 
 
+def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, engine: InProcess) -> None:
+    """What the server wrote on gold 2 is known from there alone."""
+    moved(site, engine)
+    on_clone(site, "web1", {"etc/mine.conf": "on gold 2\n"})
+    next_gold(site, {"etc/plain.conf": "gold 3\n"})
+    config = Path(site.path("goldroot.toml"))
+    config.write_text(config.read_text().replace("fallback_days = 14", "fallback_days = 0"))
+    site.close()
+    hasty = Site.open(site.root)
+    assert run_update(hasty, engine, "web1").outcome == "done"
+    assert [one.from_version for one in fallback.every(hasty)] == [1, 2]
+    assert fallback.plan_prune(hasty) == []
+    assert [one.from_version for one in fallback.plan_prune(hasty, ["web1"], force=True)] == [1, 2]
+    for _ in range(2):
+        assert rollback(hasty, engine, "web1", carry=True).outcome == "done"
+    assert text(hasty, "web1", "etc/mine.conf") == "on gold 2\n"
+    hasty.close()
+
+
 def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     clones.delete(site, "web1")

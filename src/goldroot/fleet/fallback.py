@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,8 +45,8 @@ def as_dict(one: Fallback) -> dict[str, Any]:
 
 
 def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Fallback]:
-    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed, and
-    those that an earlier prune was removing when it was killed.
+    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed, but
+    for one that an older one needs, and those that an earlier prune was removing when it was killed.
 
     :param force: those whose date has not passed, too; only with names.
     :raises NotFound: nothing is kept of a named clone.
@@ -59,8 +59,22 @@ def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) 
     for name in names:
         if not any(one.clone == name for one in (*begun, *found)):
             raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
-    due = [*begun, *(one for one in found if force or one.kept_until <= now())]
+    due = [*begun, *(found if force else _due(found))]
     return [one for one in due if not names or one.clone in names]
+
+
+def _due(found: Sequence[Fallback]) -> Iterator[Fallback]:
+    """Of those that exist, oldest first, the ones whose date has passed and that no older one needs.
+
+    The way back to an older fallback leads over the newer ones: they hold what the server wrote in between, which would
+    neither be listed nor carried without them.
+    """
+    needed: set[str] = set()  #: clones with an older fallback that stays
+    for one in found:
+        if one.kept_until > now():
+            needed |= {one.clone} if one.state == "kept" else set()
+        elif one.state != "kept" or one.clone not in needed:
+            yield one
 
 
 def prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
