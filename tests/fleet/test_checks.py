@@ -6,19 +6,22 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldroot.catalog import decisions, updates
-from goldroot.errors import ChecksFailed
+from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
 from goldroot.fleet.checks import duplicates, told
 from goldroot.fleet.rollback import plan_rollback, rollback
 from goldroot.fleet.update import cancel, run_update
+from goldroot.image.chroot import Bound, run_in
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.run import Done
 from goldroot.tree.accounts import AccountTables
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
@@ -189,6 +192,51 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
         assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
         assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "etc/generated")) == (None, None)
         assert text(site, "web1", "etc/mine.conf") == written.get("etc/mine.conf")
+
+
+MIGRATES = '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate = "echo x >> /var/lib/mysql/format"\n'
+
+
+@pytest.fixture
+def migrating(with_shell: Site) -> Site:
+    """A clone whose update to gold 2 migrates a database, with a check that fails."""
+    site = configure(with_shell, 'checks = ["test -e /etc/good"]', MIGRATES)
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
+    next_gold(site, {"etc/plain.conf": "new\n", "var/lib/mysql/ibdata": "gold"})
+    return site
+
+
+@pytest.mark.root
+def test_a_migration_is_run_once_though_a_check_fails_after_it(migrating: Site, engine: InProcess) -> None:
+    for _ in range(2):
+        with pytest.raises(ChecksFailed, match="/etc/good"):
+            run_update(migrating, engine, "web1")
+    config = Path(migrating.path("goldroot.toml"))
+    config.write_text(config.read_text().replace("test -e /etc/good", "test -e /etc/plain.conf"))
+    migrating.close()
+    assert run_update(Site.open(migrating.root), engine, "web1").outcome == "done"
+    assert text(migrating, "web1", "var/lib/mysql/format") == "x\n"
+
+
+@pytest.mark.root
+def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
+    migrating: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = iter([True])
+
+    def cut_off(binds: Sequence[Bound], args: Sequence[str], **options: Any) -> Done:
+        done = run_in(binds, args, **options)
+        if "echo x" in args[-1] and next(cuts, False):
+            raise ProgramFailed("it was cut off at its end")
+        return done
+
+    monkeypatch.setattr("goldroot.fleet.checks.run_in", cut_off)
+    for why in ("cut off", "/etc/good"):
+        with pytest.raises(ChecksFailed, match=why):
+            run_update(migrating, engine, "web1")
+    [disk] = [one.disk for at, one in migrating.host.get("WEB1").disks.items() if at == "5B6"]
+    assert Path(migrating.host.disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
 
 
 @pytest.mark.root

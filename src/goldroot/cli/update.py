@@ -109,9 +109,11 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
 
 def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
     """What is due, by path.  A command is run once, so it is one line: that of its first path, which is the topmost."""
+    from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE
+
     firsts: dict[tuple[str, str], dict[str, Any]] = {}
     for note in notes:
-        if note["kind"] in ("rebuild-due", "migrate-due"):
+        if note["kind"] in (REBUILD_DUE, MIGRATE_DUE):
             firsts.setdefault((note["kind"], note["data"]["command"]), note)
     return {note["path"]: note["text"] for note in firsts.values()}
 

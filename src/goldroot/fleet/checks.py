@@ -19,6 +19,7 @@ from goldroot.fleet.sides import Stage, accounts_of
 from goldroot.fleet.since import after_commands
 from goldroot.fleet.task import Task
 from goldroot.image.chroot import binds_of, run_in
+from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE
 from goldroot.tree import Manifest, path_bytes, path_text
 from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 
@@ -71,30 +72,50 @@ def merged_tree(task: Task) -> Tree:
 
 
 def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
-    """Rebuild and migrate commands, each once, in the merged system; whether there were any."""
+    """Rebuild and migrate commands, each once, in the merged system; whether there were any.
+
+    State that was migrated is not migrated again when only a check has failed since.
+    """
     due: dict[str, str] = {}
     for note in record.get("notes", ()):
-        if note["kind"] in ("rebuild-due", "migrate-due"):
+        if note["kind"] in (REBUILD_DUE, MIGRATE_DUE):
             due.setdefault(note["data"]["command"], note["kind"])
+    if task.work.migration == "done":
+        due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
     failed: dict[str, str] = {}
     binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    migrates = MIGRATE_DUE in due.values()
+    if migrates:
+        _note_migration(task, "begun")
     for command, kind in due.items():
         stage(f"{task.name}: {command}")
         try:
             run_in(binds, ["/bin/sh", "-c", command], timeout=TIMEOUT, network=False)
         except ProgramFailed as error:
-            if kind == "migrate-due":
-                raise ChecksFailed(
-                    f"{task.name}: the migration {command!r} {error.brief.removeprefix('/bin/sh ')}",
-                    meaning="Nothing was switched: the server is as it was.",
-                    todo=f"Mend the cause, then: goldroot update run {task.name}",
-                ) from error
+            why = error.brief.removeprefix("/bin/sh ")
+            if kind == MIGRATE_DUE:
+                raise _not_migrated(task, command, why) from error
             # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
-            failed[command] = error.brief.removeprefix("/bin/sh ")
+            failed[command] = why
             with task.site.catalog.begin() as tx:
                 events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    if migrates:
+        _note_migration(task, "done")
     _note_failed(task, failed)
     return bool(due)
+
+
+def _not_migrated(task: Task, command: str, why: str) -> ChecksFailed:
+    return ChecksFailed(
+        f"{task.name}: the migration {command!r} {why}",
+        meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
+        todo=f"Mend the cause, then: goldroot update run {task.name}",
+    )
+
+
+def _note_migration(task: Task, how_far: str) -> None:
+    task.work.migration = how_far
+    work.save(task.site, task.work)
 
 
 def _note_failed(task: Task, failed: dict[str, str]) -> None:

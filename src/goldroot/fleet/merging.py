@@ -57,7 +57,7 @@ def still_good(task: Task, given: Decisions, stage: Stage, *, live: bool) -> boo
     known, machine = task.work, task.machine
     if not known.new or known.digest != digest_of(task, given) or task.update.state == "preparing":
         return False
-    if known.old != task.live_disks():
+    if known.half_migrated or known.old != task.live_disks():
         return False
     attached = {address: task.layout.disk(address).prepared for address in known.new}
     if any(at not in machine.disks or machine.disks[at].disk != known.new[a] for a, at in attached.items()):
@@ -116,7 +116,7 @@ def attach_result(
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
     work.write(work.record_file(task.site, task.name, task.update.id), record_bytes(record))
-    known.new, known.digest = disks, digest_of(task, given)
+    known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")
     left = store_conflicts(task, plan.conflicts)

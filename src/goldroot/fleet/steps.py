@@ -82,13 +82,20 @@ def merge(task: Task, stage: Stage) -> str:
         return ""
     for gold in (task.base, task.target):
         check_genuine(gold)
+    return _merged(task, stage)
+
+
+def _merged(task: Task, stage: Stage) -> str:
     return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
 
 
 def _prove(task: Task, stage: Stage) -> str:
-    """Rebuild, migrate, check."""
-    if not is_live(task.site, task.work):
-        prove(task, stage)
+    """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
+    if is_live(task.site, task.work):
+        return ""
+    if task.work.half_migrated and (outcome := _merged(task, stage)):
+        return outcome
+    prove(task, stage)
     return ""
 
 

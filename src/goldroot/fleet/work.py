@@ -44,6 +44,12 @@ class Work:
     carry: bool = False
     digest: str = ""  #: of policy and decisions of the last merge
     failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
+    migration: str = ""  #: of the state on the new disks: ``begun``, ``done``, or nothing was
+
+    @property
+    def half_migrated(self) -> bool:
+        """Whether a migration of the new disks' state was cut off: nobody can tell what it has done."""
+        return self.migration == "begun"
 
     def next_disks(self, addresses: Mapping[str, object], generation: int, use: str = "") -> dict[str, str]:
         """Ids of new disks, noted as made; save the work before making them."""

@@ -8,11 +8,16 @@ from dataclasses import dataclass, replace
 
 from goldroot.tree.notes import Note
 
-__all__ = ["CLONE", "CONTENT", "GOLD", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Note"]
+__all__ = [
+    "CLONE", "CONTENT", "GOLD", "MIGRATE_DUE", "REBUILD_DUE", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+    "Note",
+]  # fmt: skip
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
 #: The three trees, in the order of everything that has one value of each.
 SIDES = ("base", "gold", "clone")
+#: Kinds of notes that name a command to be run in the merged system.
+REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
 #: Axes on which content of one's own is an answer.
 WITH_CONTENT = ("content", "presence", "type")
 

@@ -11,7 +11,7 @@ from goldroot.merge.axes import CLONE_SIDE, GOLD_SIDE, Setting
 from goldroot.merge.contents import merger_of
 from goldroot.merge.decided import NO_SIDE
 from goldroot.merge.links import Linked, merge_links
-from goldroot.merge.model import SIDES, Conflict, Decisions, Note
+from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE, SIDES, Conflict, Decisions, Note
 from goldroot.merge.owners import Names, Numbers, named_in_acl
 from goldroot.merge.part_plan import PartPlan
 from goldroot.merge.policy import Policy
@@ -205,7 +205,7 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
         rule = survey.rules[path]
         if rule.rebuild and verdict.want is not None:
             notes.append(
-                Note("rebuild-due", part.place(path), f"to be made anew by: {rule.rebuild}", {"command": rule.rebuild})
+                Note(REBUILD_DUE, part.place(path), f"to be made anew by: {rule.rebuild}", {"command": rule.rebuild})
             )
     for path, unit in one.decided.units.items():
         notes.extend(Note("state-unit", part.place(path), text) for text in unit.notes)
@@ -213,7 +213,7 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
         at_home = going_back and unit.side == GOLD_SIDE  # the fallback's, in the system that wrote it
         if rule.migrate and survey.units[path].gold_changed and not at_home:
             notes.append(
-                Note("migrate-due", part.place(path), f"to be migrated by: {rule.migrate}", {"command": rule.migrate})
+                Note(MIGRATE_DUE, part.place(path), f"to be migrated by: {rule.migrate}", {"command": rule.migrate})
             )
     notes.extend(
         Note("hard-link-separated", part.place(path), "it shared its file with other names, which end different now")
