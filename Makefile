@@ -4,9 +4,9 @@
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
-# Seconds that the slow tests may take together, shared out among their files; what does not begin in time is skipped.
+# Seconds that the slow tests may take, shared out among their files; what does not begin in time is skipped.
 BUDGET ?= 600
-# More arguments for pytest, for instance: make test T='tests/merge -k laws'
+# More arguments for the quick tests, for instance: make test T='tests/merge -k laws'
 T ?=
 
 BIN := $(VENV)/bin
@@ -28,7 +28,7 @@ test: venv ## The quick tests; as root on Debian it installs the packages that t
 
 test-slow: venv ## The slow tests (real Debian roots, kills) within BUDGET seconds
 	@tools/debian-packages
-	$(BIN)/python -m pytest -v --slow -m 'slow or integration or crash' --budget $(BUDGET) $(T)
+	tools/slow-tests $(BIN)/python $(BUDGET)
 
 lint: venv ## ruff: rules and layout
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What every test can count on: ``--slow``, ``--budget``, the marks that they and the user's rights decide about.
 
-The quick tests make their trees in memory where it has the room, for a disk's file system takes as much of the
-processor's time again; with ``--slow``, or with ``--basetemp DIR``, they stand where all temporary files do.
+Trees are made in memory where it has the room, for a disk's file system takes as much of the processor's time again; else,
+or with ``--basetemp DIR``, they stand where all temporary files do.  What only a disk can show makes one for itself.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Budget:
 BUDGET = pytest.StashKey[Budget]()
 
 MEMORY = "/dev/shm"
-#: So many bytes must be free in memory: several times what the trees of a run take at once.
-ROOM = 2 << 30
+#: So many bytes must be free in memory: several times what the trees of a run take at once; with real Debian roots.
+ROOM, SLOW_ROOM = 2 << 30, 8 << 30
 PLACE = pytest.StashKey[str]()
 
 # A deadline per example measures the machine, not the code; the blob lets a failure of CI be run again at home.
@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.basetemp is None and not config.getoption("--slow") and _memory_serves():
+    if config.option.basetemp is None and _memory_serves(SLOW_ROOM if config.getoption("--slow") else ROOM):
         place = config.stash[PLACE] = tempfile.mkdtemp(prefix="goldroot-tests-", dir=MEMORY)
         os.chmod(place, 0o755)  # some tests become another user
         config.option.basetemp = f"{place}/pytest"
@@ -72,14 +72,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _memory_serves() -> bool:
+def _memory_serves(room: int) -> bool:
     """Whether there is a file system in memory with enough room, whose programs may be run."""
     try:
         found = os.statvfs(MEMORY)
     except OSError:
         return False
     usable = os.access(MEMORY, os.W_OK) and not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
-    return usable and found.f_bavail * found.f_frsize >= ROOM and hasattr(os, "setxattr") and _keeps_attributes()
+    free = min(found.f_bavail * found.f_frsize, _available())
+    return usable and free >= room and hasattr(os, "setxattr") and _keeps_attributes()
+
+
+def _available() -> int:
+    """Bytes of memory that programs may still take: a file system in memory may be larger than that."""
+    with open("/proc/meminfo") as file:
+        amounts = dict(line.split(":", 1) for line in file)
+    return int(amounts["MemAvailable"].split()[0]) * 1024
 
 
 def _keeps_attributes() -> bool:
