@@ -16,6 +16,12 @@ from support.trees import make_tree
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
 
 
+@pytest.fixture(autouse=True)
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As users have it: what cannot be written is still there when Python ends."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 def merge_of(room: Path) -> list[str]:
     for number, name in enumerate(("base", "gold", "clone")):
         make_tree(room / name, {"etc/a": f"{number}\n"})

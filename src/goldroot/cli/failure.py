@@ -10,8 +10,8 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from types import FrameType
+from typing import TextIO
 
 import click
 
@@ -71,10 +71,10 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
     except BrokenPipeError:
         # The reader went away (``| head``): not an error, but stdout must not be flushed again at exit.
         sys.stdout, sys.stderr = streams
-        _leave_output()
+        _leave(sys.stdout)
         return status if status > EXIT_FINDINGS else 128 + signal.SIGPIPE
     except (Unprinted, OSError) as error:
-        _leave_output()
+        _leave(sys.stdout)
         why = (error.strerror if isinstance(error, OSError) else "") or error
         _say(
             f"goldroot: what was done cannot be printed: {why}",
@@ -112,14 +112,17 @@ def _told(command: click.Command, args: Sequence[str]) -> int:
         return bug()
 
 
-def _leave_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _leave(stream: TextIO) -> None:
+    """What still waits to be written goes nowhere: at its end Python would try once more, and make a 120 of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say(*lines: str) -> None:
     """On standard error; where even that cannot be written, the exit code says it."""
-    with suppress(OSError):
-        print(*filter(None, lines), sep="\n  ", file=sys.stderr)
+    try:
+        print(*filter(None, lines), sep="\n  ", file=sys.stderr, flush=True)
+    except OSError:
+        _leave(sys.stderr)
 
 
 def interrupted(by: BaseException | None) -> int:
@@ -131,9 +134,11 @@ def interrupted(by: BaseException | None) -> int:
 def tell(error: GoldrootError, args: Sequence[str]) -> int:
     """Print an error, as JSON where ``--json`` was asked for and can be printed."""
     if "--json" in args:
-        with suppress(OSError):
+        try:
             print(json.dumps(error.as_dict(), indent=2), flush=True)
             return error.exit_code
+        except OSError:
+            _leave(sys.stdout)
     _say(f"goldroot: {error.brief}", error.meaning, error.todo)
     return error.exit_code
 
