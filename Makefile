@@ -4,7 +4,7 @@
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
-# Seconds that the slow tests may take, shared out among their files; what does not begin in time is skipped.
+# Seconds that the slow tests may take; what does not begin in time is skipped.
 BUDGET ?= 600
 # More arguments for the quick tests, for instance: make test T='tests/merge -k laws'
 T ?=

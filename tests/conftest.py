@@ -18,10 +18,14 @@ import pytest
 SLOW_MARKS = ("slow", "integration", "crash")
 
 
-class Budget:
-    """Seconds for a whole run, shared out: each file may take what is left divided by the files that are left.
+#: Seconds that are kept for each file that has not begun.
+KEPT = 10.0
 
-    So a long file does not eat up the time of those after it.  A test that has begun is never cut off.
+
+class Budget:
+    """Seconds for a whole run: each file may take what is left, but for a little that is kept for each one after it.
+
+    So a long file does not eat up all the time of the others.  A test that has begun is never cut off.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -34,9 +38,9 @@ class Budget:
         """Whether a test of this file may not begin any more."""
         now = time.monotonic()
         if file != self.turn:
-            share = (self.until - now) / max(1, len(self.files))
-            self.turn, self.turn_ends = file, now + share
             self.files = [other for other in self.files if other != file]
+            equal = now + (self.until - now) / (1 + len(self.files))
+            self.turn, self.turn_ends = file, max(equal, self.until - KEPT * len(self.files))
         return now > self.turn_ends
 
 
@@ -54,7 +58,7 @@ hypothesis.settings.load_profile("goldroot")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow, integration and crash")
-    parser.addoption("--budget", type=float, metavar="SECONDS", help="share so many seconds out; skip the rest")
+    parser.addoption("--budget", type=float, metavar="SECONDS", help="take so many seconds; skip the rest")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
