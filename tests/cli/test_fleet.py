@@ -192,6 +192,12 @@ def test_every_command_has_help_with_an_example_and_explains_its_options() -> No
             assert isinstance(option, click.Argument) or (record and record[1]), (context.command_path, option.name)
 
 
+def test_every_command_has_json() -> None:
+    found = commands(cli, click.Context(cli, info_name="goldroot"))
+    lacks = [one.command_path for one in found if all("--json" not in option.opts for option in one.command.params)]
+    assert lacks == []
+
+
 def test_every_group_lists_its_commands_in_whole_sentences() -> None:
     groups = {one.parent for one in commands(cli, click.Context(cli, info_name="goldroot", max_content_width=60))}
     for context in filter(None, groups):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldroot.cli.output import emit
+from goldroot.cli.output import emit, json_option
 
 #: The variable by which a shell asks goldroot for completions; click looks at it before anything else.
 VARIABLE = "_GOLDROOT_COMPLETE"
@@ -12,7 +12,8 @@ VARIABLE = "_GOLDROOT_COMPLETE"
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@json_option
+def completion(shell: str, as_json: bool) -> None:
     """Print what SHELL reads so that the Tab key completes commands, options, paths, and names of clones and images.
 
     \b
@@ -27,4 +28,5 @@ def completion(shell: str) -> None:
     assert found is not None  # every choice has one
     asked = found(click.get_current_context().find_root().command, {}, "goldroot", VARIABLE)
     # Not source(): for bash that starts a bash to ask for its version.
-    emit(False, None, lambda: click.echo(asked.source_template % asked.source_vars(), nl=False))
+    script = asked.source_template % asked.source_vars()
+    emit(as_json, {"shell": shell, "script": script}, lambda: click.echo(script, nl=False))
