@@ -47,6 +47,7 @@ def accounts(number: int, **more: str) -> Table:
     }
 
 
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
