@@ -63,7 +63,7 @@ def _note_made(task: Task, plan: Plan, disks: Mapping[str, str], fallback: Side)
         made, disk = signatures.load(task.site, task.work.gold[one.part.name], signatures.MADE), disks[one.part.name]
         built = signatures.load(task.site, disk)
         if made is not None and built is not None:
-            taken = [path for path, unit in one.decided.units.items() if unit.side != GOLD_SIDE]
+            taken = {path for path, unit in one.decided.units.items() if unit.side != GOLD_SIDE}
             rows = after_carry(made, fallback.trees[one.part.name].manifest, built, taken)
             signatures.save(task.site, disk, Manifest.from_rows(rows, built.squashed), signatures.MADE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,16 +206,18 @@ def _shared_numbers(task: Task, tree: Tree, record: Mapping[str, Any]) -> Iterat
     known = {*carried(task.base, before, linked), *carried(task.target, fallback, linked)}
     for one, path in found.items():
         if one not in known:
-            asked = [_withdrawn(task, note) for note in record.get("notes", ()) if answers(note, one)]
-            todo = "the next run asks again" if any(asked) else f"give it {one.number} on the server"
+            decided = [note for note in record.get("notes", ()) if answers(note, one)]
+            _withdraw(task, decided)
+            todo = "the next run asks again" if decided else f"give it {one.number} on the server"
             said = f"the {one.kind} {one.name} {one}, and the disks shared with gold carry {one.number} for it"
             yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}; only a read-write clone can have it so")
 
 
-def _withdrawn(task: Task, note: Mapping[str, Any]) -> bool:
-    with task.site.catalog.begin() as tx:
-        decisions.withdraw(tx, task.clone.image, note["data"]["key"])
-    return True
+def _withdraw(task: Task, decided: Sequence[Mapping[str, Any]]) -> None:
+    """Take back the answers that these notes of a record tell of."""
+    for note in decided:
+        with task.site.catalog.begin() as tx:
+            decisions.withdraw(tx, task.clone.image, note["data"]["key"])
 
 
 def duplicates(tables: AccountTables, file: str) -> Counter[str]:

@@ -6,12 +6,13 @@ migrated, directories that a check made.  What nobody wrote since then stands on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from goldroot.fleet.signatures import differs
+from goldroot.merge.decided import upwards
 from goldroot.merge.survey import Row, joined
 from goldroot.tree import BuildRow, Manifest, rows_of
-from goldroot.tree.entry import FILE, is_below, tree_key
+from goldroot.tree.entry import FILE, tree_key
 
 
 def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, source: int) -> Iterator[BuildRow]:
@@ -47,7 +48,7 @@ def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, sourc
 SIGNATURE = 12
 
 
-def after_carry(made: Manifest, now: Manifest, carried: Manifest, taken: Collection[bytes]) -> Iterator[Row]:
+def after_carry(made: Manifest, now: Manifest, carried: Manifest, taken: Set[bytes]) -> Iterator[Row]:
     """Rows that tell on the disk of a carry what the server wrote since the switch to the version that it is back on.
 
     What was written before that disk became a fallback is on it, too, and so is what was carried: the next rollback must
@@ -90,5 +91,5 @@ def _differ(one: Row, other: Row) -> bool:
     return differs(_unsigned(one), _unsigned(other))
 
 
-def _is_in(path: bytes, units: Collection[bytes]) -> bool:
-    return any(path == unit or is_below(path, unit) for unit in units)
+def _is_in(path: bytes, units: Set[bytes]) -> bool:
+    return any(above in units for above in upwards(path))
