@@ -74,8 +74,11 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
-def _death_of(parent: int) -> Callable[[], None]:
-    """What a child does to die with its parent.  The library is loaded here: a forked child should load nothing."""
+def dying_with(parent: int) -> Callable[[], None]:
+    """What a child does so that the kernel kills it when its parent ends (prctl(2), PR_SET_PDEATHSIG).
+
+    The library is loaded here: before the fork, where the child should load nothing.
+    """
     import ctypes
 
     prctl = ctypes.CDLL(None).prctl
@@ -137,7 +140,7 @@ def run(
             pass_fds=pass_fds,
             timeout=timeout,
             check=False,
-            preexec_fn=_death_of(os.getpid()) if dies_with_us else None,
+            preexec_fn=dying_with(os.getpid()) if dies_with_us else None,
         )
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error

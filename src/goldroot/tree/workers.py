@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
 from goldroot.errors import Failed, GoldrootError
-from goldroot.run import Mask, signals_wait
+from goldroot.run import Mask, dying_with, signals_wait
 from goldroot.tree.notes import Progress
 
 Result = TypeVar("Result")
@@ -163,7 +163,7 @@ def _be_worker(work: Callable[[int, Progress], object], queue: int, out: int, pa
             signal.signal(ended_by_parent, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _die_with(parent)
+        dying_with(parent)()
         _work_off(work, queue, out)
         status = 0
     except BaseException as error:  # noqa: BLE001  whatever it is, the parent raises it
@@ -194,14 +194,3 @@ def _portable(error: BaseException) -> BaseException:
     if isinstance(error, GoldrootError):
         return error
     return RuntimeError("a worker process failed:\n" + "".join(traceback.format_exception(error)))
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends (prctl PR_SET_PDEATHSIG)."""
-    try:
-        import ctypes
-    except ImportError:  # a Python without it: the next message to the parent ends the worker
-        return
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
