@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +237,31 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
             run_update(migrating, engine, "web1")
     [disk] = [one.disk for at, one in migrating.host.get("WEB1").disks.items() if at == "5B6"]
     assert Path(migrating.host.disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
+
+
+@pytest.mark.root
+def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it(
+    with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    site = configure(with_shell, "", MIGRATES)
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
+    next_gold(site, {"var/lib/mysql/ibdata": "gold"})
+    with monkeypatch.context() as ended, pytest.raises(ChecksFailed, match="ended"):
+        ended.setattr("goldroot.fleet.checks.crash.point", ending_at("update.rebuilt"))
+        run_update(site, engine, "web1")
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "var/lib/mysql/format") == "x\n"
+    assert plan_rollback(site, "web1").written == ()
+
+
+def ending_at(name: str) -> Callable[[str], None]:
+    def point(reached: str) -> None:
+        if reached == name:
+            raise ChecksFailed("the run ended here")
+
+    return point
 
 
 @pytest.mark.root

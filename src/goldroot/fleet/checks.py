@@ -72,7 +72,7 @@ def merged_tree(task: Task) -> Tree:
 
 
 def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
-    """Rebuild and migrate commands, each once, in the merged system; whether there were any.
+    """Rebuild and migrate commands, each once, in the merged system; whether any has run there.
 
     State that was migrated is not migrated again when only a check has failed since.
     """
@@ -102,7 +102,7 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
     if migrates:
         _note_migration(task, "done")
     _note_failed(task, failed)
-    return bool(due)
+    return bool(due) or task.work.migration == "done"
 
 
 def _not_migrated(task: Task, command: str, why: str) -> ChecksFailed:
