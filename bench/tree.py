@@ -106,7 +106,7 @@ def measure(room: Path, entries: int, runs: int) -> None:
     subprocess.run(["cp", "-a", tree, copy], check=True)
     time.sleep(2.5)  # a younger ctime is not trusted
     subprocess.run(
-        [sys.executable, "-c", "import sys; from goldroot.tree import scan; scan(sys.argv[1]).manifest.save(sys.argv[2])",
+        [sys.executable, "-c", "import sys; from goldroot.tree import scan_tree; scan_tree(sys.argv[1]).manifest.save(sys.argv[2])",
          tree, str(room / "manifest")], check=True,
     )  # fmt: skip
     print(f"{entries} entries, {len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}")

@@ -16,7 +16,7 @@ import click
 from goldroot import errors
 from goldroot.cli.main import COMMANDS, cli
 from goldroot.image.config import TEMPLATE
-from goldroot.merge.policy_file import CLASSES
+from goldroot.policy import CLASSES
 
 #: Rooms with errors of their own, which can reach a user too.
 WITH_ERRORS = ("goldroot.workflow", "goldroot.hosts.zvm.smapi")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 import goldroot
-from goldroot.merge.output import MARKER, fresh_output
-from goldroot.tree.inode import read_flags, write_flags
+from goldroot.merge.apply.output import MARKER, fresh_output
+from goldroot.tree import read_flags, write_flags
 from support.trees import Dir, File, Seen, Table, dump_tree, make_tree
 
 MARK = os.fsdecode(MARKER)

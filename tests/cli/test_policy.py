@@ -10,7 +10,7 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.policy import policy
-from goldroot.merge.policy import Policy, default_text
+from goldroot.policy import Policy, default_text
 
 CaptureFixture = pytest.CaptureFixture[str]
 

@@ -12,7 +12,7 @@ from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.plan import plan_update
 from goldroot.fleet.signatures import scan_disk
 from goldroot.image.site import Site
-from goldroot.merge.policy import Policy
+from goldroot.policy import Policy
 from support.fleet import IMAGE, on_clone
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from goldroot.accounts import ACL_ACCESS, AccountTables
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones, review
 from goldroot.fleet.carried import first_path, strangers
@@ -15,10 +16,7 @@ from goldroot.fleet.rollback import rollback
 from goldroot.fleet.update import run_update
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
-from goldroot.merge.owners import ACL_ACCESS
-from goldroot.tree import Manifest
-from goldroot.tree.accounts import AccountTables
-from goldroot.tree.entry import FILE, Entry
+from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text
 

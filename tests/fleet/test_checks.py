@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from goldroot.accounts import AccountTables
 from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
@@ -22,7 +23,6 @@ from goldroot.image.chroot import Bound, run_in
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.run import Done
-from goldroot.tree.accounts import AccountTables
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node
@@ -159,7 +159,7 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
     run_update(site, engine, "web1")
     assert text(site, "web1", "var/lib/mysql/checked") == "seen\n"
     # Days later no ctime is young.
-    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     assert plan_rollback(site, "web1").written == ()
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     assert plan_rollback(site, "web1").written == ("/etc/plain.conf",)
@@ -171,7 +171,7 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: dict[str, str]
 ) -> None:
     """What checks, rebuilds and migrations did before the switch is nobody's change."""
-    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     policy = (
         '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate = "echo 2 > /var/lib/mysql/format"\n'
         '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo anew > /etc/generated"\n'
@@ -243,7 +243,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
 def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     site = configure(with_shell, "", MIGRATES)
     clones.create(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})

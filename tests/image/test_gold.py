@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goldroot.accounts import AccountTables
 from goldroot.catalog import clones, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
@@ -20,7 +21,6 @@ from goldroot.image.renumber import collisions
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.image.version import read_record
-from goldroot.tree.accounts import AccountTables
 from support.trees import dump_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.merge.model import Decision
+from goldroot.conflicts import Decision
 from support.merging import merge_tables
 from support.trees import Device, Dir, File, Link
 

@@ -1,4 +1,4 @@
-"""The laws of MERGE.md, section 7, over generated trees."""
+"""The laws of docs/explanation/merging.md, over generated trees."""
 
 from __future__ import annotations
 

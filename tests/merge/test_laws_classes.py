@@ -12,10 +12,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goldroot.merge.model import Decision
-from goldroot.merge.policy import Policy
-from goldroot.tree import path_text
-from goldroot.tree.entry import SOCKET
+from goldroot.conflicts import Decision
+from goldroot.policy import Policy
+from goldroot.tree import SOCKET, path_text
 from support.examples import examples
 from support.merging import Outcome, merge_directories
 from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, dump_tree, make_tree

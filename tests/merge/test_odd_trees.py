@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from goldroot.merge.policy import Policy
-from goldroot.merge.standalone import Request, merge_trees
-from goldroot.tree.remove import remove_tree
+from goldroot.merge.trees import Request, merge_trees
+from goldroot.policy import Policy
+from goldroot.tree import remove_tree
 from support.merging import merge_directories, merge_tables
 from support.trees import Dir, File, Link, make_tree
 

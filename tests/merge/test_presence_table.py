@@ -1,4 +1,4 @@
-"""Every row of MERGE.md's presence table, each by a test with the row's words."""
+"""Every row of the presence table in docs/explanation/merging.md, each by a test with the row's words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.merge.model import Decision
+from goldroot.conflicts import Decision
 from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, Fifo, File, HardLink, Link, Socket, dump_tree
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldroot.merge.policy import Policy
-from goldroot.merge.redact import printable, redact_diff
+from goldroot.merge.record.redact import printable, redact_diff
+from goldroot.policy import Policy
 
 
 def diff(path: str, old: bytes | None, new: bytes | None) -> list[str]:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import MissingProgram, ProgramFailed
-from goldroot.merge import text
-from goldroot.merge.text import TextMerge, is_text, merge_text
+from goldroot.merge.decide import text
+from goldroot.merge.decide.text import TextMerge, is_text, merge_text
 
 BASE = b"a\nb\nc\nd\ne\nf\ng\n"
 

@@ -124,7 +124,7 @@ def serve() -> None:
     """Answer requests until standard input ends."""
     for codec in ("ascii", "latin-1", "unicode_escape", "idna"):
         codecs.lookup(codec)
-    importlib.import_module("goldroot.merge.policy").Policy.default()  # read by means that another user may not see
+    importlib.import_module("goldroot.policy.policy").Policy.default()  # read by means that another user may not see
     for room in ROOMS:
         place = importlib.import_module(f"goldroot.{room}")
         for module in pkgutil.walk_packages(place.__path__, f"goldroot.{room}."):

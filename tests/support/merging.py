@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goldroot.merge.model import Decision
-from goldroot.merge.policy import Policy
-from goldroot.merge.standalone import Request, merge_trees
+from goldroot.conflicts import Decision
+from goldroot.merge import merge_trees
+from goldroot.merge.trees import Request
+from goldroot.policy import Policy
 from support.trees import Node, Seen, dump_tree, make_tree
 
 Table = Mapping[str, Node]

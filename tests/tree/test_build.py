@@ -16,22 +16,17 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import BadInput, Failed, NoPermission, NoSpace, TreeChanged
-from goldroot.tree import (
-    INLINE,
-    BuildRow,
-    Manifest,
-    Squashed,
-    remove_tree,
-    rows_of,
-    scan,
-)
-from goldroot.tree import build as synced_build
-from goldroot.tree import copy_tree as synced_copy_tree
-from goldroot.tree import finishing as finishing_module
+from goldroot.tree.build import build as build_module
+from goldroot.tree.build import complete as complete_module
+from goldroot.tree.build.build import build_tree as synced_build
+from goldroot.tree.build.build import copy_tree as synced_copy_tree
+from goldroot.tree.build.build import rows_of
+from goldroot.tree.build.rows import INLINE, BuildRow
 from goldroot.tree.inode import read_flags, write_flags
+from goldroot.tree.manifest import Manifest, Squashed
+from goldroot.tree.remove import remove_tree
+from goldroot.tree.scan.scan import scan_tree
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
-
-build_module = sys.modules["goldroot.tree.build"]  # the package's own name for it is the function
 
 #: Waiting for the disk makes tests slow and proves nothing; one test looks that it is done.
 build = partial(synced_build, sync=False)
@@ -72,7 +67,7 @@ def test_a_copy_is_the_same_tree(tmp_path: Path) -> None:
     built = copy_tree(root, tmp_path / "out")
     assert dump_tree(tmp_path / "out") == dump_tree(root)
     assert built.notes == ()
-    assert built.manifest.digest() == scan(root, contents=False).manifest.digest()
+    assert built.manifest.digest() == scan_tree(root, contents=False).manifest.digest()
 
 
 def test_rows_may_come_from_several_sources_and_from_themselves(tmp_path: Path) -> None:
@@ -97,8 +92,8 @@ def test_rows_may_come_from_several_sources_and_from_themselves(tmp_path: Path) 
 
 def test_the_manifest_spares_the_next_scan_every_open(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "1", "d/b": HardLink("a"), "e/f/g": "2", "l": Link("a")})
-    built = build(rows_of(scan(root).manifest), [root], tmp_path / "out")
-    with_known = scan(tmp_path / "out").manifest
+    built = build(rows_of(scan_tree(root).manifest), [root], tmp_path / "out")
+    with_known = scan_tree(tmp_path / "out").manifest
     for row, seen in zip(built.manifest.rows(), with_known.rows(), strict=True):
         assert row[:12] == seen[:12]
         status = os.lstat(os.path.join(os.fsencode(tmp_path / "out"), row[0]) if row[0] else tmp_path / "out")
@@ -120,7 +115,7 @@ def test_many_rows_in_parts(tmp_path: Path, jobs: int) -> None:
     table |= {"z/local2": HardLink("z/local")}
     root = make_tree(tmp_path / "t", table)  # type: ignore[arg-type]
     told: list[int] = []
-    source = scan(root).manifest
+    source = scan_tree(root).manifest
     built = build(rows_of(source), [root], tmp_path / "out", jobs=jobs, progress=told.append)
     assert dump_tree(tmp_path / "out") == dump_tree(root)
     assert built.manifest.digest() == source.digest()
@@ -162,9 +157,9 @@ def test_the_file_system_is_synced_once(tmp_path: Path, monkeypatch: pytest.Monk
     synced: list[bytes] = []
     monkeypatch.setattr(build_module, "sync_file_system", lambda top, out: synced.append(out))
     rows = [TOP, inline(b"a"), inline(b"b")]
-    build_module.build(rows, [], tmp_path / "out")
+    build_module.build_tree(rows, [], tmp_path / "out")
     assert synced == [os.fsencode(tmp_path / "out")]
-    build_module.build(rows, [], tmp_path / "out2", sync=False)
+    build_module.build_tree(rows, [], tmp_path / "out2", sync=False)
     assert len(synced) == 1
 
 
@@ -174,7 +169,7 @@ def test_deep_trees_are_built(tmp_path: Path) -> None:
     rows.append(inline(b"/".join([*parts, b"end"]), b"here"))
     try:
         built = build(rows, [], tmp_path / "out")
-        assert scan(tmp_path / "out").manifest.digest() == built.manifest.digest()
+        assert scan_tree(tmp_path / "out").manifest.digest() == built.manifest.digest()
     finally:
         remove_tree(tmp_path / "out")
 
@@ -201,7 +196,7 @@ def test_a_default_acl_above_is_not_handed_on(tmp_path: Path) -> None:
         for name in os.listxattr(tmp_path / path):
             os.removexattr(tmp_path / path, name)
     copy_tree(tmp_path / "t", tmp_path / "out")
-    assert all(row[8] == () for row in scan(tmp_path / "out").manifest.rows())
+    assert all(row[8] == () for row in scan_tree(tmp_path / "out").manifest.rows())
 
 
 def test_acls_are_kept(tmp_path: Path) -> None:
@@ -270,7 +265,7 @@ def test_inode_flags_are_set_last(tmp_path: Path) -> None:
         assert [flags_of(tmp_path / "out" / name) for name in ("d/f", "log", "d")] == [(0x50, 0), (0xA0, 0), (0x10, 0)]
         assert dump_tree(tmp_path / "out") == dump_tree(root)
         assert built.manifest.get(b"z/h").flags == 0x50  # type: ignore[union-attr]
-        assert scan(tmp_path / "out", contents=False).manifest.digest() == built.manifest.digest()
+        assert scan_tree(tmp_path / "out", contents=False).manifest.digest() == built.manifest.digest()
     finally:
         for name in ("t", "out"):
             remove_tree(tmp_path / name)
@@ -282,9 +277,9 @@ def test_what_a_file_system_cannot_keep_is_noted(tmp_path: Path, monkeypatch: py
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     root = make_tree(tmp_path / "t", {"f": File("x", xattrs={"user.a": b"1", "user.b": b"2"})})
-    source = [row._replace(flags=0x40, project=7) if row.path else row for row in rows_of(scan(root).manifest)]
-    monkeypatch.setattr(finishing_module, "write_xattr", refuse)
-    monkeypatch.setattr(finishing_module, "write_flags", refuse)
+    source = [row._replace(flags=0x40, project=7) if row.path else row for row in rows_of(scan_tree(root).manifest)]
+    monkeypatch.setattr(complete_module, "write_xattr", refuse)
+    monkeypatch.setattr(complete_module, "write_flags", refuse)
     built = build(source, [root], tmp_path / "out")
     assert sorted((note.kind, note.path) for note in built.notes) == [
         ("flags-not-kept", b"f"), ("xattr-not-kept", b"f"), ("xattr-not-kept", b"f"),
@@ -332,7 +327,7 @@ def test_without_root_owners_are_recorded_and_said_once(open_path: Path) -> None
     program = (
         ROWS
         + """
-built = build([top, device, own, file, cap], [], sys.argv[1])
+built = build_tree([top, device, own, file, cap], [], sys.argv[1])
 built.manifest.save(sys.argv[2])
 print([(n.kind, n.path) for n in built.notes], built.owners)
 """
@@ -347,7 +342,7 @@ print([(n.kind, n.path) for n in built.notes], built.owners)
     assert seen["own"].mode == 0o4700
     manifest = Manifest.load(open_path / "manifest")
     assert manifest.squashed == Squashed(seen["su"].uid, seen["su"].gid)
-    again = scan(open_path / "out", known=manifest).manifest
+    again = scan_tree(open_path / "out", known=manifest).manifest
     assert again.digest() == manifest.digest()
     row = again.get(b"su")
     assert row is not None
@@ -358,7 +353,7 @@ def test_owners_can_be_insisted_on(open_path: Path) -> None:
     program = (
         ROWS
         + """
-try: build([top, file], [], sys.argv[1], keep_owner=True)
+try: build_tree([top, file], [], sys.argv[1], keep_owner=True)
 except NoPermission as error: print(error.brief)
 """
     )
@@ -418,7 +413,7 @@ def test_a_source_that_may_not_be_read(open_path: Path) -> None:
     program = """
 row = BuildRow(b"", "d", 0o755, os.geteuid(), os.getegid(), 1, (), 0, 0, INLINE, b"", b"", 0, 0, 0)
 row = [row, row._replace(path=b"x", kind="f", source=0, source_path=b"f")]
-try: build(row, [sys.argv[1]], sys.argv[2])
+try: build_tree(row, [sys.argv[1]], sys.argv[2])
 except NoPermission as error: print(error.brief)
 """
     assert f"{root}/f cannot be read" in as_nobody(program, root, open_path / "out")
@@ -434,7 +429,7 @@ def test_permission_to_write(open_path: Path) -> None:
     program = (
         ROWS
         + """
-try: build([top], [], sys.argv[1])
+try: build_tree([top], [], sys.argv[1])
 except NoPermission as error: print(error.brief)
 """
     )
@@ -475,7 +470,7 @@ def test_flags_are_kept_where_a_project_cannot_be(tmp_path: Path, monkeypatch: p
         write_flags(fd, flags, project, directory=directory)
 
     set_flags(make_tree(tmp_path / "probe", {}), 0x40)
-    monkeypatch.setattr(finishing_module, "write_flags", no_projects)
+    monkeypatch.setattr(complete_module, "write_flags", no_projects)
     built = build([TOP, inline(b"f", flags=0x40, project=7)], [], tmp_path / "out")
     assert [(note.kind, note.path, "project" in note.text) for note in built.notes] == [("flags-not-kept", b"f", True)]
     assert flags_of(tmp_path / "out/f") == (0x40, 0)
@@ -484,7 +479,7 @@ def test_flags_are_kept_where_a_project_cannot_be(tmp_path: Path, monkeypatch: p
 def test_a_young_file_written_after_the_scan_is_not_taken_for_what_was_scanned(tmp_path: Path) -> None:
     """Its ctime proves nothing, so its bytes must: a scan that trusts no time is followed by a change of the same size."""
     source = make_tree(tmp_path / "source", {"a": "one", "b": "same"})
-    manifest = scan(source).manifest
+    manifest = scan_tree(source).manifest
     entry = manifest.get(b"a")
     assert entry is not None
     assert entry.ctime == 0, "just made: too young to be trusted"

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, Failed, NewerVersion
-from goldroot.tree import Entry, Manifest, Squashed, tree_key
+from goldroot.tree.entry import Entry
+from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.manifest_file import COLUMNS, HEADER, LENGTHS
+from goldroot.tree.paths import tree_key
 
 names = st.binary(min_size=1, max_size=12).filter(lambda n: not set(n) & {0, 47} and n not in (b".", b".."))
 xattr_sets = st.dictionaries(st.binary(min_size=1, max_size=8).filter(lambda n: 0 not in n), st.binary(max_size=9))

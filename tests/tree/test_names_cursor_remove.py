@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldroot.errors import Failed
-from goldroot.tree import path_bytes, path_text, remove_tree
-from goldroot.tree.cursor import KEPT_AT_TOP, KEPT_BELOW, Cursor, split
+from goldroot.files import KEPT_AT_TOP, KEPT_BELOW, Cursor, split
 from goldroot.tree.inode import write_flags
 from goldroot.tree.mounts import mounts_below
+from goldroot.tree.paths import path_bytes, path_text
+from goldroot.tree.remove import remove_tree
 from support.trees import Dir, Fifo, Link, make_tree
 
 NOBODY = 65534

@@ -14,16 +14,19 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import BadInput, TreeChanged
-from goldroot.tree import Entry, Manifest, Squashed, hash_files, remove_tree, scan, scan_together, tree_key
-from goldroot.tree import listing as listing_module
-from goldroot.tree import reading as reading_module
+from goldroot.tree.entry import Entry
+from goldroot.tree.manifest import Manifest, Squashed
+from goldroot.tree.paths import tree_key
+from goldroot.tree.remove import remove_tree
+from goldroot.tree.scan import listing as listing_module
+from goldroot.tree.scan import reading as reading_module
+from goldroot.tree.scan import scan as scan_module
+from goldroot.tree.scan.scan import hash_files, scan_tree, scan_trees
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree
-
-scan_module = sys.modules["goldroot.tree.scan"]  # the package's own name for it is the function
 
 
 def found(root: Path, **options: object) -> dict[bytes, Entry]:
-    manifest = scan(root, **options).manifest  # type: ignore[arg-type]
+    manifest = scan_tree(root, **options).manifest  # type: ignore[arg-type]
     return {row[0]: Entry._make(row) for row in manifest.rows()}
 
 
@@ -181,7 +184,7 @@ def test_another_file_system_is_not_entered(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "", "mnt/under": "hidden", "z": ""})
     with mounted(root / "mnt", "-t", "tmpfs", "none"):
         (root / "mnt/inside").write_text("x")
-        result = scan(root)
+        result = scan_tree(root)
     assert list(result.manifest.paths()) == [b"", b"a", b"mnt", b"z"]
     assert [(note.kind, note.path) for note in result.notes] == [("other-file-system", b"mnt")]
 
@@ -191,7 +194,7 @@ def test_a_bind_mount_of_the_same_file_system_is_not_entered(tmp_path: Path) -> 
     root = make_tree(tmp_path / "t", {"mnt x": Dir()})
     make_tree(tmp_path / "other", {"inside": "x"})
     with mounted(root / "mnt x", "--bind", str(tmp_path / "other")):
-        result = scan(root)
+        result = scan_tree(root)
     assert list(result.manifest.paths()) == [b"", b"mnt x"]
     assert [note.kind for note in result.notes] == ["other-file-system"]
 
@@ -201,14 +204,14 @@ def test_a_bind_mount_of_the_same_file_system_is_not_entered(tmp_path: Path) -> 
 
 def test_what_is_known_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_tree(tmp_path / "t", {"a": "1", "d/b": File("2", xattrs={"user.x": b"1"}), "l": Link("a")})
-    first = settled(scan(root).manifest, root)
+    first = settled(scan_tree(root).manifest, root)
     read: list[bytes] = []
     monkeypatch.setattr(
         reading_module.Reader,
         "read",
         lambda self, wanted: read.append(wanted.path) or reading_module.Found(b"", (), 0, 0),
     )
-    again = scan(root, known=first).manifest
+    again = scan_tree(root, known=first).manifest
     assert read == []
     assert again.digest() == first.digest()
 
@@ -216,7 +219,7 @@ def test_what_is_known_is_never_opened(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("change", ["content", "mode", "xattr", "new", "gone", "replaced", "link"])
 def test_every_change_is_seen_against_what_is_known(tmp_path: Path, change: str) -> None:
     root = make_tree(tmp_path / "t", {"a": "1", "d/b": "2", "d/c": "3", "l": Link("a")})
-    first = settled(scan(root).manifest, root)
+    first = settled(scan_tree(root).manifest, root)
     match change:
         case "content":  # the same size, and the time set back: only the ctime tells
             (root / "d/b").write_text("4")
@@ -237,7 +240,7 @@ def test_every_change_is_seen_against_what_is_known(tmp_path: Path, change: str)
         case "link":
             (root / "l").unlink()
             (root / "l").symlink_to("b")
-    with_known, without = scan(root, known=first).manifest, scan(root).manifest
+    with_known, without = scan_tree(root, known=first).manifest, scan_tree(root).manifest
     assert with_known.digest() == without.digest()
     assert with_known.digest() != first.digest()
 
@@ -260,7 +263,7 @@ def test_contents_can_be_left_out_and_chosen(tmp_path: Path) -> None:
     assert (rows[b"a"].content, rows[b"a"].xattrs) == (b"", ((b"user.x", b"1"),))
     rows = found(root, contents=lambda path: path == b"b")
     assert [rows[name].content for name in (b"a", b"b")] == [b"", sha256(b"2").digest()]
-    known = settled(scan(root, contents=False).manifest, root)
+    known = settled(scan_tree(root, contents=False).manifest, root)
     assert found(root, known=known)[b"a"].content == sha256(b"1").digest()
 
 
@@ -273,7 +276,7 @@ def test_recorded_owners_are_taken_where_files_could_not_be_given_away(tmp_path:
     known = settled(Manifest.from_rows(recorded), root)
     known.squashed = Squashed(*me)
     (root / "b").write_text("changed")
-    result = scan(root, known=known).manifest
+    result = scan_tree(root, known=known).manifest
     rows = {row[0]: Entry._make(row) for row in result.rows()}
     assert (rows[b"a"].uid, rows[b"a"].gid, rows[b"a"].mode) == (1000, 2000, 0o4644)
     assert (rows[b"b"].uid, rows[b"b"].gid, rows[b"b"].mode) == (1000, 2000, 0o4644)
@@ -288,7 +291,7 @@ def test_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name in ("missing", "file", "file/below", "nul\0"):
         with pytest.raises(BadInput):
-            scan(tmp_path / name)
+            scan_tree(tmp_path / name)
 
 
 def test_a_changing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +305,7 @@ def test_a_changing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(reading_module.Digester, "digest", written_meanwhile)
     with pytest.raises(TreeChanged, match="d/log changed"):
-        scan(root)
+        scan_tree(root)
 
 
 @pytest.mark.parametrize("replacement", ["nothing", "link", "directory"])
@@ -324,7 +327,7 @@ def test_a_path_that_changes_between_two_looks_is_named(
 
     monkeypatch.setattr(reading_module.Reader, "read", replaced)
     with pytest.raises(TreeChanged, match="t/d/f"):
-        scan(root, contents=lambda path: True)
+        scan_tree(root, contents=lambda path: True)
 
 
 @pytest.fixture
@@ -337,10 +340,10 @@ def open_path() -> Iterator[Path]:
 
 def test_a_denied_directory_and_a_denied_file_are_named(open_path: Path) -> None:
     root = make_tree(open_path / "t", {"ok": "", "d/closed": File("x", mode=0o000), "e/closed": Dir(mode=0o000)})
-    program = "import os, sys; from goldroot.tree import scan\n"
+    program = "import os, sys; from goldroot.tree import scan_tree\n"
     if os.geteuid() == 0:
         program += "os.setgid(65534); os.setuid(65534)\n"
-    program += "try: scan(sys.argv[1])\nexcept Exception as e: print(type(e).__name__, e.brief)\n"
+    program += "try: scan_tree(sys.argv[1])\nexcept Exception as e: print(type(e).__name__, e.brief)\n"
 
     def said() -> str:
         done = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, check=True)
@@ -357,11 +360,11 @@ def test_a_live_tree_may_lose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     listed = listing_module.sorted_entries(fd)  # its entries ask this descriptor for their status
     (root / "b").unlink()
     monkeypatch.setattr(listing_module, "sorted_entries", lambda fd: listed)
-    result = scan(root, live=True)
+    result = scan_tree(root, live=True)
     assert list(result.manifest.paths()) == [b"", b"a", b"c"]
     assert [(note.kind, note.path) for note in result.notes] == [("vanished", b"b")]
     with pytest.raises(TreeChanged):
-        scan(root)
+        scan_tree(root)
     os.close(fd)
 
 
@@ -381,11 +384,11 @@ def test_hash_files(tmp_path: Path) -> None:
 
 
 def test_many_files_are_read_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
+    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
     table = {f"d{n % 40}/f{n}": File(str(n), xattrs={"user.n": b"%d" % n} if n % 500 == 0 else {}) for n in range(3500)}
     root = make_tree(tmp_path / "t", table)
     told: list[int] = []
-    one, two = scan(root, jobs=1).manifest, scan(root, jobs=2, progress=told.append).manifest
+    one, two = scan_tree(root, jobs=1).manifest, scan_tree(root, jobs=2, progress=told.append).manifest
     assert list(one.rows()) == list(two.rows())
     assert sum(told) == 2 * len(one)
     assert two.get(b"d0/f1000").xattrs == ((b"user.n", b"1000"),)  # type: ignore[union-attr]
@@ -413,8 +416,8 @@ def test_a_live_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pyt
     root = make_tree(tmp_path / "t", {"d/log": "1", "other": "2"})
     Restless(monkeypatch, root / "d/log", 2)
     with pytest.raises(TreeChanged):
-        scan(root)
-    result = scan(root, live=True)
+        scan_tree(root)
+    result = scan_tree(root, live=True)
     row = result.manifest.get(b"d/log")
     assert row is not None
     assert (row.size, row.content) == (3, sha256(b"1xx").digest())
@@ -427,7 +430,7 @@ def test_a_live_file_that_never_stands_still_is_taken_as_it_comes(
 ) -> None:
     root = make_tree(tmp_path / "t", {"d/log": "1"})
     Restless(monkeypatch, root / "d/log", 1000)
-    result = scan(root, live=True)
+    result = scan_tree(root, live=True)
     assert [(note.kind, note.path) for note in result.notes] == [("changed-while-read", b"d/log")]
     row = result.manifest.get(b"d/log")
     assert row is not None
@@ -449,7 +452,7 @@ def test_what_a_live_tree_loses_is_left_out_with_all_below(
         return walked
 
     monkeypatch.setattr(scan_module, "walk", deleted_meanwhile)
-    result = scan(root, live=True, jobs=jobs)
+    result = scan_tree(root, live=True, jobs=jobs)
     assert list(result.manifest.paths()) == [b"", b"a", b"z"]
     assert {note.kind for note in result.notes} == {"vanished"}
     assert {b"d", b"gone", b"l"} <= {note.path for note in result.notes}
@@ -457,8 +460,8 @@ def test_what_a_live_tree_loses_is_left_out_with_all_below(
 
 def test_a_trusted_signature_stays_trusted(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "1"})
-    known = settled(scan(root).manifest, root)
-    assert scan(root, known=known).manifest.get(b"a") == known.get(b"a")
+    known = settled(scan_tree(root).manifest, root)
+    assert scan_tree(root, known=known).manifest.get(b"a") == known.get(b"a")
 
 
 def test_trees_that_are_alike_are_read_together(tmp_path: Path) -> None:
@@ -466,28 +469,30 @@ def test_trees_that_are_alike_are_read_together(tmp_path: Path) -> None:
     gold = base | {"same": "y", "new/file": "n", "d3/f10.x": "z", "big": "b" * 299_999 + "c"}
     clone = {path: content for path, content in base.items() if not path.startswith("d2/")} | {"d1/f1": "1\n" * 2}
     roots = [make_tree(tmp_path / name, table) for name, table in (("b", base), ("g", gold), ("c", clone))]
-    together = scan_together(roots)
-    assert [one.manifest.digest() for one in together] == [scan(root).manifest.digest() for root in roots]
-    assert [list(one.manifest.rows()) for one in together] == [list(scan(root).manifest.rows()) for root in roots]
+    together = scan_trees(roots)
+    assert [one.manifest.digest() for one in together] == [scan_tree(root).manifest.digest() for root in roots]
+    assert [list(one.manifest.rows()) for one in together] == [list(scan_tree(root).manifest.rows()) for root in roots]
 
 
 def test_alike_trees_are_read_together_by_several_processes(tmp_path: Path) -> None:
     table = {f"d{n % 40}/f{n}": str(n) for n in range(3200)}
     roots = [make_tree(tmp_path / name, table | {f"d5/{name}": name}) for name in "bgc"]
-    known = settled(scan(roots[1]).manifest, roots[1])
-    together = scan_together(roots, [None, known, None], jobs=2)
-    assert [list(one.manifest.paths()) for one in together] == [list(scan(root).manifest.paths()) for root in roots]
-    assert [one.manifest.digest() for one in together] == [scan(root, jobs=1).manifest.digest() for root in roots]
+    known = settled(scan_tree(roots[1]).manifest, roots[1])
+    together = scan_trees(roots, [None, known, None], jobs=2)
+    assert [list(one.manifest.paths()) for one in together] == [
+        list(scan_tree(root).manifest.paths()) for root in roots
+    ]
+    assert [one.manifest.digest() for one in together] == [scan_tree(root, jobs=1).manifest.digest() for root in roots]
 
 
 def test_a_large_tree_is_walked_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldroot.tree.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
+    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
     table: dict[str, object] = {f"top{n}": "x" for n in range(30)} | {"a": Link("b"), "zz/first": HardLink("top1")}
     for number in range(700):
         table[f"d{number % 9}/e{number % 80}/f{number}/g"] = str(number)
     table |= {"d3/again": HardLink("top1"), "d8/e8/own": "1", "d1/e1/other": HardLink("d8/e8/own")}
     root = make_tree(tmp_path / "t", table)  # type: ignore[arg-type]
-    one, two = scan(root, jobs=1).manifest, scan(root, jobs=2).manifest
+    one, two = scan_tree(root, jobs=1).manifest, scan_tree(root, jobs=2).manifest
     assert list(one.rows()) == list(two.rows())
     assert [row[0] for row in two.rows()] == sorted((row[0] for row in two.rows()), key=tree_key)
     assert {row[0]: row[11] for row in two.rows() if row[11]} == {

@@ -10,7 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from goldroot.tree import Manifest, build, copy_tree, rows_of, scan
+from goldroot.tree.build.build import build_tree, copy_tree, rows_of
+from goldroot.tree.manifest import Manifest
+from goldroot.tree.scan.scan import scan_tree
 from support.examples import examples
 from support.trees import Device, Dir, Fifo, File, HardLink, Link, Node, Socket, dump_tree, make_tree
 
@@ -82,16 +84,16 @@ def test_what_is_built_from_a_scan_scans_the_same(table: dict[bytes, Node]) -> N
             root = make_tree(where / "t", table)
         except OSError:  # the file system at hand does not take it: a time, an attribute, a device
             reject()
-        source = scan(root)
-        made = build(rows_of(source.manifest), [root], where / "built", sync=False)
+        source = scan_tree(root)
+        made = build_tree(rows_of(source.manifest), [root], where / "built", sync=False)
         assert made.notes == source.notes == ()
-        again = scan(where / "built").manifest
+        again = scan_tree(where / "built").manifest
         assert again.digest() == source.manifest.digest() == made.manifest.digest()
         assert dump_tree(where / "built") == dump_tree(root)
-        assert scan(where / "built", known=made.manifest).manifest.digest() == again.digest()
+        assert scan_tree(where / "built", known=made.manifest).manifest.digest() == again.digest()
         copied = copy_tree(root, where / "copied", sync=False)
         assert dump_tree(where / "copied") == dump_tree(root)
-        assert copied.manifest.digest() == scan(where / "copied", contents=False).manifest.digest()
+        assert copied.manifest.digest() == scan_tree(where / "copied", contents=False).manifest.digest()
         made.manifest.save(where / "manifest")
         assert Manifest.load(where / "manifest") == made.manifest
     finally:

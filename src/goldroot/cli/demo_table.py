@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from goldroot.accounts import AccountTables
 from goldroot.fleet.identity import Tree
 from goldroot.image.site import Site
-from goldroot.tree import path_bytes, scan
-from goldroot.tree.accounts import AccountTables
+from goldroot.tree import path_bytes, scan_tree
 
 #: The parts of the table, in the order in which they are shown, and the colour of each on a terminal.
 FATES = {
@@ -108,7 +108,7 @@ class Look:
 
     def digests(self) -> dict[str, str]:
         """Each own disk's whole content, as one hash: everything but inode numbers and change times."""
-        return {address: scan(root).manifest.digest() for address, root in sorted(self.tree.roots.items())}
+        return {address: scan_tree(root).manifest.digest() for address, root in sorted(self.tree.roots.items())}
 
 
 def show(rows: list[Row], line: Callable[..., None], width: int) -> None:

@@ -79,10 +79,8 @@ def merge(
     Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
     names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
     """
-    from goldroot.merge.decisions import load_decisions
-    from goldroot.merge.policy import Policy
-    from goldroot.merge.record import check_record_place, write_record
-    from goldroot.merge.standalone import Request, merge_trees
+    from goldroot.merge import Request, check_record_place, load_decisions, merge_trees, write_record
+    from goldroot.policy import Policy
 
     if not plan_only and into is None:
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
@@ -133,7 +131,7 @@ def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str 
 
 def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
     """Notes by their kind, the first few of each."""
-    from goldroot.merge.redact import printable
+    from goldroot.merge import printable
 
     kinds: dict[str, list[dict[str, Any]]] = {}
     for note in notes:
@@ -150,7 +148,7 @@ def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
 
 def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
     """Every conflict, what stands now, and how to decide it."""
-    from goldroot.merge.redact import printable
+    from goldroot.merge import printable
 
     if not conflicts:
         return

@@ -11,9 +11,8 @@ import click
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, table
 from goldroot.errors import UsageError
-from goldroot.merge.policy import Explanation, Policy, Rule, default_text
-from goldroot.merge.policy_file import CLASSES, WrittenRule
-from goldroot.tree.names import path_text
+from goldroot.policy import CLASSES, Explanation, Policy, Rule, WrittenRule, default_text
+from goldroot.tree import path_text
 
 policy_option = click.option(
     "--policy",

@@ -109,7 +109,7 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
 
 def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
     """What is due, by path.  A command is run once, so it is one line: that of its first path, which is the topmost."""
-    from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE
+    from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 
     firsts: dict[tuple[str, str], dict[str, Any]] = {}
     for note in notes:

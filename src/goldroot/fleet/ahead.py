@@ -22,7 +22,7 @@ from goldroot.image.site import Site
 from goldroot.run import signals_wait
 
 if TYPE_CHECKING:
-    from goldroot.merge.policy import Policy
+    from goldroot.policy import Policy
     from goldroot.tree import Scan
 
 
@@ -46,7 +46,7 @@ class Ahead:
 
     def take(self, disk: str, policy: Policy) -> Scan | None:
         """The scan of a disk; ``None`` where the caller has to make it."""
-        from goldroot.merge.policy import Policy
+        from goldroot.policy import Policy
 
         if policy.hash != Policy.default().hash:
             return None
@@ -82,7 +82,7 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
     gc.disable()
     try:
         from goldroot.fleet import signatures
-        from goldroot.merge.policy import Policy
+        from goldroot.policy import Policy
 
         policy = Policy.default()
         with open(writing, "wb") as results:

@@ -11,10 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from goldroot.accounts import AccountTables, numbers_in_acl
 from goldroot.image.version import Gold
-from goldroot.merge.owners import numbers_in_acl
 from goldroot.tree import Manifest
-from goldroot.tree.accounts import AccountTables
 
 USER, GROUP = "user", "group"
 

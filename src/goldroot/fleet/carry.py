@@ -15,9 +15,7 @@ from goldroot.fleet.sides import Side, Stage, accounts_of, disk_side, gold_side,
 from goldroot.fleet.since import after_carry
 from goldroot.fleet.task import Task
 from goldroot.image.gold import open_version
-from goldroot.merge.axes import GOLD_SIDE
-from goldroot.merge.plan import Plan
-from goldroot.merge.survey import Tree
+from goldroot.merge import GOLD_SIDE, Plan, Tree
 from goldroot.tree import Manifest
 
 #: Marks the ids of disks that hold the base of a carry.

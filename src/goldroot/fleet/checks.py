@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
+from goldroot.accounts import GROUP, PASSWD, AccountTables
 from goldroot.catalog import clones, decisions, events
 from goldroot.errors import ChecksFailed, GoldrootError, ProgramFailed
 from goldroot.fleet import signatures, work
@@ -19,9 +20,8 @@ from goldroot.fleet.sides import Stage, accounts_of
 from goldroot.fleet.since import after_commands
 from goldroot.fleet.task import Task
 from goldroot.image.chroot import binds_of, run_in
-from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE
+from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.tree import Manifest, path_bytes, path_text
-from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 
 #: How long one command may take, in seconds.
 TIMEOUT = 600.0

@@ -13,9 +13,8 @@ from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy
 from goldroot.fleet.task import active_clone, live_disks
 from goldroot.image.gold import Gold, open_version
 from goldroot.image.site import Site
-from goldroot.merge.policy import Policy
-from goldroot.merge.record import make_record
-from goldroot.merge.redact import redact_diff
+from goldroot.merge import make_record, redact_diff
+from goldroot.policy import Policy
 from goldroot.tree import path_bytes
 
 

@@ -9,20 +9,15 @@ from collections.abc import Iterator, Sequence
 from goldroot import crash
 from goldroot.catalog import clones, decisions, updates
 from goldroot.catalog.decisions import Found
+from goldroot.conflicts import Conflict, Decisions
 from goldroot.errors import TreeChanged
 from goldroot.fleet import signatures, work
 from goldroot.fleet.settle import attach_prepared, sweep
 from goldroot.fleet.sides import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.since import as_switched
 from goldroot.fleet.task import Task, gold_disks
-from goldroot.merge.apply import build_rows
-from goldroot.merge.axes import CLONE_SIDE
-from goldroot.merge.decisions import decisions_digest
-from goldroot.merge.model import Conflict, Decisions
-from goldroot.merge.plan import Plan
-from goldroot.merge.record import make_record, note_data, record_bytes
-from goldroot.merge.survey import Tree
-from goldroot.tree import BuildRow, Note, build
+from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.tree import BuildRow, Note, build_tree
 
 #: How often a merge of a running server is tried, which writes while it is copied.
 TRIES = 3
@@ -159,7 +154,7 @@ def build_disks(
         rows, sources = _checked(build_rows(plan, one), live=live), [tree.root for tree in one.part.trees]
         if since is not None:
             rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])
-        built = build(rows, sources, path, progress=stage(f"writing {disk}"))
+        built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"))
         signatures.save(task.site, disk, built.manifest)
         signatures.save(task.site, disk, built.manifest, signatures.MADE)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]

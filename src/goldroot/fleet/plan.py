@@ -18,7 +18,7 @@ from goldroot.fleet.task import active_clone, live_disks
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
 from goldroot.image.version import newest
-from goldroot.merge.record import make_record, note_data
+from goldroot.merge import make_record, note_data
 
 
 @dataclass(frozen=True)

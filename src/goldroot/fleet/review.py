@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import clones, decisions, updates
 from goldroot.catalog.decisions import Waiting
 from goldroot.catalog.updates import Update
+from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import files, work
 from goldroot.fleet.checks import MARKERS
@@ -21,11 +23,8 @@ from goldroot.fleet.sides import policy_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
 from goldroot.image.workroom import work_room
-from goldroot.merge.account_numbers import NUMBER_KINDS
-from goldroot.merge.model import CONTENT, SIDES, WITH_CONTENT
-from goldroot.merge.policy import Rule
-from goldroot.merge.redact import redact_diff
-from goldroot.merge.text import is_text, merge_text
+from goldroot.merge import is_text, merge_text, redact_diff
+from goldroot.policy import Rule
 from goldroot.run import run
 from goldroot.tree import path_text
 

@@ -6,18 +6,17 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from goldroot.accounts import AccountTables
+from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import signatures
 from goldroot.fleet.ahead import Ahead
 from goldroot.image.gold import Gold
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.merge.model import Decisions, Note
-from goldroot.merge.plan import Plan, plan_merge
-from goldroot.merge.policy import Policy
-from goldroot.merge.survey import Part, Tree
-from goldroot.tree import Manifest, Progress
-from goldroot.tree.accounts import AccountTables
+from goldroot.merge import Part, Plan, Tree, plan_merge
+from goldroot.policy import Policy
+from goldroot.tree import Manifest, Note, Progress
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]

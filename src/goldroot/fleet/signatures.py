@@ -14,8 +14,8 @@ import os
 
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.image.site import Site
-from goldroot.merge.policy import Policy, worth_reading
-from goldroot.tree import Manifest, Progress, Scan, scan
+from goldroot.policy import Policy, worth_reading
+from goldroot.tree import Manifest, Progress, Scan, scan_tree
 
 MADE, SEEN = "made", "seen"
 
@@ -54,7 +54,7 @@ def scan_disk(
     """
     known = load(site, disk) or load(site, disk, MADE)
     path = site.host.disk_path(disk)
-    found = scan(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
+    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
         with contextlib.suppress(NoPermission, NoSpace):
@@ -75,7 +75,7 @@ def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> Manifes
     content is read, is known again later, and is not taken for something that the server wrote.
     """
     path = site.host.disk_path(disk)
-    made = scan(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
+    made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
     save(site, disk, made, MADE)
     save(site, disk, made)
     return made

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 
 from goldroot.fleet.signatures import differs
-from goldroot.merge.decided import upwards
-from goldroot.merge.survey import Row, joined
-from goldroot.tree import BuildRow, Manifest, rows_of
-from goldroot.tree.entry import FILE, tree_key
+from goldroot.merge import Row, joined
+from goldroot.tree import FILE, BuildRow, Manifest, rows_of, tree_key, upwards
 
 
 def as_switched(merged: Iterable[BuildRow], made: Manifest, now: Manifest, source: int) -> Iterator[BuildRow]:

@@ -26,7 +26,7 @@ from goldroot.fleet.switching import switch_update
 from goldroot.fleet.task import Task, open_task
 from goldroot.image.gold import check_genuine
 from goldroot.image.site import Site
-from goldroot.tree.problems import FULL
+from goldroot.tree import FULL
 from goldroot.workflow import Step, Workflow
 
 REVIEW, DONE = "needs-review", "done"

@@ -18,7 +18,7 @@ from goldroot.hosts import Machine
 from goldroot.image.gold import Gold, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.merge.policy import Policy
+from goldroot.policy import Policy
 
 
 @dataclass

@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from goldroot.catalog import decisions
+from goldroot.conflicts import Decision
 from goldroot.image.site import Site
-from goldroot.merge.model import Decision
-from goldroot.merge.policy import Policy
+from goldroot.policy import Policy
 from goldroot.tree import Manifest
 
 
@@ -136,7 +136,7 @@ def save_decisions(site: Site, work: Work, used: Mapping[str, Decision], policy_
 
 def load_given(site: Site, clone: str, update: int) -> tuple[dict[str, Decision], Policy]:
     """The decisions and the policy that a merge was given."""
-    from goldroot.merge.decisions import load_decisions
+    from goldroot.merge import load_decisions
 
     rules = _file(site, clone, update, "policy.toml")
     policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from goldroot.tree import Entry, Manifest, path_text, tree_key
-from goldroot.tree.entry import DIRECTORY
+from goldroot.tree import DIRECTORY, Entry, Manifest, path_text, tree_key
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from goldroot import toml
 from goldroot.errors import UsageError
-from goldroot.image import addresses, toml
+from goldroot.image import addresses
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.

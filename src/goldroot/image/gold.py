@@ -19,7 +19,7 @@ from goldroot.image.site import Site
 from goldroot.image.slots import disk_id
 from goldroot.image.systems import with_recorded_owners
 from goldroot.image.version import Gold, open_version, read_record
-from goldroot.tree import Manifest, Progress, path_text, scan, tree_key
+from goldroot.tree import Manifest, Progress, path_text, scan_tree, tree_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def verify(site: Site, image: str, number: int, *, quick: bool = False, progress
 def _changes(
     gold: Gold, address: str, manifest: Manifest, known: Manifest | None, progress: Progress | None = None
 ) -> Iterator[Change]:
-    found = scan(gold.path(address), known=known, progress=progress).manifest
+    found = scan_tree(gold.path(address), known=known, progress=progress).manifest
     return compare(manifest, with_recorded_owners(found, manifest))
 
 

@@ -18,8 +18,19 @@ from goldroot.image.osrelease import os_facts
 from goldroot.image.site import Site, check_image_name
 from goldroot.image.systems import MAINTENANCE, System, said_once
 from goldroot.image.tarball import unpack
-from goldroot.tree import Entry, Manifest, Note, Progress, Squashed, build, path_text, rows_of, scan, tree_key
-from goldroot.tree.entry import DIRECTORY
+from goldroot.tree import (
+    DIRECTORY,
+    Entry,
+    Manifest,
+    Note,
+    Progress,
+    Squashed,
+    build_tree,
+    path_text,
+    rows_of,
+    scan_tree,
+    tree_key,
+)
 
 #: What every root file system has.
 WANTED = (b"etc", b"usr")
@@ -144,13 +155,13 @@ def _fill(
     progress: Progress | None,
 ) -> Imported:
     """Share the source's rows among new disks, write them, and define the machine."""
-    found = scan(source, contents=False)
+    found = scan_tree(source, contents=False)
     notes = [*notes, *found.notes]
     manifest = _given(found.manifest, owners) if owners else found.manifest
     disks = system.new_disks()
     entries = {}
     for address, rows in split(manifest, system.layout, notes).items():
-        made = build(rows_of(rows), [source], system.site.host.disk_path(disks[address]), progress=progress)
+        made = build_tree(rows_of(rows), [source], system.site.host.disk_path(disks[address]), progress=progress)
         system.remember({address: made.manifest})
         notes += made.notes
         entries[address] = len(made.manifest)

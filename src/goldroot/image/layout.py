@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from goldroot import toml
 from goldroot.errors import BadInput
 from goldroot.hosts import partner, prepared
-from goldroot.image import toml
 
 #: The layouts that come with goldroot.
 SHIPPED = ("readonly-root", "shared-usr")

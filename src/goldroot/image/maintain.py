@@ -14,7 +14,7 @@ from goldroot.image.compare import Change, compare
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.run import Done
-from goldroot.tree import Manifest, Note, Progress, build, rows_of, tree_key
+from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 ORDER: tuple[Form, ...] = ("read-only", "read-write")
@@ -139,7 +139,7 @@ def _copy(
     notes: list[Note] = []
     for address, manifest in manifests.items():
         out = copy.site.host.disk_path(disks[address])
-        made = build(rows_of(manifest), [source.path(address)], out, progress=progress)
+        made = build_tree(rows_of(manifest), [source.path(address)], out, progress=progress)
         copy.remember({address: made.manifest})
         notes += made.notes
         crash.point("test-disk-copied")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import __version__, crash
+from goldroot.accounts import AccountTables
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
@@ -35,8 +36,7 @@ from goldroot.image.version import (
     current,
     directory_of,
 )
-from goldroot.tree import Manifest, Note, Progress, build, rows_of
-from goldroot.tree.accounts import AccountTables
+from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _build(
     made, notes = {}, list(plan.notes)
     for address, manifest in plan.manifests.items():
         out = system.site.host.create_disk(disk_id(version, address))
-        built = build(rows_of(manifest), [system.path(address)], out, progress=progress)
+        built = build_tree(rows_of(manifest), [system.path(address)], out, progress=progress)
         made[address] = built.manifest
         notes += built.notes
         crash.point("publish-disk-built")

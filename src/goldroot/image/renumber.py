@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from goldroot.accounts import AccountTables, merge_login_defs
 from goldroot.catalog import clones
 from goldroot.errors import GoldrootError
 from goldroot.image.site import Site
 from goldroot.image.version import Gold, open_version
 from goldroot.tree import Note
-from goldroot.tree.accounts import AccountTables
-from goldroot.tree.login_defs import merge_login_defs
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
-from goldroot.tree import WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan
-from goldroot.tree.entry import FILE
+from goldroot.tree import FILE, WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan_tree
 
 Role = Literal["maintenance", "test"]
 MAINTENANCE: Role = "maintenance"
@@ -79,7 +78,7 @@ class System:
         found = {}
         for disk in self.layout.disks:
             known = self.known(disk.address)
-            manifest = scan(self.path(disk.address), known=known, progress=progress).manifest
+            manifest = scan_tree(self.path(disk.address), known=known, progress=progress).manifest
             now = found[disk.address] = with_recorded_owners(manifest, known)
             if keep and (known is None or (now.columns, now.squashed) != (known.columns, known.squashed)):
                 with suppress(NoSpace):  # one who looks for what could go should find it

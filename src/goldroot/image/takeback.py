@@ -12,8 +12,7 @@ from goldroot.image.compare import REMOVED, Change, compare
 from goldroot.image.maintain import existing, merged
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
-from goldroot.tree import BuildRow, Manifest, Note, Progress, build, path_text, rows_of, tree_key
-from goldroot.tree.entry import DIRECTORY
+from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def _rebuild(
         assert fixed is not None
         rows = mixed(now[address], fixed, changed)
         sources = [target.path(address), source.path(address)]
-        made = build(rows, sources, target.site.host.disk_path(disks[address]), progress=progress)
+        made = build_tree(rows, sources, target.site.host.disk_path(disks[address]), progress=progress)
         target.remember({address: made.manifest})
         notes += made.notes
         crash.point("take-back-disk-built")

@@ -21,7 +21,7 @@ import zstandard
 
 from goldroot.errors import BadInput, NoPermission
 from goldroot.image.unpack import Unpacked, Unpacker
-from goldroot.tree.notes import Progress
+from goldroot.tree import Progress
 
 #: How a compressed archive begins -> what it is.
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}

@@ -16,9 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import IO, Any, cast
 
 from goldroot.errors import BadInput
-from goldroot.tree.names import path_text
-from goldroot.tree.notes import Note
-from goldroot.tree.problems import FULL, write_problem
+from goldroot.tree import FULL, Note, path_text, write_problem
 
 _COPY = 1 << 20
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC

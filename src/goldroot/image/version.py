@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from goldroot.accounts import AccountTables
 from goldroot.catalog import Tx, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NewerVersion, NotFound
@@ -31,7 +32,6 @@ from goldroot.image.layout import Layout
 from goldroot.image.packages import Package
 from goldroot.image.site import Site
 from goldroot.tree import Manifest
-from goldroot.tree.accounts import AccountTables
 
 #: The shape of a record.
 SCHEMA = 1

@@ -1,1 +1,81 @@
-"""Three trees in, a plan out; text, accounts, policy; applying a plan; the record."""
+"""Three trees in, a plan out.
+
+The way of a merge, each step using only those before it::
+
+    compare/   three manifests side by side -> what is not the same in all three (Comparison)
+    decide/    each path of it, axis by axis -> a Verdict; each state unit -> a UnitVerdict
+    fit/       the verdicts as one tree: directories for what stays, account files, hard links
+    plan       all parts of a system together -> a Plan, with its conflicts and notes
+    apply/     a plan -> the rows of the new tree, written to a place where they appear whole
+    record/    a plan -> what is written down of it, and what may be shown
+
+``trees`` does all of it with any three directories.  What happens when gold deleted a path that the server edited stands
+in ``decide/presence``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+
+__all__ = [
+    "BASE_SIDE",
+    "CLONE_SIDE",
+    "GOLD_SIDE",
+    "MIGRATE_DUE",
+    "REBUILD_DUE",
+    "Part",
+    "PartPlan",
+    "Plan",
+    "Request",
+    "Row",
+    "Tree",
+    "build_rows",
+    "check_record_place",
+    "conflict_data",
+    "decisions_digest",
+    "is_text",
+    "joined",
+    "load_decisions",
+    "make_record",
+    "merge_text",
+    "merge_trees",
+    "note_data",
+    "plan_merge",
+    "plan_trees",
+    "printable",
+    "record_bytes",
+    "redact_diff",
+    "write_record",
+]
+
+if TYPE_CHECKING:
+    from goldroot.merge.apply.apply import build_rows
+    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree
+    from goldroot.merge.compare.rows import joined
+    from goldroot.merge.decide.text import is_text, merge_text
+    from goldroot.merge.decisions import decisions_digest, load_decisions
+    from goldroot.merge.fit.part_plan import PartPlan
+    from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
+    from goldroot.merge.record.file import check_record_place, record_bytes, write_record
+    from goldroot.merge.record.record import conflict_data, make_record, note_data
+    from goldroot.merge.record.redact import printable, redact_diff
+    from goldroot.merge.trees import Request, merge_trees, plan_trees
+else:
+    __getattr__ = names_of(
+        __name__,
+        {
+            "apply.apply": "build_rows",
+            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree",
+            "compare.rows": "joined",
+            "decide.text": "is_text merge_text",
+            "decisions": "decisions_digest load_decisions",
+            "fit.part_plan": "PartPlan",
+            "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
+            "record.file": "check_record_place record_bytes write_record",
+            "record.record": "conflict_data make_record note_data",
+            "record.redact": "printable redact_diff",
+            "trees": "Request merge_trees plan_trees",
+        },
+    )

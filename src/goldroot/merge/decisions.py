@@ -21,8 +21,8 @@ import os
 import re
 from typing import Any
 
+from goldroot.conflicts import CONTENT, Decision, Decisions
 from goldroot.errors import BadInput
-from goldroot.merge.model import CONTENT, Decision, Decisions
 
 SCHEMA = 1
 _KEY = re.compile("[0-9a-f]{64}")

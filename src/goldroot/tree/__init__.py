@@ -1,20 +1,29 @@
-"""A file tree as data: entries, manifests, scanning, copying; account tables."""
+"""A file tree as data: entries and manifests; scanning, building and removing trees.
 
-from goldroot.tree.build import Built, build, copy_tree, rows_of, sync_file_system
-from goldroot.tree.entry import Entry, Xattrs, is_below, parent, tree_key
-from goldroot.tree.manifest import Manifest, Squashed
-from goldroot.tree.names import path_bytes, path_text
-from goldroot.tree.notes import Note, Progress, owners_not_kept
-from goldroot.tree.plan_build import INLINE, BuildRow
-from goldroot.tree.remove import remove_tree
-from goldroot.tree.reuse import WITHOUT_SET_ID
-from goldroot.tree.scan import Scan, hash_files, scan, scan_together
+``scan/`` turns a directory into a manifest, ``build/`` turns rows into a directory; neither follows a link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
 
 __all__ = [
+    "BLOCK",
+    "CHAR",
+    "DIRECTORY",
+    "FIFO",
+    "FILE",
+    "FULL",
+    "HELD",
     "INLINE",
+    "LINK",
+    "SOCKET",
     "WITHOUT_SET_ID",
     "BuildRow",
     "Built",
+    "Columns",
     "Entry",
     "Manifest",
     "Note",
@@ -22,18 +31,58 @@ __all__ = [
     "Scan",
     "Squashed",
     "Xattrs",
-    "build",
+    "build_tree",
     "copy_tree",
     "hash_files",
+    "in_tree_order",
     "is_below",
+    "mounts_below",
     "owners_not_kept",
     "parent",
     "path_bytes",
     "path_text",
+    "read_flags",
     "remove_tree",
     "rows_of",
-    "scan",
-    "scan_together",
+    "scan_tree",
+    "scan_trees",
     "sync_file_system",
     "tree_key",
+    "upwards",
+    "write_flags",
+    "write_problem",
 ]
+
+if TYPE_CHECKING:
+    from goldroot.tree.build.build import Built, build_tree, copy_tree, rows_of, sync_file_system
+    from goldroot.tree.build.rows import INLINE, BuildRow
+    from goldroot.tree.columns import Columns
+    from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
+    from goldroot.tree.inode import read_flags, write_flags
+    from goldroot.tree.manifest import Manifest, Squashed
+    from goldroot.tree.mounts import mounts_below
+    from goldroot.tree.notes import Note, Progress, owners_not_kept
+    from goldroot.tree.paths import in_tree_order, is_below, parent, path_bytes, path_text, tree_key, upwards
+    from goldroot.tree.problems import FULL, write_problem
+    from goldroot.tree.remove import HELD, remove_tree
+    from goldroot.tree.scan.reuse import WITHOUT_SET_ID
+    from goldroot.tree.scan.scan import Scan, hash_files, scan_tree, scan_trees
+else:
+    __getattr__ = names_of(
+        __name__,
+        {
+            "build.build": "Built build_tree copy_tree rows_of sync_file_system",
+            "build.rows": "BuildRow INLINE",
+            "columns": "Columns",
+            "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
+            "inode": "read_flags write_flags",
+            "manifest": "Manifest Squashed",
+            "mounts": "mounts_below",
+            "notes": "Note Progress owners_not_kept",
+            "paths": "in_tree_order is_below parent path_bytes path_text tree_key upwards",
+            "problems": "FULL write_problem",
+            "remove": "HELD remove_tree",
+            "scan.reuse": "WITHOUT_SET_ID",
+            "scan.scan": "Scan hash_files scan_tree scan_trees",
+        },
+    )

@@ -38,18 +38,3 @@ class Entry(NamedTuple):
     group: int  #: number of the hard-link group within this tree, from 1; 0 for a file with one name
     inode: int
     ctime: int  #: nanoseconds since 1970
-
-
-def tree_key(path: bytes) -> bytes:
-    """The sort key of tree order: no byte of a name is below the separator's place (a name has no NUL)."""
-    return path.replace(b"/", b"\0")
-
-
-def parent(path: bytes) -> bytes:
-    """The directory that holds ``path``; ``b""`` for a name at the top."""
-    return path.rpartition(b"/")[0]
-
-
-def is_below(path: bytes, directory: bytes) -> bool:
-    """Whether ``path`` lies inside ``directory`` (and is not it)."""
-    return path != directory if not directory else path.startswith(directory + b"/")

@@ -15,8 +15,8 @@ from itertools import accumulate
 
 from goldroot.tree import manifest_file
 from goldroot.tree.columns import Columns, Row, fill
-from goldroot.tree.entry import FILE, Entry, is_below, tree_key
-from goldroot.tree.names import path_text
+from goldroot.tree.entry import FILE, Entry
+from goldroot.tree.paths import is_below, path_text, tree_key
 
 
 @dataclass(frozen=True, slots=True)

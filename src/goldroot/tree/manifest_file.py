@@ -36,7 +36,7 @@ from goldroot.errors import BadInput, NewerVersion
 from goldroot.tree.columns import ARRAYS, Columns
 from goldroot.tree.entry import Xattrs
 from goldroot.tree.manifest_checks import Bad, check
-from goldroot.tree.names import path_text
+from goldroot.tree.paths import path_text
 from goldroot.tree.problems import write_problem
 
 MAGIC = b"\x89goldmf\n"

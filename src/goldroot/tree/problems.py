@@ -6,7 +6,7 @@ import errno
 import os
 
 from goldroot.errors import BadInput, Failed, GoldrootError, NoPermission, NoSpace, TreeChanged
-from goldroot.tree.names import path_text
+from goldroot.tree.paths import path_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DENIED = (errno.EACCES, errno.EPERM)

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from goldroot.errors import Failed, NoPermission
-from goldroot.tree.cursor import OPEN_DIRECTORY, Cursor, split
+from goldroot.files import OPEN_DIRECTORY, Cursor, split
 from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.mounts import mounts_below
 from goldroot.tree.problems import open_tree, shown, write_problem

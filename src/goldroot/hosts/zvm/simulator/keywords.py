@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .directory import Directory, Entry
-from .links import MODES
-from .statements import Statement, vdev
+from goldroot.hosts.zvm.simulator.directory import Directory, Entry
+from goldroot.hosts.zvm.simulator.links import MODES
+from goldroot.hosts.zvm.simulator.statements import Statement, vdev
 
 #: All keywords of the form, in its order.
 KEYWORDS = (

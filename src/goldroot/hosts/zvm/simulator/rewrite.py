@@ -11,8 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .directory import NO_LOGON, Entry
-from .statements import COLUMNS, DEVICES, OF_A_DISK, is_comment, keyword_of, significant, statement_of
+from goldroot.hosts.zvm.simulator.directory import NO_LOGON, Entry
+from goldroot.hosts.zvm.simulator.statements import (
+    COLUMNS,
+    DEVICES,
+    OF_A_DISK,
+    is_comment,
+    keyword_of,
+    significant,
+    statement_of,
+)
 
 #: Statements whose operands keep their case.
 CASE_KEPT = ("COMMAND", "POSIX", "LOADDEV", "IPL")

@@ -20,13 +20,12 @@ from types import TracebackType
 from typing import Any
 
 from goldroot.errors import Failed
-
-from . import tls as certificates
-from .dispatch import Dispatcher
-from .faults import Fault, Faults
-from .server import Server
-from .site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from .system import System
+from goldroot.hosts.zvm.simulator import tls as certificates
+from goldroot.hosts.zvm.simulator.dispatch import Dispatcher
+from goldroot.hosts.zvm.simulator.faults import Fault, Faults
+from goldroot.hosts.zvm.simulator.server import Server
+from goldroot.hosts.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
+from goldroot.hosts.zvm.simulator.system import System
 
 
 class Simulator:

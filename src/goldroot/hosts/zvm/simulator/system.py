@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from goldroot.errors import BadInput
-
-from .cp import ControlProgram, CpError, Device, Guest
-from .dasd import Dasd, extent_of, placed_in
-from .directory import NO_LOGON, Directory
-from .dirmaint import DirectoryManager
-from .disks import DiskFiles
-from .faults import Fault, Faults
-from .links import Link
-from .operations import Operations
-from .statements import vdev
+from goldroot.hosts.zvm.simulator.cp import ControlProgram, CpError, Device, Guest
+from goldroot.hosts.zvm.simulator.dasd import Dasd, extent_of, placed_in
+from goldroot.hosts.zvm.simulator.directory import NO_LOGON, Directory
+from goldroot.hosts.zvm.simulator.dirmaint import DirectoryManager
+from goldroot.hosts.zvm.simulator.disks import DiskFiles
+from goldroot.hosts.zvm.simulator.faults import Fault, Faults
+from goldroot.hosts.zvm.simulator.links import Link
+from goldroot.hosts.zvm.simulator.operations import Operations
+from goldroot.hosts.zvm.simulator.statements import vdev
 
 #: How an asynchronous start is told: the operation's number as reason code, as output, or as IBM's list has it.
 FORMS = ("auto", "reason", "output")

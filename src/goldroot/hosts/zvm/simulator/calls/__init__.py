@@ -1,6 +1,6 @@
 """The calls that the simulator answers, by name; importing this knows them all."""
 
-from . import (
+from goldroot.hosts.zvm.simulator.calls import (
     adapters,
     common,
     definitions,
@@ -18,7 +18,7 @@ from . import (
     switches,
     volumes,
 )
-from .registry import APIS, Api, Call
+from goldroot.hosts.zvm.simulator.calls.registry import APIS, Api, Call
 
 __all__ = [
     "APIS",

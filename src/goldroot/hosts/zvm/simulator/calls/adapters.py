@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..answer import Answer
-from ..cp import Device, Guest
-from ..statements import vdev
-from ..wire import array, asciiz_list, int1, int4, string, struct4
-from .images import running
-from .registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.images import running
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.cp import Device, Guest
+from goldroot.hosts.zvm.simulator.statements import vdev
+from goldroot.hosts.zvm.simulator.wire import array, asciiz_list, int1, int4, string, struct4
 
 #: Adapter types by number, and by the word of the extended calls.
 HIPERSOCKETS, QDIO = 1, 2

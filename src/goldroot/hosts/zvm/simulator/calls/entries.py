@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..answer import Answer, SmapiError
-from ..directory import Entry, entries_of
-from ..dirmaint import Change
-from ..keywords import entry_items
-from ..statements import vdev
-from ..wire import array, asciiz, asciiz_list, int4, string, struct4
-from .registry import Call, api, at_once, ok
+from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.hosts.zvm.simulator.directory import Entry, entries_of
+from goldroot.hosts.zvm.simulator.dirmaint import Change
+from goldroot.hosts.zvm.simulator.keywords import entry_items
+from goldroot.hosts.zvm.simulator.statements import vdev
+from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int4, string, struct4
 
 
 @api("Image_Query_DM")
@@ -228,7 +228,7 @@ def password_set(call: Call) -> Answer:
     call.must(len(call.text("password")) <= 8 and " " not in call.text("password"), (500, 20))
 
     def do() -> None:
-        from ..rewrite import rewritten
+        from goldroot.hosts.zvm.simulator.rewrite import rewritten
 
         words = entry.records[entry.head.index].split()
         words[2:3] = [call.upper("password")]

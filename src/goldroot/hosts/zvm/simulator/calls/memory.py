@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..answer import Answer
-from ..wire import array, int1, int8, string, struct4
-from .registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.wire import array, int1, int8, string, struct4
 
 #: A segment's status: active.
 ACTIVE = 2

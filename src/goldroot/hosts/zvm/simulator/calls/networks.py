@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..answer import Answer
-from ..wire import array, asciiz, asciiz_list, int1, string, struct4
-from .adapters import detail, known_network
-from .registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.adapters import detail, known_network
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, string, struct4
 
 
 @api("Virtual_Network_LAN_Create", "lan/1-8 owner/1-8 type! transport!")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ..answer import Answer
-from ..wire import array, asciiz_list, string
-from .registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.wire import array, asciiz_list, string
 
 _INTERFACE = ("tcpip_stack", "interface_id")
 

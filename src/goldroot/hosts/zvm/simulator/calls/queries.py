@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from ..answer import Answer
-from ..system import Dump
-from ..wire import array, asciiz, asciiz_list, int1, raw
-from .registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.hosts.zvm.simulator.system import Dump
+from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, raw
 
 #: Storage of the simulated machine.
 MEMORY = "16G"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .. import codes
-from ..answer import Answer, SmapiError
-from ..dirmaint import Change
-from ..request import UNKNOWN_VALUE, Field, layout, syntax_error
-from ..system import System
-from ..wire import int4
+from goldroot.hosts.zvm.simulator import codes
+from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
+from goldroot.hosts.zvm.simulator.dirmaint import Change
+from goldroot.hosts.zvm.simulator.request import UNKNOWN_VALUE, Field, layout, syntax_error
+from goldroot.hosts.zvm.simulator.system import System
+from goldroot.hosts.zvm.simulator.wire import int4
 
 #: The output of a change that was made at once, where the call has a place for an operation's number (captured).
 NO_OPERATION = int4(-1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..answer import Answer
-from ..checks import address_taken
-from ..cp import Device
-from ..statements import Statement, vdev
-from ..wire import int1, string
-from .images import running
-from .registry import Call, api, at_once, ok
+from goldroot.hosts.zvm.simulator.answer import Answer
+from goldroot.hosts.zvm.simulator.calls.images import running
+from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.hosts.zvm.simulator.checks import address_taken
+from goldroot.hosts.zvm.simulator.cp import Device
+from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.hosts.zvm.simulator.wire import int1, string
 
 #: Processors that a guest can have.
 MOST_CPUS = 64

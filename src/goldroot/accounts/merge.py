@@ -1,0 +1,185 @@
+"""Merging the account tables of three systems, and giving every name of the result its number.
+
+The six files are merged by record and by field.  Owners are names: a file's owner is what its own tree's table calls
+the number, and the merged tables say which number that name has in the result (``AccountsMerge.users``, ``.groups``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from goldroot.accounts.fields import ThreeLines
+from goldroot.accounts.file import AccountFile, Tables
+from goldroot.accounts.login_defs import LoginDefs, Ranges, merge_login_defs
+from goldroot.accounts.numbers import Claim, Numbering
+from goldroot.accounts.presence import AccountSide, Presence, absent_users
+from goldroot.accounts.questions import Questions, shown
+from goldroot.accounts.ranges import Range, separate_ranges
+from goldroot.accounts.renumbered import Renumbered, report
+from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key
+from goldroot.conflicts import CLONE, Conflict, Decisions
+from goldroot.tree import Note
+
+__all__ = ["AccountsMerge", "Renumbered", "merge_accounts"]
+
+
+@dataclass(frozen=True)
+class AccountsMerge:
+    """The merged account tables.
+
+    ``users`` and ``groups`` hold every name of the result, and every name in use that the result has no account of.
+    """
+
+    files: Mapping[str, bytes | None]  #: the six files by name; None where the result has no such file
+    users: Mapping[bytes, int]
+    groups: Mapping[bytes, int]
+    conflicts: list[Conflict] = field(default_factory=list)  #: what nobody has decided yet
+    notes: list[Note] = field(default_factory=list)
+    renumbered: list[Renumbered] = field(default_factory=list)
+    #: A number without a name on the clone -> the number to write instead, where a person decided so.
+    bare_users: Mapping[int, int] = field(default_factory=dict)
+    bare_groups: Mapping[int, int] = field(default_factory=dict)
+
+
+def merge_accounts(
+    base: AccountTables,
+    gold: AccountTables,
+    clone: AccountTables,
+    *,
+    users_in_use: Set[bytes] = frozenset(),
+    groups_in_use: Set[bytes] = frozenset(),
+    clone_bare_uids: Set[int] = frozenset(),
+    clone_bare_gids: Set[int] = frozenset(),
+    decisions: Decisions | None = None,
+    prefer: str = CLONE,
+) -> AccountsMerge:
+    """Merge the account tables of base, gold and clone.
+
+    :param users_in_use: names of users that the files and ACL entries of the result name; their accounts stay.
+    :param groups_in_use: the same for groups.
+    :param clone_bare_uids: numbers of users on the clone's files that its own tables give no name.
+    :param clone_bare_gids: the same for groups.
+    :param decisions: answers to conflicts by their key.
+    :param prefer: the side that stands at a conflict, ``"clone"`` or ``"gold"``.
+    """
+    ask = Questions(decisions or {}, prefer)
+    merger = _Merger((base, gold, clone), ask)
+    merger.merge_records(users_in_use, groups_in_use)
+    return merger.numbered(users_in_use, groups_in_use, clone_bare_uids, clone_bare_gids)
+
+
+class _Merger:
+    """The six files of one merge, in the order in which one needs another."""
+
+    def __init__(self, tables: Tables, ask: Questions) -> None:
+        self.tables = tables
+        self.ask = ask
+        self.files = {file: AccountFile(file, tables) for file in ACCOUNT_FILES}
+        self.user_fates: Mapping[bytes, str] = {}
+        self.group_fates: Mapping[bytes, str] = {}
+
+    def merge_records(self, users_in_use: Set[bytes], groups_in_use: Set[bytes]) -> None:
+        """Merge all files but for the numbers of accounts."""
+        base, gold, clone = (AccountSide(tables) for tables in self.tables)
+        presence = Presence(base, gold, clone, self.ask)
+        self.user_fates = presence.users(users_in_use)
+        absent = absent_users(self.user_fates)
+        self.files[PASSWD].merge(self.user_fates, absent, self.ask)
+        self.group_fates = presence.groups(groups_in_use, self.primary_groups())
+        for file in ACCOUNT_FILES[1:]:
+            fates = self.group_fates if file in (GROUP, GSHADOW) else self.user_fates
+            self.files[file].merge(fates, absent, self.ask)
+
+    def primary_groups(self) -> set[bytes]:
+        """What passwd's gids of the result mean: names of groups, or ``#N``."""
+        return {record["gid"] or b"" for record in self.files[PASSWD].records.values()}
+
+    def numbered(
+        self, users_in_use: Set[bytes], groups_in_use: Set[bytes], bare_uids: Set[int], bare_gids: Set[int]
+    ) -> AccountsMerge:
+        """Number the accounts, and write the files."""
+        defs = merge_login_defs(*(side.login_defs for side in self.tables))
+        references = self.primary_groups()
+        bare_gids = bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
+        users = self._number(PASSWD, "uid", defs.users, self.user_fates, bare_uids)
+        groups = self._number(GROUP, "gid", defs.groups, self.group_fates, bare_gids)
+        user_numbers = self._names(users, users_in_use, [side.users for side in self.tables])
+        group_numbers = self._names(groups, groups_in_use | references, [side.groups for side in self.tables])
+        bare_users = _ask_bare(users, bare_uids, user_numbers)
+        bare_groups = _ask_bare(groups, bare_gids, group_numbers)
+        self._separate_ranges(defs)
+        renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
+        renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
+        gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        return AccountsMerge(
+            {
+                name: file.render((users if name == PASSWD else groups).numbers, gids)
+                for name, file in self.files.items()
+            },
+            user_numbers,
+            group_numbers,
+            self.ask.conflicts,
+            self.ask.notes,
+            renumbered,
+            {number: moved for number, moved in bare_users.items() if moved != number},
+            {number: moved for number, moved in bare_groups.items() if moved != number},
+        )
+
+    def _number(
+        self, file: str, field_name: str, ranges: Ranges, fates: Mapping[bytes, str], bare: Set[int]
+    ) -> Numbering:
+        taken = set(bare)
+        for tables in self.tables:
+            for line in tables.table(file).lines.values():
+                fields = line[0].split(b":") if len(line) == 1 else line
+                taken.update(int(part) for part in fields[2:3] if part.isdigit() and len(part) < 20)
+        numbering = Numbering(file, field_name, ranges, taken, self.ask)
+        numbering.assign(self.files[file].claims(fates))
+        return numbering
+
+    def _names(self, numbering: Numbering, in_use: Set[bytes], tables: list[Mapping[bytes, int]]) -> dict[bytes, int]:
+        """Each name's number; also of names that are used and have no account in the result."""
+        numbers = {key.text: number for key, number in numbering.numbers.items() if key.nth == 0}
+        for name in sorted(in_use - numbers.keys()):
+            base, gold, clone = (side.get(name) for side in tables)
+            if base is not None or gold is not None or clone is not None:
+                numbers[name] = numbering.reserve(Claim(Key(name, 0), base, gold, clone))
+                self._note_nameless(numbering.file, name, numbers[name])
+        return numbers
+
+    def _note_nameless(self, file: str, name: bytes, number: int) -> None:
+        text = (
+            f"{shown(name)}: the result has no account of this name, and what belongs to it there carries the bare"
+            f" number {number}"
+        )
+        self.ask.note("no-account", file, text, name=shown(name), number=number)
+
+    def _separate_ranges(self, defs: LoginDefs) -> None:
+        for file, first in (("subuid", defs.sub_users[0]), ("subgid", defs.sub_groups[0])):
+            merged = self.files[file]
+            ranges = [_range(key, merged.sides(key), record["range"] or b"") for key, record in merged.records.items()]
+            known = (b":".join(fields[1:]) for tables in self.tables for _, fields in tables.table(file).records())
+            for key, value in separate_ranges(file, ranges, known, first, self.ask).items():
+                if value is None:
+                    del merged.records[key]
+                else:
+                    merged.records[key] = {"range": value}
+
+
+def _ask_bare(numbering: Numbering, bare: Set[int], names: Mapping[bytes, int]) -> dict[int, int]:
+    """What becomes of numbers that had no name and have one in the result."""
+    named = {number for key, number in numbering.numbers.items() if key.nth == 0}
+    return {number: numbering.bare(number, names) for number in sorted(bare & named)}
+
+
+def _range(key: Key, sides: ThreeLines, value: bytes) -> Range:
+    base, gold, clone = (None if line is None else b":".join(line[1:]) for line in sides)
+    return Range(key, base, gold, clone, value)
+
+
+def _reference(name: bytes, groups: Mapping[bytes, int], bare: Mapping[int, int]) -> int:
+    """The number to write for what passwd's gid means."""
+    if name.startswith(b"#"):
+        return bare.get(int(name[1:]), int(name[1:]))
+    return groups[name]

@@ -1,0 +1,159 @@
+"""Owners as names: what a number means in its own tree, and what number a name has in the result.
+
+An owner is spoken of as a *token*: the account's name, or ``#`` and the number where the tree's account table has no name
+for it (a colon and ``#`` cannot stand in an account's name).  Numbers inside POSIX ACLs are treated alike.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from goldroot.tree import Entry, Xattrs
+
+ACL_ACCESS, ACL_DEFAULT = b"system.posix_acl_access", b"system.posix_acl_default"
+ACL_NAMES = (ACL_ACCESS, ACL_DEFAULT)
+
+# linux/posix_acl_xattr.h: a version, then (tag, permissions, id) per entry, little endian.
+_VERSION = 2
+_HEADER, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
+_USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_NO_ID = 0xFFFFFFFF
+
+
+class _Tokens(dict[int, bytes]):
+    """number -> token; a number without a name makes its own token when it is first met."""
+
+    def __missing__(self, number: int) -> bytes:
+        token = self[number] = b"#%d" % number
+        return token
+
+
+class OwnerNames:
+    """One tree's view: numbers to tokens.
+
+    :param users: number -> account name, the first record's; empty where the tree has no table.
+    :param groups: the same for groups.
+    """
+
+    def __init__(self, users: Mapping[int, bytes], groups: Mapping[int, bytes]) -> None:
+        self.users: dict[int, bytes] = _Tokens(users)
+        self.groups: dict[int, bytes] = _Tokens(groups)
+
+    def xattrs(self, entry: Entry) -> dict[bytes, bytes]:
+        """The extended attributes by name, ACLs in their spoken form."""
+        return {
+            name: self._speak(value, name == ACL_ACCESS) if name in ACL_NAMES else value for name, value in entry.xattrs
+        }
+
+    def _speak(self, value: bytes, access: bool) -> bytes:
+        """An ACL with names for numbers.
+
+        The entries that the mode bits repeat (owner, mask or owning group, others) speak no permissions in an access
+        ACL: they go by the mode axis, so that one side's chmod and the other's setfacl both arrive.
+        """
+        entries = _parse(value)
+        if entries is None:
+            return value
+        by_mode = _tags_of_mode(entries) if access else ()
+        words = []
+        for tag, permissions, number in entries:
+            who = self.users[number] if tag == _USER else self.groups[number] if tag == _GROUP else b""
+            words.append((tag, who, b"-" if tag in by_mode else b"%d" % permissions))
+        # By name: the order of numbers is another in each tree, and says nothing.
+        return b"acl\n" + b"\n".join(b"%d:%s:%s" % (tag, said, who) for tag, who, said in sorted(words))
+
+
+class OwnerNumbers:
+    """The result's view: tokens to numbers.
+
+    :param users: account name -> number in the merged tables.
+    :param groups: the same for groups.
+    :param bare_users: a number without a name -> the number to write instead, where a person decided so.
+    :param bare_groups: the same for groups.
+    """
+
+    def __init__(
+        self, users: Mapping[bytes, int], groups: Mapping[bytes, int], bare_users: Mapping[int, int] | None = None,
+        bare_groups: Mapping[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        self._users, self._groups = users, groups
+        self._bare_users, self._bare_groups = bare_users or {}, bare_groups or {}
+
+    def uid(self, token: bytes) -> int:
+        """The number of a user token in the result."""
+        return _number(token, self._users, self._bare_users)
+
+    def gid(self, token: bytes) -> int:
+        """The number of a group token in the result."""
+        return _number(token, self._groups, self._bare_groups)
+
+    def xattrs(self, spoken: Mapping[bytes, bytes], mode: int) -> Xattrs:
+        """Extended attributes as the kernel wants them, sorted by name."""
+        return tuple(
+            (name, self._write(value, mode) if name in ACL_NAMES else value) for name, value in sorted(spoken.items())
+        )
+
+    def _write(self, spoken: bytes, mode: int) -> bytes:
+        if not spoken.startswith(b"acl\n"):
+            return spoken
+        words = [word.split(b":", 2) for word in spoken[4:].split(b"\n")]
+        masked = any(int(word[0]) == _MASK for word in words)
+        entries = []
+        for tag_text, permission_text, who in words:
+            tag = int(tag_text)
+            permissions = _of_mode(tag, mode, masked) if permission_text == b"-" else int(permission_text)
+            number = self.uid(who) if tag == _USER else self.gid(who) if tag == _GROUP else _NO_ID
+            entries.append((tag, permissions, number))
+        # Numbers may have changed their order; setfacl writes each kind sorted by number.
+        entries.sort(key=lambda entry: (entry[0], entry[2]))
+        return _HEADER.pack(_VERSION) + b"".join(_ENTRY.pack(*entry) for entry in entries)
+
+
+def _number(token: bytes, named: Mapping[bytes, int], bare: Mapping[int, int]) -> int:
+    if not token.startswith(b"#"):
+        return named[token]
+    number = int(token[1:])
+    return bare.get(number, number)
+
+
+def _parse(value: bytes) -> list[tuple[int, int, int]] | None:
+    """The entries of an ACL, or ``None`` for bytes that are no ACL that we know (they are kept as they are)."""
+    if len(value) < 4 or (len(value) - 4) % _ENTRY.size or _HEADER.unpack_from(value)[0] != _VERSION:
+        return None
+    return list(_ENTRY.iter_unpack(value[4:]))
+
+
+def _tags_of_mode(entries: list[tuple[int, int, int]]) -> tuple[int, ...]:
+    masked = any(tag == _MASK for tag, _, _ in entries)
+    return (_USER_OBJ, _MASK if masked else _GROUP_OBJ, _OTHER)
+
+
+def _of_mode(tag: int, mode: int, masked: bool) -> int:
+    if tag == _USER_OBJ:
+        return mode >> 6 & 7
+    if tag == _OTHER:
+        return mode & 7
+    # chmod writes the group bits to the mask where there is one, else to the owning group (acl(5)).
+    return mode >> 3 & 7 if tag == (_MASK if masked else _GROUP_OBJ) else 0
+
+
+def named_in_acl(spoken: Mapping[bytes, bytes]) -> tuple[set[bytes], set[bytes]]:
+    """The user and the group tokens that the ACLs of one path name."""
+    users: set[bytes] = set()
+    groups: set[bytes] = set()
+    for name in ACL_NAMES:
+        for word in spoken.get(name, b"").split(b"\n")[1:]:
+            tag, _, who = word.split(b":", 2)
+            if int(tag) == _USER:
+                users.add(who)
+            elif int(tag) == _GROUP:
+                groups.add(who)
+    return users, groups
+
+
+def numbers_in_acl(xattrs: Xattrs) -> tuple[set[int], set[int]]:
+    """The numbers of users and of groups that the ACLs among a path's extended attributes name."""
+    entries = [entry for name, value in xattrs if name in ACL_NAMES for entry in _parse(value) or ()]
+    users, groups = ({number for tag, _, number in entries if tag == kind} for kind in (_USER, _GROUP))
+    return users, groups

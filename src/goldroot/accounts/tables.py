@@ -1,0 +1,226 @@
+"""The account tables of a system as data: ``passwd``, ``group``, ``shadow``, ``gshadow``, ``subuid``, ``subgid``.
+
+Only the files of the tree that is asked for are read, never the running host's.  A missing file is an empty table.
+Everything is bytes, and a table gives its file back byte for byte: a line that is no record (blank, comment, ``+nis``,
+``-user``, a number that is none) is kept as an *odd* line.  Formats: passwd(5), group(5), shadow(5), gshadow(5),
+subuid(5), login.defs(5).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
+from goldroot.errors import BadInput, NoPermission
+
+PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "gshadow", "subuid", "subgid"
+
+#: The six files that are merged, in the order in which they are treated.
+ACCOUNT_FILES = (PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID)
+LOGIN_DEFS = "login.defs"
+
+
+class Key(NamedTuple):
+    """What makes two lines of different sides the same line."""
+
+    text: bytes  #: a record's name, or the whole of an odd line
+    nth: int  #: 0 for the first line with that text in its file, 1 for the second, ...
+    odd: bool = False
+
+
+#: The least number of fields of a record, and which of them must be numbers.
+_SHAPES: Mapping[str, tuple[int, tuple[int, ...]]] = {
+    PASSWD: (4, (2, 3)),
+    GROUP: (3, (2,)),
+    SHADOW: (2, ()),
+    GSHADOW: (2, ()),
+    SUBUID: (3, (1, 2)),
+    SUBGID: (3, (1, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One account file.  ``lines`` maps keys to fields in file order; an odd line has itself as its only field."""
+
+    lines: Mapping[Key, tuple[bytes, ...]] = field(default_factory=dict)
+    present: bool = False  #: whether the file exists at all
+    newline: bool = True  #: whether its last line is ended
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        return list(self.lines)
+
+    def records(self) -> Iterator[tuple[Key, tuple[bytes, ...]]]:
+        """Every line that is a record, in file order."""
+        return ((key, fields) for key, fields in self.lines.items() if not key.odd)
+
+    def render(self) -> bytes | None:
+        """The file's bytes; None where there is no file."""
+        if not self.present:
+            return None
+        data = b"\n".join(b":".join(fields) for fields in self.lines.values())
+        return data + b"\n" if self.lines and self.newline else data
+
+
+def parse_table(file: str, data: bytes | None) -> Table:
+    """The table that ``data`` holds, ``file`` being one of ACCOUNT_FILES; None is a missing file."""
+    if not data:
+        return Table(present=data is not None)
+    seen: Counter[tuple[bytes, bool]] = Counter()
+    lines: dict[Key, tuple[bytes, ...]] = {}
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        fields = tuple(line.split(b":"))
+        odd = not _is_record(file, fields)
+        text = line if odd else fields[0]
+        lines[Key(text, seen[text, odd], odd)] = (line,) if odd else fields
+        seen[text, odd] += 1
+    return Table(lines, present=True, newline=data.endswith(b"\n"))
+
+
+def _is_record(file: str, fields: tuple[bytes, ...]) -> bool:
+    least, numbers = _SHAPES[file]
+    if len(fields) < least or not fields[0].strip() or fields[0][:1] in (b"+", b"-", b"#"):
+        return False
+    return all(number_of(fields[index]) is not None for index in numbers)
+
+
+class AccountTables:
+    """The account tables of one system.
+
+    ``users`` and ``groups`` give each name its number (the first record's of that name); ``user_names`` and
+    ``group_names`` give each number its name (the first record's of that number, among those first records), as
+    getpwuid(3) would answer for the owner of a file.
+    """
+
+    def __init__(self, files: Mapping[str, bytes], *, irregular: tuple[str, ...] = ()) -> None:
+        self.files: Mapping[str, bytes] = dict(files)
+        self.irregular = irregular  #: names that exist and are no regular files (links, FIFOs); taken as missing
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> AccountTables:
+        """The tables of the files given by name (``passwd``, ..., ``login.defs``); others are missing."""
+        return cls(files)
+
+    @classmethod
+    def read(cls, directory: bytes | str | os.PathLike[str], inside: bytes = b"") -> AccountTables:
+        """Read the account files of a directory; no link among them is followed.
+
+        :param directory: the system's ``/etc``, or its root with ``inside`` being ``b"etc"``.
+        :param inside: a path below it that is walked without following a link; where it is none, the tables are empty.
+        :raises BadInput: ``directory`` is no directory.
+        :raises NoPermission: a directory or file may not be read.
+        """
+        place = os.fsencode(directory)
+        try:
+            descriptor = os.open(place, _OPEN_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            raise BadInput(f"{os.fsdecode(place)} is not a directory.") from None
+        except PermissionError:
+            raise _forbidden(place) from None
+        try:
+            for part in inside.split(b"/") if inside else ():
+                place += b"/" + part
+                descriptor = _descend(descriptor, part)
+            return cls._read_all(place, descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return cls({})
+        except PermissionError:
+            raise _forbidden(place) from None
+        finally:
+            os.close(descriptor)
+
+    @classmethod
+    def _read_all(cls, folder: bytes, directory: int) -> AccountTables:
+        files: dict[str, bytes] = {}
+        irregular: list[str] = []
+        for name in (*ACCOUNT_FILES, LOGIN_DEFS):
+            try:
+                data = _read_regular(name, directory)
+            except FileNotFoundError:
+                continue
+            except PermissionError:
+                raise _forbidden(folder + b"/" + name.encode()) from None
+            if data is None:
+                irregular.append(name)
+            else:
+                files[name] = data
+        return cls(files, irregular=tuple(irregular))
+
+    def table(self, file: str) -> Table:
+        """The parsed table of one of ACCOUNT_FILES."""
+        return self._tables[file]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a passwd nor a group file, so that no number has a name."""
+        return PASSWD not in self.files and GROUP not in self.files
+
+    @cached_property
+    def _tables(self) -> Mapping[str, Table]:
+        return {file: parse_table(file, self.files.get(file)) for file in ACCOUNT_FILES}
+
+    @cached_property
+    def login_defs(self) -> LoginDefs:
+        return parse_login_defs(self.files.get(LOGIN_DEFS))
+
+    @cached_property
+    def users(self) -> Mapping[bytes, int]:
+        return _numbers(self.table(PASSWD))
+
+    @cached_property
+    def groups(self) -> Mapping[bytes, int]:
+        return _numbers(self.table(GROUP))
+
+    @cached_property
+    def user_names(self) -> Mapping[int, bytes]:
+        return _names(self.users)
+
+    @cached_property
+    def group_names(self) -> Mapping[int, bytes]:
+        return _names(self.groups)
+
+
+def _numbers(table: Table) -> dict[bytes, int]:
+    return {key.text: int(fields[2]) for key, fields in table.records() if key.nth == 0}
+
+
+def _names(numbers: Mapping[bytes, int]) -> dict[int, bytes]:
+    names: dict[int, bytes] = {}
+    for name, number in numbers.items():
+        names.setdefault(number, name)
+    return names
+
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def _descend(descriptor: int, part: bytes) -> int:
+    """Open a directory below ``descriptor``, which is closed once that worked."""
+    below = os.open(part, _OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+    os.close(descriptor)
+    return below
+
+
+def _read_regular(name: str, directory: int) -> bytes | None:
+    """A file's bytes, or None where the name is no regular file."""
+    if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        return None
+    # O_NONBLOCK: should it have become a FIFO by now, opening must not wait for a writer.
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def _forbidden(path: bytes) -> NoPermission:
+    return NoPermission(
+        f"{os.fsdecode(path)} may not be read.",
+        meaning="Without the account tables the owners of files cannot be merged by name.",
+        todo="Run the command as root.",
+    )

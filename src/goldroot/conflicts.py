@@ -1,0 +1,61 @@
+"""Questions that a merge must not answer alone, and the answers that people gave.  Plain data, for all rooms."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+__all__ = [
+    "CLONE", "CONTENT", "GOLD", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+]  # fmt: skip
+
+CLONE, GOLD, CONTENT = "clone", "gold", "content"
+#: The three trees, in the order of everything that has one value of each.
+SIDES = ("base", "gold", "clone")
+#: Axes on which content of one's own is an answer.
+WITH_CONTENT = ("content", "presence", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A question that the merge must not answer alone.
+
+    ``values`` are base's, gold's and the clone's value *on this axis* as canonical bytes (``b""`` where absent); with
+    path and axis they make the key under which a decision is remembered, so one answer serves every clone with the same
+    question.  ``detail`` is for a person and never holds a secret.
+    """
+
+    path: bytes  #: absolute in the system
+    axis: str  #: ``presence``, ``content``, ``mode``, ``owner``, ``group``, ``xattr:NAME``, ``accounts:RECORD:FIELD``
+    kind: str  #: a word for a program, such as ``both-changed``
+    values: tuple[bytes, bytes, bytes]
+    answers: tuple[str, ...] = (CLONE, GOLD)
+    stands: str = CLONE  #: the answer in force until somebody decides
+    detail: str = ""
+    secret: bool = False
+
+    @property
+    def key(self) -> str:
+        """Hex SHA-256 over path, axis and the three values, each with its length before it."""
+        digest = hashlib.sha256()
+        for part in (self.path, self.axis.encode("utf-8", "surrogateescape"), *self.values):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()
+
+    def unanswered(self, trouble: str) -> Conflict:
+        """The conflict, with a word on why its remembered answer was of no use; itself where there is none to be said."""
+        if not trouble:
+            return self
+        return replace(self, detail=f"{self.detail}; the remembered answer cannot be used: {trouble}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's answer to a conflict: ``take`` is one of its answers, or ``content`` with bytes of their own."""
+
+    take: str
+    content: bytes | None = None
+
+
+Decisions = Mapping[str, Decision]  #: conflict key -> decision

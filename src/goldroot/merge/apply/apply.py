@@ -1,0 +1,116 @@
+"""Carry out a plan: the trees are walked a second time, and every path goes to the builder with its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from goldroot.accounts import ACL_NAMES
+from goldroot.merge.compare.parts import (
+    AT_CONTENT,
+    AT_GID,
+    AT_KIND,
+    AT_MODE,
+    AT_MTIME,
+    AT_SIZE,
+    AT_UID,
+    AT_XATTRS,
+    CLONE_SIDE,
+    Row,
+)
+from goldroot.merge.compare.rows import joined
+from goldroot.merge.decide.verdict import NO_SIDE, Want, want_of
+from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.plan import Plan
+from goldroot.tree import INLINE, SOCKET, BuildRow, Built, Entry, Progress, build_tree, is_below
+
+
+def apply_part(
+    plan: Plan, one: PartPlan, out: bytes, *, jobs: int | None = None, progress: Progress | None = None
+) -> Built:
+    """Write the result of one part into the empty directory ``out``, without waiting for the disk.
+
+    :raises TreeChanged: a source file changed since the plan was made.
+    :raises NoSpace: ``out``'s file system is full; what was written so far is still there.
+    """
+    sources = [tree.root for tree in one.part.trees]
+    return build_tree(build_rows(plan, one), sources, out, jobs=jobs, progress=progress, sync=False)
+
+
+def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:
+    """Every path of the result in tree order."""
+    rows = _Rows(plan, one)
+    unit: bytes | None = None
+    side = NO_SIDE
+    verdicts, units = one.decided.verdicts, one.decided.units
+    for triple in joined([tree.manifest.rows() for tree in one.part.trees]):
+        path = next(row for row in triple if row is not None)[0]
+        if unit is not None and not is_below(path, unit):
+            unit = None
+        if path in units:
+            unit, side = path, units[path].side
+        verdict = verdicts.get(path)
+        if verdict is not None:
+            if verdict.want is not None:
+                yield rows.wanted(path, verdict.want, triple)
+        elif unit is not None:
+            row = None if side == NO_SIDE else triple[side]
+            if row is not None and row[AT_KIND] != SOCKET:
+                yield rows.taken(row, side, row[AT_MTIME])
+        else:
+            row = triple[CLONE_SIDE]
+            if row is not None and row[AT_KIND] != SOCKET:
+                yield rows.taken(row, CLONE_SIDE, _latest(triple))
+
+
+def _latest(triple: tuple[Row | None, Row | None, Row | None]) -> int:
+    """The time of a path that is the same everywhere: times are merged like an axis, the later where both changed."""
+    times: list[int] = [row[AT_MTIME] for row in triple if row is not None]
+    if len(times) < 3 or times[0] == times[1]:
+        return times[-1]
+    return times[1] if times[0] == times[2] else max(times[1], times[2])
+
+
+class _Rows:
+    """Makes build rows: owners as numbers of the merged tables."""
+
+    def __init__(self, plan: Plan, one: PartPlan) -> None:
+        self._plan, self._one = plan, one
+        self._groups = one.linked.groups
+        self._uids: list[dict[int, int]] = [{}, {}, {}]
+        self._gids: list[dict[int, int]] = [{}, {}, {}]
+
+    def wanted(self, path: bytes, want: Want, triple: tuple[Row | None, Row | None, Row | None]) -> BuildRow:
+        """A path with a verdict."""
+        numbers = self._plan.numbers
+        source, inode, ctime, size = triple[want.side] if want.side != INLINE else None, 0, 0, -1
+        if source is not None:
+            inode, ctime, size = source[12], source[13], source[AT_SIZE]
+        return BuildRow(
+            path=path, kind=want.kind, mode=want.mode, uid=numbers.uid(want.owner), gid=numbers.gid(want.group),
+            mtime=want.mtime, xattrs=numbers.xattrs(want.xattrs, want.mode), flags=want.flags, project=want.project,
+            source=want.side, source_path=path, content=want.inline if want.inline is not None else want.content,
+            group=self._groups.get(path, 0), inode=inode, ctime=ctime, size=size,
+        )  # fmt: skip
+
+    def taken(self, row: Row, side: int, mtime: int) -> BuildRow:
+        """One side's path as it is, but for the numbers of its owners."""
+        xattrs = row[AT_XATTRS]
+        if xattrs and any(name in ACL_NAMES for name, _ in xattrs):
+            want = want_of(Entry._make(row), self._plan.names[side], side)
+            xattrs = self._plan.numbers.xattrs(want.xattrs, want.mode)
+        return BuildRow(
+            row[0], row[AT_KIND], row[AT_MODE], self._uid(row[AT_UID], side), self._gid(row[AT_GID], side), mtime, xattrs,
+            row[9], row[10], side, row[0], row[AT_CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[AT_SIZE],
+        )  # fmt: skip
+
+    def _uid(self, number: int, side: int) -> int:
+        known = self._uids[side]
+        if number not in known:
+            known[number] = self._plan.numbers.uid(self._plan.names[side].users[number])
+        return known[number]
+
+    def _gid(self, number: int, side: int) -> int:
+        known = self._gids[side]
+        if number not in known:
+            known[number] = self._plan.numbers.gid(self._plan.names[side].groups[number])
+        return known[number]

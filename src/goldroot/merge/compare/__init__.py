@@ -1,0 +1,1 @@
+"""Comparing: three manifests side by side; what is not the same in all three trees."""

@@ -1,0 +1,102 @@
+"""What comparing the three trees of a part finds: everything that is not the same in all of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
+from goldroot.merge.compare.parts import AT_GID, AT_UID, AT_XATTRS, Part, Row, Rows
+from goldroot.policy import Rule
+from goldroot.tree import Entry, tree_key
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One path in the three trees, its place in the system and the rule it goes by."""
+
+    path: bytes  #: relative to the trees
+    place: bytes  #: absolute in the system
+    rows: tuple[Entry | None, Entry | None, Entry | None]
+    rule: Rule
+
+
+@dataclass(slots=True)
+class OwnersInUse:
+    """Account numbers that rows of one side carry, as tokens."""
+
+    users: set[bytes] = field(default_factory=set)
+    groups: set[bytes] = field(default_factory=set)
+
+    def add(self, row: Row, names: OwnerNames) -> None:
+        """Count one row's owner, group and ACL entries."""
+        self.users.add(names.users[row[AT_UID]])
+        self.groups.add(names.groups[row[AT_GID]])
+        if row[AT_XATTRS] and any(name in ACL_NAMES for name, _ in row[AT_XATTRS]):
+            users, groups = named_in_acl(names.xattrs(Entry._make(row)))
+            self.users |= users
+            self.groups |= groups
+
+
+@dataclass(slots=True)
+class Unit:
+    """A unit of class state: an entry directly below its rule's path, with all that is in it."""
+
+    path: bytes
+    rule: Rule
+    present: list[bool]  #: in base, gold, clone
+    gold_changed: bool = False
+    clone_changed: bool = False
+    pinned: bool = False  #: something that differs in it is pinned, so all of it is the clone's
+    used: tuple[OwnersInUse, OwnersInUse] = field(
+        default_factory=lambda: (OwnersInUse(), OwnersInUse())
+    )  #: gold's and the clone's
+    unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
+
+
+@dataclass(slots=True)
+class DroppedFiles:
+    """What a cache rule dropped of the clone's."""
+
+    files: int = 0
+    size: int = 0  #: bytes
+
+
+@dataclass
+class Comparison:
+    """All of a part that is not the same in the three trees."""
+
+    part: Part
+    deltas: dict[bytes, Rows] = field(default_factory=dict)  #: in tree order
+    rules: dict[bytes, Rule] = field(default_factory=dict)  #: of the deltas
+    units: dict[bytes, Unit] = field(default_factory=dict)
+    dropped: dict[Rule, DroppedFiles] = field(default_factory=dict)
+    groups: tuple[dict[bytes, int], dict[bytes, int], dict[bytes, int]] = field(default_factory=lambda: ({}, {}, {}))
+    used: OwnersInUse = field(default_factory=OwnersInUse)  #: of the paths that are the same everywhere
+    sockets: dict[bytes, tuple[bool, bool, bool]] = field(default_factory=dict)  #: path -> whether base, gold, clone's
+    unchanged: int = 0
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """The tree keys of the deltas, sorted."""
+        return [tree_key(path) for path in self.deltas]
+
+    @cached_property
+    def ordered(self) -> list[bytes]:
+        """The paths of the deltas in tree order."""
+        return list(self.deltas)
+
+    def delta(self, path: bytes) -> Delta:
+        """One of the deltas."""
+        return Delta(path, self.part.place(path), self.deltas[path], self.rules[path])
+
+    def below(self, path: bytes) -> Iterator[bytes]:
+        """The deltas below a directory."""
+        start = tree_key(path) + b"\0" if path else b"\x01"
+        stop = tree_key(path) + b"\x01" if path else b"\xff" * 8
+        for index in range(bisect_left(self.keys, start), len(self.keys)):
+            if path and self.keys[index] >= stop:
+                return
+            yield self.ordered[index]

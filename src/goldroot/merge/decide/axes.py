@@ -1,0 +1,157 @@
+"""One path, axis by axis: the heart of the merge, pure.
+
+On every axis: equal on both sides -> that; only one side changed -> the change; both changed differently -> a conflict,
+unless a content merger answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeVar
+
+from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of
+from goldroot.tree import FILE, INLINE
+
+T = TypeVar("T")
+
+
+#: They sign or measure the content, so they go where it goes and cannot survive a merge of it.
+CONTENT_XATTRS = (b"security.ima", b"security.evm")
+
+
+def which_side(base: T | None, gold: T | None, clone: T | None) -> str:
+    """Which side an axis follows; ``None`` is an absent value."""
+    if gold == clone:
+        return SAME if base == gold else BOTH
+    if base == gold:
+        return CLONE
+    return GOLD if base == clone else CONFLICT
+
+
+def merge_axes(delta: Delta, setting: Setting) -> Verdict:
+    """A path that gold and the clone both have, of one kind: every axis on its own."""
+    sides = [as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
+    base, gold, clone = sides
+    assert gold is not None and clone is not None
+    if base is not None and base.kind != gold.kind:
+        base = None  # what another type had says nothing about this one
+    verdict = Verdict(None, SAME)
+    side, content, inline = _content(delta, base, gold, clone, setting, verdict)
+    plain: dict[str, int | bytes] = {}
+    for axis in ("mode", "owner", "group", "flags", "project"):
+        values = (None if base is None else getattr(base, axis), getattr(gold, axis), getattr(clone, axis))
+        plain[axis] = _plain_axis(delta, axis, values, setting, verdict)
+    xattrs = _xattrs(delta, base, gold, clone, side, setting, verdict)
+    verdict.want = Want(
+        kind=clone.kind, side=side, content=content, inline=inline, xattrs=xattrs,
+        mtime=_mtime(verdict.axes.get("content", SAME), base, gold, clone, side),
+        **plain,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if delta.rows[BASE_SIDE] is None and set(verdict.axes.values()) <= {BOTH}:
+        verdict.axes = {"presence": BOTH}
+    verdict.outcome = outcome_of(verdict)
+    return verdict
+
+
+def _content(
+    delta: Delta, base: Want | None, gold: Want, clone: Want, setting: Setting, verdict: Verdict
+) -> tuple[int, bytes, bytes | None]:
+    """(side, content, inline bytes) of the result."""
+    word = which_side(None if base is None else base.content, gold.content, clone.content)
+    if word != CONFLICT:
+        if word != SAME:
+            verdict.axes["content"] = word
+        taken = gold if word == GOLD else clone
+        return taken.side, taken.content, None
+    if clone.kind == FILE:
+        merged = setting.merger(delta)
+        if merged is not None:
+            verdict.axes["content"] = MERGED
+            return INLINE, hashlib.sha256(merged).digest(), merged
+    values = (base.content if base else b"", gold.content, clone.content)
+    kind = "both-added" if base is None else "both-changed"
+    said, is_file = _say(kind, clone.kind), clone.kind == FILE
+    answer, own = answer_conflict(verdict, delta, "content", kind, values, setting, said, own=is_file)
+    if answer == CONTENT and own is not None:
+        return INLINE, hashlib.sha256(own).digest(), own
+    taken = gold if answer == GOLD else clone
+    return taken.side, taken.content, None
+
+
+def _say(kind: str, what: str) -> str:
+    thing = "file" if what == FILE else "link or device"
+    if kind == "both-added":
+        return f"gold and the clone each added this {thing}, with different contents"
+    return f"gold and the clone both changed this {thing}"
+
+
+def _canonical(value: int | bytes | None) -> bytes:
+    return b"" if value is None else value if isinstance(value, bytes) else b"%d" % value
+
+
+def _plain_axis(
+    delta: Delta, axis: str, values: tuple[int | bytes | None, int | bytes, int | bytes], setting: Setting,
+    verdict: Verdict,
+) -> int | bytes:  # fmt: skip
+    word = which_side(*values)
+    if word == CONFLICT:
+        keyed = (_canonical(values[0]), _canonical(values[1]), _canonical(values[2]))
+        detail = f"gold and the clone set a different {axis}"
+        word, _ = answer_conflict(verdict, delta, axis, "both-changed", keyed, setting, detail)
+    elif word != SAME:
+        verdict.axes[axis] = word
+    return values[1] if word == GOLD else values[2]
+
+
+def _xattrs(
+    delta: Delta, base: Want | None, gold: Want, clone: Want, side: int, setting: Setting, verdict: Verdict
+) -> dict[bytes, bytes]:
+    held = [{} if want is None else want.xattrs for want in (base, gold, clone)]
+    result: dict[bytes, bytes] = {}
+    for name in sorted({name for one in held for name in one}):
+        values = (held[0].get(name), held[1].get(name), held[2].get(name))
+        if name in CONTENT_XATTRS:
+            value = None if side == INLINE else held[side].get(name)
+            if side == INLINE:
+                verdict.notes.append(f"{name.decode()} was dropped: it signed a content that was merged")
+        else:
+            value = _xattr(delta, name, values, setting, verdict)
+        if value is not None:
+            result[name] = value
+    return result
+
+
+def _xattr(
+    delta: Delta, name: bytes, values: tuple[bytes | None, bytes | None, bytes | None], setting: Setting,
+    verdict: Verdict,
+) -> bytes | None:  # fmt: skip
+    axis = "xattr:" + name.decode("utf-8", "surrogateescape")
+    word = which_side(*values)
+    if word == CONFLICT:
+        # A present, empty value must have another key than an absent one.
+        keyed = tuple(b"" if value is None else b"=" + value for value in values)
+        word, _ = answer_conflict(
+            verdict, delta, axis, "both-changed", (keyed[0], keyed[1], keyed[2]), setting,
+            "gold and the clone set this extended attribute differently",
+        )  # fmt: skip
+    elif word != SAME:
+        verdict.axes[axis] = word
+    return values[1] if word == GOLD else values[2]
+
+
+def _mtime(word: str, base: Want | None, gold: Want, clone: Want, side: int) -> int:
+    """The time follows the side whose content won; a merged file gets the later of the two."""
+    if word == GOLD or (word == CONFLICT and side == GOLD_SIDE):
+        return gold.mtime
+    if word in (CLONE, CONFLICT):
+        return clone.mtime
+    if word == SAME and base is not None:
+        if base.mtime == gold.mtime:
+            return clone.mtime
+        if base.mtime == clone.mtime:
+            return gold.mtime
+    return max(gold.mtime, clone.mtime)

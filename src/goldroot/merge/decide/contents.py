@@ -1,0 +1,67 @@
+"""Contents that both sides changed: which merger answers for which class."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from goldroot.errors import TreeChanged
+from goldroot.files import Cursor
+from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.decide.line_sets import merge_lines
+from goldroot.merge.decide.text import is_text, merge_text
+from goldroot.tree import FILE, parent
+
+#: No person's configuration is larger; such a file is taken as binary (bytes).
+MAX_MERGED = 64 << 20
+
+
+def read_file(root: bytes, path: bytes) -> bytes:
+    """A regular file's bytes; no symbolic link on the way is followed.
+
+    :raises TreeChanged: it is not there any more, or is no regular file any more.
+    """
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    cursor = Cursor(top)
+    try:
+        name = path.rpartition(b"/")[2]
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with open(os.open(name, flags, dir_fd=cursor.at(parent(path))), "rb") as file:
+            return file.read()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise TreeChanged(
+                f"{os.fsdecode(path)!r} changed while it was merged",
+                meaning="The tree was written while goldroot read it; the result was given up.",
+                todo="Run the command again when nothing writes to the tree.",
+            ) from error
+        raise
+    finally:
+        cursor.close()
+        os.close(top)
+
+
+def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
+    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict."""
+
+    def read(delta: Delta, side: int) -> bytes:
+        return read_file(part.trees[side].root, delta.path)
+
+    def merge(delta: Delta) -> bytes | None:
+        base = delta.rows[BASE_SIDE]
+        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+            return None
+        if delta.rule.cls == "lines":
+            old = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
+            return merge_lines(old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE))
+        if delta.rule.cls not in ("config", "state") or base is None or base.kind != FILE:
+            return None
+        versions = [read(delta, side) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
+        if not all(is_text(version) for version in versions):
+            return None
+        result = merge_text(*versions)
+        return result.merged if result.clean else None
+
+    return merge

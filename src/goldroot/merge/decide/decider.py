@@ -1,0 +1,192 @@
+"""Deciding every path that is not the same everywhere, in tree order: what lies above and below a path has a say.
+
+A path goes by its class, a state unit as a whole; a conflict between a directory and something else covers all that is
+below it.  What was decided is made one tree in :mod:`goldroot.merge.fit.one_tree`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from goldroot.conflicts import Conflict
+from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
+from goldroot.merge.decide.presence import (
+    Below,
+    added_below_deleted,
+    decide_presence,
+    take_cache,
+    take_clone,
+    take_generated,
+    take_gold,
+)
+from goldroot.merge.decide.units import UnitDecider
+from goldroot.merge.decide.verdict import (
+    NO_SIDE,
+    Decided,
+    Setting,
+    UnitVerdict,
+    Verdict,
+    as_is,
+    equal,
+    is_directory,
+    value_of,
+    want_of,
+)
+from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, path_text
+
+_BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
+    "gold": take_gold,
+    "clone": take_clone,
+    "identity": take_clone,
+    "generated": take_generated,
+    "cache": take_cache,
+}
+
+
+def decide_part(comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> Decided:
+    """Decide every path and state unit of a part.
+
+    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
+    """
+    return Decider(comparison, setting, ask_units=ask_units).run()
+
+
+class Decider:
+    """Decides one part.
+
+    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
+    """
+
+    def __init__(self, comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> None:
+        self.comparison, self.setting = comparison, setting
+        self.decided = Decided(comparison)
+        self._units = UnitDecider(comparison, setting, ask=ask_units)
+        self._covers: list[tuple[bytes, int]] = []
+        self._below = Below(self._changed_below, self._value_below)
+
+    def run(self) -> Decided:
+        """Decide one path after the other."""
+        for path in in_tree_order([*self.comparison.deltas, *self.comparison.units]):
+            cover = self._cover_over(path)
+            if path in self.comparison.units and path not in self.comparison.deltas:
+                self.decided.units[path] = self._decide_unit(path, cover)
+            else:
+                self.decided.verdicts[path] = self._decide_path(path, cover)
+        return self.decided
+
+    def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
+        if cover is not None:
+            top, side = cover
+            return UnitVerdict(side, self.decided.verdicts[top].outcome, because=top)
+        return self._units.decide(self.comparison.units[path], deleted_above=self._clone_deleted_above(path))
+
+    def _decide_path(self, path: bytes, cover: tuple[bytes, int] | None) -> Verdict:
+        delta = self.comparison.delta(path)
+        if cover is not None:
+            return self._covered(delta, cover)
+        if delta.rule.pin:
+            return take_clone(delta, self.setting)
+        by_class = _BY_CLASS.get(delta.rule.cls)
+        if by_class is not None:
+            return by_class(delta, self.setting)
+        if delta.rows[BASE_SIDE] is None and delta.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
+            verdict = added_below_deleted(delta, self.setting, self._below)
+            if is_directory(delta.rows[GOLD_SIDE]):
+                self._covers.append((path, NO_SIDE if verdict.want is None else GOLD_SIDE))
+            return verdict
+        verdict = decide_presence(delta, self.setting, self._below)
+        if verdict.conflicts:
+            self._look_for_move(delta, verdict)
+        if (verdict.conflicts or verdict.decided) and _holds_below(verdict, delta.rows):
+            self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
+        return verdict
+
+    def _covered(self, delta: Delta, cover: tuple[bytes, int]) -> Verdict:
+        top, side = cover
+        want = None if side == NO_SIDE else as_is(delta, side, self.setting)
+        top_verdict = self.decided.verdicts[top]
+        return Verdict(want, top_verdict.outcome, {"presence": top_verdict.outcome}, because=top)
+
+    def _cover_over(self, path: bytes) -> tuple[bytes, int] | None:
+        while self._covers and not is_below(path, self._covers[-1][0]):
+            self._covers.pop()
+        return self._covers[-1] if self._covers else None
+
+    def _clone_deleted_above(self, path: bytes) -> bool:
+        """Whether the nearest directory above that base had was deleted by the clone."""
+        while path:
+            path = parent(path)
+            # What is in a state unit is no delta, nor is what is the same in all three.
+            rows = self.comparison.deltas.get(path) or self.comparison.part.rows(path)
+            if rows[BASE_SIDE] is not None:
+                return rows[CLONE_SIDE] is None
+        return False
+
+    def _changed_below(self, path: bytes, side: int) -> bool:
+        """Whether a side changed anything below a directory that the other side made something else."""
+        for below in self.comparison.below(path):
+            delta = self.comparison.delta(below)
+            if not equal(as_is(delta, BASE_SIDE, self.setting), as_is(delta, side, self.setting)):
+                return True
+        units = (unit for unit in self.comparison.units.values() if is_below(unit.path, path))
+        return any(unit.clone_changed if side == CLONE_SIDE else unit.gold_changed for unit in units)
+
+    def _value_below(self, path: bytes, side: int) -> bytes:
+        """All that a side has below a directory, as a digest: an answer for a directory is one for what is in it.
+
+        A file that nobody read goes by its size and time; at worst an answer is asked for once more.
+        """
+        if not is_directory(self.comparison.deltas[path][side]):
+            return b""
+        digest = hashlib.sha256()
+        for held in self.comparison.part.trees[side].manifest.below(path):
+            entry = self.comparison.deltas.get(held.path, (held,) * 3)[side]
+            rule = self.comparison.rules.get(held.path)
+            if entry is None or entry.kind == SOCKET or (rule is not None and rule.cls == "cache"):
+                continue
+            value = value_of(want_of(entry, self.setting.names[side], side))
+            if entry.kind == FILE and not entry.content:
+                value += b"%d:%d" % (entry.size, entry.mtime)
+            for part in (entry.path, value):
+                digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
+
+    def _look_for_move(self, delta: Delta, verdict: Verdict) -> None:
+        """Gold deleted a file that the clone changed: name the place where gold has the same content now."""
+        base, gold, _ = delta.rows
+        if base is None or gold is not None or base.kind != FILE or not base.size:
+            return
+        moved = self._gold_additions().get(base.content)
+        if moved is None:
+            return
+        place = path_text(self.comparison.part.place(moved))
+        verdict.notes.append(f"gold moved it to {place}")
+        old = verdict.conflicts[0]
+        verdict.conflicts[0] = Conflict(
+            old.path, old.axis, "gold-moved-clone-changed", old.values, old.answers, old.stands,
+            f"gold moved it to {place}; the clone had changed it at its old place", old.secret,
+        )  # fmt: skip
+
+    def _gold_additions(self) -> dict[bytes, bytes]:
+        if not hasattr(self, "_additions"):
+            self._additions: dict[bytes, bytes] = {}
+            for path, (base, gold, _) in self.comparison.deltas.items():
+                if gold is None or gold.kind != FILE or not gold.size:
+                    continue
+                if base is None or base.kind != FILE or base.content != gold.content:
+                    self._additions.setdefault(gold.content, path)
+        return self._additions
+
+
+def _has_directory(rows: Rows) -> bool:
+    return any(is_directory(row) for row in rows)
+
+
+def _holds_below(verdict: Verdict, rows: Rows) -> bool:
+    """Whether the answer for a path is one for all below it: one side has a directory where another has none."""
+    if "type" in verdict.axes:
+        return _has_directory(rows)
+    made = rows[BASE_SIDE] is not None and not is_directory(rows[BASE_SIDE])
+    return "presence" in verdict.axes and made and _has_directory(rows)

@@ -1,0 +1,167 @@
+"""Presence and type of one path, and the classes that take one side as a whole.  Pure.
+
+What gold deleted and the server edited is a conflict: :func:`_deleted` says so.
+
+What lies above and below a path is not known here; :mod:`goldroot.merge.decide.decider` brings it in, and
+:mod:`goldroot.merge.fit.one_tree` joins the answers to a tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.axes import merge_axes
+from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, equal, value_of
+from goldroot.tree import DIRECTORY, FILE, INLINE
+
+Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
+
+ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What a path alone cannot tell: (path, side) -> what the side has below it."""
+
+    changed: Callable[[bytes, int], bool]  #: whether the side changed anything below
+    value: Callable[[bytes, int], bytes]  #: all that lies below as a digest; b"" where there is no directory
+
+
+def decide_presence(delta: Delta, setting: Setting, below: Below) -> Verdict:
+    """Decide one path by its presence and type, then by its axes."""
+    _, gold_row, clone_row = delta.rows
+    if gold_row is not None and clone_row is not None and gold_row.kind == clone_row.kind:
+        return merge_axes(delta, setting)
+    base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if gold is None and clone is None:
+        return Verdict(None, BOTH, {"presence": BOTH})
+    if base is None:
+        return _added(delta, gold, clone, setting, below)
+    if gold is None or clone is None:
+        return _deleted(delta, base, gold, clone, setting, below)
+    return _retyped(delta, base, gold, clone, setting, below)
+
+
+def _added(delta: Delta, gold: Want | None, clone: Want | None, setting: Setting, below: Below) -> Verdict:
+    if clone is None:
+        return Verdict(gold, GOLD, {"presence": GOLD})
+    if gold is None:
+        return Verdict(clone, CLONE, {"presence": CLONE})
+    detail = "gold and the clone each added this path, of different types"
+    return _ask(delta, "type", "both-added", (None, gold, clone), setting, detail, below)
+
+
+def added_below_deleted(delta: Delta, setting: Setting, below: Below) -> Verdict:
+    """Gold added a path below a directory that the clone deleted."""
+    gold = as_is(delta, GOLD_SIDE, setting)
+    return _ask(delta, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
+
+
+def _deleted(
+    delta: Delta, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below
+) -> Verdict:
+    changed = clone if gold is None else gold
+    if equal(base, changed):
+        deleter = GOLD if gold is None else CLONE
+        return Verdict(None, deleter, {"presence": deleter})
+    within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
+    if gold is None:
+        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
+    else:
+        kind, detail = "clone-deleted-gold-changed", "the clone deleted it; gold changed it"
+    return _ask(delta, "presence", kind, (base, gold, clone), setting, detail, within)
+
+
+def _retyped(delta: Delta, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
+    """Gold's and the clone's types differ, so at least one of them changed it."""
+    if clone.kind == base.kind and equal(base, clone) and not _below(delta, clone, CLONE_SIDE, below):
+        return Verdict(gold, GOLD, {"type": GOLD})
+    if gold.kind == base.kind and equal(base, gold) and not _below(delta, gold, GOLD_SIDE, below):
+        return Verdict(clone, CLONE, {"type": CLONE})
+    detail = "one side changed its type, the other changed it or something below it"
+    return _ask(delta, "type", "type-changed", (base, gold, clone), setting, detail, below)
+
+
+def _below(delta: Delta, want: Want, side: int, below: Below) -> bool:
+    return want.kind == DIRECTORY and below.changed(delta.path, side)
+
+
+def _ask(
+    delta: Delta, axis: str, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None
+) -> Verdict:
+    """A conflict about the whole path.
+
+    :param below: given where the answer holds for all that lies below a directory too, which is then part of the question.
+    """
+    verdict = Verdict(None, CONFLICT)
+    base, gold, clone = (
+        value_of(want) + (below.value(delta.path, side) if below else b"") for side, want in enumerate(wants)
+    )
+    answer, own = answer_conflict(verdict, delta, axis, kind, (base, gold, clone), setting, detail)
+    verdict.want = wants[GOLD_SIDE] if answer == GOLD else wants[CLONE_SIDE]
+    if answer == CONTENT and own is not None:
+        verdict.want = own_content(own, wants)
+    if not verdict.conflicts:
+        verdict.outcome = MERGED if answer == CONTENT else answer
+    return verdict
+
+
+def own_content(own: bytes, wants: Wants) -> Want | None:
+    """A file with bytes that a person gave, and the metadata of the side that has it as a file."""
+    like = next((want for want in (wants[2], wants[1], wants[0]) if want is not None and want.kind == FILE), None)
+    if like is None:
+        return wants[2]
+    return replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
+
+
+def take_gold(delta: Delta, setting: Setting) -> Verdict:
+    """Class gold: gold's always; what the clone had changed is dropped, with a note."""
+    base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    verdict = Verdict(gold, SAME if equal(base, gold) else GOLD)
+    if equal(gold, clone):
+        verdict.outcome = SAME if equal(base, gold) else BOTH
+    elif not equal(base, clone):
+        verdict.outcome = GOLD
+        verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
+    if verdict.outcome != SAME:
+        verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
+    return verdict
+
+
+def take_clone(delta: Delta, setting: Setting) -> Verdict:
+    """Classes clone and identity, and pinned paths: the clone's always; what gold changed is dropped, with a note."""
+    base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    verdict = Verdict(clone, SAME if equal(base, clone) else CLONE)
+    if equal(gold, clone):
+        verdict.outcome = SAME if equal(base, gold) else BOTH
+    elif not equal(base, gold):
+        verdict.outcome = CLONE
+        verdict.notes.append("gold's change was not taken: this path is always the clone's")
+    if verdict.outcome != SAME:
+        verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
+    return verdict
+
+
+def take_generated(delta: Delta, setting: Setting) -> Verdict:
+    """Class generated: until it is made anew, the clone's where it differs from base, else gold's (or always gold's)."""
+    base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if delta.rule.always == GOLD or equal(base, clone):
+        verdict = Verdict(gold, GOLD)
+    else:
+        verdict = Verdict(clone, CLONE)
+    verdict.axes["content"] = verdict.outcome
+    return verdict
+
+
+def take_cache(delta: Delta, setting: Setting) -> Verdict:
+    """Class cache: gold's; the clone's own directories stay, empty."""
+    base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+    if gold is None and clone is not None and clone.kind == DIRECTORY and not equal(base, clone):
+        return Verdict(clone, CLONE, {"presence": CLONE})
+    return Verdict(gold, GOLD, {"presence": GOLD})

@@ -1,0 +1,143 @@
+"""How paths and state units were decided, and what each shall be in the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from goldroot.accounts import OwnerNames
+from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
+from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.tree import DIRECTORY, INLINE, Entry
+
+SAME, BOTH, MERGED, CONFLICT = "same", "both", "merged", "conflict"  # verdicts, beside GOLD and CLONE
+
+NO_SIDE = INLINE  #: of a cover or a unit: nothing is there
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a path shall be in the result, owners as tokens."""
+
+    kind: str
+    side: int  #: whose content: BASE_SIDE, GOLD_SIDE, CLONE_SIDE, or INLINE
+    content: bytes  #: digest of a file (of the inline bytes too), target of a link, number of a device
+    inline: bytes | None
+    mode: int
+    owner: bytes
+    group: bytes
+    xattrs: Mapping[bytes, bytes]
+    flags: int
+    project: int
+    mtime: int
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How one path was decided."""
+
+    want: Want | None  #: ``None``: not in the result
+    outcome: str
+    axes: dict[str, str] = field(default_factory=dict)  #: axis -> SAME, GOLD, CLONE, BOTH, MERGED, CONFLICT
+    conflicts: list[Conflict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    decided: dict[str, str] = field(default_factory=dict)  #: axis -> the answer that a person gave
+    because: bytes = b""  #: the path above whose conflict this one shares
+
+
+@dataclass(slots=True)
+class UnitVerdict:
+    """Whose a state unit is in the result."""
+
+    side: int  #: GOLD_SIDE, CLONE_SIDE, or NO_SIDE
+    outcome: str
+    conflict: Conflict | None = None
+    notes: list[str] = field(default_factory=list)
+    because: bytes = b""  #: the path above whose conflict this one shares
+
+
+@dataclass
+class Decided:
+    """Every delta of a part with its verdict, every changed unit with its side."""
+
+    comparison: Comparison
+    verdicts: dict[bytes, Verdict] = field(default_factory=dict)  #: in tree order
+    units: dict[bytes, UnitVerdict] = field(default_factory=dict)
+
+
+#: A path whose content both sides changed -> merged bytes, or ``None`` where no merger answers.
+ContentMerger = Callable[[Delta], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What decides besides the three rows."""
+
+    names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    decisions: Decisions
+    prefer: str  #: whose version stands at a conflict: CLONE or GOLD
+    merger: ContentMerger
+
+
+def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
+    """One side's path as it is."""
+    return Want(
+        entry.kind, side, entry.content, None, entry.mode, names.users[entry.uid], names.groups[entry.gid],
+        names.xattrs(entry), entry.flags, entry.project, entry.mtime,
+    )  # fmt: skip
+
+
+def as_is(delta: Delta, side: int, setting: Setting) -> Want | None:
+    """What ``side`` (BASE_SIDE, GOLD_SIDE or CLONE_SIDE) has at this path."""
+    entry = delta.rows[side]
+    return None if entry is None else want_of(entry, setting.names[side], side)
+
+
+def equal(one: Want | None, other: Want | None) -> bool:
+    """Equal on every axis; times are no axis."""
+    if one is None or other is None:
+        return one is other
+    return (
+        one.kind == other.kind
+        and one.content == other.content
+        and one.mode == other.mode
+        and one.owner == other.owner
+        and one.group == other.group
+        and one.xattrs == other.xattrs
+        and (one.flags, one.project) == (other.flags, other.project)
+    )
+
+
+def value_of(want: Want | None) -> bytes:
+    """A whole path as canonical bytes, for the key of a conflict about its presence or type."""
+    if want is None:
+        return b""
+    head = [want.kind.encode(), want.content, b"%o" % want.mode, want.owner, want.group]
+    attributes = [part for pair in sorted(want.xattrs.items()) for part in pair]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in head + attributes)
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """One word for a path from the words of its axes."""
+    words = set(verdict.axes.values()) - {SAME}
+    if CONFLICT in words:
+        return CONFLICT
+    if MERGED in words or {GOLD, CLONE} <= words:
+        return MERGED
+    if not words:
+        return SAME
+    words.discard(BOTH) if len(words) > 1 else None
+    return words.pop()
+
+
+def main_axis(verdict: Verdict) -> str:
+    """The axis to name first: the conflicting one, else the first that changed."""
+    for wanted in ((CONFLICT,), (MERGED,), (GOLD, CLONE, BOTH)):
+        for axis, word in verdict.axes.items():
+            if word in wanted:
+                return axis
+    return next(iter(verdict.axes), "")
+
+
+def is_directory(row: Entry | None) -> bool:
+    return row is not None and row.kind == DIRECTORY

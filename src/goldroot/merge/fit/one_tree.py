@@ -1,0 +1,192 @@
+"""What stands in the result, once every path is decided: one tree, in which everything has its place.
+
+*Support*, deepest first: a directory stays where something in it stays.  *Block*: nothing is placed below what is no
+directory, and never written through a link.
+"""
+
+from __future__ import annotations
+
+from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
+from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.units import unit_delta
+from goldroot.merge.decide.verdict import (
+    CONFLICT,
+    NO_SIDE,
+    Decided,
+    Setting,
+    UnitVerdict,
+    Verdict,
+    as_is,
+    is_directory,
+    value_of,
+)
+from goldroot.tree import DIRECTORY, SOCKET, Entry, in_tree_order, is_below, parent, path_text, upwards
+
+
+def fit_part(decided: Decided, setting: Setting) -> None:
+    """Make one tree of a part's verdicts, in place."""
+    fitter = Fitter(decided, setting)
+    fitter.support()
+    fitter.block()
+
+
+class Fitter:
+    """Makes one tree of what was decided path by path."""
+
+    def __init__(self, decided: Decided, setting: Setting) -> None:
+        self.decided, self.setting = decided, setting
+        self.comparison = decided.comparison
+        self._made_again: set[bytes] = set()  #: directories in units, for what goes by a later rule and stays
+        self._in_the_way: set[bytes] = set()  #: what the clone has in units where there should be a directory
+
+    # -- support
+
+    def support(self) -> None:
+        """A directory stays where something in it stays; a link or file gives way to a directory of the clone's."""
+        needed: dict[bytes, bool] = {}  #: directory -> whether for more than a cache's empty directories
+        waiting = in_tree_order([*self.decided.verdicts, *self.decided.units])
+        while waiting:
+            path = waiting.pop()
+            verdict = self.decided.verdicts.get(path)
+            if verdict is not None:
+                if path in needed:
+                    self._keep_directory(path, verdict, needed[path])
+                present = verdict.want is not None
+            else:
+                present = self._unit_present(path)
+            if present and path:
+                above, known = parent(path), parent(path) in needed
+                of_cache = verdict is not None and self.comparison.rules[path].cls == "cache"
+                needed[above] = needed.get(above, False) or needed.get(path, False) or not of_cache
+                if known or not self._missing_in_unit(above):
+                    continue
+                if self._is_the_clones(above):
+                    self._in_the_way.add(above)
+                else:
+                    self._restore_directory(above)
+                    waiting.append(above)
+
+    def _unit_present(self, path: bytes) -> bool:
+        side = self.decided.units[path].side
+        return side != NO_SIDE and self.comparison.units[path].present[side]
+
+    def _keep_directory(self, path: bytes, verdict: Verdict, firmly: bool = True) -> None:
+        delta = self.comparison.delta(path)
+        if verdict.want is None:
+            side = next(s for s in (CLONE_SIDE, GOLD_SIDE, BASE_SIDE) if is_directory(delta.rows[s]))
+            verdict.want = as_is(delta, side, self.setting)
+            verdict.notes.append("the directory stays, with only what stays in it")
+            if verdict.outcome != CONFLICT:
+                verdict.outcome = verdict.axes["presence"] = GOLD if side == GOLD_SIDE else CLONE
+        elif verdict.because or not firmly:
+            return
+        elif verdict.want.kind != DIRECTORY and is_directory(delta.rows[CLONE_SIDE]):
+            self._ask_for_directory(delta, verdict)
+
+    def _ask_for_directory(self, delta: Delta, verdict: Verdict) -> None:
+        """Gold has something else here, and below it stands what must stay the clone's."""
+        values = tuple(value_of(as_is(delta, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        answer, _ = answer_conflict(
+            verdict, delta, "type", "type-changed", (values[0], values[1], values[2]), self.setting,
+            "gold made this directory something else, and the clone keeps something below it",
+        )  # fmt: skip
+        verdict.outcome = CONFLICT if verdict.conflicts else answer
+        verdict.want = as_is(delta, SIDE_OF.get(answer, CLONE_SIDE), self.setting)
+
+    def _missing_in_unit(self, path: bytes) -> bool:
+        """Whether ``path`` lies in (or is) a unit whose chosen side does not have it as a directory."""
+        side = None if path in self.decided.verdicts else self._side_over(path)
+        return side is not None and not is_directory(self._held(path, side))
+
+    def _is_the_clones(self, path: bytes) -> bool:
+        """Whether what stands there in a unit is the clone's own, which gives way to nothing of gold's."""
+        held = self._held(path, CLONE_SIDE)
+        return self._side_over(path) == CLONE_SIDE and held is not None and held.kind != SOCKET
+
+    def _side_over(self, path: bytes) -> int | None:
+        """The side of the unit that a path lies in or is."""
+        return next((self.decided.units[p].side for p in upwards(path) if p in self.decided.units), None)
+
+    def _held(self, path: bytes, side: int) -> Entry | None:
+        return None if side == NO_SIDE else self.comparison.part.trees[side].manifest.get(path)
+
+    def _restore_directory(self, path: bytes) -> None:
+        """A directory inside a unit, made again for what goes by a later rule and stays."""
+        self._made_again.add(path)
+        self.comparison.deltas[path] = self.comparison.part.rows(path)
+        self.comparison.rules[path] = next(
+            self.comparison.units[p].rule for p in upwards(path) if p in self.comparison.units
+        )
+        self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
+        self._keep_directory(path, self.decided.verdicts[path])
+
+    # -- block
+
+    def block(self) -> None:
+        """Nothing is placed where the path above is no directory in the result."""
+        blocker: bytes | None = None
+        for path in in_tree_order([*self.decided.verdicts, *self.decided.units, *self._in_the_way]):
+            if blocker is not None and is_below(path, blocker):
+                self._drop(path, blocker)
+            elif not self._becomes_directory(path):
+                blocker = path
+        self.decided.verdicts = {p: self.decided.verdicts[p] for p in in_tree_order(self.decided.verdicts)}
+
+    def _becomes_directory(self, path: bytes) -> bool:
+        verdict = self.decided.verdicts.get(path)
+        if verdict is not None:
+            return verdict.want is not None and verdict.want.kind == DIRECTORY
+        return path in self.decided.units and is_directory(self._held(path, self.decided.units[path].side))
+
+    def _drop(self, path: bytes, blocker: bytes) -> None:
+        if path in self.decided.units and self._unit_present(path):
+            self._drop_unit(path, blocker)
+        if path in self._made_again:
+            del self.decided.verdicts[path]  # what was in it asks for itself
+        if path not in self.decided.verdicts:
+            return
+        verdict = self.decided.verdicts[path]
+        want, verdict.want = verdict.want, None
+        delta = self.comparison.delta(path)
+        if want is None or verdict.because or delta.rule.cls == "cache":
+            return
+        values = tuple(value_of(as_is(delta, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
+        conflict = self._left_out(delta, blocker, (values[0], values[1], values[2]), want.side)
+        if conflict is not None:
+            verdict.conflicts.append(conflict)
+        verdict.outcome = verdict.axes["presence"] = CONFLICT if conflict else _without(want.side)
+        verdict.notes.append(_blocked_by(self.comparison, blocker))
+
+    def _drop_unit(self, path: bytes, blocker: bytes) -> None:
+        delta = unit_delta(self.comparison, self.comparison.units[path])
+        side = self.decided.units[path].side
+        conflict = self._left_out(delta, blocker, (b"", b"unit", b""), side)
+        outcome = CONFLICT if conflict else _without(side)
+        self.decided.units[path] = UnitVerdict(NO_SIDE, outcome, conflict, [_blocked_by(self.comparison, blocker)])
+
+    def _left_out(self, delta: Delta, blocker: bytes, values: tuple[bytes, bytes, bytes], side: int) -> Conflict | None:
+        """What cannot be placed is a question with one answer: that it may be left out."""
+        deleted = blocker in self.decided.verdicts and self.decided.verdicts[blocker].want is None
+        kind = "below-deleted" if deleted else "below-non-directory"
+        answer = _without(side)
+        base, gold, clone = (value + b"\0blocked" for value in values)  # another question than whether to delete it
+        conflict = Conflict(
+            delta.place, "presence", kind, (base, gold, clone), (answer,), answer, _blocked_by(self.comparison, blocker),
+            delta.rule.secret,
+        )  # fmt: skip
+        decision = self.setting.decisions.get(conflict.key)
+        if decision is None:
+            return conflict
+        return None if decision.take == answer else conflict.unanswered(f"its only answer is {answer!r}")
+
+
+def _without(side: int) -> str:
+    """Whose word it is that what ``side`` has is not there."""
+    return CLONE if side == GOLD_SIDE else GOLD
+
+
+def _blocked_by(comparison: Comparison, blocker: bytes) -> str:
+    place = path_text(comparison.part.place(blocker))
+    return f"it cannot be placed: {place} is no directory in the result"

@@ -1,0 +1,39 @@
+"""Path rules: which class a path has, and whether it is secret or pinned; the default policy."""
+
+from __future__ import annotations
+
+from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
+from goldroot.policy.policy_file import (
+    ACCOUNTS,
+    CACHE,
+    CLASSES,
+    CLONE,
+    CONFIG,
+    GENERATED,
+    GOLD,
+    IDENTITY,
+    LINES,
+    OPAQUE,
+    STATE,
+    WrittenRule,
+)
+
+__all__ = [
+    "ACCOUNTS",
+    "CACHE",
+    "CLASSES",
+    "CLONE",
+    "CONFIG",
+    "GENERATED",
+    "GOLD",
+    "IDENTITY",
+    "LINES",
+    "OPAQUE",
+    "STATE",
+    "Explanation",
+    "Policy",
+    "Rule",
+    "WrittenRule",
+    "default_text",
+    "worth_reading",
+]

@@ -1,0 +1,1 @@
+"""Building: rows become a directory."""

@@ -1,0 +1,190 @@
+"""Building: the one engine that writes trees, from rows that say what goes where.
+
+Every file is made new, in a directory that is open, by a name that must not exist yet: nothing is written over, and no
+link is followed.  The rows are shared among processes (:mod:`goldroot.tree.build.rows` says how); each writes its rows
+with a :class:`~goldroot.tree.build.make.Maker`.  After an error, what was written so far is still there:
+:func:`goldroot.tree.remove.remove_tree` takes it away.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
+from typing import NamedTuple
+
+from goldroot.errors import BadInput
+from goldroot.tree.build.complete import Places
+from goldroot.tree.build.gather import WrittenChunk
+from goldroot.tree.build.rows import BuildRow, cut_rows
+from goldroot.tree.build.write import TreeWriter
+from goldroot.tree.manifest import Manifest, Squashed
+from goldroot.tree.notes import Note, Progress, owners_not_kept
+from goldroot.tree.paths import path_text
+from goldroot.tree.problems import open_tree, write_problem
+from goldroot.tree.scan.scan import Root, scan_statuses
+from goldroot.tree.workers import usual_jobs
+
+#: Below this many rows a second process costs more than it brings.
+WORTH_FORKING = 2000
+#: What may stand in the directory that a tree is written into: a file system's own, and a caller's mark.
+MAY_STAND = frozenset(("lost+found", ".goldroot-incomplete"))
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A tree that was written.
+
+    ``manifest`` has the signatures of what was written, so that a later scan opens only what changed.  ``owners`` are
+    path, uid and gid of what could not be given away; the manifest records them as they should be.
+    """
+
+    manifest: Manifest
+    notes: tuple[Note, ...]
+    owners: tuple[tuple[bytes, int, int], ...] = ()
+
+
+class Options(NamedTuple):
+    """The options of :func:`build`, as it explains them."""
+
+    jobs: int | None
+    progress: Progress | None
+    keep_owner: bool | None
+    live: bool
+    sync: bool
+
+
+def build_tree(
+    rows: Iterable[BuildRow],
+    sources: Sequence[Root],
+    out: Root,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    keep_owner: bool | None = None,
+    live: bool = False,
+    sync: bool = True,
+) -> Built:
+    """Write a tree into ``out``, which is made, or exists and is empty (``lost+found`` aside).
+
+    :param rows: in tree order, each directory before what is in it.
+    :param keep_owner: ``None``: give files away where that is allowed, and record where not; ``True``: that is an
+        error; ``False``: do not even try.
+    :param live: a source belongs to a running system: of rows without a signature, what changes under way is taken as
+        it comes, and what is gone is left out, each with a note.
+    :param sync: whether the tree shall be on the disk when this returns.
+    :raises BadInput: ``out`` is not empty.
+    :raises NoSpace: its file system is full.
+    :raises TreeChanged: a source file is not what its row says, or changed while it was copied.
+    """
+    options = Options(jobs, progress, keep_owner, live, sync)
+    return _build(list(rows), sources, out, options)
+
+
+def _build(
+    rows: Sequence[BuildRow],
+    sources: Sequence[Root],
+    out: Root,
+    options: Options,
+    unread: Container[int] = (),
+) -> Built:
+    jobs = 1 if len(rows) < WORTH_FORKING else options.jobs or usual_jobs()
+    plan = cut_rows(rows, parts=jobs != 1)
+    with ExitStack() as stack:
+        opened = [open_tree(source) for source in sources]
+        for fd in opened:
+            stack.callback(os.close, fd)
+        top = _open_out(os.fsencode(out))
+        stack.callback(os.close, top)
+        names = [os.fsencode(source) for source in sources]
+        places = Places(top, os.fsencode(out), opened, names, options.keep_owner, options.live)
+        part = TreeWriter(plan, places, unread).run(jobs, options.progress)
+        if options.sync:
+            sync_file_system(top, places.out_name)
+    return _built(part)
+
+
+def copy_tree(
+    source: Root,
+    out: Root,
+    *,
+    known: Manifest | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    sync: bool = True,
+) -> Built:
+    """Copy a tree, with all that a scan sees of it.
+
+    :param known: as for :func:`~goldroot.tree.scan.scan.scan_tree`; nothing is hashed, hashes are taken from there.
+    :raises NoPermission: something cannot be read.
+    """
+    found = scan_statuses(source, known=known, jobs=jobs, progress=progress)
+    rows = list(rows_of(found.manifest))
+    options = Options(jobs, progress, None, False, sync)
+    made = _build(rows, [source], out, options, found.unread)
+    return Built(made.manifest, (*found.notes, *made.notes), made.owners)
+
+
+def rows_of(manifest: Manifest, source: int = 0) -> Iterator[BuildRow]:
+    """Rows that write a scanned tree as it is."""
+    c = manifest.columns
+    rows = zip(
+        c.each_path(), c.kinds, c.modes, c.uids, c.gids, c.mtimes, c.each_xattrs(), c.flags, c.projects,
+        repeat(source), c.each_path(), c.each_content(), c.groups, c.inodes, c.ctimes, c.sizes, strict=False,
+    )  # fmt: skip
+    return map(_new_row, rows)
+
+
+#: ``BuildRow._make`` without its check of the length.
+_new_row: Callable[[tuple[object, ...]], BuildRow] = partial(tuple.__new__, BuildRow)
+
+
+def _open_out(out: bytes) -> int:
+    """The new tree's directory, made where it is not there; closed to everybody else until it is complete."""
+    try:
+        os.mkdir(out, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise write_problem(error, out, b"") from error
+    top = open_tree(out)
+    try:
+        if not set(os.listdir(top)) <= MAY_STAND:
+            raise BadInput(
+                f"{path_text(out)} is not empty", meaning="Nothing was written.", todo="Name a new or empty directory."
+            )
+        os.fchmod(top, 0o700)
+        for name in os.listxattr(top):
+            if name.startswith("system.posix_acl"):  # a default ACL would be handed on to all that is made
+                os.removexattr(top, name)
+    except OSError as error:
+        os.close(top)
+        raise write_problem(error, out, b"") from error
+    except BadInput:
+        os.close(top)
+        raise
+    return top
+
+
+def sync_file_system(top: int, shown: bytes) -> None:
+    """Wait until a tree, with all of its file system, is on the disk: one wait in place of one for each file.
+
+    :param top: the tree's directory, open.
+    :param shown: its path for messages.
+    :raises NoSpace: there was no room for what was written.
+    """
+    if ctypes.CDLL(None, use_errno=True).syncfs(top):
+        number = ctypes.get_errno()
+        raise write_problem(OSError(number, os.strerror(number)), shown, b"")
+
+
+def _built(part: WrittenChunk) -> Built:
+    notes = list(part.notes)
+    if part.owners:
+        notes.append(owners_not_kept(len(part.owners)))
+    squashed = Squashed(os.geteuid(), os.getegid()) if part.owners else None
+    return Built(Manifest(part.columns, squashed), tuple(notes), tuple(part.owners))

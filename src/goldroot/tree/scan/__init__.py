@@ -1,0 +1,1 @@
+"""Scanning: a directory becomes a manifest."""

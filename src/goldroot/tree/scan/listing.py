@@ -1,0 +1,127 @@
+"""Looking into one directory of a tree: names, and the status of each."""
+
+from __future__ import annotations
+
+import os
+from operator import attrgetter, methodcaller
+from typing import NamedTuple
+
+from goldroot.files import Cursor
+from goldroot.tree.mounts import mounts_below
+from goldroot.tree.notes import Note
+from goldroot.tree.problems import DENIED, changed, read_problem
+from goldroot.tree.scan.statuses import CTIME, DEVICE, INODE, UID, Fields, fields_of
+
+#: How often a directory is listed that changes while it is listed.
+TRIES = 3
+LOST_AND_FOUND = b"lost+found"
+
+Listed = list["os.DirEntry[str]"]
+_ask = methodcaller("stat", follow_symlinks=False)
+_name = attrgetter("name")
+
+
+class Listing(NamedTuple):
+    """A directory: its status when its names were read, and what is in it, sorted by the bytes of the names."""
+
+    status: Fields
+    paths: list[bytes]
+    statuses: list[Fields]
+
+
+class Lister:
+    """Looks into the directories of the tree whose directory is open as ``root``.
+
+    :param shown: the tree's path for messages.
+    :param live: take what vanishes or changes under way as it comes, with a note, where otherwise it is an error.
+    """
+
+    def __init__(self, root: int, shown: bytes, *, live: bool) -> None:
+        self.notes: list[Note] = []
+        self.status: Fields = fields_of(os.fstat(root))
+        self._root = root
+        self._shown = shown
+        self._live = live
+        self._cursor = Cursor(root)
+        self._mounts = mounts_below(root)
+
+    def again(self) -> Lister:
+        """A lister of the same tree that shares nothing with this one, for another process."""
+        return Lister(self._root, self._shown, live=self._live)
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    def look(self, path: bytes, status: Fields) -> Listing | None:
+        """What is in a directory; ``None`` where there is none any more, or it is no part of the tree.
+
+        :raises NoPermission: it cannot be read.
+        :raises TreeChanged: it changed while it was read.
+        """
+        if status[DEVICE] != self.status[DEVICE] or path in self._mounts:
+            text = "something else is mounted here; what is in it was not looked at"
+            self.notes.append(Note("other-file-system", path, text))
+            return Listing(status, [], [])
+        is_lost_and_found = path == LOST_AND_FOUND and status[UID] == 0
+        try:
+            status, names, listed = self._list(path, status)
+        except OSError as error:
+            if not (is_lost_and_found and error.errno in DENIED):  # nobody but root ever sees into that
+                self._missed(path, error)
+            return None
+        if is_lost_and_found and not listed:
+            return None
+        prefix = path + b"/" if path else b""
+        paths = [prefix + name for name in names]
+        return Listing(status, paths, self._ask_all(paths, listed))
+
+    def _list(self, path: bytes, status: Fields) -> tuple[Fields, list[bytes], Listed]:
+        fd = self._cursor.at(path)
+        for _ in range(TRIES):
+            names, listed = sorted_entries(fd)
+            seen = fields_of(os.fstat(fd))
+            if seen[INODE] != status[INODE] or seen[DEVICE] != status[DEVICE]:
+                raise changed(self._shown, path)
+            if self._live or seen[CTIME] == status[CTIME]:
+                return seen, names, listed
+            status = seen
+        raise changed(self._shown, path)
+
+    def _ask_all(self, paths: list[bytes], listed: Listed) -> list[Fields]:
+        """The status of each entry; in a live tree, ``paths`` loses those that are gone."""
+        try:
+            return list(map(fields_of, map(_ask, listed)))
+        except OSError:
+            pass
+        here, statuses = [], []
+        for path, entry in zip(paths, listed, strict=True):
+            try:
+                statuses.append(fields_of(entry.stat(follow_symlinks=False)))
+                here.append(path)
+            except OSError as error:
+                self._missed(path, error)
+        paths[:] = here
+        return statuses
+
+    def _missed(self, path: bytes, error: OSError) -> None:
+        """Something is gone that was there a moment ago, or cannot be read."""
+        if not (self._live and isinstance(error, FileNotFoundError)):
+            raise read_problem(error, self._shown, path) from error
+        self.notes.append(Note("vanished", path, "it was deleted while the tree was read"))
+
+
+def sorted_entries(fd: int) -> tuple[list[bytes], Listed]:
+    """What is in a directory: names, and entries to be asked, both sorted by the bytes of the names."""
+    with os.scandir(fd) as found:
+        listed = list(found)
+    if not listed:
+        return [], listed
+    listed.sort(key=_name)
+    # All names are turned into bytes in one go; no name holds a NUL.
+    text = "\0".join(map(_name, listed))
+    names = os.fsencode(text).split(b"\0")
+    if text.isascii():
+        return names, listed
+    # Text does not sort as the bytes do that it was made from.
+    pairs = sorted(zip(names, listed, strict=True))
+    return [name for name, _ in pairs], [entry for _, entry in pairs]

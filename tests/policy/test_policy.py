@@ -1,0 +1,230 @@
+"""Which rule wins: order, classes of the default policy, secrets that stay secret, units of state."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from goldroot.policy import Policy
+from goldroot.policy.policy import NO_RULE
+
+
+def policy_of(text: str, extends: str = "none") -> Policy:
+    return Policy.parse(f'extends = "{extends}"\n{text}'.encode(), "test.toml")
+
+
+def rule_text(path: str, keys: str) -> str:
+    return f"[[rule]]\npath = '{path}'\n{keys}\n"
+
+
+# The table of path classes, row by row.
+DEFAULTS = {
+    "config": "/etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
+    "opaque": "/etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks",
+    "state": "/var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
+    " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
+    " /usr/local/bin /var/backups/x",
+    "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
+    " /var/lib/shells.state /var/lib/systemd/deb-systemd-helper-enabled/a /etc/os-release /etc/debian_version /etc/passwd-"
+    " /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-",
+    "clone": "/etc/network/interfaces /etc/network/interfaces.d/eth0 /etc/netplan/a.yaml"
+    " /etc/NetworkManager/system-connections/wifi /etc/sysconfig/network/ifcfg-eth0 /etc/sysconfig/hardware/x"
+    " /etc/resolv.conf /etc/adjtime /etc/lvm/lvm.conf",
+    "identity": "/etc/machine-id /etc/hostname /etc/HOSTNAME /etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_rsa_key.pub"
+    " /etc/krb5.keytab /etc/iscsi/initiatorname.iscsi /etc/nvme/hostid /etc/nvme/hostnqn"
+    " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
+    " /var/lib/systemd/random-seed",
+    "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
+    "generated": "/etc/ld.so.cache /etc/aliases.db /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
+    "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /var/lib/git/.ssh/authorized_keys /etc/shells",
+    "accounts": "/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid",
+}
+
+
+@pytest.mark.parametrize(("cls", "path"), [(cls, path) for cls, paths in DEFAULTS.items() for path in paths.split()])
+def test_default_classes(cls: str, path: str) -> None:
+    assert Policy.default().match(path.encode()).cls == cls
+
+
+SECRETS = (
+    "/etc/shadow /etc/gshadow /etc/shadow- /etc/shadow.rpmnew /etc/passwd- /etc/group- /etc/passwd.bak /etc/group.old"
+    " /etc/passwd~ /etc/group_20240101 /etc/passwd+ /etc/passwd1 /etc/.shadow.swp /etc/.passwd.swp /var/backups/passwd.bak"
+    " /var/backups/group.bak.1.gz /etc/a/b.key /etc/krb5.keytab /etc/ssh/ssh_host_rsa_key"
+    " /etc/ssl/private/x"
+    " /etc/ssl/private/ssl-cert-snakeoil.key /etc/mysql/debian.cnf /root/.pgpass /home/a/.pgpass /etc/netplan/a.yaml"
+    " /etc/NetworkManager/system-connections/w /etc/ppp/chap-secrets /etc/postfix/sasl_passwd /etc/postfix/sasl_passwd.db"
+    " /root/.ssh/id_ed25519 /var/lib/mysql/server-key.pem"
+)
+PUBLIC = (
+    "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"
+    " /etc/ssh/ssh_host_rsa_key.pub /root/.ssh/id_ed25519.pub /etc/ssl/certs/a.pem"
+    " /etc/ssl/certs/ca-certificates.crt /etc/ssh/sshd_config /root/.ssh/authorized_keys"
+)
+
+
+@pytest.mark.parametrize("path", SECRETS.split())
+def test_secrets_by_default(path: str) -> None:
+    assert Policy.default().match(path.encode()).secret
+
+
+@pytest.mark.parametrize("path", PUBLIC.split())
+def test_public_by_default(path: str) -> None:
+    assert not Policy.default().match(path.encode()).secret
+
+
+def test_generated_defaults() -> None:
+    default = Policy.default()
+    assert (default.match(b"/etc/ld.so.cache").rebuild, default.match(b"/etc/ld.so.cache").always) == (
+        "ldconfig",
+        "gold",
+    )
+    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == ("newaliases", "")
+
+
+def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:
+    for rule in Policy.default().rules:
+        assert rule.keys.get("reason"), rule.where
+        assert re.fullmatch(r"default policy, line \d+", rule.where)
+
+
+def test_last_match_wins_and_a_directory_covers_what_is_below() -> None:
+    policy = policy_of(
+        rule_text("/a", 'class = "gold"') + rule_text("/a/b", 'class = "clone"') + rule_text("/a/b/c", 'class = "gold"')
+    )
+    assert [policy.match(path).cls for path in (b"/a", b"/a/x/y", b"/a/b", b"/a/b/x", b"/a/b/c/d", b"/ab")] == [
+        "gold", "gold", "clone", "clone", "gold", "config",
+    ]  # fmt: skip
+
+
+def test_a_later_broader_rule_wins_over_an_earlier_exact_one() -> None:
+    policy = policy_of(rule_text("/a/b", 'class = "clone"') + rule_text("/a", 'class = "gold"'))
+    assert policy.match(b"/a/b").cls == "gold"
+
+
+def test_own_rules_come_after_the_default() -> None:
+    policy = policy_of(rule_text("/etc/ld.so.cache", 'class = "clone"'), "default")
+    assert policy.match(b"/etc/ld.so.cache").cls == "clone"
+    assert policy.match(b"/etc/ld.so.cache").where == "test.toml, line 3"
+    assert policy.match(b"/etc/passwd").cls == "accounts"
+
+
+def test_a_secret_stays_one_until_a_rule_says_otherwise() -> None:
+    broad = policy_of(rule_text("/etc", 'class = "clone"'), "default")
+    assert (broad.match(b"/etc/shadow").cls, broad.match(b"/etc/shadow").secret) == ("clone", True)
+    open_ = policy_of(rule_text("/etc/shadow", 'class = "clone"\nsecret = false'), "default")
+    assert not open_.match(b"/etc/shadow").secret
+
+
+def test_a_rule_without_class_only_adds() -> None:
+    policy = policy_of(rule_text("/etc/shadow", "pin = true"), "default")
+    rule = policy.match(b"/etc/shadow")
+    assert (rule.cls, rule.pin, rule.secret) == ("accounts", True, True)
+    assert rule == Policy.default().match(b"/etc/shadow")  # decided by the same rule
+    alone = policy_of(rule_text("/x", "pin = true")).match(b"/x/y")
+    assert (alone.index, alone.cls, alone.pin) == (-1, "config", True)
+
+
+def test_pin_does_not_outlive_the_rule_that_is_replaced() -> None:
+    policy = policy_of(rule_text("/a", 'class = "config"\npin = true') + rule_text("/a/b", 'class = "config"'))
+    assert policy.match(b"/a/c").pin and not policy.match(b"/a/b").pin
+
+
+UNITS = {
+    "/var/lib": None, "/var/lib/mysql": "/var/lib/mysql", "/var/lib/mysql/a/b": "/var/lib/mysql",
+    "/var/lib/systemd": None, "/var/lib/systemd/timers/x": "/var/lib/systemd/timers",
+    "/var/lib/postgresql": None, "/var/lib/postgresql/15/main/base": "/var/lib/postgresql/15",
+    "/var/lib/private": None, "/var/lib/private/a/b": "/var/lib/private/a", "/home/a/b/c": "/home/a",
+    "/var/lib/dpkg/status": None, "/etc/passwd": None, "/home/a/.ssh/authorized_keys": None, "/home/a/.ssh/x": "/home/a",
+    "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind/z", "/var": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "unit"), UNITS.items())
+def test_units(path: str, unit: str | None) -> None:
+    default = Policy.default()
+    expected = unit.encode() if unit else None
+    assert default.unit(path.encode(), default.match(path.encode())) == expected
+    assert default.unit(path.encode()) == expected
+
+
+def test_the_rule_inside_a_unit_differs_only_where_a_later_rule_decides() -> None:
+    default = Policy.default()
+    unit = default.match(b"/var/lib/mysql")
+    assert default.match(b"/var/lib/mysql/x") == unit
+    assert default.match(b"/var/lib/mysql/server-key.pem") == unit  # secret, but the same rule
+    assert hash(default.match(b"/var/lib/mysql/server-key.pem")) == hash(unit)
+    assert default.match(b"/var/lib/mysql/.ssh/authorized_keys") != unit
+
+
+def test_units_of_wildcard_rules() -> None:
+    policy = policy_of(
+        rule_text("/data/*/db", 'class = "state"')
+        + rule_text("**/state", 'class = "state"')
+        + rule_text("/w/{a,b/c}", 'class = "state"')
+        + rule_text("/opt/app", 'class = "state"\nwhole = true')
+        + rule_text("/all/**", 'class = "state"')
+    )
+    units = {
+        b"/data/x/db": None, b"/data/x/db/u/f": b"/data/x/db/u", b"/a/state/u/f": b"/a/state/u",
+        b"/a/b/c/state/u": b"/a/b/c/state/u", b"/state/u/state/v": b"/state/u", b"/w/a/u/f": b"/w/a/u",
+        b"/w/b/c/u/f": b"/w/b/c/u", b"/opt/app": b"/opt/app", b"/opt/app/x/y": b"/opt/app", b"/all": None,
+        b"/all/a": None, b"/all/a/b/c": b"/all/a/b",
+    }  # fmt: skip
+    assert {path: policy.unit(path) for path in units} == units
+
+
+def test_later_rules_inside() -> None:
+    default = Policy.default()
+    inside = [rule.pattern for rule in default.later_rules_inside(b"/var/lib/systemd")]
+    assert "/var/lib/systemd/random-seed" in inside and "authorized_keys" in inside
+    assert not {"*.key", "/var/lib/systemd", "/etc/passwd"} & set(inside)
+
+
+def test_explain_names_what_wins_adds_and_loses() -> None:
+    explanation = Policy.default().explain(b"/var/lib/mysql/server-key.pem")
+    assert explanation.rule.pattern == "/var/lib" and explanation.unit == b"/var/lib/mysql"
+    assert [rule.pattern for rule in explanation.overridden] == ["*.pem"]
+    assert [rule.pattern for rule in explanation.adds] == ["*.pem"]
+    shadow = Policy.default().explain(b"/etc/shadow")
+    assert shadow.rule.cls == "accounts" and "record" in shadow.rule.reason
+    assert [rule.pattern for rule in shadow.adds] == ["/etc/{shadow,gshadow}*"]
+    assert Policy.default().explain(b"/etc/nothing").rule == NO_RULE
+
+
+def test_conflict_is_the_clones_unless_said() -> None:
+    assert Policy.default().conflict == "clone"
+    assert policy_of('conflict = "gold"', "default").conflict == "gold"
+    assert policy_of("").conflict == "clone"
+
+
+def test_hash_is_of_what_is_said() -> None:
+    plain = policy_of("[[rule]]\npath = '/a'\nclass = 'gold'\n[[rule]]\npath = '/b'\nclass = 'gold'\n")
+    commented = policy_of("# hello\n\nrule = [{class = 'gold', paths = ['/a', '/b']}] # here\n")
+    assert plain.hash == commented.hash
+    assert re.fullmatch("[0-9a-f]{64}", plain.hash)
+    others = [
+        policy_of("[[rule]]\npath = '/b'\nclass = 'gold'\n[[rule]]\npath = '/a'\nclass = 'gold'\n"),
+        policy_of("conflict = 'gold'\n[[rule]]\npaths = ['/a', '/b']\nclass = 'gold'\n"),
+        policy_of("[[rule]]\npaths = ['/a', '/b']\nclass = 'gold'\nsecret = true\n"),
+        Policy.default(),
+    ]
+    assert len({plain.hash, *(other.hash for other in others)}) == 5
+
+
+def test_the_number_of_states_does_not_grow_with_the_tree() -> None:
+    policy = Policy.parse(b"", "test.toml")  # a fresh copy of the default
+    for number in range(300):
+        policy.match(b"/usr/share/doc/%d/copyright" % number)
+    few = len(policy._matcher._states)
+    for number in range(3000):
+        policy.match(b"/usr/share/man/%d/x.key" % number)
+        policy.match(b"/var/lib/s%d/y" % number)
+    assert len(policy._matcher._states) <= few + 20
+
+
+def test_answers_do_not_depend_on_the_order_of_questions() -> None:
+    paths = [path.encode() for paths in DEFAULTS.values() for path in paths.split()]
+    forward, backward = Policy.parse(b"", "a"), Policy.parse(b"", "a")
+    there = {path: forward.match(path) for path in paths}
+    assert {path: backward.match(path) for path in reversed(paths)} == there
