@@ -1,0 +1,62 @@
+"""The face of a room: what it lists, what a type checker sees and what a program gets are the same names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import goldroot
+
+SOURCE = Path(goldroot.__file__).parent
+FACES = sorted(path for path in SOURCE.rglob("__init__.py") if "names_of(" in path.read_text())
+
+
+def name_of(face: Path) -> str:
+    return ".".join(face.parent.relative_to(SOURCE.parent).parts)
+
+
+def seen_by_a_checker(tree: ast.Module) -> dict[str, str]:
+    """Name -> module, of the imports below ``if TYPE_CHECKING``."""
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module or "" for node in imports for alias in node.names}
+
+
+def given_to_a_program(tree: ast.Module, package: str) -> dict[str, str]:
+    """Name -> module, of the table that ``names_of`` is called with."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "names_of"]
+    (table,) = (ast.literal_eval(call.args[1]) for call in calls)
+    return {name: f"{package}.{module}" for module, names in table.items() for name in names.split()}
+
+
+def test_the_rooms_of_the_merge_have_faces() -> None:
+    assert {"goldroot.accounts", "goldroot.merge", "goldroot.tree"} <= {name_of(face) for face in FACES}
+
+
+@pytest.mark.parametrize("face", FACES, ids=name_of)
+def test_the_three_lists_of_a_face_agree(face: Path) -> None:
+    package = name_of(face)
+    tree = ast.parse(face.read_text())
+    given = given_to_a_program(tree, package)
+    assert given == seen_by_a_checker(tree)
+    assert sorted(given) == sorted(importlib.import_module(package).__all__)
+
+
+@pytest.mark.parametrize("face", FACES, ids=name_of)
+def test_every_name_of_a_face_is_there(face: Path) -> None:
+    package = importlib.import_module(name_of(face))
+    for name in package.__all__:
+        assert getattr(package, name) is not None, name
+    with pytest.raises(AttributeError, match="has no attribute 'nothing_of_this_name'"):
+        _ = package.nothing_of_this_name
+
+
+def test_a_face_loads_only_what_is_asked_for() -> None:
+    program = "import sys; from goldroot.tree import path_text; print(*(m for m in sys.modules if 'goldroot.tree' in m))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"goldroot.tree", "goldroot.tree.paths"}
