@@ -57,6 +57,8 @@ def test_every_name_of_a_face_is_there(face: Path) -> None:
 
 
 def test_a_face_loads_only_what_is_asked_for() -> None:
-    program = "import sys; from goldroot.tree import path_text; print(*(m for m in sys.modules if 'goldroot.tree' in m))"
+    program = (
+        "import sys; from goldroot.tree import path_text; print(*(m for m in sys.modules if 'goldroot.tree' in m))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"goldroot.tree", "goldroot.tree.paths"}

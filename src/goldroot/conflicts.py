@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from goldroot.files import digest_of
 
 __all__ = [
     "CLONE", "CONTENT", "GOLD", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
@@ -38,10 +39,7 @@ class Conflict:
     @property
     def key(self) -> str:
         """Hex SHA-256 over path, axis and the three values, each with its length before it."""
-        digest = hashlib.sha256()
-        for part in (self.path, self.axis.encode("utf-8", "surrogateescape"), *self.values):
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.hexdigest()
+        return digest_of((self.path, self.axis.encode("utf-8", "surrogateescape"), *self.values)).hex()
 
     def unanswered(self, trouble: str) -> Conflict:
         """The conflict, with a word on why its remembered answer was of no use; itself where there is none to be said."""

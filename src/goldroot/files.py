@@ -1,13 +1,18 @@
-"""Moving about in a tree by directory descriptors.
+"""Files and directories, for all rooms: moving about in a tree, reading one file of it, writing a file whole.
 
-A :class:`Cursor` opens one directory after the other, each by its one name in its parent and never through a symbolic
-link.  So it needs no path that the kernel would call too long, and what somebody exchanges for a link meanwhile is an
-error instead of a way out of the tree.
+Work goes by directory descriptor.  A :class:`Cursor` opens one directory after the other, each by its one name in its
+parent and never through a symbolic link.  So it needs no path that the kernel would call too long, and what somebody
+exchanges for a link meanwhile is an error instead of a way out of the tree.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -15,6 +20,14 @@ OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | o
 KEPT_AT_TOP = 32
 #: Descriptors kept open at the deep end of a path.
 KEPT_BELOW = 32
+
+#: O_NONBLOCK: should a FIFO stand where a file was, opening it must not wait.
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+#: What the kernel says where a path leads to nothing, or would lead through a link.
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+Place = str | bytes | os.PathLike[str]
 
 
 class Cursor:
@@ -76,3 +89,93 @@ def split(path: bytes) -> tuple[bytes, bytes]:
     """Directory and name of a path; the tree's own directory is ``.`` in itself."""
     directory, _, name = path.rpartition(b"/")
     return directory, name or b"."
+
+
+@contextmanager
+def parent_of(root: Place, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
+    """A descriptor of the directory that holds a path of a tree, good for the block, and the path's last name.
+
+    :param root: the tree's directory; only this, as the caller's own word, may lead through links.
+    :param make: make directories that are missing (0755).
+    :raises OSError: there is no such directory, or a link is on the way (one of :data:`NOT_THERE`).
+    """
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    cursor = Cursor(top)
+    try:
+        directory, _, name = path.rpartition(b"/")
+        if make:
+            _make_all(cursor, directory)
+        yield cursor.at(directory), name
+    finally:
+        cursor.close()
+        os.close(top)
+
+
+def _make_all(cursor: Cursor, directory: bytes) -> None:
+    names = directory.split(b"/") if directory else []
+    for depth, name in enumerate(names):
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=cursor.at(b"/".join(names[:depth])))
+
+
+def open_regular(name: str | bytes, directory: int) -> int | None:
+    """A descriptor of a regular file of an open directory; ``None`` where the name is a link, a FIFO or the like.
+
+    Nothing but a regular file is opened: opening a device may set it going.
+
+    :raises OSError: there is nothing of this name, or it may not be read.
+    """
+    if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        return None
+    try:
+        handle = os.open(name, _OPEN_FILE, dir_fd=directory)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link has taken its place
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    return None
+
+
+def read_regular(name: str | bytes, directory: int) -> bytes | None:
+    """The bytes of a regular file of an open directory; ``None`` and errors as of :func:`open_regular`."""
+    handle = open_regular(name, directory)
+    if handle is None:
+        return None
+    with open(handle, "rb") as file:
+        return file.read()
+
+
+def write_whole(
+    path: Place, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o644, sync: bool = True
+) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part of it.
+
+    :param beside: what stands behind the name while the file is written, in the same directory.
+    :param mode: permission bits of the new file, less the process's mask.
+    :param sync: whether its bytes shall be on the disk before it has its name.
+    :raises OSError: it cannot be written; the old file is as it was.
+    """
+    passing = os.fsencode(path) + beside
+    try:
+        handle = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with open(handle, "wb") as file:
+            file.writelines(parts)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(passing, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(passing)
+        raise
+
+
+def digest_of(parts: Iterable[bytes]) -> bytes:
+    """SHA-256 over some byte strings, each with its length before it: ``ab, c`` is another digest than ``a, bc``."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from goldroot.errors import BadPolicy
 from goldroot.policy import Policy
 from goldroot.policy.policy_file import parse
-from goldroot.toml import lines
 
 GOOD = '[[rule]]\npath = "/a"\nclass = "config"\n'
 
@@ -89,52 +88,6 @@ def test_load_and_where(tmp_path: Path) -> None:
 def test_byte_order_mark_and_crlf() -> None:
     written = parse(b"\xef\xbb\xbf[[rule]]\r\npath = '/a'\r\nclass = 'gold'\r\n", "x")
     assert [(rule.pattern, rule.line) for rule in written.rules] == [("/a", 2)]
-
-
-def test_places_in_odd_toml() -> None:
-    text = '''# comment = [
-"quoted key" = 1
-a.b = "x # no comment" # comment
-a.'c d' = """
-[[not.a.table]]
-""\\""""
-date = 2020-01-01T00:00:00Z
-[ t . "u" ]
-list = [ # one
-  1, [2,
-  3], { k = "]", l = [4] },
-]
-[[arr]]
-x = \'\'\'
-y = 1\'\'\'
-[[arr]]
-[arr.sub]
-z = 1
-'''
-    found = lines(text)
-    expected = {
-        ("quoted key",): 2, ("a", "b"): 3, ("a", "c d"): 4, ("date",): 7, ("t", "u"): 8, ("t", "u", "list"): 9,
-        ("t", "u", "list", 0): 10, ("t", "u", "list", 1): 10, ("t", "u", "list", 1, 1): 11, ("t", "u", "list", 2): 11,
-        ("t", "u", "list", 2, "l", 0): 11, ("arr", 0): 13, ("arr", 0, "x"): 14, ("arr", 1): 16, ("arr", 1, "sub"): 17,
-        ("arr", 1, "sub", "z"): 18,
-    }  # fmt: skip
-    assert {place: found.get(place) for place in expected} == expected
-
-
-values = st.sampled_from(
-    ["1", "'a#b'", '"x\\"]"', "[1, [2], {a = 1}]", "{a = ']', b.c = [\n1]}", '"""\n]\n"""', "true", "[\n]"]
-)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["", "# x\n", "\n\n", "[[t]]\n", "[u{n}]\n"]), values), max_size=8))
-def test_every_key_is_found_where_it_was_put(items: list[tuple[str, str]]) -> None:
-    text, expected = "", []
-    for number, (before, value) in enumerate(items):
-        text += before.replace("{n}", str(number))
-        expected.append((f"k{number}", text.count("\n") + 1))
-        text += f"k{number} = {value}\n"
-    found = {place[-1]: line for place, line in lines(text).items() if str(place[-1]).startswith("k")}
-    assert found == dict(expected)
 
 
 @given(st.text(alphabet="[]rule=\"'\n#,{}. path/ac:\\", max_size=60))

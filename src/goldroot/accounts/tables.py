@@ -9,7 +9,6 @@ subuid(5), login.defs(5).
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
 from goldroot.errors import BadInput, NoPermission
+from goldroot.files import Cursor, read_regular
 
 PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "gshadow", "subuid", "subgid"
 
@@ -113,28 +113,28 @@ class AccountTables:
         """Read the account files of a directory; no link among them is followed.
 
         :param directory: the system's ``/etc``, or its root with ``inside`` being ``b"etc"``.
-        :param inside: a path below it that is walked without following a link; where it is none, the tables are empty.
+        :param inside: a path below it, on which no link is followed; where it leads nowhere, the tables are empty.
         :raises BadInput: ``directory`` is no directory.
         :raises NoPermission: a directory or file may not be read.
         """
         place = os.fsencode(directory)
         try:
-            descriptor = os.open(place, _OPEN_DIRECTORY)
+            top = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             raise BadInput(f"{os.fsdecode(place)} is not a directory.") from None
         except PermissionError:
             raise _forbidden(place) from None
+        cursor = Cursor(top)
+        place = place + b"/" + inside if inside else place
         try:
-            for part in inside.split(b"/") if inside else ():
-                place += b"/" + part
-                descriptor = _descend(descriptor, part)
-            return cls._read_all(place, descriptor)
+            return cls._read_all(place, cursor.at(inside))
         except (FileNotFoundError, NotADirectoryError):
             return cls({})
         except PermissionError:
             raise _forbidden(place) from None
         finally:
-            os.close(descriptor)
+            cursor.close()
+            os.close(top)
 
     @classmethod
     def _read_all(cls, folder: bytes, directory: int) -> AccountTables:
@@ -142,7 +142,7 @@ class AccountTables:
         irregular: list[str] = []
         for name in (*ACCOUNT_FILES, LOGIN_DEFS):
             try:
-                data = _read_regular(name, directory)
+                data = read_regular(name, directory)
             except FileNotFoundError:
                 continue
             except PermissionError:
@@ -196,26 +196,6 @@ def _names(numbers: Mapping[bytes, int]) -> dict[int, bytes]:
     for name, number in numbers.items():
         names.setdefault(number, name)
     return names
-
-
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-def _descend(descriptor: int, part: bytes) -> int:
-    """Open a directory below ``descriptor``, which is closed once that worked."""
-    below = os.open(part, _OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-    os.close(descriptor)
-    return below
-
-
-def _read_regular(name: str, directory: int) -> bytes | None:
-    """A file's bytes, or None where the name is no regular file."""
-    if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
-        return None
-    # O_NONBLOCK: should it have become a FIFO by now, opening must not wait for a writer.
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-    with open(descriptor, "rb") as file:
-        return file.read()
 
 
 def _forbidden(path: bytes) -> NoPermission:

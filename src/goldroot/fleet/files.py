@@ -6,35 +6,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
 
 from goldroot.errors import BadInput
+from goldroot.files import NOT_THERE, parent_of, read_regular
 from goldroot.tree import path_text
-
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
-_AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-
-
-@contextlib.contextmanager
-def parent_of(root: str, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
-    """A descriptor of the directory that holds ``path``, and the last name.
-
-    :param make: make directories that are missing (0755).
-    :raises FileNotFoundError, NotADirectoryError: there is none (a link counts as none).
-    """
-    *above, name = path.split(b"/")
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for step in above:
-            if make:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(step, 0o755, dir_fd=handle)
-            below = os.open(step, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=handle)
-            os.close(handle)
-            handle = below
-        yield handle, name
-    finally:
-        os.close(handle)
 
 
 def read(root: str, path: bytes) -> bytes | None:
@@ -44,12 +19,9 @@ def read(root: str, path: bytes) -> bytes | None:
             mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
                 return b"-> " + os.fsencode(os.readlink(name, dir_fd=directory))
-            if not stat.S_ISREG(mode):
-                return None
-            with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | _FLAGS, dir_fd=directory), "rb") as file:
-                return file.read()
+            return read_regular(name, directory)
     except OSError as error:
-        if error.errno in _AWAY:
+        if error.errno in NOT_THERE:
             return None
         raise
 
@@ -60,7 +32,7 @@ def kind_of(root: str, path: bytes) -> str:
         with parent_of(root, path) as (directory, name):
             mode = os.stat(name or b".", dir_fd=directory, follow_symlinks=False).st_mode
     except OSError as error:
-        if error.errno in _AWAY:
+        if error.errno in NOT_THERE:
             return ""
         raise
     for word, test in (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("link", stat.S_ISLNK)):
@@ -75,7 +47,7 @@ def names_in(root: str, path: bytes) -> list[bytes]:
         with parent_of(root, path + b"/.") as (directory, _):
             return sorted(os.fsencode(name) for name in os.listdir(directory))
     except OSError as error:
-        if error.errno in _AWAY:
+        if error.errno in NOT_THERE:
             return []
         raise
 
@@ -90,13 +62,15 @@ def put(root: str, path: bytes, data: bytes, mode: int = 0o644) -> None:
             beside = b"." + name[:200] + b".goldroot"
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside, dir_fd=directory)
-            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=directory)
+            handle = os.open(
+                beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
+            )
             with open(handle, "wb") as file:
                 file.write(data)
                 os.fchmod(file.fileno(), mode)
             os.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError as error:
-        if error.errno in (*_AWAY, errno.EISDIR):
+        if error.errno in (*NOT_THERE, errno.EISDIR):
             raise BadInput(
                 f"/{path_text(path)} cannot be written: {error.strerror}",
                 meaning="A directory on the way is a link or a file, or the name is a directory's.",
@@ -111,5 +85,5 @@ def remove(root: str, path: bytes) -> None:
         with parent_of(root, path) as (directory, name):
             os.unlink(name, dir_fd=directory)
     except OSError as error:
-        if error.errno not in _AWAY:
+        if error.errno not in NOT_THERE:
             raise

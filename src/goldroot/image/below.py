@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 
-_STEP = os.O_NOFOLLOW | os.O_CLOEXEC
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+from goldroot.files import NOT_THERE, OPEN_DIRECTORY, open_regular, parent_of
 
 
 def open_below(root: str, path: str, *, directory: bool = False) -> int | None:
     """A descriptor of a regular file (or directory) below ``root``; ``None`` where none is, or a link on the way."""
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    *above, name = path.split("/")
     try:
-        for step in above:
-            below = os.open(step, os.O_RDONLY | os.O_DIRECTORY | _STEP, dir_fd=handle)
-            os.close(handle)
-            handle = below
-        found = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _STEP | (os.O_DIRECTORY if directory else 0), dir_fd=handle)
+        with parent_of(root, os.fsencode(path)) as (above, name):
+            return os.open(name, OPEN_DIRECTORY, dir_fd=above) if directory else open_regular(name, above)
     except OSError as error:
-        if error.errno in _NOT_THERE:
+        if error.errno in NOT_THERE:
             return None
         raise
-    finally:
-        os.close(handle)
-    if directory or stat.S_ISREG(os.fstat(found).st_mode):
-        return found
-    os.close(found)
-    return None
 
 
 def read_below(root: str, path: str) -> bytes | None:

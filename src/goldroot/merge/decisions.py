@@ -15,7 +15,6 @@ KEY is a conflict's ``key`` in the record.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any
 
 from goldroot.conflicts import CONTENT, Decision, Decisions
 from goldroot.errors import BadInput
+from goldroot.files import digest_of
 
 SCHEMA = 1
 _KEY = re.compile("[0-9a-f]{64}")
@@ -84,9 +84,5 @@ def _content(file: str, where: str, key: str, answer: dict[str, Any]) -> bytes:
 
 def decisions_digest(decisions: Decisions) -> bytes:
     """A hash over a set of decisions."""
-    digest = hashlib.sha256()
-    for key in sorted(decisions):
-        decision = decisions[key]
-        for part in (key.encode(), decision.take.encode(), decision.content or b""):
-            digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
+    given = sorted(decisions.items(), key=lambda item: item[0])
+    return digest_of(part for key, one in given for part in (key.encode(), one.take.encode(), one.content or b""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -12,6 +11,7 @@ from typing import Any
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import Decisions
 from goldroot.errors import BadInput
+from goldroot.files import digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
 from goldroot.merge.compare.parts import Part, Tree
@@ -222,8 +222,6 @@ def _all_above(out: bytes) -> Iterator[tuple[int, int]]:
 
 def _fingerprint(request: Request) -> str:
     """A hash of the request: what makes a later command the same command."""
-    digest = hashlib.sha256()
     places = [os.path.realpath(path) for path in (request.base, request.gold, request.clone, *(request.accounts or ()))]
-    for part in (*places, request.at, request.policy.hash.encode(), decisions_digest(request.decisions)):
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
+    said = (request.at, request.policy.hash.encode(), decisions_digest(request.decisions))
+    return digest_of((*places, *said)).hex()

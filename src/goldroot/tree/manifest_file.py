@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator
 import zstandard
 
 from goldroot.errors import BadInput, NewerVersion
+from goldroot.files import write_whole
 from goldroot.tree.columns import ARRAYS, Columns
 from goldroot.tree.entry import Xattrs
 from goldroot.tree.manifest_checks import Bad, check
@@ -61,17 +62,9 @@ def save(file: str | bytes | os.PathLike[str], columns: Columns, owner: tuple[in
     """Write the file under a passing name, then rename it into place."""
     name = os.fsencode(file)
     _sweep(os.path.dirname(name) or b".")
-    passing = name + b".new-%d" % os.getpid()
     try:
-        fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        with open(fd, "wb") as out:
-            out.writelines(_packed(columns, owner))
-            out.flush()
-            os.fsync(fd)
-        os.replace(passing, name)
+        write_whole(name, _packed(columns, owner), beside=b".new-%d" % os.getpid())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(passing)
         raise write_problem(error, os.path.dirname(name), os.path.basename(name)) from error
 
 

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 
+from goldroot import files
 from goldroot.errors import TreeChanged
-from goldroot.files import Cursor
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.text import is_text, merge_text
-from goldroot.tree import FILE, parent
+from goldroot.tree import FILE
 
 #: No person's configuration is larger; such a file is taken as binary (bytes).
 MAX_MERGED = 64 << 20
 
 
 def read_file(root: bytes, path: bytes) -> bytes:
-    """A regular file's bytes; no symbolic link on the way is followed.
+    """A regular file's bytes.
 
     :raises TreeChanged: it is not there any more, or is no regular file any more.
     """
-    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    cursor = Cursor(top)
     try:
-        name = path.rpartition(b"/")[2]
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(name, flags, dir_fd=cursor.at(parent(path))), "rb") as file:
-            return file.read()
+        with files.parent_of(root, path) as (directory, name):
+            data = files.read_regular(name, directory)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise TreeChanged(
-                f"{os.fsdecode(path)!r} changed while it was merged",
-                meaning="The tree was written while goldroot read it; the result was given up.",
-                todo="Run the command again when nothing writes to the tree.",
-            ) from error
-        raise
-    finally:
-        cursor.close()
-        os.close(top)
+        if error.errno not in files.NOT_THERE:
+            raise
+        data = None
+    if data is None:
+        raise TreeChanged(
+            f"{os.fsdecode(path)!r} changed while it was merged",
+            meaning="The tree was written while goldroot read it; the result was given up.",
+            todo="Run the command again when nothing writes to the tree.",
+        )
+    return data
 
 
 def merger_of(part: Part) -> Callable[[Delta], bytes | None]:

@@ -6,10 +6,10 @@ below it.  What was decided is made one tree in :mod:`goldroot.merge.fit.one_tre
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from goldroot.conflicts import Conflict
+from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.presence import (
@@ -140,7 +140,7 @@ class Decider:
         """
         if not is_directory(self.comparison.deltas[path][side]):
             return b""
-        digest = hashlib.sha256()
+        parts: list[bytes] = []
         for held in self.comparison.part.trees[side].manifest.below(path):
             entry = self.comparison.deltas.get(held.path, (held,) * 3)[side]
             rule = self.comparison.rules.get(held.path)
@@ -149,9 +149,8 @@ class Decider:
             value = value_of(want_of(entry, self.setting.names[side], side))
             if entry.kind == FILE and not entry.content:
                 value += b"%d:%d" % (entry.size, entry.mtime)
-            for part in (entry.path, value):
-                digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.digest()
+            parts += (entry.path, value)
+        return digest_of(parts)
 
     def _look_for_move(self, delta: Delta, verdict: Verdict) -> None:
         """Gold deleted a file that the clone changed: name the place where gold has the same content now."""

@@ -6,10 +6,10 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from goldroot.errors import UsageError
+from goldroot.files import write_whole
 
 
 def record_bytes(record: dict[str, Any]) -> bytes:
@@ -53,19 +53,7 @@ def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> No
         with open(file, "wb") as stream:
             stream.write(record_bytes(record))
         return
-    place = os.path.realpath(file)
-    room = f"{place}.goldroot-new"
-    try:
-        with open(room, "wb") as stream:
-            stream.write(record_bytes(record))
-            if sync:
-                stream.flush()
-                os.fsync(stream.fileno())
-        os.replace(room, place)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(room)
-        raise
+    write_whole(os.path.realpath(file), [record_bytes(record)], beside=b".goldroot-new", mode=0o666, sync=sync)
 
 
 def _may_be_written(place: str) -> bool:
