@@ -10,7 +10,7 @@ import click
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
-from goldroot.hosts.zvm.directory import (
+from goldroot.zvm.directory import (
     Difference,
     Directory,
     Entry,
@@ -27,8 +27,8 @@ from goldroot.hosts.zvm.directory import (
     remove,
     with_entry,
 )
-from goldroot.hosts.zvm.directory.asdata import directory_data, entry_data
-from goldroot.hosts.zvm.directory.findings import NOTE, SEVERITIES
+from goldroot.zvm.directory.asdata import directory_data, entry_data
+from goldroot.zvm.directory.findings import NOTE, SEVERITIES
 
 FILE = click.argument("file", type=click.Path())
 
