@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from goldroot.zvm.directory import redact
-from goldroot.zvm.directory.model import Directory, Entry
+from goldroot.zvm.directory.model import Entry
+from goldroot.zvm.directory.secret import MASK
 from goldroot.zvm.directory.statement import Statement
 from goldroot.zvm.directory.views import DiskOption, Nicdef, Plain, disks, links, view
 
@@ -23,7 +24,14 @@ def entry_row(entry: Entry) -> dict[str, object]:
 
 def entry_data(entry: Entry) -> dict[str, object]:
     """A whole entry: every statement with its typed view."""
-    said = [statement_data(statement, options) for statement, options in entry.with_options()]
+    said: list[dict[str, object]] = []
+    before: Statement | None = None
+    for statement, options in entry.with_options():
+        if redact.is_rest(before, statement):
+            said.append({"keyword": MASK, "line": statement.line, "operands": [MASK] * len(statement.operands)})
+        else:
+            said.append(statement_data(statement, options))
+            before = statement
     return {**entry_row(entry), "statements": said, "text": redact.entry_lines(entry)}
 
 
@@ -47,8 +55,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     return None if value is None else redact.field(value)
-
-
-def directory_data(directory: Directory) -> dict[str, object]:
-    """The entries of a directory, one row each."""
-    return {"entries": [entry_row(entry) for entry in directory.entries]}

@@ -5,13 +5,14 @@ Each check is a generator over one directory; ``check`` runs them all and sorts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from goldroot.zvm.directory.extents import overlaps
+from goldroot.zvm.directory.extents import at_the_label, overlaps
 from goldroot.zvm.directory.findings import ERROR, NOTE, WARNING, Finding, finding
 from goldroot.zvm.directory.keywordform import subconfig_of
+from goldroot.zvm.directory.machinecheck import entry_order, storage
 from goldroot.zvm.directory.model import MACHINES, Directory, Entry
-from goldroot.zvm.directory.statement import address_of, is_address, own_address
+from goldroot.zvm.directory.statement import Statement, address_of, is_address, own_address
 from goldroot.zvm.directory.statementcheck import faults
 from goldroot.zvm.directory.views import Build, Link, User, disks, links, view
 
@@ -30,13 +31,18 @@ ELSEWHERE = frozenset(
 LONGEST_CHAIN = 50
 
 
-def check(directory: Directory, *, part: bool = False) -> list[Finding]:
+def check(directory: Directory, *, part: bool = False, missing: Iterable[Statement] = ()) -> list[Finding]:
     """All findings, by line.
 
     :param part: the directory is a part of one: what it refers to may be elsewhere, and that it is not here is a note.
+    :param missing: LOAD statements whose file is not there: an error each, and the rest is a part of a directory.
     """
     found = [one for run in CHECKS for one in run(directory)]
-    if part:
+    lost = [
+        finding(ERROR, "load-missing", one, None, "there is no file of that name beside this one") for one in missing
+    ]
+    found += lost
+    if part or lost:
         found = [one._replace(severity=NOTE) if one.code in ELSEWHERE else one for one in found]
     return sorted(set(found), key=lambda one: (one.line, one.severity, one.code, one.text))
 
@@ -208,7 +214,7 @@ def _devices(directory: Directory, entry: Entry) -> set[str]:
 def statements(directory: Directory) -> Iterator[Finding]:
     """Faults of single records and statements, and of their order."""
     for statement in directory.preamble:
-        if statement.is_code:
+        if statement.is_code and statement.keyword != "LOAD":
             yield finding(ERROR, "outside", statement, None, "a statement stands before the first entry")
     for entry in directory.entries:
         yield from faults(entry)
@@ -224,4 +230,7 @@ CHECKS: tuple[Callable[[Directory], Iterator[Finding]], ...] = (
     logons,
     ipl_devices,
     overlaps,
+    at_the_label,
+    entry_order,
+    storage,
 )

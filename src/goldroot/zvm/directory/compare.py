@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from goldroot.zvm.directory import redact
 from goldroot.zvm.directory.model import Entry
-from goldroot.zvm.directory.secret import Secret
+from goldroot.zvm.directory.secret import MASK, Secret
+from goldroot.zvm.directory.shapes import kib
 from goldroot.zvm.directory.statement import Statement, address_of, is_address
 from goldroot.zvm.directory.views import (
     Command,
@@ -33,7 +34,6 @@ from goldroot.zvm.directory.views import (
 _OPTION_TAKES_ONE = frozenset({"MAXCONN", "CPUID", "MAXVCPUS", "LANGUAGE"})
 #: Plain statements whose operands are a list: one statement of two names is two statements of one.
 _LISTS = frozenset({"LOGONBY", "AUTOLOG", "XAUTOLOG"})
-_IN_KIB = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30, "P": 1 << 40, "E": 1 << 50}
 
 
 class Item(NamedTuple):
@@ -42,16 +42,19 @@ class Item(NamedTuple):
     key: tuple[str, ...]
     said: View
     statements: tuple[Statement, ...]
+    #: the end of a statement that was cut, as ``redact.is_rest`` says
+    rest: bool = False
 
     def shown(self) -> str:
         """The statement as it may be shown, on one line."""
-        lines = [" ".join(line.split()) for statement in self.statements for line in redact.lines(statement)]
+        said = [redact.lines(statement, rest=self.rest) for statement in self.statements]
+        lines = [" ".join(line.split()) for one in said for line in one]
         return "; ".join(line for line in lines if line)
 
     @property
     def label(self) -> str:
         """The key as it may be shown."""
-        return redact.field(" ".join(self.key))
+        return MASK if self.rest else redact.field(" ".join(self.key))
 
 
 class Difference(NamedTuple):
@@ -145,9 +148,12 @@ def _plain(value: object) -> str:
 
 def items(entry: Entry) -> Iterator[Item]:
     """The things that an entry says, normalised."""
+    before: Statement | None = None
     for statement, options in entry.with_options():
+        rest = redact.is_rest(before, statement)
+        before = before if rest else statement
         for said in _normal(statement, view(statement, options)):
-            yield Item(_key(statement.keyword, said), said, (statement, *options))
+            yield Item(_key(statement.keyword, said), said, (statement, *options), rest)
 
 
 def _key(keyword: str, said: View) -> tuple[str, ...]:
@@ -223,9 +229,8 @@ def _number(word: str) -> str:
 
 def _kib(word: str) -> str:
     """A storage size in KiB, so that 1024M equals 1G; other words as they are."""
-    number, unit = word[:-1], word[-1:].upper()
-    good = number.isascii() and number.isdigit() and len(number) < 20 and unit in _IN_KIB
-    return f"{int(number) * _IN_KIB[unit]}K" if good else word.upper()
+    size = kib(word)
+    return f"{size}K" if size is not None else word.upper()
 
 
 def _order(said: View) -> str:

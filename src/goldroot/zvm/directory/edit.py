@@ -7,7 +7,7 @@ between the entry before and after (``differences``): nothing here touches a fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.zvm.directory.keywords import ADDRESSED, DEVICE, DISK_OPTIONS, keyword_of
@@ -47,7 +47,11 @@ def exchange(entry: Entry, one: str, other: str) -> Entry:
     for wanted in (first, second):
         if not at_address(entry, wanted):
             raise NotFound(f"{entry.name} has no device at {wanted}", meaning="Nothing was changed.")
-    new = {first: second, second: first}
+    return moved(entry, {first: second, second: first})
+
+
+def moved(entry: Entry, new: Mapping[str, str]) -> Entry:
+    """The device statements at the addresses in ``new`` (four digits) say the address that is given for theirs."""
     return _mapped(entry, lambda s: readdressed(s, new[own_address(s)]) if own_address(s) in new else s)
 
 
@@ -55,10 +59,17 @@ def add_link(
     entry: Entry, owner: str, vdev1: str, vdev2: str = "", mode: str = "RR", *, layout: Layout | None = None
 ) -> Entry:
     """A LINK more, behind the last one.  :raises Refused: the address is taken.  :raises BadInput: bad operands."""
+    return add(entry, link_text(owner, vdev1, vdev2, mode), layout=layout)
+
+
+def link_text(owner: str, vdev1: str, vdev2: str = "", mode: str = "RR") -> str:
+    """A LINK statement.  :raises BadInput: an operand is none."""
     if not is_mode(mode):
-        raise BadInput(f"{mode!r} is no link mode", todo="Use R, RR, W, WR, M, MR, MW, or a stable or exclusive mode.")
-    text = f"LINK {user_id(owner)} {address(vdev1)} {address(vdev2 or vdev1)} {mode.upper()}"
-    return add(entry, text, layout=layout)
+        # The word is not told: it may be a password in the wrong place.
+        raise BadInput(
+            "the mode is not a link mode", todo="Use R, RR, W, WR, M, MR, MW, or a stable or exclusive mode."
+        )
+    return f"LINK {user_id(owner)} {address(vdev1)} {address(vdev2 or vdev1)} {mode.upper()}"
 
 
 def add_mdisk(entry: Entry, operands: str, options: Iterable[str] = (), *, layout: Layout | None = None) -> Entry:

@@ -82,6 +82,18 @@ def overlaps(directory: Directory) -> Iterator[Finding]:
         yield from _among(volume, sorted(parts, key=lambda extent: (extent.start, extent.statement.line)))
 
 
+def at_the_label(directory: Directory) -> Iterator[Finding]:
+    """Minidisks that begin at cylinder (or block) 0 and are no whole volume: the volume's label stands there.
+
+    Entries that keep others from a place, as ``$ALLOC$``, have dollar signs around their name (captured).
+    """
+    for extent in extents(directory):
+        keeper = extent.entry.name[:1] == extent.entry.name[-1:] == "$"
+        if extent.start == 0 and not extent.whole_volume and not keeper:
+            text = f"{extent.label()} begins at 0 of {extent.volume}, where the label of the volume stands"
+            yield finding(WARNING, "volume-label", extent.statement, extent.entry, text)
+
+
 def _whole(volume: str, whole: list[Extent], parts: list[Extent]) -> Iterable[Finding]:
     for extent in whole:
         others = len(whole) + len(parts) - 1

@@ -1,14 +1,21 @@
-"""Directory files: reading with a clear word about what is none, writing whole or not at all."""
+"""Directory files: reading with a clear word about what is none, writing whole or not at all.
+
+A directory is one file, or an index file of LOAD statements with the files that they name (IBM, "Source Directory
+File Formats").
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import tempfile
+from typing import NamedTuple
 
 from goldroot.errors import BadInput, Refused, TreeChanged
-from goldroot.zvm.directory.model import Directory
+from goldroot.zvm.directory.model import Directory, Entry
+from goldroot.zvm.directory.statement import Statement
 
 #: The largest file that is read, in bytes; the directory of a system with 100,000 users has about 200 MB.
 LARGEST = 512 << 20
@@ -16,6 +23,8 @@ _TEXT_CONTROLS = b"\t\n\r\x0b\x0c\x1a"
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in _TEXT_CONTROLS)
 #: Share of a file (1/n) that may be control characters before it is called binary.
 _BINARY_SHARE = 20
+#: A file name or type of CMS.
+_CMS_NAME = re.compile(r"[A-Z0-9@#$+_:-]{1,8}")
 
 
 def read(path: str) -> bytes:
@@ -42,14 +51,86 @@ def read(path: str) -> bytes:
     return data
 
 
+class Part(NamedTuple):
+    """One file of a directory; ``before``: how many records the files before it have."""
+
+    path: str
+    before: int
+    directory: Directory
+
+
+class Source(NamedTuple):
+    """A directory and the files that it stands in: one, or an index file and those that its LOAD statements name.
+
+    ``missing``: the LOAD statements whose file is not there.
+    """
+
+    directory: Directory
+    parts: tuple[Part, ...]
+    missing: tuple[Statement, ...]
+
+    def where(self, line: int) -> tuple[str, int]:
+        """The file, and the line in it, of a line of the whole directory."""
+        part = next(part for part in reversed(self.parts) if part.before < max(line, 1))
+        return part.path, line - part.before
+
+    def part_of(self, entry: Entry) -> Part:
+        """The file that an entry stands in; the first where it stands in none yet."""
+        return next((part for part in self.parts if any(one is entry for one in part.directory.entries)), self.parts[0])
+
+
 def load(path: str) -> Directory:
-    """The directory in a file.  :raises BadInput: the file is none."""
+    """The directory in a file, and in those that it loads.  :raises BadInput: the file is none."""
+    return load_source(path).directory
+
+
+def load_source(path: str) -> Source:
+    """The directory in a file; of an index file, in all files that it names and that stand beside it.
+
+    :raises BadInput: the file, or one of those, is no directory.
+    """
+    first = _part(path, 0)
+    parts, missing = [first], []
+    for statement in _loads(first.directory):
+        found = None if path == "-" else _beside(path, statement)
+        if found is None:
+            missing.append(statement)
+        else:
+            last = parts[-1]
+            parts.append(_part(found, last.before + len(last.directory.records())))
+    preamble = [statement for part in parts for statement in part.directory.preamble]
+    entries = [entry for part in parts for entry in part.directory.entries]
+    return Source(Directory(tuple(preamble), tuple(entries)), tuple(parts), tuple(missing))
+
+
+def _part(path: str, before: int) -> Part:
     data = read(path)
-    directory = Directory.parse(data)
+    directory = Directory.parse(data, before)
     why = why_no_directory(data, directory)
     if why:
         raise BadInput(f"{path!r} is no user directory: {why[0]}", todo=why[1])
-    return directory
+    return Part(path, before, directory)
+
+
+def _loads(directory: Directory) -> list[Statement]:
+    """The LOAD statements of an index file; DIRECTORY and GLOBALDEFS may stand before them."""
+    ahead = [entry for entry in directory.entries if entry.kind in ("DIRECTORY", "GLOBALDEFS")]
+    code = [*directory.preamble, *(statement for entry in ahead for statement in entry.statements)]
+    return [statement for statement in code if statement.keyword == "LOAD"]
+
+
+def _beside(path: str, load: Statement) -> str | None:
+    """The file that a LOAD statement names: ``FN.FT``, ``FN FT`` or ``FN`` beside the index, in any case."""
+    words = [word.upper() for word in load.operands[:2]]
+    if not words or not all(_CMS_NAME.fullmatch(word) for word in words):
+        return None
+    wanted = [sign.join(words) for sign in (".", " ")] + words[:1]
+    folder = os.path.dirname(path)
+    there = {name.upper(): name for name in sorted(os.listdir(folder or "."))}
+    found = next((there[name] for name in wanted if name in there), None)
+    if found is None or found == os.path.basename(path):
+        return None
+    return os.path.join(folder, found)
 
 
 def why_no_directory(data: bytes, directory: Directory) -> tuple[str, str] | None:
@@ -60,8 +141,9 @@ def why_no_directory(data: bytes, directory: Directory) -> tuple[str, str] | Non
         return "it is EBCDIC", "Transfer it as text (FTP: ascii), or convert it with iconv -f IBM1047."
     if sum(data.count(byte) for byte in _CONTROLS) * _BINARY_SHARE > len(data):
         return "it is a binary file", "Give the source directory, not the object directory or a packed file."
-    if not directory.entries:
-        return "it has no USER, IDENTITY, SUBCONFIG, PROFILE or DIRECTORY statement", "Check the name of the file."
+    if not directory.entries and not _loads(directory):
+        kinds = "USER, IDENTITY, SUBCONFIG, PROFILE, DIRECTORY or LOAD"
+        return f"it has no {kinds} statement", "Check the name of the file."
     return None
 
 

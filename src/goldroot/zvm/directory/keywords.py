@@ -9,6 +9,9 @@ from __future__ import annotations
 #: Statements that begin an entry, with the length of the shortest form.
 HEADERS = {"DIRECTORY": 3, "GLOBALDEFS": 9, "PROFILE": 4, "USER": 1, "IDENTITY": 5, "SUBCONFIG": 4}
 
+#: Statements of an index file: each names a file with entries (IBM, "Source Directory File Formats").
+INDEX = {"LOAD": 4}
+
 #: Statements about the machine as a whole: they stand before the devices.
 GENERAL = {
     "ACCOUNT": 1,
@@ -77,7 +80,7 @@ BLANK = ""
 def _spellings() -> dict[bytes, str]:
     """Every accepted spelling, in capitals; where two statements share a beginning the shorter demand wins."""
     table: dict[bytes, tuple[int, str]] = {}
-    for name, shortest in {**GENERAL, **DEVICE, **HEADERS}.items():
+    for name, shortest in {**GENERAL, **DEVICE, **HEADERS, **INDEX}.items():
         for length in range(shortest, len(name) + 1):
             spelling = name[:length].encode("ascii")
             found = table.get(spelling)
@@ -104,4 +107,4 @@ def keyword_of(word: bytes) -> str:
 
 def is_known(keyword: str) -> bool:
     """Whether ``keyword`` is the full name of a statement of the tables above."""
-    return keyword in GENERAL or keyword in DEVICE or keyword in HEADERS
+    return keyword in GENERAL or keyword in DEVICE or keyword in HEADERS or keyword in INDEX

@@ -94,12 +94,15 @@ class Directory:
         self._named: dict[str, list[Entry]] | None = None
 
     @classmethod
-    def parse(cls, data: bytes) -> Directory:
-        """Any bytes: never fails, and ``parse(data).to_bytes() == data``."""
+    def parse(cls, data: bytes, before: int = 0) -> Directory:
+        """Any bytes: never fails, and ``parse(data).to_bytes() == data``.
+
+        :param before: added to the line numbers: how many records stand before these.
+        """
         preamble: list[Statement] = []
         entries: list[Entry] = []
         current: list[Statement] = preamble
-        for statement in statements_of(split(data)):
+        for statement in statements_of(split(data), before):
             if statement.keyword in HEADERS:
                 if current is not preamble:
                     entries.append(Entry(current))

@@ -3,7 +3,7 @@
 A record is a line (LF or CRLF), or, in a file without line ends, 80 or 72 bytes.  Columns 1-72 carry the statement,
 73-80 are free for sequence numbers; source: IBM, CP Planning and Administration, and the files themselves, which mix
 records with and without sequence numbers.  Text is latin-1 at most and often no text at all, so that everything here
-is bytes.
+is bytes: a record of fixed length may hold the byte of a line end (``*DVHOPT`` ends in a binary checksum).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from goldroot.errors import BadInput
+from goldroot.zvm.directory.keywords import is_known, keyword_of
 
 #: The last column (1-based) that a statement may use.
 LAST_COLUMN = 72
@@ -21,8 +22,12 @@ LAST_COLUMN = 72
 CARD = 80
 BLANK = b" "
 _WORD = re.compile(rb"\S+")
-#: What a statement of each width begins with, used to tell 80-byte records from 72-byte ones.
-_STARTS = re.compile(rb"[ ]{0,4}(\*|(USER|IDENTITY|PROFILE|SUBCONFIG|DIRECTORY|LINK|MDISK|SPOOL|CONSOLE|IPL) )", re.I)
+#: The widths that fixed records have, the usual one first.
+WIDTHS = (CARD, LAST_COLUMN)
+#: Lines longer than this (bytes) are no lines of a directory: a line end inside a fixed record made them.
+_NO_LINE = 2 * CARD
+#: Records that are looked at to tell one width from the other.
+_SAMPLE = 5_000
 
 
 class Record(NamedTuple):
@@ -48,18 +53,17 @@ class Record(NamedTuple):
 
 def split(data: bytes) -> list[Record]:
     """The records of ``data``; ``join(split(data)) == data`` for any bytes."""
-    if b"\n" in data:
-        parts = data.split(b"\n")
-        last = parts.pop()
+    eol = b"\n" if b"\n" in data else b"\r" if b"\r" in data else b""
+    if not eol or _only_seems_lines(data, eol):
+        width = fixed_width(data)
+        return [Record(data[at : at + width], b"") for at in range(0, len(data), width)]
+    parts = data.split(eol)
+    last = parts.pop()
+    if eol == b"\n":
         records = [Record(part[:-1], b"\r\n") if part[-1:] == b"\r" else Record(part, b"\n") for part in parts]
-        return [*records, Record(last, b"")] if last else records
-    if b"\r" in data:
-        parts = data.split(b"\r")
-        last = parts.pop()
+    else:
         records = [Record(part, b"\r") for part in parts]
-        return [*records, Record(last, b"")] if last else records
-    width = fixed_width(data)
-    return [Record(data[at : at + width], b"") for at in range(0, len(data), width)]
+    return [*records, Record(last, b"")] if last else records
 
 
 def join(records: Iterable[Record]) -> bytes:
@@ -71,16 +75,32 @@ def fixed_width(data: bytes) -> int:
     """Bytes in a record of a file without line ends: 80 or 72, or all of it where it is no longer than a card."""
     if len(data) <= CARD:
         return max(len(data), 1)
-    if len(data) % CARD == 0 and len(data) % LAST_COLUMN:
-        return CARD
-    if len(data) % LAST_COLUMN == 0 and len(data) % CARD:
-        return LAST_COLUMN
-    return max((CARD, LAST_COLUMN), key=lambda width: _starts(data, width))
+    whole = [width for width in WIDTHS if len(data) % width == 0]
+    return whole[0] if len(whole) == 1 else max(WIDTHS, key=lambda width: _fit_of(data, width))
 
 
-def _starts(data: bytes, width: int) -> float:
-    """The share of records of a width that begin as statements do."""
-    return sum(1 for at in range(0, len(data), width) if _STARTS.match(data, at)) * width / len(data)
+def _only_seems_lines(data: bytes, eol: bytes) -> bool:
+    """Whether the line ends of ``data`` stand inside fixed records: the lines are too long, and records fit."""
+    if len(data) <= CARD or not any(len(data) % width == 0 for width in WIDTHS):
+        return False
+    if max(map(len, data.split(eol))) <= _NO_LINE:
+        return False
+    return _fit_of(data, fixed_width(data))[0] > 0.9
+
+
+def _fit_of(data: bytes, width: int) -> tuple[float, float]:
+    """How well records of a width fit: the share that begins as a statement or a comment does, and the share that
+    begins in the commonest column, blank records left out.
+
+    With the wrong width every record begins elsewhere in a statement, whatever its indentation.
+    """
+    starts = range(0, min(len(data), width * _SAMPLE), width)
+    begins = [found for at in starts if (found := _WORD.search(data, at, at + width))]
+    if not begins:
+        return 0.0, 0.0
+    good = sum(1 for found in begins if found[0][:1] == b"*" or is_known(keyword_of(found[0])))
+    columns = Counter(found.start() % width for found in begins)
+    return good / len(begins), columns.most_common(1)[0][1] / len(begins)
 
 
 class Layout(NamedTuple):

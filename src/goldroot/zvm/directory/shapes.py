@@ -12,6 +12,9 @@ MODES = ("R", "RR", "W", "WR", "M", "MR", "MW", "SR", "SW", "SM", "ER", "EW")
 #: What may be appended to a mode on MDISK: V (virtual reserve/release), S, SD, D, E and their combinations.
 _SUFFIX = frozenset("VSDEX")
 
+#: Units of storage sizes.
+_IN_KIB = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30, "P": 1 << 40, "E": 1 << 50}
+
 
 class MdiskShape(NamedTuple):
     """Word indexes (0 is the statement's name) of one form of MDISK; 0 where the form has no such word."""
@@ -57,3 +60,10 @@ def is_mode(word: str) -> bool:
     if word in MODES:
         return True
     return len(word) <= 5 and any(word[: len(mode)] == mode and set(word[len(mode) :]) <= _SUFFIX for mode in MODES)
+
+
+def kib(word: str) -> int | None:
+    """A storage size such as 512M or 2G in KiB; None for a word that is none."""
+    number, unit = word[:-1], word[-1:].upper()
+    good = number.isascii() and number.isdigit() and len(number) < 20 and unit in _IN_KIB
+    return int(number) * _IN_KIB[unit] if good else None

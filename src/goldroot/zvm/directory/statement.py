@@ -75,8 +75,8 @@ def is_text(record: Record) -> bool:
     return bool(body) and body[:1] != b"*"
 
 
-def statements_of(records: list[Record]) -> Iterator[Statement]:
-    """Records grouped into statements.
+def statements_of(records: list[Record], before: int = 0) -> Iterator[Statement]:
+    """Records grouped into statements; ``before`` is added to their line numbers.
 
     A statement whose last word ends in a comma goes on in the next record that is neither comment nor blank; records
     between are part of it.  A header never continues anything, so that one stray comma cannot swallow an entry.
@@ -85,7 +85,7 @@ def statements_of(records: list[Record]) -> Iterator[Statement]:
     while at < end:
         record = records[at]
         words = record.raw[:LAST_COLUMN].split()
-        line = at + 1
+        line = before + at + 1
         at += 1
         if not words:
             yield Statement(BLANK, (record,), words, line)

@@ -13,7 +13,9 @@ from goldroot.zvm.directory.statement import Statement, address_of, is_address, 
 from goldroot.zvm.directory.views import Link, Mdisk, view
 
 #: General statements that DIRECTXA takes anywhere, or that belong to the device before them.
-_ANYWHERE = frozenset({"STDEVOPT", "ACCOUNT"})
+_ANYWHERE = frozenset({"STDEVOPT", "ACCOUNT", "NAMESAVE"})
+#: Entries that an index file may have before its LOAD statements.
+_INDEX = ("DIRECTORY", "GLOBALDEFS")
 #: Device types of V-DISKs and other disks that are counted in 512-byte blocks.
 _NAMED = ("USER", "IDENTITY", "SUBCONFIG", "PROFILE")
 
@@ -87,6 +89,8 @@ def _operands(entry: Entry, statement: Statement) -> Iterator[Finding]:
     if not is_known(keyword):
         # The word is not told: behind a lost continuation comma it may be a password.
         yield finding(WARNING, "unknown", statement, entry, "the line begins with no known directory statement")
+    elif keyword == "LOAD" and entry.kind not in _INDEX:
+        yield finding(ERROR, "outside", statement, entry, "LOAD stands in an index file, and in no entry")
     elif keyword in ADDRESSED and not is_address(own_address(statement)):
         yield finding(ERROR, "address", statement, entry, f"{keyword} has no valid device address")
     elif keyword == "MDISK":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from goldroot.zvm.directory import redact
 from goldroot.zvm.directory.model import Entry
-from goldroot.zvm.directory.secret import Secret
+from goldroot.zvm.directory.secret import MASK, Secret
 from goldroot.zvm.directory.shapes import is_mode, link_shape, mdisk_shape
 from goldroot.zvm.directory.statement import Statement, address_of
 
@@ -174,8 +174,13 @@ def view(statement: Statement, options: tuple[Statement, ...] = ()) -> View:
 
 def views(entry: Entry) -> Iterator[View]:
     """The views of all statements of an entry, options folded into their MDISK, comments left out."""
+    before: Statement | None = None
     for statement, options in entry.with_options():
-        yield view(statement, options)
+        if redact.is_rest(before, statement):
+            yield Plain(MASK, tuple(Secret(word) for word in statement.operands))
+        else:
+            before = statement
+            yield view(statement, options)
 
 
 def disks(entry: Entry) -> list[tuple[Mdisk, Statement]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goldroot.zvm.directory import redact
@@ -39,13 +39,21 @@ def _param(layout: Layout, param: Param, value: object) -> Any:
     mask = "directory" in layout.flags
     if param.type in LIST_TYPES:
         items = list_items(param.name, value)
-        return [_plain(item.decode(CHARSET) if isinstance(item, bytes) else item, mask) for item in items]
+        said = tuple(item.decode(CHARSET) if isinstance(item, bytes) else item for item in items)
+        if mask and param.type == "lines" and all(isinstance(item, str) for item in said):
+            return _records([str(item) for item in said])
+        return [_plain(item, mask) for item in said]
     return _plain(value, mask)
 
 
 def _masked(record: str) -> str:
     """A directory record, or a keyword, with its passwords masked."""
     return _scrubbed(redact.text(record.encode(CHARSET, "replace")))
+
+
+def _records(records: Sequence[str]) -> list[str]:
+    """The records of an entry: a statement that goes on in the next record is masked as a whole."""
+    return [_scrubbed(line) for line in redact.record_lines([one.encode(CHARSET, "replace") for one in records])]
 
 
 def _scrubbed(shown: str) -> str:
@@ -74,7 +82,7 @@ def _plain(value: object, mask: bool) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name), mask) for item in dataclasses.fields(value)}
     if isinstance(value, tuple) and mask and all(isinstance(item, str) for item in value):
-        return _items(value) if redact.is_keyword_form(value) else [_masked(item) for item in value]
+        return _items(value) if redact.is_keyword_form(value) else _records(value)
     if isinstance(value, list | tuple):
         return [_plain(item, mask) for item in value]
     return _masked(value) if mask and isinstance(value, str) else value
