@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from goldroot.hosts.zvm.directory import Directory, check, edited, exchange, meaning, redact, views
+from goldroot.zvm.directory import Directory, check, edited, exchange, meaning, redact, views
 
 RUNS = 20
 #: Entries of a made-up directory: 15 records each.

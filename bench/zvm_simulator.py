@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from goldroot.hosts.zvm.simulator import Simulator
+from goldroot.zvm.simulator import Simulator
 
 GUESTS = 1000
 

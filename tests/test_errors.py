@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import goldroot.hosts.zvm.smapi as smapi
+import goldroot.zvm.smapi as smapi
 from goldroot import errors, workflow
 
 DRAWN = re.compile(r"^([ │├└─]*)(\w+) +exit (\d)\b", re.MULTILINE)

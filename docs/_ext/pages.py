@@ -19,7 +19,7 @@ from goldroot.image.config import TEMPLATE
 from goldroot.policy import CLASSES
 
 #: Rooms with errors of their own, which can reach a user too.
-WITH_ERRORS = ("goldroot.workflow", "goldroot.hosts.zvm.smapi")
+WITH_ERRORS = ("goldroot.workflow", "goldroot.zvm.smapi")
 
 #: Headings of man pages that are none in HTML.
 MANUAL_SECTIONS = ("SYNOPSIS", "DESCRIPTION", "OPTIONS")

@@ -22,7 +22,7 @@
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
     │   ├── BadSignature              exit 4   a gold version is not what was signed
     │   └── HostError                 exit 4   a host answered with an error
-    │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.hosts.zvm.smapi
+    │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing
     └── NewerVersion                  exit 6   the data was written by a newer goldroot
 

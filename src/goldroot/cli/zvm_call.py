@@ -12,8 +12,8 @@ from goldroot.cli.output import emit, json_option, on_terminal, plan_option, tab
 from goldroot.errors import UsageError
 
 if TYPE_CHECKING:
-    from goldroot.hosts.zvm.smapi import Client, Progress, Reply
-    from goldroot.hosts.zvm.smapi.table import Layout
+    from goldroot.zvm.smapi import Client, Progress, Reply
+    from goldroot.zvm.smapi.table import Layout
 
 PASSWORD_VARIABLE = "GOLDROOT_SMAPI_PASSWORD"
 
@@ -63,8 +63,8 @@ def call(api: str | None, params: tuple[str, ...], list_only: bool, as_json: boo
       goldroot zvm call Image_Replace_DM --target LINUX01 image_record_array@entry.txt --plan
       goldroot zvm call Image_Deactivate --target LINUX01 force_time='WITHIN 60' --host zvm.example.com --user GOLDADM
     """
-    from goldroot.hosts.zvm.smapi.encode import find_layout
-    from goldroot.hosts.zvm.smapi.words import parse_params
+    from goldroot.zvm.smapi.encode import find_layout
+    from goldroot.zvm.smapi.words import parse_params
 
     if list_only or api is None:
         return _list_all(as_json) if api is None else _list_one(find_layout(api), as_json)
@@ -79,7 +79,7 @@ def call(api: str | None, params: tuple[str, ...], list_only: bool, as_json: boo
 
 
 def _list_all(as_json: bool) -> int:
-    from goldroot.hosts.zvm.smapi.table import layouts
+    from goldroot.zvm.smapi.table import layouts
 
     rows = [{"api": one.api, "kind": one.kind, "does": one.does} for one in layouts().values()]
     emit(as_json, rows, lambda: table(["function", "kind", "what it does"], [list(row.values()) for row in rows]))
@@ -87,7 +87,7 @@ def _list_all(as_json: bool) -> int:
 
 
 def _list_one(layout: Layout, as_json: bool) -> int:
-    from goldroot.hosts.zvm.smapi.reference import param_rows, value_rows
+    from goldroot.zvm.smapi.reference import param_rows, value_rows
 
     data = {
         "api": layout.api,
@@ -110,8 +110,8 @@ def _list_one(layout: Layout, as_json: bool) -> int:
 
 def _plan(layout: Layout, given: dict[str, Any], opts: dict[str, Any], as_json: bool) -> int:
     """What would be sent; checked as the request itself is, with a stand-in for user and password."""
-    from goldroot.hosts.zvm.smapi.encode import check_user, encode_request
-    from goldroot.hosts.zvm.smapi.shown import shown_params
+    from goldroot.zvm.smapi.encode import check_user, encode_request
+    from goldroot.zvm.smapi.shown import shown_params
 
     user = check_user(opts["userid"]) if opts["userid"] else "USERID"
     target = opts["target"] or ("" if "anytarget" in layout.flags else user) if layout.has_target else ""
@@ -139,7 +139,7 @@ def _plan(layout: Layout, given: dict[str, Any], opts: dict[str, Any], as_json: 
 
 
 def _client(opts: dict[str, Any]) -> Client:
-    from goldroot.hosts.zvm.smapi import Client, Patience, Server
+    from goldroot.zvm.smapi import Client, Patience, Server
 
     for option, name in (("host", "--host"), ("userid", "--user")):
         if not opts[option]:
@@ -162,7 +162,7 @@ def _client(opts: dict[str, Any]) -> Client:
 
 def _password(opts: dict[str, Any]) -> str:
     """From the file, the environment, or a question on the terminal; never from the command line."""
-    from goldroot.hosts.zvm.smapi.words import read_small_file
+    from goldroot.zvm.smapi.words import read_small_file
 
     if opts["password_file"]:
         data = read_small_file(opts["password_file"])
@@ -191,8 +191,8 @@ def _tell_progress(progress: Progress) -> None:
 
 
 def _print_reply(layout: Layout, reply: Reply, as_json: bool) -> None:
-    from goldroot.hosts.zvm.smapi.shown import shown_values
-    from goldroot.hosts.zvm.smapi.texts import meaning
+    from goldroot.zvm.smapi.shown import shown_values
+    from goldroot.zvm.smapi.texts import meaning
 
     values = shown_values(layout, reply)
     said = meaning(layout.api, *reply.code)

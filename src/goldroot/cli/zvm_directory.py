@@ -10,25 +10,21 @@ import click
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
-from goldroot.hosts.zvm.directory import (
+from goldroot.zvm.directory import (
     Difference,
     Directory,
     Entry,
-    add_link,
-    add_mdisk,
     check,
     differences,
-    exchange,
     files,
     filled,
     keyword_form,
+    machine,
     redact,
-    relink,
-    remove,
     with_entry,
 )
-from goldroot.hosts.zvm.directory.asdata import directory_data, entry_data
-from goldroot.hosts.zvm.directory.findings import NOTE, SEVERITIES
+from goldroot.zvm.directory.asdata import entry_data, entry_row
+from goldroot.zvm.directory.findings import NOTE, SEVERITIES
 
 FILE = click.argument("file", type=click.Path())
 
@@ -37,7 +33,8 @@ FILE = click.argument("file", type=click.Path())
 def directory() -> None:
     """Look at, check, compare and edit z/VM user directories (source form).
 
-    FILE is a source directory as text, or a part of one; ``-`` reads standard input.  Passwords are never shown.
+    FILE is a source directory as text, a part of one, or an index file with the files that its LOAD statements name
+    beside it; ``-`` reads standard input.  Passwords are never shown.
 
     \b
     Examples:
@@ -63,7 +60,8 @@ def show(
       goldroot zvm directory show USER.DIRECT
       goldroot zvm directory show USER.DIRECT S10GOLD S10RO1
     """
-    source = files.load(file)
+    read = files.load_source(file)
+    source = read.directory
     entries = [source.entry(name) for name in (*wanted, *names)]
     if keywords:
         forms = {entry.name: keyword_form(source, entry, member=member) for entry in entries or source.entries}
@@ -72,15 +70,21 @@ def show(
         whole = {"entries": [entry_data(entry) for entry in entries]}
         emit(as_json, whole, lambda: print("\n".join(line for entry in entries for line in redact.entry_lines(entry))))
     else:
-        data = directory_data(source)
-        emit(as_json, data, lambda: _list(data))
+        rows = [entry_row(entry) for entry in source.entries]
+        names_shown = ["kind", "name", "line", "profile", "mdisks", "links"]
+        if len(read.parts) > 1 or read.missing:
+            names_shown.append("file")
+            for row, entry in zip(rows, source.entries, strict=True):
+                row["file"], row["line"] = read.where(entry.header.line)
+        cells = [[str(row[name]) for name in names_shown] for row in rows]
+        emit(as_json, {"entries": rows}, lambda: table([name.upper() for name in names_shown], cells))
+        _tell_missing(read)
 
 
-def _list(data: dict[str, object]) -> None:
-    rows = data["entries"]
-    assert isinstance(rows, list)
-    names = ("kind", "name", "line", "profile", "mdisks", "links")
-    table([name.upper() for name in names], [[str(row[name]) for name in names] for row in rows])
+def _tell_missing(read: files.Source) -> None:
+    for statement in read.missing:
+        name = " ".join(redact.operands(statement)[:2])
+        print(f"{read.where(statement.line)[0]}: there is no file {name} beside it", file=sys.stderr)
 
 
 @directory.command("check")
@@ -99,15 +103,21 @@ def check_command(file: str, part: bool, no_notes: bool, as_json: bool) -> int:
     Example:
       goldroot zvm directory check USER.DIRECT
     """
-    found = [one for one in check(files.load(file), part=part) if not (no_notes and one.severity == NOTE)]
+    read = files.load_source(file)
+    found = check(read.directory, part=part, missing=read.missing)
+    found = [one for one in found if not (no_notes and one.severity == NOTE)]
     counts = {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES}
+    places = [read.where(one.line) for one in found]
 
     def human() -> None:
-        for one in found:
-            print(f"{file}:{one.line}: {one.severity}: {one.text} [{one.code}]")
+        for one, (path, line) in zip(found, places, strict=True):
+            print(f"{path}:{line}: {one.severity}: {one.text} [{one.code}]")
         print(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
 
-    emit(as_json, {"file": file, "findings": [one.as_dict() for one in found], "counts": counts}, human)
+    rows = [one._replace(line=line).as_dict() for one, (_, line) in zip(found, places, strict=True)]
+    if len(read.parts) > 1:
+        rows = [{**row, "file": path} for row, (path, _) in zip(rows, places, strict=True)]
+    emit(as_json, {"file": file, "findings": rows, "counts": counts}, human)
     return EXIT_FINDINGS if any(one.severity != NOTE for one in found) else 0
 
 
@@ -179,6 +189,7 @@ def _difference_data(one: Difference) -> dict[str, object]:
 @directory.command()
 @FILE
 @click.option("--entry", "name", metavar="NAME", help="The entry to edit.")
+@click.option("--member", default="", metavar="NAME", help="Of an IDENTITY: the member whose SUBCONFIG is meant.")
 @click.option("--remove", "gone", multiple=True, metavar="VDEV", help="Remove the minidisk or link at an address.")
 @click.option("--relink", nargs=2, multiple=True, metavar="OLD NEW", help="Point the links to OLD's disks to NEW's.")
 @click.option("--exchange", "swap", multiple=True, metavar="A B", nargs=2, help="Exchange the devices at A and B.")
@@ -194,6 +205,7 @@ def _difference_data(one: Difference) -> dict[str, object]:
 def edit(
     file: str,
     name: str | None,
+    member: str,
     template: str | None,
     output: str | None,
     in_place: bool,
@@ -207,44 +219,60 @@ def edit(
     and go with their minidisk; columns 73-80 are kept; a file is replaced as a whole.  Without -o or -w the edited
     entry is printed, passwords masked, and nothing is written.
 
+    A device of an IDENTITY is found in its SUBCONFIG too; where several members have it, --member says which.  What
+    is added goes into the entry itself, with --member into the SUBCONFIG.
+
     \b
     Examples:
       goldroot zvm directory edit USER.DIRECT --entry S10RO1 --relink S10GOLD S10GOLD2
       goldroot zvm directory edit USER.DIRECT --entry S10RO1 --exchange 1B5 5B5 -o USER.NEW
+      goldroot zvm directory edit USER.DIRECT --entry MAINT --member VM1 --exchange 190 490
     """
     if in_place and (output or file == "-"):
         raise UsageError("-w writes to FILE: it goes neither with -o nor with standard input")
     if not template and (operations["values"] or operations["value_files"]):
         raise UsageError("--set and --set-file belong to --from-template")
-    source = files.load(file)
-    base = source
+    read = files.load_source(file)
+    if len(read.parts) > 1 and (template or (output and not plan_only)):
+        raise UsageError("FILE is an index file", todo="Edit with -w, or name the file that the entry stands in.")
+    base = read.directory
     if template:
-        made = filled(files.read(template), _values(operations["values"], operations["value_files"]), source.layout())
-        base, name = with_entry(source, made), name or made.name
+        made = filled(files.read(template), _values(operations["values"], operations["value_files"]), base.layout())
+        base, name = with_entry(base, made), name or made.name
     if not name:
         raise UsageError("no entry to edit", todo="Give --entry NAME or --from-template FILE.")
-    entry = base.entry(name)
-    edited = _apply(entry, operations, base)
-    result = base.replaced(entry, edited)
-    target = None if plan_only else file if in_place else output
-    _write(source, result, file, target)
-    _report(source.find(name) if template else entry, edited, target, plan_only, as_json)
-
-
-def _apply(entry: Entry, operations: dict[str, tuple[object, ...]], base: Directory) -> Entry:
-    """The entry after all operations, in their fixed order."""
-    layout = base.layout()
-    steps: list[tuple[str, Callable[..., Entry]]] = [
-        ("gone", lambda entry, where: remove(entry, where)),
-        ("relink", lambda entry, pair: relink(entry, *pair)),
-        ("swap", lambda entry, pair: exchange(entry, *pair)),
-        ("add_mdisk", lambda entry, text: add_mdisk(entry, text, layout=layout)),
-        ("add_link", lambda entry, text: add_link(entry, *_link_words(text), layout=layout)),
+    result = _apply(base, name, operations, member)
+    known = read.directory.find(name)
+    changed = [
+        (old if old in read.directory.entries else None, new)
+        for old, new in zip(base.entries, result.entries, strict=True)
+        if new is not old
     ]
-    for name, step in steps:
-        for value in operations[name]:
-            entry = step(entry, value)
-    return entry
+    if not changed:
+        changed = [(known, result.entry(name))]
+    target = None if plan_only else file if in_place else output
+    written = _write(read, result, changed, target)
+    _report(changed, written, plan_only, as_json)
+
+
+def _apply(base: Directory, name: str, operations: dict[str, tuple[object, ...]], member: str) -> Directory:
+    """The directory after all operations, in their fixed order."""
+    layout = base.layout()
+    steps: list[tuple[str, Callable[..., Directory]]] = [
+        ("gone", lambda all_of, where: machine.remove(all_of, name, where, member)),
+        ("relink", lambda all_of, pair: machine.relink(all_of, name, pair[0], pair[1], member)),
+        ("swap", lambda all_of, pair: machine.exchange(all_of, name, pair[0], pair[1], member)),
+        ("add_mdisk", lambda all_of, text: machine.add_mdisk(all_of, name, text, member=member, layout=layout)),
+        (
+            "add_link",
+            lambda all_of, text: machine.add_link(all_of, name, *_link_words(text), member=member, layout=layout),
+        ),
+    ]
+    machine.machine_parts(base, name, member)
+    for option, step in steps:
+        for value in operations[option]:
+            base = step(base, value)
+    return base
 
 
 def _link_words(text: str) -> list[str]:
@@ -268,9 +296,15 @@ def _values(given: tuple[object, ...], from_files: tuple[object, ...]) -> dict[s
     return values
 
 
-def _write(source: Directory, result: Directory, file: str, target: str | None) -> None:
+Changed = list[tuple[Entry | None, Entry]]
+
+
+def _write(read: files.Source, result: Directory, changed: Changed, target: str | None) -> list[str]:
+    """Writes what was asked for, and returns the files that were written."""
     if target is None:
-        return
+        return []
+    if len(read.parts) > 1:
+        return _write_parts(read, changed)
     data = result.to_bytes()
     if target == "-":
         if sys.stdout.isatty():
@@ -278,23 +312,45 @@ def _write(source: Directory, result: Directory, file: str, target: str | None) 
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        files.write(target, data, source.to_bytes() if target == file else None)
+        files.write(target, data, read.directory.to_bytes() if target == read.parts[0].path else None)
+    return [target]
 
 
-def _report(before: Entry | None, after: Entry, target: str | None, plan_only: bool, as_json: bool) -> None:
-    if target == "-":
+def _write_parts(read: files.Source, changed: Changed) -> list[str]:
+    """The files of an index in which an entry changed."""
+    new: dict[str, Directory] = {}
+    old: dict[str, bytes] = {}
+    for before, after in changed:
+        if before is not None:
+            part = read.part_of(before)
+            old[part.path] = part.directory.to_bytes()
+            new[part.path] = new.get(part.path, part.directory).replaced(before, after)
+    if len(new) > 1:
+        names = ", ".join(sorted(new))
+        raise UsageError(f"the change concerns {names}", todo="Two files are not written at once: edit each by itself.")
+    for path, directory in new.items():
+        files.write(path, directory.to_bytes(), old[path])
+    return list(new)
+
+
+def _report(changed: Changed, written: list[str], plan_only: bool, as_json: bool) -> None:
+    if written == ["-"]:
         return
-    found = _differences(before, after)
-    lines = redact.entry_lines(after)
+    found = [(after, _differences(before, after)) for before, after in changed]
+    lines = [line for after, _ in found for line in redact.entry_lines(after)]
+    target = written[0] if written else None
 
     def human() -> None:
         if plan_only or target:
-            print(f"{after.name}:" if found else f"{after.name}: no difference in meaning")
-            for one in found:
-                print(f"  {one.text()}")
+            for after, rows in found:
+                print(f"{after.name}:" if rows else f"{after.name}: no difference in meaning")
+                for one in rows:
+                    print(f"  {one.text()}")
             print(f"Written to {target}." if target else "Nothing was written.")
         else:
             print("\n".join(lines))
 
-    rows = [_difference_data(one) for one in found]
-    emit(as_json, {"entry": after.name, "differences": rows, "text": lines, "written": target}, human)
+    rows = [_difference_data(one) for _, differences in found for one in differences]
+    names = [after.name for after, _ in found]
+    data = {"entry": names[0], "entries": names, "differences": rows, "text": lines, "written": target}
+    emit(as_json, data, human)

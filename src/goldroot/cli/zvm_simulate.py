@@ -14,7 +14,7 @@ import click
 
 from goldroot.cli.output import json_option
 from goldroot.errors import BadInput, UsageError
-from goldroot.hosts.zvm.simulator import KINDS, Fault, Options, Simulator
+from goldroot.zvm.simulator import KINDS, Fault, Options, Simulator
 
 #: Largest directory that is read: many times that of the largest known.
 LARGEST_DIRECTORY = 64 << 20
