@@ -20,6 +20,7 @@ from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.views import UpdatePlan, UpdateRow
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
 
 
@@ -55,6 +56,16 @@ def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.Capture
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert "2  to be decided" in said(capsys, "update", "plan", "web1")[1]
     assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]
+
+
+def test_plans_and_rows_are_what_the_published_schemas_say(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    for one in data(capsys, "update", "plan", "web1", "web2")["plans"]:
+        assert UpdatePlan.model_validate(one).as_json() == one
+    assert said(capsys, "update", "run", "web1", "web2")[0] == 1
+    rows = data(capsys, "update", "list", "--all")
+    assert [UpdateRow.model_validate(row).as_json() for row in rows] == rows and len(rows) == 2
 
 
 def test_a_review_on_the_way_back_says_what_its_words_mean(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

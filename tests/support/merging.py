@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from goldroot.conflicts import Decision
 from goldroot.merge import merge_trees
 from goldroot.merge.trees import Request
 from goldroot.policy import Policy
+from goldroot.views import read_record
 from support.trees import Node, Seen, dump_tree, make_tree
 
 Table = Mapping[str, Node]
@@ -66,4 +68,6 @@ def merge_directories(
         out=os.fsencode(target), at=os.fsencode(at), jobs=1,
     )  # fmt: skip
     record = merge_trees(request)
+    # What every merge of the tests writes is what the published shape says, to the last field.
+    assert read_record(json.dumps(record).encode()).as_json() == record
     return Outcome(record, dump_tree(target), target)

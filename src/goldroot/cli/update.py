@@ -15,6 +15,7 @@ from goldroot.cli.rollback import fallback, names_argument, rollback
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.errors import EXIT_FINDINGS
+from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
     from goldroot.fleet.plan import UpdatePlan
@@ -28,14 +29,7 @@ to_option = click.option(
 )
 
 #: Outcome of an entry of the record -> what it means for the server.
-WORDS = {
-    "clone": "kept, as the server changed it",
-    "gold": "taken from the new gold",
-    "both": "changed alike on both sides",
-    "merged": "merged from both sides",
-    "conflict": "to be decided",
-    "dropped": "dropped (sockets)",
-}
+WORDS = {word: words for word, words in PATH_OUTCOMES.items() if word != "same"}
 
 
 @click.group(cls=Group)

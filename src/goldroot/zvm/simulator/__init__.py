@@ -5,12 +5,12 @@ It shares no code with the SMAPI client or the directory parser of goldroot, so 
 not hide each other.
 """
 
-from goldroot.hosts.zvm.simulator.answer import SmapiError
-from goldroot.hosts.zvm.simulator.cp import CpError, Device, Guest
-from goldroot.hosts.zvm.simulator.faults import KINDS, Fault, Faults
-from goldroot.hosts.zvm.simulator.links import Link, access_for
-from goldroot.hosts.zvm.simulator.running import Simulator
-from goldroot.hosts.zvm.simulator.system import Options, System
+from goldroot.zvm.simulator.answer import SmapiError
+from goldroot.zvm.simulator.cp import CpError, Device, Guest
+from goldroot.zvm.simulator.faults import KINDS, Fault, Faults
+from goldroot.zvm.simulator.links import Link, access_for
+from goldroot.zvm.simulator.running import Simulator
+from goldroot.zvm.simulator.system import Options, System
 
 __all__ = [
     "KINDS",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from goldroot.hosts.zvm.simulator.answer import SmapiError
-from goldroot.hosts.zvm.simulator.directory import Entry
-from goldroot.hosts.zvm.simulator.statements import Statement, significant, vdev
+from goldroot.zvm.simulator.answer import SmapiError
+from goldroot.zvm.simulator.directory import Entry
+from goldroot.zvm.simulator.statements import Statement, significant, vdev
 
 #: 596 and a message number of the directory manager: it does not take this entry.  The numbers of the real one are
 #: not documented with the calls; a client can only show them.

@@ -12,7 +12,7 @@ import json
 from functools import cache
 from importlib import resources
 
-from goldroot.hosts.zvm.simulator.answer import Answer, IllegalAnswer
+from goldroot.zvm.simulator.answer import Answer, IllegalAnswer
 
 #: What every server may say before it knows the call: authentication failed, no such function, lengths wrong.
 BEFORE_THE_CALL = frozenset({(120, 0), (900, 12), (900, 20), (900, 36)})

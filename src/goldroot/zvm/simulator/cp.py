@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from goldroot.hosts.zvm.simulator.dasd import NO_VOLUME, Dasd, Extent, extent_of
-from goldroot.hosts.zvm.simulator.directory import NO_LOGON, Directory, Entry
-from goldroot.hosts.zvm.simulator.links import MODES, RW, Disk, Link, LinkTable
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.dasd import NO_VOLUME, Dasd, Extent, extent_of
+from goldroot.zvm.simulator.directory import NO_LOGON, Directory, Entry
+from goldroot.zvm.simulator.links import MODES, RW, Disk, Link, LinkTable
+from goldroot.zvm.simulator.statements import Statement, vdev
 
 #: Device statements besides MDISK and LINK: how ``Image_Active_Configuration_Query`` numbers them.
 OTHER_DEVICES = {"CONSOLE": "console", "SPOOL": "spool", "NICDEF": "nic", "DEDICATE": "dedicated", "SPECIAL": "special"}

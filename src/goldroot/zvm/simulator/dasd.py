@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from goldroot.hosts.zvm.simulator.directory import Directory
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.directory import Directory
+from goldroot.zvm.simulator.statements import Statement, vdev
 
 CYLINDER_BYTES = 180 * 4096
 BLOCK_BYTES = 512

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.errors import BadInput
-from goldroot.hosts.zvm.simulator.statements import ENTRIES, Statement, significant, statement_of, statements, vdev
+from goldroot.zvm.simulator.statements import ENTRIES, Statement, significant, statement_of, statements, vdev
 
 #: Entry kind -> the number by which ``Query_All_DM`` calls it.
 TYPE_NUMBERS = {"USER": 0, "PROFILE": 1, "POOL": 3, "DIRECTORY": 4, "GLOBALDEFS": 5, "IDENTITY": 6, "SUBCONFIG": 7}

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from goldroot.hosts.zvm.simulator.answer import SmapiError
-from goldroot.hosts.zvm.simulator.checks import BAD_STATEMENT, address_taken, checked, matches
-from goldroot.hosts.zvm.simulator.cp import ControlProgram
-from goldroot.hosts.zvm.simulator.dasd import Dasd, Extent, NoSpace, NoSuchArea, extent_of
-from goldroot.hosts.zvm.simulator.directory import Directory, Entry, entry_of
-from goldroot.hosts.zvm.simulator.disks import DiskFiles
-from goldroot.hosts.zvm.simulator.locks import Locks
-from goldroot.hosts.zvm.simulator.rewrite import padded, rewritten, with_record, without
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.answer import SmapiError
+from goldroot.zvm.simulator.checks import BAD_STATEMENT, address_taken, checked, matches
+from goldroot.zvm.simulator.cp import ControlProgram
+from goldroot.zvm.simulator.dasd import Dasd, Extent, NoSpace, NoSuchArea, extent_of
+from goldroot.zvm.simulator.directory import Directory, Entry, entry_of
+from goldroot.zvm.simulator.disks import DiskFiles
+from goldroot.zvm.simulator.locks import Locks
+from goldroot.zvm.simulator.rewrite import padded, rewritten, with_record, without
+from goldroot.zvm.simulator.statements import Statement, vdev
 
 #: Kinds of automatic allocation that name an area.
 AUTOMATIC = ("AUTOG", "AUTOR", "AUTOV")

@@ -12,7 +12,7 @@ import os
 import re
 
 from goldroot.errors import Failed
-from goldroot.hosts.zvm.simulator.dasd import Extent
+from goldroot.zvm.simulator.dasd import Extent
 
 #: Volume labels as CP takes them; nothing else becomes part of a file name.
 VOLSER = re.compile(r"[A-Z0-9$@#_+-]{1,6}\Z")

@@ -7,13 +7,13 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from goldroot.hosts.zvm.simulator import codes
-from goldroot.hosts.zvm.simulator.answer import Answer, IllegalAnswer, SmapiError
-from goldroot.hosts.zvm.simulator.calls import APIS, Call
-from goldroot.hosts.zvm.simulator.cp import CpError
-from goldroot.hosts.zvm.simulator.request import Head, head_of, parameters_of, target_of
-from goldroot.hosts.zvm.simulator.system import System
-from goldroot.hosts.zvm.simulator.wire import UNKNOWN_FUNCTION, Cursor, Malformed, reply
+from goldroot.zvm.simulator import codes
+from goldroot.zvm.simulator.answer import Answer, IllegalAnswer, SmapiError
+from goldroot.zvm.simulator.calls import APIS, Call
+from goldroot.zvm.simulator.cp import CpError
+from goldroot.zvm.simulator.request import Head, head_of, parameters_of, target_of
+from goldroot.zvm.simulator.system import System
+from goldroot.zvm.simulator.wire import UNKNOWN_FUNCTION, Cursor, Malformed, reply
 
 log = logging.getLogger(__name__)
 

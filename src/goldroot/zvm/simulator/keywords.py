@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from goldroot.hosts.zvm.simulator.directory import Directory, Entry
-from goldroot.hosts.zvm.simulator.links import MODES
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.directory import Directory, Entry
+from goldroot.zvm.simulator.links import MODES
+from goldroot.zvm.simulator.statements import Statement, vdev
 
 #: All keywords of the form, in its order.
 KEYWORDS = (

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from goldroot.hosts.zvm.simulator.answer import SmapiError
-from goldroot.hosts.zvm.simulator.wire import CHARSET, WRONG_TOTAL_LENGTH, Cursor, Malformed
+from goldroot.zvm.simulator.answer import SmapiError
+from goldroot.zvm.simulator.wire import CHARSET, WRONG_TOTAL_LENGTH, Cursor, Malformed
 
 #: Rules of a syntax error (24, reason code parameter * 100 + rule).  Parameters are counted as they are sent, with the
 #: function name as the first; the calls' own documentation does not say it, so clients should only show the number.

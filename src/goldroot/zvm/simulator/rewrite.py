@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from goldroot.hosts.zvm.simulator.directory import NO_LOGON, Entry
-from goldroot.hosts.zvm.simulator.statements import (
+from goldroot.zvm.simulator.directory import NO_LOGON, Entry
+from goldroot.zvm.simulator.statements import (
     COLUMNS,
     DEVICES,
     OF_A_DISK,

@@ -20,12 +20,12 @@ from types import TracebackType
 from typing import Any
 
 from goldroot.errors import Failed
-from goldroot.hosts.zvm.simulator import tls as certificates
-from goldroot.hosts.zvm.simulator.dispatch import Dispatcher
-from goldroot.hosts.zvm.simulator.faults import Fault, Faults
-from goldroot.hosts.zvm.simulator.server import Server
-from goldroot.hosts.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from goldroot.hosts.zvm.simulator.system import System
+from goldroot.zvm.simulator import tls as certificates
+from goldroot.zvm.simulator.dispatch import Dispatcher
+from goldroot.zvm.simulator.faults import Fault, Faults
+from goldroot.zvm.simulator.server import Server
+from goldroot.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
+from goldroot.zvm.simulator.system import System
 
 
 class Simulator:

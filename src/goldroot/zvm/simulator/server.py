@@ -12,8 +12,8 @@ import itertools
 import logging
 import ssl
 
-from goldroot.hosts.zvm.simulator.dispatch import Dispatcher, Outcome
-from goldroot.hosts.zvm.simulator.wire import LARGEST_REQUEST, LENGTH_OUT_OF_RANGE, WRONG_TOTAL_LENGTH, int4, reply
+from goldroot.zvm.simulator.dispatch import Dispatcher, Outcome
+from goldroot.zvm.simulator.wire import LARGEST_REQUEST, LENGTH_OUT_OF_RANGE, WRONG_TOTAL_LENGTH, int4, reply
 
 log = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from goldroot.errors import BadInput
-from goldroot.hosts.zvm.simulator.cp import ControlProgram, CpError, Device, Guest
-from goldroot.hosts.zvm.simulator.dasd import Dasd, extent_of, placed_in
-from goldroot.hosts.zvm.simulator.directory import NO_LOGON, Directory
-from goldroot.hosts.zvm.simulator.dirmaint import DirectoryManager
-from goldroot.hosts.zvm.simulator.disks import DiskFiles
-from goldroot.hosts.zvm.simulator.faults import Fault, Faults
-from goldroot.hosts.zvm.simulator.links import Link
-from goldroot.hosts.zvm.simulator.operations import Operations
-from goldroot.hosts.zvm.simulator.statements import vdev
+from goldroot.zvm.simulator.cp import ControlProgram, CpError, Device, Guest
+from goldroot.zvm.simulator.dasd import Dasd, extent_of, placed_in
+from goldroot.zvm.simulator.directory import NO_LOGON, Directory
+from goldroot.zvm.simulator.dirmaint import DirectoryManager
+from goldroot.zvm.simulator.disks import DiskFiles
+from goldroot.zvm.simulator.faults import Fault, Faults
+from goldroot.zvm.simulator.links import Link
+from goldroot.zvm.simulator.operations import Operations
+from goldroot.zvm.simulator.statements import vdev
 
 #: How an asynchronous start is told: the operation's number as reason code, as output, or as IBM's list has it.
 FORMS = ("auto", "reason", "output")

@@ -1,6 +1,6 @@
 """The calls that the simulator answers, by name; importing this knows them all."""
 
-from goldroot.hosts.zvm.simulator.calls import (
+from goldroot.zvm.simulator.calls import (
     adapters,
     common,
     definitions,
@@ -18,7 +18,7 @@ from goldroot.hosts.zvm.simulator.calls import (
     switches,
     volumes,
 )
-from goldroot.hosts.zvm.simulator.calls.registry import APIS, Api, Call
+from goldroot.zvm.simulator.calls.registry import APIS, Api, Call
 
 __all__ = [
     "APIS",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.images import running
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.cp import Device, Guest
-from goldroot.hosts.zvm.simulator.statements import vdev
-from goldroot.hosts.zvm.simulator.wire import array, asciiz_list, int1, int4, string, struct4
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.images import running
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.cp import Device, Guest
+from goldroot.zvm.simulator.statements import vdev
+from goldroot.zvm.simulator.wire import array, asciiz_list, int1, int4, string, struct4
 
 #: Adapter types by number, and by the word of the extended calls.
 HIPERSOCKETS, QDIO = 1, 2

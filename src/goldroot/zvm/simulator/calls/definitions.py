@@ -6,15 +6,15 @@ The keywords are those of :mod:`..keywords`.  One that there is not is 8/3002 wi
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.checks import address_taken
-from goldroot.hosts.zvm.simulator.directory import Entry
-from goldroot.hosts.zvm.simulator.dirmaint import AUTOMATIC, NewDisk
-from goldroot.hosts.zvm.simulator.keywords import KEYWORDS, entry_items
-from goldroot.hosts.zvm.simulator.rewrite import rewritten
-from goldroot.hosts.zvm.simulator.statements import vdev
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.checks import address_taken
+from goldroot.zvm.simulator.directory import Entry
+from goldroot.zvm.simulator.dirmaint import AUTOMATIC, NewDisk
+from goldroot.zvm.simulator.keywords import KEYWORDS, entry_items
+from goldroot.zvm.simulator.rewrite import rewritten
+from goldroot.zvm.simulator.statements import vdev
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list
 
 #: Keyword -> the statement that it becomes, with its values in order; a value in brackets is its own name and value.
 STATEMENTS = {

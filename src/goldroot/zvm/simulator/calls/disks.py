@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.calls.images import running
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.hosts.zvm.simulator.checks import address_taken
-from goldroot.hosts.zvm.simulator.cp import CpError, check_password
-from goldroot.hosts.zvm.simulator.dirmaint import NewDisk
-from goldroot.hosts.zvm.simulator.links import MODES, RO, RW
-from goldroot.hosts.zvm.simulator.statements import vdev
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, int8, raw
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.calls.images import running
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.zvm.simulator.checks import address_taken
+from goldroot.zvm.simulator.cp import CpError, check_password
+from goldroot.zvm.simulator.dirmaint import NewDisk
+from goldroot.zvm.simulator.links import MODES, RO, RW
+from goldroot.zvm.simulator.statements import vdev
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int1, int8, raw
 
 #: CP's message number -> what the calls on running guests answer.
 LINK_CODES = {53: (208, 12), 107: (208, 12), 110: (208, 4), 111: (208, 28), 112: (208, 28), 113: (208, 28)}
@@ -59,7 +59,7 @@ UNIT_BYTES = {2: 512, 3: 1024, 4: 2048, 5: 4096}
 
 def cylinders(call: Call) -> int:
     """The size in the units of the device."""
-    from goldroot.hosts.zvm.simulator.dasd import BLOCK_BYTES, CYLINDER_BYTES, is_fba
+    from goldroot.zvm.simulator.dasd import BLOCK_BYTES, CYLINDER_BYTES, is_fba
 
     unit, size = call.number("unit"), call.number("size")
     if unit not in UNIT_BYTES:
@@ -107,7 +107,7 @@ def disk_share_dm(call: Call) -> Answer:
 
 def password_allows(call: Call, mode: str, statement: object) -> None:
     """:raises SmapiError: 408/28 the disk has no password for this mode, 408/32 it is another one."""
-    from goldroot.hosts.zvm.simulator.statements import Statement
+    from goldroot.zvm.simulator.statements import Statement
 
     assert isinstance(statement, Statement)
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.hosts.zvm.simulator.directory import Entry, entries_of
-from goldroot.hosts.zvm.simulator.dirmaint import Change
-from goldroot.hosts.zvm.simulator.keywords import entry_items
-from goldroot.hosts.zvm.simulator.statements import vdev
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int4, string, struct4
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.zvm.simulator.directory import Entry, entries_of
+from goldroot.zvm.simulator.dirmaint import Change
+from goldroot.zvm.simulator.keywords import entry_items
+from goldroot.zvm.simulator.statements import vdev
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int4, string, struct4
 
 
 @api("Image_Query_DM")
@@ -228,7 +228,7 @@ def password_set(call: Call) -> Answer:
     call.must(len(call.text("password")) <= 8 and " " not in call.text("password"), (500, 20))
 
     def do() -> None:
-        from goldroot.hosts.zvm.simulator.rewrite import rewritten
+        from goldroot.zvm.simulator.rewrite import rewritten
 
         words = entry.records[entry.head.index].split()
         words[2:3] = [call.upper("password")]

@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import Callable
 
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.cp import CpError, Guest
-from goldroot.hosts.zvm.simulator.wire import array, int1, int4, string, struct4
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.cp import CpError, Guest
+from goldroot.zvm.simulator.wire import array, int1, int4, string, struct4
 
 #: The longest that ``Image_Deactivate`` waits: more is 200/36.
 LONGEST_SECONDS = 65_535

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.wire import array, int1, int8, string, struct4
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.wire import array, int1, int8, string, struct4
 
 #: A segment's status: active.
 ACTIVE = 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.adapters import detail, known_network
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, string, struct4
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.adapters import detail, known_network
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int1, string, struct4
 
 
 @api("Virtual_Network_LAN_Create", "lan/1-8 owner/1-8 type! transport!")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.adapters import HIPERSOCKETS, QDIO, extended
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once
-from goldroot.hosts.zvm.simulator.checks import address_taken
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.adapters import HIPERSOCKETS, QDIO, extended
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once
+from goldroot.zvm.simulator.checks import address_taken
+from goldroot.zvm.simulator.statements import Statement, vdev
 
 
 def nicdef(call: Call, address: str) -> Statement:

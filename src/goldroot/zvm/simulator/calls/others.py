@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.wire import array, asciiz_list, string
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.wire import array, asciiz_list, string
 
 _INTERFACE = ("tcpip_stack", "interface_id")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.system import Dump
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, raw
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.system import Dump
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int1, raw
 
 #: Storage of the simulated machine.
 MEMORY = "16G"

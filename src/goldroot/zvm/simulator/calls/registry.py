@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from goldroot.hosts.zvm.simulator import codes
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.dirmaint import Change
-from goldroot.hosts.zvm.simulator.request import UNKNOWN_VALUE, Field, layout, syntax_error
-from goldroot.hosts.zvm.simulator.system import System
-from goldroot.hosts.zvm.simulator.wire import int4
+from goldroot.zvm.simulator import codes
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.dirmaint import Change
+from goldroot.zvm.simulator.request import UNKNOWN_VALUE, Field, layout, syntax_error
+from goldroot.zvm.simulator.system import System
+from goldroot.zvm.simulator.wire import int4
 
 #: The output of a change that was made at once, where the call has a place for an operation's number (captured).
 NO_OPERATION = int4(-1)

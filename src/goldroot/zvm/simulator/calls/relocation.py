@@ -3,10 +3,10 @@ was moved is where it was."""
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.cp import Guest
-from goldroot.hosts.zvm.simulator.wire import asciiz
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.cp import Guest
+from goldroot.zvm.simulator.wire import asciiz
 
 #: CP's messages, given by number: not eligible, a link that holds the guest here, not eligible after all; not moving.
 NOT_ELIGIBLE, LINKED, REFUSED, NOT_MOVING = 1940, 1996, 1981, 1926

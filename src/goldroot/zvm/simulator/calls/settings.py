@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.images import running
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.hosts.zvm.simulator.checks import address_taken
-from goldroot.hosts.zvm.simulator.cp import Device
-from goldroot.hosts.zvm.simulator.statements import Statement, vdev
-from goldroot.hosts.zvm.simulator.wire import int1, string
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.images import running
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.zvm.simulator.checks import address_taken
+from goldroot.zvm.simulator.cp import Device
+from goldroot.zvm.simulator.statements import Statement, vdev
+from goldroot.zvm.simulator.wire import int1, string
 
 #: Processors that a guest can have.
 MOST_CPUS = 64

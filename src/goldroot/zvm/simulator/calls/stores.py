@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.hosts.zvm.simulator.wire import CHARSET, array, asciiz, int1, int4, string, struct4
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.zvm.simulator.wire import CHARSET, array, asciiz, int1, int4, string, struct4
 
 #: A subscriber's data comes back between two letters and filled up to this length (captured).
 SUBSCRIBER_BYTES = 66

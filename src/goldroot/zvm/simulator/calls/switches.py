@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goldroot.hosts.zvm.simulator.answer import Answer
-from goldroot.hosts.zvm.simulator.calls.adapters import detail
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.hosts.zvm.simulator.cp import Device, Guest
-from goldroot.hosts.zvm.simulator.wire import array, asciiz, asciiz_list, int1, int4, int8, string, struct4
+from goldroot.zvm.simulator.answer import Answer
+from goldroot.zvm.simulator.calls.adapters import detail
+from goldroot.zvm.simulator.calls.registry import Call, api, ok
+from goldroot.zvm.simulator.cp import Device, Guest
+from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int1, int4, int8, string, struct4
 
 #: The first half of the addresses that a switch gives, and what is left to count in.
 MAC = 0x020001000000

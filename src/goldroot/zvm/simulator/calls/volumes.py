@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from goldroot.hosts.zvm.simulator.answer import Answer, SmapiError
-from goldroot.hosts.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.hosts.zvm.simulator.dasd import MODELS, Extent, Region, placed_in
-from goldroot.hosts.zvm.simulator.wire import array, asciiz_list, string
+from goldroot.zvm.simulator.answer import Answer, SmapiError
+from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
+from goldroot.zvm.simulator.dasd import MODELS, Extent, Region, placed_in
+from goldroot.zvm.simulator.wire import array, asciiz_list, string
 
 #: ``query_type`` and ``entry_type`` of a space query.
 DEFINITION, FREE, USED = 1, 2, 3

@@ -1,0 +1,49 @@
+"""The shapes of everything that is shown or exported; this room imports no other one.
+
+::
+
+    words.py      one list of field names and of the words on the screen
+    record.py     the record of a merge, and its reader
+    updates.py    plans, outcomes and rows of updates
+    schemas.py    the published JSON Schemas
+
+The models are pydantic's, which takes a while to import: a name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+
+__all__ = [
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "Record", "RecordConflict",
+    "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
+    "read_record", "schema_of", "schema_text", "side",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from goldroot.views.base import View
+    from goldroot.views.record import (
+        RECORD_SCHEMA,
+        Record,
+        RecordConflict,
+        RecordEntry,
+        RecordNote,
+        UnreadableRecord,
+        read_record,
+    )
+    from goldroot.views.schemas import VIEWS, schema_of, schema_text
+    from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+    from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
+else:
+    __getattr__ = names_of(
+        __name__,
+        {
+            "base": "View",
+            "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
+            "schemas": "VIEWS schema_of schema_text",
+            "updates": "UpdateOutcome UpdatePlan UpdateRow",
+            "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
+        },
+    )

@@ -1,0 +1,30 @@
+"""The JSON Schemas of the views, by name: what a program that reads goldroot's JSON can rely on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from goldroot.views.base import View
+from goldroot.views.record import Record
+from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+
+#: Name -> model.  The name is that of the file in the reference, too.
+VIEWS: dict[str, type[View]] = {
+    "record": Record,
+    "update-outcome": UpdateOutcome,
+    "update-plan": UpdatePlan,
+    "update-row": UpdateRow,
+}
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The schema of a view (JSON Schema 2020-12); ``KeyError`` for a name that is not in :data:`VIEWS`."""
+    return {"$schema": DIALECT, **VIEWS[name].model_json_schema(by_alias=True)}
+
+
+def schema_text(name: str) -> str:
+    """The schema as its published file has it."""
+    return json.dumps(schema_of(name), indent=1, sort_keys=True) + "\n"
