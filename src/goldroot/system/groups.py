@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from goldroot.system.limits import Limits
 
 TOP = "/sys/fs/cgroup"
-_PREFIX = "goldroot-"
+_PREFIX = "goldroot."
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
