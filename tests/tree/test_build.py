@@ -29,6 +29,7 @@ from goldroot.tree import build as synced_build
 from goldroot.tree import copy_tree as synced_copy_tree
 from goldroot.tree import finishing as finishing_module
 from goldroot.tree.inode import read_flags, write_flags
+from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
 
 build_module = sys.modules["goldroot.tree.build"]  # the package's own name for it is the function
@@ -312,6 +313,7 @@ def test_a_full_file_system_is_said_plainly(tmp_path: Path) -> None:
 
 def as_nobody(program: str, *args: object) -> str:
     start = "import os, sys\nfrom goldroot.tree import *\nfrom goldroot.errors import *\n"
+    need_other_users()
     if os.geteuid() == 0:
         start += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
     command = [sys.executable, "-c", start + program, *map(str, args)]

@@ -17,6 +17,7 @@ from goldroot.errors import BadInput, TreeChanged
 from goldroot.tree import Entry, Manifest, Squashed, hash_files, remove_tree, scan, scan_together, tree_key
 from goldroot.tree import listing as listing_module
 from goldroot.tree import reading as reading_module
+from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree
 
 scan_module = sys.modules["goldroot.tree.scan"]  # the package's own name for it is the function
@@ -338,6 +339,7 @@ def open_path() -> Iterator[Path]:
 def test_a_denied_directory_and_a_denied_file_are_named(open_path: Path) -> None:
     root = make_tree(open_path / "t", {"ok": "", "d/closed": File("x", mode=0o000), "e/closed": Dir(mode=0o000)})
     program = "import os, sys; from goldroot.tree import scan\n"
+    need_other_users()
     if os.geteuid() == 0:
         program += "os.setgid(65534); os.setuid(65534)\n"
     program += "try: scan(sys.argv[1])\nexcept Exception as e: print(type(e).__name__, e.brief)\n"
