@@ -98,7 +98,7 @@ def _look_for_needs() -> None:
         if find_spec(package) is None:
             raise without_extra(package)
     sshkeys.ready()
-    for program in ("sh", "sed"):  # the host's own play the administrator
+    for program in ("git", "sh", "sed"):  # lines are merged by git; the others play the administrator
         find(program)
 
 
