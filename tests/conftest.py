@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
 
 import hypothesis
 import pytest
+
+from support.open_way import open_way
 
 SLOW_MARKS = ("slow", "integration", "crash")
 
@@ -63,11 +66,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
 def pytest_configure(config: pytest.Config) -> None:
+    _hear_signals()
+    open_way()
     if config.option.basetemp is None and _memory_serves(SLOW_ROOM if config.getoption("--slow") else ROOM):
         place = config.stash[PLACE] = tempfile.mkdtemp(prefix="goldroot-tests-", dir=MEMORY)
         os.chmod(place, 0o755)  # some tests become another user
         config.option.basetemp = f"{place}/pytest"
         tempfile.tempdir = place
+
+
+def _hear_signals() -> None:
+    """What is ignored here (under nohup(1), or as a job in the background) the programs of tests would ignore, too.
+
+    A hangup still does nothing to the tests themselves: a signal that is handled is only for programs the default again.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from goldroot.cli.demo_story import Story
 from goldroot.cli.demo_table import FATES, Row, show
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.errors import Failed
+from goldroot.errors import Failed, MissingProgram
 
 NAMESPACES = "unshare: unshare failed: Operation not permitted"
 
@@ -72,6 +72,27 @@ def test_without_namespaces_it_says_what_is_missing(
     data = json.loads(capfd.readouterr().out)
     assert (data["form"], data["true"]) == ("small", True)
     assert {row["fate"] for row in data["rows"]} == set(FATES) - {"renumbered"}
+
+
+@pytest.mark.parametrize("needed", ["package", "keys", "program"])
+def test_what_it_needs_is_missed_before_it_begins(
+    needed: str, room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making real releases takes minutes, and the middle of a story is a bad place to stop."""
+
+    def missing(*args: object) -> None:
+        raise MissingProgram("it is not installed")
+
+    if needed == "package":
+        monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    elif needed == "keys":
+        monkeypatch.setattr("goldroot.sshkeys.ready", missing)
+    else:
+        monkeypatch.setattr(demo, "find", missing)
+    monkeypatch.setattr(demo_real, "real_roots", missing)
+    assert guarded(cli, ["demo", "--keep", str(room / "kept")]) == 4
+    said = capfd.readouterr()
+    assert said.out == "" and "not installed" in said.err and not (room / "kept").exists()
 
 
 def test_a_claim_that_is_not_true_fails_the_demo(

@@ -20,6 +20,7 @@ import pytest
 import goldroot
 from goldroot.merge.apply.output import MARKER, fresh_output
 from goldroot.tree import read_flags, write_flags
+from support.open_way import need_other_users
 from support.trees import Dir, File, Seen, Table, dump_tree, make_tree
 
 MARK = os.fsdecode(MARKER)
@@ -341,6 +342,7 @@ def open_to_nobody(room: Path) -> None:
 def as_nobody(room: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
     if os.geteuid() != 0:
         return merge(room, *more)
+    need_other_users()
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed")
     return merge(room, *more, before=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from support.fleet import ROOT
 from support.fork_server import ForkServer, Ran
+from support.open_way import need_other_users
 from support.trees import File, make_tree
 
 pytestmark = pytest.mark.root  # to become the other user
@@ -32,8 +34,8 @@ class User:
     def __init__(self, room: Path, server: ForkServer) -> None:
         self.room, self._server = room, server
 
-    def __call__(self, *args: str, ends: int = 0) -> str:
-        done: Ran = self._server.run(*args, user=NOBODY)
+    def __call__(self, *args: str, ends: int = 0, as_user: int = NOBODY) -> str:
+        done: Ran = self._server.run(*args, user=as_user)
         assert done.status == ends, done.said
         return done.said
 
@@ -43,6 +45,7 @@ class User:
 
 @pytest.fixture
 def user() -> Iterator[User]:
+    need_other_users()
     room, server = (
         Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)),
         ForkServer(warm=True),
@@ -96,3 +99,11 @@ def test_a_merge_keeps_the_modes_and_says_whose_the_files_are(user: User) -> Non
     out = user.room / "out"
     assert (out / "etc/plain.conf").read_text() == "2\n"
     assert (out / "usr/bin/tool").stat().st_mode & 0o7777 == 0o755, "nobody lends his own rights by a set-uid program"
+
+
+@pytest.mark.parametrize("number", [1000, pytest.param(101, marks=pytest.mark.slow)])
+def test_the_demo_tells_its_story_to_any_user(number: int, user: User) -> None:
+    """The first user of a machine has the number of the demo's own, and one more has that of an account of its systems."""
+    os.chown(user.room, number, number)
+    said = user("demo", "--small", "--json", "--keep", str(user.room / "story"), as_user=number)
+    assert json.loads(said[said.index("{") :])["true"] is True

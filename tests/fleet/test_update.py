@@ -6,9 +6,10 @@ import pytest
 
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
-from goldroot.errors import Refused, StillRunning
-from goldroot.fleet import clones
+from goldroot.errors import MissingProgram, Refused, StillRunning
+from goldroot.fleet import clones, update
 from goldroot.fleet.plan import plan_update
+from goldroot.fleet.rollback import rollback
 from goldroot.fleet.update import cancel, run_update
 from goldroot.image.site import Site
 from goldroot.workflow import InProcess
@@ -50,6 +51,31 @@ def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> Non
 def test_nothing_to_do_is_said(site: Site, engine: InProcess) -> None:
     clones.create(site, "web1", IMAGE)
     assert run_update(site, engine, "web1").outcome == "nothing-to-do"
+
+
+def test_a_program_that_is_missing_is_missed_before_anything_is_made(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clones.create(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "gold's\n"})
+    before = dump(site, "web1"), site.host.disks()
+
+    def missing(program: str) -> str:
+        raise MissingProgram(f"the program {program!r} is not installed")
+
+    with monkeypatch.context() as here:
+        here.setattr(update, "find", missing)
+        with pytest.raises(MissingProgram, match="'git'"):
+            run_update(site, engine, "web1")
+        with site.catalog.read() as tx:
+            assert updates.in_flight(tx, "web1") is None
+    assert (dump(site, "web1"), site.host.disks()) == before
+    run_update(site, engine, "web1")
+    with monkeypatch.context() as here:
+        here.setattr(update, "find", missing)
+        with pytest.raises(MissingProgram, match="'git'"):
+            rollback(site, engine, "web1", carry=True)
+        assert rollback(site, engine, "web1").to_version == 1, "the plain way back needs none"
 
 
 def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine: InProcess) -> None:

@@ -12,7 +12,7 @@ import pytest
 from goldroot.accounts import AccountTables
 from goldroot.catalog import clones, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import BadSignature, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
+from goldroot.errors import BadSignature, Failed, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import diff, every, open_version, publish, retire, verify
 from goldroot.image.maintain import test as run_tests
@@ -69,6 +69,21 @@ def test_a_version_is_what_the_maintenance_system_was(bare: Site) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("plan", [True, False])
+def test_what_cannot_be_signed_is_not_begun(plan: bool, bare: Site) -> None:
+    """A key that others may read is nobody's alone."""
+    os.chmod(bare.key.private, 0o644)
+    before = bare.host.disks()
+    with pytest.raises(Failed, match="used by others than its owner"):
+        if plan:
+            plan_publish(bare, "small")
+        else:
+            publish(bare, "small", untested=True)
+    assert bare.host.disks() == before
+    with bare.catalog.read() as tx:
+        assert catalog_gold.every(tx, "small") == []
+
+
 def test_what_was_not_tested_in_both_forms_is_refused(small: Site) -> None:
     with pytest.raises(NotTested, match="read-write and read-only") as caught:
         publish(small, "small")

@@ -12,10 +12,11 @@ import pytest
 from goldroot.catalog import images
 from goldroot.errors import BadInput, NotTested, Refused
 from goldroot.image.gold import publish, verify
-from goldroot.image.importing import import_image, plan_import, replace_system
+from goldroot.image.importing import _as_root, import_image, plan_import, replace_system
 from goldroot.image.site import Site, init_site
 from goldroot.image.systems import MAINTENANCE, System
-from goldroot.tree import Note
+from goldroot.tree import Entry, Manifest, Note
+from support.open_way import need_other_users
 from support.roots import make_root
 from support.trees import Dir, File, HardLink, Link, dump_tree, make_tree
 
@@ -126,9 +127,32 @@ def test_a_plan_changes_nothing(site: Site, tmp_path: Path) -> None:
         plan_import(site, "small", str(tmp_path / "none"))
 
 
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [((1000, 100), {b"": (0, 0), b"etc": (0, 0), b"etc/a": (0, 7), b"etc/b": (33, 0)}),
+     ((0, 0), {b"": (0, 0), b"etc": (1000, 100), b"etc/a": (1000, 7), b"etc/b": (33, 100)})],
+)  # fmt: skip
+def test_who_made_a_tree_without_root_is_root_in_it(
+    top: tuple[int, int], expected: dict[bytes, tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any server may have a user of his number.  Where the top is root's own, the numbers are those of the system."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getegid", lambda: 100)
+    owners = {b"": top, b"etc": (1000, 100), b"etc/a": (1000, 7), b"etc/b": (33, 100)}
+    kinds = {b"": "d", b"etc": "d"}
+    rows = [
+        Entry(path, kinds.get(path, "f"), 0o755, uid, gid, 0, 0, b"", (), 0, 0, 0, 0, 0)
+        for path, (uid, gid) in owners.items()
+    ]
+    found = _as_root(Manifest.from_rows(rows))
+    assert {row[0]: (row[3], row[4]) for row in found.rows()} == expected
+    assert (found.squashed is None) == (top == (0, 0))
+
+
 @pytest.mark.root
 def test_unprivileged_owners_are_recorded(tmp_path: Path) -> None:
     """What could not be given away is known all the same: the manifest has the owners of the archive."""
+    need_other_users()
     make_root(tmp_path / "root", {"etc/a": File("x", uid=7, gid=8)}, shell=False)
     subprocess.run(["tar", "-C", tmp_path / "root", "-cf", tmp_path / "a.tar", "."], check=True)
     os.chmod(tmp_path, 0o777)
@@ -153,9 +177,10 @@ def test_unprivileged_owners_are_recorded(tmp_path: Path) -> None:
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as said:
-        assert said.read() == "['owner-not-kept'] 7 8"
-    os.waitpid(child, 0)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)  # a child that is left over would be found by other tests
+    assert said == "['owner-not-kept'] 7 8"
 
 
 @pytest.mark.root

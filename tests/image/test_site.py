@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, NotFound
+from goldroot import sshkeys
+from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, MissingProgram, NotFound
 from goldroot.image.site import Site, init_site, plan_init
 
 
@@ -42,6 +43,17 @@ def test_a_making_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     (tmp_path / "site" / "keys" / "site.new").write_text("half a key")
     site = init_site(str(tmp_path / "site"))
     site.key.verify(b"x", site.key.sign(b"x"), "a test")
+
+
+def test_without_a_way_to_make_keys_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def neither() -> None:
+        raise MissingProgram("neither is installed")
+
+    monkeypatch.setattr(sshkeys, "ready", neither)
+    for begin in (plan_init, init_site):
+        with pytest.raises(MissingProgram):
+            begin(str(tmp_path / "site"))
+    assert os.listdir(tmp_path) == []
 
 
 def test_other_directories_are_refused(tmp_path: Path) -> None:
@@ -146,6 +158,20 @@ def test_signatures_hold_for_what_was_signed_alone(site: Site, tmp_path: Path) -
     other = init_site(str(tmp_path / "other"))
     with pytest.raises(BadSignature):
         site.key.verify(b"document", other.key.sign(b"document"), "it")
+
+
+def test_the_private_key_is_at_no_moment_for_others(tmp_path: Path) -> None:
+    """Whatever the umask: the file is made as it stays."""
+    made = []
+    before = os.umask(0)
+    try:
+        with pytest.MonkeyPatch.context() as here:
+            here.setattr(os, "rename", lambda old, new, real=os.rename: (made.append(os.stat(old)), real(old, new)))
+            site = init_site(str(tmp_path / "site"))
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(one.st_mode) for one in made} == {0o600} and len(made) >= 3
+    assert Path(site.key.allowed).read_text().startswith('site@goldroot namespaces="gold@goldroot" ssh-ed25519 ')
 
 
 def test_a_missing_list_of_signers_is_no_bad_signature(site: Site) -> None:

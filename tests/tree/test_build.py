@@ -26,6 +26,7 @@ from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.remove import remove_tree
 from goldroot.tree.scan.scan import scan_tree
+from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
 
 #: Waiting for the disk makes tests slow and proves nothing; one test looks that it is done.
@@ -307,6 +308,7 @@ def test_a_full_file_system_is_said_plainly(tmp_path: Path) -> None:
 
 def as_nobody(program: str, *args: object) -> str:
     start = "import os, sys\nfrom goldroot.tree import *\nfrom goldroot.errors import *\n"
+    need_other_users()
     if os.geteuid() == 0:
         start += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
     command = [sys.executable, "-c", start + program, *map(str, args)]

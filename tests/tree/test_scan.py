@@ -22,6 +22,7 @@ from goldroot.tree.scan import listing as listing_module
 from goldroot.tree.scan import reading as reading_module
 from goldroot.tree.scan import scan as scan_module
 from goldroot.tree.scan.scan import hash_files, scan_tree, scan_trees
+from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree
 
 
@@ -341,6 +342,7 @@ def open_path() -> Iterator[Path]:
 def test_a_denied_directory_and_a_denied_file_are_named(open_path: Path) -> None:
     root = make_tree(open_path / "t", {"ok": "", "d/closed": File("x", mode=0o000), "e/closed": Dir(mode=0o000)})
     program = "import os, sys; from goldroot.tree import scan_tree\n"
+    need_other_users()
     if os.geteuid() == 0:
         program += "os.setgid(65534); os.setuid(65534)\n"
     program += "try: scan_tree(sys.argv[1])\nexcept Exception as e: print(type(e).__name__, e.brief)\n"

@@ -9,12 +9,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
 from goldroot.cli.output import emit, json_option
 from goldroot.errors import BadInput, Failed
+from goldroot.run import find
 
 if TYPE_CHECKING:
     from goldroot.cli.demo_roots import Roots
@@ -53,6 +55,7 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
       goldroot demo
       goldroot demo --small --keep /tmp/site     leaves the site to play with
     """
+    _look_for_needs()
     from goldroot.cli.demo_moves import move
     from goldroot.cli.demo_real import real_roots
     from goldroot.cli.demo_roots import small_roots
@@ -81,6 +84,22 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
             meaning="; ".join(f"{row.server}: {row.what}: {row.seen}" for row in wrong),
             todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
         )
+
+
+def _look_for_needs() -> None:
+    """What the story needs in its middle is missed before it begins; making real releases takes minutes.
+
+    :raises MissingPackage, MissingProgram: it is not installed.
+    """
+    from goldroot import sshkeys
+    from goldroot.cli.failure import FLEET, without_extra
+
+    for package in sorted(FLEET):
+        if find_spec(package) is None:
+            raise without_extra(package)
+    sshkeys.ready()
+    for program in ("git", "sh", "sed"):  # lines are merged by git; the others play the administrator
+        find(program)
 
 
 def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:

@@ -10,17 +10,15 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from goldroot import sshkeys
 from goldroot.fleet import files
 from goldroot.fleet.network import Settings, checked, files_for
 from goldroot.image.addresses import host_name
 from goldroot.image.layout import Layout
-from goldroot.run import run
+from goldroot.sshsig import KINDS, Kind
 
 MACHINE_ID, HOSTNAME, SUSE_HOSTNAME, HOSTS = b"etc/machine-id", b"etc/hostname", b"etc/HOSTNAME", b"etc/hosts"
 SSH = b"etc/ssh"
-
-#: What ssh-keygen makes where gold has no keys of its own to go by.
-KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 _KEY = re.compile(rb"ssh_host_([a-z0-9]+)_key")
 
@@ -143,9 +141,10 @@ def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
     if tree.kind(SSH) != "directory":
         return []
     names = tree.names(SSH)
-    kinds = [found[1].decode() for name in names if (found := _KEY.fullmatch(name)) and found[1] != b"dsa"]
+    there = {found[1].decode() for name in names if (found := _KEY.fullmatch(name))}
+    kinds = [kind for kind in KINDS if kind in there]
     if not kinds and b"sshd_config" in names:
-        kinds = list(KEY_TYPES)
+        kinds = list(KINDS)
     root = tree.root(SSH)
     assert root is not None
     for name in names:
@@ -154,16 +153,12 @@ def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
     return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
 
 
-def _key(tree: Tree, kind: str, hostname: str, room: str) -> list[bytes]:
-    name = f"ssh_host_{kind}_key"
-    place = os.path.join(room, name)
-    run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{hostname}", "-f", place])
-    written = []
-    for suffix, mode in (("", 0o600), (".pub", 0o644)):
-        with open(place + suffix, "rb") as file:
-            tree.put(SSH + b"/" + os.fsencode(name + suffix), file.read(), mode)
-        written.append(SSH + b"/" + os.fsencode(name + suffix))
-    return written
+def _key(tree: Tree, kind: Kind, hostname: str, room: str) -> list[bytes]:
+    private = SSH + f"/ssh_host_{kind}_key".encode()
+    pair = sshkeys.make_key(kind, f"root@{hostname}", room)
+    tree.put(private, pair.private, 0o600)
+    tree.put(private + b".pub", pair.public)
+    return [private, private + b".pub"]
 
 
 def fingerprints(tree: Tree) -> dict[str, str]:

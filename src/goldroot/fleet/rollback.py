@@ -27,7 +27,7 @@ from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.fleet.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.switching import exchange
 from goldroot.fleet.task import Task, active_clone, live_disks
-from goldroot.fleet.update import Outcome, finish_noted, go_on, outcome_of
+from goldroot.fleet.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
 from goldroot.image.gold import open_version
 from goldroot.image.site import Site
 from goldroot.tree import path_text
@@ -99,6 +99,8 @@ def rollback(
                 meaning=f"{name} is still on version {clone.version}; the update has changed nothing of it.",
                 todo=f"Give that update up with `goldroot update cancel {name}`, then go back if you still want to.",
             )
+        if carry:
+            look_for_programs()
         update = going or _begin(site, clone)
         known = work.load(site, name, update.id)
         if not known.fallback:

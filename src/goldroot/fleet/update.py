@@ -19,6 +19,7 @@ from goldroot.fleet.sides import Stage, silent
 from goldroot.fleet.steps import DONE, REVIEW, update_workflow
 from goldroot.fleet.task import active_clone
 from goldroot.image.site import Site
+from goldroot.run import find
 from goldroot.workflow import Engine, Workflow
 
 NOTHING = "nothing-to-do"
@@ -72,9 +73,15 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
             going = updates.in_flight(tx, name)
         if going is None and target_of(site, clone, to) == clone.version:
             return Outcome(name, NOTHING, 0, clone.version, clone.version)
+        look_for_programs()
         update = going or _begin(site, name, target_of(site, clone, to))
         _refuse_other(site, update, to)
         return go_on(site, engine, update, lambda: update_workflow(site, stage))
+
+
+def look_for_programs() -> None:
+    """What a merge may need in its middle is missed before it begins. :raises MissingProgram: it is not installed."""
+    find("git")  # merges the lines of a text that both sides changed
 
 
 def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflow]) -> Outcome:

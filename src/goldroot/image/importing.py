@@ -157,7 +157,7 @@ def _fill(
     """Share the source's rows among new disks, write them, and define the machine."""
     found = scan_tree(source, contents=False)
     notes = [*notes, *found.notes]
-    manifest = _given(found.manifest, owners) if owners else found.manifest
+    manifest = _as_root(found.manifest) if owners is None else _given(found.manifest, owners)
     disks = system.new_disks()
     entries = {}
     for address, rows in split(manifest, system.layout, notes).items():
@@ -223,8 +223,26 @@ def _ordered(rows: list[Entry]) -> list[Entry]:
     return sorted(rows, key=lambda row: tree_key(row.path))
 
 
+def _as_root(manifest: Manifest) -> Manifest:
+    """The rows of a directory; whoever made it without the right to give files away is root in it, as in a user namespace.
+
+    Such a one owns the top of the tree, which in every system is root's.  His number says nothing of the system: on a
+    server that the image comes to, any user may have it.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0 or not len(manifest) or Entry._make(next(manifest.rows())).uid != uid:
+        return manifest
+    rows = (
+        row._replace(uid=0 if row.uid == uid else row.uid, gid=0 if row.gid == gid else row.gid)
+        for row in map(Entry._make, manifest.rows())
+    )
+    return Manifest.from_rows(rows, Squashed(uid, gid))
+
+
 def _given(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manifest:
     """The rows with the owners that the archive names, where they could not be set."""
+    if not owners:
+        return manifest
     rows = (
         row if (owner := owners.get(row.path)) is None else row._replace(uid=owner[0], gid=owner[1])
         for row in map(Entry._make, manifest.rows())

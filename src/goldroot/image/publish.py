@@ -75,6 +75,7 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     system = existing(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
     site.host.refuse_running(system.machine)
+    site.key.ready()
     plan = _plan(system, progress, keep=False)
     try:
         slot, leaves = next_slot(site, image)
@@ -125,6 +126,7 @@ def publish(
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
         _refuse(plan, untested=untested, renumber_ok=renumber_ok)
+        site.key.ready()
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
         crash.point("publish-begun")

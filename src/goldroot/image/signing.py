@@ -1,12 +1,12 @@
-"""The site's key, and signatures by ``ssh-keygen -Y``."""
+"""The site's key, and signatures in the format of ``ssh-keygen -Y``."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 
-from goldroot.errors import BadSignature, NotFound, ProgramFailed
-from goldroot.run import run
+from goldroot import sshkeys
+from goldroot.errors import BadSignature, NotFound
+from goldroot.sshsig import Invalid
 
 #: Who signs, and what for: both stand in the signature and are checked.
 SIGNER, NAMESPACE = "site@goldroot", "gold@goldroot"
@@ -21,32 +21,36 @@ class SiteKey:
         self.allowed = os.path.join(directory, "allowed_signers")
 
     def make(self) -> None:
-        """Make the pair and the list of signers, where they are missing; an existing key is never replaced."""
+        """Make the pair and the list of signers, where they are missing; an existing key is never replaced.
+
+        :raises MissingProgram: nothing here makes keys.
+        """
         if not os.path.exists(self.private):
-            beside = self.private + ".new"
-            for path in (beside, beside + ".pub"):
-                if os.path.exists(path):
-                    os.unlink(path)
-            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", SIGNER, "-f", beside])
+            pair = sshkeys.make_key("ed25519", SIGNER, os.path.dirname(self.private))
             # The private half goes last: whoever finds it finds the public half too.
-            os.rename(beside + ".pub", self.public)
-            os.rename(beside, self.private)
+            _write(self.public, pair.public)
+            _write(self.private, pair.private)
         if not os.path.exists(self.allowed):
-            with open(self.public, encoding="ascii") as file:
-                line = f'{SIGNER} namespaces="{NAMESPACE}" {file.read().strip()}\n'
-            with open(self.allowed + ".new", "w", encoding="ascii") as file:
-                file.write(line)
-            os.rename(self.allowed + ".new", self.allowed)
+            with open(self.public, "rb") as file:
+                public = file.read().strip()
+            _write(self.allowed, f'{SIGNER} namespaces="{NAMESPACE}" '.encode() + public + b"\n")
+
+    def ready(self) -> None:
+        """See that a signature can be made, before anything is made that will want one; raises what :meth:`sign` does."""
+        self.sign(b"")
 
     def sign(self, document: bytes) -> str:
-        """An armoured signature of ``document``; ``NotFound`` where the key is gone."""
+        """An armoured signature of ``document``.
+
+        :raises NotFound: the key is gone. :raises Failed: others may read it. :raises MissingProgram: nothing here can sign.
+        """
         if not os.path.exists(self.private):
             raise NotFound(
                 f"the site's key {self.private} is missing",
                 meaning="Without it no gold version can be signed. Nothing was published.",
                 todo="Put it back from a backup, or make a new one with: goldroot init (in the site's directory).",
             )
-        return run(["ssh-keygen", "-q", "-Y", "sign", "-f", self.private, "-n", NAMESPACE], stdin=document).text()
+        return sshkeys.sign(self.private, NAMESPACE, document)
 
     def verify(self, document: bytes, signature: str, what: str) -> None:
         """See that a signer of this site signed ``document``; ``what`` names it.
@@ -60,15 +64,24 @@ class SiteKey:
                 todo="Put the site's keys back from a backup. Where its key is still there (keys/site and keys/site.pub), "
                 "this writes the file anew: goldroot init (in the site's directory).",
             )
-        with tempfile.NamedTemporaryFile("w", suffix=".sig") as file:
-            file.write(signature)
-            file.flush()
-            args = ["-f", self.allowed, "-I", SIGNER, "-n", NAMESPACE, "-s", file.name]
-            try:
-                run(["ssh-keygen", "-q", "-Y", "verify", *args], stdin=document)
-            except ProgramFailed as error:
-                raise BadSignature(
-                    f"the signature of {what} does not hold",
-                    meaning="It was changed after it was signed, or signed by a key that this site does not know.",
-                    todo=f"Do not use it. The keys that count stand in {self.allowed}.",
-                ) from error
+        try:
+            sshkeys.verify(self.allowed, SIGNER, NAMESPACE, document, signature)
+        except Invalid as error:
+            raise BadSignature(
+                f"the signature of {what} does not hold: {error}",
+                meaning="It was changed after it was signed, or signed by a key that this site does not know.",
+                todo=f"Do not use it. The keys that count stand in {self.allowed}.",
+            ) from error
+
+
+def _write(path: str, content: bytes) -> None:
+    """Whole or not at all, and never for others to read."""
+    beside = path + ".new"
+    if os.path.lexists(beside):
+        os.unlink(beside)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(beside, path)

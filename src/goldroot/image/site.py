@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from goldroot import sshkeys
 from goldroot.errors import BadInput, NotFound
 from goldroot.hosts import Host
 from goldroot.image import signing
@@ -107,9 +108,11 @@ def init_site(directory: str) -> Site:
     """Make a site, or finish one whose making was cut off: what is there already stays as it is.
 
     :raises BadInput: ``directory`` holds other things, or is none.
+    :raises MissingProgram: nothing here makes keys.
     """
     root = os.path.abspath(directory)
     _check_place(root)
+    sshkeys.ready()
     os.makedirs(root, exist_ok=True)
     for name in _DIRECTORIES:
         os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
@@ -128,6 +131,7 @@ def plan_init(directory: str) -> list[str]:
     """What :func:`init_site` would make, as paths; the same refusals."""
     root = os.path.abspath(directory)
     _check_place(root)
+    sshkeys.ready()
     names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
     return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
 

@@ -1,0 +1,329 @@
+"""OpenSSH's formats, by the library ``cryptography``: key files, signatures (``ssh-keygen -Y``), lists of signers.
+
+Everything here is bytes in, bytes out.  The formats are those of OpenSSH's PROTOCOL.key and PROTOCOL.sshsig, and of
+ALLOWED SIGNERS in ssh-keygen(1).  What is rare there (certificates, keys in hardware or under a passphrase, times of
+validity) is not spoken: :class:`Beyond` says so, and nothing is taken for good that was not understood.
+
+The library is loaded when it is first needed; ``ImportError`` where it is not installed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+Kind = Literal["ed25519", "ecdsa", "rsa"]
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+    Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+#: The kinds of key that are made and read, as ``ssh-keygen -t`` names them: those that a server has by default.
+KINDS: tuple[Kind, ...] = ("ed25519", "ecdsa", "rsa")
+#: What ssh-keygen makes where it is not told how long: bits of an RSA key, and its public exponent.
+RSA_BITS, RSA_EXPONENT = 3072, 65537
+#: Bits; OpenSSH takes nothing from a shorter key (SSH_RSA_MINIMUM_MODULUS_SIZE).
+SMALLEST_RSA = 1024
+
+MAGIC, VERSION = b"SSHSIG", 1
+_KEY_MAGIC = b"openssh-key-v1\0"
+_TYPES = rb"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
+_CURVES = {b"nistp256": "SHA256", b"nistp384": "SHA384", b"nistp521": "SHA512"}
+_ARMOUR = re.compile(r"-----BEGIN SSH SIGNATURE-----\n(.*?)\n-----END SSH SIGNATURE-----", re.DOTALL)
+#: A line of allowed signers that is understood whole: principals, at most the one option, type, key, comment.
+_SIGNER = re.compile(
+    rb'[^\s"]+[ \t]+(?:(?i:namespaces)="([^"\\]*)"[ \t]+)?(' + _TYPES + rb")[ \t]+([A-Za-z0-9+/]+=*)(?:[ \t].*)?"
+)
+
+
+class Invalid(ValueError):
+    """Not a signature, not a key, or not one that counts."""
+
+
+class Beyond(ValueError):
+    """OpenSSH knows this, and this module does not."""
+
+
+class Pair(NamedTuple):
+    """The two files of a key, without a passphrase."""
+
+    private: bytes
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What an armoured signature holds; ``key`` is the public key's blob."""
+
+    key: bytes
+    namespace: bytes
+    hash_name: bytes
+    algorithm: bytes
+    blob: bytes
+
+
+# -- keys
+
+
+def make_key(kind: Kind, comment: str) -> Pair:
+    """A new key of one of :data:`KINDS`, as ``ssh-keygen -t KIND -N "" -C COMMENT`` would make it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    key: Private
+    if kind == "ed25519":
+        key = ed25519.Ed25519PrivateKey.generate()
+    elif kind == "ecdsa":
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
+    public = _public_line(key)
+    name, text = public.split()
+    return Pair(
+        _private_file(key, base64.b64decode(text), comment.encode()), b"%s %s %s\n" % (name, text, comment.encode())
+    )
+
+
+def _public_line(key: Private) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+
+def _private_file(key: Private, public: bytes, comment: bytes) -> bytes:
+    """PROTOCOL.key, with cipher "none".  The library would write it, too, but without the comment."""
+    check = secrets.token_bytes(4)
+    inner = check + check + _secret_fields(key, public) + _string(comment)
+    inner += bytes(range(1, 1 + -len(inner) % 8))
+    whole = (
+        _KEY_MAGIC + _string(b"none") + _string(b"none") + _string(b"") + _number(1) + _string(public) + _string(inner)
+    )
+    return b"-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n-----END OPENSSH PRIVATE KEY-----\n" % _wrapped(whole)
+
+
+def _secret_fields(key: Private, public: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        secret = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return public + _string(secret + public[-32:])
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return public + _mpint(key.private_numbers().private_value)
+    numbers = key.private_numbers()
+    of_both = numbers.public_numbers
+    values = (of_both.n, of_both.e, numbers.d, numbers.iqmp, numbers.p, numbers.q)
+    return _string(b"ssh-rsa") + b"".join(map(_mpint, values))
+
+
+# -- signatures
+
+
+def sign(private: bytes, namespace: str, document: bytes) -> str:
+    """The armoured signature of a document by the key in a private key file.
+
+    :raises Beyond: it is not a key without a passphrase, of a kind that is spoken here.
+    """
+    key = _load_private(private)
+    public = base64.b64decode(_public_line(key).split()[1])
+    algorithm, blob = _signed(key, public, _to_sign(namespace.encode(), b"sha512", document))
+    parts = (public, namespace.encode(), b"", b"sha512", _string(algorithm) + _string(blob))
+    whole = MAGIC + _number(VERSION) + b"".join(map(_string, parts))
+    return f"-----BEGIN SSH SIGNATURE-----\n{_wrapped(whole).decode()}\n-----END SSH SIGNATURE-----\n"
+
+
+def _load_private(private: bytes) -> Private:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        key = load_ssh_private_key(private, None)
+    except (UnsupportedAlgorithm, TypeError, ValueError) as error:
+        raise Beyond("it is not an OpenSSH key without a passphrase") from error
+    if not isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise Beyond("it is not an ed25519, ecdsa or rsa key")
+    return key
+
+
+def _to_sign(namespace: bytes, hash_name: bytes, document: bytes) -> bytes:
+    digest = hashlib.new(hash_name.decode(), document).digest()
+    return MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
+
+
+def _signed(key: Private, public: bytes, message: bytes) -> tuple[bytes, bytes]:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return b"ssh-ed25519", key.sign(message)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        name, curve, *_ = _strings(public)
+        return name, b"".join(map(_mpint, decode_dss_signature(key.sign(message, ec.ECDSA(_hash(curve))))))
+    return b"rsa-sha2-512", key.sign(message, padding.PKCS1v15(), hashes.SHA512())
+
+
+def read_signature(armoured: str) -> Signature:
+    """What an armoured signature says; nothing of it is checked yet. :raises Invalid: it is not one."""
+    found = _ARMOUR.match(armoured)
+    whole = _decoded("".join(found[1].split()).encode("ascii", "replace")) if found else b""
+    if not whole.startswith(MAGIC + _number(VERSION)):
+        raise Invalid("it is not an SSH signature")
+    fields = _strings(whole[len(MAGIC) + 4 :])
+    inner = _strings(fields[4]) if len(fields) == 5 else []
+    if len(inner) != 2 or fields[3] not in (b"sha256", b"sha512"):
+        raise Invalid("it is not an SSH signature")
+    return Signature(fields[0], fields[1], fields[3], inner[0], inner[1])
+
+
+def verify(document: bytes, armoured: str, namespace: str, principal: str, allowed: bytes) -> None:
+    """See that a signer whom ``allowed`` (a file of allowed signers) names ``principal`` signed ``document``.
+
+    :raises Invalid: nobody of them did, or for another namespace.
+    :raises Beyond: the signature or a line of ``allowed`` is not understood here.
+    """
+    found = read_signature(armoured)
+    if found.namespace != namespace.encode():
+        raise Invalid("it was made for something else")
+    signers = read_signers(allowed, principal)
+    _check(found, _to_sign(found.namespace, found.hash_name, document))
+    if not any(one.permits(found.key, namespace) for one in signers):
+        raise Invalid("its key is not one that counts")
+
+
+def _check(found: Signature, message: bytes) -> None:
+    """The mathematics; the algorithms that OpenSSH takes from a key of each kind."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    kind = (_strings(found.key) or [b""])[0]
+    if not re.fullmatch(_TYPES, kind):
+        raise Beyond("its key is not an ed25519, ecdsa or rsa key")
+    try:
+        key = load_ssh_public_key(kind + b" " + base64.b64encode(found.key))
+        if isinstance(key, rsa.RSAPublicKey):
+            name = {b"rsa-sha2-512": hashes.SHA512(), b"rsa-sha2-256": hashes.SHA256()}[found.algorithm]
+            if key.key_size < SMALLEST_RSA:
+                raise Invalid("its key is too short")
+            key.verify(found.blob, message, padding.PKCS1v15(), name)
+        elif found.algorithm != kind:
+            raise Invalid("its algorithm is not that of its key")
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(found.blob, message)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            r, s = (int.from_bytes(part, "big", signed=True) for part in _strings(found.blob))
+            key.verify(encode_dss_signature(r, s), message, ec.ECDSA(_hash(_strings(found.key)[1])))
+    except (InvalidSignature, UnsupportedAlgorithm, KeyError, ValueError) as error:
+        raise Invalid("it is not of this document, or not by this key") from error
+
+
+def _hash(curve: bytes) -> HashAlgorithm:
+    """RFC 5656, 6.2.1: the hash that goes with a curve."""
+    from cryptography.hazmat.primitives import hashes
+
+    made: HashAlgorithm = getattr(hashes, _CURVES[curve])()
+    return made
+
+
+# -- who counts
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A line of allowed signers; ``namespaces`` is ``None`` where it names none: all are meant."""
+
+    namespaces: bytes | None
+    key: bytes
+
+    def permits(self, key: bytes, namespace: str) -> bool:
+        """Whether a signature by ``key`` counts in ``namespace``."""
+        return key == self.key and (self.namespaces is None or matches(namespace.encode(), self.namespaces))
+
+
+def read_signers(allowed: bytes, principal: str) -> list[Signer]:
+    """The lines of a file of allowed signers that are about ``principal``.
+
+    :raises Beyond: one of them is not understood here: it might shut out what another lets in.
+    """
+    lines = (line.strip(b" \t\r") for line in allowed.split(b"\n"))
+    found = (_signer(line, number, principal) for number, line in enumerate(lines, 1) if line and line[:1] != b"#")
+    return [one for one in found if one is not None]
+
+
+def _signer(line: bytes, number: int, principal: str) -> Signer | None:
+    """A line; ``None`` where it is about others, and then nobody looks at the rest of it."""
+    principals, *rest = line.split(None, 1)
+    if rest and b'"' not in principals and not matches(principal.encode(), principals):
+        return None
+    found = _SIGNER.fullmatch(line)
+    try:
+        key = _decoded(found[3]) if found else b""
+        known = found is not None and _strings(key)[:1] == [found[2]]
+    except Invalid:
+        known = False
+    if found is None or not known:
+        raise Beyond(f"line {number} of the allowed signers is not a plain one")
+    return Signer(found[1], key)
+
+
+def matches(text: bytes, patterns: bytes) -> bool:
+    """Whether a list of patterns lets a text in: commas between them, ``*`` and ``?``, ``!`` before one that shuts out."""
+    let_in = False
+    for pattern in patterns.split(b","):
+        shuts_out, pattern = pattern.startswith(b"!"), pattern.removeprefix(b"!")
+        plain = re.escape(pattern).replace(rb"\*", b".*").replace(rb"\?", b".")
+        if re.fullmatch(plain, text, re.DOTALL):
+            if shuts_out:
+                return False
+            let_in = True
+    return let_in
+
+
+# -- RFC 4251, section 5
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+def _string(data: bytes) -> bytes:
+    return _number(len(data)) + data
+
+
+def _mpint(value: int) -> bytes:
+    return _string(value.to_bytes(value.bit_length() // 8 + 1, "big") if value else b"")
+
+
+def _strings(data: bytes) -> list[bytes]:
+    """The strings that ``data`` consists of. :raises Invalid: it does not."""
+    found = []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        if len(data) < 4 + length:
+            raise Invalid("it is cut off")
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise Invalid("it is not base64") from error
+
+
+def _wrapped(data: bytes) -> bytes:
+    """Base64 in lines of 70, as OpenSSH writes it."""
+    text = base64.b64encode(data)
+    return b"\n".join(text[at : at + 70] for at in range(0, len(text), 70))
