@@ -21,8 +21,8 @@ MOST_DAYS = 36500
 #: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
 MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
 
-#: The forms that a site may demand: a stronger one than that of a plain root, or an ordinary user's.
-REQUIRED: tuple[Mode, ...] = ("shift", "identity", "user")
+#: The forms that a site may demand.
+REQUIRED: tuple[Mode, ...] = ("shift",)
 
 #: An image's name becomes the beginning of its machines' names: ``s10`` -> S10GOLD, S10RWMNT.
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
