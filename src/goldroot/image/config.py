@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from goldroot.errors import UsageError
 from goldroot.image import addresses, toml
-from goldroot.system import Limits, Mode
-from goldroot.system.limits import MIB
+from goldroot.system import MIB, Limits, Mode
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.
