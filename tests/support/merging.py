@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from goldroot.conflicts import Decision
-from goldroot.merge import merge_trees
-from goldroot.merge.trees import Request
+from goldroot.merge import Options, Trees, merge_trees
 from goldroot.policy import Policy
 from support.trees import Node, Seen, dump_tree, make_tree
 
@@ -21,7 +19,7 @@ Table = Mapping[str, Node]
 class Outcome:
     """The record and the resulting tree of one merge."""
 
-    record: dict[str, Any]
+    record: Mapping[str, Any]
     tree: dict[str, Seen]
     out: Path
 
@@ -61,9 +59,6 @@ def merge_directories(
     """Merge the directories ``base``, ``gold`` and ``clone`` into ``room/out``."""
     rules = Policy.parse(policy.encode(), "policy.toml") if policy else Policy.default()
     target = room / out
-    request = Request(
-        os.fsencode(roots["base"]), os.fsencode(roots["gold"]), os.fsencode(roots["clone"]), rules, decisions or {},
-        out=os.fsencode(target), at=os.fsencode(at), jobs=1,
-    )  # fmt: skip
-    record = merge_trees(request)
-    return Outcome(record, dump_tree(target), target)
+    trees = Trees(roots["base"], roots["gold"], roots["clone"], at)
+    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1))
+    return Outcome(record.data, dump_tree(target), target)
