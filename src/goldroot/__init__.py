@@ -1,3 +1,105 @@
-"""goldroot: fleets of Linux servers on one shared, versioned, read-only gold image."""
+"""goldroot: fleets of Linux servers on one shared, versioned, read-only gold image.
 
-__version__ = "0.1.0"
+As a library it merges any three directories::
+
+    import goldroot
+
+    trees = goldroot.Trees("gold-1/etc", "gold-2/etc", "server/etc", at="/etc")
+    record = goldroot.merge_trees(trees, "merged")
+
+The names below are what a program may count on; ``docs/reference/python.md`` shows a whole use of them.  Importing goldroot
+costs nothing: each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+from goldroot.version import __version__
+
+__all__ = [
+    "AnyPath",
+    "BadInput",
+    "BadPolicy",
+    "BadSignature",
+    "Busy",
+    "ChecksFailed",
+    "Conflict",
+    "Decision",
+    "Decisions",
+    "Failed",
+    "GoldrootError",
+    "HostError",
+    "MergePlan",
+    "MissingPackage",
+    "MissingProgram",
+    "NewerVersion",
+    "NoFreeSlot",
+    "NoPermission",
+    "NoSpace",
+    "NotFound",
+    "NotTested",
+    "Note",
+    "Options",
+    "Policy",
+    "ProgramFailed",
+    "Progress",
+    "Record",
+    "Refused",
+    "StillRunning",
+    "TreeChanged",
+    "Trees",
+    "UsageError",
+    "__version__",
+    "apply_plan",
+    "load_decisions",
+    "merge_trees",
+    "plan_trees",
+]
+
+if TYPE_CHECKING:
+    from goldroot.conflicts import Conflict, Decision, Decisions
+    from goldroot.errors import (
+        BadInput,
+        BadPolicy,
+        BadSignature,
+        Busy,
+        ChecksFailed,
+        Failed,
+        GoldrootError,
+        HostError,
+        MissingPackage,
+        MissingProgram,
+        NewerVersion,
+        NoFreeSlot,
+        NoPermission,
+        NoSpace,
+        NotFound,
+        NotTested,
+        ProgramFailed,
+        Refused,
+        StillRunning,
+        TreeChanged,
+        UsageError,
+    )
+    from goldroot.files import AnyPath
+    from goldroot.merge import MergePlan, Options, Record, Trees, apply_plan, load_decisions, merge_trees, plan_trees
+    from goldroot.policy import Policy
+    from goldroot.tree import Note, Progress
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "conflicts": "Conflict Decision Decisions",
+            "errors": (
+                "BadInput BadPolicy BadSignature Busy ChecksFailed Failed GoldrootError HostError MissingPackage"
+                " MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested ProgramFailed Refused"
+                " StillRunning TreeChanged UsageError"
+            ),
+            "files": "AnyPath",
+            "merge": "MergePlan Options Record Trees apply_plan load_decisions merge_trees plan_trees",
+            "policy": "Policy",
+            "tree": "Note Progress",
+        },
+    )

@@ -7,7 +7,7 @@ A face is a package's ``__init__`` with three lists that a test holds together::
     if TYPE_CHECKING:
         from goldroot.tree.manifest import Manifest
     else:
-        __getattr__ = names_of(__name__, {"manifest": "Manifest Squashed", ...})
+        __getattr__, __dir__ = names_of(__name__, {"manifest": "Manifest Squashed", ...})
 
 Who type-checks sees plain imports; a program pays only for what it uses, so that a command which prints a path does not
 load what scans a tree.
@@ -20,8 +20,8 @@ import sys
 from collections.abc import Callable, Mapping
 
 
-def names_of(package: str, places: Mapping[str, str]) -> Callable[[str], object]:
-    """A module's ``__getattr__`` (PEP 562) for a package.
+def names_of(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` (PEP 562) for a package.
 
     :param places: module of the package (``scan.scan``) -> the names that are there, with spaces between them.
     """
@@ -34,4 +34,4 @@ def names_of(package: str, places: Mapping[str, str]) -> Callable[[str], object]
         setattr(sys.modules[package], name, value)
         return value
 
-    return get
+    return get, lambda: sorted({*vars(sys.modules[package]), *modules})

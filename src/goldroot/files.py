@@ -27,7 +27,8 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: What the kernel says where a path leads to nothing, or would lead through a link.
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
-Place = str | bytes | os.PathLike[str]
+#: A path of the system that goldroot runs on.
+AnyPath = str | bytes | os.PathLike[str]
 
 
 class Cursor:
@@ -92,7 +93,7 @@ def split(path: bytes) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def parent_of(root: Place, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
+def parent_of(root: AnyPath, path: bytes, *, make: bool = False) -> Iterator[tuple[int, bytes]]:
     """A descriptor of the directory that holds a path of a tree, good for the block, and the path's last name.
 
     :param root: the tree's directory; only this, as the caller's own word, may lead through links.
@@ -149,7 +150,7 @@ def read_regular(name: str | bytes, directory: int) -> bytes | None:
 
 
 def write_whole(
-    path: Place, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o644, sync: bool = True
+    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o644, sync: bool = True
 ) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part of it.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from goldroot.merge.trees import Request, merge_trees
-from goldroot.policy import Policy
+from goldroot.merge.trees import Trees, merge_trees
 from goldroot.tree import remove_tree
 from support.merging import merge_directories, merge_tables
 from support.trees import Dir, File, Link, make_tree
@@ -45,10 +44,8 @@ def test_a_tree_deeper_than_any_path_may_be_long(tmp_path: Path) -> None:
     for word, leaf in (("base", b"1\n2\n3\n"), ("gold", b"0\n2\n3\n"), ("clone", b"1\n2\n4\n")):
         dig(roots[word], leaf)
     out = tmp_path / "out"
-    base, gold, clone = (os.fsencode(root) for root in roots.values())
-    request = Request(base, gold, clone, Policy.default(), {}, out=os.fsencode(out), at=b"/etc")
-    record = merge_trees(request)
-    assert (record["conflicts"], leaf_of(out)) == ([], b"0\n2\n4\n")
+    record = merge_trees(Trees(roots["base"], roots["gold"], roots["clone"], at="/etc"), out)
+    assert (list(record.conflicts), leaf_of(out)) == ([], b"0\n2\n4\n")
     for tree in (*roots.values(), out):
         remove_tree(tree)
 
@@ -76,9 +73,7 @@ def test_huge_files_with_holes(tmp_path: Path) -> None:
         file.seek(1 << 26)
         file.write(b"in the middle")
     target = tmp_path / "out"
-
-    base, gold, clone = (os.fsencode(root) for root in roots.values())
-    merge_trees(Request(base, gold, clone, Policy.default(), {}, out=os.fsencode(target)))
+    merge_trees(Trees(roots["base"], roots["gold"], roots["clone"]), target)
     held = os.stat(target / "etc/x")
     assert (held.st_size, held.st_blocks * 512 < 1 << 20) == (1 << 27, True)
     with open(target / "etc/x", "rb") as file:

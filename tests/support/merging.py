@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from goldroot.conflicts import Decision
-from goldroot.merge import merge_trees
-from goldroot.merge.trees import Request
+from goldroot.merge import Options, Trees, merge_trees
 from goldroot.policy import Policy
 from goldroot.views import read_record
 from support.trees import Node, Seen, dump_tree, make_tree
@@ -23,7 +21,7 @@ Table = Mapping[str, Node]
 class Outcome:
     """The record and the resulting tree of one merge."""
 
-    record: dict[str, Any]
+    record: Mapping[str, Any]
     tree: dict[str, Seen]
     out: Path
 
@@ -63,11 +61,8 @@ def merge_directories(
     """Merge the directories ``base``, ``gold`` and ``clone`` into ``room/out``."""
     rules = Policy.parse(policy.encode(), "policy.toml") if policy else Policy.default()
     target = room / out
-    request = Request(
-        os.fsencode(roots["base"]), os.fsencode(roots["gold"]), os.fsencode(roots["clone"]), rules, decisions or {},
-        out=os.fsencode(target), at=os.fsencode(at), jobs=1,
-    )  # fmt: skip
-    record = merge_trees(request)
+    trees = Trees(roots["base"], roots["gold"], roots["clone"], at)
+    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1))
     # What every merge of the tests writes is what the published shape says, to the last field.
-    assert read_record(json.dumps(record).encode()).as_json() == record
-    return Outcome(record, dump_tree(target), target)
+    assert read_record(json.dumps(record.data).encode()).as_json() == record.data
+    return Outcome(record.data, dump_tree(target), target)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from goldroot.accounts.renumbered import Renumbered
     from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, PASSWD, AccountTables
 else:
-    __getattr__ = names_of(
+    __getattr__, __dir__ = names_of(
         __name__,
         {
             "login_defs": "merge_login_defs",

@@ -8,8 +8,8 @@ import sys
 
 import click
 
-from goldroot import __version__
 from goldroot.cli.lazy import LazyGroup
+from goldroot.version import __version__
 
 #: command -> (where it lives, the line that ``--help`` shows).  The line stands here so that ``goldroot --help``
 #: imports nothing.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -79,38 +79,30 @@ def merge(
     Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
     names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
     """
-    from goldroot.merge import Request, check_record_place, load_decisions, merge_trees, write_record
+    from goldroot.merge import Options, Record, Trees, check_record_place, load_decisions, merge_trees, plan_trees
     from goldroot.policy import Policy
 
     if not plan_only and into is None:
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
     if report:
         check_record_place(report, (base, gold, clone), None if plan_only else into)
-    request = Request(
-        base=os.fsencode(base), gold=os.fsencode(gold), clone=os.fsencode(clone),
-        out=None if plan_only or into is None else os.fsencode(into),
-        at=_place(at),
-        accounts=None if accounts is None else (
-            os.fsencode(accounts[0]), os.fsencode(accounts[1]), os.fsencode(accounts[2])
-        ),
-        policy=Policy.load(policy_file) if policy_file else Policy.default(),
-        decisions=load_decisions(decisions_file) if decisions_file else {},
-        sync=sync,
-    )  # fmt: skip
+    trees = Trees(base, gold, clone, at, accounts)
+    policy = Policy.load(policy_file) if policy_file else Policy.default()
+    decisions = load_decisions(decisions_file) if decisions_file else {}
     with stages(as_json) as stage:
-        keep = partial(write_record, file=report, sync=sync) if report else None
-        record = merge_trees(request, stage, keep)
-    emit(as_json, record, lambda: tell(record, plan_only, into, report))
-    return EXIT_FINDINGS if record["conflicts"] else 0
+        options = Options(sync=sync, progress=stage)
+        if plan_only or into is None:
+            record = plan_trees(trees, policy, decisions, options=options).record
+            if report:
+                record.write(report, sync=sync)
+        else:
+            keep = partial(Record.write, file=report, sync=sync) if report else None
+            record = merge_trees(trees, into, policy, decisions, options=options, keep=keep)
+    emit(as_json, record.data, lambda: tell(record.data, plan_only, into, report))
+    return EXIT_FINDINGS if record.conflicts else 0
 
 
-def _place(at: str) -> bytes:
-    """An absolute path in the one form in which rules match; others as they are, to be refused."""
-    raw = os.fsencode(at)
-    return b"/" + b"/".join(name for name in raw.split(b"/") if name not in (b"", b".")) if raw[:1] == b"/" else raw
-
-
-def tell(record: dict[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
+def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
     """The record in words."""
     counts = record["counts"]
     click.echo("The plan:" if plan_only else f"Merged into {into}:")

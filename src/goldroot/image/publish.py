@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from goldroot import __version__, crash
+from goldroot import crash
 from goldroot.accounts import AccountTables
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
@@ -37,6 +37,7 @@ from goldroot.image.version import (
     directory_of,
 )
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
+from goldroot.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,16 @@ __all__ = [
     "GOLD_SIDE",
     "MIGRATE_DUE",
     "REBUILD_DUE",
+    "MergePlan",
+    "Options",
     "Part",
     "PartPlan",
     "Plan",
-    "Request",
+    "Record",
     "Row",
     "Tree",
+    "Trees",
+    "apply_plan",
     "build_rows",
     "check_record_place",
     "conflict_data",
@@ -58,12 +62,13 @@ if TYPE_CHECKING:
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
+    from goldroot.merge.record.entries import conflict_data, note_data
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
-    from goldroot.merge.record.record import conflict_data, make_record, note_data
+    from goldroot.merge.record.record import Record, make_record
     from goldroot.merge.record.redact import printable, redact_diff
-    from goldroot.merge.trees import Request, merge_trees, plan_trees
+    from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
-    __getattr__ = names_of(
+    __getattr__, __dir__ = names_of(
         __name__,
         {
             "apply.apply": "build_rows",
@@ -73,9 +78,10 @@ else:
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
+            "record.entries": "conflict_data note_data",
             "record.file": "check_record_place record_bytes write_record",
-            "record.record": "conflict_data make_record note_data",
+            "record.record": "Record make_record",
             "record.redact": "printable redact_diff",
-            "trees": "Request merge_trees plan_trees",
+            "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },
     )

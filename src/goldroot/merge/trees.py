@@ -1,92 +1,197 @@
-"""Merging any three directories, with no database and no set-up: what ``goldroot merge`` does."""
+"""Merging any three directories, with no database and no set-up: what ``goldroot merge`` does, and the Python library.
+
+::
+
+    plan = plan_trees(Trees("gold-1/etc", "gold-2/etc", "server/etc", at="/etc"))     reads only
+    record = apply_plan(plan, "merged")                                               writes ``merged``, whole or not at all
+
+:func:`merge_trees` is both in one.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
-from goldroot.conflicts import Decisions
+from goldroot.conflicts import Conflict, Decisions
 from goldroot.errors import BadInput
-from goldroot.files import digest_of
+from goldroot.files import AnyPath, digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
 from goldroot.merge.compare.parts import Part, Tree
 from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.plan import Accounts, Plan, plan_merge
-from goldroot.merge.record.record import make_record, note_data
+from goldroot.merge.record.record import Record
 from goldroot.policy import Policy, worth_reading
 from goldroot.tree import FILE, Built, Note, Progress, path_text, scan_trees
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for.
+class Trees:
+    """The three directories of a merge, which are only read.
 
-    :param at: where the trees stand in the system, absolute.
-    :param out: where the result goes; ``None`` plans only.
-    :param accounts: the ``/etc`` of base, gold and clone; ``None`` takes them from the trees.
-    :param sync: whether OUT shall be on the disk before it appears.
+    :param base: the old gold's tree, as the server was made from it.
+    :param gold: the new gold's.
+    :param clone: the server's, as it is now.
+    :param at: where the trees stand in the system, absolute: ``/etc`` for trees that are ``/etc``.  The policy's rules go
+        by it.
+    :param accounts: the ``/etc`` of base, gold and clone, for trees that do not hold it; else owners that the trees do
+        not name are merged as numbers.
     """
+
+    base: AnyPath
+    gold: AnyPath
+    clone: AnyPath
+    at: str | bytes = "/"
+    accounts: tuple[AnyPath, AnyPath, AnyPath] | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a merge is done; nothing of it changes the result.
+
+    :param jobs: processes at once; ``None``: one for each processor.
+    :param sync: whether the result shall be on the disk before it appears.  Without, goldroot waits no more than ``cp``.
+    :param progress: gives, for the name of a stage (``reading``, ``writing``), what is called with the number of entries
+        done since the last call, or ``None``.
+    """
+
+    jobs: int | None = None
+    sync: bool = False
+    progress: Callable[[str], Progress | None] = lambda stage: None
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """A merge that was planned: nothing is written yet, and ``record`` says what would be."""
+
+    record: Record
+    _plan: Plan = field(repr=False)
+    _request: _Request = field(repr=False)
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """What nobody has decided.  Plan again with ``decisions``, by :attr:`Conflict.key`, to decide it."""
+        return self.record.conflicts
+
+
+def plan_trees(
+    trees: Trees, policy: Policy | None = None, decisions: Decisions | None = None, *, options: Options | None = None
+) -> MergePlan:
+    """Scan three directories and plan their merge.  Nothing is written.
+
+    :param policy: the rules; ``None``: goldroot's own.
+    :param decisions: answers to conflicts of an earlier plan, by their keys.
+    :raises BadInput: a tree is not a directory, two of them are the same, or ``at`` is not an absolute path.
+    :raises BadPolicy: the policy gives account files to another class than ``accounts``.
+    :raises NoPermission: something may not be read; the error names it.
+    :raises TreeChanged: a tree was written while it was read.
+    """
+    request = _Request.of(trees, policy, decisions)
+    _check_trees(request)
+    return _plan(request, options or Options())
+
+
+def apply_plan(
+    plan: MergePlan, into: AnyPath, *, options: Options | None = None, keep: Callable[[Record], None] | None = None
+) -> Record:
+    """Write the result of a plan.  It appears whole, or not at all; at a conflict the side that stands is in it.
+
+    :param into: a new name, or an empty directory (a mount point, for one).
+    :param keep: is given the record before the result appears: where it fails, or the process is killed, there is no
+        result without its record.
+    :returns: the plan's record, with what could not be kept where it was written (owners, devices, attributes).
+    :raises BadInput: ``into`` is not empty, is not a directory, or lies in one of the trees.
+    :raises Busy: another goldroot writes it.
+    :raises NoSpace: its file system is full.
+    :raises TreeChanged: a file is not what it was when the plan was made.
+    """
+    out = os.fsencode(into)
+    options = options or Options()
+    _check_into(plan._request, out, _check_trees(plan._request))
+    with fresh_output(out, plan._request.fingerprint(), sync=options.sync) as room:
+        return _write(plan, room, options, keep)
+
+
+def merge_trees(
+    trees: Trees,
+    into: AnyPath,
+    policy: Policy | None = None,
+    decisions: Decisions | None = None,
+    *,
+    options: Options | None = None,
+    keep: Callable[[Record], None] | None = None,
+) -> Record:
+    """Plan and write in one: parameters and errors of :func:`plan_trees` and :func:`apply_plan`.
+
+    What is wrong with ``into`` is said before anything is read.
+    """
+    out = os.fsencode(into)
+    options = options or Options()
+    request = _Request.of(trees, policy, decisions)
+    _check_into(request, out, _check_trees(request))
+    with fresh_output(out, request.fingerprint(), sync=options.sync) as room:
+        return _write(_plan(request, options), room, options, keep)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a person asked for, as bytes."""
 
     base: bytes
     gold: bytes
     clone: bytes
+    at: bytes
+    accounts: tuple[bytes, bytes, bytes] | None
     policy: Policy
     decisions: Decisions
-    out: bytes | None = None
-    at: bytes = b"/"
-    accounts: tuple[bytes, bytes, bytes] | None = None
-    jobs: int | None = None
-    sync: bool = False
+
+    @classmethod
+    def of(cls, trees: Trees, policy: Policy | None, decisions: Decisions | None) -> _Request:
+        base, gold, clone = (os.fsencode(tree) for tree in (trees.base, trees.gold, trees.clone))
+        given = None
+        if trees.accounts is not None:
+            one, two, three = map(os.fsencode, trees.accounts)
+            given = one, two, three
+        return cls(base, gold, clone, _in_one_form(trees.at), given, policy or Policy.default(), decisions or {})
+
+    @property
+    def roots(self) -> dict[str, bytes]:
+        return {"base": self.base, "gold": self.gold, "clone": self.clone}
+
+    def fingerprint(self) -> str:
+        """A hash of the request: what makes a later command the same command."""
+        places = [os.path.realpath(path) for path in (*self.roots.values(), *(self.accounts or ()))]
+        return digest_of((*places, self.at, self.policy.hash.encode(), decisions_digest(self.decisions))).hex()
 
 
-def merge_trees(
-    request: Request,
-    progress: Callable[[str], Progress | None] | None = None,
-    keep: Callable[[dict[str, Any]], None] | None = None,
-) -> dict[str, Any]:
-    """Merge, and return the record.
-
-    :param progress: gives, for the name of a stage, what is called with the number of entries done since the last call.
-    :param keep: is given the record before OUT appears: where it fails, or the process is killed, there is no OUT without
-        its record.
-    :raises BadInput: a tree is no directory, two are the same, or OUT cannot be used.
-    """
-    stage = progress or (lambda name: None)
-    _check_places(request)
-    with ExitStack() as stack:
-        room = None
-        if request.out is not None:
-            room = stack.enter_context(fresh_output(request.out, _fingerprint(request), sync=request.sync))
-        plan, notes = plan_trees(request, stage)
-        record = make_record(plan)
-        if room is not None:
-            built = apply_part(plan, plan.parts[0], room, jobs=request.jobs, progress=stage("writing"))
-            notes += [_note(_with_owners(note, built, request.at), request.at) for note in built.notes]
-        record["notes"] += [note_data(note) for note in notes]
-        if keep is not None:
-            keep(record)
-    return record
+def _in_one_form(at: str | bytes) -> bytes:
+    """An absolute path in the one form in which rules match; others as they are, to be refused."""
+    raw = os.fsencode(at)
+    return b"/" + b"/".join(name for name in raw.split(b"/") if name not in (b"", b".")) if raw[:1] == b"/" else raw
 
 
-def plan_trees(request: Request, stage: Callable[[str], Progress | None]) -> tuple[Plan, list[Note]]:
-    """Scan the three trees and plan their merge; also what the scans noted of the clone's tree."""
+def _plan(request: _Request, options: Options) -> MergePlan:
     at = request.at
-    trees = []
-    notes: list[Note] = []
-    roots = (request.base, request.gold, request.clone)
     chosen = worth_reading(request.policy, at)
-    for root, scanned in zip(
-        roots, scan_trees(roots, contents=chosen, jobs=request.jobs, progress=stage("reading")), strict=True
-    ):
-        trees.append(Tree(root, scanned.manifest))
-        notes += [_note(note, at) for note in scanned.notes]
-    part = Part("tree", at, (trees[0], trees[1], trees[2]))
-    return plan_merge([part], request.policy, _accounts(request), request.decisions), notes
+    roots = list(request.roots.values())
+    scans = scan_trees(roots, contents=chosen, jobs=options.jobs, progress=options.progress("reading"))
+    base, gold, clone = (Tree(root, scanned.manifest) for root, scanned in zip(roots, scans, strict=True))
+    plan = plan_merge([Part("tree", at, (base, gold, clone))], request.policy, _accounts(request), request.decisions)
+    return MergePlan(Record.of(plan, *(_note(note, at) for scanned in scans for note in scanned.notes)), plan, request)
+
+
+def _write(plan: MergePlan, room: bytes, options: Options, keep: Callable[[Record], None] | None) -> Record:
+    at = plan._request.at
+    progress = options.progress("writing")
+    built = apply_part(plan._plan, plan._plan.parts[0], room, jobs=options.jobs, progress=progress)
+    record = plan.record.with_notes(_note(_with_owners(note, built, at), at) for note in built.notes)
+    if keep is not None:
+        keep(record)
+    return record
 
 
 def _note(note: Note, at: bytes) -> Note:
@@ -113,7 +218,7 @@ def _with_owners(note: Note, built: Built, at: bytes) -> Note:
     return Note(note.kind, note.path, text, {**note.data, "owners": owners, **({"set-id": set_id} if set_id else {})})
 
 
-def _accounts(request: Request) -> Accounts:
+def _accounts(request: _Request) -> Accounts:
     base, gold, clone = (_held(tree, request.at) for tree in (request.base, request.gold, request.clone))
     if request.accounts is None:
         return base, gold, clone
@@ -148,14 +253,14 @@ def _etc_inside(at: bytes) -> bytes | None:
     return b"/etc"[len(prefix) :] if b"/etc".startswith(prefix) else None
 
 
-def _check_places(request: Request) -> None:
+def _check_trees(request: _Request) -> dict[tuple[int, int], str]:
+    """See that the trees are three directories; which of them each device and inode is."""
     if not request.at.startswith(b"/") or b".." in request.at.split(b"/"):
         raise BadInput(
             f"--at {os.fsdecode(request.at)!r} is no absolute path", todo="Say where the trees stand, such as /etc."
         )
-    trees = {"base": request.base, "gold": request.gold, "clone": request.clone}
     seen: dict[tuple[int, int], str] = {}
-    for word, path in trees.items():
+    for word, path in request.roots.items():
         identity = _directory(word, path)
         if identity in seen:
             raise BadInput(
@@ -164,12 +269,16 @@ def _check_places(request: Request) -> None:
                 todo="Give three different directories (a copy will do).",
             )
         seen[identity] = word
-    if request.out is not None:
-        place = place_of(request.out)
-        _check_apart(place, {word: os.path.realpath(path) for word, path in trees.items()})
-        for above in _all_above(place):
-            if above in seen:
-                raise _inside(place, seen[above])
+    return seen
+
+
+def _check_into(request: _Request, out: bytes, trees: dict[tuple[int, int], str]) -> None:
+    """See that the result would not come to stand in a tree; what is in its place :func:`fresh_output` looks at."""
+    place = place_of(out)
+    _check_apart(place, {word: os.path.realpath(path) for word, path in request.roots.items()})
+    for above in _all_above(place):
+        if above in trees:
+            raise _inside(place, trees[above])
 
 
 def _directory(word: str, path: bytes) -> tuple[int, int]:
@@ -218,10 +327,3 @@ def _all_above(out: bytes) -> Iterator[tuple[int, int]]:
             held = os.stat(out)
             yield held.st_dev, held.st_ino
         out = os.path.dirname(out)
-
-
-def _fingerprint(request: Request) -> str:
-    """A hash of the request: what makes a later command the same command."""
-    places = [os.path.realpath(path) for path in (request.base, request.gold, request.clone, *(request.accounts or ()))]
-    said = (request.at, request.policy.hash.encode(), decisions_digest(request.decisions))
-    return digest_of((*places, *said)).hex()

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from goldroot.tree.scan.reuse import WITHOUT_SET_ID
     from goldroot.tree.scan.scan import Scan, hash_files, scan_tree, scan_trees
 else:
-    __getattr__ = names_of(
+    __getattr__, __dir__ = names_of(
         __name__,
         {
             "build.build": "Built build_tree copy_tree rows_of sync_file_system",

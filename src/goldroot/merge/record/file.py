@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goldroot.errors import UsageError
 from goldroot.files import write_whole
 
 
-def record_bytes(record: dict[str, Any]) -> bytes:
+def record_bytes(record: Mapping[str, Any]) -> bytes:
     """The record as it stands in a file."""
     return json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
@@ -42,7 +42,7 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
             )
 
 
-def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> None:
+def write_record(record: Mapping[str, Any], file: str, *, sync: bool = False) -> None:
     """Write the record whole: a reader sees the old file or the new one.
 
     A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.
