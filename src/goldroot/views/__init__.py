@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
-    __getattr__ = names_of(
+    __getattr__, __dir__ = names_of(
         __name__,
         {
             "base": "View",
