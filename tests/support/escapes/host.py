@@ -142,13 +142,18 @@ def prepared(job: dict[str, Any]) -> Victim:
             subprocess.run(["chown", "-R", f"{uid}:{uid}", place], check=True)
             reachable(job["reach"])
         up("lo")
+    become(uid)
+    return Victim(place, system, known | held(known))
+
+
+def become(uid: int) -> None:
+    """Go on as this user, for good."""
     if uid != os.geteuid():
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         kernel.libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: as any program that a user starts
         os.chdir("/")
-    return Victim(place, system, known | held(known))
 
 
 def interpreted(system: System, program: str) -> None:
