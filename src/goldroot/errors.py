@@ -18,6 +18,7 @@
     │   ├── MissingProgram            exit 4   an external program is not installed
     │   ├── MissingPackage            exit 4   a Python package is not installed: goldroot's extra that needs it was not
     │   ├── ProgramFailed             exit 4   an external program ended with an error
+    │   │   └── LimitReached              exit 4   it took more time, memory, space ... than it may
     │   ├── TreeChanged               exit 4   a tree changed while it was read
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
     │   ├── BadSignature              exit 4   a gold version is not what was signed
@@ -141,6 +142,16 @@ class ProgramFailed(Failed):
         super().__init__(brief, meaning=meaning, todo=todo)
         self.status = status
         self.stderr = stderr
+
+
+class LimitReached(ProgramFailed):
+    """A confined command took more than it may; ``limit`` names the limit as goldroot.toml does."""
+
+    kind = "limit-reached"
+
+    def __init__(self, brief: str, *, limit: str, stderr: str = "", meaning: str = "", todo: str = "") -> None:
+        super().__init__(brief, stderr=stderr, meaning=meaning, todo=todo)
+        self.limit = limit
 
 
 class TreeChanged(Failed):

@@ -18,9 +18,9 @@ PACKAGES = {
     "rsync": "rsync",
     "ssh-keygen": "openssh-client",
     "mmdebstrap": "mmdebstrap",
-    "unshare": "util-linux",
+    "newuidmap": "uidmap",
+    "newgidmap": "uidmap",
     "mount": "mount",
-    "chroot": "coreutils",
 }
 
 #: What a child sees by default: nothing of the caller's settings but these.
@@ -100,6 +100,37 @@ def signals_wait() -> Iterator[Mask]:
         yield before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start(
+    args: Sequence[str],
+    *,
+    program: str,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    pass_fds: Sequence[int],
+    env: Mapping[str, str],
+) -> subprocess.Popen[bytes]:
+    """Begin a program of goldroot's own, in a session of its own; whoever calls waits for it.
+
+    :param program: what is executed; ``args[0]`` is only what it is called.
+    :param env: all of its environment.
+    :raises ProgramFailed: it could not be started.
+    """
+    try:
+        return subprocess.Popen(
+            args,
+            executable=program,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            env=env,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramFailed(f"{args[0]} could not be started: {error.strerror}") from error
 
 
 def run(

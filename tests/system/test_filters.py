@@ -145,4 +145,6 @@ def _maker() -> ModuleType:
 def test_the_files_are_what_the_tool_makes() -> None:
     made = _maker().made()
     assert sorted(made) == sorted(os.listdir(FILTERS))
-    assert {name: program == (FILTERS / name).read_bytes() for name, program in made.items()} == dict.fromkeys(made, True)
+    assert {name: program == (FILTERS / name).read_bytes() for name, program in made.items()} == dict.fromkeys(
+        made, True
+    )

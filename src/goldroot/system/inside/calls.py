@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -55,11 +56,23 @@ def clone_mount(handle: int, path: bytes = b"", *, recursive: bool = False) -> i
     return _syscall("open_tree", _OPEN_TREE, handle, path, flags)
 
 
+#: What a kernel before 5.12 gets by :func:`remount` when the mounts stand, as it has no mount_setattr(2).
+_later: list[tuple[int, int]] = []
+
+
 def set_attributes(mount: int, attributes: int, *, recursive: bool = False, userns: int = 0) -> None:
-    """Add attributes to a mount; with :data:`IDMAP`, the map of the user namespace ``userns``."""
+    """Add attributes to a mount; with :data:`IDMAP`, the map of the user namespace ``userns``.
+
+    An old kernel does it when :func:`remount` is called, until when ``mount`` must be open.
+    """
     words = (ctypes.c_uint64 * 4)(attributes, 0, 0, userns)
     flags = EMPTY_PATH | (RECURSIVE if recursive else 0)
-    _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", flags, bytes(words), ctypes.sizeof(words))
+    try:
+        _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", flags, bytes(words), ctypes.sizeof(words))
+    except OSError as error:
+        if error.errno != errno.ENOSYS or attributes & IDMAP:
+            raise
+        _later.append((mount, attributes))
 
 
 def place_mount(mount: int, where: int, path: bytes = b"") -> None:
@@ -68,25 +81,25 @@ def place_mount(mount: int, where: int, path: bytes = b"") -> None:
 
 
 def new_file_system(kind: str, attributes: int, **options: str) -> int:
-    """A mount of a file system of the kernel's own (proc, tmpfs ...) that stands nowhere yet."""
+    """A mount of a file system of the kernel's own (proc, tmpfs ...) that stands nowhere yet; an option "" is a flag."""
     context = _syscall(kind, _FSOPEN, kind.encode(), 1)
     try:
         for name, value in options.items():
-            _syscall(kind, _FSCONFIG, context, 1, name.encode(), value.encode(), 0)
+            _syscall(kind, _FSCONFIG, context, 1 if value else 0, name.encode(), value.encode() if value else None, 0)
         _syscall(kind, _FSCONFIG, context, 6, None, None, 0)
         return _syscall(kind, _FSMOUNT, context, 1, attributes)
     finally:
         os.close(context)
 
 
-def remount(mount: int, attributes: int) -> None:
-    """:func:`set_attributes` by mount(2), for kernels before 5.12: of a mount that stands somewhere.
-
-    Needs ``/proc``.  What the mount has already stays: the namespace may have locked it.
-    """
-    kept = os.fstatvfs(mount).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_RELATIME)
-    flags = ctypes.c_ulong(_REMOUNT | kept | attributes)
-    _checked(libc.mount(None, f"/proc/self/fd/{mount}".encode(), None, flags, None), "mount")
+def remount() -> None:
+    """Give the mounts, which stand now, the attributes that :func:`set_attributes` could not.  Needs ``/proc``."""
+    for mount, attributes in _later:
+        # What a mount has already stays: the namespace may have locked it.
+        kept = os.fstatvfs(mount).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_RELATIME)
+        flags = ctypes.c_ulong(_REMOUNT | kept | attributes)
+        _checked(libc.mount(None, f"/proc/self/fd/{mount}".encode(), None, flags, None), "mount")
+    _later.clear()
 
 
 def private_mounts() -> None:
@@ -105,7 +118,7 @@ def new_session_keyring() -> None:
     try:
         _syscall("keyctl", _NUMBERS[os.uname().machine][1], 1, None)
     except OSError as error:
-        if error.errno != 38:
+        if error.errno != errno.ENOSYS:
             raise
 
 
@@ -134,6 +147,13 @@ def keep_capabilities(kept: int) -> None:
     low, high = kept & 0xFFFFFFFF, kept >> 32
     header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     _checked(libc.capset(header, sets), "capset")
+
+
+def default_signals() -> None:
+    """As a program expects them: Python ignores some (SIGPIPE, SIGXFSZ) and handles SIGINT."""
+    libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+    for number in (2, 13, 25):
+        libc.signal(number, None)
 
 
 class _Program(ctypes.Structure):

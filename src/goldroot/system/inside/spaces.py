@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 
 from goldroot.system.inside import calls
 
@@ -12,20 +13,12 @@ from goldroot.system.inside import calls
 BASE, COUNT = 2147483648, 2147483647
 SHIFTED = f"0 {BASE} {COUNT}"
 
-
-def identity() -> tuple[str, str]:
-    """Maps of users and groups by which every number that exists here means itself."""
-    return _same("uid_map"), _same("gid_map")
+#: The name in an error that says: there are none.
+WHAT = "user namespace"
 
 
-def _same(name: str) -> str:
-    with open(f"/proc/self/{name}") as file:
-        ranges = [line.split() for line in file]
-    return "".join(f"{first} {first} {count}\n" for first, _, count in ranges)
-
-
-def user_namespace(users: str, groups: str) -> int:
-    """A descriptor of a new user namespace with these maps, as uid_map and gid_map have them.
+def user_namespace(write: Callable[[int], None]) -> int:
+    """A descriptor of a new user namespace; ``write`` is given the number of a process in it and writes its maps.
 
     :raises OSError: the kernel makes no user namespace, or not with such maps.
     """
@@ -42,8 +35,11 @@ def user_namespace(users: str, groups: str) -> int:
     os.close(end_reading)
     try:
         if said := os.read(done_reading, 3):
-            raise OSError(int(said), os.strerror(int(said)), "user namespace")
-        write_maps(pid, users, groups)
+            raise OSError(int(said), os.strerror(int(said)), WHAT)
+        try:
+            write(pid)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, WHAT) from None
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(done_reading)
@@ -51,22 +47,35 @@ def user_namespace(users: str, groups: str) -> int:
         os.waitpid(pid, 0)
 
 
-def write_maps(pid: int | str, users: str, groups: str) -> None:
+def shifted(pid: int) -> None:
+    """Write the maps of "shift"."""
+    _write(pid, uid_map=SHIFTED, gid_map=SHIFTED)
+
+
+def identical(pid: int) -> None:
+    """Write maps by which every number that exists here means itself."""
+    _write(pid, uid_map=_same("uid_map"), gid_map=_same("gid_map"))
+
+
+def single(pid: int) -> None:
+    """Write the one map that needs no right at all: this process's user and group are 0."""
+    _write(pid, setgroups="deny", uid_map=f"0 {os.geteuid()} 1", gid_map=f"0 {os.getegid()} 1")
+
+
+def _same(name: str) -> str:
+    with open(f"/proc/self/{name}") as file:
+        ranges = [line.split() for line in file]
+    return "".join(f"{first} {first} {count}\n" for first, _, count in ranges)
+
+
+def _write(pid: int, **files: str) -> None:
     """Each as one write, as the kernel wants it (user_namespaces(7))."""
-    for name, text in (("uid_map", users), ("gid_map", groups)):
+    for name, text in files.items():
         handle = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(handle, text.encode())
         finally:
             os.close(handle)
-
-
-def write_own_map(user: int, group: int) -> None:
-    """The one map that needs no right at all: this process's user and group are 0."""
-    handle = os.open("/proc/self/setgroups", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(handle, b"deny")
-    os.close(handle)
-    write_maps("self", f"0 {user} 1", f"0 {group} 1")
 
 
 def _hold(parent: int, done: int, end: int) -> None:

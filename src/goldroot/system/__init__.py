@@ -1,0 +1,27 @@
+"""What goldroot knows of a Linux system: running commands in one, without any right over the host.
+
+The disks come as descriptors; nothing here knows where they are.  See docs/explanation/isolation.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goldroot.system.confine import Bound, Confined, Mode, run_in, shell_of
+    from goldroot.system.limits import Limits
+    from goldroot.system.words import power_of
+
+__all__ = ["Bound", "Confined", "Limits", "Mode", "power_of", "run_in", "shell_of"]
+
+_HOMES = {"Limits": "limits", "power_of": "words"}
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when it is asked for: what starts a command (goldroot.system.inside) is part of this package too, and must
+    # not load all of this.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'confine')}"), name)

@@ -1,0 +1,100 @@
+"""What a system finds in ``run``, in the place of services that do not run: directories, a resolver's file, quiet programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from goldroot.system.inside.calls import RDONLY, clone_mount, place_mount, set_attributes, set_host_name
+from goldroot.system.inside.places import content, directories, names, place, write
+
+#: apt gives dpkg a PATH of its own.
+APT = 'DPkg::Path "/run/goldroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";\n'
+
+#: The programs by which scripts of packages would start services.
+QUIET = ("invoke-rc.d", "deb-systemd-invoke")
+
+#: Where units stand; their RuntimeDirectory= names what a service finds in /run (systemd.exec(5)).
+UNITS = ("usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system")
+_RUNTIME = b"RuntimeDirectory="
+
+
+def fill_run(root: int, owner: int, resolv_conf: str) -> bool:
+    """Everything below ``run``, where the system has it; and the host's resolv.conf, where a text is given.
+
+    Whether ``/run/goldroot`` is ours now: without a ``run`` to mount on, it would be what the system says it is.
+    """
+    run = place(root, "run")
+    if run is None:
+        return False
+    _quiet_services(run, owner)
+    _service_directories(root, run, owner)
+    if resolv_conf:
+        _name_service(root, run, resolv_conf, owner)
+    return True
+
+
+def host_name(root: int) -> None:
+    """The system's own name, where it has one: a check of a merged clone asks for it, and a prompt shows it."""
+    etc = place(root, "etc")
+    name = content(etc, "hostname").strip() if etc is not None else b""
+    if name and len(name) <= 64 and not name.startswith(b"#"):
+        set_host_name(name)
+
+
+def _quiet_services(run: int, owner: int) -> None:
+    """Scripts of packages start no daemons here: the programs by which they would are found in ``run`` first, and do
+    nothing.  (A policy-rc.d would have to stand in the system itself.)
+
+    A mount of its own, read-only: what comes first on the PATH is goldroot's, whatever runs.
+    """
+    ours = directories(run, "goldroot", owner)
+    bin_ = directories(ours, "bin", owner)
+    write(ours, "apt.conf", APT, owner)
+    for name in QUIET:
+        write(bin_, name, "#!/bin/sh\nexit 0\n", owner, 0o755)
+    mount = clone_mount(ours)
+    set_attributes(mount, RDONLY)
+    place_mount(mount, ours)
+
+
+def _service_directories(root: int, run: int, owner: int) -> None:
+    """What the system's services would find in ``run``: `sshd -t`, for one, refuses to work without /run/sshd."""
+    for name in ("lock", *(word for folder in UNITS for word in _runtime_directories(root, folder))):
+        if "%" not in name and all(step not in ("", ".", "..") for step in name.split("/")):
+            os.close(directories(run, name, owner))
+
+
+def _runtime_directories(root: int, folder: str) -> Iterator[str]:
+    """The names in all units of a folder."""
+    handle = place(root, folder)
+    if handle is None:
+        return
+    for name in names(handle):
+        if name.endswith((".service", ".socket")) and _RUNTIME in (unit := content(handle, name)):
+            for line in unit.splitlines():
+                if line.startswith(_RUNTIME):
+                    yield from os.fsdecode(line[len(_RUNTIME) :]).split()
+
+
+def _name_service(root: int, run: int, text: str, owner: int) -> None:
+    """The host's resolv.conf, where the system has a file for it, or a link into the empty ``run``."""
+    etc = place(root, "etc")
+    if etc is None:
+        return
+    try:
+        target = os.readlink("resolv.conf", dir_fd=etc)
+    except FileNotFoundError:
+        return
+    except OSError:
+        there = place(etc, "resolv.conf", directory=False)
+        if there is not None:
+            write(run, ".goldroot-resolv.conf", text, owner)
+            mount = clone_mount(run, b".goldroot-resolv.conf")
+            set_attributes(mount, RDONLY)
+            place_mount(mount, there)
+        return
+    steps = [step for step in target.split("/") if step not in ("", ".", "..")]
+    if steps[:1] == ["run"] and len(steps) > 1:
+        folder = directories(run, "/".join(steps[1:-1]), owner) if steps[2:] else run
+        write(folder, steps[-1], text, owner)
