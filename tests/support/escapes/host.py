@@ -142,6 +142,7 @@ def prepared(job: dict[str, Any]) -> Victim:
             subprocess.run(["chown", "-R", f"{uid}:{uid}", place], check=True)
             reachable(job["reach"])
         up("lo")
+    os.chmod(place, 0o700)
     become(uid)
     return Victim(place, system, known | held(known))
 

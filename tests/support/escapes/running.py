@@ -37,7 +37,7 @@ class Programs:
 
     def names(self) -> list[str]:
         done = subprocess.run([self.attempt], capture_output=True, text=True, check=True)
-        return [name for name in done.stdout.split() if not name.startswith("load_")]
+        return [name for name in done.stdout.split() if not name.startswith("much_")]
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def everywhere(why: str) -> Mapping[Way, str]:
     return {"shift": why, "identity": why, "caps": why, "user": why}
 
 
+AUDIT = "PAM in a system must be able to write one, and without a user namespace the log is the host's"
 HOST_NETWORK = "with the host's network its sockets are reached"
 
 ATTEMPTS: Mapping[str, Attempt] = {
@@ -77,6 +78,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "new_mount_tmpfs": Attempt("a tmpfs by fsopen, fsmount, move_mount", user=True),
     "new_mount_overlay": Attempt("an overlay by them", user=True),
     "new_mount_bind": Attempt("the shared disk written through a copy of its mount (open_tree)", user=True),
+    "new_mount_by_open_tree_attr": Attempt("the same by open_tree_attr, which is newer than many filters", user=True),
     "pivot_root_away": Attempt("another root", user=True),
     "chroot_break": Attempt("the host's root, by the old way out of chroot", user=True),
     "handle_of_a_hosts_file": Attempt("a file of the host, by open_by_handle_at"),
@@ -148,10 +150,10 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "packet_socket": Attempt("raw frames", network=True),
     "crypto_socket": Attempt("AF_ALG"),
     "other_sockets": Attempt("26 other families of sockets", network=True),
-    "audit_message": Attempt("a line in the host's audit log"),
+    "audit_message": Attempt("a line in the host's audit log", left={"caps": AUDIT}),
     "audit_status": Attempt("the settings of audit", hidden="the kernel takes it from its first process namespace alone"),
     "network_interface": Attempt("a setting of a network interface", network=True),
-    "raw_socket": Attempt("a raw socket", network=True, left=everywhere("in a network of its own, for ping")),
+    "raw_socket": Attempt("a raw socket", network=True, left={"caps": "in a network of its own alone"}),
     # terminals
     "type_into_terminal": Attempt("a line typed into the caller's terminal", user=True, terminal=True),
     "type_with_high_bits": Attempt("the same past a filter that compares all 64 bits", user=True, terminal=True),
@@ -192,11 +194,15 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "io_priority": Attempt("a real-time priority of disks"),
     "higher_limit": Attempt("more than the limits allow", power=SYS_RESOURCE),
     "never_killed_for_memory": Attempt("never to be killed when memory is short", power=SYS_RESOURCE),
+    "core_for_the_host": Attempt("the host's program for crashes, which runs as its root", user=True),
+    "lock_memory": Attempt("memory that cannot be swapped out"),
+    "wake_the_machine": Attempt("a timer that wakes a sleeping machine"),
     "capability_back": Attempt("CAP_SYS_ADMIN, taken back", user=True),
     "numbers_of_32_bits": Attempt("mount by its 32-bit number", user=True),
     "numbers_of_x32": Attempt("mount by its x32 number", user=True),
     # files
     "immutable": Attempt("a file that nobody can remove"),
+    "immutable_by_file_setattr": Attempt("the same by file_setattr, which is newer than many filters"),
     "set_uid_file": Attempt("a set-uid file", user=True, left=everywhere(FILES)),
     "file_capability": Attempt("a file with a capability", user=True, left=everywhere(FILES)),
     "selinux_label": Attempt("a label of SELinux", user=True, left=everywhere(FILES)),

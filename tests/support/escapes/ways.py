@@ -19,10 +19,14 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class System:
-    """Where the system's disks stand: its own root, and a shared disk at ``usr``."""
+    """Where the system's disks stand: its own root, and a shared disk for ``usr``, which has the same path on it."""
 
     root: str
-    usr: str
+    shared: str
+
+    @property
+    def usr(self) -> str:
+        return f"{self.shared}/usr"
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def confined(
     """As goldroot runs it."""
     from goldroot.system import Bound, run_in
 
-    handles = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in (system.root, system.usr)]
+    handles = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in (system.root, system.shared)]
     binds = [Bound(handles[0], b"", False), Bound(handles[1], b"usr", True)]
     try:
         if terminal:

@@ -36,7 +36,7 @@ int let_in(long result, const char *what);
 int reads_canary(const char *below);
 /* Whether a file can be made in the shared, read-only /usr. */
 int writes_usr(void);
-/* Opens a file for writing (or reading) and changes nothing. */
+/* Opens a file for writing (or reading) and changes nothing; a /dev/null that stands over it is not it. */
 int opens(const char *path, int flags);
 /* A directory to mount on, made where it can be. */
 const char *mount_point(void);

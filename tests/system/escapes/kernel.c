@@ -5,11 +5,13 @@
 #include <sched.h>
 #include <sys/acct.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
 #include <sys/quota.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/swap.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/timex.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -182,6 +184,24 @@ ATTEMPT(capability_back) {
     return judge(syscall(SYS_capset, header, sets), "CAP_SYS_ADMIN taken back");
 }
 
+/* The program of core_pattern is the host's, and its root's; a limit of 1 says that none is to be called (core(5)). */
+ATTEMPT(core_for_the_host) {
+    struct rlimit limit, all = {RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_CORE, &all);
+    getrlimit(RLIMIT_CORE, &limit);
+    if (limit.rlim_cur == 1) return refused("a crash is handed to nobody");
+    return escaped("a crash is handed to the host's program, where core_pattern names one");
+}
+
+ATTEMPT(lock_memory) {
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_MEMLOCK, &none);
+    void *there = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return judge(mlock(there, 4096), "more locked memory than the limit");
+}
+
+ATTEMPT(wake_the_machine) { return judge(timerfd_create(CLOCK_BOOTTIME_ALARM, 0), "a timer that wakes the machine"); }
+
 /* -- another architecture's numbers, which a filter of one architecture does not know */
 
 #ifdef __x86_64__
@@ -227,6 +247,17 @@ ATTEMPT(immutable) {
     ioctl(handle, FS_IOC_SETFLAGS, &flags);
     errno = error;
     return judge(result, "a file that nobody can remove");
+}
+
+ATTEMPT(immutable_by_file_setattr) {
+    struct { uint64_t flags; uint32_t extent, extents, project, cow; } wanted = {0x10 /* FS_XFLAG_IMMUTABLE */, 0, 0, 0, 0};
+    const char *path = own_file();
+    long result = syscall(469, AT_FDCWD, path, &wanted, sizeof wanted, 0);
+    int error = errno;
+    wanted.flags = 0;
+    if (result == 0) syscall(469, AT_FDCWD, path, &wanted, sizeof wanted, 0);
+    errno = error;
+    return judge(result, "the same by file_setattr");
 }
 
 ATTEMPT(set_uid_file) {

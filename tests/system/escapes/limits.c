@@ -5,7 +5,7 @@
 static long most(void) { return number("most") < 0 ? 1000 : number("most"); }
 
 /* Processes that stay, until there can be no more. */
-ATTEMPT(load_processes) {
+ATTEMPT(much_processes) {
     long made = 0;
     for (; made < most(); made++) {
         pid_t child = fork();
@@ -18,7 +18,7 @@ ATTEMPT(load_processes) {
 }
 
 /* Megabytes that are used, until there can be no more. */
-ATTEMPT(load_memory) {
+ATTEMPT(much_memory) {
     long made = 0;
     for (; made < most(); made++) {
         void *there = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -30,7 +30,7 @@ ATTEMPT(load_memory) {
 }
 
 /* Megabytes that can be written at a place. */
-ATTEMPT(load_file) {
+ATTEMPT(much_file) {
     static char block[1 << 20];
     long made = 0;
     int handle = open(argument("path"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
@@ -41,7 +41,7 @@ ATTEMPT(load_file) {
 }
 
 /* Empty files that can be made at a place. */
-ATTEMPT(load_files) {
+ATTEMPT(much_files) {
     char path[PATH_MAX];
     long made = 0;
     for (; made < most(); made++) {
@@ -54,20 +54,20 @@ ATTEMPT(load_files) {
     return 0;
 }
 
-ATTEMPT(load_output) {
+ATTEMPT(much_output) {
     static char block[1 << 16];
     memset(block, 'x', sizeof block);
     while (write(1, block, sizeof block) > 0) continue;
     return 0;
 }
 
-ATTEMPT(load_time) {
+ATTEMPT(much_time) {
     for (volatile long count = 0;; count++) continue;
     return 0;
 }
 
 /* Children that hold the output open and outlive their parent. */
-ATTEMPT(load_left_behind) {
+ATTEMPT(much_left_behind) {
     if (fork() == 0) {
         setsid();
         while (1) pause();

@@ -45,7 +45,7 @@ int judge(long result, const char *what) {
     if (result >= 0) return escaped("%s: done", what);
     if (error == ENOSYS || error == EOPNOTSUPP || error == ENODEV || error == EAFNOSUPPORT || error == ENOPROTOOPT ||
         error == EPROTONOSUPPORT)
-        return unknown("%s: not in this kernel (%s)", what, strerror(error));
+        return unknown("%s: not to be had here (%s)", what, strerror(error));
     return refused("%s: %s", what, strerror(error));
 }
 
@@ -76,9 +76,13 @@ int writes_usr(void) {
 }
 
 int opens(const char *path, int flags) {
+    struct stat held;
     int handle = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (handle >= 0) close(handle);
-    return handle >= 0;
+    if (handle < 0) return 0;
+    int covered = !fstat(handle, &held) && S_ISCHR(held.st_mode) && held.st_rdev == makedev(1, 3);
+    close(handle);
+    errno = EACCES;
+    return !covered;
 }
 
 const char *mount_point(void) {
@@ -123,7 +127,7 @@ static int raid(void) {
     for (int at = 0; length > 0 && at < 63 && (known[at] = strsep(&rest, "\n")); at++) continue;
     words = known;
     for (int at = 0; at < count; at++) {
-        if (!strncmp(attempts[at].name, "load_", 5)) continue;
+        if (!strncmp(attempts[at].name, "much_", 5)) continue;
         int said[2];
         if (pipe(said)) return 1;
         fflush(stdout);

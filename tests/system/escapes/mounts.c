@@ -122,6 +122,16 @@ ATTEMPT(new_mount_bind) {
     return judge(handle, "writing /usr through a copy of its mount");
 }
 
+/* Since Linux 6.15, open_tree and mount_setattr in one: a list of forbidden calls may be older. */
+ATTEMPT(new_mount_by_open_tree_attr) {
+    struct attributes wanted = {.clear = 1 /* MOUNT_ATTR_RDONLY */};
+    int tree = syscall(467, AT_FDCWD, "/usr", TREE_CLONE, &wanted, sizeof wanted);
+    if (tree < 0) return judge(-1, "open_tree_attr");
+    int handle = openat(tree, "written", O_CREAT | O_WRONLY, 0644);
+    if (handle >= 0) unlinkat(tree, "written", 0);
+    return judge(handle, "writing /usr through a copy of its mount");
+}
+
 ATTEMPT(pivot_root_away) {
     if (mount("none", mount_point(), "tmpfs", 0, NULL)) return refused("mount: %s", strerror(errno));
     mkdir("/srv/mnt/old", 0755);

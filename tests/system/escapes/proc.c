@@ -104,14 +104,14 @@ static int outside(int handle) {
     return stat(mine, &inside) || inside.st_ino != theirs.st_ino || inside.st_dev != theirs.st_dev;
 }
 
-/* A file that runs cannot be written: ETXTBSY says that nothing but that is in the way. */
+/* A file that runs cannot be opened for writing just now; whether it may be written when it has ended is another question. */
 static int exe_writable(int pid) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     int handle = open(path, O_RDONLY | O_CLOEXEC);
     if (handle < 0 || !outside(handle)) return 0;
     close(handle);
-    return opens(path, O_WRONLY) || errno == ETXTBSY;
+    return access(path, W_OK) == 0;
 }
 
 static int exe_readable(int pid) {

@@ -20,10 +20,10 @@ static void end(const char *text, long length, int status) {
 #define END(text, status) end(text, sizeof text - 1, status)
 
 void _start(void) {
-    long handle = call(__NR_open, (long)"/proc/self/exe", 1 /* O_WRONLY */, 0);
-    if (handle == -2) END("/proc/self/exe: not there\n", 1);
-    /* ETXTBSY: nothing but that it runs just now is in the way. */
-    if (handle >= 0 || handle == -26) END("the host's program can be opened for writing\n", 0);
-    END("the host's program cannot be opened for writing\n", 1);
+    /* It cannot be opened for writing while it runs; whether it may be written afterwards is another question. */
+    long result = call(__NR_access, (long)"/proc/self/exe", 2 /* W_OK */, 0);
+    if (result == 0) END("the host's program can be written\n", 0);
+    if (result == -30) END("the host's program lies on a read-only mount\n", 1);
+    END("the host's program cannot be written\n", 1);
 }
 #endif
