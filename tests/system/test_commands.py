@@ -123,7 +123,7 @@ class Attacked:
         for line in said:
             status, name = line.split(" ", 2)[:2]
             attempt = ATTEMPTS[name]
-            left = attempt.left or attempt.among or (network and attempt.network_left)
+            left = attempt.among or (attempt.network_left if network and attempt.network_left is not None else attempt.left)
             assert left or int(status) != ESCAPED, line
         path.unlink()
 

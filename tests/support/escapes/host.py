@@ -2,10 +2,12 @@
 
 It has a disk (an ext4 file system in a file, where loop devices are to be had) with a file that nobody inside may read, a
 process, a key in its session, shared memory, and sockets.  On that disk lies the system that the attempts run in.  Each
-attempt is run in each way; afterwards the host is looked at.  What comes out is one line of JSON for each run.
+attempt is run in each way; afterwards the host is looked at.  What comes out is one line of JSON for each.
 
 JOB is JSON: {"room": directory, "attempt": program, "interpreter": program or "", "ways": [...], "uid": number,
-"reach": [directories that an ordinary user must reach], "runs": [[name, terminal, network], ...]}.
+"reach": [directories that an ordinary user must reach], "names": {name: "" or why it is run by itself, "terminal" for one}}.
+
+Unconfined, each attempt has a system by itself; confined, most of them share one, for none should change anything.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import socket
 import struct
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import goldroot.run  # noqa: F401  (before the rights to read it are given up)
@@ -65,7 +67,8 @@ class Victim:
 
     place: str
     system: System
-    known: dict[str, str] = field(default_factory=dict)
+    known: dict[str, str]
+    interpreted: bool
     sentinel: Sentinel | None = None
 
     def arguments(self) -> list[str]:
@@ -96,17 +99,33 @@ class Victim:
 def main() -> None:
     job: dict[str, Any] = json.loads(sys.argv[1])
     victim = prepared(job)
-    for name, terminal, network in job["runs"]:
-        for way in job["ways"]:
-            if name == "self_exe" and not job["interpreter"]:
-                tell(name, way, network, Said(2, "only for x86-64 so far"), [])
-                continue
-            words = ["/srv/self-exe"] if name == "self_exe" else ["/attempt", name, *victim.arguments()]
-            if way == "loose":
-                said = loose(victim.system, words, terminal=terminal)
-            else:
-                said = confined(victim.system, words, way, terminal=terminal, network=network)
-            tell(name, way, network, said, victim.damage())
+    for way in job["ways"]:
+        if way == "loose":
+            for name, alone in job["names"].items():
+                one(victim, way, name, loose(victim.system, words(victim, name), terminal=alone == "terminal"))
+            continue
+        for network in (False, True):
+            said = confined(victim.system, words(victim, "each"), way, network=network)
+            damage = victim.damage()
+            for line in said.text.splitlines():
+                status, name, text = f"{line}  ".split(" ", 2)
+                if not job["names"].get(name, "left out"):
+                    tell(name, way, network, Said(int(status), text.strip()), damage)
+        for name in filter(job["names"].get, job["names"]):
+            terminal = job["names"][name] == "terminal"
+            one(victim, way, name, confined(victim.system, words(victim, name), way, terminal=terminal))
+
+
+def words(victim: Victim, name: str) -> list[str]:
+    if name == "self_exe":
+        return ["/srv/self-exe"]
+    return ["/attempt", name, *victim.arguments()]
+
+
+def one(victim: Victim, way: str, name: str, said: Said) -> None:
+    if name == "self_exe" and not victim.interpreted:
+        said = Said(2, "there is a program interpreter for x86-64 alone")
+    tell(name, way, False, said, victim.damage())
 
 
 def tell(name: str, way: str, network: bool, said: Said, damage: list[str]) -> None:
@@ -144,7 +163,7 @@ def prepared(job: dict[str, Any]) -> Victim:
         up("lo")
     os.chmod(place, 0o700)
     become(uid)
-    return Victim(place, system, known | held(known))
+    return Victim(place, system, known | held(known), bool(job["interpreter"]))
 
 
 def become(uid: int) -> None:

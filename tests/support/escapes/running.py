@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def run_all(programs: Programs, room: Path, ways: Sequence[Way], *, uid: int) ->
     """Each attempt in each way, on a host that root has, or an ordinary user."""
     job = {
         "room": str(room), "attempt": programs.attempt, "interpreter": programs.interpreter, "ways": ways, "uid": uid,
-        "reach": [sys.base_prefix, str(TOP)], "runs": list(_runs()),
+        "reach": [sys.base_prefix, str(TOP)], "names": {name: _alone(name) for name in ATTEMPTS},
     }  # fmt: skip
     paths = [str(TOP / "tests"), str(TOP / "src")]
     env = {**os.environ, "PYTHONPATH": ":".join(paths), "GOLDROOT_TEST_SECRET": SECRET}
@@ -90,11 +90,10 @@ def run_all(programs: Programs, room: Path, ways: Sequence[Way], *, uid: int) ->
     return found
 
 
-def _runs() -> Iterator[tuple[str, bool, bool]]:
-    for name, attempt in ATTEMPTS.items():
-        yield name, attempt.terminal, False
-        if attempt.network:
-            yield name, attempt.terminal, True
+def _alone(name: str) -> str:
+    """Why an attempt is not run together with others."""
+    attempt = ATTEMPTS[name]
+    return "terminal" if attempt.terminal else attempt.among or ("by a script" if name == "self_exe" else "")
 
 
 def has_power(number: int) -> bool:

@@ -29,10 +29,8 @@ class Attempt:
     left: Mapping[Way, str] = field(default_factory=dict)
     #: Its standard input is a terminal.
     terminal: bool = False
-    #: Also tried where the system has the host's network.
-    network: bool = False
-    #: Why it succeeds there.
-    network_left: str = ""
+    #: Why it succeeds where the system has the host's network; ``None``: what is said by way holds there, too.
+    network_left: str | None = None
     #: Why several processes of one system can do it.
     among: str = ""
 
@@ -104,7 +102,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "set_core_pattern": Attempt("core_pattern"),
     "set_modprobe": Attempt("the programs that the kernel starts for modules and devices"),
     "set_other_sysctls": Attempt("other settings of the kernel"),
-    "set_network_sysctls": Attempt("settings of the network", network=True),
+    "set_network_sysctls": Attempt("settings of the network"),
     "open_pid_max": Attempt("pid_max and threads-max, opened for writing and not written"),
     "sysrq": Attempt("sysrq"),
     "binfmt_register": Attempt("a program that the host runs for a file format"),
@@ -144,16 +142,16 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "key_added": Attempt("a key of one's own in the kernel", user=True),
     "key_list": Attempt("the names of keys, in /proc/keys", user=True),
     "shared_memory": Attempt("System V memory of the host", user=True),
-    "abstract_socket": Attempt("an abstract socket of the host", user=True, network=True, network_left=HOST_NETWORK),
-    "local_service": Attempt("a service on the host's 127.0.0.1", user=True, network=True, network_left=HOST_NETWORK),
-    "vsock": Attempt("the hypervisor, by vsock", user=True, network=True),
-    "packet_socket": Attempt("raw frames", network=True),
+    "abstract_socket": Attempt("an abstract socket of the host", user=True, network_left=HOST_NETWORK),
+    "local_service": Attempt("a service on the host's 127.0.0.1", user=True, network_left=HOST_NETWORK),
+    "vsock": Attempt("the hypervisor, by vsock", user=True),
+    "packet_socket": Attempt("raw frames"),
     "crypto_socket": Attempt("AF_ALG"),
-    "other_sockets": Attempt("26 other families of sockets", network=True),
+    "other_sockets": Attempt("26 other families of sockets"),
     "audit_message": Attempt("a line in the host's audit log", left={"caps": AUDIT}),
     "audit_status": Attempt("the settings of audit", hidden="the kernel takes it from its first process namespace alone"),
-    "network_interface": Attempt("a setting of a network interface", network=True),
-    "raw_socket": Attempt("a raw socket", network=True, left={"caps": "in a network of its own alone"}),
+    "network_interface": Attempt("a setting of a network interface"),
+    "raw_socket": Attempt("a raw socket", network_left="", left={"caps": "in a network of its own alone"}),
     # terminals
     "type_into_terminal": Attempt("a line typed into the caller's terminal", user=True, terminal=True),
     "type_with_high_bits": Attempt("the same past a filter that compares all 64 bits", user=True, terminal=True),

@@ -117,46 +117,46 @@ static const char *last_of(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* Under another name (ldconfig, sh, true ...) it stands in for a program that goldroot or an administrator runs.  It knows
- * nothing but what it finds in /etc/raid, tries everything, each in a process of its own, and leaves word in /var/raid. */
-static int raid(void) {
-    static char text[4096], *known[64];
-    int handle = open("/etc/raid", O_RDONLY | O_CLOEXEC), out = open("/var/raid", O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
-    ssize_t length = handle < 0 ? 0 : read(handle, text, sizeof text - 1);
-    char *rest = text;
-    for (int at = 0; length > 0 && at < 63 && (known[at] = strsep(&rest, "\n")); at++) continue;
-    words = known;
+/* Everything, each in a process of its own; word of it goes to a descriptor: STATUS NAME SAID. */
+static void each(int out) {
     for (int at = 0; at < count; at++) {
-        if (!strncmp(attempts[at].name, "much_", 5)) continue;
-        int said[2];
-        if (pipe(said)) return 1;
-        fflush(stdout);
+        int said[2], status = 0;
+        char line[512] = "";
+        size_t full = 0;
+        if (!strncmp(attempts[at].name, "much_", 5) || pipe(said)) continue;
         pid_t child = fork();
         if (child == 0) {
             dup2(said[1], 1);
-            close(said[0]);
-            close(said[1]);
-            close(out);
-            close(handle);
+            for (int handle = 3; handle < 64; handle++) close(handle);
             alarm(10);
             _exit(attempts[at].run());
         }
         close(said[1]);
-        char line[512] = "";
-        size_t full = 0;
         for (ssize_t got; full < sizeof line - 1 && (got = read(said[0], line + full, sizeof line - 1 - full)) > 0;) full += got;
         close(said[0]);
-        int status = 0;
         if (child > 0) waitpid(child, &status, 0);
         line[strcspn(line, "\n")] = 0;
         dprintf(out, "%d %s %s\n", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), attempts[at].name, line);
     }
+}
+
+/* Under another name (ldconfig, sh, true ...) it stands in for a program that goldroot or an administrator runs.  It knows
+ * nothing but what it finds in /etc/raid, and leaves word in /var/raid. */
+static int raid(void) {
+    static char text[4096], *known[64];
+    int handle = open("/etc/raid", O_RDONLY), out = open("/var/raid", O_CREAT | O_WRONLY | O_APPEND, 0644);
+    ssize_t length = handle < 0 ? 0 : read(handle, text, sizeof text - 1);
+    char *rest = text;
+    for (int at = 0; length > 0 && at < 63 && (known[at] = strsep(&rest, "\n")); at++) continue;
+    words = known;
+    each(out);
     return 0;
 }
 
 int main(int argc, char **argv) {
     if (strcmp(last_of(argv[0]), "attempt")) return raid();
     words = argc > 1 ? argv + 2 : NULL;
+    if (argc > 1 && !strcmp(argv[1], "each")) return each(1), 0;
     for (int at = 0; at < count; at++) {
         if (argc < 2) puts(attempts[at].name);
         else if (!strcmp(attempts[at].name, argv[1])) return attempts[at].run();
