@@ -17,7 +17,7 @@ import pytest
 from support.escapes.table import ATTEMPTS
 from support.escapes.ways import Way
 
-SOURCES = Path(__file__).parents[2] / "system" / "escapes"
+SOURCES = Path(__file__).parents[2] / "system" / "escapes" / "attempts"
 TOP = Path(__file__).parents[3]
 SECRET = "canary-5c1f"
 NOBODY = 65534

@@ -1,6 +1,6 @@
 """Ways out of a system that goldroot runs: each is shown to be one where nothing is confined, and to be closed where something is.
 
-The attempts are small C functions (``escapes/``), each of which says whether it got out; ``support/escapes/table.py`` says of each
+The attempts are small C functions (``attempts/``), each of which says whether it got out; ``support/escapes/table.py`` says of each
 what it is after, and why it is not closed where it is not.  They run on a host made of namespaces, with something to lose.
 """
 
