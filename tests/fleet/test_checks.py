@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from goldroot.fleet import clones
 from goldroot.fleet.checks import duplicates, told
 from goldroot.fleet.rollback import plan_rollback, rollback
 from goldroot.fleet.update import cancel, run_update
-from goldroot.image.chroot import Bound, run_in
+from goldroot.image.running import run_on
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.run import Done
@@ -225,13 +225,13 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
 ) -> None:
     cuts = iter([True])
 
-    def cut_off(binds: Sequence[Bound], args: Sequence[str], **options: Any) -> Done:
-        done = run_in(binds, args, **options)
-        if "echo x" in args[-1] and next(cuts, False):
+    def cut_off(*args: Any, **options: Any) -> Done:
+        done = run_on(*args, **options)
+        if "echo x" in args[-1][-1] and next(cuts, False):
             raise ProgramFailed("it was cut off at its end")
         return done
 
-    monkeypatch.setattr("goldroot.fleet.checks.run_in", cut_off)
+    monkeypatch.setattr("goldroot.fleet.checks.run_on", cut_off)
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")

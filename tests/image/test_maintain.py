@@ -8,18 +8,21 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from goldroot import system as system_room
 from goldroot.errors import Busy, Failed, NoPermission, NotFound, ProgramFailed, Refused, StillRunning
-from goldroot.image.chroot import Bound, binds_of, run_in
 from goldroot.image.compare import compare
 from goldroot.image.maintain import changes, enter
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import publish
+from goldroot.image.running import Placed, binds_of, opened
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
+from goldroot.system import Confined
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -32,6 +35,11 @@ def sh(site: Site, script: str, role: str = MAINTENANCE) -> str:
     done = enter(site, "small", ["/bin/sh", "-c", script], role=role, capture=True)  # type: ignore[arg-type]
     assert done.status == 0, done.err
     return done.out.decode()
+
+
+def run_in(places: list[Placed], command: list[str], **options: Any) -> Confined:
+    with opened(places) as binds:
+        return system_room.run_in(binds, command, **options)
 
 
 def configure(site: Site, *tests: str) -> Site:
@@ -52,7 +60,7 @@ def test_the_system_is_put_together_and_nothing_is_left_behind(small: Site) -> N
     script = (
         'read l < /etc/app.conf; echo "$l $$"; test -c /dev/null && test -d /proc/1 && test -w /tmp && echo > /tmp/x'
     )
-    assert sh(small, script) == "level = 1 1\n"
+    assert sh(small, script) == "level = 1 2\n"  # the first process is goldroot's
     assert mounts_of(small) == mounts
     after = {address: dump_tree(System(small, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
     assert after == before
@@ -79,12 +87,12 @@ def test_links_in_the_tree_do_not_lead_mounts_out(small: Site, tmp_path: Path) -
     root = make_root(tmp_path / "other")
     (root / "srv").symlink_to(outside)
     with pytest.raises(Failed, match="could not be put together"):
-        run_in([Bound(str(root), b"", False), Bound(str(root), b"srv", False)], ["/bin/sh", "-c", "echo > /srv/x"])
+        run_in([Placed(str(root), b"", False), Placed(str(root), b"srv", False)], ["/bin/sh", "-c", "echo > /srv/x"])
     (root / "proc").rmdir()
     (root / "proc").symlink_to(outside)
     (root / "etc/resolv.conf").unlink()
     (root / "etc/resolv.conf").symlink_to("../../../../outside/resolv.conf")
-    run_in([Bound(str(root), b"", False)], ["/bin/sh", "-c", "test ! -e /proc/1"])
+    run_in([Placed(str(root), b"", False)], ["/bin/sh", "-c", "test ! -e /proc/1"])
     assert os.listdir(outside) == []
 
 
@@ -105,7 +113,7 @@ def test_services_find_their_runtime_directories(small: Site) -> None:
 def test_a_command_without_a_network_has_its_own_loopback(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
     binds = binds_of(small.host, system.machine, system.layout)
-    flags = run_in(binds, ["/bin/sh", "-c", "read flags < /sys/class/net/lo/flags; echo $flags"], network=False)
+    flags = run_in(binds, ["/bin/sh", "-c", "read flags < /sys/class/net/lo/flags; echo $flags"])
     assert int(flags.out, 16) & 1, "lo is down"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -278,7 +279,8 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Run COMMAND (a shell without one) in the system of the clone NAME, put together from its disks.
 
-    Options of goldroot stand before NAME.  While it runs, the clone counts as running and is not switched.
+    Options of goldroot stand before NAME.  While it runs, the clone counts as running and is not switched.  It has no
+    rights over this machine, whatever it is; what it has is said first, in one line.
 
     \b
     Examples:
@@ -286,6 +288,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
       goldroot clone enter web1 passwd root
     """
     from goldroot.fleet import clones
+    from goldroot.system import Mode, power_of
 
     site: Site = open_site(site_dir)
     if plan_only:
@@ -293,7 +296,11 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
         words = " ".join(command) or "a shell"
         emit(as_json, {"machine": machine, "command": list(command)}, lambda: print(f"would run {words} in {machine}"))
         return 0
-    done = clones.enter(site, name, command, capture=as_json)
+
+    def told(mode: Mode, why: str) -> None:
+        print(f"{name}: {power_of(mode, network=False, why=why)}", file=sys.stderr, flush=True)
+
+    done = clones.enter(site, name, command, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldroot.errors import GoldrootError
-from goldroot.image.chroot import Bound, run_in
+from goldroot.image.running import Placed, opened
 from goldroot.run import run
+from goldroot.system import run_in
 
 #: What the demo's commands, tests and checks call inside a small root.
 PROGRAMS = ("sh", "cat", "chmod", "chown", "grep", "mkdir", "rm", "sed")
@@ -164,7 +165,8 @@ def _copy(root: str, source: str, inside: str) -> None:
 
 def _can_enter(root: str) -> bool:
     try:
-        run_in([Bound(root, b"", False)], ["/bin/sh", "-c", "cat /etc/passwd | sed -n 1p"], network=False)
+        with opened([Placed(root, b"", False)]) as binds:
+            run_in(binds, ["/bin/sh", "-c", "cat /etc/passwd | sed -n 1p"])
     except GoldrootError:
         return False
     return True

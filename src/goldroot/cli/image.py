@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -195,7 +196,8 @@ def _work(
     name: str, command: Sequence[str], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> int:
     from goldroot.image import maintain as work
-    from goldroot.image.chroot import binds_of
+    from goldroot.image.running import binds_of
+    from goldroot.system import Mode, power_of
 
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
@@ -210,7 +212,13 @@ def _work(
             lambda: print("\n".join([*steps, f"run {words} in {system.machine}, read-write"])),
         )
         return 0
-    done = work.enter(site, name, command, role=role, capture=as_json)
+
+    def told(mode: Mode, why: str) -> None:
+        # A person who opens a shell is told; one who runs a command, where it has more rights than most.
+        if not command or mode == "caps":
+            print(f"{name}: {power_of(mode, network=True, why=why)}", file=sys.stderr, flush=True)
+
+    done = work.enter(site, name, command, role=role, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status

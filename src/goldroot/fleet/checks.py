@@ -10,7 +10,7 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import clones, decisions, events
-from goldroot.errors import ChecksFailed, GoldrootError, ProgramFailed
+from goldroot.errors import ChecksFailed, GoldrootError, LimitReached, ProgramFailed
 from goldroot.fleet import signatures, work
 from goldroot.fleet.carried import answers, carried
 from goldroot.fleet.clones import live_tree
@@ -18,8 +18,9 @@ from goldroot.fleet.identity import Tree, fingerprints
 from goldroot.fleet.sides import Stage, accounts_of
 from goldroot.fleet.since import after_commands
 from goldroot.fleet.task import Task
-from goldroot.image.chroot import binds_of, run_in
+from goldroot.image.running import Told, binds_of, run_on, weak
 from goldroot.merge.model import MIGRATE_DUE, REBUILD_DUE
+from goldroot.system import Mode
 from goldroot.tree import Manifest, path_bytes, path_text
 from goldroot.tree.accounts import GROUP, PASSWD, AccountTables
 
@@ -90,7 +91,8 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
     for command, kind in due.items():
         stage(f"{task.name}: {command}")
         try:
-            run_in(binds, ["/bin/sh", "-c", command], timeout=TIMEOUT, network=False)
+            words = ["/bin/sh", "-c", command]
+            run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
         except ProgramFailed as error:
             why = error.brief.removeprefix("/bin/sh ")
             if kind == MIGRATE_DUE:
@@ -148,10 +150,28 @@ def _image_checks(task: Task, stage: Stage) -> Iterator[Finding]:
     binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
     for command in commands:
         stage(f"{task.name}: {command}")
-        done = run_in(binds, ["/bin/sh", "-c", command], ok=None, timeout=TIMEOUT, network=False)
+        words = ["/bin/sh", "-c", command]
+        try:
+            done = run_on(
+                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+            )
+        except LimitReached as error:
+            yield Finding(command, error.brief.removeprefix("/bin/sh "))
+            continue
         if done.status != 0:
             said = told((done.err.strip() or done.out.strip()).decode("utf-8", "replace"))
-            yield Finding(command, f"ended with status {done.status}" + (f": {said}" if said else ""))
+            limit = f", for want of {done.limit}" if done.limit else ""
+            yield Finding(command, f"ended with status {done.status}{limit}" + (f": {said}" if said else ""))
+
+
+def _word(task: Task, stage: Stage) -> Told:
+    """Where commands cannot be confined as well as on most machines, that is said."""
+
+    def hear(mode: Mode, why: str) -> None:
+        if word := weak(mode, why):
+            stage(f"{task.name}: {word}")
+
+    return hear
 
 
 def told(output: str) -> str:

@@ -23,13 +23,13 @@ from goldroot.fleet.network import Settings
 from goldroot.fleet.settle import clone_lock, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.chroot import binds_of, run_in, shell_of
 from goldroot.image.gold import Gold, check_genuine, open_version
 from goldroot.image.layout import Layout
+from goldroot.image.running import Told, binds_of, run_on
 from goldroot.image.site import Site
 from goldroot.image.systems import said_once
 from goldroot.image.workroom import work_room
-from goldroot.run import Done
+from goldroot.system import Confined
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -268,8 +268,15 @@ def show(site: Site, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def enter(site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False) -> Done:
-    """Run a command (a shell without one) in a clone's system, on the terminal or with its output captured."""
+def enter(
+    site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: Told | None = None
+) -> Confined:
+    """Run a command (a shell without one) in a clone's system, on the terminal or with its output captured.
+
+    It has no right over this machine, and no network.
+
+    :param told: is given the form in which the command is confined, before it starts.
+    """
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
@@ -277,5 +284,7 @@ def enter(site: Site, name: str, command: Sequence[str] = (), *, capture: bool =
     layout = open_version(site, clone.image, clone.version).layout
     with site.host.running(machine_of(name)):
         binds = binds_of(site.host, machine_of(name), layout)
-        words = list(command) or [shell_of(binds)]
-        return run_in(binds, words, ok=None, capture=capture, label=machine_of(name))
+        return run_on(
+            site.config, clone.image, binds, command or None,
+            ok=None, capture=capture, label=machine_of(name), told=told,
+        )  # fmt: skip

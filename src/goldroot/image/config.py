@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 
 from goldroot.errors import UsageError
 from goldroot.image import addresses, toml
+from goldroot.system import Limits, Mode
+from goldroot.system.limits import MIB
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.
 MOST_SLOTS = 1000
 #: A hundred years, which every calendar can count.
 MOST_DAYS = 36500
+
+#: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
+MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
+
+#: The forms that a site may demand: a stronger one than that of a plain root, or an ordinary user's.
+REQUIRED: tuple[Mode, ...] = ("shift", "identity", "user")
 
 #: An image's name becomes the beginning of its machines' names: ``s10`` -> S10GOLD, S10RWMNT.
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -33,11 +41,22 @@ kind = "directory"    # each disk is a directory
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
 
+# Commands in systems run without any right over this machine; what one may take (0: no limit; sizes in MiB):
+# [limits]
+# memory = 4096
+# processes = 2048
+# output = 64           # of what it says
+# disk = 32768          # by which it may fill the file systems of its disks
+# time = 600            # seconds; without it, 600 for a check, 1800 for a test, and no limit for a person
+# [confine]
+# require = "shift"     # refuse to run commands where they cannot be confined so well (docs: isolation)
+
 # Commands run by /bin/sh -c in the whole system, without a network. What its services find in /run is there, so that
 # `sshd -t` works as it stands; no service runs.
 # [images.debian]
 # slots = 4                                            # of this image, in place of the number above
 # tests = ["dpkg --audit", "nginx -t"]                 # run on the test system, read-write and read-only
+# limits = { memory = 1024 }                           # in place of those above
 # checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
 # policy = "policy.toml"                               # rules of the merge; without it, the default policy
 
@@ -64,6 +83,7 @@ class ImageConfig:
     """``[images.NAME]``: ``tests`` run on the test system, ``checks`` on a merged clone; both by ``/bin/sh -c``."""
 
     slots: int
+    limits: Limits = field(default_factory=Limits)
     tests: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     policy: str | None = None  #: absolute path; ``None``: the default policy
@@ -89,12 +109,14 @@ class Config:
     slots: int = 3
     fallback_days: int = 14
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
+    confine: Mode | None = None  #: the form that commands in systems must have; ``None``: the best that there is
+    limits: Limits = field(default_factory=Limits)
     images: Mapping[str, ImageConfig] = field(default_factory=dict)
     clones: Mapping[str, CloneConfig] = field(default_factory=dict)
 
     def image(self, name: str) -> ImageConfig:
         """What is said of an image; the defaults where nothing is."""
-        return self.images.get(name, ImageConfig(self.slots))
+        return self.images.get(name, ImageConfig(self.slots, self.limits))
 
     def clone(self, name: str) -> CloneConfig:
         """The address table of a clone; empty where there is none."""
@@ -106,13 +128,16 @@ def load(path: str) -> Config:
     top = toml.read(path)
     here = os.path.dirname(os.path.abspath(path))
     slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
+    limits = _limits(top.table("limits"), Limits())
     config = Config(
         file=path,
         host=_host(top.table("host"), here),
         slots=slots,
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
         catalog=top.text("catalog", ""),
-        images=_images(top.table("images"), slots, here),
+        confine=_confine(top.table("confine")),
+        limits=limits,
+        images=_images(top.table("images"), slots, limits, here),
         clones=_clones(top.table("clones")),
     )
     top.done()
@@ -128,7 +153,35 @@ def _host(table: toml.Table, here: str) -> HostConfig:
     return host
 
 
-def _images(table: toml.Table, slots: int, here: str) -> dict[str, ImageConfig]:
+def _confine(table: toml.Table) -> Mode | None:
+    wanted = table.text("require", "")
+    table.done()
+    for mode in REQUIRED:
+        if mode == wanted:
+            return mode
+    if wanted:
+        raise table.error(f"commands cannot be confined by {wanted!r}", "require", todo='Use require = "shift".')
+    return None
+
+
+def _limits(table: toml.Table, default: Limits) -> Limits:
+    """Sizes are in MiB, the time in seconds; what is not said is as in ``default``, and 0 is no limit."""
+
+    def size(name: str, known: int) -> int:
+        return table.number(name, known // MIB, most=MOST_MIB) * MIB
+
+    limits = Limits(
+        memory=size("memory", default.memory),
+        processes=table.number("processes", default.processes, most=MOST_PROCESSES),
+        output=size("output", default.output),
+        disk=size("disk", default.disk),
+        time=table.number("time", int(default.time), most=MOST_SECONDS),
+    )
+    table.done()
+    return limits
+
+
+def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[str, ImageConfig]:
     found = {}
     for name in table.names():
         one = table.table(name)
@@ -137,6 +190,7 @@ def _images(table: toml.Table, slots: int, here: str) -> dict[str, ImageConfig]:
         policy = one.text("policy", "")
         found[name] = ImageConfig(
             slots=one.number("slots", slots, least=FEWEST_SLOTS, most=MOST_SLOTS),
+            limits=_limits(one.table("limits"), limits),
             tests=one.texts("tests", ()),
             checks=one.texts("checks", ()),
             policy=os.path.join(here, policy) if policy else None,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.catalog import images
 from goldroot.catalog.images import Form
-from goldroot.errors import NotFound, Refused
-from goldroot.image.chroot import binds_of, run_in, shell_of
+from goldroot.errors import LimitReached, NotFound, Refused
 from goldroot.image.compare import Change, compare
+from goldroot.image.running import Placed, Told, binds_of, run_on, weak
 from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
-from goldroot.run import Done
+from goldroot.system import Confined, Mode
 from goldroot.tree import Manifest, Note, Progress, build, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
@@ -21,6 +21,9 @@ ORDER: tuple[Form, ...] = ("read-only", "read-write")
 
 #: How long one test command may take, in seconds.
 PATIENCE = 1800.0
+
+#: The status of a test that had to be ended, as timeout(1) has it.
+ENDED = 124
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,20 @@ class TestRun:
 
 
 def enter(
-    site: Site, image: str, command: Sequence[str] = (), *, role: Role = MAINTENANCE, capture: bool = False
-) -> Done:
+    site: Site,
+    image: str,
+    command: Sequence[str] = (),
+    *,
+    role: Role = MAINTENANCE,
+    capture: bool = False,
+    told: Told | None = None,
+) -> Confined:
     """Run a command (a shell, where none is named) in the maintenance or test system, read-write, as its root.
 
-    The system counts as changed from then on: it has to be tested again.
+    It has this machine's network, for package managers, and no other right over this machine.  The system counts as
+    changed from then on: it has to be tested again.
 
+    :param told: is given the form in which the command is confined, before it starts.
     :raises NotFound: no such image, or no test system yet.
     :raises Busy: another command works on the image.
     """
@@ -70,7 +81,10 @@ def enter(
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
         binds = binds_of(site.host, system.machine, system.layout)
-        return run_in(binds, command or [shell_of(binds)], ok=None, capture=capture, label=system.machine)
+        return run_on(
+            site.config, image, binds, command or None,
+            ok=None, capture=capture, network=True, label=system.machine, told=told,
+        )  # fmt: skip
 
 
 def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progress | None = None) -> list[Change]:
@@ -150,14 +164,25 @@ def _copy(
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
     binds = binds_of(site.host, system.machine, system.layout, read_only_root=form == "read-only")
-    run_in(binds, [], network=False)
-    ran = []
-    for command in site.config.image(system.image).tests:
-        done = run_in(binds, ["/bin/sh", "-c", command], ok=None, network=False, timeout=PATIENCE)
-        output = (done.out + done.err).decode("utf-8", "replace").rstrip()
-        said = f"{output}\n" if output else ""
-        ran.append(Ran(done.status, f"$ {command}\n{said}[status {done.status}]"))
-    return Tested(form, all(one.status == 0 for one in ran), "\n".join(one.log for one in ran), tuple(ran))
+    said: list[str] = []
+
+    def told(mode: Mode, why: str) -> None:
+        said.extend(filter(None, [weak(mode, why)]))
+
+    run_on(site.config, system.image, binds, [], told=told)
+    ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
+    return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
+
+
+def _test(site: Site, system: System, binds: Sequence[Placed], command: str) -> Ran:
+    try:
+        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], ok=None, timeout=PATIENCE)
+    except LimitReached as error:
+        return Ran(ENDED, f"$ {command}\n[{error.brief}]")
+    output = (done.out + done.err).decode("utf-8", "replace").rstrip()
+    said = f"{output}\n" if output else ""
+    limit = f", no more {done.limit} to be had" if done.limit else ""
+    return Ran(done.status, f"$ {command}\n{said}[status {done.status}{limit}]")
 
 
 def existing(site: Site, image: str, role: Role) -> System:

@@ -5,8 +5,7 @@ The disks come as descriptors; nothing here knows where they are.  See docs/expl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # the type checker knows better; typing alone takes longer to load than all of a command's start
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, Mode, run_in, shell_of
     from goldroot.system.limits import Limits
@@ -17,7 +16,7 @@ __all__ = ["Bound", "Confined", "Limits", "Mode", "power_of", "run_in", "shell_o
 _HOMES = {"Limits": "limits", "power_of": "words"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Looked up when it is asked for: what starts a command (goldroot.system.inside) is part of this package too, and must
     # not load all of this.
     if name not in __all__:

@@ -67,6 +67,10 @@ class Confined(Done):
     why: str = ""
     limit: str = ""
 
+    def as_dict(self) -> dict[str, object]:
+        """As JSON data; with how it was confined."""
+        return {**Done.as_dict(self), "confined": self.mode, "why": self.why}
+
 
 def run_in(
     binds: Sequence[Bound],

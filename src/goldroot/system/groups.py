@@ -6,14 +6,16 @@ ordinary user), the other limits are all there is.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from goldroot.system.limits import Limits
 
 TOP = "/sys/fs/cgroup"
-_PREFIX = "goldroot-"
+_PREFIX = "goldroot."
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Groups:
@@ -33,20 +35,21 @@ class Groups:
 def groups(limits: Limits) -> Iterator[Groups]:
     """New groups with these limits, as far as they can be had; removed at the end."""
     made = Groups()
-    try:
+    with ExitStack() as stack:
         for above, settings in _places(limits):
             _sweep(above)
             with suppress(OSError):
-                _make(made, os.path.join(above, f"{_PREFIX}{os.getpid()}-{os.urandom(3).hex()}"), settings)
+                _make(made, stack, os.path.join(above, f"{_PREFIX}{os.urandom(6).hex()}"), settings)
         yield made
-    finally:
-        for path in made.paths:
-            with suppress(OSError):
-                os.rmdir(path)
 
 
-def _make(made: Groups, path: str, settings: dict[str, int]) -> None:
+def _make(made: Groups, stack: ExitStack, path: str, settings: dict[str, int]) -> None:
+    """One group.  It is locked as long as it is in use: numbers of processes mean nothing to another namespace."""
     os.mkdir(path, 0o755)
+    stack.callback(_remove, path)
+    handle = os.open(path, _OPEN)
+    stack.callback(os.close, handle)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     written = 0
     for name, value in settings.items():
         with suppress(OSError), open(f"{path}/{name}", "w") as file:
@@ -54,7 +57,11 @@ def _make(made: Groups, path: str, settings: dict[str, int]) -> None:
             written += 1
     if written:
         made.paths.append(path)
-    else:
+
+
+def _remove(path: str) -> None:
+    """Only an empty group can be removed."""
+    with suppress(OSError):
         os.rmdir(path)
 
 
@@ -83,13 +90,21 @@ def _own() -> list[tuple[str, str, str]]:
 
 
 def _sweep(above: str) -> None:
-    """Remove groups that killed commands left: only an empty one can be removed."""
+    """Remove groups that killed commands left."""
     with suppress(OSError):
         for name in os.listdir(above):
-            pid = name.removeprefix(_PREFIX).partition("-")[0]
-            if name.startswith(_PREFIX) and not os.path.exists(f"/proc/{pid}"):
+            if name.startswith(_PREFIX):
                 with suppress(OSError):
-                    os.rmdir(os.path.join(above, name))
+                    _remove_unheld(os.path.join(above, name))
+
+
+def _remove_unheld(path: str) -> None:
+    handle = os.open(path, _OPEN)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rmdir(path)
+    finally:
+        os.close(handle)
 
 
 def _count(path: str, word: str) -> int:

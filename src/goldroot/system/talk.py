@@ -27,6 +27,8 @@ _BEGIN = (
     "from goldroot.system.inside.enter import main; main()"
 )
 
+UNKNOWN = -1  #: a status that no command ends with
+
 #: Maps of users and of groups, as the words of newuidmap(1): inside, outside, count, for each range.
 Ranges = tuple[list[str], list[str]]
 
@@ -37,7 +39,7 @@ class Said:
 
     mode: Mode = "shift"
     why: str = ""
-    status: int | None = None
+    status: int = UNKNOWN
     full: bool = False  #: when it ended, there was no room for one more process
     error: tuple[int, str, str] | None = None  #: it was not started: errno, text, where
 
@@ -89,7 +91,7 @@ def hold(
             process.wait()
     if said.error is not None:
         raise _not_started(*said.error)
-    if said.status is None:
+    if said.status == UNKNOWN:
         raise _lost(bytes(streams.err))
     return said
 

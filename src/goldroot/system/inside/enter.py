@@ -23,18 +23,22 @@ import marshal
 import os
 import select
 import sys
-from typing import Any
 
 from goldroot.system.inside import calls, mounts, power, services, spaces
 from goldroot.system.inside.mounts import Disk, NotMapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Plan = dict[str, Any]
 
 #: Namespaces that make no question of rights.
 SPACES = calls.NEWPID | calls.NEWIPC | calls.NEWUTS | calls.NEWCGROUP
 
 #: The word by which this program tells itself that it is in a user's namespace already.
 AGAIN = "again"
-
-Plan = dict[str, Any]
 
 
 class Control:
@@ -44,7 +48,7 @@ class Control:
         self.handle = handle
         self.socket = _socket.socket(fileno=handle)
 
-    def say(self, *words: object, handle: int | None = None) -> None:
+    def say(self, *words: str | int | None, handle: int | None = None) -> None:
         rights = [] if handle is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handle.to_bytes(4, sys.byteorder))]
         try:
             self.socket.sendmsg([marshal.dumps(words)], rights)
@@ -147,7 +151,7 @@ def _as_user(plan: Plan, control: Control, again: bool) -> tuple[str, str, list[
     return "user", "", disks, spaces.user_namespace(spaces.identical)
 
 
-def _user_maps(plan: Plan, control: Control) -> Any:
+def _user_maps(plan: Plan, control: Control) -> Callable[[int], None]:
     if power.have(power.SETUID) and power.have(power.SETGID):
         return spaces.identical
     if not plan["ranges"]:

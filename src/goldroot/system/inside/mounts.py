@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from typing import NamedTuple
 
 from goldroot.system.inside.calls import (
     IDMAP,
@@ -26,6 +24,10 @@ from goldroot.system.inside.calls import (
 )
 from goldroot.system.inside.places import directories, place
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 
@@ -38,11 +40,11 @@ COVERED = (
 COVERED_SYS = ("devices/virtual/powercap", "firmware", "kernel/debug", "kernel/security", "kernel/tracing")
 
 
-class Disk(NamedTuple):
-    """A disk as it comes: the mount that shows it, which stands nowhere yet."""
+class Disk:
+    """A disk as it comes: the mount that shows it, which stands nowhere yet, and its path."""
 
-    mount: int
-    path: str
+    def __init__(self, mount: int, path: str) -> None:
+        self.mount, self.path = mount, path
 
 
 class NotMapped(OSError):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Sequence
 
 from goldroot.system.inside import calls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Bits of capabilities (linux/capability.h).
 SYS_ADMIN, SETUID, SETGID, NET_RAW = 21, 7, 6, 13

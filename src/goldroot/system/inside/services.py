@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from goldroot.system.inside.calls import RDONLY, clone_mount, place_mount, set_attributes, set_host_name
 from goldroot.system.inside.places import content, directories, names, place, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: apt gives dpkg a PATH of its own.
 APT = 'DPkg::Path "/run/goldroot/bin:/usr/sbin:/usr/bin:/sbin:/bin";\n'

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
 
 from goldroot.system.inside import calls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: "shift": the numbers of a system are these, plus its own, outside.  Nobody else has them: they end below 2^32 - 1.
 BASE, COUNT = 2147483648, 2147483647
