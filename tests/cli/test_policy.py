@@ -57,7 +57,7 @@ def test_explain_of_a_units_directory(capsys: CaptureFixture) -> None:
 def test_explain_as_json(capsys: CaptureFixture) -> None:
     (data,) = as_data(capsys, "explain", "/etc/./ld.so.cache")
     assert data["path"] == "/etc/ld.so.cache" and data["class"] == "generated" and data["unit"] is None
-    assert data["rule"]["rebuild"] == "ldconfig" and data["rule"]["where"].startswith("default policy, line ")
+    assert data["rule"]["rebuild"] == "/sbin/ldconfig" and data["rule"]["where"].startswith("default policy, line ")
     (data,) = as_data(capsys, "explain", "/etc/ssl/private/ssl-cert-snakeoil.key")
     assert [rule["path"] for rule in data["overrides"]] == ["*.key"]
 

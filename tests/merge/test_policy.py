@@ -75,10 +75,13 @@ def test_public_by_default(path: str) -> None:
 def test_generated_defaults() -> None:
     default = Policy.default()
     assert (default.match(b"/etc/ld.so.cache").rebuild, default.match(b"/etc/ld.so.cache").always) == (
-        "ldconfig",
+        "/sbin/ldconfig",
         "gold",
     )
-    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == ("newaliases", "")
+    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == (
+        "/usr/bin/newaliases",
+        "",
+    )
 
 
 def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:

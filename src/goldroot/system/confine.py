@@ -19,7 +19,7 @@ from goldroot.system.groups import groups
 from goldroot.system.inside.places import place
 from goldroot.system.limits import Limits, Watch, reached
 from goldroot.system.streams import Streams
-from goldroot.system.talk import filters, hold, ranges
+from goldroot.system.talk import UNKNOWN, filters, hold, lost, ranges
 from goldroot.system.words import Mode
 
 __all__ = ["Bound", "Confined", "Mode", "run_in", "shell_of"]
@@ -129,8 +129,10 @@ def run_in(
         }
         said = hold(plan, [bound.handle for bound in binds], streams, told)
         limit = "memory" if group.hit("memory") else "processes" if said.full or group.hit("processes") else ""
+    if said.status == UNKNOWN and not limit:
+        raise lost(bytes(streams.err))
     done = Confined(said.status, bytes(streams.out), bytes(streams.err), said.mode, said.why, limit)
-    if ok is None or done.status in ok:
+    if said.status != UNKNOWN and (ok is None or said.status in ok):
         return done
     raise _failed(name, done)
 

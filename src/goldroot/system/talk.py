@@ -16,6 +16,7 @@ from typing import Any
 from goldroot.errors import Failed, NoPermission
 from goldroot.run import run, start
 from goldroot.system.inside import calls, power, spaces
+from goldroot.system.inside.mounts import NOT_MAPPED
 from goldroot.system.streams import Streams
 from goldroot.system.words import Mode
 
@@ -47,7 +48,10 @@ class Said:
 def hold(
     plan: dict[str, Any], handles: Sequence[int], streams: Streams, told: Callable[[Mode, str], None] | None
 ) -> Said:
-    """Start what confines and runs ``plan["command"]``, and stay until all of it has ended."""
+    """Start what confines and runs ``plan["command"]``, and stay until all of it has ended.
+
+    The status is :data:`UNKNOWN` where something else has ended it.
+    """
     said = Said()
     with ExitStack() as stack:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -91,8 +95,6 @@ def hold(
             process.wait()
     if said.error is not None:
         raise _not_started(*said.error)
-    if said.status == UNKNOWN:
-        raise _lost(bytes(streams.err))
     return said
 
 
@@ -148,6 +150,13 @@ def _map_ranges(pid: int) -> None:
 
 
 def _not_started(number: int, text: str, where: str) -> Failed:
+    if text == NOT_MAPPED:
+        return NoPermission(
+            f"commands cannot be confined by a shift of owners: those on the disk of {where} cannot be mapped",
+            meaning="The command was not started, as the site demands this form.",
+            todo="Put the store on a file system that can (ext4, XFS, Btrfs ...), or take back the demand: "
+            "require in [confine] of goldroot.toml.",
+        )
     if number in (EPERM, ENOSYS) or where in ("unshare", "setns", "pivot_root", spaces.WHAT):
         return NoPermission(
             f"commands cannot be confined here ({where}: {text})",
@@ -162,7 +171,8 @@ def _not_started(number: int, text: str, where: str) -> Failed:
     )
 
 
-def _lost(err: bytes) -> Failed:
+def lost(err: bytes) -> Failed:
+    """The error for that."""
     said = err.decode("utf-8", "replace").strip()
     return Failed(
         f"the process that ran the command was lost{f': {said.splitlines()[-1]}' if said else ''}",

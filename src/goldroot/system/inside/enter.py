@@ -87,6 +87,8 @@ def outer(plan: Plan, control: Control, *, again: bool) -> None:
         mode, why, disks, userns = _as_root(plan)
         calls.unshare(calls.NEWNS)
     calls.unshare(SPACES | (0 if plan["network"] else calls.NEWNET))
+    # From here on there are files of the system where Python looks for modules: nothing is loaded any more.
+    sys.meta_path.clear()
     pid = os.fork()
     if pid == 0:
         try:
@@ -94,6 +96,8 @@ def outer(plan: Plan, control: Control, *, again: bool) -> None:
             first(plan, control, mode, why, disks, userns)
         except OSError as error:
             control.say("error", error.errno, error.strerror or "", os.fsdecode(error.filename or ""))
+        except BaseException as error:  # noqa: BLE001 (no traceback: that would look for source files in the system)
+            control.say("error", 0, f"{type(error).__name__}: {error}", "")
         os._exit(1)
     os.closerange(0, 3)
     _wait(pid, control)
@@ -283,11 +287,21 @@ def _become(plan: Plan, terminal: int | None, ours: bool) -> None:
     command, env = plan["command"], dict(plan["env"])
     if ours:
         env["PATH"] = f"/run/goldroot/bin:{env['PATH']}"
-    try:
-        os.execvpe(command[0], command, env)
-    except OSError as error:
-        os.write(2, f"{command[0]}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
-        os._exit(127 if error.errno == errno.ENOENT else 126)
+    error = _execute(command, env)
+    os.write(2, f"{command[0]}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
+    os._exit(127 if error.errno == errno.ENOENT else 126)
+
+
+def _execute(command: list[str], env: dict[str, str]) -> OSError:
+    """As execvp(3); returns only where nothing could be executed. (Python's own loads a module for it.)"""
+    found = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for above in [""] if "/" in command[0] else env["PATH"].split(":"):
+        try:
+            os.execve(f"{above}/{command[0]}" if above else command[0], command, env)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                found = error
+    return found
 
 
 def _reap(command: int, control: Control) -> None:

@@ -47,6 +47,10 @@ class Disk:
         self.mount, self.path = mount, path
 
 
+#: The text of the error that says so.
+NOT_MAPPED = "owners cannot be mapped"
+
+
 class NotMapped(OSError):
     """The file system of a disk cannot show its owners as others."""
 
@@ -68,7 +72,7 @@ def clone_disk(handle: int, path: bytes, read_only: bool, userns: int = 0) -> Di
         set_attributes(mount, attributes | (IDMAP if userns else 0), userns=userns)
     except OSError as error:
         os.close(mount)
-        raise NotMapped(error.errno, "owners cannot be mapped", f"/{name}") if userns else error from None
+        raise NotMapped(error.errno, NOT_MAPPED, f"/{name}") if userns else error from None
     return Disk(mount, name)
 
 
