@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from support.escapes.table import ATTEMPTS
 from support.escapes.ways import Way
+from support.trees import File, Node
 
 SOURCES = Path(__file__).parents[2] / "system" / "escapes" / "attempts"
 TOP = Path(__file__).parents[3]
@@ -94,6 +96,13 @@ def _alone(name: str) -> str:
     """Why an attempt is not run together with others."""
     attempt = ATTEMPTS[name]
     return "terminal" if attempt.terminal else attempt.among or ("by a script" if name == "self_exe" else "")
+
+
+def shell() -> Mapping[str, Node]:
+    """This machine's /bin/sh with the libraries that it needs, for a root of its own."""
+    found = subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True)
+    files = {"bin/sh": "/bin/sh", **{path.lstrip("/"): path for path in re.findall(r"(/\S+) \(0x", found.stdout)}}
+    return {path: File(Path(file).read_bytes(), mode=0o755) for path, file in files.items()}
 
 
 def has_power(number: int) -> bool:

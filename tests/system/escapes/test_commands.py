@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import stat
@@ -22,10 +21,10 @@ from pathlib import Path
 import pytest
 
 from support.escapes import kernel
-from support.escapes.running import ESCAPED, NOBODY, SECRET, SPACES, TOP, Programs
+from support.escapes.running import ESCAPED, NOBODY, SECRET, SPACES, TOP, Programs, shell
 from support.escapes.table import ATTEMPTS
 from support.fleet import IMAGE, ROOT
-from support.trees import File, Node, make_tree
+from support.trees import make_tree
 
 ROLES = {"maintenance": "mnt", "test": "tst"}
 
@@ -51,13 +50,6 @@ tests = ["/usr/local/sbin/check", "/bin/true"]
 """
 
 
-def shell() -> Mapping[str, Node]:
-    """This machine's /bin/sh with the libraries that it needs."""
-    found = subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True)
-    files = {"bin/sh": "/bin/sh", **{path.lstrip("/"): path for path in re.findall(r"(/\S+) \(0x", found.stdout)}}
-    return {path: File(Path(file).read_bytes(), mode=0o755) for path, file in files.items()}
-
-
 @dataclass
 class Attacked:
     """A site whose gold, or whose server, is hostile."""
@@ -67,17 +59,17 @@ class Attacked:
     uid: int
     raid: bytes
 
-    def __call__(self, *words: str, ends: Sequence[int] = (0,), terminal: bool = False) -> str:
-        """Give a command of goldroot on a host of its own."""
+    def __call__(self, *commands: str, terminal: bool = False) -> str:
+        """Give commands of goldroot on a host of its own; what they said."""
         env = {**os.environ, "PYTHONPATH": f"{TOP}/tests:{TOP}/src", "GOLDROOT_TEST_SECRET": SECRET}
         argv = [
             *(SPACES if os.geteuid() == 0 else ()), sys.executable, "-m", "support.escapes.command", str(self.uid),
-            str(TOP), *self._words(words),
+            str(TOP), json.dumps([self._words(command.split()) for command in commands]),
         ]  # fmt: skip
         if terminal:
             argv = ["script", "-qec", shlex.join(argv), "/dev/null"]
         done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=250)
-        assert done.returncode in ends, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def _words(self, words: Sequence[str]) -> list[str]:
@@ -91,7 +83,12 @@ class Attacked:
         if who in ROLES:
             [found] = store.glob(f"{IMAGE}.{ROLES[who]}.{address}.*")
             return found / path
-        return store / json.loads(self("clone", "show", who, "--json"))["disks"][address] / path
+        return store / self.disks(who)[address] / path
+
+    def disks(self, who: str) -> Mapping[str, str]:
+        """A server's own disks, as its machine's file in the store has them."""
+        machine = json.loads(Path(self.site, f"store/machines/{who.upper()}.json").read_text())
+        return {address: one["disk"] for address, one in machine["disks"].items()}
 
     def write(self, who: str, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """As its administrator would, in place of whatever is there."""
@@ -129,7 +126,7 @@ class Attacked:
 
     def is_unhurt(self) -> None:
         """Gold is what was published, and nothing lies in the store or beside it that must not."""
-        assert "is what was published" in self("gold", "verify", IMAGE, "1")
+        assert "is what was published" in self(f"gold verify {IMAGE} 1")
         assert (self.room / "canary").read_text() == SECRET
         for directory, _, files in os.walk(os.fsencode(self.site)):
             for name in files:
@@ -161,13 +158,15 @@ def attacked(attempts: Programs, request: pytest.FixtureRequest) -> Iterator[Att
     if uid != os.geteuid():
         subprocess.run(["chown", "-R", f"{uid}:{uid}", room], check=True)
     one = Attacked(room, str(room / "site"), uid, Path(attempts.attempt).read_bytes())
-    one("init", one.site)
+    one(f"init {one.site}")
     (room / "site/policy.toml").write_text(POLICY)
     with open(room / "site/goldroot.toml", "a") as file:
         file.write(SETTINGS)
-    one("image", "import", IMAGE, "--from", str(room / "root"), "--layout", "shared-usr")
-    one("gold", "publish", IMAGE, "--untested")
-    one("clone", "create", "web1", "--image", IMAGE)
+    one(
+        f"image import {IMAGE} --from {room}/root --layout shared-usr",
+        f"gold publish {IMAGE} --untested",
+        f"clone create web1 --image {IMAGE}",
+    )
     yield one
     one.is_unhurt()
     shutil.rmtree(room)
@@ -180,8 +179,7 @@ def test_update(attacked: Attacked) -> None:
     attacked.know("web1")
     attacked.write("maintenance", "etc/generated", "two\n")
     attacked.write("maintenance", "var/lib/mysql/ibdata", "two\n")
-    attacked("gold", "publish", IMAGE, "--untested")
-    attacked("update", "run", "web1")
+    attacked(f"gold publish {IMAGE} --untested", "update run web1")
     attacked.left_word("web1", runs=len(PLACES))
 
 
@@ -189,8 +187,7 @@ def test_update_of_a_server_with_a_shell_of_its_own(attacked: Attacked) -> None:
     attacked.plant("web1", "bin/sh")
     attacked.know("web1")
     attacked.write("maintenance", "etc/generated", "two\n")
-    attacked("gold", "publish", IMAGE, "--untested")
-    attacked("update", "run", "web1")
+    attacked(f"gold publish {IMAGE} --untested", "update run web1")
     attacked.left_word("web1")
 
 
@@ -198,8 +195,8 @@ def test_clone_enter(attacked: Attacked) -> None:
     attacked.plant("web1", "usr/local/sbin/check")
     attacked.plant("web1", "bin/sh")
     attacked.know("web1")
-    attacked("clone", "enter", "web1", "/usr/local/sbin/check")
-    attacked("clone", "enter", "web1", terminal=True)
+    attacked("clone enter web1 /usr/local/sbin/check")
+    attacked("clone enter web1", terminal=True)
     attacked.left_word("web1", runs=2, network=True)
 
 
@@ -208,12 +205,12 @@ def test_maintain(attacked: Attacked) -> None:
     for place in ("usr/local/sbin/check", "bin/true"):
         attacked.plant("maintenance", place)
     attacked.know("maintenance")
-    attacked("maintain", "run", IMAGE, "/usr/local/sbin/check")
+    attacked(f"maintain run {IMAGE} /usr/local/sbin/check")
     attacked.left_word("maintenance", runs=1, network=True)
-    attacked("maintain", "test", IMAGE)
+    attacked(f"maintain test {IMAGE}")
     attacked.left_word("test", runs=4)
-    attacked("maintain", "run", "--test", IMAGE, "/bin/true")
+    attacked(f"maintain run --test {IMAGE} /bin/true")
     attacked.left_word("test", runs=1, network=True)
     attacked.plant("maintenance", "bin/sh")
-    attacked("maintain", "enter", IMAGE, terminal=True)
+    attacked(f"maintain enter {IMAGE}", terminal=True)
     attacked.left_word("maintenance", runs=1, network=True)

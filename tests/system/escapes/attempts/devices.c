@@ -111,9 +111,12 @@ ATTEMPT(other_nodes_in_dev) {
 ATTEMPT(host_terminals) {
     DIR *all = opendir("/dev/pts");
     struct dirent *entry;
+    struct stat found, own;
+    int has_own = isatty(0) && !fstat(0, &own);
     if (!all) return refused("/dev/pts: %s", strerror(errno));
     while ((entry = readdir(all))) {
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || fstatat(dirfd(all), entry->d_name, &found, 0)) continue;
+        if (has_own && found.st_dev == own.st_dev && found.st_ino == own.st_ino) continue;
         int handle = openat(dirfd(all), entry->d_name, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (handle >= 0) return escaped("the host's terminal /dev/pts/%s could be opened", entry->d_name);
     }
