@@ -61,7 +61,9 @@ def programs(room: Path) -> Programs:
         pytest.skip("needs a C compiler (gcc, libc6-dev)")
     attempt, interpreter = room / "attempt", room / "interpreter"
     sources = sorted(SOURCES.glob("*.c"))
-    made = subprocess.run([compiler, "-O1", "-Wall", "-static", "-o", attempt, *sources], capture_output=True, text=True)
+    made = subprocess.run(
+        [compiler, "-O1", "-Wall", "-static", "-o", attempt, *sources], capture_output=True, text=True
+    )
     if made.returncode != 0 and "cannot find -lc" in made.stderr:
         pytest.skip("needs the C library for static programs (libc6-dev)")
     assert made.returncode == 0, made.stderr

@@ -69,7 +69,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "mount_move": Attempt("a mount moved elsewhere", user=True),
     "mount_shared": Attempt("mounts shared with the host", user=True),
     "mount_devtmpfs": Attempt("all of the host's devices"),
-    "mount_kernels_own": Attempt("cgroup2, debugfs, tracefs, securityfs, configfs, binfmt_misc, bpf, pstore", user=True),
+    "mount_kernels_own": Attempt(
+        "cgroup2, debugfs, tracefs, securityfs, configfs, binfmt_misc, bpf, pstore", user=True
+    ),
     "mount_new_proc": Attempt("a new /proc, with core_pattern writable"),
     "mount_overlay": Attempt("an overlay over the shared disk", user=True),
     "mount_the_hosts_disk": Attempt("the host's disk, mounted"),
@@ -117,7 +119,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     # other processes
     "write_exe_of_others": Attempt("a program of the host that runs, by /proc/PID/exe"),
     "read_exe_of_others": Attempt("the same for reading"),
-    "self_exe": Attempt("goldroot's own Python, by a script for /proc/self/exe and a program interpreter on the server's disk"),
+    "self_exe": Attempt(
+        "goldroot's own Python, by a script for /proc/self/exe and a program interpreter on the server's disk"
+    ),
     "root_of_others": Attempt("the host's files, by /proc/PID/root"),
     "cwd_of_others": Attempt("the host's files, by /proc/PID/cwd"),
     "memory_of_others": Attempt("memory, by /proc/PID/mem", among=OWN_PROCESSES),
@@ -149,7 +153,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "crypto_socket": Attempt("AF_ALG"),
     "other_sockets": Attempt("26 other families of sockets"),
     "audit_message": Attempt("a line in the host's audit log", left={"caps": AUDIT}),
-    "audit_status": Attempt("the settings of audit", hidden="the kernel takes it from its first process namespace alone"),
+    "audit_status": Attempt(
+        "the settings of audit", hidden="the kernel takes it from its first process namespace alone"
+    ),
     "network_interface": Attempt("a setting of a network interface"),
     "raw_socket": Attempt("a raw socket", network_left="", left={"caps": "in a network of its own alone"}),
     # terminals

@@ -120,7 +120,9 @@ class Attacked:
         for line in said:
             status, name = line.split(" ", 2)[:2]
             attempt = ATTEMPTS[name]
-            left = attempt.among or (attempt.network_left if network and attempt.network_left is not None else attempt.left)
+            left = attempt.among or (
+                attempt.network_left if network and attempt.network_left is not None else attempt.left
+            )
             assert left or int(status) != ESCAPED, line
         path.unlink()
 
@@ -183,6 +185,7 @@ def test_update(attacked: Attacked) -> None:
     attacked.left_word("web1", runs=len(PLACES))
 
 
+@pytest.mark.slow
 def test_update_of_a_server_with_a_shell_of_its_own(attacked: Attacked) -> None:
     attacked.plant("web1", "bin/sh")
     attacked.know("web1")
@@ -191,6 +194,7 @@ def test_update_of_a_server_with_a_shell_of_its_own(attacked: Attacked) -> None:
     attacked.left_word("web1")
 
 
+@pytest.mark.slow
 def test_clone_enter(attacked: Attacked) -> None:
     attacked.plant("web1", "usr/local/sbin/check")
     attacked.plant("web1", "bin/sh")
@@ -200,6 +204,7 @@ def test_clone_enter(attacked: Attacked) -> None:
     attacked.left_word("web1", runs=2, network=True)
 
 
+@pytest.mark.slow
 def test_maintain(attacked: Attacked) -> None:
     """By a package that is hostile: in the maintenance system, and in the tests of both forms."""
     for place in ("usr/local/sbin/check", "bin/true"):

@@ -32,6 +32,15 @@ UNIT = "[Service]\nRuntimeDirectory={}\n"
 Change = Callable[[Path, Path], None]  #: of a root, with a directory outside
 
 
+def gone(root: Path, outside: Path) -> None:
+    (root / "usr").rename(root / "usr-was")
+
+
+def a_pipe(root: Path, outside: Path) -> None:
+    gone(root, outside)
+    os.mkfifo(root / "usr")
+
+
 def linked(path: str) -> Change:
     """The path is a link to the directory outside."""
 
@@ -104,8 +113,8 @@ TRICKS: dict[str, Change] = {
 #: Where a disk is to be mounted: it cannot, and says so.
 REFUSED: dict[str, Change] = {
     "the mount point is a link": linked("usr"),
-    "the mount point is missing": lambda root, outside: (root / "usr").rename(root / "usr-was"),
-    "the mount point is a pipe": lambda root, outside: ((root / "usr").rename(root / "usr-was"), os.mkfifo(root / "usr"))[1],
+    "the mount point is missing": gone,
+    "the mount point is a pipe": a_pipe,
 }
 
 
