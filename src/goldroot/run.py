@@ -18,9 +18,9 @@ PACKAGES = {
     "rsync": "rsync",
     "ssh-keygen": "openssh-client",
     "mmdebstrap": "mmdebstrap",
-    "newuidmap": "uidmap",
-    "newgidmap": "uidmap",
+    "unshare": "util-linux",
     "mount": "mount",
+    "chroot": "coreutils",
 }
 
 #: What a child sees by default: nothing of the caller's settings but these.
@@ -143,7 +143,6 @@ def run(
     pass_fds: Sequence[int] = (),
     timeout: float | None = None,
     capture: bool = True,
-    dies_with_us: bool = False,
 ) -> Done:
     """Run a program to its end and return what it said.
 
@@ -151,8 +150,6 @@ def run(
     :param env: added to the small environment that :func:`environment` makes.
     :param timeout: in seconds; ``ProgramFailed`` when it runs out.
     :param capture: ``False`` leaves the child the terminal (for shells that a person uses).
-    :param dies_with_us: the kernel kills the program when this process is killed (prctl(2), PR_SET_PDEATHSIG), so that
-        nothing of a killed command stays behind.
     :raises MissingProgram: the program is not installed.
     :raises ProgramFailed: it ended with a status that is not in ``ok``.
     """
@@ -171,7 +168,6 @@ def run(
             pass_fds=pass_fds,
             timeout=timeout,
             check=False,
-            preexec_fn=dying_with(os.getpid()) if dies_with_us else None,
         )
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error

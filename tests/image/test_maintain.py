@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from goldroot import system as system_room
-from goldroot.errors import Busy, Failed, NoPermission, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.errors import Busy, Failed, NotFound, ProgramFailed, Refused, StillRunning
 from goldroot.image.compare import compare
 from goldroot.image.maintain import changes, enter
 from goldroot.image.maintain import test as run_tests
@@ -279,20 +279,6 @@ def test_what_was_started_in_a_system_ends_with_the_command(small: Site, number:
         assert running.wait() == code
     assert said == ("" if number == signal.SIGKILL else "Interrupted. Nothing is lost: run the command again.")
     assert sh(small, "echo free") == "free\n"
-
-
-@pytest.mark.parametrize("capture", [True, False])
-def test_namespaces_that_are_not_allowed_are_said(
-    small: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capture: bool
-) -> None:
-    """A shell has the terminal: what unshare says there says not what to do."""
-    program = tmp_path / "bin" / "unshare"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2; exit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    with pytest.raises(NoPermission, match="namespaces are not allowed here"):
-        enter(small, "small", ["/bin/sh", "-c", "exit 1"], capture=capture)
 
 
 def test_a_command_that_ends_with_1_is_no_missing_permission(small: Site) -> None:

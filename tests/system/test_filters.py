@@ -143,7 +143,12 @@ def _maker() -> ModuleType:
 
 
 def test_the_files_are_what_the_tool_makes() -> None:
-    made = _maker().made()
+    maker = _maker()
+    if maker.library() != maker.MADE_WITH:
+        pytest.skip(
+            f"libseccomp is {maker.library()} here; {maker.MADE_WITH} made the files, and others may differ in bytes"
+        )
+    made = maker.made()
     assert sorted(made) == sorted(os.listdir(FILTERS))
     assert {name: program == (FILTERS / name).read_bytes() for name, program in made.items()} == dict.fromkeys(
         made, True

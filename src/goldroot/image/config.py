@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from goldroot.errors import UsageError
 from goldroot.image import addresses, toml
-from goldroot.system import Limits, Mode
-from goldroot.system.limits import MIB
+from goldroot.system import MIB, Limits, Mode
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.
@@ -21,8 +20,8 @@ MOST_DAYS = 36500
 #: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
 MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
 
-#: The forms that a site may demand: a stronger one than that of a plain root, or an ordinary user's.
-REQUIRED: tuple[Mode, ...] = ("shift", "identity", "user")
+#: The forms that a site may demand.
+REQUIRED: tuple[Mode, ...] = ("shift",)
 
 #: An image's name becomes the beginning of its machines' names: ``s10`` -> S10GOLD, S10RWMNT.
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")

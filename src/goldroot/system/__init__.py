@@ -8,12 +8,12 @@ from __future__ import annotations
 TYPE_CHECKING = False  # the type checker knows better; typing alone takes longer to load than all of a command's start
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, Mode, run_in, shell_of
-    from goldroot.system.limits import Limits
+    from goldroot.system.limits import MIB, Limits
     from goldroot.system.words import power_of
 
-__all__ = ["Bound", "Confined", "Limits", "Mode", "power_of", "run_in", "shell_of"]
+__all__ = ["MIB", "Bound", "Confined", "Limits", "Mode", "power_of", "run_in", "shell_of"]
 
-_HOMES = {"Limits": "limits", "power_of": "words"}
+_HOMES = {"MIB": "limits", "Limits": "limits", "power_of": "words"}
 
 
 def __getattr__(name: str) -> object:

@@ -19,7 +19,7 @@ from goldroot.system.groups import groups
 from goldroot.system.inside.places import place
 from goldroot.system.limits import Limits, Watch, reached
 from goldroot.system.streams import Streams
-from goldroot.system.talk import UNKNOWN, filters, hold, lost, ranges
+from goldroot.system.talk import UNKNOWN, filters, hold, lost
 from goldroot.system.words import Mode
 
 __all__ = ["Bound", "Confined", "Mode", "run_in", "shell_of"]
@@ -118,7 +118,6 @@ def run_in(
             "resolv_conf": _resolv_conf() if network else "",
             "network": network,
             "mode": mode,
-            "ranges": ranges() is not None,
             "groups": group.paths,
             "memory": limits.memory or -1,
             "processes": limits.processes or UNLIMITED,

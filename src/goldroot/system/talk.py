@@ -14,7 +14,7 @@ from errno import ENOSYS, EPERM
 from typing import Any
 
 from goldroot.errors import Failed, NoPermission
-from goldroot.run import run, start
+from goldroot.run import start
 from goldroot.system.inside import calls, power, spaces
 from goldroot.system.inside.mounts import NOT_MAPPED
 from goldroot.system.streams import Streams
@@ -29,9 +29,6 @@ _BEGIN = (
 )
 
 UNKNOWN = -1  #: a status that no command ends with
-
-#: Maps of users and of groups, as the words of newuidmap(1): inside, outside, count, for each range.
-Ranges = tuple[list[str], list[str]]
 
 
 @dataclass(slots=True)
@@ -65,12 +62,9 @@ def hold(
             elif kind == "ended":
                 said.status, said.full = rest
             else:
-                if kind == "map":
-                    _map_ranges(rest[0])
-                else:
-                    said.mode, said.why = rest
-                    if told is not None:
-                        told(said.mode, said.why)
+                said.mode, said.why = rest
+                if told is not None:
+                    told(said.mode, said.why)
                 if handle is not None:
                     follow(handle)
                 ours.send(b"go")
@@ -135,18 +129,6 @@ def filters() -> list[bytes]:
             todo="Use x86-64, arm64 (aarch64) or s390x.",
         )
     return programs
-
-
-def ranges() -> Ranges | None:
-    """The numbers that are lent to this user (/etc/subuid, /etc/subgid) and can be used; ``None`` where there are none."""
-    return None
-
-
-def _map_ranges(pid: int) -> None:
-    maps = ranges()
-    assert maps is not None
-    for program, words in zip(("newuidmap", "newgidmap"), maps, strict=True):
-        run([program, str(pid), *words])
 
 
 def _not_started(number: int, text: str, where: str) -> Failed:

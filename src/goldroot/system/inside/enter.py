@@ -11,7 +11,7 @@ at from inside: they are not dumpable, and the rights over them lie outside.
 
 The plan is a dictionary (marshal) in the file of the second argument.  What is to be said goes as tuples over the socket
 of the first one: ``("ready", mode, why)`` before the command starts, when an answer is waited for; ``("ended", status,
-no_more_processes)``; ``("error", errno, text, where)`` when it was not started; ``("map", pid)`` asks for the maps of a user.
+no_more_processes)``; ``("error", errno, text, where)`` when it was not started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from goldroot.system.inside.mounts import Disk, NotMapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     Plan = dict[str, Any]
@@ -71,18 +70,25 @@ def main() -> None:
         os.close(views[-1])
     os.umask(0o022)
     try:
-        outer(marshal.loads(os.pread(file, os.fstat(file).st_size, 0)), control, again=AGAIN in sys.argv)
+        outer(
+            marshal.loads(os.pread(file, os.fstat(file).st_size, 0)), control, again=AGAIN in sys.argv, safe=bool(views)
+        )
     except OSError as error:
         control.say("error", error.errno, error.strerror or "", os.fsdecode(error.filename or ""))
         os._exit(1)
 
 
-def outer(plan: Plan, control: Control, *, again: bool) -> None:
+def outer(plan: Plan, control: Control, *, again: bool, safe: bool) -> None:
+    """What happens outside.
+
+    :param again: this program has begun again, see :func:`_through_read_only`.  :param safe: it need not, as it came from
+        where nothing can be written.
+    """
     for group in plan["groups"]:
         with open(f"{group}/cgroup.procs", "w") as file:
             file.write(str(os.getpid()))
     if again or plan["mode"] == "user" or (plan["mode"] is None and not power.have(power.SYS_ADMIN)):
-        mode, why, disks, userns = _as_user(plan, control, again)
+        mode, why, disks, userns = _as_user(plan, again, safe)
     else:
         mode, why, disks, userns = _as_root(plan)
         calls.unshare(calls.NEWNS)
@@ -142,30 +148,19 @@ def _disks(plan: Plan, userns: int) -> list[Disk]:
     return [mounts.clone_disk(handle, path, read_only, userns) for handle, path, read_only in plan["binds"]]
 
 
-def _as_user(plan: Plan, control: Control, again: bool) -> tuple[str, str, list[Disk], int | None]:
+def _as_user(plan: Plan, again: bool, safe: bool) -> tuple[str, str, list[Disk], int | None]:
     """A user namespace with the mounts in it, and a second one, in which they can then be locked."""
     if not again:
-        own = _own_program()
-        calls.setns(spaces.user_namespace(_user_maps(plan, control)), calls.NEWUSER)
+        # Numbers that are lent to a user (newuidmap(1)) are not used: goldroot itself could not read or remove the files.
+        maps = spaces.identical if power.have(power.SETUID) and power.have(power.SETGID) else spaces.single
+        own = "" if safe else _own_program()
+        calls.setns(spaces.user_namespace(maps), calls.NEWUSER)
         calls.unshare(calls.NEWNS)
         if own:
             _through_read_only(own)
     binds = [(_reopened(handle), path, read_only) for handle, path, read_only in plan["binds"]]
     disks = _disks({"binds": binds}, 0)
     return "user", "", disks, spaces.user_namespace(spaces.identical)
-
-
-def _user_maps(plan: Plan, control: Control) -> Callable[[int], None]:
-    if power.have(power.SETUID) and power.have(power.SETGID):
-        return spaces.identical
-    if not plan["ranges"]:
-        return spaces.single
-
-    def ask(pid: int) -> None:
-        control.say("map", pid)
-        control.wait()
-
-    return ask
 
 
 def _own_program() -> str:
@@ -198,13 +193,14 @@ def _reopened(handle: int) -> int:
 
 def first(plan: Plan, control: Control, mode: str, why: str, disks: list[Disk], userns: int | None) -> None:
     """Put the system together, give up every right over what is outside, start the command and wait for it."""
+    leave_groups = power.may_leave_groups()
     ours = _stand_in(plan, disks, spaces.BASE if mode == "shift" else 0)
     calls.new_session_keyring()
     power.limit(plan["processes"], plan["memory"])
     if userns is not None:
         calls.setns(userns, calls.NEWUSER)
         calls.unshare(calls.NEWNS)  # every mount is locked from here on
-    power.become_root()
+    power.become_root(leave_groups=leave_groups)
     terminal = _terminal(control, mode, why) if plan["terminal"] else None
     if terminal is None:
         control.say("ready", mode, why)

@@ -148,7 +148,7 @@ def _memory(root: int, owner: int, sizes: dict[str, int]) -> None:
         return new_file_system("tmpfs", NOSUID | more, **options)
 
     if (there := place(root, "dev")) is not None:
-        dev = tmpfs("0755", 1 << 20, NOEXEC)
+        dev = tmpfs("0755", 1 << 20, NOEXEC | NODEV)  # the devices are mounts of their own
         _stand(dev, there)
         _fill_dev(dev, owner, tmpfs("1777", sizes["shm"], NOEXEC | NODEV))
     for name, mode in (("run", "0755"), ("tmp", "1777")):
