@@ -193,13 +193,14 @@ def _reopened(handle: int) -> int:
 
 def first(plan: Plan, control: Control, mode: str, why: str, disks: list[Disk], userns: int | None) -> None:
     """Put the system together, give up every right over what is outside, start the command and wait for it."""
+    leave_groups = power.may_leave_groups()
     ours = _stand_in(plan, disks, spaces.BASE if mode == "shift" else 0)
     calls.new_session_keyring()
     power.limit(plan["processes"], plan["memory"])
     if userns is not None:
         calls.setns(userns, calls.NEWUSER)
         calls.unshare(calls.NEWNS)  # every mount is locked from here on
-    power.become_root()
+    power.become_root(leave_groups=leave_groups)
     terminal = _terminal(control, mode, why) if plan["terminal"] else None
     if terminal is None:
         control.say("ready", mode, why)

@@ -27,15 +27,25 @@ def have(capability: int) -> bool:
     return bool(int(held.split()[1], 16) >> capability & 1)
 
 
-def become_root() -> None:
-    """User and group 0 of the user namespace where this process is, and no others."""
+def may_leave_groups() -> bool:
+    """Whether processes of this user namespace, and of those below it, may let go of groups (user_namespaces(7)).
+
+    Asked while ``/proc`` is the host's: a system may have none, or what it calls so.
+    """
     try:
-        os.setgroups([])
-    except PermissionError:
-        # A user may not let go of groups, by which access can be refused (user_namespaces(7)).
         with open("/proc/self/setgroups", "rb") as file:
-            if file.read().strip() != b"deny":
-                raise
+            return file.read().strip() != b"deny"
+    except FileNotFoundError:
+        return True  # there are no user namespaces
+
+
+def become_root(*, leave_groups: bool) -> None:
+    """User and group 0 of the user namespace where this process is, and no others.
+
+    :param leave_groups: A user may not, for by one access can be refused.
+    """
+    if leave_groups:
+        os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
 
