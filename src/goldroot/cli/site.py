@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from goldroot.cli.output import emit, json_option, plan_option
+from goldroot.cli.terminal import put
 
 if TYPE_CHECKING:
     from goldroot.image.site import Site
@@ -32,6 +33,8 @@ def open_site(site_dir: str | None) -> Site:
     from goldroot.image.site import Site
 
     site = Site.open(site_dir)
+    for line in site.told:
+        put(f"goldroot: {line}", err=True)
     if context := click.get_current_context(silent=True):
         context.call_on_close(site.close)
     return site
@@ -59,10 +62,10 @@ def init(directory: str, plan_only: bool, as_json: bool) -> None:
 
     def say() -> None:
         for path in made:
-            print(("would make " if plan_only else "made ") + path)
+            put(("would make " if plan_only else "made ") + path)
         if not made:
-            print(f"{directory} is a complete site; nothing to do.")
+            put(f"{directory} is a complete site; nothing to do.")
         elif not plan_only:
-            print(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
+            put(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
 
     emit(as_json, {"made": made, "plan": plan_only}, say)

@@ -9,6 +9,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.terminal import put, put_bytes, put_lines
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
 from goldroot.hosts.zvm.directory import (
     Difference,
@@ -67,10 +68,10 @@ def show(
     entries = [source.entry(name) for name in (*wanted, *names)]
     if keywords:
         forms = {entry.name: keyword_form(source, entry, member=member) for entry in entries or source.entries}
-        emit(as_json, forms, lambda: print("\n".join(f"{name} {item}" for name in forms for item in forms[name])))
+        emit(as_json, forms, lambda: put_lines(f"{name} {item}" for name in forms for item in forms[name]))
     elif entries:
         whole = {"entries": [entry_data(entry) for entry in entries]}
-        emit(as_json, whole, lambda: print("\n".join(line for entry in entries for line in redact.entry_lines(entry))))
+        emit(as_json, whole, lambda: put_lines(line for entry in entries for line in redact.entry_lines(entry)))
     else:
         data = directory_data(source)
         emit(as_json, data, lambda: _list(data))
@@ -104,8 +105,8 @@ def check_command(file: str, part: bool, no_notes: bool, as_json: bool) -> int:
 
     def human() -> None:
         for one in found:
-            print(f"{file}:{one.line}: {one.severity}: {one.text} [{one.code}]")
-        print(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
+            put(f"{file}:{one.line}: {one.severity}: {one.text} [{one.code}]")
+        put(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
 
     emit(as_json, {"file": file, "findings": [one.as_dict() for one in found], "counts": counts}, human)
     return EXIT_FINDINGS if any(one.severity != NOTE for one in found) else 0
@@ -137,11 +138,11 @@ def diff(file: str, others: tuple[str, ...], names: tuple[str, ...], as_json: bo
         last = ""
         for name, one in rows:
             if name != last:
-                print(name)
+                put(name)
             last = name
-            print(f"  {one.text()}")
+            put(f"  {one.text()}")
         if not rows:
-            print("No difference in meaning.")
+            put("No difference in meaning.")
 
     emit(as_json, {"differences": [{"entry": name, **_difference_data(one)} for name, one in rows]}, human)
     return EXIT_FINDINGS if rows else 0
@@ -275,8 +276,7 @@ def _write(source: Directory, result: Directory, file: str, target: str | None) 
     if target == "-":
         if sys.stdout.isatty():
             raise UsageError("the directory holds passwords and is not written to a terminal", todo="Redirect it.")
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        put_bytes(data)
     else:
         files.write(target, data, source.to_bytes() if target == file else None)
 
@@ -289,12 +289,12 @@ def _report(before: Entry | None, after: Entry, target: str | None, plan_only: b
 
     def human() -> None:
         if plan_only or target:
-            print(f"{after.name}:" if found else f"{after.name}: no difference in meaning")
+            put(f"{after.name}:" if found else f"{after.name}: no difference in meaning")
             for one in found:
-                print(f"  {one.text()}")
-            print(f"Written to {target}." if target else "Nothing was written.")
+                put(f"  {one.text()}")
+            put(f"Written to {target}." if target else "Nothing was written.")
         else:
-            print("\n".join(lines))
+            put_lines(lines)
 
     rows = [_difference_data(one) for one in found]
     emit(as_json, {"entry": after.name, "differences": rows, "text": lines, "written": target}, human)

@@ -63,7 +63,8 @@ def save(file: str | bytes | os.PathLike[str], columns: Columns, owner: tuple[in
     _sweep(os.path.dirname(name) or b".")
     passing = name + b".new-%d" % os.getpid()
     try:
-        fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        os.fchmod(fd, 0o600)  # names and digests of what others may not read
         with open(fd, "wb") as out:
             out.writelines(_packed(columns, owner))
             out.flush()
