@@ -108,6 +108,8 @@ class _Tightening:
             handle = os.open(name, _HANDLE, dir_fd=above)
         except FileNotFoundError:
             return  # a command that ends just now has removed it
+        except OSError as error:
+            raise _unchanged(path, error) from error
         try:
             status = os.fstat(handle)
             if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in self.trees:
@@ -117,20 +119,24 @@ class _Tightening:
                 self._change(handle, status)
                 self.changed.append(path)
         except OSError as error:
-            raise NoPermission(
-                f"{path!r} is open to others, and that cannot be changed: {error.strerror}",
-                meaning="Keys, and contents that are secret, may stand in what a site keeps. Nothing else was done.",
-                todo=f"Its owner is uid {status.st_uid}. As root: chmod -R go= {path!r}, and chown it to the site's owner.",
-            ) from error
+            raise _unchanged(path, error) from error
         finally:
             os.close(handle)
 
     def _change(self, handle: int, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_uid != self.owner:
             raise OSError(errno.EPERM, "it is another user's file, by a second name")
-        os.chmod(f"/proc/self/fd/{handle}", stat.S_IMODE(status.st_mode) & ~OTHERS)
+        os.chmod(f"/proc/self/fd/{handle}", status.st_mode & DIRECTORY)
         if _loose(os.fstat(handle)):
             raise OSError(errno.EOPNOTSUPP, "this file system keeps no modes")
+
+
+def _unchanged(path: str, error: OSError) -> NoPermission:
+    return NoPermission(
+        f"{path!r} may be open to others, and that cannot be changed: {error.strerror}",
+        meaning="Keys, and contents that are secret, stand in what a site keeps. The command was not begun.",
+        todo="Run it as the owner of the site. Where this file is another user's, as root: chown it to the site's owner.",
+    )
 
 
 def _names(handle: int) -> list[str]:

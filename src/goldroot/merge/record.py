@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from goldroot import __version__
+from goldroot import __version__, private
 from goldroot.errors import UsageError
 from goldroot.merge.axes import SAME, Verdict, Want, main_axis, spoken
 from goldroot.merge.decided import Decided
@@ -97,7 +97,8 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
 def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> None:
     """Write the record whole: a reader sees the old file or the new one.
 
-    A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.
+    A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.  A new file is
+    its owner's alone; one that is there keeps its mode.
 
     :param sync: whether it shall be on the disk when this returns.
     """
@@ -108,8 +109,10 @@ def write_record(record: dict[str, Any], file: str, *, sync: bool = False) -> No
     place = os.path.realpath(file)
     room = f"{place}.goldroot-new"
     try:
-        with open(room, "wb") as stream:
+        with open(private.open_new(room), "wb") as stream:
             stream.write(record_bytes(record))
+            if os.path.exists(place):  # somebody has chosen its mode
+                os.fchmod(stream.fileno(), stat.S_IMODE(os.stat(place).st_mode))
             if sync:
                 stream.flush()
                 os.fsync(stream.fileno())
