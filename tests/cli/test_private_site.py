@@ -7,9 +7,6 @@ import logging
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -159,22 +156,6 @@ def test_the_key_for_names_changes_nothing(tmp_path: Path) -> None:
     (place / "goldroot.toml").chmod(0o644)
     Site.open(str(place), looking=True).close()
     assert loose(str(place)) == [str(place / "goldroot.toml")]
-
-
-@pytest.mark.root
-def test_another_user_is_refused() -> None:
-    with tempfile.TemporaryDirectory(prefix="goldroot-open-") as room:
-        place = Path(room, "site")
-        assert guarded(cli, ["init", str(place)]) == 0
-        for path in (Path(room), place, place / "goldroot.toml"):
-            path.chmod(0o755)
-        code = (
-            "import os, sys\nfrom goldroot.cli.main import main\nos.setgroups([])\nos.setresuid(65534, 65534, 65534)\n"
-            "main(['image', 'list', '--site', sys.argv[1], '--json'])"
-        )
-        done = subprocess.run([sys.executable, "-c", code, place], text=True, capture_output=True, check=False)
-        assert (done.returncode, json.loads(done.stdout)["error"]) == (4, "no-permission"), done
-        assert stat.S_IMODE(place.stat().st_mode) == 0o755
 
 
 def test_a_record_that_is_exported_is_its_owners(tmp_path: Path, umask: None) -> None:

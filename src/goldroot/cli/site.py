@@ -23,7 +23,7 @@ def site_option(command: F) -> F:
         "--site",
         "site_dir",
         metavar="DIR",
-        type=click.Path(),
+        type=click.Path(readable=False),  # one that is another user's is told as such, not as a misspelt option
         help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
     )(command)
 
@@ -32,16 +32,22 @@ def open_site(site_dir: str | None) -> Site:
     """The site of a command; it is closed when the command ends."""
     from goldroot.image.site import Site
 
-    site = Site.open(site_dir)
+    context = click.get_current_context(silent=True)
+    site = Site.open(site_dir, looking=context is not None and is_plan(context))
     for line in site.told:
         put(f"goldroot: {line}", err=True)
-    if context := click.get_current_context(silent=True):
+    if context:
         context.call_on_close(site.close)
     return site
 
 
+def is_plan(context: click.Context) -> bool:
+    """Whether a command only says what it would do: then nothing at all changes, not even a mode."""
+    return bool(context.params.get("plan_only")) or context.command.name == "plan"
+
+
 @click.command()
-@click.argument("directory", type=click.Path())
+@click.argument("directory", type=click.Path(readable=False))
 @plan_option
 @json_option
 def init(directory: str, plan_only: bool, as_json: bool) -> None:

@@ -28,7 +28,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from goldroot import private
-from goldroot.errors import BadInput, GoldrootError, NotFound, Refused
+from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
 from goldroot.image import signing
 from goldroot.image.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load
@@ -57,6 +57,8 @@ class Site:
         self.config = config
         #: What a person should be told of the opening, in words.
         self.told: list[str] = []
+        #: Whether nothing at all is to be changed by the opening.
+        self.looking = False
         self._closed_up: list[str] = []
         self._checked = False
         #: The gold versions (image and number) whose disks were seen to be what was published.
@@ -68,13 +70,14 @@ class Site:
 
         What an older goldroot left open to others is closed to them.
 
-        :param looking: for who must change nothing at all.
+        :param looking: for who must change nothing at all, such as a plan.
         :raises NotFound: there is none. :raises BadPolicy: a mistake in ``goldroot.toml``.
         :raises NoPermission: something is open to others, and the caller cannot change that.
         """
         root = _found(directory or os.environ.get(ENVIRONMENT) or None)
         _check_utf8(root)
         site = cls(root, load(os.path.join(root, CONFIG)))
+        site.looking = looking
         if not looking:
             site.close_to_others()
         return site
@@ -95,7 +98,9 @@ class Site:
         """What goldroot keeps, the top last; ``within`` a directory of the site: what stands in that."""
         if within:
             place = self.path(within)
-            return [os.path.join(place, name) for name in os.listdir(place)] if os.path.isdir(place) else []
+            with suppress(OSError):  # not there, or another user's: that is told by what is above it
+                return [os.path.join(place, name) for name in os.listdir(place)]
+            return []
         files = [self.path(CONFIG), *(self.path(name) for name in _DATABASES)]
         if self.catalog_file:
             files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
@@ -276,9 +281,24 @@ def _closed(root: str, count: int) -> str:
     )
 
 
+def _refuse_unreachable(root: str) -> None:
+    """:raises NoPermission: it is another user's site, perhaps: nothing in it can be seen."""
+    try:
+        os.stat(os.path.join(root, CONFIG))
+    except PermissionError as error:
+        raise NoPermission(
+            f"{root} may not be entered: {error.strerror}",
+            meaning="What a site keeps is its owner's alone.",
+            todo="Run it as the owner of the site, or as root.",
+        ) from error
+    except OSError:
+        return
+
+
 def _found(directory: str | None) -> str:
     if directory is not None:
         root = os.path.abspath(directory)
+        _refuse_unreachable(root)
         if not os.path.isfile(os.path.join(root, CONFIG)):
             raise NotFound(f"{root} is not a goldroot site", todo=f"Make one with: goldroot init {directory}")
         return root

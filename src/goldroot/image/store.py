@@ -47,6 +47,8 @@ def check_own(site: Site, host: DirectoryHost) -> None:
         raise _not_its_own(host, "it carries the label of another catalog")
     if strange := _strangers(site, host):
         raise _not_its_own(host, f"the catalog does not know what stands there: {'; '.join(strange[:5])}")
+    if site.looking:
+        return
     # Who may only look at a site, or looks at one without room, leaves it as it is.
     with suppress(NoSpace, NoPermission):
         with site.catalog.begin() as tx:
