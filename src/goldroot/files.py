@@ -150,12 +150,12 @@ def read_regular(name: str | bytes, directory: int) -> bytes | None:
 
 
 def write_whole(
-    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o644, sync: bool = True
+    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o600, sync: bool = True
 ) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part of it.
 
     :param beside: what stands behind the name while the file is written, in the same directory.
-    :param mode: permission bits of the new file, less the process's mask.
+    :param mode: permission bits of the new file, whatever the process's mask; by default it is its owner's alone.
     :param sync: whether its bytes shall be on the disk before it has its name.
     :raises OSError: it cannot be written; the old file is as it was.
     """
@@ -163,6 +163,7 @@ def write_whole(
     try:
         handle = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with open(handle, "wb") as file:
+            os.fchmod(handle, mode)  # before anything is in it
             file.writelines(parts)
             if sync:
                 file.flush()

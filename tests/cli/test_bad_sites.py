@@ -539,3 +539,16 @@ def test_another_user_is_told_that_it_is_not_his_site(site: Site, server: ForkSe
             assert any(words in done.said for words in said), (args, done.said)
             assert "as root" in done.said or "as the owner" in done.said, (args, done.said)
     assert unchanged_files(site.root) == before
+
+
+@pytest.mark.root
+def test_another_user_of_a_site_that_is_open_to_others_is_refused(site: Site, server: ForkServer) -> None:
+    """As an older goldroot left it: who cannot close it must not go on as if it were closed."""
+    site.close()
+    for path in (site.root, site.path("goldroot.toml")):
+        os.chmod(path, 0o755)
+    done = server.run("image", "list", "--site", site.root, user=65534)
+    assert done.status == 4, done.said
+    assert "may be open to others, and that cannot be changed" in done.said
+    assert "as the owner of the site" in done.said
+    assert os.stat(site.root).st_mode & 0o777 == 0o755

@@ -64,7 +64,7 @@ def _gold_problems(site: Site) -> Iterator[str]:
 
 def _live(site: Site, clone: str) -> dict[str, str] | None:
     """As :func:`support.fleet.dump`, and the links besides."""
-    machine = next((one for one in site.host.machines() if one.name == machine_of(clone)), None)
+    machine = next((one for one in site.host.machines() if one.name == machine_of(site, clone)), None)
     if machine is None:
         return None
     found = {f"{a} links": f"{k.owner} {k.address}" for a, k in machine.links.items() if a.startswith("1")}

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events, gold
+from goldroot.catalog import entries, events, gold
 from goldroot.catalog.names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
+from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
 
@@ -25,7 +26,8 @@ State = Literal["active", "creating", "deleting"]
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A server made from gold; ``identity`` is what makes it itself (host name, addresses: no secrets)."""
+    """A server made from gold; ``identity`` is what makes it itself (host name, addresses: no secrets), ``machine`` what
+    its host calls it."""
 
     name: str
     image: str
@@ -36,6 +38,12 @@ class Clone:
     identity: Mapping[str, Any]
     generation: int
     created_at: str
+    machine: str
+
+
+_WITH_MACHINE = sa.select(clones, entry_table.c.name).select_from(
+    clones.join(entry_table, entry_table.c.clone == clones.c.name)
+)
 
 
 def create(
@@ -50,7 +58,8 @@ def create(
 ) -> Clone:
     """Add a clone in state ``creating``; it holds its gold version from now on.
 
-    :raises Refused: there is one of that name, or the version is not published.
+    :raises Refused: there is one of that name, or a machine is called as its own would be, or the version is not
+        published.
     :raises NotFound: no such image or version.
     :raises UsageError: a name that cannot be one.
     """
@@ -60,7 +69,9 @@ def create(
     of = gold.get(tx, image, version)
     if of.state != "published":
         raise Refused(f"gold version {version} of {image!r} is {of.state}", todo="Take a published version.")
-    clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), _next_fence(tx, name), now())
+    machine = entries.check_free_for_clone(tx, name, host)
+    fence = _next_fence(tx, name)
+    clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), machine)
     tx.add(
         clones,
         name=name,
@@ -73,13 +84,14 @@ def create(
         generation=clone.generation,
         created_at=clone.created_at,
     )
+    entries.take_for_clone(tx, name, host)
     events.add(tx, "clone-created", f"clone:{name}", image=image, version=version, kind=kind)
     return clone
 
 
 def find(tx: Tx, name: str) -> Clone | None:
     """The clone, or ``None``."""
-    row = tx.first(sa.select(clones).where(clones.c.name == name))
+    row = tx.first(_WITH_MACHINE.where(clones.c.name == name))
     return None if row is None else Clone(*row)
 
 
@@ -93,7 +105,7 @@ def get(tx: Tx, name: str) -> Clone:
 
 def every(tx: Tx, image: str | None = None, version: int | None = None) -> list[Clone]:
     """All clones, by name; of one image, or on one version of it."""
-    query = sa.select(clones).order_by(clones.c.name)
+    query = _WITH_MACHINE.order_by(clones.c.name)
     if image is not None:
         query = query.where(clones.c.image == image)
     if version is not None:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events, images
+from goldroot.catalog import entries, events, images
 from goldroot.catalog.holders import holders, named
+from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.schema import gold_versions, slots
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NoFreeSlot, NotFound, Refused
@@ -51,10 +52,14 @@ class Slot:
     version: int | None
 
 
-_WITH_SLOT = sa.select(gold_versions, slots.c.number, slots.c.name).select_from(
+_NAMED = sa.and_(entry_table.c.image == slots.c.image, entry_table.c.slot == slots.c.number)
+_SLOTS = sa.select(slots.c.image, slots.c.number, entry_table.c.name, slots.c.version).select_from(
+    slots.join(entry_table, _NAMED)
+)
+_WITH_SLOT = sa.select(gold_versions, slots.c.number, entry_table.c.name).select_from(
     gold_versions.outerjoin(
         slots, sa.and_(slots.c.image == gold_versions.c.image, slots.c.version == gold_versions.c.number)
-    )
+    ).outerjoin(entry_table, _NAMED)
 )
 
 
@@ -87,15 +92,14 @@ def current(tx: Tx, image: str) -> GoldVersion | None:
 
 def all_slots(tx: Tx, image: str) -> list[Slot]:
     """The slots of an image, by number."""
-    return [Slot(*row) for row in tx.rows(sa.select(slots).where(slots.c.image == image).order_by(slots.c.number))]
+    return [Slot(*row) for row in tx.rows(_SLOTS.where(slots.c.image == image).order_by(slots.c.number))]
 
 
 def add_slot(tx: Tx, image: str) -> Slot:
     """One slot more."""
     number = len(all_slots(tx, images.get(tx, image).name)) + 1
-    slot = Slot(image, number, images.slot_name(image, number), None)
-    tx.add(slots, image=image, number=number, name=slot.name)
-    return slot
+    tx.add(slots, image=image, number=number)
+    return Slot(image, number, entries.take_for_slot(tx, image, number), None)
 
 
 def begin_publish(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events
+from goldroot.catalog import entries, events
 from goldroot.catalog.names import check_name
 from goldroot.catalog.schema import images, maintenance, slots, tests
 from goldroot.catalog.store import Tx, now
@@ -59,27 +59,42 @@ class Test:
 def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count: int = 3) -> Image:
     """Add an image, with its slots: ``s10`` has ``S10GOLD``, ``S10GOLD2``, ``S10GOLD3``.
 
-    :raises Refused: there is one of that name already.
+    The names of its systems and slots are taken here, if :func:`reserve` has not done it.
+
+    :raises Refused: there is one of that name already, or one of these names is another's.
     :raises UsageError: fewer than two slots, or a name that cannot be one.
     """
     if slot_count < FEWEST_SLOTS:
         raise UsageError(f"an image needs two slots at least, not {slot_count}")
     check_name("image", name)
-    # Slots have the name in capitals, so `s10` and `S10` cannot both be.
-    known = tx.value(sa.select(images.c.name).where(sa.func.upper(images.c.name) == name.upper()))
-    if known is not None:
-        raise Refused(f"there is an image {known!r} already", todo="Take another name, or work on that one.")
+    refuse_existing(tx, name)
+    entries.take_for_image(tx, name, slot_count)
     image = Image(name, layout, dict(os), now())
     tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at)
     for number in range(1, slot_count + 1):
-        tx.add(slots, image=name, number=number, name=slot_name(name, number))
+        tx.add(slots, image=name, number=number)
     events.add(tx, "image-created", f"image:{name}", layout=layout, slots=slot_count)
     return image
 
 
-def slot_name(image: str, number: int) -> str:
-    """The name of a slot, as the paper gave it: ``S10GOLD`` is the first, ``S10GOLD2`` the second."""
-    return f"{image.upper()}GOLD{number if number > 1 else ''}"
+def refuse_existing(tx: Tx, name: str) -> None:
+    """:raises Refused: there is an image of that name; `s10` and `S10` cannot both be, for machines are in capitals."""
+    known = tx.value(sa.select(images.c.name).where(sa.func.upper(images.c.name) == name.upper()))
+    if known is not None:
+        raise Refused(f"there is an image {known!r} already", todo="Take another name, or work on that one.")
+
+
+def reserve(tx: Tx, name: str, slot_count: int) -> bool:
+    """Take the names that a new image's systems and slots will have, before anything of it is made.
+
+    :returns: whether an earlier import, which was cut off, had taken them: what has these names on the host is its.
+    :raises Refused: there is such an image, or one of the names is another's; the error says whose.
+    """
+    refuse_existing(tx, name)
+    begun = bool(entries.every(tx, name))
+    entries.release_image(tx, name)  # another number of slots may be configured since
+    entries.take_for_image(tx, name, slot_count)
+    return begun
 
 
 def get(tx: Tx, name: str) -> Image:

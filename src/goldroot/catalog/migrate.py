@@ -22,8 +22,7 @@ def bring_up_to_date(engine: Engine, *, create: bool) -> None:
     :raises NewerVersion: a newer goldroot wrote it.
     """
     with engine.connect() as connection:
-        stored = _checked(connection, create=create)
-        if stored == HEAD:
+        if _checked(connection, create=create) == HEAD:
             return
     _migrate(engine, create=create)
 
@@ -61,23 +60,26 @@ def scripts() -> str:
 def _checked(connection: Connection, *, create: bool) -> str | None:
     """The stored revision, ``None`` for an empty database that may be filled."""
     where = repr(connection.engine.url.database)
-    stored = _stored(connection)
-    if stored in REVISIONS:
-        return stored
-    if stored is not None:
+    revision = stored(connection)
+    if revision in REVISIONS:
+        return revision
+    if revision is not None:
         raise NewerVersion(
-            f"the catalog {where} was written by a newer goldroot (its schema is {stored}, this one speaks {HEAD})",
+            f"the catalog {where} was written by a newer goldroot (its schema is {revision}, this one speaks {HEAD})",
             meaning="It was not changed.",
             todo="Use the newer goldroot for this site (`pip install -U goldroot`).",
         )
     if sa.inspect(connection).get_table_names():
         raise not_a_catalog(where, "it holds the tables of something else")
     if not create:
-        raise NotFound(f"the catalog {where} is empty", todo="Make a site with `goldroot init DIR`.")
+        raise NotFound(
+            f"the catalog {where} is empty", todo="Put it back from a backup. `goldroot init DIR` makes a new site."
+        )
     return None
 
 
-def _stored(connection: Connection) -> str | None:
+def stored(connection: Connection) -> str | None:
+    """The revision of the schema that a database has; ``None`` where it is no catalog."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     value = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()

@@ -8,8 +8,10 @@
              ├── decisions                                 a person's answers, for every clone of the image
              └── clones ── updates ──┬── conflicts
                                      └── fallbacks
+    entries   the names of machines and slots on the host, each once: whose they are
     fences    the last generation of every clone name ever used
     events    what happened, only ever added to
+    site      what the catalog says of itself: which store is its own
 
 Times are UTC in ISO 8601 with a ``Z``, to the second, so that they sort as text.  A path is bytes, as the kernel's is.
 A change here needs a migration in ``migrations/versions``; a test compares the two.
@@ -35,7 +37,7 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 metadata = MetaData(
     naming_convention={
@@ -122,7 +124,6 @@ slots = Table(
     metadata,
     _image(primary=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False, unique=True),
     Column("version", Integer),
     _version("version"),
     UniqueConstraint("image", "version"),
@@ -145,6 +146,31 @@ clones = Table(
     _one_of("kind", "read-only", "read-write"),
     _one_of("state", "active", "creating", "deleting"),
     Index("ix_clones_image_version", "image", "version"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("clone", Text, ForeignKey("clones.name", ondelete="CASCADE")),
+    # Not a reference: an import takes its names before it makes anything, and there is an image at its end.
+    Column("image", Text),
+    Column("slot", Integer, nullable=False),
+    UniqueConstraint("clone"),
+    UniqueConstraint("image", "role", "slot"),
+    _one_of("role", "clone", "maintenance", "test", "slot"),
+    CheckConstraint("name = upper(name)", name="capitals"),
+    CheckConstraint("(role = 'clone') = (clone IS NOT NULL) AND (role = 'clone') = (image IS NULL)", name="owner"),
+    CheckConstraint("(role = 'slot') = (slot > 0)", name="slot"),
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 fences = Table(

@@ -28,6 +28,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from goldroot import private
 from goldroot.catalog.problems import as_error
 from goldroot.errors import BadInput, NoSpace, NotFound
 
@@ -159,6 +160,24 @@ def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Cata
         raise
 
 
+def is_there(where: str | os.PathLike[str]) -> bool:
+    """Whether there is a catalog; an empty file or database is none.  Nothing is made or changed.
+
+    :raises BadInput: what is there is something else. :raises NoPermission, Busy, Failed: the database said so.
+    """
+    from goldroot.catalog.migrate import stored
+
+    try:
+        engine = make_engine(where, create=False)
+    except NotFound:
+        return False
+    try:
+        with Catalog(engine)._translated(), engine.connect() as connection:
+            return stored(connection) is not None
+    finally:
+        engine.dispose()
+
+
 def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
     from goldroot.catalog.migrate import bring_up_to_date
 
@@ -200,10 +219,13 @@ def _sqlite(path: str, *, create: bool) -> Engine:
     if not create and not os.path.exists(path):
         raise NotFound(
             f"there is no catalog at {path!r}",
-            todo="Make a site with `goldroot init DIR`, or name the one you mean with --site.",
+            todo="Put it back from a backup, or name the site that you mean with --site. "
+            "`goldroot init DIR` makes a new one.",
         )
     if os.path.isdir(path):
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")
+    if create:
+        private.prepare(path)
     # No pool: a connection costs a millisecond, and one that is kept must not be carried into a forked worker.
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),

@@ -13,6 +13,7 @@ from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, tell_failures
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put, put_patch
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def create(
 
     def say() -> None:
         for row in data["clones"]:
-            print(("would make " if plan_only else "made ") + _sentence(row))
+            put(("would make " if plan_only else "made ") + _sentence(row))
             for note in row["notes"][:5]:
-                print(f"  {note}")
+                put(f"  {note}")
         tell_failures(results.failed)
 
     emit(as_json, data, say)
@@ -171,7 +172,7 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
 
 
 def _say_clone(data: dict[str, Any]) -> None:
-    print(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
+    put(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
     stands = {**data["disks"], **{address: f"link to {link}" for address, link in data["links"].items()}}
     lines = [("machine", data["machine"] + (f", running: {data['running']}" if data["running"] else ""))]
     lines += [
@@ -186,13 +187,18 @@ def _say_clone(data: dict[str, Any]) -> None:
     if going := data["update"]:
         lines.append((going["kind"], f"{going['id']}, to gold {going['to']}: {going['state']}"))
     for what, said in lines:
-        print(f"  {what:<10} {said}")
+        put(f"  {what:<10} {said}")
 
 
 @clone.command()
 @click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--patch", "with_patch", is_flag=True, help="Show the differences of texts; secrets are not shown.")
+@click.option(
+    "--patch",
+    "with_patch",
+    is_flag=True,
+    help="Show the differences of texts, to a pipe or file byte for byte; secrets are not shown.",
+)
 @click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
 @site_option
 @json_option
@@ -213,23 +219,23 @@ def diff(
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = drift.drift(site, name, list(paths), stage=stage)
-    shown = drift.patch(site, found) if with_patch else {}
+    exact = not as_json and not sys.stdout.isatty()
+    shown = drift.patch(site, found, exact=exact) if with_patch else {}
     emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
     return EXIT_FINDINGS if by_exit and found.entries else 0
 
 
 def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
     for entry in found.entries:
-        print(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
-        for line in shown.get(entry["path"], ()):
-            print(f"    {line}")
+        put(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
+        put_patch(shown.get(entry["path"], ()), indent="    ")
     of = f"{found.clone.image} {found.clone.version}"
     if not found.entries:
-        print(f"{found.clone.name} is as {of}.")
+        put(f"{found.clone.name} is as {of}.")
         return
     counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
     places = counted(len(found.entries), "place")
-    print(f"{found.clone.name} differs from {of} in {places}: {counts}")
+    put(f"{found.clone.name} differs from {of} in {places}: {counts}")
 
 
 @clone.command()
@@ -263,7 +269,7 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
     def say() -> None:
         for name, disks in results.done.items():
-            print(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
+            put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
         tell_failures(results.failed)
 
     emit(as_json, data, say)
@@ -294,11 +300,11 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     if plan_only:
         machine = clones.show(site, name)["machine"]
         words = " ".join(command) or "a shell"
-        emit(as_json, {"machine": machine, "command": list(command)}, lambda: print(f"would run {words} in {machine}"))
+        emit(as_json, {"machine": machine, "command": list(command)}, lambda: put(f"would run {words} in {machine}"))
         return 0
 
     def told(mode: Mode, why: str) -> None:
-        print(f"{name}: {power_of(mode, network=False, why=why)}", file=sys.stderr, flush=True)
+        put(f"{name}: {power_of(mode, network=False, why=why)}", err=True, flush=True)
 
     done = clones.enter(site, name, command, capture=as_json, told=None if as_json else told)
     if as_json:

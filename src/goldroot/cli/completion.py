@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from goldroot.cli.output import emit, json_option
+from goldroot.cli.terminal import put_exact
 
 #: The variable by which a shell asks goldroot for completions; click looks at it before anything else.
 VARIABLE = "_GOLDROOT_COMPLETE"
@@ -29,4 +30,4 @@ def completion(shell: str, as_json: bool) -> None:
     asked = found(click.get_current_context().find_root().command, {}, "goldroot", VARIABLE)
     # Not source(): for bash that starts a bash to ask for its version.
     script = asked.source_template % asked.source_vars()
-    emit(as_json, {"shell": shell, "script": script}, lambda: click.echo(script, nl=False))
+    emit(as_json, {"shell": shell, "script": script}, lambda: put_exact(script))

@@ -16,6 +16,7 @@ from typing import IO
 import click
 
 from goldroot.cli.output import counted
+from goldroot.cli.terminal import put, put_styled
 from goldroot.errors import Failed
 
 #: Columns of narration; a terminal may be narrower.
@@ -67,8 +68,10 @@ class Stage:
 
     def _print(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         if not self.quiet:
-            click.echo(click.style(text, bold=bold, fg=fg) if self.colour and text else text)
-            sys.stdout.flush()
+            if self.colour and text:
+                put_styled(text.expandtabs(), {"bold": bold, "fg": fg})
+            else:
+                put(text.expandtabs(), flush=True)
 
     # -- commands
 
@@ -104,7 +107,7 @@ class Stage:
         if status not in ok:
             raise Failed(
                 f"the demo stops: {shlex.join(['goldroot', *words])} ended with status {status}",
-                meaning=out.strip(),
+                meaning=" / ".join(out.strip().splitlines()[-5:]),
                 todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
             )
         return Ran(status, out)

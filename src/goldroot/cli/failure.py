@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
+import io
 import os
 import signal
 import sys
@@ -16,6 +16,7 @@ from typing import TextIO
 import click
 
 from goldroot.cli.output import Unprinted
+from goldroot.cli.terminal import put, put_content, put_json
 from goldroot.errors import (
     EXIT_BUG,
     EXIT_FINDINGS,
@@ -120,7 +121,9 @@ def _leave(stream: TextIO) -> None:
 def _say(*lines: str) -> None:
     """On standard error; where even that cannot be written, the exit code says it."""
     try:
-        print(*filter(None, lines), sep="\n  ", file=sys.stderr, flush=True)
+        for indent, line in zip(("", "  ", "  "), filter(None, lines), strict=False):
+            put(indent + line, err=True)
+        sys.stderr.flush()
     except OSError:
         _leave(sys.stderr)
 
@@ -135,7 +138,7 @@ def tell(error: GoldrootError, args: Sequence[str]) -> int:
     """Print an error, as JSON where ``--json`` was asked for and can be printed."""
     if "--json" in args:
         try:
-            print(json.dumps(error.as_dict(), indent=2), flush=True)
+            put_json(error.as_dict(), lay_out=True, flush=True)
             return error.exit_code
         except OSError:
             _leave(sys.stdout)
@@ -145,7 +148,9 @@ def tell(error: GoldrootError, args: Sequence[str]) -> int:
 
 def shown(error: click.ClickException) -> int:
     """Print a mistake of the command line as click does, with the usage."""
-    error.show()
+    words = io.StringIO()
+    error.show(file=words)
+    put_content(words.getvalue().rstrip("\n"), err=True)
     return error.exit_code
 
 

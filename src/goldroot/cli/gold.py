@@ -13,6 +13,7 @@ from goldroot.cli.names import image_names
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, BadSignature
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def publish(
     def say() -> None:
         _say_findings(done.plan)
         say_notes(done.notes)
-        print(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
+        put(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
 
     data = {**_plan_data(done.plan), **_version_data(done.version), "notes": notes_data(done.notes)}
     emit(as_json, data, say)
@@ -99,30 +100,30 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
 def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
     total = sum(map(len, plan.manifests.values()))
     disks, packages = counted(len(plan.manifests), "disk"), counted(len(plan.packages.installed), "package")
-    print(f"would publish {total:,} entries on {disks}, {packages}")
+    put(f"would publish {total:,} entries on {disks}, {packages}")
     if plan.slot:
         leaves = f", which version {plan.leaves} leaves: nobody holds it" if plan.leaves else ""
-        print(f"in the slot {plan.slot}{leaves}")
+        put(f"in the slot {plan.slot}{leaves}")
     else:
-        print(f"warning: it would be refused: {plan.full}")
+        put(f"warning: it would be refused: {plan.full}")
     say_notes(plan.notes)
     _say_findings(plan)
     if plan.untested and not untested:
-        print(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
+        put(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
     if plan.asking and not renumber_ok:
-        print("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
+        put("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
 
 
 def _say_findings(plan: Plan) -> None:
     if plan.untested:
-        print(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
+        put(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
     if plan.renumbered:
         moved = f"{counted(len(plan.renumbered), 'account')} with another number"
-        print(f"warning: {moved}; at an update, clones' files follow by name:")
+        put(f"warning: {moved}; at an update, clones' files follow by name:")
         for each in plan.renumbered:
-            print(f"  {each}")
+            put(f"  {each}")
     for met in plan.collisions:
-        print(f"warning: {met}")
+        put(f"warning: {met}")
 
 
 @gold.command("list")
@@ -193,20 +194,18 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 
     def say() -> None:
         for key in ("image", "version", "published_at", "note", "layout", "fingerprint"):
-            print(f"{key:13} {record[key]}")
+            put(f"{key:13} {record[key]}")
         gone = "" if version.slot_name else "; its disks are removed, this record is kept"
-        print(f"{'state':13} {version.state}{gone}")
-        print(f"{'slot':13} {version.slot_name or '-'}")
-        print(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
-        print(
-            f"{'tested':13} {'not in ' + ' and '.join(record['untested']) + ' form' if record['untested'] else 'yes'}"
-        )
-        print(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
+        put(f"{'state':13} {version.state}{gone}")
+        put(f"{'slot':13} {version.slot_name or '-'}")
+        put(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
+        put(f"{'tested':13} {'not in ' + ' and '.join(record['untested']) + ' form' if record['untested'] else 'yes'}")
+        put(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
         for address, disk in record["disks"].items():
             shared = "shared" if disk["shared"] else "copied"
-            print(f"{address:13} {disk['entries']:,} entries, {disk['bytes']:,} bytes, {shared}, {disk['digest'][:16]}")
-        print(f"{'held by':13} {', '.join(held) or 'nobody'}")
-        print("The signature of this record holds.")
+            put(f"{address:13} {disk['entries']:,} entries, {disk['bytes']:,} bytes, {shared}, {disk['digest'][:16]}")
+        put(f"{'held by':13} {', '.join(held) or 'nobody'}")
+        put("The signature of this record holds.")
 
     emit(as_json, {**record, "state": version.state, "slot": version.slot_name, "held_by": held}, say)
 
@@ -246,19 +245,19 @@ def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str
 
 def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
     for each in found.packages:
-        print(f"package {each.name}: {each.old or 'not there'} -> {each.new or 'not there'}")
+        put(f"package {each.name}: {each.old or 'not there'} -> {each.new or 'not there'}")
     for moved in found.renumbered:
-        print(moved)
+        put(moved)
     telling = [each for each in found.changes if times or not each.only_time]
     for change in telling if paths else telling[:SHOWN]:
-        print(change)
+        put(change)
     if len(telling) > SHOWN and not paths:
         counts = ", ".join(f"{count:,} {what}" for what, count in Counter(each.what for each in telling).items())
-        print(f"... and {counted(len(telling) - SHOWN, 'path')} more ({counts} in all); every one with --paths")
+        put(f"... and {counted(len(telling) - SHOWN, 'path')} more ({counts} in all); every one with --paths")
     if touched := len(found.changes) - len(telling):
-        print(f"({counted(touched, 'path')} with nothing but another time; named with --times)")
+        put(f"({counted(touched, 'path')} with nothing but another time; named with --times)")
     if not found.changes and not found.packages:
-        print("No difference.")
+        put("No difference.")
 
 
 @gold.command()
@@ -288,7 +287,7 @@ def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as
     def say() -> None:
         say_changes(changes)
         words = "is what was published" if found.whole else "is NOT what was published"
-        print(f"Gold version {found.number} of {image} {words} ({found.entries:,} entries).")
+        put(f"Gold version {found.number} of {image} {words} ({found.entries:,} entries).")
 
     differing = [change.as_dict() for change in changes]
     data = {
@@ -334,13 +333,13 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
 
     def say() -> None:
         would = "would be " if plan_only else ""
-        print(
+        put(
             f"Gold version {number} of {image} {would or 'is '}retired"
             + (f" and {would}removed" if remove else "")
             + "."
         )
         if held:
-            print(f"Held by: {', '.join(held)}")
+            put(f"Held by: {', '.join(held)}")
 
     emit(as_json, {**_version_data(version), "held_by": held, "plan": plan_only}, say)
 

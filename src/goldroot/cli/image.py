@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from goldroot.cli.names import image_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put, put_content, put_lines
 from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def import_(
     site = open_site(site_dir)
     if plan_only:
         steps = plan_import(site, name, source, layout, replace=replace)
-        emit(as_json, {"plan": steps}, lambda: print("\n".join(steps)))
+        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
         return
     with stages(as_json) as stage:
         progress = stage(f"importing {source}")
@@ -90,9 +90,9 @@ def import_(
     def say() -> None:
         total = sum(done.entries.values())
         disks = counted(len(done.entries), "disk")
-        print(f"{name}: the maintenance system {done.machine} stands, {total:,} entries on {disks}.")
+        put(f"{name}: the maintenance system {done.machine} stands, {total:,} entries on {disks}.")
         say_notes(done.notes)
-        print(f"Next: goldroot maintain test {name}, then goldroot gold publish {name}")
+        put(f"Next: goldroot maintain test {name}, then goldroot gold publish {name}")
 
     emit(as_json, {**data, "notes": notes_data(done.notes)}, say)
 
@@ -209,14 +209,14 @@ def _work(
         emit(
             as_json,
             {"machine": system.machine, "mounts": mounts, "command": list(command)},
-            lambda: print("\n".join([*steps, f"run {words} in {system.machine}, read-write"])),
+            lambda: put_lines([*steps, f"run {words} in {system.machine}, read-write"]),
         )
         return 0
 
     def told(mode: Mode, why: str) -> None:
         # A person who opens a shell is told; one who runs a command, where it has more rights than most.
         if not command or mode == "caps":
-            print(f"{name}: {power_of(mode, network=True, why=why)}", file=sys.stderr, flush=True)
+            put(f"{name}: {power_of(mode, network=True, why=why)}", err=True, flush=True)
 
     done = work.enter(site, name, command, role=role, capture=as_json, told=None if as_json else told)
     if as_json:
@@ -247,7 +247,7 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
         new = not on_test and version.current(site, name) is None
 
     def say() -> None:
-        print(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)
+        put(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)
 
     emit(as_json, [change.as_dict() for change in found], say)
     return EXIT_FINDINGS if found else 0
@@ -277,7 +277,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
         for form in work.ORDER:
             steps += [f"mount {copy.machine} together, {form}"]
             steps += [f"  run {command}" for command in site.config.image(name).tests]
-        emit(as_json, {"plan": steps}, lambda: print("\n".join(steps)))
+        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
         return 0
     with stages(as_json) as stage:
         done = work.test(site, name, progress=stage("copying to the test system"))
@@ -286,18 +286,16 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
     def say() -> None:
         for form in done.forms:
             of = f" ({len(form.commands)} commands)" if form.commands else ""
-            print(f"{form.form}: {'passed' + of if form.passed else 'FAILED'}")
+            put(f"{form.form}: {'passed' + of if form.passed else 'FAILED'}")
             for command in form.commands:
                 if command.status != 0:
-                    print("  " + command.log.replace("\n", "\n  "))
+                    put_content(command.log, indent="  ")
         if not any(form.commands for form in done.forms):
-            print(f"No test commands are configured: it was only put together.  [images.{name}] tests in goldroot.toml")
+            put(f"No test commands are configured: it was only put together.  [images.{name}] tests in goldroot.toml")
         if done.passed:
-            print(f"Next: goldroot gold publish {name}")
+            put(f"Next: goldroot gold publish {name}")
         else:
-            print(
-                f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}"
-            )
+            put(f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}")
 
     emit(as_json, {"image": name, "passed": done.passed, "fingerprint": done.fingerprint, "forms": data}, say)
     return 0 if done.passed else EXIT_FINDINGS
@@ -329,9 +327,9 @@ def take_back(name: str, paths: tuple[str, ...], site_dir: str | None, plan_only
         say_changes(done.changes)
         say_notes(done.notes)
         if done.changes and plan_only:
-            print(f"{counted(len(done.changes), 'path')} would be taken back.")
+            put(f"{counted(len(done.changes), 'path')} would be taken back.")
         elif done.changes:
-            print(f"{counted(len(done.changes), 'path')} taken back. Test again: goldroot maintain test {name}")
+            put(f"{counted(len(done.changes), 'path')} taken back. Test again: goldroot maintain test {name}")
 
     changes = [change.as_dict() for change in done.changes]
     emit(as_json, {"image": name, "plan": plan_only, "changes": changes, "notes": notes_data(done.notes)}, say)
@@ -345,11 +343,11 @@ def say_changes(found: Sequence[Change], of: Sequence[Change] | None = None) -> 
     """One line for each path; where only the time differs, they are counted, as people hardly want to know."""
     for change in found:
         if not change.only_time:
-            print(change)
+            put(change)
     if touched := sum(change.only_time for change in (found if of is None else of)):
-        print(f"({counted(touched, 'path')} with nothing but another time)")
+        put(f"({counted(touched, 'path')} with nothing but another time)")
     if not found and not touched:
-        print("No difference.")
+        put("No difference.")
 
 
 def say_notes(notes: Iterable[Note]) -> None:
@@ -361,9 +359,9 @@ def say_notes(notes: Iterable[Note]) -> None:
         by_kind.setdefault(note.kind, []).append(note)
     for kind, found in by_kind.items():
         for note in found[:5]:
-            print(f"note: {'/' + path_text(note.path) + ' ' if note.path else ''}{note.text}")
+            put(f"note: {'/' + path_text(note.path) + ' ' if note.path else ''}{note.text}")
         if len(found) > 5:
-            print(f"note: and {len(found) - 5} more of this kind ({kind})")
+            put(f"note: and {len(found) - 5} more of this kind ({kind})")
 
 
 def notes_data(notes: Iterable[Note]) -> list[dict[str, object]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 EPILOG = """\b
@@ -105,47 +105,43 @@ def merge(
 def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
     """The record in words."""
     counts = record["counts"]
-    click.echo("The plan:" if plan_only else f"Merged into {into}:")
-    click.echo(f"  {counts.get('unchanged', 0):>8,}  unchanged")
+    put("The plan:" if plan_only else f"Merged into {into}:")
+    put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
     for outcome, words in WORDS.items():
         if counts.get(outcome):
-            click.echo(f"  {counts[outcome]:>8,}  {words}")
+            put(f"  {counts[outcome]:>8,}  {words}")
     if plan_only:
         for entry in record["entries"]:
-            click.echo(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
+            put(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
     tell_conflicts(record["conflicts"])
     tell_notes([note for note in record["notes"] if note["kind"] != "path"])
     if report:
-        click.echo(f"The record is in {report}.")
+        put(f"The record is in {report}.")
     else:
-        click.echo("Use --report FILE to keep the record" + ("." if plan_only else ", --plan to see every path."))
+        put("Use --report FILE to keep the record" + ("." if plan_only else ", --plan to see every path."))
 
 
 def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
     """Notes by their kind, the first few of each."""
-    from goldroot.merge import printable
-
     kinds: dict[str, list[dict[str, Any]]] = {}
     for note in notes:
         kinds.setdefault(note["kind"], []).append(note)
     if kinds:
-        click.echo(f"{counted(len(notes), 'note')}:")
+        put(f"{counted(len(notes), 'note')}:")
     for kind, some in kinds.items():
-        click.echo(f"  {kind} ({len(some)})")
+        put(f"  {kind} ({len(some)})")
         for note in some[:most]:
-            click.echo(f"      {note['path'] + ': ' if note['path'] else ''}{printable(note['text'])}")
+            put(f"      {note['path'] + ': ' if note['path'] else ''}{note['text']}")
         if len(some) > most:
-            click.echo(f"      ... and {len(some) - most} more")
+            put(f"      ... and {len(some) - most} more")
 
 
 def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
     """Every conflict, what stands now, and how to decide it."""
-    from goldroot.merge import printable
-
     if not conflicts:
         return
-    click.echo(f"{counted(len(conflicts), 'conflict')} to decide:", file=sys.stdout)
+    put(f"{counted(len(conflicts), 'conflict')} to decide:")
     for conflict in conflicts:
-        click.echo(f"  {conflict['path']}  [{printable(conflict['axis'])}]  {printable(conflict['detail'])}")
-        click.echo(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")
-        click.echo(f"      key {conflict['key']}")
+        put(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
+        put(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")
+        put(f"      key {conflict['key']}")

@@ -38,7 +38,7 @@ def _names(context: click.Context, kind: Kind) -> list[str]:
     from goldroot.image.site import Site
 
     try:
-        with closing(Site.open(context.params.get("site_dir"))) as site:
+        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
             if path := site.catalog_file:
                 return _in_sqlite(path, kind)
             return _in_catalog(site, kind)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from goldroot.cli.terminal import put, put_json
+from goldroot.escape import escape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +35,7 @@ def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
     """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak."""
     try:
         if as_json:
-            print(json.dumps(data, indent=2 if sys.stdout.isatty() else None, default=str))
+            put_json(data)
         else:
             human()
     except BrokenPipeError:
@@ -44,9 +46,10 @@ def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
 
 def table(headings: list[str], rows: list[list[str]]) -> None:
     """A plain aligned table on standard output; no colours, no frames, so that it can be piped."""
-    widths = [max(len(str(row[i])) for row in [headings, *rows]) for i in range(len(headings))]
-    for row in [headings, *rows]:
-        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    shown = [[escape(str(cell)) for cell in row] for row in [headings, *rows]]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(headings))]
+    for row in shown:
+        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def counted(number: int, word: str) -> str:

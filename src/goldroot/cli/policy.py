@@ -10,6 +10,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, table
+from goldroot.cli.terminal import put, put_exact
 from goldroot.errors import UsageError
 from goldroot.policy import CLASSES, Explanation, Policy, Rule, WrittenRule, default_text
 from goldroot.tree import path_text
@@ -70,7 +71,7 @@ def show(policy_file: str | None, toml: bool, as_json: bool) -> None:
     if toml:
         if policy_file or as_json:
             raise UsageError("--toml prints the default policy alone", todo="Leave out --policy and --json.")
-        emit(False, None, lambda: print(default_text(), end=""))
+        emit(False, None, lambda: put_exact(default_text()))
         return
     rules = load(policy_file)
     data = {"conflict": rules.conflict, "hash": rules.hash, "rules": [written_data(rule) for rule in rules.rules]}
@@ -92,7 +93,7 @@ def check(file: str, as_json: bool) -> None:
     inherited = len(rules.rules) - len(own)
     data = {"file": file, "rules": len(own), "default_rules": inherited, "conflict": rules.conflict, "hash": rules.hash}
     said = f"{counted(len(own), 'rule')} of its own after {inherited} of the default policy"
-    emit(as_json, data, lambda: print(f"{file}: good. {said}; at a conflict the {rules.conflict}'s version stands."))
+    emit(as_json, data, lambda: put(f"{file}: good. {said}; at a conflict the {rules.conflict}'s version stands."))
 
 
 def load(file: str | None) -> Policy:
@@ -148,20 +149,20 @@ def _tell(found: Sequence[Explanation]) -> None:
 def _tell_one(one: Explanation) -> None:
     rule = one.rule
     flags = [word for word in ("secret", "pin") if getattr(rule, word)]
-    print(f"{path_text(one.path)}: {', '.join([rule.cls, *flags])}")
-    print(f"  means      {CLASSES[rule.cls]}")
-    print(f"  rule       {rule.pattern or '(none)'}  ({rule.where})")
+    put(f"{path_text(one.path)}: {', '.join([rule.cls, *flags])}")
+    put(f"  means      {CLASSES[rule.cls]}")
+    put(f"  rule       {rule.pattern or '(none)'}  ({rule.where})")
     for word in ("reason", "owner", "rebuild", "migrate"):
         if getattr(rule, word):
-            print(f"  {word:9}  {getattr(rule, word)}")
+            put(f"  {word:9}  {getattr(rule, word)}")
     if one.unit is not None:
-        print(f"  unit       {path_text(one.unit)}")
+        put(f"  unit       {path_text(one.unit)}")
     elif rule.cls == "state":
-        print("  unit       none: the directory itself, whose mode and owner are merged as configuration")
+        put("  unit       none: the directory itself, whose mode and owner are merged as configuration")
     for other in one.adds:
-        print(f"  adds       {other.pattern}: {_added(other)}  ({other.where})")
+        put(f"  adds       {other.pattern}: {_added(other)}  ({other.where})")
     for other in reversed(one.overridden):
-        print(f"  overrides  {other.pattern}: {_said(other)}  ({other.where})")
+        put(f"  overrides  {other.pattern}: {_said(other)}  ({other.where})")
 
 
 def _said(rule: WrittenRule) -> str:
@@ -179,6 +180,7 @@ def _added(rule: WrittenRule) -> str:
 
 def _list(rules: Policy) -> None:
     table(["path", "says", "where"], [[rule.pattern, _said(rule), rule.where] for rule in rules.rules])
-    print("\nThe last rule that matches wins; a path that none matches is merged as config.")
-    print(f"At a conflict the {rules.conflict}'s version stands.")
-    print(f"Hash: {rules.hash}")
+    put()
+    put("The last rule that matches wins; a path that none matches is merged as config.")
+    put(f"At a conflict the {rules.conflict}'s version stands.")
+    put(f"Hash: {rules.hash}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from goldroot.cli.output import on_terminal
+from goldroot.escape import escape
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stages = Callable[[str], Callable[[int], None] | None]
@@ -22,14 +23,16 @@ def stages(quiet: bool = False) -> Iterator[Stages]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.completed:,.0f}"),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.completed:,.0f}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True, markup=False, emoji=False, highlight=False), transient=True
+    ) as progress:
 
         def stage(name: str) -> Callable[[int], None]:
-            task = progress.add_task(name, total=None)
+            task = progress.add_task(escape(name), total=None)
             return lambda count: progress.update(task, advance=count)
 
         yield stage

@@ -11,6 +11,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put, put_content
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
             [str(d["clone"]), str(d["kind"]), f"{d['from']} -> {d['to']}", str(d["open"]), str(d["decided"])]
             for d in data
         ]
-        table(["clone", "kind", "gold", "open", "decided"], rows) if rows else print("Nothing waits for a review.")
+        table(["clone", "kind", "gold", "open", "decided"], rows) if rows else put("Nothing waits for a review.")
 
     emit(as_json, data, say)
     return EXIT_FINDINGS if any(one.open for one in found) else 0
@@ -107,28 +108,28 @@ def _say_sides(found: Case) -> None:
     """Of a way back: its words are those of an update, and its sides are not."""
     if found.update.kind == "rollback":
         name, back = found.update.clone, found.update.to_version
-        print(f"{name} goes back to gold {back}. What the words mean here:")
-        print(f"    base:  {name} right after its switch to gold {found.update.from_version}")
-        print(f"    gold:  the fallback, {name} as it was on gold {back}")
-        print(f"    clone: {name} as it is now, with what was changed since the switch")
+        put(f"{name} goes back to gold {back}. What the words mean here:")
+        put(f"    base:  {name} right after its switch to gold {found.update.from_version}")
+        put(f"    gold:  the fallback, {name} as it was on gold {back}")
+        put(f"    clone: {name} as it is now, with what was changed since the switch")
 
 
 def _say_conflict(one: dict[str, Any], *, brief: bool, whole: bool) -> None:
     state = "" if one["state"] == "open" else f"  ({one['state']})"
-    print(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
-    print(f"    stands: {one['stands']}; answers: {', '.join(one['answers'])}; key {one['key'][:12]}")
+    put(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
+    put(f"    stands: {one['stands']}; answers: {', '.join(one['answers'])}; key {one['key'][:12]}")
     if brief:
         return
     for side in ("base", "gold", "clone"):
         if one["axis"] in ("mode", "owner", "group", "type", "presence") and side in one:
-            print(f"    {side:<6} {_entry(one[side])}")
+            put(f"    {side:<6} {_entry(one[side])}")
     diffs: dict[str, list[str]] = one.get("diffs", {})
     for word, part in (in_full(diffs) if whole else where_they_meet(diffs)).items():
-        print(f"    {word}:" + ("  no difference" if not part.lines else ""))
-        for line in part.lines:
-            print(f"      {line}")
+        put(f"    {word}:" + ("  no difference" if not part.lines else ""))
+        if part.lines:
+            put_content("\n".join(part.lines), indent="      ")
         if part.hidden:
-            print(f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown with --whole)")
+            put(f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown with --whole)")
 
 
 def _entry(entry: dict[str, Any] | None) -> str:
@@ -140,9 +141,9 @@ def _entry(entry: dict[str, Any] | None) -> str:
 def _say_next(found: Case) -> None:
     name = found.update.clone
     if found.open:
-        print(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take clone|gold|proposal|FILE")
+        put(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take clone|gold|proposal|FILE")
     else:
-        print(f"All is decided. Go on with: {found.next_command}")
+        put(f"All is decided. Go on with: {found.next_command}")
 
 
 @review.command()
@@ -193,7 +194,7 @@ def _decided(found: Case, conflicts: list[Waiting], take: str, plan_only: bool, 
 
     def say() -> None:
         for row in rows:
-            print(f"{'would decide' if plan_only else 'decided'} {row['path']} [{row['axis']}]: {take}")
+            put(f"{'would decide' if plan_only else 'decided'} {row['path']} [{row['axis']}]: {take}")
         _say_next(found)
 
     emit(as_json, {"clone": found.update.clone, "decided": rows, "open": len(found.open), "plan": plan_only}, say)

@@ -13,6 +13,7 @@ from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -79,23 +80,23 @@ def _written(site: Site, done: Outcome) -> list[str]:
 
 def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
     if done.outcome == "needs-review":
-        print(f"{done.clone}: {done.conflicts} to decide; nothing was switched.")
-        print(f"  Look:    goldroot review show {done.clone}")
-        print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold    (gold: the fallback's)")
-        print(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
+        put(f"{done.clone}: {done.conflicts} to decide; nothing was switched.")
+        put(f"  Look:    goldroot review show {done.clone}")
+        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold    (gold: the fallback's)")
+        put(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
-    print(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    put(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
     say_failed_rebuilds(done)
     _say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")
 
 
 def _say_written(written: list[str], words: str) -> None:
     if written:
-        print(f"  Written since the switch, {words}: {counted(len(written), 'path')}")
+        put(f"  Written since the switch, {words}: {counted(len(written), 'path')}")
     for path in written[:20]:
-        print(f"    {path}")
+        put(f"    {path}")
     if len(written) > 20:
-        print(f"    ... and {len(written) - 20} more")
+        put(f"    ... and {len(written) - 20} more")
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
@@ -115,9 +116,9 @@ def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: boo
 
 def _say_rollback_plan(found: RollbackPlan, carry: bool) -> None:
     clone, fallback = found.clone, found.fallback
-    print(f"{clone.name}: would go back from gold {clone.version} to {fallback.from_version}, in one step:")
+    put(f"{clone.name}: would go back from gold {clone.version} to {fallback.from_version}, in one step:")
     for address, disk in fallback.disks.items():
-        print(f"  {address}  {disk}")
+        put(f"  {address}  {disk}")
     aside = "would be set aside (or carried, with --carry)"
     _say_written(
         list(found.written), "configuration and accounts would be carried, state asked about" if carry else aside
@@ -199,6 +200,6 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
 def _say_pruned(wanted: list[Any], word: str, aside: Collection[int]) -> None:
     for one in wanted:
         what = "the disks set aside" if one.id in aside else "the way back"
-        print(f"{word} {what} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
+        put(f"{word} {what} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
     if not wanted:
-        print("Nothing is past its date.")
+        put("Nothing is past its date.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
 def tell_failures(failed: dict[str, GoldrootError]) -> None:
     """The errors, in words, on standard error."""
     for name, error in failed.items():
-        print(f"goldroot: {name}: {error.brief}", file=sys.stderr)
+        put(f"goldroot: {name}: {error.brief}", err=True)
         for text in (error.meaning, error.todo):
             if text:
-                print(f"  {text}", file=sys.stderr)
+                put(f"  {text}", err=True)
 
 
 def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
@@ -58,5 +58,5 @@ def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
 def say_failed_rebuilds(done: Outcome) -> None:
     """Files that are made anew by a command, and were not: what stands there is one side's, and may be stale."""
     for command, reason in done.failed_rebuilds.items():
-        print(f"  warning: `{command}` failed in the merged system: {reason}")
-        print(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")
+        put(f"  warning: `{command}` failed in the merged system: {reason}")
+        put(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")

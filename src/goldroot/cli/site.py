@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from goldroot.cli.output import emit, json_option, plan_option
+from goldroot.cli.terminal import put
 
 if TYPE_CHECKING:
     from goldroot.image.site import Site
@@ -22,7 +23,7 @@ def site_option(command: F) -> F:
         "--site",
         "site_dir",
         metavar="DIR",
-        type=click.Path(),
+        type=click.Path(readable=False),  # one that is another user's is told as such, not as a misspelt option
         help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
     )(command)
 
@@ -31,14 +32,22 @@ def open_site(site_dir: str | None) -> Site:
     """The site of a command; it is closed when the command ends."""
     from goldroot.image.site import Site
 
-    site = Site.open(site_dir)
-    if context := click.get_current_context(silent=True):
+    context = click.get_current_context(silent=True)
+    site = Site.open(site_dir, looking=context is not None and is_plan(context))
+    for line in site.told:
+        put(f"goldroot: {line}", err=True)
+    if context:
         context.call_on_close(site.close)
     return site
 
 
+def is_plan(context: click.Context) -> bool:
+    """Whether a command only says what it would do: then nothing at all changes, not even a mode."""
+    return bool(context.params.get("plan_only")) or context.command.name == "plan"
+
+
 @click.command()
-@click.argument("directory", type=click.Path())
+@click.argument("directory", type=click.Path(readable=False))
 @plan_option
 @json_option
 def init(directory: str, plan_only: bool, as_json: bool) -> None:
@@ -59,10 +68,10 @@ def init(directory: str, plan_only: bool, as_json: bool) -> None:
 
     def say() -> None:
         for path in made:
-            print(("would make " if plan_only else "made ") + path)
+            put(("would make " if plan_only else "made ") + path)
         if not made:
-            print(f"{directory} is a complete site; nothing to do.")
+            put(f"{directory} is a complete site; nothing to do.")
         elif not plan_only:
-            print(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
+            put(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
 
     emit(as_json, {"made": made, "plan": plan_only}, say)

@@ -14,6 +14,7 @@ from goldroot.cli.progress import stages
 from goldroot.cli.rollback import fallback, names_argument, rollback
 from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS
 from goldroot.views import PATH_OUTCOMES
 
@@ -83,22 +84,22 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
     clone, counts = found.clone, found.record["counts"]
     if clone.version == found.to:
-        print(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
+        put(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
         return
-    print(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
-    print(f"  {counts.get('unchanged', 0):>8,}  unchanged")
+    put(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
+    put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
     # One path may ask more than one question, and it is questions that are to be decided.
     shown = {**counts, "conflict": len(found.conflicts)}
     for outcome, words in WORDS.items():
         if shown.get(outcome):
-            print(f"  {shown[outcome]:>8,}  {words}")
+            put(f"  {shown[outcome]:>8,}  {words}")
     for entry in found.record["entries"]:
         if all_paths or entry["outcome"] == "merged":
-            print(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
+            put(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
     for conflict in found.conflicts:
-        print(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
+        put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
     for path, note in due(found.record["notes"]).items():
-        print(f"  due       {path}: {note}")
+        put(f"  due       {path}: {note}")
 
 
 def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -154,21 +155,21 @@ def run(names: tuple[str, ...], to: int | None, site_dir: str | None, plan_only:
 
 def _say_outcome(site: Site, done: Outcome) -> None:
     if done.outcome == "nothing-to-do":
-        print(f"{done.clone} is on gold {done.to_version} already.")
+        put(f"{done.clone} is on gold {done.to_version} already.")
     elif done.outcome == "done":
-        print(f"{done.clone}: switched from gold {done.from_version} to {done.to_version}. The old disks are kept for "
+        put(f"{done.clone}: switched from gold {done.from_version} to {done.to_version}. The old disks are kept for "
               f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip
     else:
-        print(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
-        print(f"  Look:    goldroot review show {done.clone}")
-        print(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+        put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
+        put(f"  Look:    goldroot review show {done.clone}")
+        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
     say_failed_rebuilds(done)
     if done.record:
-        print(f"  Record:  {done.record}")
+        put(f"  Record:  {done.record}")
 
 
 def _summary(rows: list[tuple[str, str]]) -> None:
-    print()
+    put()
     table(["clone", "outcome"], [list(row) for row in rows])
 
 
@@ -209,7 +210,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         table(["number", "clone", "kind", "gold", "state", "open", "since"], rows)
         for d in data:
             if d["error"]:
-                print(f"{d['id']}: {d['error']}")
+                put(f"{d['id']}: {d['error']}")
 
     emit(as_json, data, say)
 
@@ -244,8 +245,8 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
     def say() -> None:
         for row in results.done.values():
-            print(f"{'would cancel' if plan_only else 'cancelled'} {row['kind']} {row['id']} of {row['clone']}")
-            print(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
+            put(f"{'would cancel' if plan_only else 'cancelled'} {row['kind']} {row['id']} of {row['clone']}")
+            put(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
         tell_failures(results.failed)
 
     emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.output import emit, json_option, on_terminal, plan_option, table
+from goldroot.cli.terminal import put, put_lines
 from goldroot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def _list_one(layout: Layout, as_json: bool) -> int:
     }
 
     def human() -> None:
-        print(f"{layout.api} ({layout.kind}): {layout.does}")
+        put(f"{layout.api} ({layout.kind}): {layout.does}")
         for title, rows in (("parameters", param_rows(layout)), ("values", value_rows(layout.values))):
             if rows:
-                print()
+                put()
                 table([title, "type", ""], rows)
 
     emit(as_json, data, human)
@@ -130,8 +131,8 @@ def _plan(layout: Layout, given: dict[str, Any], opts: dict[str, Any], as_json: 
 
     def human() -> None:
         does = "would change something" if data["changes"] else "changes nothing"
-        print(f"{layout.api} {target}: {layout.does}")
-        print(f"It {does}; nothing was sent. The request has {size - 1} bytes and the password.")
+        put(f"{layout.api} {target}: {layout.does}")
+        put(f"It {does}; nothing was sent. The request has {size - 1} bytes and the password.")
         _print_values(shown)
 
     emit(as_json, data, human)
@@ -187,7 +188,7 @@ def _is_utf8(data: bytes) -> bool:
 
 def _tell_progress(progress: Progress) -> None:
     said = f"operation {progress.operation_id}: {progress.state} after {progress.elapsed:.0f} s"
-    print(said, file=sys.stderr, flush=True)
+    put(said, err=True, flush=True)
 
 
 def _print_reply(layout: Layout, reply: Reply, as_json: bool) -> None:
@@ -207,7 +208,7 @@ def _print_reply(layout: Layout, reply: Reply, as_json: bool) -> None:
 
     def human() -> None:
         if not values or reply.reason_code:
-            print(f"{layout.api}: {said or 'done'} ({reply.return_code}/{reply.reason_code})")
+            put(f"{layout.api}: {said or 'done'} ({reply.return_code}/{reply.reason_code})")
         _print_values(values)
 
     emit(as_json, data, human)
@@ -219,19 +220,24 @@ def _print_values(values: dict[str, Any]) -> None:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             _print_structures(name, value)
         elif isinstance(value, list) and len(values) == 1:
-            print(*value, sep="\n")
+            put_lines(value)
         elif isinstance(value, list):
-            print(f"{name}:", *value, sep="\n    ")
+            put(f"{name}:")
+            put_lines(value, indent="    ")
         else:
-            print(f"{name}: {value}")
+            put(f"{name}: {value}")
 
 
 def _print_structures(name: str, rows: list[dict[str, Any]]) -> None:
     if any(isinstance(item, list) for row in rows for item in row.values()):
         for row in rows:
-            print(f"{name}:")
+            put(f"{name}:")
             for key, item in row.items():
                 lines = [str(one) for one in item] if isinstance(item, list) else [str(item)]
-                print(f"    {key}:", *lines, sep=" " if len(lines) == 1 else "\n        ")
+                if len(lines) == 1:
+                    put(f"    {key}: {lines[0]}")
+                else:
+                    put(f"    {key}:")
+                    put_lines(lines, indent="        ")
         return
     table(list(rows[0]), [[str(item) for item in row.values()] for row in rows])

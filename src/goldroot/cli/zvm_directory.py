@@ -9,6 +9,7 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.terminal import put, put_bytes, put_lines
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
 from goldroot.zvm.directory import (
     Difference,
@@ -65,10 +66,10 @@ def show(
     entries = [source.entry(name) for name in (*wanted, *names)]
     if keywords:
         forms = {entry.name: keyword_form(source, entry, member=member) for entry in entries or source.entries}
-        emit(as_json, forms, lambda: print("\n".join(f"{name} {item}" for name in forms for item in forms[name])))
+        emit(as_json, forms, lambda: put_lines(f"{name} {item}" for name in forms for item in forms[name]))
     elif entries:
         whole = {"entries": [entry_data(entry) for entry in entries]}
-        emit(as_json, whole, lambda: print("\n".join(line for entry in entries for line in redact.entry_lines(entry))))
+        emit(as_json, whole, lambda: put_lines(line for entry in entries for line in redact.entry_lines(entry)))
     else:
         rows = [entry_row(entry) for entry in source.entries]
         names_shown = ["kind", "name", "line", "profile", "mdisks", "links"]
@@ -84,7 +85,7 @@ def show(
 def _tell_missing(read: files.Source) -> None:
     for statement in read.missing:
         name = " ".join(redact.operands(statement)[:2])
-        print(f"{read.where(statement.line)[0]}: there is no file {name} beside it", file=sys.stderr)
+        put(f"{read.where(statement.line)[0]}: there is no file {name} beside it", err=True)
 
 
 @directory.command("check")
@@ -111,8 +112,8 @@ def check_command(file: str, part: bool, no_notes: bool, as_json: bool) -> int:
 
     def human() -> None:
         for one, (path, line) in zip(found, places, strict=True):
-            print(f"{path}:{line}: {one.severity}: {one.text} [{one.code}]")
-        print(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
+            put(f"{path}:{line}: {one.severity}: {one.text} [{one.code}]")
+        put(", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items()))
 
     rows = [one._replace(line=line).as_dict() for one, (_, line) in zip(found, places, strict=True)]
     if len(read.parts) > 1:
@@ -147,11 +148,11 @@ def diff(file: str, others: tuple[str, ...], names: tuple[str, ...], as_json: bo
         last = ""
         for name, one in rows:
             if name != last:
-                print(name)
+                put(name)
             last = name
-            print(f"  {one.text()}")
+            put(f"  {one.text()}")
         if not rows:
-            print("No difference in meaning.")
+            put("No difference in meaning.")
 
     emit(as_json, {"differences": [{"entry": name, **_difference_data(one)} for name, one in rows]}, human)
     return EXIT_FINDINGS if rows else 0
@@ -309,8 +310,7 @@ def _write(read: files.Source, result: Directory, changed: Changed, target: str 
     if target == "-":
         if sys.stdout.isatty():
             raise UsageError("the directory holds passwords and is not written to a terminal", todo="Redirect it.")
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        put_bytes(data)
     else:
         files.write(target, data, read.directory.to_bytes() if target == read.parts[0].path else None)
     return [target]
@@ -343,12 +343,12 @@ def _report(changed: Changed, written: list[str], plan_only: bool, as_json: bool
     def human() -> None:
         if plan_only or target:
             for after, rows in found:
-                print(f"{after.name}:" if rows else f"{after.name}: no difference in meaning")
+                put(f"{after.name}:" if rows else f"{after.name}: no difference in meaning")
                 for one in rows:
-                    print(f"  {one.text()}")
-            print(f"Written to {target}." if target else "Nothing was written.")
+                    put(f"  {one.text()}")
+            put(f"Written to {target}." if target else "Nothing was written.")
         else:
-            print("\n".join(lines))
+            put_lines(lines)
 
     rows = [_difference_data(one) for _, differences in found for one in differences]
     names = [after.name for after, _ in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from goldroot.cli.output import json_option
+from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
 from goldroot.zvm.simulator import KINDS, Fault, Options, Simulator
 
@@ -69,15 +69,15 @@ def tell(simulator: Simulator, as_json: bool) -> None:
         "faults": [str(fault) for fault in simulator.faults],
     }
     if as_json:
-        click.echo(json.dumps(data))
+        put_json(data, lay_out=False, flush=True)
         return
-    click.echo(f"A simulated z/VM listens at {simulator.host} port {simulator.port}{' (TLS)' if data['tls'] else ''}.")
+    put(f"A simulated z/VM listens at {simulator.host} port {simulator.port}{' (TLS)' if data['tls'] else ''}.")
     if simulator.certificate:
-        click.echo(f"Its certificate, for clients to check: {simulator.certificate}")
-    click.echo(f"{data['entries']} directory entries; logged on: {', '.join(simulator.system.active()) or 'nobody'}.")
+        put(f"Its certificate, for clients to check: {simulator.certificate}")
+    put(f"{data['entries']} directory entries; logged on: {', '.join(simulator.system.active()) or 'nobody'}.")
     for fault in simulator.faults:
-        click.echo(f"Fault: {fault}")
-    click.echo("Press Ctrl-C to end it.")
+        put(f"Fault: {fault}")
+    put("Press Ctrl-C to end it.", flush=True)
 
 
 def wait(simulator: Simulator, faults_file: str | None) -> None:
@@ -96,9 +96,9 @@ def wait(simulator: Simulator, faults_file: str | None) -> None:
             seen = now
             try:
                 simulator.faults.set(faults_in(faults_file))
-                click.echo(f"Faults now: {', '.join(map(str, simulator.faults)) or 'none'}", err=True)
+                put(f"Faults now: {', '.join(map(str, simulator.faults)) or 'none'}", err=True)
             except (UsageError, OSError) as error:
-                click.echo(f"The faults stay as they are: {error}", err=True)
+                put(f"The faults stay as they are: {error}", err=True)
 
 
 def stamp(path: str | None) -> tuple[int, int, int] | None:
@@ -191,4 +191,4 @@ def simulate(
         tell(simulator, as_json)
         wait(simulator, faults_file)
     if not as_json:
-        click.echo("Ended.")
+        put("Ended.")

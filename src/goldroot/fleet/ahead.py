@@ -11,12 +11,14 @@ import gc
 import os
 import pickle
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 from goldroot.errors import GoldrootError
-from goldroot.fleet.names import machine_of
 from goldroot.hosts.port import prepared
 from goldroot.image.site import Site
 from goldroot.run import signals_wait
@@ -84,15 +86,22 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
         from goldroot.fleet import signatures
         from goldroot.policy import Policy
 
-        policy = Policy.default()
+        policy, machines = Policy.default(), _machines(site)
+        site.take_store_as_checked()  # it is checked where this copy comes from
         with open(writing, "wb") as results:
             for name in names:
-                disks = site.host.get(machine_of(name)).disks
+                disks = site.host.get(machines[name]).disks
                 for disk in (disks[address].disk for address in sorted(disks) if not prepared(address)):
                     scanned = signatures.scan_disk(site, disk, policy, live=True)
                     results.write(pickle.dumps((disk, scanned), protocol=5))
                     results.flush()
-    except (GoldrootError, OSError):
+    except (GoldrootError, OSError, sqlite3.Error, KeyError):
         pass
     finally:
         os._exit(0)
+
+
+def _machines(site: Site) -> dict[str, str]:
+    """What the host calls the machines of clones, from a catalog that is a file, without the libraries that open it."""
+    with closing(sqlite3.connect(f"file:{quote(site.catalog_file)}?mode=rw", uri=True)) as catalog:
+        return dict(catalog.execute("SELECT clone, name FROM entries WHERE clone IS NOT NULL"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import fallbacks, images, updates
+from goldroot.catalog import entries, fallbacks, images, updates
 from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import signatures, work
@@ -27,7 +27,7 @@ from goldroot.image.gold import Gold, check_genuine, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.running import Told, binds_of, run_on
 from goldroot.image.site import Site
-from goldroot.image.systems import said_once
+from goldroot.image.systems import refuse_unknown, said_once
 from goldroot.image.workroom import work_room
 from goldroot.system import Confined
 from goldroot.tree import Manifest, Note, copy_tree
@@ -119,7 +119,7 @@ def create(
         crash.point("clone.identity-written")
         for disk in disks.values():
             signatures.save_made(site, disk, built[disk], policy)
-        machine = site.host.define(_machine(plan, disks))
+        machine = site.host.define(_machine(clone.machine, plan, disks))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
@@ -167,8 +167,10 @@ def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
         known = catalog_clones.find(tx, name)
     if known is not None and known.state != "creating":
         raise Refused(f"there is a clone {name} already", todo="Take another name, or delete it.")
-    if known is None and any(machine.name == machine_of(name) for machine in site.host.machines()):
-        raise Refused(f"the host has a machine {machine_of(name)} already", todo="Take another name.")
+    if known is None:
+        with site.catalog.read() as tx:
+            machine = entries.check_free_for_clone(tx, name)
+        refuse_unknown(site, machine)
 
 
 def _begin(site: Site, plan: CreatePlan) -> Clone:
@@ -189,9 +191,9 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     return clone
 
 
-def _machine(plan: CreatePlan, disks: Mapping[str, str]) -> Machine:
+def _machine(machine: str, plan: CreatePlan, disks: Mapping[str, str]) -> Machine:
     return Machine(
-        machine_of(plan.name),
+        machine,
         disks={address: Attached(disk) for address, disk in disks.items()},
         links={address: LinkTo(plan.slot, address) for address in plan.linked},
     )
@@ -204,16 +206,16 @@ def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> Tree:
 def live_tree(site: Site, clone: Clone) -> Tree:
     """The own disks of a clone as one tree."""
     gold = open_version(site, clone.image, clone.version)
-    machine = site.host.get(machine_of(clone.name))
+    machine = site.host.get(clone.machine)
     disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
     return _tree(site, gold.layout, disks)
 
 
 def remove_all(site: Site, name: str) -> None:
     """Take away the machine and every disk that was made for a clone; a second time it finishes the first."""
-    host = site.host
-    if any(machine.name == machine_of(name) for machine in host.machines()):
-        host.delete(machine_of(name))
+    host, its = site.host, machine_of(site, name)
+    if any(machine.name == its for machine in host.machines()):
+        host.delete(its)
         crash.point("clone.undefined")
     for disk in host.disks():
         if is_disk_of(name, disk):
@@ -232,9 +234,9 @@ def delete(site: Site, name: str) -> None:
         settle(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
-        defined = any(machine.name == machine_of(name) for machine in site.host.machines())
+        defined = any(machine.name == clone.machine for machine in site.host.machines())
         if defined and clone.state == "active":
-            with site.host.stopped(machine_of(name)), site.catalog.begin() as tx:
+            with site.host.stopped(clone.machine), site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)
         else:
             with site.catalog.begin() as tx:
@@ -252,10 +254,10 @@ def show(site: Site, name: str) -> dict[str, Any]:
         clone = catalog_clones.get(tx, name)
         kept = fallbacks.every(tx, name)
         going = updates.in_flight(tx, name)
-    machine = next((one for one in site.host.machines() if one.name == machine_of(name)), None)
+    machine = next((one for one in site.host.machines() if one.name == clone.machine), None)
     return {
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
-        "machine": machine_of(name), "identity": dict(clone.identity), "created_at": clone.created_at,
+        "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
         "running": site.host.is_running(machine.name) if machine else None,
         "disks": {} if machine is None else {a: disk.disk for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
@@ -282,9 +284,9 @@ def enter(
     if clone.state != "active":
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
     layout = open_version(site, clone.image, clone.version).layout
-    with site.host.running(machine_of(name)):
-        binds = binds_of(site.host, machine_of(name), layout)
+    with site.host.running(clone.machine):
+        binds = binds_of(site.host, clone.machine, layout)
         return run_on(
             site.config, clone.image, binds, command or None,
-            ok=None, capture=capture, label=machine_of(name), told=told,
+            ok=None, capture=capture, label=clone.machine, told=told,
         )  # fmt: skip

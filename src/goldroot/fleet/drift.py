@@ -8,7 +8,6 @@ from typing import Any
 
 from goldroot.catalog.clones import Clone
 from goldroot.fleet import files
-from goldroot.fleet.names import machine_of
 from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.task import active_clone, live_disks
 from goldroot.image.gold import Gold, open_version
@@ -49,7 +48,7 @@ def drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage
     clone = active_clone(site, name)
     gold = open_version(site, clone.image, clone.version)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(machine_of(name)), gold.layout)
+    disks = live_disks(site.host.get(clone.machine), gold.layout)
     own = disk_side(site, gold.layout, disks, policy, live=True, stage=stage)
     base = gold_side(gold, disks)
     # A merge in which gold did not move: what it finds is what the clone has changed.
@@ -82,8 +81,11 @@ def _change(entry: dict[str, Any]) -> str:
     return ", ".join(words) or entry["axis"]
 
 
-def patch(site: Site, found: Drift) -> dict[str, list[str]]:
-    """The lines to show for each entry that has content on both sides or one: redacted where it is secret."""
+def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[str]]:
+    """The lines to show for each entry that has content on both sides or one: redacted where it is secret.
+
+    :param exact: as they are, for a file; without it what a terminal would act upon is escaped.
+    """
     shown = {}
     for entry in found.entries:
         if entry["axis"] == "unit":
@@ -95,6 +97,6 @@ def patch(site: Site, found: Drift) -> dict[str, list[str]]:
             continue
         old = files.read(found.gold.path(address), path)
         new = files.read(site.host.disk_path(found.disks[address]), path)
-        if lines := redact_diff(place, old, new, found.policy.match(place)):
+        if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

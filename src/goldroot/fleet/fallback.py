@@ -104,7 +104,7 @@ def _remove_disks(site: Site, one: Fallback) -> Fallback:
     """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
     disks = {str(disk) for disk in one.disks.values()}
     known = {machine.name: machine for machine in site.host.machines()}
-    machine = known.get(machine_of(one.clone))
+    machine = known.get(machine_of(site, one.clone))
     if machine is not None:
         gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
         if gone:

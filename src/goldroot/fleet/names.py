@@ -9,6 +9,7 @@ from goldroot.errors import UsageError
 from goldroot.hosts import Machine
 from goldroot.image.config import CLONE_NAME
 from goldroot.image.layout import Layout
+from goldroot.image.site import Site
 
 _DISK = re.compile(r"(?P<clone>[a-z0-9][a-z0-9-]*)-(?P<address>1[0-9A-F]{2})-(?P<work>[0-9]+\.[0-9]+[a-z]?)")
 
@@ -26,9 +27,15 @@ def check_clone_name(name: str) -> str:
     return name
 
 
-def machine_of(clone: str) -> str:
-    """The machine of a clone: WEB1 for web1."""
-    return clone.upper()
+def machine_of(site: Site, clone: str) -> str:
+    """What the host calls the machine of a clone, by the catalog.
+
+    :raises NotFound: there is no such clone.
+    """
+    from goldroot.catalog import clones
+
+    with site.catalog.read() as tx:
+        return clones.get(tx, clone).machine
 
 
 def disk_name(clone: str, address: str, generation: int, nth: int, use: str = "") -> str:

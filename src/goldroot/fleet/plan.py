@@ -11,7 +11,6 @@ from goldroot.catalog.clones import Clone
 from goldroot.errors import Refused
 from goldroot.fleet import work
 from goldroot.fleet.ahead import Ahead
-from goldroot.fleet.names import machine_of
 from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.task import active_clone, live_disks
@@ -70,7 +69,7 @@ def plan_update(
     base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(machine_of(name)), base.layout)
+    disks = live_disks(site.host.get(clone.machine), base.layout)
     sides = gold_side(base, disks), gold_side(target, disks)
     decided = work.remembered(site, clone.image)
     side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)

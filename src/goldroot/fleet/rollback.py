@@ -21,7 +21,6 @@ from goldroot.errors import NotFound, Refused
 from goldroot.fleet import signatures, work
 from goldroot.fleet.carry import carry_merge
 from goldroot.fleet.checks import prove
-from goldroot.fleet.names import machine_of
 from goldroot.fleet.settle import attach_prepared, clone_lock, is_live, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.fleet.steps import DONE, REVIEW, note, workflow_of
@@ -66,7 +65,7 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     layout = open_version(site, clone.image, clone.version).layout
     policy = policy_of(site, clone.image)
     found: set[bytes] = set()
-    for disk in live_disks(site.host.get(machine_of(clone.name)), layout).values():
+    for disk in live_disks(site.host.get(clone.machine), layout).values():
         made = signatures.load(site, disk, signatures.MADE)
         now = signatures.scan_disk(site, disk, policy, live=True, progress=stage(f"reading {disk}"))
         found |= {path for path in signatures.written_since(made, now.manifest) if path} if made else set()

@@ -77,7 +77,7 @@ def is_live(site: Site, known: Work) -> bool:
     """Whether the result of this work is what the machine runs from."""
     if not known.new:
         return False
-    machine = site.host.get(machine_of(known.clone))
+    machine = site.host.get(machine_of(site, known.clone))
     return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
 
 
@@ -118,7 +118,7 @@ def _note_disks(site: Site, tx: Tx, update: Update, known: Work) -> None:
 
 def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, str], slot: str) -> Machine:
     """Put disks, and links to a slot, at the prepared addresses, in the place of what stood there."""
-    machine = site.host.get(machine_of(name))
+    machine = site.host.get(machine_of(site, name))
     linked = [disk.address for disk in layout.disks if disk.address not in disks]
     wanted = replace(
         machine,
@@ -130,7 +130,7 @@ def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, s
 
 def detach_prepared(site: Site, name: str, addresses: Mapping[str, str]) -> None:
     """Take what stands at 5Bx away from the machine, with its links to a slot; the disks stay."""
-    machine = site.host.get(machine_of(name))
+    machine = site.host.get(machine_of(site, name))
     keep = {a: disk for a, disk in machine.disks.items() if not (prepared(a) and partner(a) in addresses)}
     links = {a: link for a, link in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
     if keep != dict(machine.disks) or links != dict(machine.links):

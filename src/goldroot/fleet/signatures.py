@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from goldroot import private
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.image.site import Site
 from goldroot.policy import Policy, worth_reading
@@ -30,7 +31,7 @@ def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
 
 def save(site: Site, disk: str, manifest: Manifest, which: str = SEEN) -> None:
     """Store a manifest of a disk, whole."""
-    os.makedirs(site.path("manifests"), mode=0o700, exist_ok=True)
+    private.make_directory(site.path("manifests"))
     manifest.save(_file(site, disk, which))
 
 

@@ -11,7 +11,7 @@ from goldroot.catalog.clones import Clone
 from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet import work
-from goldroot.fleet.names import machine_of, own_addresses
+from goldroot.fleet.names import own_addresses
 from goldroot.fleet.sides import check_layouts, policy_of
 from goldroot.fleet.work import Work
 from goldroot.hosts import Machine
@@ -38,7 +38,7 @@ class Task:
     @property
     def machine_name(self) -> str:
         """The machine's name."""
-        return machine_of(self.clone.name)
+        return self.clone.machine
 
     @property
     def machine(self) -> Machine:

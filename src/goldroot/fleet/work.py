@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from goldroot import private
 from goldroot.catalog import decisions
 from goldroot.conflicts import Decision
 from goldroot.image.site import Site
@@ -80,15 +81,10 @@ def save(site: Site, work: Work) -> None:
     write(_file(site, work.clone, work.update, "work.json"), json.dumps(asdict(work), indent=1).encode())
 
 
-def write(path: str, content: bytes, mode: int = 0o600) -> None:
+def write(path: str, content: bytes) -> None:
     """A reader sees the old file or the new one."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    handle = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with open(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
+    private.make_directory(os.path.dirname(path))
+    private.write(path, content)
 
 
 def record_file(site: Site, clone: str, update: int) -> str:
@@ -109,7 +105,7 @@ def read_record(site: Site, clone: str, update: int) -> dict[str, Any]:
 def save_seen(site: Site, work: Work, address: str, manifest: Manifest) -> None:
     """Keep what a merge saw of a disk of the clone."""
     path = _file(site, work.clone, work.update, f"{address}.clone")
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    private.make_directory(os.path.dirname(path))
     manifest.save(path)
 
 
@@ -128,7 +124,8 @@ def save_decisions(site: Site, work: Work, used: Mapping[str, Decision], policy_
     write(_file(site, work.clone, work.update, "decisions.json"), data)
     rules = _file(site, work.clone, work.update, "policy.toml")
     if policy_file:
-        shutil.copyfile(policy_file, rules)
+        with open(policy_file, "rb") as file:
+            write(rules, file.read())
     else:
         with suppress(FileNotFoundError):
             os.unlink(rules)  # of an earlier merge of this update

@@ -6,17 +6,18 @@ import os
 import platform
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from goldroot import crash
-from goldroot.catalog import images
-from goldroot.errors import BadInput, Refused
+from goldroot import crash, private
+from goldroot.catalog import entries, images
+from goldroot.errors import BadInput, GoldrootError, Refused
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
 from goldroot.image.maintain import existing
 from goldroot.image.osrelease import os_facts
 from goldroot.image.site import Site, check_image_name
-from goldroot.image.systems import MAINTENANCE, System, said_once
+from goldroot.image.systems import MAINTENANCE, System, refuse_unknown, said_once
 from goldroot.image.tarball import unpack
 from goldroot.tree import (
     DIRECTORY,
@@ -59,14 +60,14 @@ def plan_import(
         _check_directory(source)
     elif not os.path.isfile(source):
         raise BadInput(f"{source}: there is no such directory or archive")
-    system = System(site, image, MAINTENANCE)
+    machine = System(site, image, MAINTENANCE).machine if replace else _new_machine(site, image)
     verb = "make new disks for" if replace else "make"
-    steps = [f"read {source}", f"{verb} the machine {system.machine} with the layout {chosen.name}:"]
+    steps = [f"read {source}", f"{verb} the machine {machine} with the layout {chosen.name}:"]
     for disk in chosen.disks:
         paths = " ".join("/" + os.fsdecode(path) for path in disk.paths)
         steps.append(f"  {disk.address} {disk.name}: {paths}" + (" (shared by all clones)" if disk.shared else ""))
     last = f"make the image {image} with {site.config.image(image).slots} slots"
-    return [*steps, f"put them in place of those of {system.machine}, which go" if replace else last]
+    return [*steps, f"put them in place of those of {machine}, which go" if replace else last]
 
 
 def import_image(
@@ -78,23 +79,26 @@ def import_image(
 
     :param layout: a shipped layout's name, or a file.
     :raises BadInput: the source is no root file system, or a hostile or damaged archive.
-    :raises Refused: the image exists.
+    :raises Refused: the image exists, or a machine has the name of one of its systems or slots.
     """
     check_image_name(image)
     chosen = layouts.load(layout)
     with site.lock(f"image-{image}", doing=f"import of {image}"):
         _refuse_existing(site, image)
-        system = System(site, image, MAINTENANCE)
-        _forget_killed(site, system)
-        os.makedirs(site.image_path(image), mode=0o700, exist_ok=True)
-        with open(site.image_path(image, "layout.toml"), "w", encoding="utf-8") as file:
-            file.write(chosen.source)
-        done = _read_into(system, source, progress)
-        crash.point("import-before-catalog")
-        with site.catalog.begin() as tx:
-            images.create(tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots)
-            images.touched(tx, image, MAINTENANCE)
-        return done
+        with _named(site, image) as system:
+            return _import(system, chosen, source, progress)
+
+
+def _import(system: System, chosen: Layout, source: str, progress: Progress | None) -> Imported:
+    site, image = system.site, system.image
+    private.make_directory(site.image_path(image))
+    private.write(site.image_path(image, "layout.toml"), chosen.source.encode())
+    done = _read_into(system, source, progress)
+    crash.point("import-before-catalog")
+    with site.catalog.begin() as tx:
+        images.create(tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots)
+        images.touched(tx, image, MAINTENANCE)
+    return done
 
 
 def replace_system(site: Site, image: str, source: str, *, progress: Progress | None = None) -> Imported:
@@ -279,8 +283,33 @@ def _refuse_existing(site: Site, image: str) -> None:
             )
 
 
-def _forget_killed(site: Site, system: System) -> None:
-    """Remove what an import that was killed left: it has a machine, perhaps, and no image in the catalog."""
-    if system.exists():
-        site.host.delete(system.machine)
-    system.sweep()
+def _new_machine(site: Site, image: str) -> str:
+    """The name that the maintenance system of a new image would have; the refusals of :func:`_named`."""
+    with site.catalog.read() as tx:
+        return entries.check_free_for_image(tx, image, site.config.image(image).slots)["maintenance"]
+
+
+@contextmanager
+def _named(site: Site, image: str) -> Iterator[System]:
+    """The maintenance system to be, its name and those of the image's other systems and slots taken.
+
+    What an import that was killed left is removed: it had these names, a machine, perhaps, and no image.  Where the
+    block fails, they are given back.
+    """
+    with site.catalog.begin() as tx:
+        begun = images.reserve(tx, image, site.config.image(image).slots)
+    crash.point("import-named")
+    system = System(site, image, MAINTENANCE)
+    try:
+        if not begun:
+            refuse_unknown(site, system.machine)
+        elif system.exists():
+            site.host.delete(system.machine)
+        system.sweep()
+        yield system
+    except BaseException:
+        with suppress(GoldrootError, OSError):
+            if not begun or not system.exists():
+                with site.catalog.begin() as tx:
+                    entries.release_image(tx, image)
+        raise

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from goldroot import crash
+from goldroot import crash, private
 from goldroot.accounts import AccountTables
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
@@ -234,7 +234,7 @@ def _write_beside(
         directory_of(site, version.image, version.number),
     )
     shutil.rmtree(final, ignore_errors=True)
-    os.makedirs(new, mode=0o700)
+    private.make_directory(new)
     for address, manifest in manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
     document = canonical(record)
@@ -243,10 +243,7 @@ def _write_beside(
     system = System(site, version.image, MAINTENANCE)
     contents |= {f"{name}.json": content for name, content in _beside(system, version, plan).items()}
     for name, content in contents.items():
-        with open(os.path.join(new, name), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        private.write(os.path.join(new, name), content)
     os.rename(new, final)
     return signature
 

@@ -91,7 +91,7 @@ def clone_collisions(site: Site, image: str, new: AccountTables) -> tuple[list[C
         try:
             base = golds.setdefault(clone.version, open_version(site, image, clone.version))
             address = base.layout.disk_of(b"etc").address
-            own = AccountTables.read(site.host.at(clone.name.upper(), address).path, b"etc")
+            own = AccountTables.read(site.host.at(clone.machine, address).path, b"etc")
             found += collisions(clone.name, base.accounts, own, new)
         except GoldrootError as error:
             notes.append(Note("accounts-unread", b"", f"the accounts of {clone.name} could not be read: {error.brief}"))

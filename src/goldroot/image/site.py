@@ -5,6 +5,7 @@
     SITE/
     ├── goldroot.toml          the configuration, written by a person
     ├── catalog.sqlite         what exists and what happened
+    ├── workflow.sqlite        which steps of an update are done
     ├── keys/
     │   ├── site, site.pub     the key that signs gold versions (ed25519, no passphrase, 0600)
     │   └── allowed_signers    whose signatures count: the site's own; others may be added by hand
@@ -13,29 +14,39 @@
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
     └── work/                  what a running command needs for a while, see :mod:`goldroot.image.workroom`
+
+Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
+store has modes of its own, below a directory that nobody else can enter.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+import shlex
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from goldroot import sshkeys
-from goldroot.errors import BadInput, NotFound
+from goldroot import private, sshkeys
+from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
 from goldroot.image import signing
-from goldroot.image.config import IMAGE_NAME, TEMPLATE, Config, load
+from goldroot.image.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load
 from goldroot.locks import lock, lock_file, refuse_held
 
 if TYPE_CHECKING:
     from goldroot.catalog.store import Catalog
+    from goldroot.hosts.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
 
 _DIRECTORIES = ("keys", "locks", "images", "records", "work")
+_DATABASES = [
+    name + beside for name in ("catalog.sqlite", "workflow.sqlite") for beside in ("", "-wal", "-shm", "-journal")
+]
+#: What no directory holds in which a site was only begun to be made.
+_OF_A_SITE = ("catalog.sqlite", "store", "workflow.sqlite")
 
 
 class Site:
@@ -44,25 +55,72 @@ class Site:
     def __init__(self, root: str, config: Config) -> None:
         self.root = root
         self.config = config
+        #: What a person should be told of the opening, in words.
+        self.told: list[str] = []
+        #: Whether nothing at all is to be changed by the opening.
+        self.looking = False
+        self._closed_up: list[str] = []
+        self._checked = False
         #: The gold versions (image and number) whose disks were seen to be what was published.
         self.genuine: set[tuple[str, int]] = set()
 
     @classmethod
-    def open(cls, directory: str | None = None) -> Site:
+    def open(cls, directory: str | None = None, *, looking: bool = False) -> Site:
         """The site at ``directory``, else ``$GOLDROOT_SITE``, else the one that holds the current directory.
 
+        What an older goldroot left open to others is closed to them.
+
+        :param looking: for who must change nothing at all, such as a plan.
         :raises NotFound: there is none. :raises BadPolicy: a mistake in ``goldroot.toml``.
+        :raises NoPermission: something is open to others, and the caller cannot change that.
         """
         root = _found(directory or os.environ.get(ENVIRONMENT) or None)
         _check_utf8(root)
-        return cls(root, load(os.path.join(root, CONFIG)))
+        site = cls(root, load(os.path.join(root, CONFIG)))
+        site.looking = looking
+        if not looking:
+            site.close_to_others()
+        return site
+
+    def close_to_others(self) -> None:
+        """See that everything in the site is its owner's alone; the disks' contents have modes of their own.
+
+        :raises NoPermission: something is open to others, and the caller cannot change that.
+        """
+        paths = self._own_paths()
+        if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
+            return
+        self._closed_up = private.tighten(paths, [self._host.trees], os.stat(self.root).st_uid)
+        if self._closed_up:
+            self.told.append(_closed(self.root, len(self._closed_up)))
+
+    def _own_paths(self, *, within: str = "") -> list[str]:
+        """What goldroot keeps, the top last; ``within`` a directory of the site: what stands in that."""
+        if within:
+            place = self.path(within)
+            with suppress(OSError):  # not there, or another user's: that is told by what is above it
+                return [os.path.join(place, name) for name in os.listdir(place)]
+            return []
+        files = [self.path(CONFIG), *(self.path(name) for name in _DATABASES)]
+        if self.catalog_file:
+            files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
+        return [*map(self.path, _DIRECTORIES), self.path("manifests"), *self._host.own_paths, *files, self.root]
 
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog, open."""
         from goldroot.catalog.store import open_catalog
 
-        return open_catalog(self.config.catalog or self.path("catalog.sqlite"))
+        catalog = open_catalog(self.config.catalog or self.path("catalog.sqlite"))
+        if self._closed_up:
+            self._note_closed(catalog)
+        return catalog
+
+    def _note_closed(self, catalog: Catalog) -> None:
+        from goldroot.catalog import events
+
+        with suppress(GoldrootError), catalog.begin() as tx:
+            events.add(tx, "closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
 
     @property
     def catalog_file(self) -> str:
@@ -72,10 +130,26 @@ class Site:
 
     @cached_property
     def host(self) -> Host:
-        """Where disks and machines live."""
+        """Where disks and machines live.
+
+        :raises Refused: the store is another site's.
+        """
+        from goldroot.image.store import check_own
+
+        host = self._host
+        if not self._checked:
+            check_own(self, host)
+        return host
+
+    @cached_property
+    def _host(self) -> DirectoryHost:
         from goldroot.hosts.directory import DirectoryHost
 
         return DirectoryHost(self.config.host.store, running_command=self.config.host.running)
+
+    def take_store_as_checked(self) -> None:
+        """For those who look at disks while another process, which checks whose store it is, opens the catalog."""
+        self._checked = True
 
     @cached_property
     def key(self) -> signing.SiteKey:
@@ -109,28 +183,28 @@ def init_site(directory: str) -> Site:
 
     :raises BadInput: ``directory`` holds other things, or is none.
     :raises MissingProgram: nothing here makes keys.
+    :raises Refused: the catalog or the configuration of a site that has had a life is missing.
     """
     root = os.path.abspath(directory)
-    _check_place(root)
+    _refuse_lost(root)
     sshkeys.ready()
-    os.makedirs(root, exist_ok=True)
-    for name in _DIRECTORIES:
-        os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
+    for name in ("", *_DIRECTORIES):
+        private.make_directory(os.path.join(root, name).rstrip("/") or "/")
     config = os.path.join(root, CONFIG)
     if not os.path.exists(config):
         # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
-        with open(config, "x", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+        private.write(config, TEMPLATE.encode())
     site = Site(root, load(config))
     site.key.make()
     _make_stores(site)
+    site.close_to_others()
     return site
 
 
 def plan_init(directory: str) -> list[str]:
     """What :func:`init_site` would make, as paths; the same refusals."""
     root = os.path.abspath(directory)
-    _check_place(root)
+    _refuse_lost(root)
     sshkeys.ready()
     names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
     return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
@@ -172,8 +246,10 @@ def _check_place(root: str) -> None:
         return
     if not os.path.isdir(root):
         raise BadInput(f"{root} is not a directory", todo="Name a new directory, or an empty one.")
+    if was := sorted({*_OF_A_SITE} & set(os.listdir(root))):
+        _refuse_without_config(root, was)
     # A run that was cut off before the configuration was written has made these at most.
-    if foreign := sorted(set(os.listdir(root)) - set(_DIRECTORIES)):
+    if foreign := sorted(set(os.listdir(root)) - {*_DIRECTORIES, f"{CONFIG}.new"}):
         raise BadInput(
             f"{root} is not empty (it holds {foreign[0]})",
             meaning="Nothing was written.",
@@ -181,9 +257,51 @@ def _check_place(root: str) -> None:
         )
 
 
+def _refuse_lost(root: str) -> None:
+    """Where something is there already, it is a site, or one whose making was cut off before it was ever used."""
+    from goldroot.image.store import refuse_lost_catalog
+
+    _check_place(root)
+    config = os.path.join(root, CONFIG)
+    default = Config(config, HostConfig("directory", os.path.join(root, "store")))
+    refuse_lost_catalog(Site(root, load(config) if os.path.exists(config) else default))
+
+
+def _refuse_without_config(root: str, there: list[str]) -> None:
+    """:raises Refused: this was a site, and nobody knows its settings."""
+    raise Refused(
+        f"{root} was a site (it holds {', '.join(there)}), and its {CONFIG} is missing",
+        meaning="Where its store and its catalog are stands there. Nothing was written.",
+        todo=f"Put {CONFIG} back from a backup. Where none is left, an empty one stands for the settings that a new site has: "
+        f"touch {shlex.quote(os.path.join(root, CONFIG))}",
+    )
+
+
+def _closed(root: str, count: int) -> str:
+    paths = "1 path" if count == 1 else f"{count:,} paths"
+    return (
+        f"{paths} of the site {root} could be read by others, as an older goldroot made them; now only their owner can."
+    )
+
+
+def _refuse_unreachable(root: str) -> None:
+    """:raises NoPermission: it is another user's site, perhaps: nothing in it can be seen."""
+    try:
+        os.stat(os.path.join(root, CONFIG))
+    except PermissionError as error:
+        raise NoPermission(
+            f"{root} may not be entered: {error.strerror}",
+            meaning="What a site keeps is its owner's alone.",
+            todo="Run it as the owner of the site, or as root.",
+        ) from error
+    except OSError:
+        return
+
+
 def _found(directory: str | None) -> str:
     if directory is not None:
         root = os.path.abspath(directory)
+        _refuse_unreachable(root)
         if not os.path.isfile(os.path.join(root, CONFIG)):
             raise NotFound(f"{root} is not a goldroot site", todo=f"Make one with: goldroot init {directory}")
         return root

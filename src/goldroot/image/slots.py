@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from goldroot import crash
+from goldroot.catalog import entries
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
-from goldroot.catalog.images import slot_name
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
 from goldroot.image.site import Site
+from goldroot.image.systems import refuse_foreign_disks
 from goldroot.image.version import directory_of
 
 
@@ -71,7 +72,7 @@ def next_slot(site: Site, image: str) -> tuple[str, int | None]:
         except NoFreeSlot:
             if count >= site.config.image(image).slots:
                 raise
-            return slot_name(image, count + 1), None
+            return entries.free_for_slot(tx, image, count + 1), None
     return slot.name, slot.version
 
 
@@ -104,6 +105,7 @@ def _clear(site: Site, version: GoldVersion) -> None:
     slot, host = version.slot_name, site.host
     if any(machine.name == slot for machine in host.machines()):
         machine = host.get(slot)
+        refuse_foreign_disks(machine, f"{version.image}.gold.", f"a slot of image {version.image}")
         if machine.disks:
             host.replace(replace(machine, disks={}))
         crash.point("publish-slot-emptied")

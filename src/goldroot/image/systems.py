@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from goldroot import crash
-from goldroot.errors import GoldrootError, NoSpace, NotFound
+from goldroot import crash, private
+from goldroot.catalog import entries
+from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
 from goldroot.hosts import Attached, Machine
 from goldroot.image import layout as layouts
 from goldroot.image.layout import Layout
@@ -37,7 +38,6 @@ TEST: Role = "test"
 
 _NOT_KEPT = "owner-not-kept"
 
-_MACHINES: Mapping[Role, str] = {MAINTENANCE: "RWMNT", TEST: "RWTST"}
 _DISKS: Mapping[Role, str] = {MAINTENANCE: "mnt", TEST: "tst"}
 
 
@@ -51,8 +51,14 @@ class System:
 
     @cached_property
     def machine(self) -> str:
-        """The machine's name, as the paper has it: S10RWMNT, S10RWTST."""
-        return f"{self.image.upper()}{_MACHINES[self.role]}"
+        """The machine's name by the catalog: S10RWMNT, S10RWTST. :raises NotFound: there is no such image."""
+        if name := self._name():
+            return name
+        raise NotFound(f"there is no image {self.image!r}")
+
+    def _name(self) -> str:
+        with self.site.catalog.read() as tx:
+            return entries.of_system(tx, self.image, self.role)
 
     @cached_property
     def layout(self) -> Layout:
@@ -89,7 +95,7 @@ class System:
         """Save manifests for :meth:`known`."""
         for address, manifest in manifests.items():
             file = self.manifest_file(address, of=of)
-            os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+            private.make_directory(os.path.dirname(file))
             manifest.save(file)
 
     def forget(self, *, of: str) -> None:
@@ -107,7 +113,8 @@ class System:
             yield
 
     def exists(self) -> bool:
-        return any(machine.name == self.machine for machine in self.site.host.machines())
+        name = self._name()
+        return bool(name) and any(machine.name == name for machine in self.site.host.machines())
 
     # -- disks
 
@@ -122,6 +129,9 @@ class System:
             host.create_disk(made[disk.address])
             crash.point("system-disk-created")
         return made
+
+    def __str__(self) -> str:
+        return f"the {self.role} system of image {self.image}"
 
     @contextmanager
     def tidy(self) -> Iterator[None]:
@@ -139,6 +149,7 @@ class System:
         attached = {address: Attached(disk) for address, disk in disks.items()}
         if self.exists():
             machine = host.get(self.machine)
+            refuse_foreign_disks(machine, self._prefix, str(self))
             host.replace(Machine(machine.name, machine.generation, {**machine.disks, **attached}))
         else:
             host.define(Machine(self.machine, disks=attached))
@@ -173,6 +184,30 @@ def image_layout(site: Site, image: str) -> Layout:
             todo="Put the image's directory back from a backup.",
         )
     return layouts.load(file)
+
+
+def refuse_unknown(site: Site, name: str) -> None:
+    """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
+    if any(machine.name == name for machine in site.host.machines()):
+        raise Refused(
+            f"the host has a machine {name} already, and this site's catalog does not know it",
+            meaning="Whose disks it has is not known. Nothing was made.",
+            todo="Take another name; or look at it, and remove its definition and disks if nobody needs them.",
+        )
+
+
+def refuse_foreign_disks(machine: Machine, prefix: str, whose: str) -> None:
+    """See that a machine has no disks but those that were made for whoever has its name.
+
+    :raises Refused: it has; to put others in their place would leave them to nobody.
+    """
+    foreign = [disk.disk for disk in machine.disks.values() if not disk.disk.startswith(prefix)]
+    if foreign:
+        raise Refused(
+            f"{machine.name} is {whose}, and the host has it on other disks: {', '.join(sorted(foreign)[:3])}",
+            meaning="They are somebody else's. Nothing was changed.",
+            todo="Find out whose they are (goldroot clone list), and delete or move that.",
+        )
 
 
 def fingerprint(layout: Layout, manifests: Mapping[str, Manifest]) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from goldroot import private
 from goldroot.image.site import Site
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -59,7 +60,7 @@ def sweep_rooms(site: Site) -> None:
 def _alone(site: Site) -> Iterator[str]:
     """Between the making of a room and its lock nobody sweeps; held for milliseconds, so waiting is right."""
     work = site.path("work")
-    os.makedirs(work, mode=0o700, exist_ok=True)
+    private.make_directory(work)
     handle = os.open(work, _OPEN | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

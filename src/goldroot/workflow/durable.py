@@ -40,7 +40,7 @@ from dbos import (
 )
 from sqlalchemy import event
 
-from goldroot import crash
+from goldroot import crash, private
 from goldroot.errors import Failed
 from goldroot.locks import lock, lock_file
 from goldroot.workflow.port import (
@@ -257,8 +257,10 @@ def _make_engine(database: str) -> sa.Engine:
     if "://" in database and not database.startswith("sqlite:///"):
         url = sa.make_url("postgresql+psycopg://" + database.split("://", 1)[1])
         return sa.create_engine(url, connect_args={"connect_timeout": 10, "application_name": APPLICATION})
+    path = os.path.abspath(database.removeprefix("sqlite:///"))
+    private.prepare(path)
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=os.path.abspath(database.removeprefix("sqlite:///"))),
+        sa.URL.create("sqlite", database=path),
         connect_args={"timeout": WAIT},
     )
     event.listen(engine, "connect", _settings)

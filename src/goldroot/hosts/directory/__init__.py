@@ -13,6 +13,7 @@ On disk::
     │   ├── .WEB1.json.4711        a replacement whose writer was killed; swept by the next change
     │   ├── WEB1.running           empty; a shared lock on it says "I run this machine", an exclusive one "nobody may"
     │   └── DEBIANGOLD.json        a gold slot: an owner of disks that never runs
+    ├── label                      says whose store it is: the site's catalog has the same
     └── lock                       empty; locked exclusively while a definition changes (compare and swap)
 
 A definition::

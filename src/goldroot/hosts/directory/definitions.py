@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from goldroot import crash
+from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused
 from goldroot.hosts.port import (
     OWNER,
@@ -114,7 +114,7 @@ class Definitions:
                 os.unlink(os.path.join(self.directory, name))
 
 
-def write_atomically(path: str, content: bytes, mode: int = 0o644) -> None:
+def write_atomically(path: str, content: bytes, mode: int = private.FILE) -> None:
     """The file is the old one or the new one, whatever happens: written beside, synced, renamed, directory synced."""
     directory, name = os.path.split(path)
     beside = os.path.join(directory, f".{name}.{os.getpid()}")

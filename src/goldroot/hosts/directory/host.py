@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from goldroot import private
 from goldroot.errors import BadInput, Busy, HostError, NotFound, ProgramFailed, Refused, StillRunning
 from goldroot.hosts.directory.definitions import Definitions, sync_directory
 from goldroot.hosts.directory.usage import user_of
@@ -35,14 +36,43 @@ class DirectoryHost:
         self.running_command = tuple(running_command)
         self._disks = os.path.join(self.store, "disks")
         self._definitions = Definitions(self.store)
+        self._label = os.path.join(self.store, "label")
 
     @classmethod
     def create(cls, store: str, *, running_command: Sequence[str] = ()) -> DirectoryHost:
         """Make the store's directories; what is there already stays."""
         host = cls(store, running_command=running_command)
         for directory in (host.store, host._disks, host._definitions.directory):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            private.make_directory(directory)
         return host
+
+    # -- whose it is
+
+    @property
+    def own_paths(self) -> list[str]:
+        """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
+        return [self._definitions.directory, self._definitions.lock_file, self._label, self._disks, self.store]
+
+    @property
+    def trees(self) -> str:
+        """The directory in which the disks are: what is in it has modes of its own."""
+        return self._disks
+
+    def is_made(self) -> bool:
+        """Whether the store's directories are there."""
+        return os.path.isdir(self._disks) and os.path.isdir(self._definitions.directory)
+
+    def label(self) -> str:
+        """What :meth:`set_label` wrote last; "" where nothing was."""
+        try:
+            with open(self._label, encoding="ascii", errors="replace") as file:
+                return file.read(64).strip()
+        except FileNotFoundError:
+            return ""
+
+    def set_label(self, label: str) -> None:
+        """Write down whose the store is."""
+        private.write(self._label, f"{label}\n".encode())
 
     # -- disks
 

@@ -45,7 +45,8 @@ def check_record_place(file: str, trees: Sequence[str], out: str | None) -> None
 def write_record(record: Mapping[str, Any], file: str, *, sync: bool = False) -> None:
     """Write the record whole: a reader sees the old file or the new one.
 
-    A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.
+    A link is followed, as the user's own word; a device, pipe or terminal is written to, never replaced.  A new file is
+    its owner's alone; one that is there keeps its mode.
 
     :param sync: whether it shall be on the disk when this returns.
     """
@@ -53,7 +54,9 @@ def write_record(record: Mapping[str, Any], file: str, *, sync: bool = False) ->
         with open(file, "wb") as stream:
             stream.write(record_bytes(record))
         return
-    write_whole(os.path.realpath(file), [record_bytes(record)], beside=b".goldroot-new", mode=0o666, sync=sync)
+    place = os.path.realpath(file)
+    mode = stat.S_IMODE(os.stat(place).st_mode) if os.path.exists(place) else 0o600
+    write_whole(place, [record_bytes(record)], beside=b".goldroot-new", mode=mode, sync=sync)
 
 
 def _may_be_written(place: str) -> bool:

@@ -6,9 +6,9 @@ Nothing here shows a password, a key, a hash of either, or the size of a secret.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 
+from goldroot.escape import escape
 from goldroot.merge.decide.text import is_text
 from goldroot.policy import ACCOUNTS, Rule
 
@@ -25,16 +25,14 @@ FIELDS = {
 #: A text of more bytes is not compared for showing: nobody reads it, and comparing takes time that grows with its square.
 MAX_SHOWN = 1024 * 1024
 
-#: What a terminal would act upon; a file's content must not be able to move the cursor.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 
-
-def redact_diff(path: bytes, old: bytes | None, new: bytes | None, rule: Rule) -> list[str]:
+def redact_diff(path: bytes, old: bytes | None, new: bytes | None, rule: Rule, *, exact: bool = False) -> list[str]:
     """The lines to show for two versions of a file, without line ends; empty where they are equal.
 
     :param path: absolute in the system.
     :param old: content, ``None`` where there is no file.
     :param rule: as the policy has it for the path: its class and whether it is secret count.
+    :param exact: lines of texts as they are (bytes that are not UTF-8 by PEP 383), not as they may be shown.
     """
     if old == new:
         return []
@@ -47,18 +45,13 @@ def redact_diff(path: bytes, old: bytes | None, new: bytes | None, rule: Rule) -
         return [f"binary: {_difference(old, new)} ({len(old or b'')} -> {len(new or b'')} bytes)"]
     if max(len(old or b""), len(new or b"")) > MAX_SHOWN:
         return [f"large: {_difference(old, new)} ({len(old or b'')} -> {len(new or b'')} bytes)"]
-    return _unified(old or b"", new or b"") or [_difference(old, new)]
+    lines = _unified(old or b"", new or b"")
+    return (lines if exact else [printable(line) for line in lines]) or [_difference(old, new)]
 
 
 def printable(text: str) -> str:
     """Text with everything that a terminal would act upon written as ``\\xNN``."""
-    return _UNPRINTABLE.sub(lambda found: _escape(ord(found[0])), text)
-
-
-def _escape(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00  # a byte that is no UTF-8
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return escape(text, "\t\n")
 
 
 def _difference(old: bytes | None, new: bytes | None) -> str:
@@ -75,7 +68,7 @@ def _table(path: bytes, rule: Rule) -> bytes | None:
 def _unified(old: bytes, new: bytes) -> list[str]:
     before, after = (_text_lines(side) for side in (old, new))
     shown = difflib.unified_diff(before, after, lineterm="", n=3)
-    return [printable(line) for line in list(shown)[2:]]
+    return list(shown)[2:]
 
 
 def _text_lines(content: bytes) -> list[str]:

@@ -1,0 +1,150 @@
+"""What a site keeps is its owner's alone: how its files and directories are made, and how those of an older site become so.
+
+A mode is given in so many words at each making, and set once more on what is open: the process's umask has no say, and
+stays what it is, for trees on disks and commands in them have modes of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+
+from goldroot.errors import NoPermission
+from goldroot.files import write_whole
+
+FILE, DIRECTORY = 0o600, 0o700
+#: What nobody but the owner may have.
+OTHERS = 0o077
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Name = str | os.PathLike[str]
+
+
+def make_directory(path: Name) -> str:
+    """Make a directory, and those above it that are missing; one that is there stays as it is.  Returns its path."""
+    place = os.fspath(path)
+    above = os.path.dirname(place)
+    if above and not os.path.isdir(above):
+        make_directory(above)
+    with suppress(FileExistsError):
+        os.mkdir(place, DIRECTORY)
+        os.chmod(place, DIRECTORY)  # made just now, in a directory that is the owner's alone: no link
+    return place
+
+
+def open_new(path: Name, *, exclusive: bool = False) -> int:
+    """A file for writing, empty, as a descriptor.
+
+    :raises FileExistsError: ``exclusive``, and there is one.
+    """
+    handle = os.open(path, _NEW | (os.O_EXCL if exclusive else 0), FILE)
+    try:
+        os.fchmod(handle, FILE)  # before anything is in it: it may have been there, made by another rule
+        os.ftruncate(handle, 0)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def write(path: Name, content: bytes) -> None:
+    """Write a file whole, through to the disk: a reader sees the old one or the new one."""
+    write_whole(path, [content], mode=FILE)
+
+
+def prepare(path: Name) -> None:
+    """Make an empty file for a program that would make it by a rule of its own; one that is there stays as it is.
+
+    SQLite takes an empty file for a new database, and gives what it keeps beside it (``-wal``, ``-shm``) its mode.
+    """
+    with suppress(FileExistsError):
+        os.close(open_new(path, exclusive=True))
+
+
+def is_loose(path: str) -> bool:
+    """Whether others than the owner have any right on a file or directory; links and what is not there are not."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return _loose(status)
+
+
+def tighten(paths: Iterable[str], trees: Collection[str], owner: int) -> list[str]:
+    """Take everybody else's rights from files and directories, and from all that is in these.
+
+    What is in a directory comes before it, so that the top is still seen to be open where this is cut off.  Links are
+    not followed, and work goes by directory descriptor.
+
+    :param paths: in the order in which it is done; what is not there is passed over.
+    :param trees: directories that hold trees with modes of their own: what is in these stays as it is.
+    :param owner: whose all this is, a user's number.
+    :returns: what was changed.
+    :raises NoPermission: something is open to others, and cannot be closed to them.
+    """
+    work = _Tightening({(found.st_dev, found.st_ino) for found in map(os.stat, filter(os.path.isdir, trees))}, owner)
+    for path in paths:
+        work.close(path, path, None)
+    return work.changed
+
+
+class _Tightening:
+    def __init__(self, trees: Collection[tuple[int, int]], owner: int) -> None:
+        self.trees = trees
+        self.owner = owner
+        self.changed: list[str] = []
+
+    def close(self, path: str, name: str, above: int | None) -> None:
+        try:
+            handle = os.open(name, _HANDLE, dir_fd=above)
+        except FileNotFoundError:
+            return  # a command that ends just now has removed it
+        except OSError as error:
+            raise _unchanged(path, error) from error
+        try:
+            status = os.fstat(handle)
+            if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in self.trees:
+                for below in _names(handle):
+                    self.close(os.path.join(path, below), below, handle)
+            if _loose(status):
+                self._change(handle, status)
+                self.changed.append(path)
+        except OSError as error:
+            raise _unchanged(path, error) from error
+        finally:
+            os.close(handle)
+
+    def _change(self, handle: int, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_uid != self.owner:
+            raise OSError(errno.EPERM, "it is another user's file, by a second name")
+        os.chmod(f"/proc/self/fd/{handle}", status.st_mode & DIRECTORY)
+        if _loose(os.fstat(handle)):
+            raise OSError(errno.EOPNOTSUPP, "this file system keeps no modes")
+
+
+def _unchanged(path: str, error: OSError) -> NoPermission:
+    return NoPermission(
+        f"{path!r} may be open to others, and that cannot be changed: {error.strerror}",
+        meaning="Keys, and contents that are secret, stand in what a site keeps. The command was not begun.",
+        todo="Run it as the owner of the site. Where this file is another user's, as root: chown it to the site's owner.",
+    )
+
+
+def _names(handle: int) -> list[str]:
+    try:
+        inside = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
+    except PermissionError:
+        return []  # its mode is told on its own
+    try:
+        return sorted(os.listdir(inside))
+    finally:
+        os.close(inside)
+
+
+def _loose(status: os.stat_result) -> bool:
+    return not stat.S_ISLNK(status.st_mode) and bool(status.st_mode & OTHERS)
