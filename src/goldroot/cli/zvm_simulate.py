@@ -14,6 +14,7 @@ import click
 
 from goldroot.cli.output import json_option
 from goldroot.errors import BadInput, UsageError
+from goldroot.zvm.directory import files
 from goldroot.zvm.simulator import KINDS, Fault, Options, Simulator
 
 #: Largest directory that is read: many times that of the largest known.
@@ -30,6 +31,21 @@ def read_limited(path: str, largest: int) -> bytes:
     if len(data) > largest:
         raise BadInput(f"{path!r} is larger than {largest} bytes", todo="Give the file that was meant.")
     return data
+
+
+def directory_from(path: str) -> bytes:
+    """A user directory as it stands in its file; of an index file, the files that it names, one behind the other.
+
+    :raises BadInput: too large, no directory, or a file of the index is not there.
+    """
+    data = read_limited(path, LARGEST_DIRECTORY)
+    source = files.load_source(path)
+    if source.missing:
+        names = ", ".join(" ".join(statement.operands[:2]) for statement in source.missing)
+        raise BadInput(f"{path!r} names files that do not stand beside it: {names}", todo="Put them there.")
+    if len(source.parts) == 1:
+        return data
+    return b"".join(record.raw + b"\n" for part in source.parts[1:] for record in part.directory.records())
 
 
 def password_from(path: str) -> str:
@@ -119,7 +135,12 @@ _FILE = click.Path(exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--directory", "directory", type=_FILE, help="A user directory; else a small site is built in.")
+@click.option(
+    "--directory",
+    "directory",
+    type=_FILE,
+    help="A user directory, or the index file of one; else a small site is built in.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
 @click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made now unless one is given.")
@@ -178,7 +199,7 @@ def simulate(
     settings |= {"active": active} if active or directory else {}
     settings |= {"groups": groups_of(groups)} if groups else {}
     simulator = Simulator(
-        read_limited(directory, LARGEST_DIRECTORY) if directory else None,
+        directory_from(directory) if directory else None,
         host=host,
         port=port,
         tls=tls or bool(certificate),

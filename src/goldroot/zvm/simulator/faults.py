@@ -20,7 +20,7 @@ KINDS = {
     "cut-reply": "the work is done, and the reply ends in its middle",
     "hang": "the work is done, and the reply never comes (the connection stays open)",
     "lost-request": "the connection ends before anything is done",
-    "stale-lock": "the target's entry was locked by somebody who is gone (VALUE: by whom; default MAINT)",
+    "stale-lock": "the target's entry is locked by somebody who is gone, whoever held it (VALUE: by whom; else MAINT or OPERATOR)",
     "fail-operation": "the asynchronous operation is accepted and then fails (592, later 0/108)",
     "no-space": "no room for a minidisk (408/24)",
     "not-authorised": "the caller may not (100/VALUE: 8 security manager, 12 directory manager, 16 server)",
@@ -100,6 +100,11 @@ class Faults:
         """Remove all faults, or all of one kind."""
         with self._lock:
             self._faults = [fault for fault in self._faults if kind and fault.kind != kind]
+
+    def waits(self, api: str, kind: str) -> bool:
+        """Whether a fault of this kind would strike this call; it is not counted."""
+        with self._lock:
+            return any(fault.kind == kind and fnmatch.fnmatchcase(api, fault.api) for fault in self._faults)
 
     def strike(self, api: str, kind: str) -> Fault | None:
         """The fault of this kind that strikes this call, counted; nothing where none does."""

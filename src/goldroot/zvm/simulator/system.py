@@ -119,12 +119,24 @@ class System:
         self.operations = Operations(self.options.delay, self.options.questions)
         self.faults = Faults(faults)
         self.stores = Stores()
+        self._make_switches()
         try:
             self._make_files()
             self._log_on(active)
         except BaseException:
             self.close()
             raise
+
+    def _make_switches(self) -> None:
+        """The virtual switches that NICDEF statements name, each for the users that do."""
+        for entry in self.directory.entries.values():
+            for statement in entry.find("NICDEF"):
+                words = statement.operands
+                at = words.index("LAN") if "LAN" in words else len(words)
+                if words[at + 1 : at + 2] == ("SYSTEM",) and len(words) > at + 2:
+                    self.stores.switches.setdefault(words[at + 2], {"transport_type": "ETHERNET"})
+                    users = self.stores.lan_access.setdefault(("SYSTEM", words[at + 2]), {})
+                    users[entry.name] = "NONPROMISCUOUS"
 
     def _make_files(self) -> None:
         for placed in placed_in(self.directory) if self.files else ():

@@ -85,7 +85,7 @@ class Call:
     def _asynchronous(self, long: bool) -> bool:
         when = self.system.options.asynchronous
         possible = codes.legal(self.api, 592, 0) and when != "never"
-        wanted = long or when == "always" or any(fault.kind == "fail-operation" for fault in self.system.faults)
+        wanted = long or when == "always" or self.system.faults.waits(self.api, "fail-operation")
         return possible and wanted
 
 
