@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import textwrap
 import threading
 from collections.abc import Sequence
 from types import FrameType
@@ -83,6 +84,7 @@ def tell(simulator: Simulator, as_json: bool) -> None:
         "entries": len(simulator.system.directory.entries),
         "active": simulator.system.active(),
         "faults": [str(fault) for fault in simulator.faults],
+        "vmcp": simulator.endpoint.program if simulator.endpoint else None,
     }
     if as_json:
         click.echo(json.dumps(data))
@@ -91,6 +93,8 @@ def tell(simulator: Simulator, as_json: bool) -> None:
     if simulator.certificate:
         click.echo(f"Its certificate, for clients to check: {simulator.certificate}")
     click.echo(f"{data['entries']} directory entries; logged on: {', '.join(simulator.system.active()) or 'nobody'}.")
+    if simulator.endpoint:
+        click.echo(f"CP commands, as {simulator.endpoint.user}: {simulator.endpoint.program}")
     for fault in simulator.faults:
         click.echo(f"Fault: {fault}")
     click.echo("Press Ctrl-C to end it.")
@@ -126,9 +130,13 @@ def stamp(path: str | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def fault_help() -> str:
-    lines = [f"{kind}: {text}" for kind, text in KINDS.items()]
-    return "What goes wrong, as KIND[=VALUE][@API][#COUNT]; may be given more than once.  " + "; ".join(lines) + "."
+def faults_help() -> str:
+    """Every kind of fault with what it does, one below the other, no kind cut in two."""
+    lines = []
+    for kind, text in KINDS.items():
+        lines.append(f"  {kind}")
+        lines += textwrap.wrap(text, 70, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
+    return "\b\nFaults:\n" + "\n".join(lines)
 
 
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -147,6 +155,15 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--certificate", type=_FILE, help="A certificate (PEM) for --tls.")
 @click.option("--key", type=_FILE, help="Its key (PEM).")
 @click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks as sparse files in this directory.")
+@click.option(
+    "--disk-form",
+    type=click.Choice(["image", "tree"]),
+    default="image",
+    show_default=True,
+    help="With --disks: files of the disk's size, or directories in their place.",
+)
+@click.option("--cp", type=click.Path(file_okay=False), help="Make a program vmcp, and its socket, in this directory.")
+@click.option("--cp-user", default="GOLDMGMT", show_default=True, help="The guest that types at vmcp.")
 @click.option("--user", help="The one user who may call; else anybody may.")
 @click.option("--password-file", type=_FILE, help="The password of --user, on the first line.")
 @click.option("--active", multiple=True, help="Who is logged on at the beginning; * for everybody.")
@@ -161,7 +178,9 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option(
     "--async-delay", type=click.FloatRange(0, 3600), default=0.0, help="Seconds that such an operation takes."
 )
-@click.option("--fault", "faults", multiple=True, help=fault_help())
+@click.option(
+    "--fault", "faults", multiple=True, help="What goes wrong, as KIND[=VALUE][@API][#COUNT]; any number; see below."
+)
 @click.option("--faults-file", type=_FILE, help="Faults, one a line; read again whenever the file changes.")
 @json_option
 def simulate(
@@ -172,6 +191,9 @@ def simulate(
     certificate: str | None,
     key: str | None,
     disks: str | None,
+    disk_form: str,
+    cp: str | None,
+    cp_user: str,
     user: str | None,
     password_file: str | None,
     active: tuple[str, ...],
@@ -195,7 +217,8 @@ def simulate(
         raise UsageError("--user and --password-file belong together", todo="Give both, or neither.")
     if bool(certificate) != bool(key):
         raise UsageError("--certificate and --key belong together", todo="Give both, or neither.")
-    settings: dict[str, Any] = {"disks": disks, "options": Options(form=async_form, delay=async_delay)}
+    settings: dict[str, Any] = {"disks": disks, "disk_form": disk_form, "cp": cp or "", "cp_user": cp_user}
+    settings |= {"options": Options(form=async_form, delay=async_delay)}
     settings |= {"active": active} if active or directory else {}
     settings |= {"groups": groups_of(groups)} if groups else {}
     simulator = Simulator(

@@ -6,6 +6,7 @@ not hide each other.
 """
 
 from .answer import SmapiError
+from .console import Console, Said
 from .cp import CpError, Device, Guest
 from .faults import KINDS, Fault, Faults
 from .links import Link, access_for
@@ -14,6 +15,7 @@ from .system import Options, System
 
 __all__ = [
     "KINDS",
+    "Console",
     "CpError",
     "Device",
     "Fault",
@@ -21,6 +23,7 @@ __all__ = [
     "Guest",
     "Link",
     "Options",
+    "Said",
     "Simulator",
     "SmapiError",
     "System",

@@ -142,6 +142,7 @@ class Dispatcher:
     def _faults_before(self, call: Call) -> None:
         """:raises SmapiError: a fault that is an answer, where the call has that answer."""
         faults = self.system.faults
+        self.system.before(call.api, call.target)
         if fault := faults.strike(call.api, "not-authorised"):
             wanted = [(100, int(fault.value))] if fault.value else []
             refuse(call, *wanted, (100, 12), (100, 8), (100, 16))

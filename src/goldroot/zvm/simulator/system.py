@@ -6,6 +6,8 @@ system.  All of them may be called from any thread.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,13 +16,14 @@ from dataclasses import dataclass, field
 from goldroot.errors import BadInput
 
 from .cp import ControlProgram, CpError, Device, Guest
-from .dasd import Dasd, extent_of, placed_in
+from .dasd import Dasd, Extent, extent_of, placed_in
 from .directory import NO_LOGON, Directory
 from .dirmaint import DirectoryManager
 from .disks import DiskFiles
 from .faults import Fault, Faults
-from .links import Link
+from .links import RW, Link
 from .operations import Operations
+from .rewrite import with_record
 from .statements import vdev
 
 #: How an asynchronous start is told: the operation's number as reason code, as output, or as IBM's list has it.
@@ -86,6 +89,7 @@ class Stores:
 class System:
     """:param text: the source directory.
     :param disks: a directory in which every minidisk is a file; None for none.
+    :param disk_form: ``image`` for files of the disk's size, ``tree`` for directories in their place.
     :param volumes: volser -> cylinders, for volumes that are larger than their minidisks say, or empty.
     :param groups: group for AUTOG -> its volumes; by default ``LINUX`` with all volumes.
     :param active: who is logged on at the beginning; ``*`` for everybody who can be.
@@ -97,6 +101,7 @@ class System:
         text: str | bytes,
         *,
         disks: str | None = None,
+        disk_form: str = "image",
         volumes: dict[str, int] | None = None,
         groups: dict[str, list[str]] | None = None,
         active: Iterable[str] = (),
@@ -113,9 +118,11 @@ class System:
         self.dasd.learn(self.directory)
         for group, volsers in (groups or {"LINUX": sorted(self.dasd.volumes)}).items():
             self.dasd.add_group(group.upper(), [volser.upper() for volser in volsers])
-        self.files = DiskFiles(disks) if disks else None
+        self.files = DiskFiles(disks, disk_form) if disks else None
         self.cp = ControlProgram(self.directory, self.dasd, clock)
         self.manager = DirectoryManager(self.directory, self.dasd, self.cp, self.files)
+        self.cp.gone = self._gone
+        self._temporary = itertools.count(1, 262_668)
         self.operations = Operations(self.options.delay, self.options.questions)
         self.faults = Faults(faults)
         self.stores = Stores()
@@ -167,6 +174,30 @@ class System:
         for guest in list(self.cp.guests.values()):
             if guest.leaving_at is not None and guest.leaving_at <= now:
                 self.cp.logoff(guest.name)
+
+    def before(self, api: str, target: str = "") -> None:
+        """What others do just before a call, where a fault says so: log on, or change the target's entry."""
+        if fault := self.faults.strike(api, "logon"):
+            with contextlib.suppress(CpError):
+                self.cp.logon(fault.value or target)
+        entry = self.directory.user(target)
+        if entry and (fault := self.faults.strike(api, "changed")):
+            self.manager.put(with_record(entry, fault.value or "ACCOUNT OTHER"))
+
+    def new_temporary(self, user: str, address: str, cylinders: int) -> Device:
+        """A temporary disk for a guest: empty, writable, gone with its guest or by DETACH."""
+        with self.lock:
+            extent = Extent("TEMP", next(self._temporary), cylinders)
+            if self.files:
+                self.files.fresh(extent)
+            device = Device(vdev(address), "dasd", (RW, "3390"), extent, user, vdev(address))
+            self.cp.guest(user).devices[device.address] = device
+            return device
+
+    def _gone(self, device: Device) -> None:
+        """A device has left its guest: nothing of a temporary disk is kept."""
+        if self.files and device.extent and device.extent.volser == "TEMP":
+            self.files.remove(device.extent)
 
     # --- what CP commands do ---
 
