@@ -142,7 +142,7 @@ def faults_help() -> str:
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command()
+@click.command(epilog=faults_help())
 @click.option(
     "--directory",
     "directory",
@@ -154,7 +154,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made now unless one is given.")
 @click.option("--certificate", type=_FILE, help="A certificate (PEM) for --tls.")
 @click.option("--key", type=_FILE, help="Its key (PEM).")
-@click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks as sparse files in this directory.")
+@click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks in this directory.")
 @click.option(
     "--disk-form",
     type=click.Choice(["image", "tree"]),
