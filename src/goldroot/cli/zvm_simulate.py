@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 import threading
 from collections.abc import Sequence
 from types import FrameType
@@ -14,6 +15,7 @@ import click
 from goldroot.cli.output import json_option
 from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
+from goldroot.zvm.directory import files
 from goldroot.zvm.simulator import KINDS, Fault, Options, Simulator
 
 #: Largest directory that is read: many times that of the largest known.
@@ -30,6 +32,21 @@ def read_limited(path: str, largest: int) -> bytes:
     if len(data) > largest:
         raise BadInput(f"{path!r} is larger than {largest} bytes", todo="Give the file that was meant.")
     return data
+
+
+def directory_from(path: str) -> bytes:
+    """A user directory as it stands in its file; of an index file, the files that it names, one behind the other.
+
+    :raises BadInput: too large, no directory, or a file of the index is not there.
+    """
+    data = read_limited(path, LARGEST_DIRECTORY)
+    source = files.load_source(path)
+    if source.missing:
+        names = ", ".join(" ".join(statement.operands[:2]) for statement in source.missing)
+        raise BadInput(f"{path!r} names files that do not stand beside it: {names}", todo="Put them there.")
+    if len(source.parts) == 1:
+        return data
+    return b"".join(record.raw + b"\n" for part in source.parts[1:] for record in part.directory.records())
 
 
 def password_from(path: str) -> str:
@@ -67,6 +84,7 @@ def tell(simulator: Simulator, as_json: bool) -> None:
         "entries": len(simulator.system.directory.entries),
         "active": simulator.system.active(),
         "faults": [str(fault) for fault in simulator.faults],
+        "vmcp": simulator.endpoint.program if simulator.endpoint else None,
     }
     if as_json:
         put_json(data, lay_out=False, flush=True)
@@ -75,6 +93,8 @@ def tell(simulator: Simulator, as_json: bool) -> None:
     if simulator.certificate:
         put(f"Its certificate, for clients to check: {simulator.certificate}")
     put(f"{data['entries']} directory entries; logged on: {', '.join(simulator.system.active()) or 'nobody'}.")
+    if simulator.endpoint:
+        put(f"CP commands, as {simulator.endpoint.user}: {simulator.endpoint.program}")
     for fault in simulator.faults:
         put(f"Fault: {fault}")
     put("Press Ctrl-C to end it.", flush=True)
@@ -110,22 +130,40 @@ def stamp(path: str | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def fault_help() -> str:
-    lines = [f"{kind}: {text}" for kind, text in KINDS.items()]
-    return "What goes wrong, as KIND[=VALUE][@API][#COUNT]; may be given more than once.  " + "; ".join(lines) + "."
+def faults_help() -> str:
+    """Every kind of fault with what it does, one below the other, no kind cut in two."""
+    lines = []
+    for kind, text in KINDS.items():
+        lines.append(f"  {kind}")
+        lines += textwrap.wrap(text, 70, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
+    return "\b\nFaults:\n" + "\n".join(lines)
 
 
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command()
-@click.option("--directory", "directory", type=_FILE, help="A user directory; else a small site is built in.")
+@click.command(epilog=faults_help())
+@click.option(
+    "--directory",
+    "directory",
+    type=_FILE,
+    help="A user directory, or the index file of one; else a small site is built in.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
 @click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made now unless one is given.")
 @click.option("--certificate", type=_FILE, help="A certificate (PEM) for --tls.")
 @click.option("--key", type=_FILE, help="Its key (PEM).")
-@click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks as sparse files in this directory.")
+@click.option("--disks", type=click.Path(file_okay=False), help="Keep minidisks in this directory.")
+@click.option(
+    "--disk-form",
+    type=click.Choice(["image", "tree"]),
+    default="image",
+    show_default=True,
+    help="With --disks: files of the disk's size, or directories in their place.",
+)
+@click.option("--cp", type=click.Path(file_okay=False), help="Make a program vmcp, and its socket, in this directory.")
+@click.option("--cp-user", default="GOLDMGMT", show_default=True, help="The guest that types at vmcp.")
 @click.option("--user", help="The one user who may call; else anybody may.")
 @click.option("--password-file", type=_FILE, help="The password of --user, on the first line.")
 @click.option("--active", multiple=True, help="Who is logged on at the beginning; * for everybody.")
@@ -140,7 +178,9 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option(
     "--async-delay", type=click.FloatRange(0, 3600), default=0.0, help="Seconds that such an operation takes."
 )
-@click.option("--fault", "faults", multiple=True, help=fault_help())
+@click.option(
+    "--fault", "faults", multiple=True, help="What goes wrong, as KIND[=VALUE][@API][#COUNT]; any number; see below."
+)
 @click.option("--faults-file", type=_FILE, help="Faults, one a line; read again whenever the file changes.")
 @json_option
 def simulate(
@@ -151,6 +191,9 @@ def simulate(
     certificate: str | None,
     key: str | None,
     disks: str | None,
+    disk_form: str,
+    cp: str | None,
+    cp_user: str,
     user: str | None,
     password_file: str | None,
     active: tuple[str, ...],
@@ -174,11 +217,12 @@ def simulate(
         raise UsageError("--user and --password-file belong together", todo="Give both, or neither.")
     if bool(certificate) != bool(key):
         raise UsageError("--certificate and --key belong together", todo="Give both, or neither.")
-    settings: dict[str, Any] = {"disks": disks, "options": Options(form=async_form, delay=async_delay)}
+    settings: dict[str, Any] = {"disks": disks, "disk_form": disk_form, "cp": cp or "", "cp_user": cp_user}
+    settings |= {"options": Options(form=async_form, delay=async_delay)}
     settings |= {"active": active} if active or directory else {}
     settings |= {"groups": groups_of(groups)} if groups else {}
     simulator = Simulator(
-        read_limited(directory, LARGEST_DIRECTORY) if directory else None,
+        directory_from(directory) if directory else None,
         host=host,
         port=port,
         tls=tls or bool(certificate),

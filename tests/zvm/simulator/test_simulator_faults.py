@@ -69,6 +69,71 @@ def test_a_lock_that_somebody_left(zvm, part):
     assert zvm("Image_IPL_Set_DM", "S10RO3", "CMS", "", "").code == (0, 0)
 
 
+def test_a_stale_lock_strikes_the_call_that_locks(zvm, part):
+    zvm.simulator.faults.add("stale-lock=OPERATOR@Image_Lock_DM#1")
+    assert zvm("Image_Lock_DM", "S10RO3", "").code == (400, 12)
+    assert zvm("Image_Lock_Query_DM", "S10RO3").data == part.packed("IMAGE OPERATOR") + part.int4(0)
+    assert zvm("Image_Unlock_DM", "S10RO3", "").code == (0, 0)
+    assert zvm("Image_Lock_DM", "S10RO3", "").code == (0, 0)
+
+
+def test_a_stale_lock_strikes_the_call_that_replaces(zvm, part):
+    """Our lock is gone in between, and the entry stays as it is."""
+    before = zvm.records("S10RO3")
+    assert zvm("Image_Lock_DM", "S10RO3", "").code == (0, 0)
+    zvm.simulator.faults.add("stale-lock@Image_Replace_DM#1")
+    assert zvm("Image_Replace_DM", "S10RO3", part.records(["USER S10RO3 PW"])).code == (400, 24)
+    assert zvm.records("S10RO3") == before
+    assert zvm("Image_Lock_Query_DM", "S10RO3").data == part.packed("IMAGE OPERATOR") + part.int4(0)
+
+
+def test_a_stale_lock_can_be_seen_by_the_question(zvm, part):
+    zvm.simulator.faults.add("stale-lock=VSMWORK1@Image_Lock_Query_DM#1")
+    assert zvm("Image_Lock_Query_DM", "S10RO3").data == part.packed("IMAGE VSMWORK1") + part.int4(0)
+
+
+def test_a_stale_lock_is_not_spent_on_a_call_that_only_reads(zvm):
+    zvm.simulator.faults.add("stale-lock=OPERATOR#1")
+    for api in ("Image_Query_DM", "Image_Status_Query"):
+        assert zvm(api, "S10RO3").code[0] == 0
+    assert zvm("Image_Lock_DM", "S10RO3", "").code == (400, 12)
+
+
+def test_a_profile_is_locked_by_somebody_too(zvm, part):
+    assert zvm("Profile_Lock_DM", "LINDFLT").code == (0, 0)
+    zvm.simulator.faults.add("stale-lock@Profile_Replace_DM#1")
+    assert zvm("Profile_Replace_DM", "LINDFLT", part.records(["PROFILE LINDFLT"])).code == (400, 24)
+
+
+def test_every_kind_of_fault_strikes_every_call_that_has_its_answer(part):
+    """A fault that is set and never spent is one that lets a test pass for nothing."""
+    answers = {
+        "stale-lock": [(400, 12), (400, 24)],
+        "not-authorised": [(100, 8), (100, 12), (100, 16)],
+        "server-away": [(500, 8)],
+        "internal-error": [(596, 1)],
+    }
+    with Simulator(options=Options(asynchronous="never")) as simulator:
+        for kind, codes in answers.items():
+            for api in APIS:
+                if not any(legal(api, *code) for code in codes) or not APIS[api].targeted:
+                    continue
+                simulator.faults.set([f"{kind}#1"])
+                body = part.frame(api, "S10RO3", *empty(api, part))[4:]
+                simulator.dispatcher.answer(1, body)
+                assert list(simulator.faults) == [], (kind, api)
+                simulator.system.manager.locks.unlock("S10RO3")
+                if "S10RO3" not in simulator.system.directory.entries:
+                    pytest.fail(f"{api} deleted the entry")
+        assert simulator.bugs == []
+
+
+def test_a_fault_of_one_call_leaves_the_others_as_they_are(zvm, part):
+    zvm.simulator.faults.add("fail-operation@Image_Disk_Copy_DM")
+    zvm("Image_Lock_DM", "S10RO3", "")
+    assert zvm("Image_Replace_DM", "S10RO3", part.records(["USER S10RO3 PW"])).code == (0, 0)
+
+
 def disk(part):
     return ["F00", "3390", "AUTOG", "LINUX", part.byte(1), 10, "MR", part.byte(5), "", "", "", ""]
 

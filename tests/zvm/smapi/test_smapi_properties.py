@@ -160,6 +160,7 @@ def single_strategy(value: Value) -> st.SearchStrategy[Any]:
         return number_of(NUMBER_BYTES[value.type])
     plain: dict[str, st.SearchStrategy[Any]] = {
         "str": LATIN,
+        "name": LATIN.map(lambda text: text.rstrip(" ")),
         "z": Z,
         "char": st.text(st.characters(min_codepoint=0x41, max_codepoint=0x5A), max_size=value.size),
         "area": st.lists(st.text(st.characters(min_codepoint=1, max_codepoint=0xFF), max_size=70), max_size=3).map(
@@ -195,6 +196,8 @@ def single_wire(value: Value, found: Any) -> bytes:
         return sized(found) if value.type == "bytes" else bytes(found)
     if value.type == "char":
         return bytes(found.ljust(value.size), "latin-1")
+    if value.type == "name":
+        return sized(found.ljust(8).encode("latin-1"))
     return found.encode("latin-1") + b"\0" if value.type == "z" else sized(found.encode("latin-1"))
 
 

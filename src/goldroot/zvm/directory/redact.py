@@ -99,6 +99,11 @@ def text(data: bytes) -> str:
     return "\n".join(_all_lines(Directory.parse(data).statements()))
 
 
+def line(said: str) -> str:
+    """One line of a program's message as it may be shown: what it quotes of a directory has its passwords masked."""
+    return _comment_words(said)
+
+
 def record_lines(records: Sequence[bytes]) -> list[str]:
     """The records of an entry as they may be shown; a statement that goes on in the next record is seen whole."""
     return _all_lines(Directory.of_lines(records).statements())

@@ -5,15 +5,17 @@ It shares no code with the SMAPI client or the directory parser of goldroot, so 
 not hide each other.
 """
 
-from goldroot.zvm.simulator.answer import SmapiError
-from goldroot.zvm.simulator.cp import CpError, Device, Guest
-from goldroot.zvm.simulator.faults import KINDS, Fault, Faults
-from goldroot.zvm.simulator.links import Link, access_for
-from goldroot.zvm.simulator.running import Simulator
-from goldroot.zvm.simulator.system import Options, System
+from .answer import SmapiError
+from .console import Console, Said
+from .cp import CpError, Device, Guest
+from .faults import KINDS, Fault, Faults
+from .links import Link, access_for
+from .running import Simulator
+from .system import Options, System
 
 __all__ = [
     "KINDS",
+    "Console",
     "CpError",
     "Device",
     "Fault",
@@ -21,6 +23,7 @@ __all__ = [
     "Guest",
     "Link",
     "Options",
+    "Said",
     "Simulator",
     "SmapiError",
     "System",

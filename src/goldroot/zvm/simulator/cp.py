@@ -65,6 +65,8 @@ class ControlProgram:
         self.clock = clock
         self.links = LinkTable()
         self.guests: dict[str, Guest] = {}
+        #: told of every device that leaves its guest
+        self.gone: Callable[[Device], None] = lambda device: None
 
     # --- logon ---
 
@@ -91,8 +93,9 @@ class ControlProgram:
         :raises CpError: 45 not logged on.
         """
         guest = self.guest(name)
-        for address in guest.devices:
+        for address, device in guest.devices.items():
             self.links.drop(guest.name, address)
+            self.gone(device)
         del self.guests[guest.name]
 
     def guest(self, name: str) -> Guest:
@@ -194,6 +197,7 @@ class ControlProgram:
         if device is None:
             raise CpError(40, f"HCPDTV040E Device {vdev(address)} does not exist")
         self.links.drop(guest.name, device.address)
+        self.gone(device)
         return device
 
     def device(self, user: str, address: str) -> Device | None:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.errors import BadInput
-from goldroot.zvm.simulator.statements import ENTRIES, Statement, significant, statement_of, statements, vdev
+
+from .statements import (
+    ABBREVIATIONS,
+    COLUMNS,
+    ENTRIES,
+    Statement,
+    keyword_of,
+    significant,
+    statement_of,
+    statements,
+    vdev,
+)
 
 #: Entry kind -> the number by which ``Query_All_DM`` calls it.
 TYPE_NUMBERS = {"USER": 0, "PROFILE": 1, "POOL": 3, "DIRECTORY": 4, "GLOBALDEFS": 5, "IDENTITY": 6, "SUBCONFIG": 7}
@@ -79,7 +90,7 @@ class Directory:
         source = text.decode("iso8859-1") if isinstance(text, bytes) else text
         if "\0" in source:
             raise BadInput("this is no user directory: it holds zero bytes", todo="Give it a USER DIRECT file as text.")
-        found = list(entries_of(source.replace("\r\n", "\n").split("\n")))
+        found = list(entries_of(lines_of(source)))
         if not found:
             raise BadInput(
                 "this is no user directory: no USER, IDENTITY or PROFILE statement in it",
@@ -129,6 +140,23 @@ class Directory:
                 if vdev(statement.operand(0)) == address:
                     return part, statement
         return None
+
+
+def lines_of(source: str) -> list[str]:
+    """Lines, or the records of a file of fixed records: 80 columns each, or 72 where that fits better."""
+    for end in ("\r\n", "\n", "\r"):
+        if end in source:
+            return source.replace("\r\n", "\n").split("\n" if end != "\r" else end)
+    cut = {width: [source[at : at + width] for at in range(0, len(source), width)] for width in (80, COLUMNS)}
+    return max(cut.values(), key=statements_among)
+
+
+def statements_among(records: list[str]) -> tuple[int, int]:
+    """How many records are statements or comments that are whole, and how many begin in the same column."""
+    begins = [(len(one) - len(one.lstrip()), one.split()[0]) for one in records if one.strip()]
+    known = sum(word[0] == "*" or keyword_of(word) in ABBREVIATIONS for _, word in begins)
+    columns = [column for column, _ in begins]
+    return known - len(begins), max(map(columns.count, set(columns)), default=0) - len(columns)
 
 
 def entries_of(lines: Iterable[str]) -> Iterator[Entry]:

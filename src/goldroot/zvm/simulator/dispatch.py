@@ -142,6 +142,7 @@ class Dispatcher:
     def _faults_before(self, call: Call) -> None:
         """:raises SmapiError: a fault that is an answer, where the call has that answer."""
         faults = self.system.faults
+        self.system.before(call.api, call.target)
         if fault := faults.strike(call.api, "not-authorised"):
             wanted = [(100, int(fault.value))] if fault.value else []
             refuse(call, *wanted, (100, 12), (100, 8), (100, 16))
@@ -151,8 +152,11 @@ class Dispatcher:
             refuse(call, (596, int(fault.value or 3300)))
         self.system.manager.no_space = lambda: faults.strike(call.api, "no-space") is not None
         entry = self.system.directory.get(call.target)
-        if entry and "Lock" not in call.api and (fault := faults.strike(call.api, "stale-lock")):
-            self.system.manager.locks.lock(entry.name, (fault.value or "MAINT").upper())
+        if entry and minds_locks(call.api) and (fault := faults.strike(call.api, "stale-lock")):
+            # Whoever held it before: somebody took it away, and locked the entry for himself.
+            self.system.manager.locks.unlock(entry.name)
+            other = "MAINT" if call.user != "MAINT" else "OPERATOR"
+            self.system.manager.locks.lock(entry.name, (fault.value or other).upper())
 
     def _broken(self, api: str, error: Exception) -> Answer:
         """The simulator failed: written down as a bug, and told as an internal error."""
@@ -180,6 +184,12 @@ def nearest(api: str, answer: Answer) -> Answer:
     others = {24: ((8, 3003), (8, 11))}.get(answer.rc, ((596, 3000 + answer.rs), (396, answer.rs)))
     code = codes.first_legal(api, *others)
     return Answer(*code) if code else answer
+
+
+def minds_locks(api: str) -> bool:
+    """Whether a lock on the entry matters to a call: it is refused, shows the lock, or changes the directory."""
+    changes = any(codes.legal(api, *code) for code in ((400, 12), (400, 24), (0, 8)))
+    return changes or "_Lock_Query_" in api
 
 
 def refuse(call: Call, *wanted: tuple[int, int]) -> None:

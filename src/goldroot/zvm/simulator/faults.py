@@ -20,12 +20,18 @@ KINDS = {
     "cut-reply": "the work is done, and the reply ends in its middle",
     "hang": "the work is done, and the reply never comes (the connection stays open)",
     "lost-request": "the connection ends before anything is done",
-    "stale-lock": "the target's entry was locked by somebody who is gone (VALUE: by whom; default MAINT)",
+    "stale-lock": "the target's entry is locked by somebody who is gone (VALUE: by whom; else MAINT or OPERATOR)",
     "fail-operation": "the asynchronous operation is accepted and then fails (592, later 0/108)",
     "no-space": "no room for a minidisk (408/24)",
     "not-authorised": "the caller may not (100/VALUE: 8 security manager, 12 directory manager, 16 server)",
     "server-away": "the directory manager does not answer (500/8)",
     "internal-error": "the directory manager failed (596/VALUE)",
+    "stuck-operation": "the asynchronous operation is accepted and never ends (592, then 0/104): DATAMOVE hangs",
+    "logon": "a guest logs on just before (VALUE: who; else the target of the call)",
+    "changed": "another administrator has just added a statement to the target's entry (VALUE; else ACCOUNT OTHER)",
+    "cp-refused": "CP refuses the command with message number VALUE (API: CP_LINK, CP_DETACH, ...)",
+    "link-stays": "CP says that the disk is detached, and it is not (API: CP_DETACH)",
+    "no-flashcopy": "the storage server cannot copy (API: CP_FLASHCOPY)",
     "slow": "the work takes VALUE seconds longer",
 }
 
@@ -55,7 +61,8 @@ class Fault:
         fault = cls(found["kind"], found["value"] or "", found["api"] or "*", int(found["count"] or 0))
         if fault.kind == "slow" and fault.seconds is None:
             raise UsageError(f"{text!r}: slow needs seconds", todo="Write for example slow=1.5.")
-        if fault.kind in ("not-authorised", "internal-error") and fault.value and not fault.value.isdigit():
+        with_number = fault.kind in ("not-authorised", "internal-error", "cp-refused")
+        if with_number and fault.value and not fault.value.isdigit():
             raise UsageError(f"{text!r}: the value is a reason code", todo=f"Write for example {fault.kind}=12.")
         return fault
 
@@ -100,6 +107,11 @@ class Faults:
         """Remove all faults, or all of one kind."""
         with self._lock:
             self._faults = [fault for fault in self._faults if kind and fault.kind != kind]
+
+    def waits(self, api: str, kind: str) -> bool:
+        """Whether a fault of this kind would strike this call; it is not counted."""
+        with self._lock:
+            return any(fault.kind == kind and fnmatch.fnmatchcase(api, fault.api) for fault in self._faults)
 
     def strike(self, api: str, kind: str) -> Fault | None:
         """The fault of this kind that strikes this call, counted; nothing where none does."""

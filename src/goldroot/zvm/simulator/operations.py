@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,10 +43,19 @@ class Operations:
         self._all: dict[int, Operation] = {}
         self._next = 1000
 
-    def start(self, work: Callable[[], object], *, undo: Callable[[], None] | None = None, fails: bool = False) -> int:
-        """Queue work and return the operation's number; one that ``fails`` never does it, but ``undo``."""
+    def start(
+        self,
+        work: Callable[[], object],
+        *,
+        undo: Callable[[], None] | None = None,
+        fails: bool = False,
+        stuck: bool = False,
+    ) -> int:
+        """Queue work and return the operation's number; one that ``fails`` never does it, but ``undo``; one that is
+        ``stuck`` goes on until it is cancelled."""
         self._next += 1
-        operation = Operation(self._next, work, self._clock() + self.delay, self.questions, undo, fails)
+        due = math.inf if stuck else self._clock() + self.delay
+        operation = Operation(self._next, work, due, self.questions, undo, fails)
         self._all[operation.number] = operation
         while len(self._all) > REMEMBERED:
             del self._all[next(iter(self._all))]

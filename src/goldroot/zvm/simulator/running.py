@@ -20,12 +20,15 @@ from types import TracebackType
 from typing import Any
 
 from goldroot.errors import Failed
-from goldroot.zvm.simulator import tls as certificates
-from goldroot.zvm.simulator.dispatch import Dispatcher
-from goldroot.zvm.simulator.faults import Fault, Faults
-from goldroot.zvm.simulator.server import Server
-from goldroot.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from goldroot.zvm.simulator.system import System
+
+from . import tls as certificates
+from .console import Console
+from .dispatch import Dispatcher
+from .endpoint import Endpoint
+from .faults import Fault, Faults
+from .server import Server
+from .site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
+from .system import System
 
 
 class Simulator:
@@ -37,8 +40,10 @@ class Simulator:
     :param tls: speak TLS; with ``certificate`` (paths of certificate and key), or one that is made now.
     :param users: user ID -> password of those who may call; None takes any.
     :param patience: seconds that a client may be silent.
-    :param settings: what :class:`~.system.System` takes besides: ``disks``, ``volumes``, ``groups``, ``active``,
-        ``options``, ``clock``.
+    :param cp: a directory in which ``vmcp`` and its socket are made; "" for none.
+    :param cp_user: the guest that types at ``vmcp``.
+    :param settings: what :class:`~.system.System` takes besides: ``disks``, ``disk_form``, ``volumes``, ``groups``,
+        ``active``, ``options``, ``clock``.
     :raises BadInput: the directory is none, or the certificate cannot be used.
     """
 
@@ -53,12 +58,16 @@ class Simulator:
         users: dict[str, str] | None = None,
         faults: Iterable[Fault | str] = (),
         patience: float = 30.0,
+        cp: str = "",
+        cp_user: str = "GOLDMGMT",
         **settings: Any,
     ) -> None:
         if directory is None:
             settings = {"volumes": VOLUMES, "groups": GROUPS, "active": ACTIVE, **settings}
         self.system = System(DIRECTORY if directory is None else directory, faults=faults, **settings)
         self.dispatcher = Dispatcher(self.system, users)
+        self.console = Console(self.system)
+        self.endpoint = Endpoint(self.console, cp, cp_user) if cp else None
         self.host, self.port = host, port
         self.certificate = ""
         self._patience = patience
@@ -92,6 +101,8 @@ class Simulator:
     def start(self) -> Simulator:
         """Listen.  :raises Failed: the address cannot be had."""
         try:
+            if self.endpoint:
+                self.endpoint.write_program()
             self._start(self._context())
         except BaseException:
             self._stack.close()
@@ -142,10 +153,15 @@ class Simulator:
         server = Server(self.dispatcher, patience=self._patience)
         try:
             self.host, self.port = await server.start(self.host, self.port, context)
+            if self.endpoint:
+                await self.endpoint.start()
         except OSError as error:
             self._failure = error
+            await server.stop()
             return
         finally:
             self._ready.set()
         await self._stopping.wait()
         await server.stop()
+        if self.endpoint:
+            await self.endpoint.stop()

@@ -6,21 +6,25 @@ system.  All of them may be called from any thread.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from goldroot.errors import BadInput
-from goldroot.zvm.simulator.cp import ControlProgram, CpError, Device, Guest
-from goldroot.zvm.simulator.dasd import Dasd, extent_of, placed_in
-from goldroot.zvm.simulator.directory import NO_LOGON, Directory
-from goldroot.zvm.simulator.dirmaint import DirectoryManager
-from goldroot.zvm.simulator.disks import DiskFiles
-from goldroot.zvm.simulator.faults import Fault, Faults
-from goldroot.zvm.simulator.links import Link
-from goldroot.zvm.simulator.operations import Operations
-from goldroot.zvm.simulator.statements import vdev
+
+from .cp import ControlProgram, CpError, Device, Guest
+from .dasd import Dasd, Extent, extent_of, placed_in
+from .directory import NO_LOGON, Directory
+from .dirmaint import DirectoryManager
+from .disks import DiskFiles
+from .faults import Fault, Faults
+from .links import RW, Link
+from .operations import Operations
+from .rewrite import with_record
+from .statements import vdev
 
 #: How an asynchronous start is told: the operation's number as reason code, as output, or as IBM's list has it.
 FORMS = ("auto", "reason", "output")
@@ -85,6 +89,7 @@ class Stores:
 class System:
     """:param text: the source directory.
     :param disks: a directory in which every minidisk is a file; None for none.
+    :param disk_form: ``image`` for files of the disk's size, ``tree`` for directories in their place.
     :param volumes: volser -> cylinders, for volumes that are larger than their minidisks say, or empty.
     :param groups: group for AUTOG -> its volumes; by default ``LINUX`` with all volumes.
     :param active: who is logged on at the beginning; ``*`` for everybody who can be.
@@ -96,6 +101,7 @@ class System:
         text: str | bytes,
         *,
         disks: str | None = None,
+        disk_form: str = "image",
         volumes: dict[str, int] | None = None,
         groups: dict[str, list[str]] | None = None,
         active: Iterable[str] = (),
@@ -112,18 +118,32 @@ class System:
         self.dasd.learn(self.directory)
         for group, volsers in (groups or {"LINUX": sorted(self.dasd.volumes)}).items():
             self.dasd.add_group(group.upper(), [volser.upper() for volser in volsers])
-        self.files = DiskFiles(disks) if disks else None
+        self.files = DiskFiles(disks, disk_form) if disks else None
         self.cp = ControlProgram(self.directory, self.dasd, clock)
         self.manager = DirectoryManager(self.directory, self.dasd, self.cp, self.files)
+        self.cp.gone = self._gone
+        self._temporary = itertools.count(1, 262_668)
         self.operations = Operations(self.options.delay, self.options.questions)
         self.faults = Faults(faults)
         self.stores = Stores()
+        self._make_switches()
         try:
             self._make_files()
             self._log_on(active)
         except BaseException:
             self.close()
             raise
+
+    def _make_switches(self) -> None:
+        """The virtual switches that NICDEF statements name, each for the users that do."""
+        for entry in self.directory.entries.values():
+            for statement in entry.find("NICDEF"):
+                words = statement.operands
+                at = words.index("LAN") if "LAN" in words else len(words)
+                if words[at + 1 : at + 2] == ("SYSTEM",) and len(words) > at + 2:
+                    self.stores.switches.setdefault(words[at + 2], {"transport_type": "ETHERNET"})
+                    users = self.stores.lan_access.setdefault(("SYSTEM", words[at + 2]), {})
+                    users[entry.name] = "NONPROMISCUOUS"
 
     def _make_files(self) -> None:
         for placed in placed_in(self.directory) if self.files else ():
@@ -154,6 +174,30 @@ class System:
         for guest in list(self.cp.guests.values()):
             if guest.leaving_at is not None and guest.leaving_at <= now:
                 self.cp.logoff(guest.name)
+
+    def before(self, api: str, target: str = "") -> None:
+        """What others do just before a call, where a fault says so: log on, or change the target's entry."""
+        if fault := self.faults.strike(api, "logon"):
+            with contextlib.suppress(CpError):
+                self.cp.logon(fault.value or target)
+        entry = self.directory.user(target)
+        if entry and (fault := self.faults.strike(api, "changed")):
+            self.manager.put(with_record(entry, fault.value or "ACCOUNT OTHER"))
+
+    def new_temporary(self, user: str, address: str, cylinders: int) -> Device:
+        """A temporary disk for a guest: empty, writable, gone with its guest or by DETACH."""
+        with self.lock:
+            extent = Extent("TEMP", next(self._temporary), cylinders)
+            if self.files:
+                self.files.fresh(extent)
+            device = Device(vdev(address), "dasd", (RW, "3390"), extent, user, vdev(address))
+            self.cp.guest(user).devices[device.address] = device
+            return device
+
+    def _gone(self, device: Device) -> None:
+        """A device has left its guest: nothing of a temporary disk is kept."""
+        if self.files and device.extent and device.extent.volser == "TEMP":
+            self.files.remove(device.extent)
 
     # --- what CP commands do ---
 

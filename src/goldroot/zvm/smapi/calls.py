@@ -224,7 +224,7 @@ class Calls:
     ) -> tuple[SpaceRecord, ...]:
         """:param query: 1 defined, 2 free, 3 used; ``entry``: 1 volume, 2 region, 3 group."""
         reply = self.call("Image_Volume_Space_Query_DM", target, query_type=query, entry_type=entry, entry_names=names)
-        return tuple(space_record(line) for line in reply.texts("record_array"))
+        return tuple(space_record(line, query, entry) for line in reply.texts("record_array"))
 
     # -- running machines
 

@@ -145,6 +145,10 @@ def _str(value: Value, area: Area) -> str:
     return area.sized(value.name).data.decode(CHARSET)
 
 
+def _name(value: Value, area: Area) -> str:
+    return _str(value, area).rstrip(" ")
+
+
 def _bytes(value: Value, area: Area) -> bytes:
     return area.sized(value.name).data
 
@@ -162,18 +166,27 @@ def _tail(value: Value, area: Area) -> bytes:
 
 
 def _area(value: Value, area: Area) -> tuple[str, ...]:
-    """Records with lengths, or keywords that end with NUL: no record is so long that its length has a first byte."""
+    """Records with lengths, where these use the area up, or keywords that end with NUL."""
     inner = area.sized(value.name)
     found: list[str] = []
-    with_lengths = inner.data[:1] == b"\0"
+    with_lengths = _has_lengths(inner.data)
     while inner.left:
         inner.budget.spend()
         found.append(_str(value, inner) if with_lengths else _z(value, inner))
     return tuple(found)
 
 
+def _has_lengths(data: bytes) -> bool:
+    """Whether data is nothing but texts with an int4 length each."""
+    at = 0
+    while at < len(data):
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    return at == len(data)
+
+
 _PLAIN: dict[str, Callable[[Value, Area], object]] = {
     "str": _str,
+    "name": _name,
     "bytes": _bytes,
     "z": _z,
     "char": _char,
@@ -221,9 +234,18 @@ def _error_data(layout: Layout, area: Area) -> tuple[dict[str, object], str]:
             return decode_values(layout, Area(data, area.what)), ""
         except Malformed:
             pass
-    if int.from_bytes(data[:4], "big") == len(data) - 4:
-        data = data[4:]
-    return {}, readable(data)
+    return {}, readable(_error_text(data))
+
+
+def _error_text(data: bytes) -> bytes:
+    """The text of an error: alone, or behind its length, which counts the NUL at its end or does not (both captured).
+
+    No text begins with a NUL, and no text is so long that its length does not.
+    """
+    while len(data) > 4 and data[:1] == b"\0":
+        size = int.from_bytes(data[:4], "big")
+        data = data[4:] if data[4 + size :].strip(b"\0") else data[4 : 4 + size]
+    return data
 
 
 def readable(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from goldroot.zvm.directory import redact
 from goldroot.zvm.smapi.decode import HEADER, decode_reply
 from goldroot.zvm.smapi.errors import (
     BadReply,
@@ -46,7 +47,8 @@ def refused(layout: Layout, target: str, reply: Reply, secrets: Iterable[str] = 
     :param secrets: what the server may have put into its answer and must not be shown.
     """
     text = meaning(layout.api, *reply.code) or "a return code that the SMAPI book does not list for this function"
-    detail = f"z/VM adds: {scrubbed(reply.detail, secrets)}" if reply.detail else _failing(reply)
+    # The text may repeat what was sent, a directory statement for instance.
+    detail = f"z/VM adds: {scrubbed(redact.line(reply.detail), secrets)}" if reply.detail else _failing(reply)
     return CallRefused(
         f"{layout.api} {target}: {text} ({reply.return_code}/{reply.reason_code})".replace("  ", " "),
         code=reply.code,

@@ -37,6 +37,7 @@ _MEANS = {
     "area": "list of texts",
     "tail": "bytes",
     "char": "text",
+    "name": "text",
 }
 
 

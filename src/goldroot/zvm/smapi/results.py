@@ -89,10 +89,12 @@ class MdiskLink:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRecord:
-    """A line about a volume.
+    """A line about space on a volume: used by a minidisk, or free.
 
     :param start: first cylinder or block; ``size``: how many.
-    :param owner: who has it, "" when free or unknown; ``text``: the whole line.
+    :param owner: who has it, "" when free; ``vdev``: at which address.
+    :param group, region: to which the space belongs; "" where the answer does not say it.
+    :param text: the whole line, which is all that is known of a definition.
     """
 
     volid: str
@@ -102,6 +104,8 @@ class SpaceRecord:
     owner: str
     vdev: str
     text: str
+    group: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,23 @@ def mdisk_link(line: str) -> MdiskLink:
     return MdiskLink(system, userid, vdev, mode)
 
 
-def space_record(line: str) -> SpaceRecord:
-    """From a line such as ``LX3000 3390 29129 1000 GT@PONG 0777 * * LX3000``."""
-    words = [*line.split(), "", "", "", "", "", ""]
-    numbers = [int(word) if word.isdigit() else 0 for word in words[2:4]]
-    return SpaceRecord(words[0], words[1], numbers[0], numbers[1], words[4], words[5], line)
+#: ``query_type`` of a space query, and the ``entry_type`` for groups.
+DEFINITION, FREE, USED = 1, 2, 3
+BY_GROUP = 3
+
+
+def space_record(line: str, query: int = USED, entry: int = 2) -> SpaceRecord:
+    """From a line of a space query.
+
+    Used: ``LX3000 3390 29129 1000 GT@PONG 0777 * * LX3000`` (captured, by region): extent, owner, address, system
+    affinity, group, region.  Free: extent, then group and region by group, else the region (as Feilong reads them).
+    """
+    words = ["" if word == "*" else word for word in line.split()]
+    words += [""] * (9 - len(words))
+    if query == DEFINITION:
+        return SpaceRecord(words[0], "", 0, 0, "", "", line)
+    start, size = (int(word) if word.isdigit() else 0 for word in words[2:4])
+    if query == FREE:
+        group, region = (words[4], words[5]) if entry == BY_GROUP else ("", words[4])
+        return SpaceRecord(words[0], words[1], start, size, "", "", line, group, region)
+    return SpaceRecord(words[0], words[1], start, size, words[4], words[5], line, words[7], words[8])

@@ -18,7 +18,7 @@ LIST_TYPES = frozenset({"lines", "zlines", "joined", "pairs"})
 NUMBER_BYTES = {"int1": 1, "int4": 4, "int8": 8}
 _PLAIN_TYPES = frozenset({"str", "secret", "bytes", "z", "rest", "key", "secretkey", "lkey"})
 PARAMETER_TYPES = _PLAIN_TYPES | LIST_TYPES | frozenset(NUMBER_BYTES)
-VALUE_TYPES = frozenset({"str", "bytes", "z", "area", "tail", "char", *NUMBER_BYTES})
+VALUE_TYPES = frozenset({"str", "name", "bytes", "z", "area", "tail", "char", *NUMBER_BYTES})
 
 _HEAD = re.compile(r"(?P<api>\w+) (?P<kind>read|change|event)(?P<flags>( \w+)*) \| (?P<does>.+)")
 _PARAM = re.compile(r"    > (?P<names>[\w|]+) (?P<type>\w+)( (?P<low>\d+)-(?P<high>\d+))?( = (?P<default>\S+))?")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from goldroot.zvm.simulator.answer import Answer
-from goldroot.zvm.simulator.calls.adapters import detail, known_network
-from goldroot.zvm.simulator.calls.registry import Call, api, ok
-from goldroot.zvm.simulator.wire import array, asciiz, asciiz_list, int1, string, struct4
+from ..answer import Answer
+from ..wire import array, asciiz_list, int1, string, struct4
+from .adapters import detail, known_network
+from .registry import Call, api, ok
 
 
 @api("Virtual_Network_LAN_Create", "lan/1-8 owner/1-8 type! transport!")
@@ -172,17 +172,6 @@ def switch_statistics(call: Call) -> Answer:
     wanted = names if found["switch_name"] == "*" else [found["switch_name"].upper()]
     call.must(all(name in names for name in wanted) and bool(wanted), (212, 40))
     return ok(array(string(name) + array([]) for name in wanted))
-
-
-@api("Virtual_Network_Vswitch_Query_Byte_Stats", "params*")
-def switch_byte_statistics(call: Call) -> Answer:
-    """The number of switches, and for each its name, its real devices and its users with their counters."""
-    wanted = call.params(required=["switch_name"])["switch_name"].upper()
-    names = [name for name in call.system.stores.switches if wanted in ("*", name)]
-    words = [str(len(names))]
-    for name in names:
-        words += [name, "0", *["0"] * 8, "0"]
-    return ok(b"".join(map(asciiz, words)))
 
 
 @api("Virtual_Network_OSA_Query", "params*")

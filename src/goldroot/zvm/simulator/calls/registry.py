@@ -76,7 +76,8 @@ class Call:
             change.do()
             return Answer(0, 0, NO_OPERATION if numbered else data)
         fails = self.system.faults.strike(self.api, "fail-operation") is not None
-        number = self.system.operations.start(change.do, undo=change.undo, fails=fails)
+        stuck = self.system.faults.strike(self.api, "stuck-operation") is not None
+        number = self.system.operations.start(change.do, undo=change.undo, fails=fails, stuck=stuck)
         form = self.system.options.form
         if form == "auto":
             form = "output" if "592_0" in codes.table().get(self.api, {}) else "reason"
@@ -85,7 +86,8 @@ class Call:
     def _asynchronous(self, long: bool) -> bool:
         when = self.system.options.asynchronous
         possible = codes.legal(self.api, 592, 0) and when != "never"
-        wanted = long or when == "always" or any(fault.kind == "fail-operation" for fault in self.system.faults)
+        faulty = any(self.system.faults.waits(self.api, kind) for kind in ("fail-operation", "stuck-operation"))
+        wanted = long or when == "always" or faulty
         return possible and wanted
 
 

@@ -162,9 +162,13 @@ def tag_delete(call: Call) -> Answer:
     return call.make(at_once(lambda: stores.tags.pop(tag)))
 
 
+#: The value of a tag that removes it.
+DELETE = "DELETE"
+
+
 @api("Directory_Manager_Local_Tag_Set_DM", "tag/1-8 value/0-240")
 def tag_set(call: Call) -> Answer:
-    """An empty value takes the tag away."""
+    """The value DELETE takes the tag away from the entry (as another client's test does), and so does an empty one."""
     stores = call.system.stores
     entry = call.system.manager.entry(call.target)
     tag, value = call.upper("tag"), call.text("value")
@@ -172,7 +176,7 @@ def tag_set(call: Call) -> Answer:
 
     def do() -> None:
         stores.tag_values.pop((entry.name, tag), None)
-        if value:
+        if value and value.upper() != DELETE:
             stores.tag_values[(entry.name, tag)] = value
 
     return call.make(at_once(do))

@@ -122,3 +122,24 @@ def vlan_statistics(call: Call) -> Answer:
     devices = call.system.cp.guest(name).devices.values() if call.system.cp.is_on(name) else []
     adapters = [device for device in devices if device.kind == "nic"]
     return ok(array(struct4(asciiz(f"NIC {one.address} 0"), array([asciiz("0 0 0 0 0")])) for one in adapters))
+
+
+#: Counters of a real device, of the bridge and of an adapter: frames in, discarded, wrong; the same out; bytes in, out.
+COUNTERS = ("0",) * 8
+
+
+@api("Virtual_Network_Vswitch_Query_Byte_Stats", "params*")
+def switch_byte_statistics(call: Call) -> Answer:
+    """The number of switches, and of each: its name; the number of its real devices, and each with its counters; those
+    of its bridge; the number of its adapters, and each with its counters; the number of its VLANs (captured)."""
+    wanted = call.params(required=["switch_name"])["switch_name"]
+    names = [name for name in call.system.stores.switches if wanted.upper() in ("*", name)]
+    words = [str(len(names))]
+    for name in names:
+        devices = devices_of(call.system.stores.switches[name])
+        adapters = list(adapters_on(call, name))
+        words += [name, str(len(devices)), *(word for one in devices for word in (f"{one:04X}", *COUNTERS)), *COUNTERS]
+        words += [str(len(adapters))]
+        words += [word for guest, device in adapters for word in (f"{guest.name} {device.address}", *COUNTERS)]
+        words += ["0"]
+    return ok(asciiz_list(words))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from goldroot.zvm.simulator.answer import Answer, SmapiError
-from goldroot.zvm.simulator.calls.registry import Call, api, at_once, ok
-from goldroot.zvm.simulator.dasd import MODELS, Extent, Region, placed_in
-from goldroot.zvm.simulator.wire import array, asciiz_list, string
+from dataclasses import dataclass
+
+from ..answer import Answer, SmapiError
+from ..dasd import MODELS, Extent, Region, placed_in
+from ..wire import array, asciiz_list, string
+from .registry import Call, api, at_once, ok
 
 #: ``query_type`` and ``entry_type`` of a space query.
 DEFINITION, FREE, USED = 1, 2, 3
@@ -42,43 +44,68 @@ def space(call: Call, query: int, entry: int, names: str, *, extended: bool = Fa
     call.must(all(name in known for name in wanted), (420, 8))
     if query == DEFINITION:
         return [definition(call, entry, name) for name in wanted]
-    volsers = [volser for name in wanted for volser in volumes_of(call, entry, name)]
-    return used(call, volsers, extended=extended) if query == USED else free(call, volsers)
+    areas = [area for name in wanted for area in areas_of(call, entry, name)]
+    return used(call, areas, extended=extended) if query == USED else free(call, areas, entry)
 
 
-def volumes_of(call: Call, entry: int, name: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A piece of a volume that is asked about, and by which names: ``*`` where no group or region is."""
+
+    extent: Extent
+    group: str = "*"
+    region: str = "*"
+
+    def holds(self, start: int) -> bool:
+        return self.extent.start <= start <= self.extent.end
+
+
+def areas_of(call: Call, entry: int, name: str) -> list[Area]:
     dasd = call.system.dasd
     if entry == VOLUME:
-        return [name]
+        region = next((one.name for one in dasd.regions.values() if one.extent.volser == name), "*")
+        return [Area(Extent(name, 1, dasd.volumes[name] - 1), region=region)]
+    group = name if entry == GROUP else "*"
     regions = [name] if entry == REGION else dasd.groups[name]
-    return [dasd.regions[region].extent.volser for region in regions if region in dasd.regions]
+    return [Area(dasd.regions[one].extent, group, one) for one in regions if one in dasd.regions]
 
 
 def definition(call: Call, entry: int, name: str) -> str:
+    """A group with its regions, a volume with its type and size (as Feilong reads both), a region with its extent."""
     dasd = call.system.dasd
     if entry == GROUP:
         return f"{name} {' '.join(dasd.groups[name])}"
-    extent = dasd.regions[name].extent if entry == REGION else Extent(name, 0, dasd.volumes[name])
+    if entry == VOLUME:
+        return f"{name} 3390 {dasd.volumes[name]}"
+    extent = dasd.regions[name].extent
     return f"{name} {extent.volser} {extent.devtype} {extent.start} {extent.size}"
 
 
-def used(call: Call, volsers: list[str], *, extended: bool) -> list[str]:
-    """``LX3000 3390 29129 1000 GT@PONG 0777 * * LX3000``: extent, owner, address, system affinity, region, group."""
+def used(call: Call, areas: list[Area], *, extended: bool) -> list[str]:
+    """``LX3000 3390 29129 1000 GT@PONG 0777 * * LX3000``: extent, owner, address, system affinity, group, region; the
+    extended call gives the region before the group (captured both)."""
+    placed = [one for one in placed_in(call.system.directory) if one.extent.start > 0]
     lines = []
-    for placed in placed_in(call.system.directory):
-        extent = placed.extent
-        if extent.volser not in volsers or extent.start == 0:
-            continue
-        end = f"* {extent.volser} *" if extended else f"* * {extent.volser}"
-        lines.append(
-            f"{extent.volser} {extent.devtype} {extent.start} {extent.size} {placed.entry} {placed.address} {end}"
-        )
+    for area in areas:
+        for one in placed:
+            extent = one.extent
+            if extent.volser == area.extent.volser and area.holds(extent.start):
+                end = f"{area.region} {area.group}" if extended else f"{area.group} {area.region}"
+                where = f"{extent.volser} {extent.devtype} {extent.start} {extent.size}"
+                lines.append(f"{where} {one.entry} {one.address} * {end}")
     return lines
 
 
-def free(call: Call, volsers: list[str]) -> list[str]:
-    gaps = [extent for volser in volsers for extent in call.system.dasd.free(call.system.directory, volser)]
-    return [f"{one.volser} {one.devtype} {one.start} {one.size} {one.volser}" for one in gaps]
+def free(call: Call, areas: list[Area], entry: int) -> list[str]:
+    """The gaps: extent, then, by group, its name (where Feilong reads it) and the region; else the region alone."""
+    lines = []
+    for area in areas:
+        for gap in call.system.dasd.free(call.system.directory, area.extent.volser):
+            start, end = max(gap.start, area.extent.start), min(gap.end, area.extent.end)
+            if start <= end:
+                names = f"{area.group} {area.region}" if entry == GROUP else area.region
+                lines.append(f"{gap.volser} {gap.devtype} {start} {end - start + 1} {names}")
+    return lines
 
 
 # --- definitions ---
