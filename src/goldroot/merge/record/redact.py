@@ -13,7 +13,7 @@ from goldroot.merge.decide.text import is_text
 from goldroot.policy import ACCOUNTS, Rule
 
 #: Table -> its fields, in order; see passwd(5), group(5), shadow(5), gshadow(5), subuid(5), subgid(5).
-FIELDS = {
+SHOWN_FIELDS = {
     b"passwd": ("name", "password", "uid", "gid", "comment", "home", "shell"),
     b"group": ("name", "password", "gid", "members"),
     b"shadow": ("name", "password", "last change", "minimum", "maximum", "warning", "inactivity", "expiry", "reserved"),
@@ -57,7 +57,7 @@ def printable(text: str) -> str:
 
 def _escape(code: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00  # a byte that is no UTF-8
+        code -= 0xDC00  # a byte that is not UTF-8
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
@@ -69,7 +69,7 @@ def _table(path: bytes, rule: Rule) -> bytes | None:
     """Which account table a path is (a backup of one, too)."""
     name = path.rpartition(b"/")[2].rstrip(b"-")
     known = rule.cls == ACCOUNTS or path.rpartition(b"/")[0] == b"/etc"
-    return name if known and name in FIELDS else None
+    return name if known and name in SHOWN_FIELDS else None
 
 
 def _unified(old: bytes, new: bytes) -> list[str]:
@@ -97,7 +97,7 @@ def _records(table: bytes, old: bytes, new: bytes) -> Iterator[str]:
 
 
 def _shown(table: bytes, fields: list[bytes]) -> str:
-    names = FIELDS[table]
+    names = SHOWN_FIELDS[table]
     if len(fields) != len(names):
         return ""
     pairs = list(zip(names, fields, strict=True))[1:]
@@ -105,7 +105,7 @@ def _shown(table: bytes, fields: list[bytes]) -> str:
 
 
 def _changed(table: bytes, before: list[bytes], after: list[bytes]) -> Iterator[str]:
-    names = FIELDS[table]
+    names = SHOWN_FIELDS[table]
     if len(before) != len(names) or len(after) != len(names):
         yield "differs, and has not the fields of its table"
         return
