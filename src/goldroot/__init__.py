@@ -13,10 +13,10 @@ costs nothing: each name is loaded when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from goldroot.faces import names_of
 from goldroot.version import __version__
+
+TYPE_CHECKING = False  # type checkers take it as true; importing typing would cost more than all the rest here
 
 __all__ = [
     "AnyPath",

@@ -15,9 +15,11 @@ load what scans a tree.
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable, Mapping
+
+TYPE_CHECKING = False  # type checkers take it as true: this module is loaded by every import of goldroot
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def names_of(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -30,7 +32,9 @@ def names_of(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], o
     def get(name: str) -> object:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value: object = getattr(importlib.import_module(modules[name]), name)
+        from importlib import import_module  # here: it loads modules that a program may never need
+
+        value: object = getattr(import_module(modules[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -100,7 +100,7 @@ def canonical(tables: AccountTables, file: str, fields: Fields | None) -> bytes:
 def same_record(file: str, old: Pieces, new: Pieces) -> bool:
     """Whether nothing that means something changed from ``old`` to ``new``, where gold made ``new``.
 
-    A gold that is built anew dates every password to the day of its building; that is no change.
+    A gold that is built again dates every password to the day of its building; that is not a change.
     """
     return all(_same(field, old.get(field.name), new.get(field.name)) for field in FIELDS[file])
 

@@ -41,7 +41,7 @@ class LoginDefs(NamedTuple):
 
 
 def parse_login_defs(data: bytes | None) -> LoginDefs:
-    """Read login.defs(5); what is missing or is no number takes its default, and the last of several lines counts."""
+    """Read login.defs(5); what is missing or is not a number takes its default, and the last of several lines counts."""
     values: dict[bytes, int] = {}
     for line in (data or b"").split(b"\n"):
         words = line.split()

@@ -118,7 +118,7 @@ def _number(token: bytes, named: Mapping[bytes, int], bare: Mapping[int, int]) -
 
 
 def _parse(value: bytes) -> list[tuple[int, int, int]] | None:
-    """The entries of an ACL, or ``None`` for bytes that are no ACL that we know (they are kept as they are)."""
+    """The entries of an ACL, or ``None`` for bytes that are not an ACL that we know (they are kept as they are)."""
     if len(value) < 4 or (len(value) - 4) % _ENTRY.size or _HEADER.unpack_from(value)[0] != _VERSION:
         return None
     return list(_ENTRY.iter_unpack(value[4:]))

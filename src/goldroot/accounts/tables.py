@@ -1,7 +1,7 @@
 """The account tables of a system as data: ``passwd``, ``group``, ``shadow``, ``gshadow``, ``subuid``, ``subgid``.
 
 Only the files of the tree that is asked for are read, never the running host's.  A missing file is an empty table.
-Everything is bytes, and a table gives its file back byte for byte: a line that is no record (blank, comment, ``+nis``,
+Everything is bytes, and a table gives its file back byte for byte: a line that is not a record (blank, comment, ``+nis``,
 ``-user``, a number that is none) is kept as an *odd* line.  Formats: passwd(5), group(5), shadow(5), gshadow(5),
 subuid(5), login.defs(5).
 """
@@ -101,7 +101,7 @@ class AccountTables:
 
     def __init__(self, files: Mapping[str, bytes], *, irregular: tuple[str, ...] = ()) -> None:
         self.files: Mapping[str, bytes] = dict(files)
-        self.irregular = irregular  #: names that exist and are no regular files (links, FIFOs); taken as missing
+        self.irregular = irregular  #: names that exist and are not regular files (links, FIFOs); taken as missing
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> AccountTables:
@@ -114,7 +114,7 @@ class AccountTables:
 
         :param directory: the system's ``/etc``, or its root with ``inside`` being ``b"etc"``.
         :param inside: a path below it, on which no link is followed; where it leads nowhere, the tables are empty.
-        :raises BadInput: ``directory`` is no directory.
+        :raises BadInput: ``directory`` is not a directory.
         :raises NoPermission: a directory or file may not be read.
         """
         place = os.fsencode(directory)

@@ -3,9 +3,9 @@
 A pattern matches a path or any directory above it: a rule for a directory covers everything below.  A name without a
 slash matches at any depth.  Wildcards never match a slash; they do match a leading dot.  ``**`` as a whole component
 stands for any number of directories.  A backslash takes the meaning from the next character; ``\\xNN`` is one byte,
-so that a name that is no UTF-8 can be written down.
+so that a name that is not UTF-8 can be written down.
 
-Names are bytes; they are matched as text in which each byte that is no UTF-8 is one character of its own, so ``?`` and
+Names are bytes; they are matched as text in which each byte that is not UTF-8 is one character of its own, so ``?`` and
 ``[...]`` mean characters where there are characters and bytes where there are none.
 """
 

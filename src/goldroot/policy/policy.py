@@ -50,7 +50,7 @@ class Rule:
     whole: bool = False  #: state: the rule's path itself is the unit, not each entry below it
     owner: str = ""  #: the person or team that answers for it
     reason: str = ""
-    rebuild: str = ""  #: generated: the command that makes it anew, run in the merged system
+    rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
 

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
     ``content`` is what the path holds: a file's SHA-256 digest (``b""`` while it was not read), a link's target, a
     device's ``major:minor`` in ASCII; ``b""`` for everything else.  ``inode`` and ``ctime`` are the signature by which a
-    later scan knows that nothing changed; they are no part of what is compared between trees.
+    later scan knows that nothing changed; they are not a part of what is compared between trees.
     """
 
     path: bytes  #: relative to the tree, no leading slash; ``b""`` is the tree's own directory

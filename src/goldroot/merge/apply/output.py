@@ -33,7 +33,7 @@ def fresh_output(out: bytes, request: str, *, sync: bool = False) -> Iterator[by
     :param out: OUT's path; it must not exist or be an empty directory.
     :param request: a hash of everything that was asked for, by which the same command knows its own marker.
     :param sync: whether what was built shall be on the disk before OUT appears; where OUT is filled in place, it always is.
-    :raises BadInput: OUT is not empty, is no directory, or holds another request's unfinished work.
+    :raises BadInput: OUT is not empty, is not a directory, or holds another request's unfinished work.
     :raises Busy: another command is building it.
     """
     out = place_of(out)

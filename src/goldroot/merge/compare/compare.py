@@ -132,7 +132,7 @@ class Comparer:
         self, path: bytes, rule: Rule, rows: tuple[Row | None, ...], same_gold: bool | None,
         same_clone: bool | None,
     ) -> bool:  # fmt: skip
-        """Count a row to its unit; False for the rule's own directory, which is no unit."""
+        """Count a row to its unit; False for the rule's own directory, which is not a unit."""
         place = self.policy.unit(self.part.place(path), rule)
         if place is None:
             return False

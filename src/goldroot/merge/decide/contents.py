@@ -20,7 +20,7 @@ MAX_MERGED = 64 << 20
 def read_file(root: bytes, path: bytes) -> bytes:
     """A regular file's bytes.
 
-    :raises TreeChanged: it is not there any more, or is no regular file any more.
+    :raises TreeChanged: it is not there any more, or is not a regular file any more.
     """
     try:
         with files.parent_of(root, path) as (directory, name):

@@ -118,7 +118,7 @@ class Decider:
         """Whether the nearest directory above that base had was deleted by the clone."""
         while path:
             path = parent(path)
-            # What is in a state unit is no delta, nor is what is the same in all three.
+            # What is in a state unit is not a delta, nor is what is the same in all three.
             rows = self.comparison.deltas.get(path) or self.comparison.part.rows(path)
             if rows[BASE_SIDE] is not None:
                 return rows[CLONE_SIDE] is None

@@ -149,7 +149,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
 
 
 def take_generated(delta: Delta, setting: Setting) -> Verdict:
-    """Class generated: until it is made anew, the clone's where it differs from base, else gold's (or always gold's)."""
+    """Class generated: until it is made again, the clone's where it differs from base, else gold's (or always gold's)."""
     base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
     if delta.rule.always == GOLD or equal(base, clone):
         verdict = Verdict(gold, GOLD)

@@ -15,7 +15,7 @@ from goldroot.run import run
 #: As git does (and a little more than its 8000 bytes, so that git never calls binary what we call text).
 TEXT_PROBE = 8192
 
-#: git's own limit is just below a gigabyte; three versions this large are no text that anybody wrote.
+#: git's own limit is just below a gigabyte; three versions this large are not a text that anybody wrote.
 MAX_TEXT = 64 * 1024 * 1024
 
 #: ``git merge-file`` says how many conflicts there are, up to this; greater is an error.

@@ -94,7 +94,7 @@ def as_is(delta: Delta, side: int, setting: Setting) -> Want | None:
 
 
 def equal(one: Want | None, other: Want | None) -> bool:
-    """Equal on every axis; times are no axis."""
+    """Equal on every axis; times are not an axis."""
     if one is None or other is None:
         return one is other
     return (

@@ -2,7 +2,7 @@
 
 Which names belong together is itself merged: gold's grouping where the clone left base's alone, else the clone's.  A side
 that has no such file says nothing about what it belongs to.  Names stay together where all of them end equal, and are
-separated where not.  What the clone had together, or should have come together, and does not is noted, be it that gold
+separated where not.  What the clone had together, or should have come together, and does not is noted, also where gold
 took it apart.
 """
 

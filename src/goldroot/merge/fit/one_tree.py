@@ -1,6 +1,6 @@
 """What stands in the result, once every path is decided: one tree, in which everything has its place.
 
-*Support*, deepest first: a directory stays where something in it stays.  *Block*: nothing is placed below what is no
+*Support*, deepest first: a directory stays where something in it stays.  *Block*: nothing is placed below what is not a
 directory, and never written through a link.
 """
 
@@ -125,7 +125,7 @@ class Fitter:
     # -- block
 
     def block(self) -> None:
-        """Nothing is placed where the path above is no directory in the result."""
+        """Nothing is placed where the path above is not a directory in the result."""
         blocker: bytes | None = None
         for path in in_tree_order([*self.decided.verdicts, *self.decided.units, *self._in_the_way]):
             if blocker is not None and is_below(path, blocker):

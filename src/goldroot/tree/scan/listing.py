@@ -53,7 +53,7 @@ class Lister:
         self._cursor.close()
 
     def look(self, path: bytes, status: Fields) -> Listing | None:
-        """What is in a directory; ``None`` where there is none any more, or it is no part of the tree.
+        """What is in a directory; ``None`` where there is none any more, or it is not a part of the tree.
 
         :raises NoPermission: it cannot be read.
         :raises TreeChanged: it changed while it was read.

@@ -138,7 +138,7 @@ class Reader:
 
     def details(self, fd: int) -> tuple[Xattrs, int, int]:
         """Extended attributes, inode flags and project of an open file or directory."""
-        # Asked of each anew: the layers of an overlay may be of file systems with and without flags.
+        # Asked of each one: the layers of an overlay may be of file systems with and without flags.
         return read_xattrs(fd), *(read_flags(fd) or (0, 0))
 
     def _file(self, wanted: Wanted) -> Found:

@@ -155,7 +155,7 @@ def _opened(root: Root) -> Iterator[tuple[int, bytes]]:
 def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -> dict[bytes, bytes]:
     """The SHA-256 digests of some files of a tree.
 
-    :raises TreeChanged: one is gone, is no file any more, or changed while it was read.
+    :raises TreeChanged: one is gone, is not a file any more, or changed while it was read.
     :raises NoPermission: one cannot be read.
     """
     with _opened(root) as (top, shown):
