@@ -58,7 +58,15 @@ def user(programs: Path) -> Iterator[User]:
     place = Path(tempfile.mkdtemp())
     python = ["/usr/bin/env", sys.executable]
     if os.geteuid() == 0:
-        python = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", "--", "/usr/bin/env", sys.executable]
+        python = [
+            "setpriv",
+            f"--reuid={OTHER}",
+            f"--regid={OTHER}",
+            "--clear-groups",
+            "--",
+            "/usr/bin/env",
+            sys.executable,
+        ]
         usable = subprocess.run([*python, "-c", ""], capture_output=True).returncode == 0
         if not usable:
             python[-1] = "/usr/bin/python3"
