@@ -19,7 +19,7 @@ from goldroot.cli.demo_story import Story
 from goldroot.cli.demo_table import FATES, Row, show
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.errors import Failed
+from goldroot.errors import Failed, NoPermission
 
 
 @pytest.fixture
@@ -61,8 +61,10 @@ def test_the_small_form_tells_the_whole_story(room: Path, kept: Path, capfd: pyt
 def test_without_namespaces_it_says_what_is_missing(
     room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nothing that asks for one is started on such a machine.
-    monkeypatch.setattr("goldroot.system.talk.platform.machine", lambda: "vax")
+    def refuse() -> list[bytes]:
+        raise NoPermission("commands cannot be confined here")
+
+    monkeypatch.setattr("goldroot.system.confine.filters", refuse)
     assert guarded(cli, ["demo", "--small", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert (data["form"], data["true"]) == ("small", True)
