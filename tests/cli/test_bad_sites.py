@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -343,13 +344,16 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
     next_gold(made, {"etc/app.conf": "level = 2\n"})
     start = f"{sys.executable} -c 'from goldroot.cli.main import main; main()'"
     enter = f"exec {start} clone enter --site {made.root} web1 /bin/sh -c 'echo ready; read line'"
-    with subprocess.Popen(enter, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdin is not None
+    pipe = subprocess.PIPE
+    with subprocess.Popen(enter, shell=True, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as other:
+        assert other.stdout is not None and other.stdin is not None and other.stderr is not None
         assert other.stdout.readline() == "ready\n"
         assert guarded(cli, [*UPDATE, "--site", made.root]) == 3
         assert "a goldroot command runs it" in capsys.readouterr().err
         assert text(made, "web1", "etc/app.conf") == "level = 1\n"
         other.stdin.close()
+        # What power it has was said first, in one line.
+        assert re.fullmatch(r"web1: .*over this machine.*; no network \[\w+\]\n", other.stderr.read())
         assert other.wait() in (0, 1)
     assert guarded(cli, [*UPDATE, "--site", made.root]) == 0
     assert text(made, "web1", "etc/app.conf") == "level = 2\n"

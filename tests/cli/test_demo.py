@@ -19,9 +19,7 @@ from goldroot.cli.demo_story import Story
 from goldroot.cli.demo_table import FATES, Row, show
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.errors import Failed, MissingProgram
-
-NAMESPACES = "unshare: unshare failed: Operation not permitted"
+from goldroot.errors import Failed, MissingProgram, NoPermission
 
 
 @pytest.fixture
@@ -63,11 +61,10 @@ def test_the_small_form_tells_the_whole_story(room: Path, kept: Path, capfd: pyt
 def test_without_namespaces_it_says_what_is_missing(
     room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refusing = room / "bin/unshare"
-    refusing.parent.mkdir()
-    refusing.write_text(f"#!/bin/sh\necho '{NAMESPACES}' >&2\nexit 1\n")
-    refusing.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{refusing.parent}:{os.environ['PATH']}")
+    def refuse() -> list[bytes]:
+        raise NoPermission("commands cannot be confined here")
+
+    monkeypatch.setattr("goldroot.system.confine.filters", refuse)
     assert guarded(cli, ["demo", "--small", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert (data["form"], data["true"]) == ("small", True)

@@ -13,6 +13,7 @@ import pytest
 from goldroot import sshkeys
 from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, MissingProgram, NotFound
 from goldroot.image.site import Site, init_site, plan_init
+from goldroot.system import MIB, Limits
 
 
 @pytest.fixture
@@ -100,6 +101,11 @@ def test_it_is_found_from_within_and_by_name(site: Site, tmp_path: Path, monkeyp
         ('[clones.web1]\ngatway = "192.0.2.1"', 2, "unknown key 'gatway'"),
         ("[clones.web_1]\n", 1, "clone's name"),
         ("slots = 3\nslots = 4", 2, "not valid TOML"),
+        ("[limits]\nmemry = 3", 2, "unknown key 'memry'"),
+        ("[limits]\ntime = -1", 2, "whole number"),
+        ('[images.debian.limits]\ndisk = "much"', 2, "whole number"),
+        ('[confine]\nrequire = "caps"', 2, "cannot be confined by 'caps'"),
+        ('[confine]\nrequires = "shift"', 2, "unknown key 'requires'"),
     ],
 )
 def test_mistakes_in_the_configuration_have_a_line(site: Site, text: str, line: int, said: str) -> None:
@@ -120,6 +126,20 @@ def test_what_the_configuration_says(site: Site) -> None:
     assert config.image("other").slots == config.image("debian").slots == 4
     assert config.clone("web1").address == "192.0.2.9/24"
     assert config.clone("web2").address == ""
+
+
+def test_limits_of_a_site_and_of_an_image(site: Site) -> None:
+    text = (
+        '[limits]\nmemory = 8\ntime = 5\n[confine]\nrequire = "shift"\n[images.debian.limits]\nmemory = 0\ndisk = 7\n'
+    )
+    Path(site.path("goldroot.toml")).write_text(text)
+    config = Site.open(site.root).config
+    assert config.confine == "shift"
+    assert config.image("other").limits == Limits(memory=8 * MIB, time=5)
+    assert config.image("debian").limits == Limits(memory=0, time=5, disk=7 * MIB)
+    Path(site.path("goldroot.toml")).write_text("")
+    config = Site.open(site.root).config
+    assert (config.confine, config.image("debian").limits) == (None, Limits())
 
 
 def test_a_mark_at_the_beginning_of_the_configuration_is_none_of_its_text(site: Site) -> None:
