@@ -301,12 +301,17 @@ def _execute(command: list[str], env: dict[str, str]) -> OSError:
 
 
 def _reap(command: int, control: Control) -> None:
+    full = False
     while True:
-        pid, status = os.wait()
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        assert found is not None
+        if found.si_pid == command:
+            full = not _can_fork()  # looked at before the command's own place is free
+        pid, status = os.waitpid(found.si_pid, 0)
         if pid == command:
             break
     code = os.waitstatus_to_exitcode(status)
-    control.say("ended", code if code >= 0 else 128 - code, not _can_fork())
+    control.say("ended", code if code >= 0 else 128 - code, full)
     os._exit(0)
 
 
