@@ -1,7 +1,7 @@
 """The catalog: what exists and what happened.
 
 Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``clones``, ``updates``,
-``decisions``, ``fallbacks``, ``events``) take a transaction first and return frozen data::
+``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
 
@@ -9,7 +9,7 @@ Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``
         newest = gold.current(tx, "s10")
 """
 
-from goldroot.catalog import clones, decisions, events, fallbacks, gold, images, updates
+from goldroot.catalog import clones, decisions, events, fallbacks, gold, images, readings, updates
 from goldroot.catalog.holders import Holder, holders
 from goldroot.catalog.store import Catalog, Tx, now, open_catalog
 
@@ -26,5 +26,6 @@ __all__ = [
     "images",
     "now",
     "open_catalog",
+    "readings",
     "updates",
 ]
