@@ -18,9 +18,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goldroot.errors import BadInput, NotFound
 from goldroot.hosts import Host
@@ -45,6 +46,8 @@ class Site:
         self.config = config
         #: The gold versions (image and number) whose disks were seen to be what was published.
         self.genuine: set[tuple[str, int]] = set()
+        #: Signed records that were verified, by image and number: with what was seen of their files then.
+        self.verified: dict[tuple[str, int], tuple[object, Mapping[str, Any]]] = {}
 
     @classmethod
     def open(cls, directory: str | None = None) -> Site:

@@ -108,7 +108,7 @@ class System:
             yield
 
     def exists(self) -> bool:
-        return any(machine.name == self.machine for machine in self.site.host.machines())
+        return self.site.host.find(self.machine) is not None
 
     # -- disks
 
