@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import clones, decisions, updates
+from goldroot.catalog import clones, decisions, images, updates
 from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet import work
+from goldroot.fleet.many import Many, Tell, on_each
 from goldroot.fleet.plan import target_of
 from goldroot.fleet.settle import clear_cancelled, clone_lock, settle
 from goldroot.fleet.sides import Stage, silent
 from goldroot.fleet.steps import DONE, REVIEW, update_workflow
 from goldroot.fleet.task import active_clone
 from goldroot.image.site import Site
-from goldroot.workflow import Engine, Workflow
+from goldroot.workflow import Engine, Workflow, load_engine
 
 NOTHING = "nothing-to-do"
 
@@ -76,6 +77,39 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
         update = going or _begin(site, name, target_of(site, clone, to))
         _refuse_other(site, update, to)
         return go_on(site, engine, update, lambda: update_workflow(site, stage))
+
+
+def run_updates(
+    root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
+    tell: Tell | None = None, stage: Stage = silent,
+) -> Many[Outcome]:  # fmt: skip
+    """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.many.on_each`.
+
+    Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
+    that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
+
+    :param stage: where the work is done in this process.
+    """
+    if jobs > 1:
+        load_engine()  # once, before there are copies of this process
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Outcome]]:
+        with closing(Site.open(root)) as site, engine_of(site) as engine:
+            yield lambda name: run_update(site, engine, name, to, stage=stage)
+
+    return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
+
+
+def chosen(site: Site, image: str | None = None) -> list[str]:
+    """The clones in use, by name: of one image, or all.
+
+    :raises NotFound: no such image.
+    """
+    with site.catalog.read() as tx:
+        if image is not None:
+            images.get(tx, image)
+        return [clone.name for clone in clones.every(tx, image) if clone.state == "active"]
 
 
 def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflow]) -> Outcome:

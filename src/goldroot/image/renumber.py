@@ -149,9 +149,12 @@ def clone_collisions(
     with site.catalog.read() as tx:
         every = [clone for clone in clones.every(tx, image) if clone.state == "active"]
         known = readings.accounts_of(tx, image)
+    golds: dict[int, Gold] = {}
     for clone in every:
         try:
-            gold = open_version(site, image, clone.version)
+            if clone.version not in golds:
+                golds[clone.version] = open_version(site, image, clone.version)
+            gold = golds[clone.version]
             own = known.get(clone.name) or _read(site, clone, gold, keep=keep)
             found += collisions(clone.name, gold.accounts, with_local(gold.accounts, own), new)
         except GoldrootError as error:

@@ -81,6 +81,11 @@ def surely_finished(database: str, key: str) -> bool:
     return row is None or row[0] == FINISHED
 
 
+def load_engine() -> None:
+    """Import the durable engine now: before a fork, so that the copies have it.  Nothing of it is begun."""
+    import goldroot.workflow.durable  # noqa: F401
+
+
 @contextmanager
 def open_engine(database: str | os.PathLike[str], locks: str | os.PathLike[str]) -> Iterator[Engine]:
     """The durable engine, closed at the end of the block.
