@@ -25,10 +25,11 @@ from goldroot.fleet.settle import clone_lock, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.chroot import binds_of, run_in, shell_of
-from goldroot.image.gold import Gold, check_genuine, open_version
+from goldroot.image.genuine import check_genuine
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
 from goldroot.image.systems import said_once
+from goldroot.image.version import Gold, open_version
 from goldroot.image.workroom import work_room
 from goldroot.run import Done
 from goldroot.tree import Manifest, Note, copy_tree

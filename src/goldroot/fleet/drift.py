@@ -11,8 +11,8 @@ from goldroot.fleet import files
 from goldroot.fleet.names import machine_of
 from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.task import active_clone, live_disks
-from goldroot.image.gold import Gold, open_version
 from goldroot.image.site import Site
+from goldroot.image.version import Gold, open_version
 from goldroot.merge.policy import Policy
 from goldroot.merge.record import make_record
 from goldroot.merge.redact import redact_diff

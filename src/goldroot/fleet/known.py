@@ -14,9 +14,9 @@ from goldroot.catalog.clones import Clone
 from goldroot.errors import GoldrootError
 from goldroot.fleet.identity import Tree, fingerprints
 from goldroot.fleet.names import machine_of, own_addresses
-from goldroot.image.gold import Gold, open_version
 from goldroot.image.renumber import local_accounts
 from goldroot.image.site import Site
+from goldroot.image.version import Gold, open_version
 from goldroot.tree.accounts import AccountTables
 
 

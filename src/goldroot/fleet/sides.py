@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from goldroot.errors import Refused
 from goldroot.fleet import signatures
 from goldroot.fleet.ahead import Ahead
-from goldroot.image.gold import Gold
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.version import Gold
 from goldroot.merge.model import Decisions, Note
 from goldroot.merge.plan import Plan, plan_merge
 from goldroot.merge.policy import Policy

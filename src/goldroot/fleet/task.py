@@ -16,9 +16,9 @@ from goldroot.fleet.names import machine_of, own_addresses
 from goldroot.fleet.sides import check_layouts, policy_of
 from goldroot.fleet.work import Work
 from goldroot.hosts import Machine
-from goldroot.image.gold import Gold, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.version import Gold, open_version
 from goldroot.merge.policy import Policy
 
 

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
 from goldroot.catalog import clones, decisions, images, updates
 from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet import work
-from goldroot.fleet.many import Many, Tell, on_each
 from goldroot.fleet.plan import target_of
 from goldroot.fleet.settle import clear_cancelled, clone_lock, settle
 from goldroot.fleet.sides import Stage, silent
@@ -21,6 +20,9 @@ from goldroot.fleet.steps import DONE, REVIEW, update_workflow
 from goldroot.fleet.task import active_clone
 from goldroot.image.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
+
+if TYPE_CHECKING:
+    from goldroot.fleet.many import Many, Tell
 
 NOTHING = "nothing-to-do"
 
@@ -72,11 +74,13 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
             return noted
         with site.catalog.read() as tx:
             going = updates.in_flight(tx, name)
-        if going is None and target_of(site, clone, to) == clone.version:
-            return Outcome(name, NOTHING, 0, clone.version, clone.version)
-        update = going or _begin(site, name, target_of(site, clone, to))
-        _refuse_other(site, update, to)
-        return go_on(site, engine, update, lambda: update_workflow(site, stage))
+        if going is None:
+            target = target_of(site, clone, to)
+            if target == clone.version:
+                return Outcome(name, NOTHING, 0, clone.version, clone.version)
+            going = _begin(site, name, target)
+        _refuse_other(site, going, to)
+        return go_on(site, engine, going, lambda: update_workflow(site, stage))
 
 
 def run_updates(
@@ -90,6 +94,8 @@ def run_updates(
 
     :param stage: where the work is done in this process.
     """
+    from goldroot.fleet.many import on_each  # what it needs of the standard library takes a while
+
     if jobs > 1:
         load_engine()  # once, before there are copies of this process
 
