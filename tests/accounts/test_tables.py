@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.accounts import ACCOUNT_FILES, AccountTables
-from goldroot.accounts.login_defs import LoginDefs, Ranges, number_of, parse_login_defs
+from goldroot.accounts.login_defs import LoginDefs, NumberRanges, number_of, parse_login_defs
 from goldroot.accounts.tables import Key, parse_table
 from goldroot.errors import BadInput, NoPermission
 
@@ -72,19 +72,19 @@ def test_login_defs() -> None:
         b"# UID_MIN 5\nUID_MIN\t 500\nSYS_UID_MIN 201\nGID_MAX 70000\nUID_MAX many\nSUB_UID_MIN 200000\nUID_MIN 600\n"
     )
     defs = parse_login_defs(text)
-    assert defs.users == Ranges(600, 60000, 201, 599)
-    assert defs.groups == Ranges(1000, 70000, 101, 999)
+    assert defs.users == NumberRanges(600, 60000, 201, 599)
+    assert defs.groups == NumberRanges(1000, 70000, 101, 999)
     assert defs.sub_users == (200000, 600100000)
 
 
 def test_people_start_behind_the_system_where_only_that_is_set() -> None:
-    assert parse_login_defs(b"SYS_UID_MAX 499\n").users == Ranges(500, 60000, 101, 499)
+    assert parse_login_defs(b"SYS_UID_MAX 499\n").users == NumberRanges(500, 60000, 101, 499)
 
 
 def test_nobody_is_a_system_account() -> None:
-    assert Ranges().is_system(65534)
-    assert Ranges().is_system(999)
-    assert not Ranges().is_system(1000)
+    assert NumberRanges().is_system(65534)
+    assert NumberRanges().is_system(999)
+    assert not NumberRanges().is_system(1000)
 
 
 def test_read_below_a_root(tmp_path: Path) -> None:

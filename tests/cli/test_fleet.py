@@ -269,3 +269,40 @@ def test_lists_know_what_there_is(fleet: Site, capsys: pytest.CaptureFixture[str
     """An empty list of a name that was mistyped would say that all is well."""
     code, out = said(capsys, *words.split(), "wbe1")
     assert code == 3 and "wbe1" in out
+
+
+def test_all_clones_are_updated_by_one_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "clone", "create", "web2", "--image", IMAGE)
+    on_clone(fleet, "web2", {"etc/plain.conf": "mine\n"})
+    next_gold(fleet, {"etc/plain.conf": "gold\n"})
+    code, out = said(capsys, "update", "run", "--all", "--image", IMAGE)
+    assert code == 2 and "which clones?" in out
+    assert said(capsys, "update", "run", "web1", "--all")[0] == 2
+    code, out = said(capsys, "update", "run", "--all", "--plan")
+    assert code == 1 and "web1" in out and "web2" in out
+    code, out = said(capsys, "update", "run", "--image", IMAGE, "--jobs", "2")
+    assert code == 1
+    assert [line.split() for line in out.splitlines()[-2:]] == [["web1", "done"], ["web2", "needs-review"]]
+    found = data(capsys, "update", "run", "web2", "web1")
+    assert [(one["clone"], one["outcome"]) for one in found["clones"]] == [
+        ("web2", "needs-review"), ("web1", "nothing-to-do"),
+    ]  # fmt: skip
+    assert (found["failed"], found["unfinished"], found["not_begun"]) == ([], [], [])
+
+
+def test_what_was_not_begun_is_said(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = said(capsys, "update", "run", "no1", "no2", "web1", "--jobs", "1", "--stop-after", "2")
+    assert code == 3
+    assert "not begun after the failures of the kind not-found: web1" in out
+    assert [line.split() for line in out.splitlines() if line.startswith("web1 ")] == [["web1", "not", "begun"]]
+
+
+def test_nothing_to_do_imports_no_workflow_engine(fleet: Site) -> None:
+    script = (
+        "import sys; from goldroot.cli.failure import guarded; from goldroot.cli.main import cli;"
+        "code = guarded(cli, ['update', 'run', 'web1']);"
+        "print(code, sorted({'dbos', 'alembic', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "GOLDROOT_SITE": fleet.root},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0 []"

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goldroot.fleet import clones
+from goldroot.fleet.identity import Tree
+from goldroot.fleet.known import live_tree
 from goldroot.image.gold import publish
 from goldroot.image.importing import import_image
 from goldroot.image.site import Site, init_site
@@ -113,10 +115,10 @@ def on_clone(site: Site, name: str, files: Mapping[str, str | None]) -> None:
         write(root, path, content)
 
 
-def live(site: Site, name: str) -> clones.Tree:
+def live(site: Site, name: str) -> Tree:
     """The live disks of a clone."""
     with site.catalog.read() as tx:
-        return clones.live_tree(site, clones.catalog_clones.get(tx, name))
+        return live_tree(site, clones.catalog_clones.get(tx, name))
 
 
 def text(site: Site, name: str, path: str) -> str | None:

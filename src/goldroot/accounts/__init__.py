@@ -15,6 +15,8 @@ __all__ = [
     "PASSWD",
     "AccountTables",
     "AccountsMerge",
+    "LoginDefs",
+    "NumberRanges",
     "OwnerNames",
     "OwnerNumbers",
     "Renumbered",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.accounts.login_defs import merge_login_defs
+    from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
     from goldroot.accounts.owners import ACL_ACCESS, ACL_NAMES, OwnerNames, OwnerNumbers, named_in_acl, numbers_in_acl
@@ -35,7 +37,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "login_defs": "merge_login_defs",
+            "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_accounts",
             "numbers": "NUMBER_KINDS",
             "owners": "ACL_ACCESS ACL_NAMES OwnerNames OwnerNumbers named_in_acl numbers_in_acl",

@@ -18,7 +18,7 @@ def number_of(text: bytes) -> int | None:
     return number if number <= LAST_NUMBER else None
 
 
-class Ranges(NamedTuple):
+class NumberRanges(NamedTuple):
     """Where login.defs has numbers given out; both ends belong to their range."""
 
     person_min: int = 1000
@@ -34,8 +34,8 @@ class Ranges(NamedTuple):
 class LoginDefs(NamedTuple):
     """What ``/etc/login.defs`` says about numbers, with the defaults of shadow-utils."""
 
-    users: Ranges = Ranges()
-    groups: Ranges = Ranges()
+    users: NumberRanges = NumberRanges()
+    groups: NumberRanges = NumberRanges()
     sub_users: tuple[int, int] = (100000, 600100000)
     sub_groups: tuple[int, int] = (100000, 600100000)
 
@@ -58,7 +58,7 @@ def parse_login_defs(data: bytes | None) -> LoginDefs:
 def merge_login_defs(base: LoginDefs, gold: LoginDefs, clone: LoginDefs) -> LoginDefs:
     """What holds in a merged system, value by value, the clone's where both changed it: the file is merged as text."""
     users, groups = (
-        Ranges(*(gold if clone == base else clone for base, gold, clone in zip(*three, strict=True)))
+        NumberRanges(*(gold if clone == base else clone for base, gold, clone in zip(*three, strict=True)))
         for three in ((base.users, gold.users, clone.users), (base.groups, gold.groups, clone.groups))
     )
     return LoginDefs(
@@ -69,11 +69,11 @@ def merge_login_defs(base: LoginDefs, gold: LoginDefs, clone: LoginDefs) -> Logi
     )
 
 
-def _ranges(values: Mapping[bytes, int], kind: bytes) -> Ranges:
+def _ranges(values: Mapping[bytes, int], kind: bytes) -> NumberRanges:
     # Older systems set only SYS_UID_MAX 499 and leave UID_MIN to follow it.
     system_max = values.get(b"SYS_" + kind + b"_MAX")
     person_min = values.get(kind + b"_MIN", 1000 if system_max is None else system_max + 1)
     if system_max is None:
         system_max = person_min - 1
     system_min = values.get(b"SYS_" + kind + b"_MIN", min(101, system_max))
-    return Ranges(person_min, values.get(kind + b"_MAX", max(60000, person_min)), system_min, system_max)
+    return NumberRanges(person_min, values.get(kind + b"_MAX", max(60000, person_min)), system_min, system_max)

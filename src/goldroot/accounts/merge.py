@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
-from goldroot.accounts.login_defs import LoginDefs, Ranges, merge_login_defs
+from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
 from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.presence import AccountSide, Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
@@ -127,7 +127,7 @@ class _Merger:
         )
 
     def _number(
-        self, file: str, field_name: str, ranges: Ranges, fates: Mapping[bytes, str], bare: Set[int]
+        self, file: str, field_name: str, ranges: NumberRanges, fates: Mapping[bytes, str], bare: Set[int]
     ) -> Numbering:
         taken = set(bare)
         for tables in self.tables:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from goldroot.accounts.login_defs import LAST_NUMBER, NOBODY, Ranges, number_of
+from goldroot.accounts.login_defs import LAST_NUMBER, NOBODY, NumberRanges, number_of
 from goldroot.accounts.questions import PROPOSAL, Questions, etc, record_name, shown
 from goldroot.accounts.tables import Key
 from goldroot.accounts.three_way import BOTH, changed_by
@@ -50,7 +50,7 @@ class Numbering:
     :param taken: numbers that must not be given to an account that moves: all of the three tables and the bare ones.
     """
 
-    def __init__(self, file: str, field: str, ranges: Ranges, taken: Collection[int], ask: Questions) -> None:
+    def __init__(self, file: str, field: str, ranges: NumberRanges, taken: Collection[int], ask: Questions) -> None:
         self.file, self.field = file, field
         self.ranges = ranges
         self.taken = frozenset(taken)

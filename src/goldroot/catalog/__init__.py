@@ -1,7 +1,7 @@
 """The catalog: what exists and what happened.
 
 Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``clones``, ``updates``,
-``entries``, ``decisions``, ``fallbacks``, ``events``) take a transaction first and return frozen data::
+``entries``, ``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
 
@@ -9,7 +9,7 @@ Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``
         newest = gold.current(tx, "s10")
 """
 
-from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, updates
+from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, readings, updates
 from goldroot.catalog.holders import Holder, holders
 from goldroot.catalog.store import Catalog, Tx, now, open_catalog
 
@@ -27,5 +27,6 @@ __all__ = [
     "images",
     "now",
     "open_catalog",
+    "readings",
     "updates",
 ]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import entries, events, gold
+from goldroot.catalog import entries, events, gold, readings
 from goldroot.catalog.names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
@@ -85,6 +85,7 @@ def create(
         created_at=clone.created_at,
     )
     entries.take_for_clone(tx, name, host)
+    readings.begin(tx, name, clone.identity)
     events.add(tx, "clone-created", f"clone:{name}", image=image, version=version, kind=kind)
     return clone
 
@@ -121,6 +122,7 @@ def activate(tx: Tx, name: str) -> None:
 def set_identity(tx: Tx, name: str, identity: Mapping[str, Any]) -> None:
     """Change what is known of a clone's identity."""
     _set(tx, get(tx, name).name, identity=dict(identity))
+    readings.give(tx, name, identity)
 
 
 def move(tx: Tx, name: str, version: int) -> None:

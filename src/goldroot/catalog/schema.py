@@ -6,8 +6,11 @@
              ├── tests                                     what was tested, in which form, with what result
              ├── gold_versions ── slots                    a slot holds one version or none
              ├── decisions                                 a person's answers, for every clone of the image
-             └── clones ── updates ──┬── conflicts
-                                     └── fallbacks
+             └── clones ─┬─ updates ──┬── conflicts
+                         │            └── fallbacks
+                         ├─ identities                     what must be one server's alone, under an index
+                         ├─ local_accounts                 accounts that its gold has not, or has otherwise
+                         └─ readings                       whether the two are known, and from when
     entries   the names of machines and slots on the host, each once: whose they are
     fences    the last generation of every clone name ever used
     events    what happened, only ever added to
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -37,7 +41,7 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 metadata = MetaData(
     naming_convention={
@@ -212,6 +216,7 @@ updates = Table(
         *ENDED,
     ),
     Index("uq_updates_clone_in_flight", "clone", unique=True, sqlite_where=_NOT_ENDED),
+    Index("ix_updates_clone", "clone"),
     # Numbers are never used twice: a record and a fallback name an update by its number.
     sqlite_autoincrement=True,
 )
@@ -260,8 +265,49 @@ fallbacks = Table(
     _version("from_version"),
     UniqueConstraint("update_id"),
     _one_of("state", "kept", "used", "pruned", "set-aside"),
+    Index("ix_fallbacks_clone", "clone"),
     Index("ix_fallbacks_image_from_version", "image", "from_version"),
     sqlite_autoincrement=True,
+)
+
+
+def _of_clone() -> Column[str]:
+    return Column("clone", Text, ForeignKey("clones.name", ondelete="CASCADE"), primary_key=True)
+
+
+identities = Table(
+    "identities",
+    metadata,
+    _of_clone(),
+    Column("kind", Text, primary_key=True),
+    #: A hash of what was found on the disks; as it is (in small letters) for a name or address that a person gave.
+    Column("value", Text, nullable=False),
+    Index("ix_identities_kind_value", "kind", "value"),
+)
+
+local_accounts = Table(
+    "local_accounts",
+    metadata,
+    _of_clone(),
+    Column("kind", Text, primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
+    Column("number", BigInteger),  # none: gold has this account, and the clone has not
+    _one_of("kind", "user", "group"),
+)
+
+_UNREAD = text("digest = ''")
+
+readings = Table(
+    "readings",
+    metadata,
+    _of_clone(),
+    Column("what", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # of what was read; "" before the first time
+    Column("data", JSON, nullable=False),
+    Column("read_at", Text, nullable=False),
+    _one_of("what", "identity", "accounts"),
+    # As above, the condition for PostgreSQL stands in the migration: naming it here would import that dialect.
+    Index("ix_readings_unread", "what", "clone", sqlite_where=_UNREAD),
 )
 
 events = Table(

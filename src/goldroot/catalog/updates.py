@@ -118,6 +118,12 @@ def in_flight(tx: Tx, clone: str) -> Update | None:
     return None if row is None else Update(*row)
 
 
+def latest(tx: Tx, clone: str) -> Update | None:
+    """The clone's newest update or rollback, in flight or ended."""
+    row = tx.first(sa.select(updates).where(updates.c.clone == clone).order_by(updates.c.id.desc()).limit(1))
+    return None if row is None else Update(*row)
+
+
 def every(tx: Tx, clone: str | None = None, *, state: State | None = None) -> list[Update]:
     """All updates, oldest first; of one clone, in one state."""
     query = sa.select(updates).order_by(updates.c.id)

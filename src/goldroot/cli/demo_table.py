@@ -49,7 +49,7 @@ class Look:
 
     def __init__(self, site: Site, name: str) -> None:
         from goldroot.catalog import clones, updates
-        from goldroot.fleet.clones import live_tree
+        from goldroot.fleet.known import live_tree
 
         with site.catalog.read() as tx:
             self.clone = clones.get(tx, name)

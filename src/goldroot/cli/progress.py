@@ -36,3 +36,23 @@ def stages(quiet: bool = False) -> Iterator[Stages]:
             return lambda count: progress.update(task, advance=count)
 
         yield stage
+
+
+@contextmanager
+def counter(total: int, quiet: bool = False) -> Iterator[Callable[[str, str], None]]:
+    """How many of so many servers are done, told after each: nothing here works in a thread, so that it may be forked."""
+    if quiet or not on_terminal():
+        yield lambda name, kind: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("servers", total=total)
+        progress.refresh()
+
+        def tell(name: str, kind: str) -> None:
+            progress.update(task, advance=1, description=f"{name}: {kind or 'done'}", refresh=True)
+
+        yield tell

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names
+from goldroot.cli.names import clone_names, image_names
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import stages
+from goldroot.cli.progress import counter, stages
 from goldroot.cli.rollback import fallback, names_argument, rollback
-from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
+from goldroot.cli.several import (
+    Results,
+    each,
+    failures_data,
+    say_failed_rebuilds,
+    say_not_compared,
+    tell_failures,
+    tell_left,
+)
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
-from goldroot.errors import EXIT_FINDINGS
+from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
@@ -114,43 +122,102 @@ def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 @update.command()
-@names_argument
+@click.argument("names", metavar="[CLONE]...", nargs=-1, shell_complete=clone_names)
+@click.option("--image", metavar="IMAGE", shell_complete=image_names, help="Every clone of this image, without names.")
+@click.option("--all", "every", is_flag=True, help="Every clone of the site, without names.")
 @to_option
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="So many clones at once (default: one per processor)."
+)
+@click.option("--stop-after", type=click.IntRange(1), metavar="N",
+              help="After N failures of the same kind begin no other clone (default: go on).")  # fmt: skip
 @site_option
 @plan_option
 @json_option
-def run(names: tuple[str, ...], to: int | None, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+def run(
+    names: tuple[str, ...], image: str | None, every: bool, to: int | None, jobs: int | None, stop_after: int | None,
+    site_dir: str | None, plan_only: bool, as_json: bool,
+) -> int:  # fmt: skip
     """Move each CLONE to a gold version, or go on with the update that was begun.
 
     The merge goes to new disks; the live ones are only read, and become the fallback.  Where something must be decided,
     the update waits as needs-review (exit code 1) while the server lives on.  A clone that may still be written is
     merged but not switched: shut it down and give the same command again.
 
+    Several clones are worked on at once.  The failure of one does not stop the rest; the same command again finishes
+    what is left, and has nothing to do where all was done.
+
     \b
     Examples:
       goldroot update run web1
       goldroot update run web1 web2 web3 --to 4
+      goldroot update run --image debian --jobs 8 --stop-after 3
     """
-    from goldroot.fleet.update import engine_of, run_update
-
+    site = open_site(site_dir)
+    wanted = _wanted(site, names, image, every)
     if plan_only:
         context = click.get_current_context()
-        return int(context.invoke(plan, names=names, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
-    site = open_site(site_dir)
-    with stages(as_json) as stage, engine_of(site) as engine:
-        results = each(names, lambda name: run_update(site, engine, name, to, stage=stage))
-    data = {"clones": [done.as_dict() for done in results.done.values()], "failed": failures_data(results.failed)}
+        return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
+    results: Results[Outcome] = _run_one(site, wanted, to, as_json) if len(wanted) == 1 else _run_many(
+        site, wanted, to, jobs, stop_after, as_json)  # fmt: skip
+    data = {
+        "clones": [done.as_dict() for done in results.done.values()],
+        "failed": failures_data(results.failed),
+        "unfinished": results.unfinished,
+        "not_begun": results.not_begun,
+    }
 
     def say() -> None:
         for done in results.done.values():
             _say_outcome(site, done)
         tell_failures(results.failed)
-        if len(results.done) + len(results.failed) > 1:
-            _summary([*((done.clone, done.outcome) for done in results.done.values()),
-                      *((name, error.kind) for name, error in results.failed.items())])  # fmt: skip
+        tell_left(results)
+        if len(wanted) > 1:
+            _summary(wanted, results)
 
     emit(as_json, data, say)
+    if results.cause is not None:
+        raise results.cause
     return results.exit_code(lambda done: EXIT_FINDINGS if done.outcome == "needs-review" else 0)
+
+
+def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) -> tuple[str, ...]:
+    """The clones of a command, each once, in the order given; by name where they are not named.
+
+    :raises UsageError: none is asked for, or in two ways.
+    """
+    from goldroot.fleet.update import chosen
+
+    if sum([bool(names), image is not None, every]) != 1:
+        raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
+    return tuple(dict.fromkeys(names or chosen(site, image)))
+
+
+def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
+    from goldroot.fleet.update import engine_of, run_update
+
+    with stages(as_json) as stage, engine_of(site) as engine:
+        return each(wanted, lambda name: run_update(site, engine, name, to, stage=stage))
+
+
+def _run_many(
+    site: Site, wanted: Sequence[str], to: int | None, jobs: int | None, stop_after: int | None, as_json: bool
+) -> Results[Outcome]:
+    from goldroot.cli.failure import from_os_error
+    from goldroot.fleet.many import usual_jobs
+    from goldroot.fleet.update import run_updates
+
+    site.close()  # what is open here must not be carried into other processes
+    with counter(len(wanted), as_json) as tell:
+        many = run_updates(
+            site.root, wanted, to, jobs=jobs or usual_jobs(), stop_after=stop_after or 0, tell=tell
+        )  # fmt: skip
+    failed = many.failed | {
+        name: from_os_error(error) for name, error in many.unfinished.items() if isinstance(error, OSError)
+    }
+    cut_off = [name for name in many.unfinished if name not in failed]
+    cause = many.interrupt or next((many.unfinished[name] for name in cut_off), None)
+    return Results(many.done, failed, cut_off, many.not_begun, many.stopped_by, cause)
 
 
 def _say_outcome(site: Site, done: Outcome) -> None:
@@ -164,13 +231,20 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"  Look:    goldroot review show {done.clone}")
         put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
     say_failed_rebuilds(done)
+    say_not_compared(done)
     if done.record:
         put(f"  Record:  {done.record}")
 
 
-def _summary(rows: list[tuple[str, str]]) -> None:
+def _summary(wanted: Sequence[str], results: Results[Outcome]) -> None:
+    words = {
+        **dict.fromkeys(results.not_begun, "not begun"),
+        **dict.fromkeys(results.unfinished, "interrupted"),
+        **{name: error.kind for name, error in results.failed.items()},
+        **{name: done.outcome for name, done in results.done.items()},
+    }
     put()
-    table(["clone", "outcome"], [list(row) for row in rows])
+    table(["clone", "outcome"], [[name, words[name]] for name in wanted])
 
 
 @update.command("list")

@@ -14,7 +14,7 @@ from goldroot.fleet.names import person
 from goldroot.fleet.sides import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
 from goldroot.fleet.since import after_carry
 from goldroot.fleet.task import Task
-from goldroot.image.gold import open_version
+from goldroot.image.version import open_version
 from goldroot.merge import GOLD_SIDE, Plan, Tree
 from goldroot.tree import Manifest
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.accounts import GROUP, PASSWD, AccountTables
-from goldroot.catalog import clones, decisions, events
-from goldroot.errors import ChecksFailed, GoldrootError, LimitReached, ProgramFailed
+from goldroot.catalog import decisions, events, readings
+from goldroot.errors import ChecksFailed, LimitReached, ProgramFailed
 from goldroot.fleet import signatures, work
 from goldroot.fleet.carried import answers, carried
-from goldroot.fleet.clones import live_tree
 from goldroot.fleet.identity import Tree, fingerprints
+from goldroot.fleet.known import read_missing
 from goldroot.fleet.sides import Stage, accounts_of
 from goldroot.fleet.since import after_commands
 from goldroot.fleet.task import Task
@@ -66,7 +66,7 @@ def prove(task: Task, stage: Stage) -> None:
 
 def merged_tree(task: Task) -> Tree:
     """The own disks of the merged system as one tree."""
-    return Tree(task.layout, {a: task.site.host.disk_path(disk) for a, disk in task.work.new.items()})
+    return task.tree(task.work.new)
 
 
 # -- what is due
@@ -198,7 +198,7 @@ def _accounts(task: Task, tree: Tree) -> Iterator[Finding]:
     if root is None:
         return
     merged = AccountTables.read(root, b"etc")
-    clone_root = Tree(task.layout, {a: task.site.host.disk_path(d) for a, d in task.work.old.items()}).root(b"etc")
+    clone_root = task.tree(task.work.old).root(b"etc")
     sides = [task.target.accounts] + ([AccountTables.read(clone_root, b"etc")] if clone_root else [])
     for file in (PASSWD, GROUP):
         had = [duplicates(side, file) for side in sides]
@@ -250,17 +250,16 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
 
 
 def _identity(task: Task, tree: Tree) -> Iterator[Finding]:
-    own = fingerprints(tree)
+    """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
+    damaged neighbour is no reason to hold this one up."""
+    unknown = read_missing(task.site, task.name)
+    if unknown != task.work.not_compared:
+        task.work.not_compared = unknown
+        task.save()
     with task.site.catalog.read() as tx:
-        others = [one for one in clones.every(tx) if one.name != task.name and one.state == "active"]
-    for other in others:
-        try:
-            theirs = fingerprints(live_tree(task.site, other))
-        except GoldrootError:
-            continue  # a damaged neighbour is no reason to hold this one up
-        for word in sorted(own):
-            if own[word] == theirs.get(word):
-                yield Finding("identity", f"the {word} is that of {other.name} too")
+        shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
+    for word, other in sorted(shared, key=lambda found: (found[1], found[0])):
+        yield Finding("identity", f"the {word} is that of {other} too")
 
 
 def _markers(tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,21 +13,23 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import entries, fallbacks, images, updates
+from goldroot.catalog import entries, fallbacks, images, readings, updates
 from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import signatures, work
 from goldroot.fleet.identity import Identity, Tree, write_identity
-from goldroot.fleet.names import check_clone_name, disk_name, is_disk_of, machine_of, own_addresses
+from goldroot.fleet.known import read_server
+from goldroot.fleet.names import check_clone_name, disk_name, is_disk_of, machine_of
 from goldroot.fleet.network import Settings
 from goldroot.fleet.settle import clone_lock, settle
 from goldroot.fleet.sides import Stage, policy_of, silent
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.gold import Gold, check_genuine, open_version
+from goldroot.image.genuine import check_genuine
 from goldroot.image.layout import Layout
 from goldroot.image.running import Told, binds_of, run_on
 from goldroot.image.site import Site
 from goldroot.image.systems import refuse_unknown, said_once
+from goldroot.image.version import Gold, open_version
 from goldroot.image.workroom import work_room
 from goldroot.system import Confined
 from goldroot.tree import Manifest, Note, copy_tree
@@ -119,10 +121,12 @@ def create(
         crash.point("clone.identity-written")
         for disk in disks.values():
             signatures.save_made(site, disk, built[disk], policy)
+        reading = read_server(gold, _tree(site, gold.layout, disks))
         machine = site.host.define(_machine(clone.machine, plan, disks))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
+            reading.note(tx, name)
             return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
 
 
@@ -142,24 +146,17 @@ def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind)
 
 
 def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
-    """Two servers must not answer to one name or address."""
-    wanted = identity.as_dict()
+    """Two servers must not answer to one name or address, whatever state the other one is in."""
+    wanted = readings.given(identity.as_dict())
     with site.catalog.read() as tx:
-        others = [one for one in catalog_clones.every(tx) if one.name != name]
-    for other in others:
-        for key, words in (("hostname", "host name"), ("address", "address")):
-            mine, theirs = (_without_prefix(known.get(key)) for known in (wanted, other.identity))
-            if mine and mine == theirs:
-                raise Refused(
-                    f"the {words} {mine} is that of the clone {other.name}",
-                    meaning="Nothing was made.",
-                    todo=f"Give {name} another one: --{key}, or in the table [clones.{name}] of goldroot.toml.",
-                )
-
-
-def _without_prefix(value: object) -> str:
-    """``192.0.2.10`` of ``192.0.2.10/24``; names are compared without regard to case."""
-    return str(value or "").partition("/")[0].lower()
+        shared = list(readings.sharing(tx, name, wanted, active=False))
+    for kind, other in shared:
+        key = next(key for key, known in readings.GIVEN.items() if known == kind)
+        raise Refused(
+            f"the {kind.removeprefix('given ')} {wanted[kind]} is that of the clone {other}",
+            meaning="Nothing was made.",
+            todo=f"Give {name} another one: --{key}, or in the table [clones.{name}] of goldroot.toml.",
+        )
 
 
 def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
@@ -203,18 +200,10 @@ def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> Tree:
     return Tree(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
 
 
-def live_tree(site: Site, clone: Clone) -> Tree:
-    """The own disks of a clone as one tree."""
-    gold = open_version(site, clone.image, clone.version)
-    machine = site.host.get(clone.machine)
-    disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
-    return _tree(site, gold.layout, disks)
-
-
 def remove_all(site: Site, name: str) -> None:
     """Take away the machine and every disk that was made for a clone; a second time it finishes the first."""
     host, its = site.host, machine_of(site, name)
-    if any(machine.name == its for machine in host.machines()):
+    if host.find(its) is not None:
         host.delete(its)
         crash.point("clone.undefined")
     for disk in host.disks():
@@ -234,8 +223,7 @@ def delete(site: Site, name: str) -> None:
         settle(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
-        defined = any(machine.name == clone.machine for machine in site.host.machines())
-        if defined and clone.state == "active":
+        if site.host.find(clone.machine) is not None and clone.state == "active":
             with site.host.stopped(clone.machine), site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)
         else:
@@ -254,7 +242,7 @@ def show(site: Site, name: str) -> dict[str, Any]:
         clone = catalog_clones.get(tx, name)
         kept = fallbacks.every(tx, name)
         going = updates.in_flight(tx, name)
-    machine = next((one for one in site.host.machines() if one.name == clone.machine), None)
+    machine = site.host.find(clone.machine)
     return {
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,

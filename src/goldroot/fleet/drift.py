@@ -10,8 +10,8 @@ from goldroot.catalog.clones import Clone
 from goldroot.fleet import files
 from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.task import active_clone, live_disks
-from goldroot.image.gold import Gold, open_version
 from goldroot.image.site import Site
+from goldroot.image.version import Gold, open_version
 from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
 from goldroot.tree import path_bytes

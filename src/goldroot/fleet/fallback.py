@@ -55,7 +55,9 @@ def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) 
         raise Refused(
             "pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force"
         )
-    begun, found = _cut_off(site), every(site)
+    wanted: list[str | None] = list(dict.fromkeys(names)) or [None]
+    begun = [one for name in wanted for one in _cut_off(site, name)]
+    found = [one for name in wanted for one in _of(site, name)]
     for name in names:
         if not any(one.clone == name for one in (*begun, *found)):
             raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
@@ -103,8 +105,7 @@ def _prune(site: Site, one: Fallback) -> Fallback:
 def _remove_disks(site: Site, one: Fallback) -> Fallback:
     """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
     disks = {str(disk) for disk in one.disks.values()}
-    known = {machine.name: machine for machine in site.host.machines()}
-    machine = known.get(machine_of(site, one.clone))
+    machine = site.host.find(machine_of(site, one.clone))
     if machine is not None:
         gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
         if gone:
@@ -119,9 +120,14 @@ def _remove_disks(site: Site, one: Fallback) -> Fallback:
     return one
 
 
-def _cut_off(site: Site) -> list[Fallback]:
-    """Those that were pruned, and whose disks are still there."""
-    there = set(site.host.disks())
+def _of(site: Site, name: str | None) -> list[Fallback]:
     with site.catalog.read() as tx:
-        pruned = [one for one in fallbacks.every(tx, all_states=True) if one.state == "pruned"]
+        return fallbacks.every(tx, name)
+
+
+def _cut_off(site: Site, name: str | None) -> list[Fallback]:
+    """Those (of a clone, of all) that were pruned, and whose disks are still there."""
+    with site.catalog.read() as tx:
+        pruned = [one for one in fallbacks.every(tx, name, all_states=True) if one.state == "pruned"]
+    there = set(site.host.disks()) if pruned else set()
     return [one for one in pruned if there & {str(disk) for disk in one.disks.values()}]

@@ -12,6 +12,7 @@ from goldroot.catalog.decisions import Found
 from goldroot.conflicts import Conflict, Decisions
 from goldroot.errors import TreeChanged
 from goldroot.fleet import signatures, work
+from goldroot.fleet.known import Reading, read_server
 from goldroot.fleet.settle import attach_prepared, sweep
 from goldroot.fleet.sides import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.since import as_switched
@@ -114,19 +115,21 @@ def attach_result(
     known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")
-    left = store_conflicts(task, plan.conflicts)
+    left = store_conflicts(task, plan.conflicts, read_server(task.base, task.tree(known.old)))
     sweep(task.site, known, keep)
     return left
 
 
-def store_conflicts(task: Task, conflicts: Sequence[Conflict]) -> int:
-    """The conflicts of a merge, and with them the update's state, into the catalog; returns how many are open."""
+def store_conflicts(task: Task, conflicts: Sequence[Conflict], reading: Reading) -> int:
+    """The conflicts of a merge, the update's state, and what the clone is now, into the catalog; returns how many are
+    open."""
     path = os.path.relpath(work.record_file(task.site, task.name, task.update.id), task.site.root)
     with task.site.catalog.begin() as tx:
         clones.check_generation(tx, task.name, task.generation)
         for conflict in conflicts:
             # A remembered answer that a merge could not use is no answer: it is asked for again.
             decisions.withdraw(tx, task.clone.image, conflict.key)
+        reading.note(tx, task.name)
         left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))
         updates.set_state(tx, task.update.id, "merged", record=path)
         task.update = updates.set_state(tx, task.update.id, "needs-review" if left else "merged")

@@ -14,9 +14,8 @@ from goldroot.fleet.ahead import Ahead
 from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.task import active_clone, live_disks
-from goldroot.image.gold import open_version
 from goldroot.image.site import Site
-from goldroot.image.version import newest
+from goldroot.image.version import newest, open_version
 from goldroot.merge import make_record, note_data
 
 

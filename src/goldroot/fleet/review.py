@@ -20,8 +20,8 @@ from goldroot.fleet.checks import MARKERS
 from goldroot.fleet.names import machine_of, own_addresses, person
 from goldroot.fleet.settle import is_live
 from goldroot.fleet.sides import policy_of
-from goldroot.image.gold import open_version
 from goldroot.image.site import Site
+from goldroot.image.version import open_version
 from goldroot.image.workroom import work_room
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule

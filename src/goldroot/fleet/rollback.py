@@ -27,8 +27,8 @@ from goldroot.fleet.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.switching import exchange
 from goldroot.fleet.task import Task, active_clone, live_disks
 from goldroot.fleet.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
-from goldroot.image.gold import open_version
 from goldroot.image.site import Site
+from goldroot.image.version import open_version
 from goldroot.tree import path_text
 from goldroot.workflow import Engine, Workflow
 

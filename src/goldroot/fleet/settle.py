@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import TypeVar
 
 from goldroot import crash
-from goldroot.catalog import clones, events, fallbacks, now, updates
+from goldroot.catalog import clones, events, fallbacks, now, readings, updates
 from goldroot.catalog.store import Tx
 from goldroot.catalog.updates import Update
 from goldroot.fleet import signatures, work
+from goldroot.fleet.known import read_switched
 from goldroot.fleet.names import check_clone_name, machine_of
 from goldroot.fleet.work import Work
 from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
@@ -90,6 +91,7 @@ def finish(site: Site, update: Update, known: Work) -> None:
         detach_prepared(site, update.clone, known.new)
     sweep(site, known)
     crash.point(f"{update.kind}.swept")
+    reading = read_switched(site, update.image, update.to_version, known.new)
     with site.catalog.begin() as tx:
         now_is = updates.get(tx, update.id)
         if not now_is.ended:
@@ -97,6 +99,7 @@ def finish(site: Site, update: Update, known: Work) -> None:
                 updates.set_state(tx, update.id, "checked")
             updates.set_state(tx, update.id, "switching")
             clones.move(tx, update.clone, update.to_version)
+            readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
             _note_disks(site, tx, update, known)
             updates.set_state(tx, update.id, "done", error="")
     crash.point(f"{update.kind}.noted")

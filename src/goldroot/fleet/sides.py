@@ -11,9 +11,9 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import signatures
 from goldroot.fleet.ahead import Ahead
-from goldroot.image.gold import Gold
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.version import Gold
 from goldroot.merge import Part, Plan, Tree, plan_merge
 from goldroot.policy import Policy
 from goldroot.tree import Manifest, Note, Progress

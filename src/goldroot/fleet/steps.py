@@ -24,7 +24,7 @@ from goldroot.fleet.settle import finish, is_live, sweep
 from goldroot.fleet.sides import Stage
 from goldroot.fleet.switching import switch_update
 from goldroot.fleet.task import Task, open_task
-from goldroot.image.gold import check_genuine
+from goldroot.image.genuine import check_genuine
 from goldroot.image.site import Site
 from goldroot.tree import FULL
 from goldroot.workflow import Step, Workflow

@@ -11,13 +11,14 @@ from goldroot.catalog.clones import Clone
 from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet import work
+from goldroot.fleet.identity import Tree
 from goldroot.fleet.names import own_addresses
 from goldroot.fleet.sides import check_layouts, policy_of
 from goldroot.fleet.work import Work
 from goldroot.hosts import Machine
-from goldroot.image.gold import Gold, open_version
 from goldroot.image.layout import Layout
 from goldroot.image.site import Site
+from goldroot.image.version import Gold, open_version
 from goldroot.policy import Policy
 
 
@@ -75,6 +76,10 @@ class Task:
     def live_disks(self) -> dict[str, str]:
         """The ids of the clone's own live disks by address."""
         return live_disks(self.machine, self.layout)
+
+    def tree(self, disks: Mapping[str, str]) -> Tree:
+        """Disks (ids by live address) as one tree."""
+        return Tree(self.layout, {address: self.site.host.disk_path(disk) for address, disk in disks.items()})
 
     def check(self) -> None:
         """See that nobody began other work on the clone since.

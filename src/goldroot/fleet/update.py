@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
-from goldroot.catalog import clones, decisions, updates
+from goldroot.catalog import clones, decisions, images, updates
 from goldroot.catalog.updates import Update
-from goldroot.errors import GoldrootError, Refused
+from goldroot.errors import Refused
 from goldroot.fleet import work
 from goldroot.fleet.plan import target_of
 from goldroot.fleet.settle import clear_cancelled, clone_lock, settle
@@ -20,7 +20,10 @@ from goldroot.fleet.steps import DONE, REVIEW, update_workflow
 from goldroot.fleet.task import active_clone
 from goldroot.image.site import Site
 from goldroot.run import find
-from goldroot.workflow import Engine, Workflow
+from goldroot.workflow import Engine, Workflow, load_engine
+
+if TYPE_CHECKING:
+    from goldroot.fleet.many import Many, Tell
 
 NOTHING = "nothing-to-do"
 
@@ -37,6 +40,7 @@ class Outcome:
     conflicts: int = 0
     record: str = ""
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
+    not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -71,12 +75,50 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
             return noted
         with site.catalog.read() as tx:
             going = updates.in_flight(tx, name)
-        if going is None and target_of(site, clone, to) == clone.version:
-            return Outcome(name, NOTHING, 0, clone.version, clone.version)
+        if going is None:
+            target = target_of(site, clone, to)
+            if target == clone.version:
+                return Outcome(name, NOTHING, 0, clone.version, clone.version)
         look_for_programs()
-        update = going or _begin(site, name, target_of(site, clone, to))
-        _refuse_other(site, update, to)
-        return go_on(site, engine, update, lambda: update_workflow(site, stage))
+        if going is None:
+            going = _begin(site, name, target)
+        _refuse_other(site, going, to)
+        return go_on(site, engine, going, lambda: update_workflow(site, stage))
+
+
+def run_updates(
+    root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
+    tell: Tell | None = None, stage: Stage = silent,
+) -> Many[Outcome]:  # fmt: skip
+    """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.many.on_each`.
+
+    Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
+    that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
+
+    :param stage: where the work is done in this process.
+    """
+    from goldroot.fleet.many import on_each  # what it needs of the standard library takes a while
+
+    if jobs > 1:
+        load_engine()  # once, before there are copies of this process
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Outcome]]:
+        with closing(Site.open(root)) as site, engine_of(site) as engine:
+            yield lambda name: run_update(site, engine, name, to, stage=stage)
+
+    return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
+
+
+def chosen(site: Site, image: str | None = None) -> list[str]:
+    """The clones in use, by name: of one image, or all.
+
+    :raises NotFound: no such image.
+    """
+    with site.catalog.read() as tx:
+        if image is not None:
+            images.get(tx, image)
+        return [clone.name for clone in clones.every(tx, image) if clone.state == "active"]
 
 
 def look_for_programs() -> None:
@@ -94,17 +136,15 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
 
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
     """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
-    for pending in engine.pending():
-        if not pending.key.startswith(f"{kind}:{name}:") or pending.error or pending.cancel_asked:
-            continue
-        number, generation = map(int, pending.key.split(":")[2:])
-        with site.catalog.read() as tx:
-            row = updates.find(tx, number)
-            current = clones.get(tx, name).generation == generation
-        if row is not None and row.state == "done" and current:
-            engine.run(make(), pending.key, pending.state)
-            return outcome_of(site, number, DONE)
-    return None
+    with site.catalog.read() as tx:
+        row, generation = updates.latest(tx, name), clones.get(tx, name).generation
+    if row is None or row.kind != kind or row.state != "done":
+        return None
+    pending = engine.find(f"{_prefix(row)}{generation}")
+    if pending is None or pending.error or pending.cancel_asked:
+        return None
+    engine.run(make(), pending.key, pending.state)
+    return outcome_of(site, row.id, DONE)
 
 
 def _begin(site: Site, name: str, to: int) -> Update:
@@ -133,17 +173,21 @@ def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
     A run that was killed goes on where it was.  One that an error or a review ended begins anew, with a new
     generation, which shuts the old one out; what it had made is taken over by the merge where it is still good.
     """
-    prefix = f"{update.kind}:{update.clone}:{update.id}:"
     with site.catalog.read() as tx:
         generation = clones.get(tx, update.clone).generation
-    for pending in engine.pending():
-        if pending.key == f"{prefix}{generation}" and not pending.error and not pending.cancel_asked:
+    pending = engine.find(f"{_prefix(update)}{generation}")
+    if pending is not None:
+        if not pending.error and not pending.cancel_asked:
             return pending.key, generation
-        if pending.key.startswith(prefix):
-            engine.cancel(pending.key)
+        engine.cancel(pending.key)
     with site.catalog.begin() as tx:
         generation = clones.fence(tx, update.clone)
-    return f"{prefix}{generation}", generation
+    return f"{_prefix(update)}{generation}", generation
+
+
+def _prefix(update: Update) -> str:
+    """How the keys of an update's runs begin; the generation of the clone follows."""
+    return f"{update.kind}:{update.clone}:{update.id}:"
 
 
 def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
@@ -152,9 +196,10 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
         update = updates.get(tx, number)
         left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     record = work.record_file(site, update.clone, number)
+    known = work.load(site, update.clone, number)
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
-        record if os.path.exists(record) else "", work.load(site, update.clone, number).failed,
+        record if os.path.exists(record) else "", known.failed, known.not_compared,
     )  # fmt: skip
 
 
@@ -180,15 +225,3 @@ def cancel(site: Site, name: str) -> Update:
         crash.point("update.cancelled")
         clear_cancelled(site, name)
         return ended
-
-
-def run_all(names: list[str], one: Callable[[str], Outcome]) -> tuple[list[Outcome], list[tuple[str, GoldrootError]]]:
-    """One clone after the other; the failure of one does not stop the rest."""
-    done: list[Outcome] = []
-    failed: list[tuple[str, GoldrootError]] = []
-    for name in names:
-        try:
-            done.append(one(name))
-        except GoldrootError as error:
-            failed.append((name, error))
-    return done, failed

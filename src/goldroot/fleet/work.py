@@ -45,6 +45,7 @@ class Work:
     carry: bool = False
     digest: str = ""  #: of policy and decisions of the last merge
     failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
+    not_compared: list[str] = field(default_factory=list)  #: clones that may share its identity: they cannot be read
     migration: str = ""  #: of the state on the new disks: ``begun``, ``done``, or nothing was
 
     @property

@@ -103,6 +103,9 @@ class Host(Protocol):
     def get(self, name: str) -> Machine:
         """One definition; ``NotFound``."""
 
+    def find(self, name: str) -> Machine | None:
+        """One definition; ``None`` where there is none of that name."""
+
     def define(self, machine: Machine) -> Machine:
         """Make a definition (generation 1); ``Refused`` when the name is taken."""
 

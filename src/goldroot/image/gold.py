@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from goldroot import crash
@@ -10,16 +10,16 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
-from goldroot.errors import BadSignature, Refused
+from goldroot.errors import Refused
 from goldroot.image.compare import Change, compare
+from goldroot.image.genuine import changes_of, check_genuine
 from goldroot.image.packages import PackageChange, compare_packages
 from goldroot.image.publish import publish
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.site import Site
 from goldroot.image.slots import disk_id
-from goldroot.image.systems import with_recorded_owners
 from goldroot.image.version import Gold, open_version, read_record
-from goldroot.tree import Manifest, Progress, path_text, scan_tree, tree_key
+from goldroot.tree import Manifest, Progress, tree_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +76,9 @@ def verify(site: Site, image: str, number: int, *, quick: bool = False, progress
     changes, entries = {}, 0
     for address in gold.addresses:
         manifest = gold.manifest(address)
-        changes[address] = tuple(_changes(gold, address, manifest, manifest if quick else None, progress))
+        changes[address] = tuple(changes_of(gold, address, manifest, manifest if quick else None, progress))
         entries += len(manifest)
     return Verified(image, number, entries, changes)
-
-
-def _changes(
-    gold: Gold, address: str, manifest: Manifest, known: Manifest | None, progress: Progress | None = None
-) -> Iterator[Change]:
-    found = scan_tree(gold.path(address), known=known, progress=progress).manifest
-    return compare(manifest, with_recorded_owners(found, manifest))
-
-
-def check_genuine(gold: Gold) -> None:
-    """See that a version's disks are what was published, believing the inodes; once for each opening of the site.
-
-    Who works with gold's files does this first: what was written into a slot must not spread to the clones.
-
-    :raises BadSignature: they are not; the error names the first paths.
-    """
-    if (gold.image, gold.number) in gold.site.genuine:
-        return
-    for address in gold.addresses:
-        manifest = gold.manifest(address)
-        if changed := list(_changes(gold, address, manifest, manifest)):
-            named = ", ".join("/" + path_text(change.path) for change in changed[:3])
-            raise BadSignature(
-                f"the disk {address} of gold version {gold.number} of {gold.image} is not what was published: {named}"
-                + (f" and {len(changed) - 3} more" if len(changed) > 3 else ""),
-                meaning="It was written after it was signed. Nothing was taken from it.",
-                todo=f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish anew.",
-            )
-    gold.site.genuine.add((gold.image, gold.number))
 
 
 def retire(site: Site, image: str, number: int, *, remove: bool = False) -> GoldVersion:

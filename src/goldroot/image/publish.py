@@ -94,7 +94,7 @@ def _plan(system: System, progress: Progress | None, *, keep: bool) -> Plan:
     tables = AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
     last = current(site, image)
     moved = renumbered(last.numbers, tables) if last else []
-    met, notes = clone_collisions(site, image, tables)
+    met, notes = clone_collisions(site, image, tables, keep=keep)
     packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
     if last is not None and last.record["fingerprint"] == state:
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))

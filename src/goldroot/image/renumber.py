@@ -1,13 +1,19 @@
-"""What a new gold's account numbers would do to the last gold's files and to the clones' local accounts: pure but for
-reading the clones' account files."""
+"""What a new gold's account numbers would do to the last gold's files and to the clones' local accounts.
+
+The clones' accounts are asked of the catalog, where each merge and each switch leaves them; a clone is opened only where
+it was never read since the catalog keeps them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from goldroot.accounts import AccountTables, merge_login_defs
-from goldroot.catalog import clones
+from goldroot.accounts import AccountTables, LoginDefs, NumberRanges, merge_login_defs
+from goldroot.catalog import clones, readings
+from goldroot.catalog.clones import Clone
+from goldroot.catalog.readings import AccountKind, Accounts, LocalAccount
 from goldroot.errors import GoldrootError
 from goldroot.image.site import Site
 from goldroot.image.version import Gold, open_version
@@ -57,7 +63,57 @@ def renumbered(old: Mapping[str, Mapping[str, int]], new: AccountTables) -> list
     return found
 
 
-def collisions(clone: str, base: AccountTables, own: AccountTables, new: AccountTables) -> Iterator[Collision]:
+class HasNumbers(Protocol):
+    """The accounts of a clone, as far as a collision depends on them: read from its files, or asked of the catalog."""
+
+    @property
+    def users(self) -> Mapping[bytes, int]: ...
+    @property
+    def groups(self) -> Mapping[bytes, int]: ...
+    @property
+    def login_defs(self) -> LoginDefs: ...
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The accounts of a clone as the catalog has them: name -> number, and where numbers come from."""
+
+    users: Mapping[bytes, int]
+    groups: Mapping[bytes, int]
+    login_defs: LoginDefs
+
+
+def local_accounts(base: AccountTables, own: AccountTables) -> Accounts:
+    """How a clone's accounts differ from its gold's: what the catalog keeps of them."""
+    local = [
+        LocalAccount(kind, name, now)
+        for kind, before, mine in _kinds(base, own)
+        for name in sorted({*before, *mine})
+        if (now := mine.get(name)) != before.get(name)
+    ]
+    return Accounts(tuple(local), {"users": [*own.login_defs.users], "groups": [*own.login_defs.groups]})
+
+
+def with_local(base: AccountTables, known: Accounts) -> Numbers:
+    """A clone's accounts again, from its gold's and from what the catalog keeps: the reverse of :func:`local_accounts`."""
+    tables = {"user": dict(base.users), "group": dict(base.groups)}
+    for one in known.local:
+        if one.number is None:
+            tables[one.kind].pop(one.name, None)
+        else:
+            tables[one.kind][one.name] = one.number
+    users, groups = (NumberRanges(*known.ranges[key]) for key in ("users", "groups"))
+    defs = base.login_defs._replace(users=users, groups=groups)
+    return Numbers(tables["user"], tables["group"], defs)
+
+
+def _kinds(
+    base: AccountTables, own: AccountTables
+) -> tuple[tuple[AccountKind, Mapping[bytes, int], Mapping[bytes, int]], ...]:
+    return ("user", base.users, own.users), ("group", base.groups, own.groups)
+
+
+def collisions(clone: str, base: AccountTables, own: HasNumbers, new: AccountTables) -> Iterator[Collision]:
     """Local accounts of one clone (those that its gold does not have) that meet an account of the new gold.
 
     The same system account on both sides takes gold's number at an update, which asks about a person's.
@@ -80,22 +136,41 @@ def collisions(clone: str, base: AccountTables, own: AccountTables, new: Account
                 yield Collision(clone, kind, _text(name), number, _text(other), theirs, asks)
 
 
-def clone_collisions(site: Site, image: str, new: AccountTables) -> tuple[list[Collision], list[Note]]:
-    """Collisions of every clone of the image; a clone whose accounts cannot be read is noted."""
+def clone_collisions(
+    site: Site, image: str, new: AccountTables, *, keep: bool = False
+) -> tuple[list[Collision], list[Note]]:
+    """Collisions of every clone of the image; a clone whose accounts cannot be read is noted.
+
+    :param keep: what had to be read is left in the catalog for the next time.
+    """
     found: list[Collision] = []
     notes: list[Note] = []
-    golds: dict[int, Gold] = {}
     with site.catalog.read() as tx:
         every = [clone for clone in clones.every(tx, image) if clone.state == "active"]
+        known = readings.accounts_of(tx, image)
+    golds: dict[int, Gold] = {}
     for clone in every:
         try:
-            base = golds.setdefault(clone.version, open_version(site, image, clone.version))
-            address = base.layout.disk_of(b"etc").address
-            own = AccountTables.read(site.host.at(clone.machine, address).path, b"etc")
-            found += collisions(clone.name, base.accounts, own, new)
+            if clone.version not in golds:
+                golds[clone.version] = open_version(site, image, clone.version)
+            gold = golds[clone.version]
+            own = known.get(clone.name) or _read(site, clone, gold, keep=keep)
+            found += collisions(clone.name, gold.accounts, with_local(gold.accounts, own), new)
         except GoldrootError as error:
             notes.append(Note("accounts-unread", b"", f"the accounts of {clone.name} could not be read: {error.brief}"))
     return found, notes
+
+
+def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> Accounts:
+    """A clone that the catalog does not know of yet."""
+    address = gold.layout.disk_of(b"etc").address
+    own = AccountTables.read(site.host.at(clone.name.upper(), address).path, b"etc")
+    found = local_accounts(gold.accounts, own)
+    if keep:
+        with site.catalog.begin() as tx:
+            if clones.find(tx, clone.name) == clone:  # it may have been switched to another gold meanwhile
+                readings.note_accounts(tx, clone.name, found)
+    return found
 
 
 def _text(name: bytes) -> str:

@@ -23,9 +23,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
@@ -63,6 +64,8 @@ class Site:
         self._checked = False
         #: The gold versions (image and number) whose disks were seen to be what was published.
         self.genuine: set[tuple[str, int]] = set()
+        #: Signed records that were verified, by image and number: with what was seen of their files then.
+        self.verified: dict[tuple[str, int], tuple[object, Mapping[str, Any]]] = {}
 
     @classmethod
     def open(cls, directory: str | None = None, *, looking: bool = False) -> Site:

@@ -85,10 +85,10 @@ def _linked(site: Site, image: str) -> dict[str, str]:
             for slot in catalog_gold.all_slots(tx, image)
             if slot.version is None or not holders(tx, image, slot.version)
         ]
-    defined = {machine.name: machine for machine in site.host.machines()}
     for slot in slots:
+        machine = site.host.find(slot.name)
         links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
-        disks = defined[slot.name].disks.values() if slot.name in defined else ()
+        disks = machine.disks.values() if machine is not None else ()
         if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
             found[slot.name] = why
     return found
@@ -103,8 +103,7 @@ def _clear(site: Site, version: GoldVersion) -> None:
     if version.state != "publishing":
         raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
     slot, host = version.slot_name, site.host
-    if any(machine.name == slot for machine in host.machines()):
-        machine = host.get(slot)
+    if (machine := host.find(slot)) is not None:
         refuse_foreign_disks(machine, f"{version.image}.gold.", f"a slot of image {version.image}")
         if machine.disks:
             host.replace(replace(machine, disks={}))

@@ -114,7 +114,7 @@ class System:
 
     def exists(self) -> bool:
         name = self._name()
-        return bool(name) and any(machine.name == name for machine in self.site.host.machines())
+        return bool(name) and self.site.host.find(name) is not None
 
     # -- disks
 

@@ -138,8 +138,30 @@ def current(site: Site, image: str) -> Gold | None:
 
 
 def read_record(site: Site, image: str, number: int) -> Mapping[str, Any]:
-    """The record of any version that ever was, verified."""
-    directory, what = directory_of(site, image, number), f"gold version {number} of {image}"
+    """The record of any version that ever was; it is verified once, as long as its files stay as they are.
+
+    Verifying one starts a process, and a command asks for the same version several times.
+    """
+    directory = directory_of(site, image, number)
+    seen = _seen(os.path.join(directory, RECORD), os.path.join(directory, SIGNATURE), site.key.allowed)
+    known, record = site.verified.get((image, number), (None, {}))
+    if seen is None or known != seen:
+        record = _verified(site, image, number, directory)
+        site.verified[image, number] = (seen, record)
+    return record
+
+
+def _seen(*files: str) -> tuple[tuple[int, ...], ...] | None:
+    """What changes when one of these files is written; ``None`` where one is missing."""
+    try:
+        found = [os.stat(file) for file in files]
+    except FileNotFoundError:
+        return None
+    return tuple((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
+
+
+def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[str, Any]:
+    what = f"gold version {number} of {image}"
     try:
         with open(os.path.join(directory, RECORD), "rb") as file:
             document = file.read()

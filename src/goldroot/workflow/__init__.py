@@ -5,7 +5,7 @@ when it is opened), :class:`InProcess` the one for tests.
 """
 
 from goldroot.workflow.inprocess import Crash, InProcess
-from goldroot.workflow.opening import open_engine
+from goldroot.workflow.opening import load_engine, open_engine
 from goldroot.workflow.port import (
     Cancelled,
     Engine,
@@ -28,5 +28,6 @@ __all__ = [
     "State",
     "Step",
     "Workflow",
+    "load_engine",
     "open_engine",
 ]

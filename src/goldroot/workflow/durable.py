@@ -5,8 +5,8 @@ How DBOS is used, and why so:
 * A key's run is a chain of *attempts*, the DBOS workflows ``KEY#1``, ``KEY#2``...  An attempt that did not come to its
   end (killed, or stopped by an error) is not recovered by DBOS, which would do it later, in a background thread, and
   together with everybody else's.  The next ``run`` of the key reads which steps it finished, and begins the next
-  attempt behind them: at once, in the calling thread.  An attempt's input says what was done before it, so that older
-  attempts can be deleted.
+  attempt behind them: at once, in the calling thread.  An attempt's input says what was done before it.  All of a
+  key's attempts stay, so that they are found by their names.
 * A process holds the key's lock while it runs it, so an unfinished attempt that it finds is nobody's.  Each process has
   an executor id of its own, so that no launch picks up another one's work.
 * The application version is constant: what DBOS would compute from the code changes with every release.
@@ -24,7 +24,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +60,9 @@ APPLICATION = "goldroot"
 APPLICATION_VERSION = "1"
 BODY = "goldroot.workflow"
 CANCEL = "cancel_asked"
+
+#: So many attempts of a key are asked for at once; more than one are rare.
+AT_ONCE = 8
 
 #: How long a writer waits for another one on SQLite, in seconds.
 WAIT = 30.0
@@ -162,9 +165,7 @@ class DbosEngine:
                 return plain(last.status.output)
             else:
                 begin = self._after(workflow, key, last)
-            result = self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
-            _delete(attempts)
-            return result
+            return self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
 
     def _after(self, workflow: Workflow, key: str, last: Attempt) -> dict[str, Any]:
         """What the next attempt finds done."""
@@ -185,6 +186,12 @@ class DbosEngine:
             raise job.failure from None
         finally:
             del _jobs[job.attempt]
+
+    def find(self, key: str) -> Pending | None:
+        """See :meth:`goldroot.workflow.Engine.find`."""
+        with self._launched():
+            attempts = _attempts(key)
+            return None if not attempts or _ended(attempts[-1]) else _pending(key, attempts[-1])
 
     def pending(self) -> list[Pending]:
         """See :meth:`goldroot.workflow.Engine.pending`."""
@@ -279,13 +286,18 @@ def _key_and_number(attempt: str) -> tuple[str, int]:
 
 
 def _attempts(key: str) -> list[Attempt]:
-    """The attempts of a key, oldest first; the last one with what is done."""
-    found = [
-        Attempt(status, _key_and_number(status.workflow_id)[1])
-        for status in DBOS.list_workflows(name=BODY, workflow_id_prefix=f"{key}#")
-        if _key_and_number(status.workflow_id)[0] == key
-    ]
-    found.sort(key=lambda attempt: attempt.number)
+    """The attempts of a key, oldest first; the last one with what is done.
+
+    They are asked for by their names, which are counted from 1 without a gap: for the beginning of a name the database
+    would look at every run that ever was.
+    """
+    found: list[Attempt] = []
+    while len(found) % AT_ONCE == 0:
+        numbers = range(len(found) + 1, len(found) + AT_ONCE + 1)
+        some = DBOS.list_workflows(workflow_ids=[f"{key}#{number}" for number in numbers])
+        if not some:
+            break
+        found += sorted((Attempt(one, _key_and_number(one.workflow_id)[1]) for one in some), key=lambda a: a.number)
     if found:
         _read(found[-1])
     return found
@@ -313,8 +325,3 @@ def _pending(key: str, attempt: Attempt) -> Pending:
 def _asked_to_cancel(attempt: str) -> bool:
     found = DBOS.list_workflows(workflow_ids=[attempt], load_input=False, load_output=False)
     return any((status.attributes or {}).get(CANCEL) for status in found)
-
-
-def _delete(attempts: Sequence[Attempt]) -> None:
-    for attempt in attempts:
-        DBOS.delete_workflow(attempt.status.workflow_id)

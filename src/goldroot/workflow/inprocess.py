@@ -84,15 +84,17 @@ class InProcess:
         run.results.append(result)
         self._crash(f"recorded:{step.name}")
 
+    def find(self, key: str) -> Pending | None:
+        """See :meth:`goldroot.workflow.Engine.find`."""
+        run = self.journal.get(key)
+        if run is None or run.finished or run.cancelled:
+            return None
+        state = with_results(run.state, run.results)
+        return Pending(key, run.workflow, tuple(run.names), run.error, run.cancel_asked, state)
+
     def pending(self) -> list[Pending]:
         """See :meth:`goldroot.workflow.Engine.pending`."""
-        return [
-            Pending(
-                key, run.workflow, tuple(run.names), run.error, run.cancel_asked, with_results(run.state, run.results)
-            )
-            for key, run in self.journal.items()
-            if not run.finished and not run.cancelled
-        ]
+        return [found for key in self.journal if (found := self.find(key)) is not None]
 
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""

@@ -88,8 +88,12 @@ class Engine(Protocol):
         """
         ...
 
+    def find(self, key: str) -> Pending | None:
+        """The run of this key, if it has begun and is not finished; the other runs are not looked at."""
+        ...
+
     def pending(self) -> list[Pending]:
-        """The runs that have begun and are not finished, oldest first."""
+        """The runs that have begun and are not finished, oldest first; to show them, never to answer about one."""
         ...
 
     def cancel(self, key: str) -> bool:

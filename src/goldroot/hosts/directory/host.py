@@ -117,6 +117,12 @@ class DirectoryHost:
     def get(self, name: str) -> Machine:
         return self._definitions.get(name)
 
+    def find(self, name: str) -> Machine | None:
+        try:
+            return self._definitions.get(name)
+        except NotFound:
+            return None
+
     def define(self, machine: Machine) -> Machine:
         return self._definitions.define(self._checked(machine))
 

@@ -50,25 +50,28 @@ def _processes() -> Iterator[int]:
 
 
 def _held_by(pid: int, paths: list[str], identities: dict[tuple[int, int], str], writing: bool) -> str | None:
-    who = f"process {pid} ({_command(pid)})"
     for name, words in (("cwd", "works in"), ("root", "has its root in")):
         target = _readlink(f"/proc/{pid}/{name}")
         if _inside(target, paths) or (target and _identity(f"/proc/{pid}/{name}") in identities):
-            return f"{who} {words} {target}"
-    for target in _open_files(pid, writing):
-        if _inside(target, paths):
-            return f"{who} has {target} open"
-    return next((f"{who} has {t} mapped" for t in _mapped(pid, writing) if _inside(t, paths)), None)
+            return f"{_who(pid)} {words} {target}"
+    for target in _open_files(pid, paths, writing):
+        return f"{_who(pid)} has {target} open"
+    return next((f"{_who(pid)} has {t} mapped" for t in _mapped(pid, paths, writing)), None)
 
 
-def _open_files(pid: int, writing: bool) -> Iterator[str]:
+def _who(pid: int) -> str:
+    return f"process {pid} ({_command(pid)})"
+
+
+def _open_files(pid: int, paths: list[str], writing: bool) -> Iterator[str]:
+    """Files inside these directories; how one is open is looked up for them alone: a process has hundreds of others."""
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:
         return
     for name in names:
         target = _readlink(f"/proc/{pid}/fd/{name}")
-        if target.startswith("/") and (not writing or _writable(pid, name)):
+        if _inside(target, paths) and (not writing or _writable(pid, name)):
             yield target
 
 
@@ -79,11 +82,14 @@ def _writable(pid: int, handle: str) -> bool:
     return False
 
 
-def _mapped(pid: int, writing: bool) -> Iterator[str]:
-    """Files that are mapped; for writing, those whose pages go back to the file (``rw-s``)."""
-    for line in _lines(f"/proc/{pid}/maps"):
+def _mapped(pid: int, paths: list[str], writing: bool) -> Iterator[str]:
+    """Files inside these directories that are mapped; for writing, those whose pages go back to the file (``rw-s``)."""
+    text = _text(f"/proc/{pid}/maps")
+    if not any(path in text for path in paths):
+        return
+    for line in text.splitlines():
         fields = line.split(None, 5)
-        if len(fields) == 6 and fields[5].startswith("/") and (not writing or fields[1][1] + fields[1][3] == "ws"):
+        if len(fields) == 6 and _inside(fields[5], paths) and (not writing or fields[1][1] + fields[1][3] == "ws"):
             yield fields[5]
 
 
@@ -157,11 +163,15 @@ def _readlink(path: str) -> str:
 
 def _lines(path: str) -> list[str]:
     """Lines of a /proc file; none when the process is gone or not ours to look at."""
+    return _text(path).splitlines()
+
+
+def _text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
+            return file.read()
     except OSError:
-        return []
+        return ""
 
 
 def _command(pid: int) -> str:

@@ -1,0 +1,231 @@
+"""Rule 9: an update costs its own server's work.  Counted, not timed, among 3 clones and among 100."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from goldroot.accounts import AccountTables
+from goldroot.catalog import clones as catalog_clones
+from goldroot.catalog import readings
+from goldroot.catalog.readings import Accounts, LocalAccount
+from goldroot.errors import ChecksFailed, Refused
+from goldroot.fleet import clones
+from goldroot.fleet.identity import Identity
+from goldroot.fleet.rollback import rollback
+from goldroot.fleet.update import run_update
+from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.image.gold import open_version
+from goldroot.image.renumber import clone_collisions, local_accounts, with_local
+from goldroot.image.site import Site
+from goldroot.tree.scan import reuse
+from goldroot.workflow import Engine, InProcess, open_engine
+from support.counting import counted
+from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, small_site, text
+
+FEW, MANY = 3, 100
+
+
+def neighbours(site: Site, number: int) -> None:
+    """So many clones besides, as far as others could ask about them: rows, definitions, disks."""
+    for name in (f"other{n}" for n in range(number)):
+        with site.catalog.begin() as tx:
+            catalog_clones.create(tx, name, IMAGE, 1, "read-only", identity={"hostname": name})
+            readings.note_identity(tx, name, {"machine-id": name, "host name": name})
+            local = (LocalAccount("user", b"local" + name.encode(), 1500),)
+            readings.note_accounts(
+                tx, name, Accounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
+            )
+            catalog_clones.activate(tx, name)
+        disks = {address: f"{name}-{address}-1.1" for address in ("1B5", "1B6")}
+        for disk in disks.values():
+            os.mkdir(f"{site.host.create_disk(disk)}/etc")
+        site.host.define(
+            Machine(
+                name.upper(),
+                disks={address: Attached(disk) for address, disk in disks.items()},
+                links={"1B1": LinkTo("SMALLGOLD", "1B1")},
+            )
+        )
+
+
+@pytest.fixture(params=["update", "nothing-to-do", "rollback", "create", "publish"])
+def work(request: pytest.FixtureRequest) -> Callable[[Site, Engine], object]:
+    """Something that is done for one clone, or for one image."""
+    works: dict[str, Callable[[Site, Engine], object]] = {
+        "update": lambda site, engine: run_update(site, engine, "web1"),
+        "nothing-to-do": lambda site, engine: run_update(site, engine, "done1"),
+        "rollback": lambda site, engine: rollback(site, engine, "done1"),
+        "create": lambda site, engine: clones.create(site, "new1", IMAGE),
+        "publish": lambda site, engine: next_gold(site, {"etc/plain.conf": "gold 3\n"}),
+    }
+    works["publish"].__name__ = "publish"
+    return works[request.param]
+
+
+def counts_among(place: Path, number: int, work: Callable[[Site, Engine], object]) -> Counter[str]:
+    place.mkdir()
+    site = small_site(place)
+    try:
+        for name in ("web1", "done1"):
+            clones.create(site, name, IMAGE)
+        neighbours(site, number - 2)
+        next_gold(site, {"etc/plain.conf": "gold 2\n"})
+        with open_engine(site.path("workflow.sqlite"), site.path("locks")) as engine:
+            run_update(site, engine, "done1")  # what is loaded and compiled once is loaded
+            site.verified.clear()
+            site.genuine.clear()
+            with counted(site) as counts:
+                work(site, engine)
+        return counts
+    finally:
+        site.close()
+
+
+@pytest.fixture(autouse=True)
+def old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was written within the clock's last ticks is read again: so many as this machine is fast."""
+    monkeypatch.setattr(reuse, "RACY", -(10**18))
+
+
+def test_rule_9_a_fleet_of_a_hundred_costs_one_server_no_more_than_one_of_three(
+    room: Path, work: Callable[[Site, Engine], object]
+) -> None:
+    few, many = (counts_among(room / str(number), number, work) for number in (FEW, MANY))
+    if work.__name__ == "publish":  # the directory host reads all definitions to say who links a slot
+        few["open"] = many["open"] = 0
+    assert few["sql"] > 0
+    assert few == many
+
+
+def test_no_update_lists_machines_or_disks_and_each_version_is_verified_once(room: Path) -> None:
+    counts = counts_among(room / "one", FEW, lambda site, engine: run_update(site, engine, "web1"))
+    assert {name for name in counts if name in ("host.machines", "host.disks", "host.linked")} == set()
+    assert counts["process"] == 2  # the signatures of the version that it leaves, and of the one that it goes to
+
+
+def test_a_signature_is_verified_again_when_its_files_were_written(site: Site) -> None:
+    open_version(site, IMAGE, 1)
+    with counted(site) as counts:
+        open_version(site, IMAGE, 1)
+        assert counts["process"] == 0
+        record = site.image_path(IMAGE, "gold", "1", "record.json")
+        content = Path(record).read_bytes()
+        Path(record).write_bytes(content)
+        open_version(site, IMAGE, 1)
+        assert counts["process"] == 1
+
+
+def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:
+    """A question whose answer is a search through a table would cost more with each clone."""
+    asked: list[tuple[str, object]] = []
+
+    def hear(conn: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    clones.create(site, "web1", IMAGE)
+    with site.catalog.read() as tx:
+        sa.event.listen(site.catalog._engine, "before_cursor_execute", hear)
+        list(readings.sharing(tx, "web1", {"machine-id": "x", "host name": "y"}))
+        readings.unread(tx, "identity")
+    with sqlite3.connect(site.catalog_file) as database:
+        for statement, parameters in asked:
+            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            scans = [line for line in plan if line.startswith("SCAN") and "ix_readings_unread" not in line]
+            assert scans == [], (statement, plan)
+    assert len(asked) == 2
+
+
+# -- clones of an older goldroot
+
+
+@pytest.fixture
+def old_site(site: Site) -> Iterator[Site]:
+    """Two clones, of which the catalog knows as much as that of the first schema did."""
+    for name in ("web1", "web2"):
+        clones.create(site, name, IMAGE, identity=Identity(f"{name}.example.org"))
+    site.close()
+    with sqlite3.connect(site.catalog_file) as database:
+        for table in ("readings", "local_accounts", "identities"):
+            database.execute(f"DROP TABLE {table}")
+        for index in ("ix_updates_clone", "ix_fallbacks_clone"):
+            database.execute(f"DROP INDEX {index}")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    database.close()
+    again = Site.open(site.root)
+    yield again
+    again.close()
+
+
+def test_a_clone_of_an_older_site_is_not_taken_for_one_without_identity(old_site: Site, engine: InProcess) -> None:
+    with old_site.catalog.read() as tx:
+        assert readings.unread(tx, "identity") == ["web1", "web2"]
+    on_clone(old_site, "web1", {"etc/machine-id": None})
+    on_clone(old_site, "web1", {"etc/machine-id": text(old_site, "web2", "etc/machine-id")})
+    next_gold(old_site, {"etc/plain.conf": "gold 2\n"})
+    with pytest.raises(ChecksFailed, match="machine-id is that of web2 too"):
+        run_update(old_site, engine, "web1")
+    with old_site.catalog.read() as tx:
+        assert readings.unread(tx, "identity") == []
+    on_clone(old_site, "web1", {"etc/machine-id": "0" * 32 + "\n"})
+    assert run_update(old_site, engine, "web1").outcome == "done"
+
+
+def test_names_that_were_given_are_known_of_an_older_site_at_once(old_site: Site) -> None:
+    with pytest.raises(Refused, match=r"the host name web2\.example\.org is that of the clone web2"):
+        clones.create(old_site, "web3", IMAGE, identity=Identity("WEB2.example.org"))
+
+
+def test_a_neighbour_that_cannot_be_read_is_told_and_holds_nobody_up(old_site: Site, engine: InProcess) -> None:
+    machine = old_site.host.get("WEB2")
+    os.rename(old_site.host.disk_path(machine.disks["1B5"].disk), old_site.path("away"))
+    next_gold(old_site, {"etc/plain.conf": "gold 2\n"})
+    done = run_update(old_site, engine, "web1")
+    assert (done.outcome, list(done.not_compared)) == ("done", ["web2"])
+    os.rename(old_site.path("away"), f"{old_site.host.store}/disks/{machine.disks['1B5'].disk}")
+    next_gold(old_site, {"etc/plain.conf": "gold 3\n"})
+    assert list(run_update(old_site, engine, "web1").not_compared) == []
+
+
+# -- what is kept is what is there
+
+
+def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site: Site, engine: InProcess) -> None:
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/passwd": PASSWD + "own:x:1500:1500::/:/bin/sh\n"})
+    next_gold(site, {"etc/passwd": PASSWD + "new:x:300:300::/:/bin/sh\n", "etc/group": GROUP + "new:x:300:\n"})
+    own = LocalAccount("user", b"own", 1500)
+    for do in (run_update, rollback):
+        do(site, engine, "web1")
+        with site.catalog.read() as tx:
+            assert readings.accounts_of(tx, IMAGE)["web1"].local == (own,)
+
+
+def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
+    clones.create(site, "web1", IMAGE)
+    with site.catalog.begin() as tx:
+        ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
+        readings.note_accounts(tx, "web1", Accounts((LocalAccount("user", b"own", 1500),), ranges))
+    new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
+    with counted(site) as counts:
+        found, notes = clone_collisions(site, IMAGE, new)
+    assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
+    assert notes == [] and counts["host.at"] == 1  # gold's own /etc
+
+
+def test_accounts_are_the_same_again_from_what_is_kept_of_them() -> None:
+    base = AccountTables.of({"passwd": PASSWD.encode(), "group": GROUP.encode()})
+    own = AccountTables.of({
+        "passwd": PASSWD.replace("mysql:x:101", "mysql:x:102").replace("daemon:x:1:1", "demon:x:1:1").encode(),
+        "group": (GROUP + "own:x:1500:\n").encode(),
+        "login.defs": b"UID_MIN 500\n",
+    })  # fmt: skip
+    again = with_local(base, local_accounts(base, own))
+    assert (again.users, again.groups) == (own.users, own.groups)
+    assert again.login_defs[:2] == own.login_defs[:2]
