@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from goldroot import sshkeys
@@ -112,7 +113,7 @@ def init_site(directory: str) -> Site:
     """
     root = os.path.abspath(directory)
     _check_place(root)
-    sshkeys.ready()
+    _look_for_needs()
     os.makedirs(root, exist_ok=True)
     for name in _DIRECTORIES:
         os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
@@ -131,7 +132,7 @@ def plan_init(directory: str) -> list[str]:
     """What :func:`init_site` would make, as paths; the same refusals."""
     root = os.path.abspath(directory)
     _check_place(root)
-    sshkeys.ready()
+    _look_for_needs()
     names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
     return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
 
@@ -144,6 +145,12 @@ def check_image_name(name: str) -> str:
             todo="Use 1 to 16 small letters and digits, beginning with a letter: debian, s10.",
         )
     return name
+
+
+def _look_for_needs() -> None:
+    """What a site is made with is missed before anything is made; the packages of the extra first, for it brings the other."""
+    import_module("goldroot.catalog.store")
+    sshkeys.ready()
 
 
 def _make_stores(site: Site) -> None:
