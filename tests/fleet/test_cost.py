@@ -107,19 +107,19 @@ def test_rule_9_a_fleet_of_a_hundred_costs_one_server_no_more_than_one_of_three(
 def test_no_update_lists_machines_or_disks_and_each_version_is_verified_once(room: Path) -> None:
     counts = counts_among(room / "one", FEW, lambda site, engine: run_update(site, engine, "web1"))
     assert {name for name in counts if name in ("host.machines", "host.disks", "host.linked")} == set()
-    assert counts["process"] == 2  # the signatures of the version that it leaves, and of the one that it goes to
+    assert counts["signature"] == 2  # the signatures of the version that it leaves, and of the one that it goes to
 
 
 def test_a_signature_is_verified_again_when_its_files_were_written(site: Site) -> None:
     open_version(site, IMAGE, 1)
     with counted(site) as counts:
         open_version(site, IMAGE, 1)
-        assert counts["process"] == 0
+        assert counts["signature"] == 0
         record = site.image_path(IMAGE, "gold", "1", "record.json")
         content = Path(record).read_bytes()
         Path(record).write_bytes(content)
         open_version(site, IMAGE, 1)
-        assert counts["process"] == 1
+        assert counts["signature"] == 1
 
 
 def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:

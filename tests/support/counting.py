@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from goldroot.image.signing import SiteKey
 from goldroot.image.site import Site
 
 _counts: list[Counter[str]] = []  #: of the work that is being counted, if any
@@ -34,9 +35,8 @@ def _hear(name: str, args: tuple[Any, ...]) -> None:
     if not _counts or name not in KINDS or threading.current_thread() is not threading.main_thread():
         return
     place = os.fsdecode(args[0]) if name != "os.fork" and args and isinstance(args[0], str | bytes) else ""
-    if (
-        not place.startswith("/proc") and "__pycache__" not in place
-    ):  # who else lives on this machine; what was compiled
+    # Not who else lives on this machine, and not what was compiled.
+    if not place.startswith(("/proc", "/sys")) and "__pycache__" not in place:
         _counts[-1][KINDS[name]] += 1
 
 
@@ -67,11 +67,19 @@ def counted(site: Site) -> Iterator[Counter[str]]:
         if threading.current_thread() is threading.main_thread():
             counts["sql"] += 1
 
+    verify = SiteKey.verify
+
+    def verified(key: SiteKey, *args: Any) -> None:
+        counts["signature"] += 1
+        verify(key, *args)
+
     event.listen(Engine, "before_cursor_execute", hear)
+    SiteKey.verify = verified  # type: ignore[method-assign]
     _counts.append(counts)
     try:
         yield counts
     finally:
         _counts.pop()
+        SiteKey.verify = verify  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", hear)
         site.__dict__["host"] = host

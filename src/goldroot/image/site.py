@@ -26,6 +26,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
@@ -190,7 +191,7 @@ def init_site(directory: str) -> Site:
     """
     root = os.path.abspath(directory)
     _refuse_lost(root)
-    sshkeys.ready()
+    _look_for_needs()
     for name in ("", *_DIRECTORIES):
         private.make_directory(os.path.join(root, name).rstrip("/") or "/")
     config = os.path.join(root, CONFIG)
@@ -208,7 +209,7 @@ def plan_init(directory: str) -> list[str]:
     """What :func:`init_site` would make, as paths; the same refusals."""
     root = os.path.abspath(directory)
     _refuse_lost(root)
-    sshkeys.ready()
+    _look_for_needs()
     names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
     return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
 
@@ -221,6 +222,12 @@ def check_image_name(name: str) -> str:
             todo="Use 1 to 16 small letters and digits, beginning with a letter: debian, s10.",
         )
     return name
+
+
+def _look_for_needs() -> None:
+    """What a site is made with is missed before anything is made; the packages of the extra first, for it brings the other."""
+    import_module("goldroot.catalog.store")
+    sshkeys.ready()
 
 
 def _make_stores(site: Site) -> None:
