@@ -147,7 +147,7 @@ def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:
 
 @pytest.fixture
 def old_site(site: Site) -> Iterator[Site]:
-    """Two clones, of which the catalog knows as much as that of the first schema did."""
+    """Two clones, of which the catalog knows as much as that of the schema before them did."""
     for name in ("web1", "web2"):
         clones.create(site, name, IMAGE, identity=Identity(f"{name}.example.org"))
     site.close()
@@ -156,7 +156,7 @@ def old_site(site: Site) -> Iterator[Site]:
             database.execute(f"DROP TABLE {table}")
         for index in ("ix_updates_clone", "ix_fallbacks_clone"):
             database.execute(f"DROP INDEX {index}")
-        database.execute("UPDATE alembic_version SET version_num = '0001'")
+        database.execute("UPDATE alembic_version SET version_num = '0002'")
     database.close()
     again = Site.open(site.root)
     yield again

@@ -188,7 +188,7 @@ def image_layout(site: Site, image: str) -> Layout:
 
 def refuse_unknown(site: Site, name: str) -> None:
     """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
-    if any(machine.name == name for machine in site.host.machines()):
+    if site.host.find(name) is not None:
         raise Refused(
             f"the host has a machine {name} already, and this site's catalog does not know it",
             meaning="Whose disks it has is not known. Nothing was made.",
