@@ -24,6 +24,7 @@ from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import open_version
 from goldroot.image.renumber import clone_collisions, local_accounts, with_local
 from goldroot.image.site import Site
+from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
 from support.counting import counted
@@ -91,7 +92,8 @@ def counts_among(place: Path, number: int, work: Callable[[Site, Engine], object
 @pytest.fixture(autouse=True)
 def old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was written within the clock's last ticks is read again: so many as this machine is fast."""
-    monkeypatch.setattr(reuse, "RACY", -(10**18))
+    for module in (write, reuse):
+        monkeypatch.setattr(module, "RACY", -(10**18))
 
 
 def test_rule_9_a_fleet_of_a_hundred_costs_one_server_no_more_than_one_of_three(

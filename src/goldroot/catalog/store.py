@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from goldroot import private
 from goldroot.catalog.problems import as_error
@@ -226,15 +226,24 @@ def _sqlite(path: str, *, create: bool) -> Engine:
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")
     if create:
         private.prepare(path)
-    # No pool: a connection costs a millisecond, and one that is kept must not be carried into a forked worker.
+    # A connection is kept: the end of the last one brings the write-ahead log to the disk, which each transaction would
+    # wait for.
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
-        poolclass=NullPool,
+        poolclass=QueuePool,
         connect_args={"timeout": WAIT, "isolation_level": None},
     )
     event.listen(engine, "connect", _settings)
+    event.listen(engine, "checkout", _refuse_carried)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _refuse_carried(_connection: object, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """A connection that was carried into a forked process is left alone there; it gets one of its own."""
+    if record.info.setdefault("process", os.getpid()) != os.getpid():
+        record.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]
+        raise DisconnectionError("it is another process's")
 
 
 def _settings(connection: Any, _record: object) -> None:
