@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from goldroot.catalog import clones, decisions, fallbacks, images, updates
+from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.fleet.names import machine_of
 from goldroot.image.gold import verify
 from goldroot.image.site import Site
 from support.trees import Seen, dump_tree
@@ -64,7 +63,9 @@ def _gold_problems(site: Site) -> Iterator[str]:
 
 def _live(site: Site, clone: str) -> dict[str, str] | None:
     """As :func:`support.fleet.dump`, and the links besides."""
-    machine = next((one for one in site.host.machines() if one.name == machine_of(site, clone)), None)
+    with site.catalog.read() as tx:
+        name = entries.of_clone(tx, clone)
+    machine = next((one for one in site.host.machines() if one.name == name), None)
     if machine is None:
         return None
     found = {f"{a} links": f"{k.owner} {k.address}" for a, k in machine.links.items() if a.startswith("1")}

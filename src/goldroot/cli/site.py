@@ -63,14 +63,17 @@ def init(directory: str, plan_only: bool, as_json: bool) -> None:
     from goldroot.image.site import init_site, plan_init
 
     made = plan_init(directory)
+    told: list[str] = []
     if not plan_only:
-        init_site(directory).close()
+        site = init_site(directory)
+        site.close()
+        told = site.told
 
     def say() -> None:
         for path in made:
             put(("would make " if plan_only else "made ") + path)
         if not made:
-            put(f"{directory} is a complete site; nothing to do.")
+            put(told[0] if told else f"{directory} is a complete site; nothing to do.")
         elif not plan_only:
             put(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
 

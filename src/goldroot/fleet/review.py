@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import clones, decisions, updates
 from goldroot.catalog.decisions import Waiting
@@ -261,7 +262,7 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
     start = starting_text(site, found, one)
     with work_room(site, "review") as room:
         place = os.path.join(room.path, os.path.basename(os.fsdecode(one.found.path)))
-        with open(place, "xb") as file:
+        with open(private.open_new(place, exclusive=True), "wb") as file:
             file.write(start)
         # It holds the room, too: where this command is killed, its text is not taken from under it.
         run([*_editor(), place], capture=False, env=_terminal(), pass_fds=(room.handle,))
