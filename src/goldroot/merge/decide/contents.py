@@ -9,6 +9,7 @@ from goldroot import files
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.text import is_text, merge_text
 from goldroot.tree import FILE
@@ -50,7 +51,8 @@ def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
             return None
         if delta.rule.cls == "lines":
             old = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
-            return merge_lines(old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE))
+            merger = merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
+            return merger(old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE))
         if delta.rule.cls not in ("config", "state") or base is None or base.kind != FILE:
             return None
         versions = [read(delta, side) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]

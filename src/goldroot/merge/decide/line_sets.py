@@ -1,10 +1,12 @@
-"""Three-way merge of a file that is a set of lines (``authorized_keys``, ``/etc/shells``), order kept.
+"""Three-way merge of a file that is a set of lines (``/etc/shells``), order kept.
 
 What gold added and removed is done to the clone's lines.  Lines are told apart by their text without white space at
 the end.  Blank lines are layout, not elements: the clone's stay and gold's are not taken over.  There are no conflicts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 
 def merge_lines(base: bytes, gold: bytes, clone: bytes) -> bytes:
@@ -18,22 +20,27 @@ def merge_lines(base: bytes, gold: bytes, clone: bytes) -> bytes:
         return gold
     before, now = _elements(base), _elements(gold)
     removed = set(before) - set(now)
-    kept = [line for line in _split(clone) if _element(line) not in removed]
-    missing = set(now) - set(before) - set(map(_element, kept))
-    return _join(_insert(kept, _split(gold), missing), _final_newline(base, gold, clone))
+    kept = [line for line in split_lines(clone) if stripped(line) not in removed]
+    missing = set(now) - set(before) - set(map(stripped, kept))
+    return join_lines(insert_lines(kept, split_lines(gold), missing, stripped), final_newline(base, gold, clone))
 
 
-def _insert(kept: list[bytes], gold: list[bytes], missing: set[bytes]) -> list[bytes]:
+def insert_lines(
+    kept: list[bytes], gold: list[bytes], missing: set[bytes], element_of: Callable[[bytes], bytes]
+) -> list[bytes]:
     """``kept`` with gold's ``missing`` lines, each after the nearest line before it in gold that is there.
 
     Lines with none before them stand before the first one that is there, or at the end.
+
+    :param missing: elements.
+    :param element_of: by what a line is told apart; ``b""`` for one that is layout.
     """
-    anchors = {_element(line) for line in kept} & {_element(line) for line in gold} - {b""}
+    anchors = {element_of(line) for line in kept} & {element_of(line) for line in gold} - {b""}
     first: list[bytes] = []
     after: dict[bytes, list[bytes]] = {}
     queue = first
     for line in gold:
-        element = _element(line)
+        element = element_of(line)
         if element in missing:
             queue.append(line)
             missing = missing - {element}
@@ -41,7 +48,7 @@ def _insert(kept: list[bytes], gold: list[bytes], missing: set[bytes]) -> list[b
             queue = after.setdefault(element, [])
     result: list[bytes] = []
     for line in kept:
-        element = _element(line)
+        element = element_of(line)
         if element in anchors:
             result += first
             first = []
@@ -49,21 +56,22 @@ def _insert(kept: list[bytes], gold: list[bytes], missing: set[bytes]) -> list[b
     return result + first
 
 
-def _split(content: bytes) -> list[bytes]:
+def split_lines(content: bytes) -> list[bytes]:
     """Lines without their newline."""
     lines = content.split(b"\n")
     return lines[:-1] if lines[-1] == b"" else lines
 
 
-def _element(line: bytes) -> bytes:
+def stripped(line: bytes) -> bytes:
+    """A line without white space at its end: by this it is told apart from others."""
     return line.rstrip(b" \t\r")
 
 
 def _elements(content: bytes) -> list[bytes]:
-    return [element for element in map(_element, _split(content)) if element]
+    return [element for element in map(stripped, split_lines(content)) if element]
 
 
-def _final_newline(base: bytes, gold: bytes, clone: bytes) -> bool:
+def final_newline(base: bytes, gold: bytes, clone: bytes) -> bool:
     """Whether the last line ends with a newline, merged three-way; an empty side has no say."""
     sides = [side.endswith(b"\n") if side else None for side in (base, gold, clone)]
     was, golds, clones = sides
@@ -72,5 +80,5 @@ def _final_newline(base: bytes, gold: bytes, clone: bytes) -> bool:
     return clones
 
 
-def _join(lines: list[bytes], final_newline: bool) -> bytes:
+def join_lines(lines: list[bytes], final_newline: bool) -> bytes:
     return b"\n".join(lines) + (b"\n" if final_newline and lines else b"")

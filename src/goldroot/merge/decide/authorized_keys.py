@@ -1,0 +1,141 @@
+"""Three-way merge of sshd's lists of keys (``authorized_keys``, ``authorized_keys2``): access that was withdrawn stays so.
+
+A key is told apart by its blob, the base64 word that holds it; what stands before and behind it on the line, options
+and comment, is its value (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").  So
+
+* a key that gold withdrew goes, whatever the server wrote into its comment;
+* a key that the server removed, or put a ``#`` before, does not come back because gold changed its comment or options;
+* gold's new options and the server's new comment become *one* line: sshd goes by the first line of a key, and an
+  unrestricted one before gold's ``restrict,command=`` would win.
+
+Options are merged as a whole; where both sides changed them differently there is no answer, and a person is asked.
+Lines that are not keys are told apart by their text, as in every set of lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from goldroot.merge.decide.line_sets import final_newline, insert_lines, join_lines, split_lines, stripped
+
+#: The names of such files, in any directory.
+KEY_FILES = (b"authorized_keys", b"authorized_keys2")
+
+#: Options end at the first blank outside of quotes; a quote inside is written ``\"``.
+_LINE = re.compile(
+    rb"""[ \t]*
+    (?:(?P<options>(?:[^ \t"\#]|"(?:[^"\\]|\\.)*")(?:[^ \t"]|"(?:[^"\\]|\\.)*")*)[ \t]+)??
+    (?P<type>(?:sk-)?(?:ssh|ecdsa|rsa)-[A-Za-z0-9@.-]+)[ \t]+
+    (?P<blob>AAAA[A-Za-z0-9+/]*=*)
+    (?:[ \t]+(?P<comment>.*?))?[ \t\r]*""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Key(NamedTuple):
+    """One line of a key, and the line itself."""
+
+    options: bytes
+    comment: bytes
+    line: bytes
+
+    @property
+    def value(self) -> tuple[bytes, bytes]:
+        """What is merged."""
+        return self.options, self.comment
+
+
+Keys = dict[bytes, list[Key]]  #: blob -> its lines; one that stands more than once has one value all the same
+
+
+def merge_keys(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
+    """The clone's lines with gold's changes of keys; ``None`` where both changed the options of a key differently.
+
+    ``merge(b, b, c) == c``, ``merge(b, g, b) == g``, ``merge(b, x, x) == x``.
+    """
+    if gold in (base, clone):
+        return clone
+    if clone == base:
+        return gold
+    known, new, own = map(_keys, (base, gold, clone))
+    before, now = _elements(base), _elements(gold)
+    withdrawn = before - now
+    kept: list[bytes] = []
+    written: set[bytes] = set()
+    for line in split_lines(clone):
+        element = _element(line)
+        if element in withdrawn or element in written:
+            continue
+        blob = element.removeprefix(_KEY)
+        if element.startswith(_KEY) and blob in new:
+            lines = _decided(known.get(blob, []), new[blob], own[blob])
+            if lines is None:
+                return None
+            kept += lines
+            written.add(element)
+        else:
+            kept.append(line)
+    missing = now - before - set(map(_element, kept))
+    lines = insert_lines(kept, _each_key_once(gold), missing, _element)
+    return join_lines(lines, final_newline(base, gold, clone))
+
+
+def _each_key_once(content: bytes) -> list[bytes]:
+    """Lines, of which those of one key are one: a key that is new arrives with all of its lines."""
+    keys, result = _keys(content), []
+    for line in split_lines(content):
+        blob = _element(line).removeprefix(_KEY)
+        if blob not in keys:
+            result.append(line)
+        elif line is keys[blob][0].line or line == keys[blob][0].line:
+            result.append(b"\n".join(key.line for key in keys.pop(blob)))
+    return result
+
+
+def _decided(known: Sequence[Key], new: Sequence[Key], own: Sequence[Key]) -> list[bytes] | None:
+    """The lines of a key that both sides have; ``None``: its options were changed in two ways."""
+    was, golds, clones = ([key.value for key in lines] for lines in (known, new, own))
+    if golds in (was, clones):
+        return [key.line for key in own]
+    if clones == was:
+        return [key.line for key in new]
+    options = [[key.options for key in lines] for lines in (known, new, own)]
+    if options[1] in (options[0], options[2]):  # gold changed comments alone: the server's own stand
+        return [key.line for key in own]
+    if options[2] != options[0]:
+        return None
+    if len(new) == len(own) == len(known) == 1 and clones[0][1] != was[0][1]:
+        return [_with_comment(new[0], own[0].comment)]
+    return [key.line for key in new]
+
+
+def _with_comment(key: Key, comment: bytes) -> bytes:
+    """A key's line with another comment."""
+    line = stripped(key.line)
+    if key.comment:
+        line = stripped(line[: len(line) - len(key.comment)])
+    return line + (b" " + comment if comment else b"")
+
+
+_KEY = b"\0key "  # no line of a text begins so
+
+
+def _element(line: bytes) -> bytes:
+    """By what a line is told apart: the blob of a key, else its text."""
+    found = _LINE.fullmatch(line)
+    return _KEY + found["blob"].rstrip(b"=") if found else stripped(line)
+
+
+def _elements(content: bytes) -> set[bytes]:
+    return {element for element in map(_element, split_lines(content)) if element}
+
+
+def _keys(content: bytes) -> Keys:
+    keys: Keys = {}
+    for line in split_lines(content):
+        if found := _LINE.fullmatch(line):
+            key = Key(found["options"] or b"", found["comment"] or b"", line)
+            keys.setdefault(found["blob"].rstrip(b"="), []).append(key)
+    return keys

@@ -1,0 +1,119 @@
+"""sshd's lists of keys: what was withdrawn stays withdrawn, and one key has one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from goldroot.merge.decide.authorized_keys import merge_keys
+from support.examples import examples
+from support.merging import merge_tables
+
+A = b"ssh-ed25519 AAAAC3a alice@desk\n"
+B = b"ssh-rsa AAAAB3b bob@desk\n"
+C = b"sk-ssh-ed25519@openssh.com AAAAGnNr carol\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "gold", "clone", "result"),
+    [
+        pytest.param(A + B, B, A.replace(b"desk", b"home") + B, B, id="gold withdrew, the server changed the comment"),
+        pytest.param(A + B, B, b"no-pty " + A + B, B, id="gold withdrew, the server changed the options"),
+        pytest.param(A, b"", A + A.replace(b"alice@desk", b"again"), b"", id="gold withdrew: all lines of the key go"),
+        pytest.param(A + B, A.replace(b"desk", b"new") + B, B, B, id="the server removed, gold changed the comment"),
+        pytest.param(A + B, b"restrict " + A + B, B, B, id="the server removed, gold changed the options"),
+        pytest.param(A + B, b"restrict " + A + B, b"#" + A + B, b"#" + A + B, id="the server put # before it"),
+        pytest.param(A + B, b"restrict " + A + B, b"# " + A + B, b"# " + A + B, id="the server put # and a blank"),
+        pytest.param(
+            A, b'restrict,command="/bin/x \\"y z\\"" ' + A, A.replace(b"desk", b"mine"),
+            b'restrict,command="/bin/x \\"y z\\"" ' + A.replace(b"desk", b"mine"),
+            id="gold's options and the server's comment are one line",
+        ),
+        pytest.param(
+            A, A.replace(b"desk", b"gold"), b'from="10.0.0.0/8" ' + A, b'from="10.0.0.0/8" ' + A,
+            id="the server's options stand where gold changed the comment",
+        ),
+        pytest.param(A, A.replace(b"desk", b"x"), A.replace(b"desk", b"y"), A.replace(b"desk", b"y"), id="comments only"),
+        pytest.param(A, A + B, A + C, A + B + C, id="both added"),
+        pytest.param(b"", A + b"from=\"h\" " + A, C, C + A + b"from=\"h\" " + A, id="a new key comes with all its lines"),
+        pytest.param(A, b"restrict " + A, b"# mine\n" + A + C, b"# mine\nrestrict " + A + C, id="in the key's own place"),
+        pytest.param(A + A, b"restrict " + A, A + A + B, b"restrict " + A + B, id="two lines of a key are one value"),
+        pytest.param(
+            A, b"restrict " + A, A.replace(b" alice@desk", b""), b"restrict ssh-ed25519 AAAAC3a\n", id="comment removed"
+        ),
+        pytest.param(A, b"cert-authority " + A, A[:-1] + b" \t\n" + B, b"cert-authority " + A + B, id="white space"),
+        pytest.param(b"x 1\n", b"x 2\n", b"x 1\ny\n", b"y\nx 2\n", id="what is not a key goes by its text"),
+    ],
+)  # fmt: skip
+def test_withdrawn_stays_withdrawn(base: bytes, gold: bytes, clone: bytes, result: bytes) -> None:
+    assert merge_keys(base, gold, clone) == result
+
+
+@pytest.mark.parametrize(
+    ("base", "gold", "clone"),
+    [
+        (A, b"restrict " + A, b"no-pty " + A),
+        (b"", b"restrict " + A, A + B),
+        (A, b"restrict " + A, b"no-pty " + A + A),
+    ],
+)
+def test_options_that_both_changed_are_asked_about(base: bytes, gold: bytes, clone: bytes) -> None:
+    assert merge_keys(base, gold, clone) is None
+
+
+LINES = st.sampled_from(
+    [
+        A,
+        B,
+        C,
+        b"restrict " + A,
+        b"no-pty " + A,
+        A.replace(b"desk", b"2"),
+        b"#" + A,
+        b"# words\n",
+        b"\n",
+        b"ssh-rsa AAAAB3b\n",
+    ]
+)
+FILES = st.lists(LINES, max_size=6).map(b"".join)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(FILES, FILES)
+def test_laws(one: bytes, other: bytes) -> None:
+    assert merge_keys(one, one, other) == other
+    assert merge_keys(one, other, one) == other
+    assert merge_keys(one, other, other) == other
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(FILES, FILES, FILES)
+def test_no_key_that_a_side_took_away_is_there(base: bytes, gold: bytes, clone: bytes) -> None:
+    def blobs(content: bytes) -> set[bytes]:
+        words = (line.split() for line in content.splitlines() if not line.startswith(b"#"))
+        return {word for line in words for word in line if word.startswith(b"AAAA")}
+
+    merged = merge_keys(base, gold, clone)
+    if merged is None:
+        return
+    gone = (blobs(base) - blobs(gold)) | (blobs(base) - blobs(clone))
+    assert blobs(merged) == (blobs(gold) | blobs(clone)) - gone
+    again = merge_keys(gold, gold, merged)
+    assert again == merged
+
+
+@pytest.mark.parametrize("name", ["authorized_keys", "authorized_keys2"])
+def test_in_trees(tmp_path: Path, name: str) -> None:
+    path = f"root/.ssh/{name}"
+    done = merge_tables(tmp_path, {path: (A + B).decode()}, {path: B.decode()}, {path: (b"no-pty " + A + B).decode()})
+    assert (done.text(path), done.conflicts) == (B.decode(), [])
+
+
+def test_options_are_asked_about_in_trees(tmp_path: Path) -> None:
+    path = "home/a/.ssh/authorized_keys"
+    done = merge_tables(tmp_path, {path: A.decode()}, {path: "restrict " + A.decode()}, {path: "no-pty " + A.decode()})
+    assert done.conflicts == [("/" + path, "content")]
+    assert done.text(path) == "no-pty " + A.decode()
