@@ -77,7 +77,7 @@ def verify(allowed: str, principal: str, namespace: str, document: bytes, signat
         try:
             return sshsig.verify(document, signature, namespace, principal, _read(allowed))
         except Beyond as error:
-            _program(f"{allowed}: {error}")
+            _program(f"{error} ({allowed})")
     _program(KEYS)
     with tempfile.NamedTemporaryFile("w", suffix=".sig") as file:
         file.write(signature)

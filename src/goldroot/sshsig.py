@@ -35,6 +35,12 @@ SMALLEST_RSA = 1024
 MAGIC, VERSION = b"SSHSIG", 1
 _KEY_MAGIC = b"openssh-key-v1\0"
 _TYPES = rb"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
+#: What OpenSSH knows besides: keys in hardware, certificates.
+_OTHER_TYPES = (
+    rb"sk-[a-z0-9-]+@openssh\.com|(?:sk-)?(?:"
+    + _TYPES
+    + rb"|ssh-dss|ecdsa-sha2-nistp256)-cert-v01@openssh\.com|ssh-dss"
+)
 _CURVES = {b"nistp256": "SHA256", b"nistp384": "SHA384", b"nistp521": "SHA512"}
 _ARMOUR = re.compile(r"-----BEGIN SSH SIGNATURE-----\n(.*?)\n-----END SSH SIGNATURE-----", re.DOTALL)
 #: A line of allowed signers that is understood whole: principals, at most the one option, type, key, comment.
@@ -207,8 +213,10 @@ def _check(found: Signature, message: bytes) -> None:
     from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
     kind = (_strings(found.key) or [b""])[0]
+    if re.fullmatch(_OTHER_TYPES, kind):
+        raise Beyond("the signature's key is not an ed25519, ecdsa or rsa key")
     if not re.fullmatch(_TYPES, kind):
-        raise Beyond("its key is not an ed25519, ecdsa or rsa key")
+        raise Invalid("its key is of no kind that there is")
     try:
         key = load_ssh_public_key(kind + b" " + base64.b64encode(found.key))
         if isinstance(key, rsa.RSAPublicKey):

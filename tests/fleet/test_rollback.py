@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,23 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     assert text(site, "web1", "etc/second.conf") == "on 3\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert text(site, "web1", "srv/mine") == "before\n"
+
+
+def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_since(
+    site: Site, engine: InProcess
+) -> None:
+    """A service writes its state when it is stopped: the copy of such a file has a time as young as its making."""
+    clones.create(site, "web1", IMAGE)
+    on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
+    file = Path(live(site, "web1").root(b"var") or "", "var/lib/mysql/ibdata")
+    os.utime(file, (time.time() + 600,) * 2)
+    for number in (2, 3):
+        next_gold(site, {"etc/plain.conf": f"gold {number}\n"})
+        assert run_update(site, engine, "web1").outcome == "done"
+        assert list(plan_rollback(site, "web1").written) == []
+    on_clone(site, "web1", {"etc/second.conf": "on 3\n"})
+    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert list(plan_rollback(site, "web1").written) == ["/etc/second.conf"]
 
 
 def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProcess) -> None:

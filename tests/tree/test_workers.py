@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -36,8 +37,14 @@ def test_results_come_in_the_order_of_the_tasks(jobs: int) -> None:
     assert children() == []
 
 
-def test_work_is_done_in_other_processes() -> None:
-    pids = run_tasks(lambda task, tell: (os.getpid(), time.sleep(0.05))[0], 2, jobs=2)
+def test_work_is_done_in_other_processes(tmp_path: Path) -> None:
+    def work(task: int, tell: Tell) -> int:
+        (tmp_path / str(task)).touch()
+        while len(os.listdir(tmp_path)) < 2:  # each waits until the other has begun: so they are two
+            time.sleep(0.01)
+        return os.getpid()
+
+    pids = run_tasks(work, 2, jobs=2)
     assert os.getpid() not in pids
     assert len(set(pids)) == 2
 

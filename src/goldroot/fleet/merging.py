@@ -158,8 +158,7 @@ def build_disks(
         if since is not None:
             rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])
         built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"))
-        signatures.save(task.site, disk, built.manifest)
-        signatures.save(task.site, disk, built.manifest, signatures.MADE)
+        signatures.save_built(task.site, disk, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("update.disk-built")
     return notes

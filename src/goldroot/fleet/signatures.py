@@ -16,7 +16,7 @@ from goldroot import private
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.image.site import Site
 from goldroot.policy import Policy, worth_reading
-from goldroot.tree import Manifest, Progress, Scan, scan_tree
+from goldroot.tree import FILE, Manifest, Progress, Scan, scan_tree
 
 MADE, SEEN = "made", "seen"
 
@@ -80,6 +80,19 @@ def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> Manifes
     save(site, disk, made, MADE)
     save(site, disk, made)
     return made
+
+
+def save_built(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
+    """Store a disk as it was built, for both uses; looked at once more where a file is as young as its making.
+
+    A service writes its state when it is stopped, and an update may copy it in the same second.  Its row has no ctime
+    then, and would tell of something that the server wrote since.
+    """
+    if any(kind == FILE and not ctime for kind, ctime in zip(built.columns.kinds, built.columns.ctimes, strict=True)):
+        save_made(site, disk, built, policy)
+        return
+    save(site, disk, built, MADE)
+    save(site, disk, built)
 
 
 def unchanged(before: Manifest, after: Manifest) -> bool:
