@@ -6,7 +6,7 @@ How DBOS is used, and why so:
   end (killed, or stopped by an error) is not recovered by DBOS, which would do it later, in a background thread, and
   together with everybody else's.  The next ``run`` of the key reads which steps it finished, and begins the next
   attempt behind them: at once, in the calling thread.  An attempt's input says what was done before it.  All of a
-  key's attempts stay, so that they are found by their names.
+  key's attempts stay, so that they are found by their names; killed ones are closed when a later one is finished.
 * A process holds the key's lock while it runs it, so an unfinished attempt that it finds is nobody's.  Each process has
   an executor id of its own, so that no launch picks up another one's work.
 * The application version is constant: what DBOS would compute from the code changes with every release.
@@ -24,7 +24,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +165,9 @@ class DbosEngine:
                 return plain(last.status.output)
             else:
                 begin = self._after(workflow, key, last)
-            return self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
+            result = self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
+            _close(attempts)
+            return result
 
     def _after(self, workflow: Workflow, key: str, last: Attempt) -> dict[str, Any]:
         """What the next attempt finds done."""
@@ -323,3 +325,10 @@ def _pending(key: str, attempt: Attempt) -> Pending:
 def _asked_to_cancel(attempt: str) -> bool:
     found = DBOS.list_workflows(workflow_ids=[attempt], load_input=False, load_output=False)
     return any((status.attributes or {}).get(CANCEL) for status in found)
+
+
+def _close(attempts: Sequence[Attempt]) -> None:
+    """Attempts that were killed count as unfinished no more, now that a later one has come to the end."""
+    for attempt in attempts:
+        if attempt.status.status == "PENDING":
+            DBOS.cancel_workflow(attempt.status.workflow_id)
