@@ -202,3 +202,24 @@ def test_a_result_that_is_not_json_is_a_mistake_of_the_step(opened: Opener) -> N
 def test_a_step_name_is_used_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         Steps("a", "a")
+
+
+def test_one_run_is_found_by_its_key(opened: Opener) -> None:
+    steps = Steps("a", "b")
+    steps.fails = {"b"}
+    with opened() as engine:
+        assert engine.find("k:1") is None
+        for key in ("k:1", "k:1#1", "k:11"):
+            with pytest.raises(NoSpace):
+                engine.run(steps.workflow, key, {"key": key})
+    with opened() as engine:  # as another command finds it
+        found = engine.find("k:1")
+        assert found is not None
+        assert (found.key, found.done, found.error, found.state["key"]) == ("k:1", ("a",), "no space in b", "k:1")
+        assert engine.find("k:1#1#1") is None and engine.find("k") is None
+        steps.fails = set()
+        engine.run(steps.workflow, "k:1", {})
+        assert engine.find("k:1") is None
+    with opened() as engine:
+        assert engine.find("k:1") is None
+        assert engine.find("k:11") is not None

@@ -5,8 +5,8 @@ How DBOS is used, and why so:
 * A key's run is a chain of *attempts*, the DBOS workflows ``KEY#1``, ``KEY#2``...  An attempt that did not come to its
   end (killed, or stopped by an error) is not recovered by DBOS, which would do it later, in a background thread, and
   together with everybody else's.  The next ``run`` of the key reads which steps it finished, and begins the next
-  attempt behind them: at once, in the calling thread.  An attempt's input says what was done before it.  All of a
-  key's attempts stay, so that they are found by their names.
+  attempt behind them: at once, in the calling thread.  An attempt's input says what was done before it, so that older
+  attempts can be deleted.
 * A process holds the key's lock while it runs it, so an unfinished attempt that it finds is nobody's.  Each process has
   an executor id of its own, so that no launch picks up another one's work.
 * The application version is constant: what DBOS would compute from the code changes with every release.
@@ -24,7 +24,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +53,7 @@ from goldroot.workflow.port import (
     cancelled,
     check_steps,
     plain,
+    range_of,
     with_results,
 )
 
@@ -61,8 +62,8 @@ APPLICATION_VERSION = "1"
 BODY = "goldroot.workflow"
 CANCEL = "cancel_asked"
 
-#: So many attempts of a key are asked for at once; more than one are rare.
-AT_ONCE = 8
+#: Of a documented table of DBOS's: names in a range.
+IN_RANGE = "SELECT workflow_uuid FROM workflow_status WHERE workflow_uuid >= :first AND workflow_uuid < :end"
 
 #: How long a writer waits for another one on SQLite, in seconds.
 WAIT = 30.0
@@ -156,8 +157,8 @@ class DbosEngine:
 
     def run(self, workflow: Workflow, key: str, state: State, progress: Progress | None = None) -> State:
         """See :meth:`goldroot.workflow.Engine.run`."""
-        with lock(lock_file(self._locks, f"workflow:{key}"), wait=0, once=True), self._launched():
-            attempts = _attempts(key)
+        with lock(lock_file(self._locks, f"workflow:{key}"), wait=0, once=True), self._launched() as engine:
+            attempts = _attempts(engine, key)
             last = attempts[-1] if attempts else None
             if last is None:
                 begin = {"workflow": workflow.name, "done": [], "state": plain(state)}
@@ -165,7 +166,9 @@ class DbosEngine:
                 return plain(last.status.output)
             else:
                 begin = self._after(workflow, key, last)
-            return self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
+            result = self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
+            _delete(attempts)
+            return result
 
     def _after(self, workflow: Workflow, key: str, last: Attempt) -> dict[str, Any]:
         """What the next attempt finds done."""
@@ -189,24 +192,24 @@ class DbosEngine:
 
     def find(self, key: str) -> Pending | None:
         """See :meth:`goldroot.workflow.Engine.find`."""
-        with self._launched():
-            attempts = _attempts(key)
+        with self._launched() as engine:
+            attempts = _attempts(engine, key)
             return None if not attempts or _ended(attempts[-1]) else _pending(key, attempts[-1])
 
     def pending(self) -> list[Pending]:
         """See :meth:`goldroot.workflow.Engine.pending`."""
-        with self._launched():
+        with self._launched() as engine:
             unfinished = DBOS.list_workflows(
                 name=BODY, status=["PENDING", "ERROR"], load_input=False, load_output=False
             )
             keys = dict.fromkeys(_key_and_number(status.workflow_id)[0] for status in unfinished)
-            last = [(key, _attempts(key)[-1]) for key in keys]
+            last = [(key, _attempts(engine, key)[-1]) for key in keys]
             return [_pending(key, attempt) for key, attempt in last if not _ended(attempt)]
 
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""
-        with self._launched():
-            attempts = _attempts(key)
+        with self._launched() as engine:
+            attempts = _attempts(engine, key)
             if not attempts or _ended(attempts[-1]):
                 return False
             DBOS.update_workflow_attributes(attempts[-1].status.workflow_id, {CANCEL: True})
@@ -220,12 +223,13 @@ class DbosEngine:
             self._engine = None
 
     @contextmanager
-    def _launched(self) -> Iterator[None]:
+    def _launched(self) -> Iterator[sa.Engine]:
         try:
             with self._launching:
                 if self._engine is None:
                     self._engine = _launch(self._database)
-            yield
+                engine = self._engine
+            yield engine
         except sa.exc.DBAPIError as error:
             raise Failed(
                 f"the workflow database said no: {str(error.orig).strip()}",
@@ -285,22 +289,33 @@ def _key_and_number(attempt: str) -> tuple[str, int]:
     return key, int(number)
 
 
-def _attempts(key: str) -> list[Attempt]:
-    """The attempts of a key, oldest first; the last one with what is done.
-
-    They are asked for by their names, which are counted from 1 without a gap: for the beginning of a name the database
-    would look at every run that ever was.
-    """
-    found: list[Attempt] = []
-    while len(found) % AT_ONCE == 0:
-        numbers = range(len(found) + 1, len(found) + AT_ONCE + 1)
-        some = DBOS.list_workflows(workflow_ids=[f"{key}#{number}" for number in numbers])
-        if not some:
-            break
-        found += sorted((Attempt(one, _key_and_number(one.workflow_id)[1]) for one in some), key=lambda a: a.number)
+def _attempts(engine: sa.Engine, key: str) -> list[Attempt]:
+    """The attempts of a key, oldest first; the last one with what is done."""
+    found = [
+        Attempt(status, _key_and_number(status.workflow_id)[1])
+        for status in _beginning(engine, f"{key}#")
+        if _key_and_number(status.workflow_id)[0] == key
+    ]
+    found.sort(key=lambda attempt: attempt.number)
     if found:
         _read(found[-1])
     return found
+
+
+def _beginning(engine: sa.Engine, start: str) -> list[WorkflowStatus]:
+    """The runs whose names begin so.
+
+    DBOS asks SQLite for them in a way that reads every run that ever was; a range of names is looked up in its index.
+    """
+    if engine.dialect.name != "sqlite":
+        return DBOS.list_workflows(name=BODY, workflow_id_prefix=start)
+    with engine.connect() as connection:
+        names = (
+            connection.execute(sa.text(IN_RANGE), dict(zip(("first", "end"), range_of(start), strict=True)))
+            .scalars()
+            .all()
+        )
+    return DBOS.list_workflows(name=BODY, workflow_ids=list(names)) if names else []
 
 
 def _read(attempt: Attempt) -> None:
@@ -325,3 +340,8 @@ def _pending(key: str, attempt: Attempt) -> Pending:
 def _asked_to_cancel(attempt: str) -> bool:
     found = DBOS.list_workflows(workflow_ids=[attempt], load_input=False, load_output=False)
     return any((status.attributes or {}).get(CANCEL) for status in found)
+
+
+def _delete(attempts: Sequence[Attempt]) -> None:
+    for attempt in attempts:
+        DBOS.delete_workflow(attempt.status.workflow_id)

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from goldroot.workflow.port import Engine, Pending, Progress, State, Workflow
+from goldroot.workflow.port import Engine, Pending, Progress, State, Workflow, range_of
 
 if TYPE_CHECKING:
     from goldroot.workflow.durable import DbosEngine
@@ -64,7 +64,7 @@ class LazyEngine:
 def surely_finished(database: str, key: str) -> bool:
     """Whether a database of runs in SQLite says that nothing of a key is left to do; ``False`` where that is not sure.
 
-    A run is sure to be finished where its first attempt is; one that was never begun has none.
+    It is sure where an attempt of the key has come to its end, or none was ever begun.
     """
     path = database.removeprefix("sqlite:///")
     if "://" in path:
@@ -74,11 +74,11 @@ def surely_finished(database: str, key: str) -> bool:
     try:
         # Not mode=ro: such a reader leaves its files of the write-ahead log behind.
         with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?mode=rw", uri=True)) as connection:
-            query = "SELECT status FROM workflow_status WHERE workflow_uuid = ?"
-            row = connection.execute(query, (f"{key}#1",)).fetchone()
+            query = "SELECT status FROM workflow_status WHERE workflow_uuid >= ? AND workflow_uuid < ?"
+            found = [status for (status,) in connection.execute(query, range_of(f"{key}#"))]
     except sqlite3.Error:
         return False
-    return row is None or row[0] == FINISHED
+    return not found or FINISHED in found
 
 
 def load_engine() -> None:

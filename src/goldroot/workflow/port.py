@@ -134,3 +134,8 @@ def check_steps(workflow: Workflow, key: str, name: str, done: Sequence[str]) ->
 def cancelled(key: str) -> Cancelled:
     """The error of a run that ended on demand."""
     return Cancelled(f"{key} was cancelled", meaning="No further step of it was begun.")
+
+
+def range_of(start: str) -> tuple[str, str]:
+    """What begins so, as a range of names by their code points: from the first one, to one that is behind the last one."""
+    return start, start[:-1] + chr(ord(start[-1]) + 1)
