@@ -37,7 +37,8 @@ DEFAULTS = {
     " /var/lib/systemd/random-seed",
     "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
     "generated": "/etc/ld.so.cache /etc/aliases.db /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
-    "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /home/a/.ssh/authorized_keys2 /var/lib/git/.ssh/authorized_keys /etc/shells",
+    "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /home/a/.ssh/authorized_keys2"
+    " /var/lib/git/.ssh/authorized_keys /etc/shells",
     "accounts": "/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid",
 }
 
