@@ -22,8 +22,9 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.fleet import clones, settle
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.update import reconcile
+from goldroot.site.site import Site
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site, text
 from support.fork_server import ForkServer
 from support.roots import ROOT as ROOT_WITH_SHELL
@@ -289,9 +290,9 @@ def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
 
 
 def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "WAIT", 0.1)
+    monkeypatch.setattr(reconcile, "WAIT", 0.1)
     hold = (
-        "from goldroot.image.site import Site\nfrom goldroot.fleet.settle import clone_lock\n"
+        "from goldroot.site.site import Site\nfrom goldroot.fleet.update.reconcile import clone_lock\n"
         "held = clone_lock(Site.open(sys.argv[1]), 'web1', 'goldroot update run web1')\nheld.__enter__()"
     )
     with other_process(hold, site.root) as other:

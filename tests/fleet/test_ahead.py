@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from goldroot.fleet import clones
-from goldroot.fleet.ahead import Ahead
-from goldroot.fleet.plan import plan_update
-from goldroot.fleet.signatures import scan_disk
-from goldroot.image.site import Site
+from goldroot.fleet.manifests import scan_disk
+from goldroot.fleet.prefetch import Ahead
+from goldroot.fleet.update.plan import plan_update
 from goldroot.policy import Policy
+from goldroot.site.site import Site
 from support.fleet import IMAGE, on_clone
 
 

@@ -11,11 +11,11 @@ import pytest
 from goldroot.accounts import ACL_ACCESS, AccountTables
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones, review
-from goldroot.fleet.carried import first_path, strangers
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import run_update
-from goldroot.image.site import Site
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update.gold_owners import first_path, strangers
+from goldroot.fleet.update.update import run_update
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.site.site import Site
 from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text
@@ -105,7 +105,7 @@ def test_what_the_server_did_itself_before_stops_no_update_and_no_carry(
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/group") == own["etc/group"]
     on_clone(site, "web1", {"etc/mine.conf": "mine\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
 
 
 @pytest.mark.root

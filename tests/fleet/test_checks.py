@@ -16,13 +16,13 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
-from goldroot.fleet.checks import duplicates, told
-from goldroot.fleet.rollback import plan_rollback, rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.running import run_on
-from goldroot.image.site import Site
+from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
+from goldroot.fleet.update.checks import duplicates, told
+from goldroot.fleet.update.update import cancel, run_update
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.run import Done
+from goldroot.site.commands import run_on
+from goldroot.site.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node
@@ -183,7 +183,7 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
     run_update(site, engine, "web1")
     assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "var/lib/checked")) == ("2\n", "seen\n")
     on_clone(site, "web1", written)
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     asked = ["/var/lib/mysql"] if "var/lib/mysql/ibdata" in written else []
     with site.catalog.read() as tx:
         assert [os.fsdecode(one.found.path) for one in decisions.conflicts_of(tx, done.update)] == asked
@@ -231,7 +231,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
             raise ProgramFailed("it was cut off at its end")
         return done
 
-    monkeypatch.setattr("goldroot.fleet.checks.run_on", cut_off)
+    monkeypatch.setattr("goldroot.fleet.update.checks.run_on", cut_off)
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")
@@ -249,7 +249,7 @@ def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
     next_gold(site, {"var/lib/mysql/ibdata": "gold"})
     with monkeypatch.context() as ended, pytest.raises(ChecksFailed, match="ended"):
-        ended.setattr("goldroot.fleet.checks.crash.point", ending_at("update.rebuilt"))
+        ended.setattr("goldroot.fleet.update.checks.crash.point", ending_at("update.rebuilt"))
         run_update(site, engine, "web1")
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "var/lib/mysql/format") == "x\n"
@@ -276,7 +276,7 @@ def test_a_mode_that_a_check_set_is_not_carried_with_the_servers_content(with_sh
     app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
     assert os.stat(app).st_mode & 0o7777 == 0o600
     on_clone(site, "web1", {"etc/app.conf": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
     assert (text(site, "web1", "etc/app.conf"), os.stat(app).st_mode & 0o7777) == ("since\n", 0o644)
 

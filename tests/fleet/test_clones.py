@@ -10,10 +10,12 @@ import pytest
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog.holders import holders
 from goldroot.errors import BadSignature, Busy, Refused, UsageError
-from goldroot.fleet import clones, drift, network, settle
-from goldroot.fleet.identity import Identity, fingerprints, hosts_with
-from goldroot.fleet.network import Settings
-from goldroot.image.site import Site
+from goldroot.fleet import clones, drift
+from goldroot.fleet.update import reconcile
+from goldroot.site.site import Site
+from goldroot.system import network
+from goldroot.system.identity import Identity, fingerprints, hosts_with
+from goldroot.system.network import Settings
 from support.fleet import IMAGE, ROOT, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node, dump_tree
 
@@ -154,8 +156,8 @@ def test_the_drift_report_says_what_changed_by_class(site: Site) -> None:
 
 def test_two_commands_on_one_clone_do_not_meet(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     clones.create(site, "web1", IMAGE)
-    monkeypatch.setattr(settle, "WAIT", 0.1)
-    with settle.clone_lock(site, "web1", "a long work"), pytest.raises(Busy, match="a long work"):
+    monkeypatch.setattr(reconcile, "WAIT", 0.1)
+    with reconcile.clone_lock(site, "web1", "a long work"), pytest.raises(Busy, match="a long work"):
         clones.delete(site, "web1")
     with site.catalog.read() as tx:
         assert catalog_clones.get(tx, "web1").state == "active"

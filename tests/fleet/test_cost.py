@@ -17,13 +17,13 @@ from goldroot.catalog import readings
 from goldroot.catalog.readings import Accounts, LocalAccount
 from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
-from goldroot.fleet.identity import Identity
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import run_update
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import open_version
 from goldroot.image.renumber import clone_collisions, local_accounts, with_local
-from goldroot.image.site import Site
+from goldroot.site.site import Site
+from goldroot.system.identity import Identity
 from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
@@ -62,7 +62,7 @@ def work(request: pytest.FixtureRequest) -> Callable[[Site, Engine], object]:
     works: dict[str, Callable[[Site, Engine], object]] = {
         "update": lambda site, engine: run_update(site, engine, "web1"),
         "nothing-to-do": lambda site, engine: run_update(site, engine, "done1"),
-        "rollback": lambda site, engine: rollback(site, engine, "done1"),
+        "rollback": lambda site, engine: roll_back(site, engine, "done1"),
         "create": lambda site, engine: clones.create(site, "new1", IMAGE),
         "publish": lambda site, engine: next_gold(site, {"etc/plain.conf": "gold 3\n"}),
     }
@@ -203,7 +203,7 @@ def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site:
     on_clone(site, "web1", {"etc/passwd": PASSWD + "own:x:1500:1500::/:/bin/sh\n"})
     next_gold(site, {"etc/passwd": PASSWD + "new:x:300:300::/:/bin/sh\n", "etc/group": GROUP + "new:x:300:\n"})
     own = LocalAccount("user", b"own", 1500)
-    for do in (run_update, rollback):
+    for do in (run_update, roll_back):
         do(site, engine, "web1")
         with site.catalog.read() as tx:
             assert readings.accounts_of(tx, IMAGE)["web1"].local == (own,)

@@ -13,9 +13,9 @@ import pytest
 
 from goldroot.errors import Busy, Refused
 from goldroot.fleet import clones
-from goldroot.fleet.many import Opener, on_each
-from goldroot.fleet.update import chosen, run_updates
-from goldroot.image.site import Site
+from goldroot.fleet.parallel import Opener, on_each
+from goldroot.fleet.update.update import chosen, run_updates
+from goldroot.site.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, text
 
 NAMES = ["d", "a", "c", "b"]

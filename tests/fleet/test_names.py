@@ -16,8 +16,8 @@ from goldroot.fleet import clones
 from goldroot.image.importing import import_image, plan_import
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import plan_publish, publish
-from goldroot.image.site import Site
 from goldroot.image.systems import TEST, System
+from goldroot.site.site import Site
 from support.fleet import IMAGE, dump, text
 
 WHOSE = {

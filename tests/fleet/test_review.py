@@ -12,9 +12,9 @@ import pytest
 
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import clones, review
-from goldroot.fleet.settle import clone_lock
-from goldroot.fleet.update import run_update
-from goldroot.image.site import Site
+from goldroot.fleet.update.reconcile import clone_lock
+from goldroot.fleet.update.update import run_update
+from goldroot.site.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, SHADOW, next_gold, on_clone, text
 
@@ -69,7 +69,7 @@ def test_the_question_about_a_number_names_its_proposal(waiting: Site) -> None:
 
 
 def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> None:
-    from goldroot.fleet import work
+    from goldroot.fleet.update import journal as work
 
     found = review.case(waiting, "web1")
     record = work.read_record(waiting, "web1", found.update.id)
@@ -156,7 +156,7 @@ def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
     )
     editor.chmod(0o755)
     code = (
-        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.image.site import Site\n"
+        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.site.site import Site\n"
         "site = Site.open(sys.argv[1])\nfound = review.case(site, 'web1')\n"
         "review.edit(site, found, review.by_path(found, '/etc/app.conf'))"
     )

@@ -11,10 +11,12 @@ import pytest
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, holders, updates
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet import clones, fallback, work
-from goldroot.fleet.rollback import plan_rollback, read_written, rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.rollback import fallback
+from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
+from goldroot.fleet.update import journal
+from goldroot.fleet.update.update import cancel, run_update
+from goldroot.site.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
 from support.trees import HardLink
@@ -32,11 +34,11 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    known = work.Work(1, "web1")
-    work.save_decisions(site, known, {}, str(rules))
-    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
-    work.save_decisions(site, known, {}, None)
-    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
+    known = journal.Work(1, "web1")
+    journal.save_decisions(site, known, {}, str(rules))
+    assert journal.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
+    journal.save_decisions(site, known, {}, None)
+    assert journal.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
@@ -47,7 +49,7 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
     run_update(site, engine, "web1")
     on_clone(site, "web1", {"srv/new": "written since\n"})
     assert "/srv/new" in plan_rollback(site, "web1").written
-    done = rollback(site, engine, "web1")
+    done = roll_back(site, engine, "web1")
     assert (done.outcome, done.to_version) == ("done", 1)
     assert dump(site, "web1") == before
     assert "/srv/new" in read_written(site, "web1", done.update)
@@ -64,10 +66,10 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
 
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
     moved(site, engine)
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert run_update(site, engine, "web1").to_version == 2
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
 
 
@@ -76,9 +78,9 @@ def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: In
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
     run_update(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "gold 3\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
 
@@ -87,7 +89,7 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     moved(site, engine)
     shadow = SHADOW.replace("root:*:19000", "root:$6$new:20000")
     on_clone(site, "web1", {"etc/shadow": shadow, "etc/added.conf": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/added.conf") == "since\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
@@ -107,13 +109,13 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     next_gold(site, {"etc/plain.conf": "gold 3\n", "etc/third.conf": "gold 3\n"})
     run_update(site, engine, "web1")
     on_clone(site, "web1", {"etc/second.conf": "on 3\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     expected = ["/etc/first.conf", "/etc/hosts", "/etc/second.conf", "/etc/shadow", "/srv/mine"]
     assert list(plan_rollback(site, "web1").written) == expected
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.read() as tx:
         assert [one.found.path for one in decisions.conflicts_of(tx, done.update)] == [b"/srv/mine"]
-    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/hosts") is None
     assert text(site, "web1", "etc/first.conf") == "on 2\n"
@@ -131,7 +133,7 @@ def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProc
     os.replace(etc / "new", etc / "two")
     (etc / "four").unlink()
     (etc / "four").hardlink_to(etc / "three")
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     etc = Path(live(site, "web1").root(b"etc") or "", "etc")
     assert not (etc / "one").samefile(etc / "two")
     assert (etc / "three").samefile(etc / "four")
@@ -141,7 +143,7 @@ def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProc
 def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     assert (done.outcome, done.conflicts) == ("needs-review", 1)
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
     with site.catalog.read() as tx:
@@ -149,7 +151,7 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
     assert (asked.found.path, asked.found.axis, asked.found.stands) == (b"/var/lib/mysql", "unit", "gold")
     with site.catalog.begin() as tx:
         decisions.decide(tx, IMAGE, asked.found.key, "clone")
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
 
@@ -166,7 +168,7 @@ def test_the_question_about_a_unit_says_where_a_side_has_none(
 ) -> None:
     moved(site, engine)
     on_clone(site, "web1", {path: written})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.read() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
     assert asked.found.detail.endswith(said)
@@ -179,13 +181,13 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
     """What was written just before the first scan has no ctime there; a minute later it has one."""
     moved(site, engine)
     on_clone(site, "web1", {"srv/mine": written, "etc/plain.conf": "since\n"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.begin() as tx:
         [asked] = [one for one in decisions.conflicts_of(tx, done.update) if one.found.path == b"/srv/mine"]
         for one in decisions.conflicts_of(tx, done.update):
             decisions.decide(tx, IMAGE, one.found.key, "clone")
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "srv/mine") == written
     assert asked.found.stands == "gold"
 
@@ -193,13 +195,13 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
 def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
         decisions.decide(tx, IMAGE, asked.found.key, "gold")
     cancel(site, "web1")
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "what came in for three days"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
 
 
 def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
@@ -211,7 +213,7 @@ def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess)
     for name in ("web1", "web2"):
         run_update(site, engine, name)
         on_clone(site, name, {"srv/mine": None})
-        done = rollback(site, engine, name, carry=True)
+        done = roll_back(site, engine, name, carry=True)
         with site.catalog.read() as tx:
             keys += [one.found.key for one in decisions.conflicts_of(tx, done.update)]
     assert len(keys) == 2 and len(set(keys)) == 2
@@ -220,14 +222,14 @@ def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess)
 def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
     assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
 
 
 def test_a_clone_without_a_fallback_says_so(site: Site, engine: InProcess) -> None:
     clones.create(site, "web1", IMAGE)
     with pytest.raises(NotFound, match="no fallback"):
-        rollback(site, engine, "web1")
+        roll_back(site, engine, "web1")
 
 
 def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) -> None:
@@ -236,9 +238,9 @@ def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) ->
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
     assert run_update(site, engine, "web1").outcome == "needs-review"
     with pytest.raises(Refused, match="needs-review"):
-        rollback(site, engine, "web1")
+        roll_back(site, engine, "web1")
     cancel(site, "web1")
-    assert rollback(site, engine, "web1").outcome == "done"
+    assert roll_back(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     with site.catalog.read() as tx:
         assert [one.state for one in updates.every(tx, "web1")] == ["done", "cancelled", "done"]
@@ -256,7 +258,7 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
     )
     assert text(site, "web1", "srv/mine") == "before\n"
     with pytest.raises(NotFound):
-        rollback(site, engine, "web1")
+        roll_back(site, engine, "web1")
     with site.catalog.read() as tx:
         assert holders(tx, IMAGE, 1) == []
 
@@ -275,7 +277,7 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
     assert fallback.plan_prune(hasty) == []
     assert [one.from_version for one in fallback.plan_prune(hasty, ["web1"], force=True)] == [1, 2]
     for _ in range(2):
-        assert rollback(hasty, engine, "web1", carry=True).outcome == "done"
+        assert roll_back(hasty, engine, "web1", carry=True).outcome == "done"
     assert text(hasty, "web1", "etc/mine.conf") == "on gold 2\n"
     hasty.close()
 
@@ -292,7 +294,7 @@ def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) ->
 def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"srv/mine": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
     with pytest.raises(Refused) as refused:
         run_update(site, engine, "web1")
     assert "`goldroot rollback web1 --carry`" in refused.value.todo

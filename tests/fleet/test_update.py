@@ -7,11 +7,12 @@ import pytest
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
 from goldroot.errors import MissingProgram, Refused, StillRunning
-from goldroot.fleet import clones, update
-from goldroot.fleet.plan import plan_update
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update import update
+from goldroot.fleet.update.plan import plan_update
+from goldroot.fleet.update.update import cancel, run_update
+from goldroot.site.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
 from support.trees import dump_tree
@@ -74,8 +75,8 @@ def test_a_program_that_is_missing_is_missed_before_anything_is_made(
     with monkeypatch.context() as here:
         here.setattr(update, "find", missing)
         with pytest.raises(MissingProgram, match="'git'"):
-            rollback(site, engine, "web1", carry=True)
-        assert rollback(site, engine, "web1").to_version == 1, "the plain way back needs none"
+            roll_back(site, engine, "web1", carry=True)
+        assert roll_back(site, engine, "web1").to_version == 1, "the plain way back needs none"
 
 
 def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine: InProcess) -> None:

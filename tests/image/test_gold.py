@@ -15,12 +15,12 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Failed, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.gold import diff, every, open_version, publish, retire, verify
+from goldroot.image.gold_version import read_record
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import plan_publish
 from goldroot.image.renumber import collisions
-from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, System
-from goldroot.image.version import read_record
+from goldroot.site.site import Site
 from support.trees import dump_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"

@@ -16,8 +16,8 @@ import pytest
 from goldroot import crash
 from goldroot.image.gold import every, open_version, publish, verify
 from goldroot.image.maintain import test as run_tests
-from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
+from goldroot.site.site import Site
 from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree

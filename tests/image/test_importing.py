@@ -13,8 +13,8 @@ from goldroot.catalog import images
 from goldroot.errors import BadInput, NotTested, Refused
 from goldroot.image.gold import publish, verify
 from goldroot.image.importing import _as_root, import_image, plan_import, replace_system
-from goldroot.image.site import Site, init_site
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.site.site import Site, init_site
 from goldroot.tree import Entry, Manifest, Note
 from support.open_way import need_other_users
 from support.roots import make_root

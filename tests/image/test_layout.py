@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, BadPolicy
-from goldroot.image import layout
+from goldroot.site import layout
 
 ROOT = '[[disk]]\naddress = "1B1"\npaths = ["/"]\n'
 

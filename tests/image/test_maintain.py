@@ -14,14 +14,14 @@ import pytest
 
 from goldroot import system as system_room
 from goldroot.errors import Busy, Failed, NotFound, ProgramFailed, Refused, StillRunning
-from goldroot.image.compare import compare
+from goldroot.image.changes import compare
 from goldroot.image.maintain import changes, enter
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import publish
-from goldroot.image.running import Placed, binds_of, opened
-from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
+from goldroot.site.commands import Placed, binds_of, opened
+from goldroot.site.site import Site
 from goldroot.system import Confined
 from support.roots import make_root
 from support.trees import dump_tree

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.image import layout
-from goldroot.image.below import open_below, read_below
-from goldroot.image.osrelease import os_facts, parse
-from goldroot.image.packages import Package, compare_packages, parse_dpkg, parse_rpm_header, read_packages
+from goldroot.site import layout
+from goldroot.system.disk_files import open_below, read_below
+from goldroot.system.os_release import os_facts, parse
+from goldroot.system.packages import Package, compare_packages, parse_dpkg, parse_rpm_header, read_packages
 from support.trees import File, Link, Table, make_tree
 
 PAPER = layout.load("readonly-root")

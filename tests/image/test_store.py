@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import Catalog, entries, open_catalog
-from goldroot.catalog.site import store_label
+from goldroot.catalog.store_label import store_label
 from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts import Attached, Machine
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test as run_tests
 from goldroot.image.publish import publish
-from goldroot.image.site import Site, init_site, plan_init
+from goldroot.site.site import Site, init_site, plan_init
 from support.roots import make_root
 
 Make = Callable[[str], Site]

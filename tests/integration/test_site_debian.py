@@ -194,7 +194,7 @@ def tell(room: Path, roots: list[Path]) -> Story:
     story = Story(room)
     told = story.seen
     subprocess.run(
-        [sys.executable, "-c", "from goldroot.image.site import init_site; init_site('.')"], cwd=room, check=True
+        [sys.executable, "-c", "from goldroot.site.site import init_site; init_site('.')"], cwd=room, check=True
     )
     with open(room / "goldroot.toml", "a") as file:
         file.write(CONFIGURATION)

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goldroot.fleet import clones
-from goldroot.fleet.identity import Tree
-from goldroot.fleet.known import live_tree
+from goldroot.fleet.server_readings import live_tree
 from goldroot.image.gold import publish
 from goldroot.image.importing import import_image
-from goldroot.image.site import Site, init_site
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.site.site import Site, init_site
+from goldroot.system.identity import Tree
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"

@@ -14,7 +14,7 @@ from typing import Any
 from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.image.gold import verify
-from goldroot.image.site import Site
+from goldroot.site.site import Site
 from support.trees import Seen, dump_tree
 
 #: What differs between two runs that came to the same: the generation and number in a clone's disk, times.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events, gold, readings
-from goldroot.catalog.names import check_name
+from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.each_clone import each, failures_data, tell_failures
+from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names, image_names
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.several import each, failures_data, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_patch
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -19,7 +19,7 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 if TYPE_CHECKING:
     from goldroot.fleet.clones import Created, CreatePlan
     from goldroot.fleet.drift import Drift
-    from goldroot.image.site import Site
+    from goldroot.site.site import Site
 
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -251,7 +251,7 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot clone delete web1 --plan
     """
     from goldroot.fleet import clones
-    from goldroot.fleet.names import is_disk_of
+    from goldroot.fleet.clone_names import is_disk_of
 
     site = open_site(site_dir)
 
@@ -323,7 +323,7 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot linked debian
     """
-    from goldroot.fleet.linked import linked as find
+    from goldroot.fleet.links import linked as find
 
     data = find(open_site(site_dir), image)
 

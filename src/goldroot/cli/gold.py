@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.image import notes_data, say_changes, say_notes
+from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import image_names
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.gold import GoldVersion
     from goldroot.image.gold import Difference
     from goldroot.image.publish import Plan
-    from goldroot.image.site import Site
+    from goldroot.site.site import Site
 
 #: How many changed paths a person is shown without asking for all.
 SHOWN = 30
@@ -182,7 +182,7 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     """
     from goldroot.catalog import gold as versions
     from goldroot.catalog.holders import holders
-    from goldroot.image.version import read_record
+    from goldroot.image.gold_version import read_record
 
     site = open_site(site_dir)
     known = _number(site, image, number)
@@ -346,6 +346,6 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
 
 def _number(site: Site, image: str, number: int | None) -> int:
     """The number that was given, or the current version's."""
-    from goldroot.image.version import open_version
+    from goldroot.image.gold_version import open_version
 
     return number if number is not None else open_version(site, image).number

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import image_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -17,7 +17,7 @@ from goldroot.cli.terminal import put, put_content, put_lines
 from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from goldroot.image.compare import Change
+    from goldroot.image.changes import Change
     from goldroot.image.systems import Role
     from goldroot.tree import Note
 
@@ -196,7 +196,7 @@ def _work(
     name: str, command: Sequence[str], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> int:
     from goldroot.image import maintain as work
-    from goldroot.image.running import binds_of
+    from goldroot.site.commands import binds_of
     from goldroot.system import Mode, power_of
 
     site, role = open_site(site_dir), _role(on_test)
@@ -238,13 +238,13 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
     Example:
       goldroot maintain diff debian
     """
+    from goldroot.image import gold_version
     from goldroot.image import maintain as work
-    from goldroot.image import version
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = work.changes(site, name, role=_role(on_test), progress=stage("comparing"))
-        new = not on_test and version.current(site, name) is None
+        new = not on_test and gold_version.current(site, name) is None
 
     def say() -> None:
         put(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_content

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, tell_failures
+from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.fleet.rollback import RollbackPlan
-    from goldroot.fleet.update import Outcome
-    from goldroot.image.site import Site
+    from goldroot.fleet.rollback.rollback import RollbackPlan
+    from goldroot.fleet.update.update import Outcome
+    from goldroot.site.site import Site
 
 names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
@@ -45,8 +45,8 @@ def rollback(
       goldroot rollback web1 --plan
       goldroot rollback web1 --carry
     """
-    from goldroot.fleet.rollback import rollback as go_back
-    from goldroot.fleet.update import engine_of
+    from goldroot.fleet.rollback.rollback import roll_back as go_back
+    from goldroot.fleet.update.update import engine_of
 
     if take_proposals and not carry:
         raise UsageError("--take-proposals is for --carry: without it nothing is to be decided")
@@ -73,7 +73,7 @@ def rollback(
 
 
 def _written(site: Site, done: Outcome) -> list[str]:
-    from goldroot.fleet.rollback import read_written
+    from goldroot.fleet.rollback.rollback import read_written
 
     return read_written(site, done.clone, done.update)
 
@@ -100,7 +100,7 @@ def _say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
-    from goldroot.fleet.rollback import plan_rollback
+    from goldroot.fleet.rollback.rollback import plan_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
 
@@ -147,7 +147,7 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
     Example:
       goldroot fallback list web1
     """
-    from goldroot.fleet import fallback as kept
+    from goldroot.fleet.rollback import fallback as kept
 
     data = [kept.as_dict(one) for one in kept.every(open_site(site_dir), name)]
 
@@ -176,7 +176,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
       goldroot fallback prune --plan
       goldroot fallback prune web1 --force
     """
-    from goldroot.fleet import fallback as kept
+    from goldroot.fleet.rollback import fallback as kept
 
     site = open_site(site_dir)
     wanted = kept.plan_prune(site, names, force=force)

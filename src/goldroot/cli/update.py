@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names, image_names
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import fallback, names_argument, rollback
-from goldroot.cli.several import (
+from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
@@ -21,15 +16,20 @@ from goldroot.cli.several import (
     tell_failures,
     tell_left,
 )
+from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.lazy import Group
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
+from goldroot.cli.progress import counter, stages
+from goldroot.cli.rollback import fallback, names_argument, rollback
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
-    from goldroot.fleet.plan import UpdatePlan
-    from goldroot.fleet.update import Outcome
-    from goldroot.image.site import Site
+    from goldroot.fleet.update.plan import UpdatePlan
+    from goldroot.fleet.update.update import Outcome
+    from goldroot.site.site import Site
 
 __all__ = ["fallback", "rollback", "update"]
 
@@ -70,11 +70,11 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
     """
-    from goldroot.fleet.ahead import Ahead
+    from goldroot.fleet.prefetch import Ahead
 
     site = open_site(site_dir)
     with Ahead(site, names) as ahead:
-        from goldroot.fleet.plan import plan_update  # while the clones are being scanned: its libraries take a while
+        from goldroot.fleet.update.plan import plan_update
 
         with stages(as_json) as stage:
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
@@ -186,7 +186,7 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet.update import chosen
+    from goldroot.fleet.update.update import chosen
 
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
@@ -194,7 +194,7 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
 
 def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
-    from goldroot.fleet.update import engine_of, run_update
+    from goldroot.fleet.update.update import engine_of, run_update
 
     with stages(as_json) as stage, engine_of(site) as engine:
         return each(wanted, lambda name: run_update(site, engine, name, to, stage=stage))
@@ -204,8 +204,8 @@ def _run_many(
     site: Site, wanted: Sequence[str], to: int | None, jobs: int | None, stop_after: int | None, as_json: bool
 ) -> Results[Outcome]:
     from goldroot.cli.failure import from_os_error
-    from goldroot.fleet.many import usual_jobs
-    from goldroot.fleet.update import run_updates
+    from goldroot.fleet.parallel import usual_jobs
+    from goldroot.fleet.update.update import run_updates
 
     site.close()  # what is open here must not be carried into other processes
     with counter(len(wanted), as_json) as tell:
@@ -302,8 +302,8 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot update cancel web1
     """
     from goldroot.errors import NotFound
-    from goldroot.fleet.plan import waiting
-    from goldroot.fleet.update import cancel as give_up
+    from goldroot.fleet.update.plan import waiting
+    from goldroot.fleet.update.update import cancel as give_up
 
     site = open_site(site_dir)
 

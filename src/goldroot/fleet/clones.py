@@ -16,22 +16,23 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import entries, fallbacks, images, readings, updates
 from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet import signatures, work
-from goldroot.fleet.identity import Identity, Tree, write_identity
-from goldroot.fleet.known import read_server
-from goldroot.fleet.names import check_clone_name, disk_name, is_disk_of, machine_of
-from goldroot.fleet.network import Settings
-from goldroot.fleet.settle import clone_lock, settle
-from goldroot.fleet.sides import Stage, policy_of, silent
+from goldroot.fleet import manifests
+from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of
+from goldroot.fleet.inputs import Stage, policy_of, silent
+from goldroot.fleet.server_readings import read_server
+from goldroot.fleet.update import journal
+from goldroot.fleet.update.reconcile import clone_lock, settle
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.genuine import check_genuine
-from goldroot.image.layout import Layout
-from goldroot.image.running import Told, binds_of, run_on
-from goldroot.image.site import Site
+from goldroot.image.gold_version import Gold, open_version
 from goldroot.image.systems import refuse_unknown, said_once
-from goldroot.image.version import Gold, open_version
-from goldroot.image.workroom import work_room
+from goldroot.site.commands import Told, binds_of, run_on
+from goldroot.site.layout import Layout
+from goldroot.site.site import Site
+from goldroot.site.workroom import work_room
 from goldroot.system import Confined
+from goldroot.system.identity import Identity, Tree, write_identity
+from goldroot.system.network import Settings
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -120,7 +121,7 @@ def create(
             written = write_identity(_tree(site, gold.layout, disks), identity, room.path)
         crash.point("clone.identity-written")
         for disk in disks.values():
-            signatures.save_made(site, disk, built[disk], policy)
+            manifests.save_made(site, disk, built[disk], policy)
         reading = read_server(gold, _tree(site, gold.layout, disks))
         machine = site.host.define(_machine(clone.machine, plan, disks))
         crash.point("clone.defined")
@@ -208,7 +209,7 @@ def remove_all(site: Site, name: str) -> None:
         crash.point("clone.undefined")
     for disk in host.disks():
         if is_disk_of(name, disk):
-            signatures.forget(site, disk)
+            manifests.forget(site, disk)
             host.delete_disk(disk)
             crash.point("clone.disk-removed")
 
@@ -231,7 +232,7 @@ def delete(site: Site, name: str) -> None:
                 catalog_clones.begin_delete(tx, name)
         crash.point("clone.deleting")
         remove_all(site, name)
-        work.forget(site, name)
+        journal.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog.clones import Clone
-from goldroot.fleet import files
-from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.task import active_clone, live_disks
-from goldroot.image.site import Site
-from goldroot.image.version import Gold, open_version
+from goldroot.fleet.inputs import Stage, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.update.open_update import active_clone, live_disks
+from goldroot.image.gold_version import Gold, open_version
 from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
+from goldroot.site.site import Site
+from goldroot.system import disk_files
 from goldroot.tree import path_bytes
 
 
@@ -95,8 +95,8 @@ def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[st
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old = files.read(found.gold.path(address), path)
-        new = files.read(site.host.disk_path(found.disks[address]), path)
+        old = disk_files.read(found.gold.path(address), path)
+        new = disk_files.read(site.host.disk_path(found.disks[address]), path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

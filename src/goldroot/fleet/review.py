@@ -16,17 +16,18 @@ from goldroot.catalog.decisions import Waiting
 from goldroot.catalog.updates import Update
 from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
-from goldroot.fleet import files, work
-from goldroot.fleet.checks import MARKERS
-from goldroot.fleet.names import machine_of, own_addresses, person
-from goldroot.fleet.settle import is_live
-from goldroot.fleet.sides import policy_of
-from goldroot.image.site import Site
-from goldroot.image.version import open_version
-from goldroot.image.workroom import work_room
+from goldroot.fleet.clone_names import machine_of, own_addresses, person
+from goldroot.fleet.inputs import policy_of
+from goldroot.fleet.update import journal
+from goldroot.fleet.update.checks import MARKERS
+from goldroot.fleet.update.reconcile import is_live
+from goldroot.image.gold_version import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
 from goldroot.run import run
+from goldroot.site.site import Site
+from goldroot.site.workroom import work_room
+from goldroot.system import disk_files
 from goldroot.tree import path_text
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -90,7 +91,7 @@ def case(site: Site, name: str) -> Case:
     :raises NotFound: there is none, or no such clone.
     """
     found = cases(site, name)
-    if not found or is_live(site, work.load(site, name, found[0].update.id)):
+    if not found or is_live(site, journal.load(site, name, found[0].update.id)):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
     return found[0]
 
@@ -128,13 +129,13 @@ def _named(one: Waiting, text: str) -> bool:
 
 def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
     """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
-    known = work.load(site, found.update.clone, found.update.id)
+    known = journal.load(site, found.update.clone, found.update.id)
     path = one.found.path.lstrip(b"/")
     layout = open_version(site, found.update.image, found.update.to_version).layout
     address = layout.disk_of(path).address
     live = site.host.get(machine_of(site, found.update.clone)).disks
     disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (None if disk is None else files.read(site.host.disk_path(disk), path) for disk in disks)
+    base, gold, clone = (None if disk is None else disk_files.read(site.host.disk_path(disk), path) for disk in disks)
     return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
 
 
@@ -149,7 +150,7 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
         "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
         "secret": conflict.secret, "state": one.state,
     }  # fmt: skip
-    record = work.read_record(site, found.update.clone, found.update.id)
+    record = journal.read_record(site, found.update.clone, found.update.id)
     entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
     data |= {side: entry[side] for side in SIDES if side in entry}
     account = _account(conflict.axis)

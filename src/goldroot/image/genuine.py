@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.errors import BadSignature
-from goldroot.image.compare import Change, compare
+from goldroot.image.changes import Change, compare
+from goldroot.image.gold_version import Gold
 from goldroot.image.systems import with_recorded_owners
-from goldroot.image.version import Gold
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
 

@@ -1,4 +1,4 @@
-"""Gold versions: list, compare, verify, retire; opening one is :func:`goldroot.image.version.open_version`."""
+"""Gold versions: list, compare, verify, retire; opening one is :func:`goldroot.image.gold_version.open_version`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from goldroot.catalog import images
 from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
 from goldroot.errors import Refused
-from goldroot.image.compare import Change, compare
+from goldroot.image.changes import Change, compare
 from goldroot.image.genuine import changes_of, check_genuine
-from goldroot.image.packages import PackageChange, compare_packages
+from goldroot.image.gold_version import Gold, open_version, read_record
 from goldroot.image.publish import publish
 from goldroot.image.renumber import Renumbered, renumbered
-from goldroot.image.site import Site
 from goldroot.image.slots import disk_id
-from goldroot.image.version import Gold, open_version, read_record
+from goldroot.site.site import Site
+from goldroot.system.packages import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from goldroot import crash, private
 from goldroot.catalog import entries, images
 from goldroot.errors import BadInput, GoldrootError, Refused
-from goldroot.image import layout as layouts
-from goldroot.image.layout import Layout
 from goldroot.image.maintain import existing
-from goldroot.image.osrelease import os_facts
-from goldroot.image.site import Site, check_image_name
 from goldroot.image.systems import MAINTENANCE, System, refuse_unknown, said_once
 from goldroot.image.tarball import unpack
+from goldroot.site import layout as layouts
+from goldroot.site.layout import Layout
+from goldroot.site.site import Site, check_image_name
+from goldroot.system.os_release import os_facts
 from goldroot.tree import (
     DIRECTORY,
     Entry,

@@ -9,10 +9,10 @@ from goldroot import crash
 from goldroot.catalog import images
 from goldroot.catalog.images import Form
 from goldroot.errors import LimitReached, NotFound, Refused
-from goldroot.image.compare import Change, compare
-from goldroot.image.running import Placed, Told, binds_of, run_on, weak
-from goldroot.image.site import Site
+from goldroot.image.changes import Change, compare
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
+from goldroot.site.commands import Placed, Told, binds_of, run_on, weak
+from goldroot.site.site import Site
 from goldroot.system import Confined, Mode
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 
@@ -94,7 +94,7 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
 
     :raises NotFound: the tests did not come to their end, so nobody can say what was changed since.
     """
-    from goldroot.image import version
+    from goldroot.image import gold_version
 
     system = existing(site, image, role)
     with site.lock(f"image-{image}", doing=f"comparison of {system.machine}"):
@@ -104,7 +104,7 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
             if None in before.values():
                 raise tests_cut_off(system)
         else:
-            gold = version.current(site, image)
+            gold = gold_version.current(site, image)
             before = {} if gold is None else {address: gold.manifest(address) for address in now}
     return merged(compare(old, now[address]) for address, old in before.items() if old is not None)
 

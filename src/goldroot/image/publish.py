@@ -22,20 +22,13 @@ from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.store import now
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Attached
+from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current, directory_of
 from goldroot.image.maintain import existing
-from goldroot.image.packages import Packages, read_packages
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
-from goldroot.image.site import Site
 from goldroot.image.slots import begin, disk_id, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
-from goldroot.image.version import (
-    RECORD,
-    SCHEMA,
-    SIGNATURE,
-    canonical,
-    current,
-    directory_of,
-)
+from goldroot.site.site import Site
+from goldroot.system.packages import Packages, read_packages
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
 from goldroot.version import __version__
 

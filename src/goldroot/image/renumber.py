@@ -15,8 +15,8 @@ from goldroot.catalog import clones, readings
 from goldroot.catalog.clones import Clone
 from goldroot.catalog.readings import AccountKind, Accounts, LocalAccount
 from goldroot.errors import GoldrootError
-from goldroot.image.site import Site
-from goldroot.image.version import Gold, open_version
+from goldroot.image.gold_version import Gold, open_version
+from goldroot.site.site import Site
 from goldroot.tree import Note
 
 

@@ -18,9 +18,9 @@ from goldroot.catalog.gold import GoldVersion
 from goldroot.catalog.holders import holders
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
-from goldroot.image.site import Site
+from goldroot.image.gold_version import directory_of
 from goldroot.image.systems import refuse_foreign_disks
-from goldroot.image.version import directory_of
+from goldroot.site.site import Site
 
 
 def disk_id(version: GoldVersion, address: str) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.catalog import images
 from goldroot.errors import Refused
-from goldroot.image.compare import REMOVED, Change, compare
+from goldroot.image.changes import REMOVED, Change, compare
 from goldroot.image.maintain import existing, merged
-from goldroot.image.site import Site
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
+from goldroot.site.site import Site
 from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
 
 

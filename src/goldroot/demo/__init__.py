@@ -1,0 +1,1 @@
+"""``goldroot demo``: the whole story in a temporary site, narrated."""

@@ -1,0 +1,1 @@
+"""A site: its configuration, the open site, its locks, its layouts and its keys."""
