@@ -72,7 +72,7 @@ def template() -> Iterator[Path]:
     room = Path(tempfile.mkdtemp(prefix="goldroot-bad-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     room.chmod(0o755)
     site = small_site(room)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "two\n"})
     site.close()
@@ -341,7 +341,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
     made = small_site(tmp_path, root, versions=0)
     add_program(Path(next_gold_root(made)), "/bin/sh")
     assert guarded(cli, [*PUBLISH, "--site", made.root]) == 0
-    clones.create(made, "web1", IMAGE)
+    clones.create_clone(made, "web1", IMAGE)
     next_gold(made, {"etc/app.conf": "level = 2\n"})
     start = f"{sys.executable} -c 'from goldroot.cli.main import main; main()'"
     enter = f"exec {start} clone enter --site {made.root} web1 /bin/sh -c 'echo ready; read line'"

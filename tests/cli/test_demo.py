@@ -14,8 +14,9 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.demo import command, moves, narrator, real_roots, roots, story
-from goldroot.demo.narrator import Stage
+from goldroot.demo import command, moves, narrator, real_roots, roots
+from goldroot.demo import story as story_module
+from goldroot.demo.narrator import Narrator
 from goldroot.demo.roots import Roots
 from goldroot.demo.story import Story
 from goldroot.demo.table import FATES, Row, show
@@ -99,7 +100,7 @@ def test_a_claim_that_is_not_true_fails_the_demo(
 
     def begin(story: Story) -> None:
         """As little of the story as there must be."""
-        story._site(story)
+        story_module._site(story)
         story.stage.goldroot("gold", "publish", story.image, "--untested")
         story.stage.goldroot("clone", "create", "web1", "--image", story.image)
         story.on("web1", f"echo '0 3 * * * root backup' > {moves.BACKUP}")
@@ -110,7 +111,7 @@ def test_a_claim_that_is_not_true_fails_the_demo(
     def removed(story: Story) -> None:
         story.on("web1", f"rm {moves.BACKUP}")
 
-    monkeypatch.setattr(story, "begin", begin)
+    monkeypatch.setattr(story_module, "begin", begin)
     monkeypatch.setattr(moves, "move", lambda story: (removed(story), nothing(story)))
     assert guarded(cli, ["demo", "--small", "--quiet"]) == 4
     said = capfd.readouterr()
@@ -120,7 +121,7 @@ def test_a_claim_that_is_not_true_fails_the_demo(
 
 def test_a_command_that_fails_stops_the_story(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Failed, match=r"clone list .*ended with status 3"):
-        Stage(quiet=True).silently("clone", "list", "--site", "/nowhere")
+        Narrator(quiet=True).silently("clone", "list", "--site", "/nowhere")
     assert capfd.readouterr().out == ""
 
 
@@ -136,20 +137,20 @@ def test_auto_says_why_it_is_small_and_real_insists(
     room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(real_roots, "_obstacle", lambda room: "there is no moon")
-    assert real_roots.real_roots(str(room), Stage(), must=False) is None
+    assert real_roots.real_roots(str(room), Narrator(), must=False) is None
     assert "not real Debian ones: there is no moon." in capfd.readouterr().out.replace("\n", " ")
     with pytest.raises(Failed, match="no moon"):
-        real_roots.real_roots(str(room), Stage(), must=True)
+        real_roots.real_roots(str(room), Narrator(), must=True)
 
 
 @pytest.mark.root
 def test_releases_in_the_cache_need_no_mirror(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_roots, "ROOM", 0)
     monkeypatch.setattr(real_roots, "_mirror", lambda: None)
-    assert real_roots.real_roots(str(room), Stage(quiet=True), must=False) is None
+    assert real_roots.real_roots(str(room), Narrator(quiet=True), must=False) is None
     for release in real_roots.RELEASES:
         os.makedirs(real_roots._place(release))
-    found = real_roots.real_roots(str(room), Stage(quiet=True), must=False)
+    found = real_roots.real_roots(str(room), Narrator(quiet=True), must=False)
     assert found is not None and found.first.startswith(str(room / "cache/goldroot/debian-bookworm-"))
 
 
@@ -186,7 +187,7 @@ def test_the_two_small_releases_differ_as_the_story_needs(tmp_path: Path) -> Non
 
 
 def test_long_output_is_shortened(capsys: pytest.CaptureFixture[str]) -> None:
-    stage = Stage(room="/a/long/place")
+    stage = Narrator(room="/a/long/place")
     stage.show(narrator.Ran(0, "".join(f"line {n}\n" for n in range(20)) + "/a/long/place/site\n"), 3, 1)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["line 0", "line 1", "line 2", "... 17 lines more", "site"]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import decisions, fallbacks, holders, updates
+from goldroot.catalog import decisions, fallbacks, holders_of, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
-from goldroot.fleet.update import journal
-from goldroot.fleet.update.update import cancel, run_update
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.site.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
@@ -24,7 +24,7 @@ from support.trees import HardLink
 
 def moved(site: Site, engine: InProcess) -> None:
     """web1, changed, and moved from gold 1 to gold 2."""
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "before\n", "var/lib/mysql/ibdata": "before"})
     next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "#!/bin/sh\necho 2\n"})
     assert run_update(site, engine, "web1").outcome == "done"
@@ -34,15 +34,15 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    known = journal.Work(1, "web1")
-    journal.save_decisions(site, known, {}, str(rules))
-    assert journal.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
-    journal.save_decisions(site, known, {}, None)
-    assert journal.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
+    known = update_files.WorkFile(1, "web1")
+    update_files.save_decisions(site, known, {}, str(rules))
+    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
+    update_files.save_decisions(site, known, {}, None)
+    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     before = dump(site, "web1")
@@ -57,7 +57,7 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
         assert catalog_clones.get(tx, "web1").version == 1
         [aside] = fallbacks.every(tx, "web1")
         assert aside.state == "set-aside"
-        assert not [one for one in holders(tx, IMAGE, 2) if one.kind == "clone"]
+        assert not [one for one in holders_of(tx, IMAGE, 2) if one.kind == "clone"]
     newer = site.host.disk_path(str(aside.disks["1B5"]))
     with open(f"{newer}/srv/new") as file:
         assert file.read() == "written since\n"
@@ -199,14 +199,14 @@ def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Sit
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
         decisions.decide(tx, IMAGE, asked.found.key, "gold")
-    cancel(site, "web1")
+    cancel_update(site, "web1")
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "what came in for three days"})
     assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
 
 
 def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
         on_clone(site, name, {"srv/mine": "before\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     keys = []
@@ -227,7 +227,7 @@ def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> No
 
 
 def test_a_clone_without_a_fallback_says_so(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     with pytest.raises(NotFound, match="no fallback"):
         roll_back(site, engine, "web1")
 
@@ -239,7 +239,7 @@ def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) ->
     assert run_update(site, engine, "web1").outcome == "needs-review"
     with pytest.raises(Refused, match="needs-review"):
         roll_back(site, engine, "web1")
-    cancel(site, "web1")
+    cancel_update(site, "web1")
     assert roll_back(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     with site.catalog.read() as tx:
@@ -251,7 +251,7 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
     assert fallback.plan_prune(site) == []
     with pytest.raises(Refused, match="names"):
         fallback.plan_prune(site, force=True)
-    [gone] = fallback.prune(site, ["web1"], force=True)
+    [gone] = fallback.prune_fallbacks(site, ["web1"], force=True)
     assert gone.error is None
     assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == sorted(
         one.disk for one in site.host.get("WEB1").disks.values()
@@ -260,7 +260,7 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
     with pytest.raises(NotFound):
         roll_back(site, engine, "web1")
     with site.catalog.read() as tx:
-        assert holders(tx, IMAGE, 1) == []
+        assert holders_of(tx, IMAGE, 1) == []
 
 
 def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, engine: InProcess) -> None:
@@ -273,7 +273,7 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
     site.close()
     hasty = Site.open(site.root)
     assert run_update(hasty, engine, "web1").outcome == "done"
-    assert [one.from_version for one in fallback.every(hasty)] == [1, 2]
+    assert [one.from_version for one in fallback.all_fallbacks(hasty)] == [1, 2]
     assert fallback.plan_prune(hasty) == []
     assert [one.from_version for one in fallback.plan_prune(hasty, ["web1"], force=True)] == [1, 2]
     for _ in range(2):
@@ -284,11 +284,11 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
 
 def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
-    clones.delete(site, "web1")
+    clones.delete_clone(site, "web1")
     assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
-        assert holders(tx, IMAGE, 1) == []
+        assert holders_of(tx, IMAGE, 1) == []
 
 
 def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site, engine: InProcess) -> None:

@@ -17,7 +17,7 @@ from goldroot.system.os_release import os_facts, parse
 from goldroot.system.packages import Package, compare_packages, parse_dpkg, parse_rpm_header, read_packages
 from support.trees import File, Link, Table, make_tree
 
-PAPER = layout.load("readonly-root")
+PAPER = layout.load_layout("readonly-root")
 
 
 def rpm_header(name: str, version: str, release: str, arch: str, epoch: int | None = None) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.image.gold import verify
+from goldroot.image.gold import verify_gold
 from goldroot.site.site import Site
 from support.trees import Seen, dump_tree
 
@@ -57,7 +57,7 @@ def _gold_problems(site: Site) -> Iterator[str]:
         versions = [one for image in images.every(tx) for one in catalog_gold.every(tx, image.name)]
     for one in versions:
         if one.state in ("published", "retired") and one.slot_name is not None:
-            found = verify(site, one.image, one.number)
+            found = verify_gold(site, one.image, one.number)
             yield from (f"gold {one.number}: {change}" for some in found.changes.values() for change in some)
 
 

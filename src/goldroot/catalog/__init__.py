@@ -10,7 +10,7 @@ Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``
 """
 
 from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, readings, updates
-from goldroot.catalog.holders import Holder, holders
+from goldroot.catalog.holders import Holder, holders_of
 from goldroot.catalog.store import Catalog, Tx, now, open_catalog
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "events",
     "fallbacks",
     "gold",
-    "holders",
+    "holders_of",
     "images",
     "now",
     "open_catalog",

@@ -149,7 +149,7 @@ def begin_delete(tx: Tx, name: str) -> Clone:
 
 
 def forget(tx: Tx, name: str) -> None:
-    """Remove a clone whose disks are gone, with its updates and fallbacks; the journal keeps what happened.
+    """Remove a clone whose disks are gone, with its updates and fallbacks; the events keep what happened.
 
     :raises Refused: it is not in state ``deleting``.
     """

@@ -12,14 +12,14 @@ from goldroot.catalog.store import Tx
 _STORE = "store"
 
 
-def store_label(tx: Tx) -> str:
+def label_of_store(tx: Tx) -> str:
     """The label that this site's store carries; "" where no store was labelled yet."""
     return tx.value(sa.select(site.c.value).where(site.c.key == _STORE)) or ""
 
 
 def make_store_label(tx: Tx, label: str = "") -> str:
     """The label of the site's store: as it stands here already, else ``label``, else a new one."""
-    if known := store_label(tx):
+    if known := label_of_store(tx):
         return known
     label = label or secrets.token_hex(8)
     tx.add(site, key=_STORE, value=label)

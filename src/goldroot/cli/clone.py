@@ -72,8 +72,8 @@ def create(
         def one(name: str) -> CreatePlan | Created:
             identity = clones.identity_from(site, name, options)
             if plan_only:
-                return clones.plan_create(site, name, image, number, read_write=read_write, identity=identity)
-            return clones.create(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
+                return clones.plan_clone(site, name, image, number, read_write=read_write, identity=identity)
+            return clones.create_clone(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
 
         results = each(names, one)
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
@@ -167,7 +167,7 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
     """
     from goldroot.fleet import clones
 
-    data = clones.show(open_site(site_dir), name)
+    data = clones.show_clone(open_site(site_dir), name)
     emit(as_json, data, lambda: _say_clone(data))
 
 
@@ -218,9 +218,9 @@ def diff(
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
-        found = drift.drift(site, name, list(paths), stage=stage)
+        found = drift.find_drift(site, name, list(paths), stage=stage)
     exact = not as_json and not sys.stdout.isatty()
-    shown = drift.patch(site, found, exact=exact) if with_patch else {}
+    shown = drift.drift_patch(site, found, exact=exact) if with_patch else {}
     emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
     return EXIT_FINDINGS if by_exit and found.entries else 0
 
@@ -256,10 +256,10 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
-        clones.show(site, name)
+        clones.show_clone(site, name)
         disks = [disk for disk in site.host.disks() if is_disk_of(name, disk)]
         if not plan_only:
-            clones.delete(site, name)
+            clones.delete_clone(site, name)
         return disks
 
     results = each(names, one)
@@ -298,7 +298,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 
     site: Site = open_site(site_dir)
     if plan_only:
-        machine = clones.show(site, name)["machine"]
+        machine = clones.show_clone(site, name)["machine"]
         words = " ".join(command) or "a shell"
         emit(as_json, {"machine": machine, "command": list(command)}, lambda: put(f"would run {words} in {machine}"))
         return 0
@@ -306,7 +306,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     def told(mode: Mode, why: str) -> None:
         put(f"{name}: {power_of(mode, network=False, why=why)}", err=True, flush=True)
 
-    done = clones.enter(site, name, command, capture=as_json, told=None if as_json else told)
+    done = clones.enter_clone(site, name, command, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status
@@ -323,7 +323,7 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot linked debian
     """
-    from goldroot.fleet.links import linked as find
+    from goldroot.fleet.links import slot_links as find
 
     data = find(open_site(site_dir), image)
 

@@ -201,7 +201,7 @@ def _work(
 
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
-        system = work.existing(site, name, role)
+        system = work.existing_system(site, name, role)
         binds = binds_of(site.host, system.machine, system.layout)
         mounts = [{"path": "/" + os.fsdecode(bound.path), "disk": bound.disk} for bound in binds]
         steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]
@@ -218,7 +218,7 @@ def _work(
         if not command or mode == "caps":
             put(f"{name}: {power_of(mode, network=True, why=why)}", err=True, flush=True)
 
-    done = work.enter(site, name, command, role=role, capture=as_json, told=None if as_json else told)
+    done = work.enter_system(site, name, command, role=role, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status
@@ -243,8 +243,8 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
-        found = work.changes(site, name, role=_role(on_test), progress=stage("comparing"))
-        new = not on_test and gold_version.current(site, name) is None
+        found = work.system_changes(site, name, role=_role(on_test), progress=stage("comparing"))
+        new = not on_test and gold_version.current_gold(site, name) is None
 
     def say() -> None:
         put(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)
@@ -272,15 +272,15 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
 
     site = open_site(site_dir)
     if plan_only:
-        source, copy = work.existing(site, name, MAINTENANCE), System(site, name, TEST)
+        source, copy = work.existing_system(site, name, MAINTENANCE), System(site, name, TEST)
         steps = [f"copy the disks of {source.machine} to {copy.machine}, what is there now goes"]
-        for form in work.ORDER:
+        for form in work.FORMS:
             steps += [f"mount {copy.machine} together, {form}"]
             steps += [f"  run {command}" for command in site.config.image(name).tests]
         emit(as_json, {"plan": steps}, lambda: put_lines(steps))
         return 0
     with stages(as_json) as stage:
-        done = work.test(site, name, progress=stage("copying to the test system"))
+        done = work.test_system(site, name, progress=stage("copying to the test system"))
     data = [{"form": form.form, "passed": form.passed, "log": form.log} for form in done.forms]
 
     def say() -> None:

@@ -49,7 +49,7 @@ def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
     """
     from goldroot.fleet import review as cases
 
-    found = cases.cases(open_site(site_dir), name)
+    found = cases.all_cases(open_site(site_dir), name)
     data = [
         {
             "clone": one.update.clone, "update": one.update.id, "kind": one.update.kind, "state": one.update.state,
@@ -90,9 +90,9 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir:
     from goldroot.fleet import review as cases
 
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    conflicts = cases.chosen(found, wanted) if wanted else found.open
-    data = [cases.show(site, found, one) for one in conflicts]
+    found = cases.find_case(site, name)
+    conflicts = cases.chosen_conflicts(found, wanted) if wanted else found.open
+    data = [cases.show_conflict(site, found, one) for one in conflicts]
 
     def say() -> None:
         _say_sides(found)
@@ -179,9 +179,9 @@ def resolve(
     if not wanted and not everything:
         raise UsageError("nothing says which conflicts", todo="Name paths or keys, or give --all.")
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    conflicts = cases.chosen(found, wanted, all_like=all_like, everything=everything)
-    found = cases.resolve(site, found, conflicts, take, note=note, plan_only=plan_only)
+    found = cases.find_case(site, name)
+    conflicts = cases.chosen_conflicts(found, wanted, all_like=all_like, everything=everything)
+    found = cases.resolve_conflicts(site, found, conflicts, take, note=note, plan_only=plan_only)
     _decided(found, conflicts, take, plan_only, as_json)
 
 
@@ -217,10 +217,10 @@ def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: boo
     from goldroot.fleet import review as cases
 
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    one = cases.by_path(found, wanted)
+    found = cases.find_case(site, name)
+    one = cases.conflict_at(found, wanted)
     if plan_only:
         cases.starting_text(site, found, one)
     else:
-        found = cases.edit(site, found, one, note=note)
+        found = cases.edit_conflict(site, found, one, note=note)
     _decided(found, [one], "content", plan_only, as_json)

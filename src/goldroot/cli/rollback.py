@@ -149,7 +149,7 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
     """
     from goldroot.fleet.rollback import fallback as kept
 
-    data = [kept.as_dict(one) for one in kept.every(open_site(site_dir), name)]
+    data = [kept.fallback_data(one) for one in kept.all_fallbacks(open_site(site_dir), name)]
 
     def say() -> None:
         rows = [
@@ -182,10 +182,10 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
     wanted = kept.plan_prune(site, names, force=force)
     aside = {one.id for one in wanted if one.state == "set-aside"}
     if plan_only:
-        data = {"plan": [kept.as_dict(one) for one in wanted]}
+        data = {"plan": [kept.fallback_data(one) for one in wanted]}
         emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
         return 0
-    done = kept.prune(site, names, force=force)
+    done = kept.prune_fallbacks(site, names, force=force)
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}
     gone = [one.fallback for one in done if one.error is None]
 
@@ -193,7 +193,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
-    emit(as_json, {"pruned": [kept.as_dict(one) for one in gone], "failed": failures_data(failed)}, say)
+    emit(as_json, {"pruned": [kept.fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)
     return max([0, *(error.exit_code for error in failed.values())])
 
 

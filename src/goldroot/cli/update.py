@@ -70,10 +70,10 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
     """
-    from goldroot.fleet.prefetch import Ahead
+    from goldroot.fleet.prefetch import Prefetch
 
     site = open_site(site_dir)
-    with Ahead(site, names) as ahead:
+    with Prefetch(site, names) as ahead:
         from goldroot.fleet.update.plan import plan_update
 
         with stages(as_json) as stage:
@@ -186,11 +186,11 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet.update.update import chosen
+    from goldroot.fleet.update.update import chosen_clones
 
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
-    return tuple(dict.fromkeys(names or chosen(site, image)))
+    return tuple(dict.fromkeys(names or chosen_clones(site, image)))
 
 
 def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
@@ -302,13 +302,13 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot update cancel web1
     """
     from goldroot.errors import NotFound
-    from goldroot.fleet.update.plan import waiting
-    from goldroot.fleet.update.update import cancel as give_up
+    from goldroot.fleet.update.plan import waiting_update
+    from goldroot.fleet.update.update import cancel_update as give_up
 
     site = open_site(site_dir)
 
     def one(name: str) -> dict[str, Any]:
-        found = waiting(site, name) if plan_only else give_up(site, name)
+        found = waiting_update(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version

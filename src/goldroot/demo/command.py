@@ -19,7 +19,7 @@ from goldroot.errors import BadInput, Failed
 from goldroot.run import find
 
 if TYPE_CHECKING:
-    from goldroot.demo.narrator import Stage
+    from goldroot.demo.narrator import Narrator
     from goldroot.demo.roots import Roots
     from goldroot.demo.table import Row
 
@@ -57,14 +57,14 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
     """
     _look_for_needs()
     from goldroot.demo.moves import move
-    from goldroot.demo.narrator import Stage
+    from goldroot.demo.narrator import Narrator
     from goldroot.demo.real_roots import real_roots
     from goldroot.demo.roots import small_roots
     from goldroot.demo.story import Story, begin
 
     started = time.monotonic()
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    stage = Stage(quiet=quiet or as_json, colour=colour, pause=pause)
+    stage = Narrator(quiet=quiet or as_json, colour=colour, pause=pause)
     real = None if form == "small" else real_roots(_base(keep), stage, must=form == "real")
     with _room(keep, REAL_ROOM if real else SMALL_ROOM) as room, _environment(os.path.join(room, "site")):
         stage.room = room
@@ -102,7 +102,7 @@ def _look_for_needs() -> None:
         find(program)
 
 
-def _say(stage: Stage, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:
+def _say(stage: Narrator, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:
     from goldroot.demo.table import show
 
     stage.quiet = False

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from goldroot.demo.story import BACKUP, CLONES, CRONTAB, KEYS, LATE, NGINX, SHOP, SITE_LINK, SSHD, Story
 from goldroot.demo.table import Look
-from goldroot.image.gold import open_version
+from goldroot.image.gold_version import open_version
 from goldroot.site.site import Site
 from goldroot.system.identity import fingerprints
 

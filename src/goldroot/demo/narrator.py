@@ -31,7 +31,7 @@ class Ran:
     out: str
 
 
-class Stage:
+class Narrator:
     """Tells the story on standard output; a quiet one runs the same commands and says nothing.
 
     :param colour: for a terminal. :param pause: wait for Enter before each chapter.

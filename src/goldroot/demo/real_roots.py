@@ -25,7 +25,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from goldroot.cli.progress import stages
-from goldroot.demo.narrator import Stage
+from goldroot.demo.narrator import Narrator
 from goldroot.demo.roots import Roots
 from goldroot.errors import Failed, GoldrootError, ProgramFailed
 from goldroot.run import run
@@ -49,7 +49,7 @@ TESTS = ("dpkg --audit", *CHECKS)
 CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
 
-def real_roots(room: str, stage: Stage, *, must: bool) -> Roots | None:
+def real_roots(room: str, stage: Narrator, *, must: bool) -> Roots | None:
     """The two releases, from the cache or made now.
 
     :param must: wait as long as it takes, and fail where they cannot be had; else give ``None``, having said why.
@@ -127,7 +127,7 @@ def _place(release: str) -> str:
     return os.path.join(_cache(), f"debian-{release}-{stamp}")
 
 
-def _made(stage: Stage, *, patience: float | None) -> Roots:
+def _made(stage: Narrator, *, patience: float | None) -> Roots:
     """Both releases, those that are missing made now, side by side."""
     os.makedirs(_cache(), mode=0o700, exist_ok=True)
     with _alone():
@@ -151,7 +151,7 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _make(releases: Sequence[str], stage: Stage, patience: float | None) -> None:
+def _make(releases: Sequence[str], stage: Narrator, patience: float | None) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(len(releases)) as pool, stages(stage.quiet) as progress:
         tick = progress(f"mmdebstrap {' '.join(releases)}, seconds")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from goldroot.errors import GoldrootError
 from goldroot.run import run
-from goldroot.site.commands import Placed, opened
+from goldroot.site.commands import Placed, open_places
 from goldroot.system import run_in
 
 #: What the demo's commands, tests and checks call inside a small root.
@@ -165,7 +165,7 @@ def _copy(root: str, source: str, inside: str) -> None:
 
 def _can_enter(root: str) -> bool:
     try:
-        with opened([Placed(root, b"", False)]) as binds:
+        with open_places([Placed(root, b"", False)]) as binds:
             run_in(binds, ["/bin/sh", "-c", "cat /etc/passwd | sed -n 1p"])
     except GoldrootError:
         return False

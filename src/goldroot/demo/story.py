@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from goldroot.demo.narrator import Ran, Stage
+from goldroot.demo.narrator import Narrator, Ran
 from goldroot.demo.roots import Roots
 from goldroot.demo.table import Look, Row
 from goldroot.image.systems import MAINTENANCE, System
@@ -24,7 +24,7 @@ SHOP, KEYS = "/var/lib/shop", "/etc/chrony/web1.keys"
 class Story:
     """What is known while it is told."""
 
-    stage: Stage
+    stage: Narrator
     roots: Roots
     room: str  #: the directory that the site stands in
     rows: list[Row] = field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import Any
 
 from goldroot.accounts import AccountTables
 from goldroot.site.site import Site
-from goldroot.system.identity import Tree
+from goldroot.system.identity import OwnDisks
 from goldroot.tree import path_bytes, scan_tree
 
 #: The parts of the table, in the order in which they are shown, and the colour of each on a terminal.
@@ -49,13 +49,13 @@ class Look:
 
     def __init__(self, site: Site, name: str) -> None:
         from goldroot.catalog import clones, updates
-        from goldroot.fleet.server_readings import live_tree
+        from goldroot.fleet.server_readings import own_disks_of
 
         with site.catalog.read() as tx:
             self.clone = clones.get(tx, name)
             self.updates = updates.every(tx, name)
         self.site = site
-        self.tree: Tree = live_tree(site, self.clone)
+        self.tree: OwnDisks = own_disks_of(site, self.clone)
 
     def text(self, path: str) -> str:
         """A file; empty where there is none."""

@@ -58,5 +58,5 @@ def own_addresses(layout: Layout, machine: Machine) -> tuple[str, ...]:
 
 
 def person() -> str:
-    """Who gives this command, for the journal."""
+    """Who gives this command, for the events."""
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"

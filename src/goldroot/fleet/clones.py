@@ -20,19 +20,19 @@ from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of
 from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.server_readings import read_server
-from goldroot.fleet.update import journal
-from goldroot.fleet.update.reconcile import clone_lock, settle
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import Attached, LinkTo, Machine
 from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, open_version
-from goldroot.image.systems import refuse_unknown, said_once
-from goldroot.site.commands import Told, binds_of, run_on
+from goldroot.image.systems import refuse_unknown_machine, said_once
+from goldroot.site.commands import TellForm, binds_of, run_on
 from goldroot.site.layout import Layout
 from goldroot.site.site import Site
 from goldroot.site.workroom import work_room
 from goldroot.system import Confined
-from goldroot.system.identity import Identity, Tree, write_identity
-from goldroot.system.network import Settings
+from goldroot.system.identity import Identity, OwnDisks, write_identity
+from goldroot.system.network import NetworkSettings
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -70,7 +70,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
         return Identity(hostname)
     return Identity(
         hostname,
-        Settings(
+        NetworkSettings(
             str(said.get("interface") or table.interface),
             address,
             str(said.get("gateway") or table.gateway),
@@ -79,7 +79,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     )
 
 
-def plan_create(
+def plan_clone(
     site: Site, name: str, image: str, number: int | None, *, read_write: bool, identity: Identity
 ) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
@@ -92,7 +92,7 @@ def plan_create(
     return CreatePlan(name, image, gold.number, kind, identity, tuple(copied), tuple(linked), gold.slot)
 
 
-def create(
+def create_clone(
     site: Site, name: str, image: str, number: int | None = None, *, read_write: bool = False,
     identity: Identity | None = None, stage: Stage = silent,
 ) -> Created:  # fmt: skip
@@ -102,7 +102,7 @@ def create(
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
-        plan = plan_create(site, name, image, number, read_write=read_write, identity=identity)
+        plan = plan_clone(site, name, image, number, read_write=read_write, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
         check_genuine(open_version(site, image, plan.version))
@@ -168,7 +168,7 @@ def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
     if known is None:
         with site.catalog.read() as tx:
             machine = entries.check_free_for_clone(tx, name)
-        refuse_unknown(site, machine)
+        refuse_unknown_machine(site, machine)
 
 
 def _begin(site: Site, plan: CreatePlan) -> Clone:
@@ -197,8 +197,8 @@ def _machine(machine: str, plan: CreatePlan, disks: Mapping[str, str]) -> Machin
     )
 
 
-def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> Tree:
-    return Tree(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
+def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> OwnDisks:
+    return OwnDisks(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
 
 
 def remove_all(site: Site, name: str) -> None:
@@ -214,14 +214,14 @@ def remove_all(site: Site, name: str) -> None:
             crash.point("clone.disk-removed")
 
 
-def delete(site: Site, name: str) -> None:
+def delete_clone(site: Site, name: str) -> None:
     """Remove a clone with all its disks, fallbacks among them.
 
     :raises StillRunning: it may still be written.
     :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
-        settle(site, name)
+        reconcile(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
         if site.host.find(clone.machine) is not None and clone.state == "active":
@@ -232,12 +232,12 @@ def delete(site: Site, name: str) -> None:
                 catalog_clones.begin_delete(tx, name)
         crash.point("clone.deleting")
         remove_all(site, name)
-        journal.forget(site, name)
+        update_files.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
 
 
-def show(site: Site, name: str) -> dict[str, Any]:
+def show_clone(site: Site, name: str) -> dict[str, Any]:
     """Everything that is known of a clone, as JSON data."""
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
@@ -259,8 +259,8 @@ def show(site: Site, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def enter(
-    site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: Told | None = None
+def enter_clone(
+    site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: TellForm | None = None
 ) -> Confined:
     """Run a command (a shell without one) in a clone's system, on the terminal or with its output captured.
 

@@ -40,7 +40,7 @@ class Drift:
         }  # fmt: skip
 
 
-def drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage = silent) -> Drift:
+def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage = silent) -> Drift:
     """Compare a clone's own disks with its gold, owners as names.  It changes nothing.
 
     :param below: only these paths and what is below them (absolute).
@@ -81,7 +81,7 @@ def _change(entry: dict[str, Any]) -> str:
     return ", ".join(words) or entry["axis"]
 
 
-def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[str]]:
+def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[str]]:
     """The lines to show for each entry that has content on both sides or one: redacted where it is secret.
 
     :param exact: as they are, for a file; without it what a terminal would act upon is escaped.
@@ -95,8 +95,8 @@ def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[st
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old = disk_files.read(found.gold.path(address), path)
-        new = disk_files.read(site.host.disk_path(found.disks[address]), path)
+        old = disk_files.read_path(found.gold.path(address), path)
+        new = disk_files.read_path(site.host.disk_path(found.disks[address]), path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

@@ -10,7 +10,7 @@ from goldroot.accounts import AccountTables
 from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.prefetch import Ahead
+from goldroot.fleet.prefetch import Prefetch
 from goldroot.image.gold_version import Gold
 from goldroot.merge import Part, Plan, Tree, plan_merge
 from goldroot.policy import Policy
@@ -49,7 +49,7 @@ def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
 
 def disk_side(
     site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
-    stage: Stage = silent, ahead: Ahead | None = None,
+    stage: Stage = silent, ahead: Prefetch | None = None,
 ) -> Side:  # fmt: skip
     """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead."""
     trees = {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldroot.catalog import gold, holders, images
+from goldroot.catalog import gold, holders_of, images
 from goldroot.site.site import Site
 
 
-def linked(site: Site, image: str | None = None) -> list[dict[str, Any]]:
+def slot_links(site: Site, image: str | None = None) -> list[dict[str, Any]]:
     """One row for each slot of each image, as JSON data: version, whether it is current, who holds and who links it.
 
     ``links`` is what the host says, ``held_by`` what the catalog says: a clone stands in both, and what stands in one
@@ -24,7 +24,7 @@ def linked(site: Site, image: str | None = None) -> list[dict[str, Any]]:
         for name in names:
             current = gold.current(tx, name)
             for slot in gold.all_slots(tx, name):
-                held = [] if slot.version is None else holders(tx, name, slot.version)
+                held = [] if slot.version is None else holders_of(tx, name, slot.version)
                 rows.append({
                     "image": name, "slot": slot.name, "version": slot.version,
                     "current": current is not None and slot.version == current.number,

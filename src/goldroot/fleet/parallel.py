@@ -32,7 +32,7 @@ Tell = Callable[[str, str], None]
 
 
 @dataclass
-class Many(Generic[T]):
+class Outcomes(Generic[T]):
     """What became of each clone."""
 
     done: dict[str, T] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def usual_jobs() -> int:
 
 def on_each(
     names: Sequence[str], opened: Opener[T], *, jobs: int = 1, stop_after: int = 0, tell: Tell | None = None
-) -> Many[T]:
+) -> Outcomes[T]:
     """Do the work on every clone, on so many of them at once; the failure of one does not stop the rest.
 
     A process with several threads does all of it by itself: a forked copy would wait for locks that they hold.
@@ -68,7 +68,7 @@ def on_each(
     return _in_order(run.result, names)
 
 
-def _in_order(result: Many[T], names: Sequence[str]) -> Many[T]:
+def _in_order(result: Outcomes[T], names: Sequence[str]) -> Outcomes[T]:
     """As they were named, not as they came to their ends."""
     begun = {*result.done, *result.failed, *result.unfinished}
     result.not_begun = [name for name in names if name not in begun]
@@ -90,7 +90,7 @@ class _Child:
 class _Run(Generic[T]):
     def __init__(self, names: Sequence[str], opened: Opener[T], stop_after: int, tell: Tell) -> None:
         self.waiting = list(names)
-        self.result: Many[T] = Many()
+        self.result: Outcomes[T] = Outcomes()
         self._opened = opened
         self._stop_after = stop_after
         self._tell = tell

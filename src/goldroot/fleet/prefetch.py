@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from goldroot.tree import Scan
 
 
-class Ahead:
+class Prefetch:
     """The scans of some clones' live disks, made by another process in the order of the names.
 
     It is a context manager: the other process ends with the block at the latest.
@@ -40,7 +40,7 @@ class Ahead:
         if threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1:
             self._fork(site, list(names))
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Prefetch:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -18,7 +18,7 @@ from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import MARKERS
 from goldroot.fleet.update.reconcile import is_live
 from goldroot.image.gold_version import open_version
@@ -72,7 +72,7 @@ class Versions:
         }
 
 
-def cases(site: Site, name: str | None = None) -> list[Case]:
+def all_cases(site: Site, name: str | None = None) -> list[Case]:
     """The updates in flight that have met conflicts, by number.
 
     :raises NotFound: no such clone.
@@ -85,18 +85,20 @@ def cases(site: Site, name: str | None = None) -> list[Case]:
     return [one for one in found if one.waiting]
 
 
-def case(site: Site, name: str) -> Case:
+def find_case(site: Site, name: str) -> Case:
     """The update of one clone that has conflicts.
 
     :raises NotFound: there is none, or no such clone.
     """
-    found = cases(site, name)
-    if not found or is_live(site, journal.load(site, name, found[0].update.id)):
+    found = all_cases(site, name)
+    if not found or is_live(site, update_files.load(site, name, found[0].update.id)):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
     return found[0]
 
 
-def chosen(found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False) -> list[Waiting]:
+def chosen_conflicts(
+    found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False
+) -> list[Waiting]:
     """The conflicts that are named by path (and all below a path that ends in a slash) or by the beginning of a key.
 
     :param all_like: and all open ones with the same axis and kind as a named one.
@@ -129,17 +131,19 @@ def _named(one: Waiting, text: str) -> bool:
 
 def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
     """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
-    known = journal.load(site, found.update.clone, found.update.id)
+    known = update_files.load(site, found.update.clone, found.update.id)
     path = one.found.path.lstrip(b"/")
     layout = open_version(site, found.update.image, found.update.to_version).layout
     address = layout.disk_of(path).address
     live = site.host.get(machine_of(site, found.update.clone)).disks
     disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (None if disk is None else disk_files.read(site.host.disk_path(disk), path) for disk in disks)
+    base, gold, clone = (
+        None if disk is None else disk_files.read_path(site.host.disk_path(disk), path) for disk in disks
+    )
     return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
 
 
-def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
+def show_conflict(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
     """A conflict as JSON data, with what may be shown of its versions.
 
     Of an account's record only the field's name is said, and values where they are no secret.
@@ -150,7 +154,7 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
         "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
         "secret": conflict.secret, "state": one.state,
     }  # fmt: skip
-    record = journal.read_record(site, found.update.clone, found.update.id)
+    record = update_files.read_record(site, found.update.clone, found.update.id)
     entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
     data |= {side: entry[side] for side in SIDES if side in entry}
     account = _account(conflict.axis)
@@ -186,7 +190,7 @@ def _answers(one: Waiting) -> list[str]:
     return [*one.found.answers, *own]
 
 
-def resolve(
+def resolve_conflicts(
     site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "", plan_only: bool = False
 ) -> Case:
     """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
@@ -207,7 +211,7 @@ def resolve(
     with site.catalog.begin() as tx:
         for key, answer in answers.items():
             decisions.decide(tx, found.update.image, key, answer, content=content, who=person(), note=note)
-    return case(site, found.update.clone)
+    return find_case(site, found.update.clone)
 
 
 def _answer(one: Waiting, take: str) -> str:
@@ -254,7 +258,7 @@ def _check_markers(content: bytes, what: str) -> None:
         )
 
 
-def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
+def edit_conflict(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
     """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
 
     :raises Refused: the conflict is not about the content of a text.
@@ -274,7 +278,7 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
         _check_markers(content, "the file")
         with site.catalog.begin() as tx:
             decisions.decide(tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note)
-    return case(site, found.update.clone)
+    return find_case(site, found.update.clone)
 
 
 def starting_text(site: Site, found: Case, one: Waiting) -> bytes:
@@ -298,9 +302,9 @@ def _terminal() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def by_path(found: Case, text: str) -> Waiting:
+def conflict_at(found: Case, text: str) -> Waiting:
     """The one conflict that is named, for commands that take only one."""
-    hits = chosen(found, [text])
+    hits = chosen_conflicts(found, [text])
     if len(hits) != 1:
         keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
         raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")

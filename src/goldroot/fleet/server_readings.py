@@ -17,7 +17,7 @@ from goldroot.fleet.clone_names import own_addresses
 from goldroot.image.gold_version import Gold, open_version
 from goldroot.image.renumber import local_accounts
 from goldroot.site.site import Site
-from goldroot.system.identity import Tree, fingerprints
+from goldroot.system.identity import OwnDisks, fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Reading:
         readings.note_accounts(tx, clone, self.accounts)
 
 
-def read_server(gold: Gold, tree: Tree) -> Reading:
+def read_server(gold: Gold, tree: OwnDisks) -> Reading:
     """Read a server's own disks; a few small files.
 
     :param gold: the version that these disks belong to.
@@ -50,17 +50,17 @@ def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]
     """
     try:
         gold = open_version(site, image, version)
-        return read_server(gold, Tree(gold.layout, {a: site.host.disk_path(disk) for a, disk in disks.items()}))
+        return read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(disk) for a, disk in disks.items()}))
     except (GoldrootError, OSError):
         return None
 
 
-def live_tree(site: Site, clone: Clone) -> Tree:
+def own_disks_of(site: Site, clone: Clone) -> OwnDisks:
     """The own disks of a clone as one tree."""
     gold = open_version(site, clone.image, clone.version)
     machine = site.host.get(clone.machine)
     addresses = own_addresses(gold.layout, machine)
-    return Tree(gold.layout, {a: site.host.disk_path(machine.disks[a].disk) for a in addresses})
+    return OwnDisks(gold.layout, {a: site.host.disk_path(machine.disks[a].disk) for a in addresses})
 
 
 def read_missing(site: Site, but: str) -> list[str]:
@@ -74,7 +74,7 @@ def read_missing(site: Site, but: str) -> list[str]:
     unknown = []
     for clone in missing:
         try:
-            found = read_server(open_version(site, clone.image, clone.version), live_tree(site, clone))
+            found = read_server(open_version(site, clone.image, clone.version), own_disks_of(site, clone))
         except (GoldrootError, OSError):
             unknown.append(clone.name)
             continue

@@ -31,7 +31,7 @@ class Change:
         return f"{self.what:8}/{path_text(self.path)}{more}"
 
 
-def compare(old: Manifest, new: Manifest) -> Iterator[Change]:
+def changes_between(old: Manifest, new: Manifest) -> Iterator[Change]:
     """Every path that differs, in tree order.  The times of directories do not count: they follow from what is in them."""
     before, after = old.rows(), new.rows()
     left, right = next(before, None), next(after, None)

@@ -51,7 +51,7 @@ class Gold:
 
     @cached_property
     def layout(self) -> Layout:
-        return layouts.parse(self.record["layout"]["text"], f"the layout of {self.image} {self.number}")
+        return layouts.parse_layout(self.record["layout"]["text"], f"the layout of {self.image} {self.number}")
 
     @property
     def addresses(self) -> list[str]:
@@ -110,14 +110,14 @@ def open_version(site: Site, image: str, number: int | None = None) -> Gold:
     :raises BadSignature: its record is not what a signer of this site signed.
     """
     with site.catalog.read() as tx:
-        known = newest(tx, image) if number is None else catalog_gold.get(tx, image, number)
+        known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number)
     if known.state == "publishing" or known.slot_name is None:
         why = "is being published" if known.state == "publishing" else "has given its slot to a newer one"
         raise NotFound(f"gold version {known.number} of {image} {why}", todo=f"See: goldroot gold list {image}")
-    return Gold(site, image, known.number, known.slot_name, read_record(site, image, known.number))
+    return Gold(site, image, known.number, known.slot_name, read_gold_record(site, image, known.number))
 
 
-def newest(tx: Tx, image: str) -> catalog_gold.GoldVersion:
+def newest_gold(tx: Tx, image: str) -> catalog_gold.GoldVersion:
     """The newest published version.
 
     :raises NotFound: there is none yet, all are retired, or there is no such image.
@@ -130,14 +130,14 @@ def newest(tx: Tx, image: str) -> catalog_gold.GoldVersion:
     return known
 
 
-def current(site: Site, image: str) -> Gold | None:
+def current_gold(site: Site, image: str) -> Gold | None:
     """The newest published version, ``None`` before the first one."""
     with site.catalog.read() as tx:
         known = catalog_gold.current(tx, image)
     return None if known is None else open_version(site, image, known.number)
 
 
-def read_record(site: Site, image: str, number: int) -> Mapping[str, Any]:
+def read_gold_record(site: Site, image: str, number: int) -> Mapping[str, Any]:
     """The record of any version that ever was; it is verified once, as long as its files stay as they are.
 
     Verifying one starts a process, and a command asks for the same version several times.

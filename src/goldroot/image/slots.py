@@ -15,7 +15,7 @@ from goldroot import crash
 from goldroot.catalog import entries
 from goldroot.catalog import gold as catalog_gold
 from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders
+from goldroot.catalog.holders import holders_of
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
 from goldroot.image.gold_version import directory_of
@@ -83,7 +83,7 @@ def _linked(site: Site, image: str) -> dict[str, str]:
         slots = [
             slot
             for slot in catalog_gold.all_slots(tx, image)
-            if slot.version is None or not holders(tx, image, slot.version)
+            if slot.version is None or not holders_of(tx, image, slot.version)
         ]
     for slot in slots:
         machine = site.host.find(slot.name)

@@ -183,10 +183,10 @@ def image_layout(site: Site, image: str) -> Layout:
             meaning="Which of its disks holds which paths is not known.",
             todo="Put the image's directory back from a backup.",
         )
-    return layouts.load(file)
+    return layouts.load_layout(file)
 
 
-def refuse_unknown(site: Site, name: str) -> None:
+def refuse_unknown_machine(site: Site, name: str) -> None:
     """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
     if site.host.find(name) is not None:
         raise Refused(

@@ -16,7 +16,7 @@ from goldroot.site.layout import Layout
 from goldroot.system import Bound, Confined, Mode, power_of, run_in, shell_of
 
 #: Is given the form in which a command is confined, and why it is not the strongest one, before it starts.
-Told = Callable[[Mode, str], None]
+TellForm = Callable[[Mode, str], None]
 
 
 class Placed(NamedTuple):
@@ -45,7 +45,7 @@ def binds_of(
 
 
 @contextmanager
-def opened(places: Sequence[Placed]) -> Iterator[list[Bound]]:
+def open_places(places: Sequence[Placed]) -> Iterator[list[Bound]]:
     """The disks, open for the block."""
     with ExitStack() as stack:
         handles: dict[str, int] = {}
@@ -68,13 +68,13 @@ def run_on(
     timeout: float | None = None,
     network: bool = False,
     label: str = "",
-    told: Told | None = None,
+    told: TellForm | None = None,
 ) -> Confined:
     """:func:`goldroot.system.run_in` on these disks, within the limits that the site sets for ``image``.
 
     :param command: ``None``: a shell for a person.
     """
-    with opened(places) as binds:
+    with open_places(places) as binds:
         return run_in(
             binds,
             [shell_of(binds[0])] if command is None else command,
@@ -89,6 +89,6 @@ def run_on(
         )
 
 
-def weak(mode: Mode, why: str, *, network: bool = False) -> str:
+def weakness(mode: Mode, why: str, *, network: bool = False) -> str:
     """What is to be said of a form that has no user namespace; "" of every other."""
     return f"commands have {power_of(mode, network=network, why=why)}" if mode == "caps" else ""

@@ -122,7 +122,7 @@ class Config:
         return self.clones.get(name, CloneConfig())
 
 
-def load(path: str) -> Config:
+def load_config(path: str) -> Config:
     """Read ``goldroot.toml``; ``BadPolicy`` with the line of a mistake."""
     top = toml.read(path)
     here = os.path.dirname(os.path.abspath(path))
@@ -213,7 +213,7 @@ def _clones(table: toml.Table) -> dict[str, CloneConfig]:
 
 def _check_values(table: toml.Table, clone: CloneConfig) -> None:
     """An option may say the rest of what an address needs; what is said here must be right by itself."""
-    for key, check in network_values.KEYS.items():
+    for key, check in network_values.NETWORK_VALUES.items():
         said = getattr(clone, key)
         for value in filter(None, said if isinstance(said, tuple) else [said]):
             try:

@@ -121,20 +121,20 @@ class Layout:
         return sorted(found)
 
 
-def load(name_or_file: str) -> Layout:
+def load_layout(name_or_file: str) -> Layout:
     """A shipped layout by its name, or a file's (a name with a slash or ``.toml``); ``BadPolicy``, ``BadInput``."""
     if "/" in name_or_file or name_or_file.endswith(".toml"):
-        return parse(toml.text_of(name_or_file), name_or_file)
+        return parse_layout(toml.text_of(name_or_file), name_or_file)
     if name_or_file not in SHIPPED:
         raise BadInput(
             f"there is no layout {name_or_file!r}",
             todo=f"Use {' or '.join(SHIPPED)}, or the path of a layout file of your own.",
         )
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layouts", f"{name_or_file}.toml")
-    return parse(toml.text_of(path), path)
+    return parse_layout(toml.text_of(path), path)
 
 
-def parse(text: str, file: str) -> Layout:
+def parse_layout(text: str, file: str) -> Layout:
     """A layout from its TOML text; ``file`` is for messages. :raises BadPolicy: with the line of the mistake."""
     top = toml.parse(text, file)
     name, description = top.text("name"), top.text("description", "")

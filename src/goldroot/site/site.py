@@ -34,7 +34,7 @@ from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Ref
 from goldroot.hosts import Host
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
-from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load
+from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
 
 if TYPE_CHECKING:
     from goldroot.catalog.store import Catalog
@@ -80,7 +80,7 @@ class Site:
         """
         root = _found(directory or os.environ.get(ENVIRONMENT) or None)
         _check_utf8(root)
-        site = cls(root, load(os.path.join(root, CONFIG)))
+        site = cls(root, load_config(os.path.join(root, CONFIG)))
         site.looking = looking
         if not looking:
             site.close_to_others()
@@ -198,7 +198,7 @@ def init_site(directory: str) -> Site:
     if not os.path.exists(config):
         # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
         private.write(config, TEMPLATE.encode())
-    site = Site(root, load(config))
+    site = Site(root, load_config(config))
     site.key.make()
     _make_stores(site)
     site.close_to_others()
@@ -274,7 +274,7 @@ def _refuse_lost(root: str) -> None:
     _check_place(root)
     config = os.path.join(root, CONFIG)
     default = Config(config, HostConfig("directory", os.path.join(root, "store")))
-    refuse_lost_catalog(Site(root, load(config) if os.path.exists(config) else default))
+    refuse_lost_catalog(Site(root, load_config(config) if os.path.exists(config) else default))
 
 
 def _refuse_without_config(root: str, there: list[str]) -> None:

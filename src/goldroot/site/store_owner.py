@@ -36,10 +36,10 @@ def check_own(site: Site, host: DirectoryHost) -> None:
 
     :raises Refused: it is another site's, or the catalog is not the one that goes with it.
     """
-    from goldroot.catalog.store_label import make_store_label, store_label
+    from goldroot.catalog.store_label import label_of_store, make_store_label
 
     with site.catalog.read() as tx:
-        its = store_label(tx)
+        its = label_of_store(tx)
     label = host.label()
     if its and its == label:
         return

@@ -12,7 +12,7 @@ from goldroot.files import NOT_THERE, OPEN_DIRECTORY, open_regular, parent_of, r
 from goldroot.tree import path_text
 
 
-def read(root: str, path: bytes) -> bytes | None:
+def read_path(root: str, path: bytes) -> bytes | None:
     """A regular file's bytes, a symbolic link's target after ``-> ``; ``None`` where there is neither."""
     try:
         with parent_of(root, path) as (directory, name):

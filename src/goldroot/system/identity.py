@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from goldroot import sshkeys
 from goldroot.sshsig import KINDS, Kind
 from goldroot.system import disk_files
-from goldroot.system.network import Settings, checked, files_for
+from goldroot.system.network import NetworkSettings, checked_settings, network_files
 from goldroot.system.network_values import host_name
 from goldroot.system.placement import Placement
 
@@ -28,12 +28,12 @@ class Identity:
     """``hostname`` may have a domain; ``network`` is ``None`` where the image's own settings stay."""
 
     hostname: str
-    network: Settings | None = None
+    network: NetworkSettings | None = None
 
     def __post_init__(self) -> None:
         host_name(self.hostname)
         if self.network is not None:
-            checked(self.network)
+            checked_settings(self.network)
 
     def as_dict(self) -> dict[str, object]:
         """For the catalog; there are no secrets in it."""
@@ -44,7 +44,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Tree:
+class OwnDisks:
     """A clone's own disks as one tree; what stands on a shared disk is not in it."""
 
     layout: Placement
@@ -55,9 +55,9 @@ class Tree:
         return self.roots.get(self.layout.disk_of(path).address)
 
     def read(self, path: bytes) -> bytes | None:
-        """See :func:`goldroot.system.disk_files.read`."""
+        """See :func:`goldroot.system.disk_files.read_path`."""
         root = self.root(path)
-        return None if root is None else disk_files.read(root, path)
+        return None if root is None else disk_files.read_path(root, path)
 
     def kind(self, path: bytes) -> str:
         """See :func:`goldroot.system.disk_files.kind_of`."""
@@ -76,7 +76,7 @@ class Tree:
             disk_files.put(root, path, data, mode)
 
 
-def write_identity(tree: Tree, identity: Identity, room: str) -> list[str]:
+def write_identity(tree: OwnDisks, identity: Identity, room: str) -> list[str]:
     """Make a copy of gold a server of its own.
 
     :param room: an empty directory of this command's own, for keys until they are in their place.
@@ -84,19 +84,19 @@ def write_identity(tree: Tree, identity: Identity, room: str) -> list[str]:
     """
     written = [*_names(tree, identity.hostname), *_ids(tree), *_keys(tree, identity.hostname, room)]
     if identity.network is not None:
-        for file in files_for(identity.network, lambda path: _has(tree, path)):
+        for file in network_files(identity.network, lambda path: _has(tree, path)):
             tree.put(file.path, file.content.encode(), file.mode)
             written.append(file.path)
     return ["/" + os.fsdecode(path) for path in written]
 
 
-def _has(tree: Tree, path: bytes) -> bool:
+def _has(tree: OwnDisks, path: bytes) -> bool:
     if path.startswith(b"link:"):
         return tree.kind(path[5:]) == "link"
     return bool(tree.kind(path))
 
 
-def _names(tree: Tree, hostname: str) -> list[bytes]:
+def _names(tree: OwnDisks, hostname: str) -> list[bytes]:
     short = hostname.partition(".")[0]
     tree.put(HOSTNAME, short.encode() + b"\n")
     written = [HOSTNAME]
@@ -118,7 +118,7 @@ def hosts_with(hosts: bytes, hostname: str) -> bytes:
     return b"\n".join([*kept[:place], own, *kept[place:]])
 
 
-def _ids(tree: Tree) -> list[bytes]:
+def _ids(tree: OwnDisks) -> list[bytes]:
     number = secrets.token_hex(16).encode() + b"\n"
     tree.put(MACHINE_ID, number, 0o444)
     written = [MACHINE_ID]
@@ -136,7 +136,7 @@ def _ids(tree: Tree) -> list[bytes]:
     return written
 
 
-def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
+def _keys(tree: OwnDisks, hostname: str, room: str) -> list[bytes]:
     """New ssh host keys, of the kinds that gold has; what gold had is removed even where no new one is made."""
     if tree.kind(SSH) != "directory":
         return []
@@ -153,7 +153,7 @@ def _keys(tree: Tree, hostname: str, room: str) -> list[bytes]:
     return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
 
 
-def _key(tree: Tree, kind: Kind, hostname: str, room: str) -> list[bytes]:
+def _key(tree: OwnDisks, kind: Kind, hostname: str, room: str) -> list[bytes]:
     private = SSH + f"/ssh_host_{kind}_key".encode()
     pair = sshkeys.make_key(kind, f"root@{hostname}", room)
     tree.put(private, pair.private, 0o600)
@@ -161,7 +161,7 @@ def _key(tree: Tree, kind: Kind, hostname: str, room: str) -> list[bytes]:
     return [private, private + b".pub"]
 
 
-def fingerprints(tree: Tree) -> dict[str, str]:
+def fingerprints(tree: OwnDisks) -> dict[str, str]:
     """What must be unique, as hashes of it: name of the thing -> hex SHA-256.  Empty things are left out."""
     found: dict[str, bytes] = {}
     for word, path in (("machine-id", MACHINE_ID), ("host name", HOSTNAME), ("host name (SUSE)", SUSE_HOSTNAME)):

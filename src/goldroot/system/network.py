@@ -10,7 +10,7 @@ from goldroot.system.network_values import address, address_with_prefix, interfa
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class NetworkSettings:
     """``address`` has its prefix length (192.0.2.10/24); gateway may be empty."""
 
     interface: str
@@ -28,7 +28,7 @@ class File:
     mode: int = 0o644
 
 
-def checked(settings: Settings) -> Settings:
+def checked_settings(settings: NetworkSettings) -> NetworkSettings:
     """The settings, if they can be written into a file.
 
     :raises UsageError: an address that is none, or no interface.
@@ -45,7 +45,7 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
-def files_for(settings: Settings, has: Callable[[bytes], bool]) -> list[File]:
+def network_files(settings: NetworkSettings, has: Callable[[bytes], bool]) -> list[File]:
     """The files, in the first of the known forms that the system has a place for.
 
     :param has: whether a path exists in the clone's tree.
@@ -56,13 +56,13 @@ def files_for(settings: Settings, has: Callable[[bytes], bool]) -> list[File]:
     return [_networkd(settings), *_resolver(settings, has)]
 
 
-def _resolver(settings: Settings, has: Callable[[bytes], bool]) -> list[File]:
+def _resolver(settings: NetworkSettings, has: Callable[[bytes], bool]) -> list[File]:
     if not settings.nameservers or has(b"link:etc/resolv.conf"):
         return []
     return [File(b"etc/resolv.conf", "".join(f"nameserver {server}\n" for server in settings.nameservers))]
 
 
-def _netplan(s: Settings) -> File:
+def _netplan(s: NetworkSettings) -> File:
     lines = ["network:", "  version: 2", "  ethernets:", f"    {s.interface}:", f"      addresses: [{s.address!r}]"]
     if s.gateway:
         lines += ["      routes:", "        - to: default", f"          via: {s.gateway!r}"]
@@ -71,7 +71,7 @@ def _netplan(s: Settings) -> File:
     return File(b"etc/netplan/60-goldroot.yaml", _text(lines), 0o600)
 
 
-def _ifupdown(s: Settings) -> File:
+def _ifupdown(s: NetworkSettings) -> File:
     family = "inet6" if ":" in s.address else "inet"
     lines = [f"auto {s.interface}", f"iface {s.interface} {family} static", f"    address {s.address}"]
     lines += [f"    gateway {s.gateway}"] if s.gateway else []
@@ -79,7 +79,7 @@ def _ifupdown(s: Settings) -> File:
     return File(b"etc/network/interfaces.d/" + s.interface.encode(), _text(lines))
 
 
-def _network_manager(s: Settings) -> File:
+def _network_manager(s: NetworkSettings) -> File:
     family, other = ("ipv6", "ipv4") if ":" in s.address else ("ipv4", "ipv6")
     lines = ["[connection]", f"id={s.interface}", "type=ethernet", f"interface-name={s.interface}", "", f"[{family}]"]
     lines += ["method=manual", f"address1={s.address}" + (f",{s.gateway}" if s.gateway else "")]
@@ -89,13 +89,13 @@ def _network_manager(s: Settings) -> File:
     return File(path, _text(lines), 0o600)
 
 
-def _sysconfig(s: Settings) -> File:
+def _sysconfig(s: NetworkSettings) -> File:
     lines = ["BOOTPROTO='static'", "STARTMODE='auto'", f"IPADDR='{s.address}'"]
     lines += [f"GATEWAY='{s.gateway}'"] if s.gateway else []
     return File(b"etc/sysconfig/network/ifcfg-" + s.interface.encode(), _text(lines))
 
 
-def _networkd(s: Settings) -> File:
+def _networkd(s: NetworkSettings) -> File:
     lines = ["[Match]", f"Name={s.interface}", "", "[Network]", f"Address={s.address}"]
     lines += [f"Gateway={s.gateway}"] if s.gateway else []
     lines += [f"DNS={server}" for server in s.nameservers]
@@ -103,7 +103,7 @@ def _networkd(s: Settings) -> File:
 
 
 #: A path that tells the form, most specific first.
-_FORMS: tuple[tuple[bytes, Callable[[Settings], File]], ...] = (
+_FORMS: tuple[tuple[bytes, Callable[[NetworkSettings], File]], ...] = (
     (b"etc/netplan", _netplan),
     (b"etc/network/interfaces", _ifupdown),
     (b"etc/NetworkManager", _network_manager),

@@ -56,7 +56,7 @@ def _parsed(parse: Callable[[str], Any], text: str) -> str:
 
 
 #: The keys of a clone's table, and what their values, or each of them, must be.
-KEYS: Mapping[str, Callable[[str], str]] = {
+NETWORK_VALUES: Mapping[str, Callable[[str], str]] = {
     "hostname": host_name,
     "interface": interface,
     "address": address_with_prefix,

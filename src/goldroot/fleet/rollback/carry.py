@@ -11,10 +11,10 @@ from goldroot.catalog.fallbacks import Fallback
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
 from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry
 from goldroot.fleet.update.merge import attach_result, build_disks
-from goldroot.fleet.update.open_update import Task
+from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.image.gold_version import open_version
 from goldroot.merge import GOLD_SIDE, Plan, Tree
 from goldroot.tree import Manifest
@@ -23,7 +23,7 @@ from goldroot.tree import Manifest
 BASE = "b"
 
 
-def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
+def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
     """Merge onto new disks at 5Bx; returns the number of conflicts that nobody has decided.
 
     The clone is stopped: what is merged is what is switched.  The base's disks stay until the rollback is done, so that
@@ -39,11 +39,11 @@ def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
     clone = disk_side(site, task.layout, known.old, task.policy, stage=stage)
     base = base_again(task, fallback, clone, stage)
     gold = disk_side(site, task.layout, old, task.policy, stage=stage)
-    given = journal.remembered(site, task.clone.image)
+    given = update_files.remembered(site, task.clone.image)
     plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
     if plan.conflicts and take_proposals:
         _take_proposals(task, plan)
-        given = journal.remembered(site, task.clone.image)
+        given = update_files.remembered(site, task.clone.image)
         plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
     known.gold = old
     disks = known.next_disks(known.old, task.generation)
@@ -53,7 +53,7 @@ def carry_merge(task: Task, stage: Stage, *, take_proposals: bool) -> int:
     return attach_result(task, plan, disks, given, clone, notes, keep=known.base)
 
 
-def _note_made(task: Task, plan: Plan, disks: Mapping[str, str], fallback: Side) -> None:
+def _note_made(task: OpenUpdate, plan: Plan, disks: Mapping[str, str], fallback: Side) -> None:
     """Write down what is the server's on the new disks, for the rollback after this one.
 
     :param disks: ids by address; ``task.work.gold`` holds the fallback's, of which ``fallback`` is the side.
@@ -67,7 +67,7 @@ def _note_made(task: Task, plan: Plan, disks: Mapping[str, str], fallback: Side)
             manifests.save(task.site, disk, Manifest.from_rows(rows, built.squashed), manifests.MADE)
 
 
-def base_again(task: Task, fallback: Fallback, now: Side, stage: Stage) -> Side:
+def base_again(task: OpenUpdate, fallback: Fallback, now: Side, stage: Stage) -> Side:
     """What was switched to, made again on disks of its own: a merge is deterministic.
 
     What commands did in its result before the switch, rebuilds, migrations and checks, is taken from the system as it
@@ -76,7 +76,7 @@ def base_again(task: Task, fallback: Fallback, now: Side, stage: Stage) -> Side:
     site, known = task.site, task.work
     with site.catalog.read() as tx:
         update = updates.get(tx, fallback.update_id)
-    given, policy = journal.load_given(site, task.name, update.id)
+    given, policy = update_files.load_given(site, task.name, update.id)
     old = {address: str(disk) for address, disk in fallback.disks.items()}
     before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
     sides = gold_side(before, old), gold_side(after, old), disk_side(site, task.layout, old, policy, stage=stage)
@@ -95,7 +95,7 @@ def base_again(task: Task, fallback: Fallback, now: Side, stage: Stage) -> Side:
     return Side(trees, accounts_of(site, task.layout, disks))
 
 
-def _take_proposals(task: Task, plan: Plan) -> None:
+def _take_proposals(task: OpenUpdate, plan: Plan) -> None:
     """What stands at every conflict becomes its answer."""
     with task.site.catalog.begin() as tx:
         for conflict in plan.conflicts:

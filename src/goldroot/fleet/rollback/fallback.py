@@ -12,8 +12,8 @@ from goldroot.catalog.fallbacks import Fallback
 from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import machine_of
-from goldroot.fleet.update import journal
-from goldroot.fleet.update.reconcile import clone_lock, settle
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import partner, prepared
 from goldroot.site.site import Site
 
@@ -26,7 +26,7 @@ class Pruned:
     error: GoldrootError | None = None
 
 
-def every(site: Site, name: str | None = None) -> list[Fallback]:
+def all_fallbacks(site: Site, name: str | None = None) -> list[Fallback]:
     """The fallbacks and the disks set aside, oldest first.
 
     :raises NotFound: no such clone.
@@ -37,7 +37,7 @@ def every(site: Site, name: str | None = None) -> list[Fallback]:
         return fallbacks.every(tx, name)
 
 
-def as_dict(one: Fallback) -> dict[str, Any]:
+def fallback_data(one: Fallback) -> dict[str, Any]:
     """A fallback as JSON data."""
     return {
         "id": one.id, "clone": one.clone, "image": one.image, "version": one.from_version, "state": one.state,
@@ -80,7 +80,7 @@ def _due(found: Sequence[Fallback]) -> Iterator[Fallback]:
             yield one
 
 
-def prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
+def prune_fallbacks(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
     """Remove fallbacks for good."""
     done = []
     for one in plan_prune(site, names, force=force):
@@ -93,10 +93,10 @@ def prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> li
 
 
 def _prune(site: Site, one: Fallback) -> Fallback:
-    settle(site, one.clone)
+    reconcile(site, one.clone)
     with site.catalog.begin() as tx:
         going = updates.in_flight(tx, one.clone)
-        if going is not None and journal.load(site, one.clone, going.id).fallback == one.id:
+        if going is not None and update_files.load(site, one.clone, going.id).fallback == one.id:
             raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
         pruned = fallbacks.set_state(tx, one.id, "pruned")
     crash.point("fallback.pruned")

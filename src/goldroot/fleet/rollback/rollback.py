@@ -21,10 +21,10 @@ from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.rollback.carry import carry_merge
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import prove
-from goldroot.fleet.update.open_update import Task, active_clone, live_disks
-from goldroot.fleet.update.reconcile import attach_prepared, clone_lock, is_live, settle
+from goldroot.fleet.update.open_update import OpenUpdate, active_clone, live_disks
+from goldroot.fleet.update.reconcile import attach_prepared, clone_lock, is_live, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.update.switch import exchange
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
@@ -84,7 +84,7 @@ def roll_back(
     :raises NotFound: there is no fallback. :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"rollback of {name}"):
-        settled = settle(site, name)
+        settled = reconcile(site, name)
         clone = active_clone(site, name)
         noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, carry, take_proposals))
         if settled is not None and settled.kind == "rollback":
@@ -102,10 +102,10 @@ def roll_back(
         if carry:
             look_for_programs()
         update = going or _begin(site, clone)
-        known = journal.load(site, name, update.id)
+        known = update_files.load(site, name, update.id)
         if not known.fallback:
             known.fallback, known.carry = _fallback(site, name).id, carry
-            journal.save(site, known)
+            update_files.save(site, known)
         elif known.carry != carry:
             begun = "with" if known.carry else "without"
             raise Refused(
@@ -140,18 +140,18 @@ def _check_disks(site: Site, fallback: Fallback) -> None:
 
 
 def _workflow(site: Site, stage: Stage, carry: bool, take_proposals: bool) -> Workflow:
-    def prepare(task: Task, stage: Stage) -> str:
+    def prepare(task: OpenUpdate, stage: Stage) -> str:
         if not carry and not is_live(site, task.work):
             _attach(task)
         return ""
 
-    def switch(task: Task, stage: Stage) -> str:
+    def switch(task: OpenUpdate, stage: Stage) -> str:
         return _switch(task, stage, take_proposals)
 
     return workflow_of("rollback", site, stage, (("prepare", prepare), ("switch", switch), ("note", note)))
 
 
-def _attach(task: Task) -> None:
+def _attach(task: OpenUpdate) -> None:
     """The fallback's disks at 5Bx, and the links to its gold, whatever was prepared there since."""
     known = task.work
     with task.site.catalog.read() as tx:
@@ -165,7 +165,7 @@ def _attach(task: Task) -> None:
     task.save()
 
 
-def _switch(task: Task, stage: Stage, take_proposals: bool) -> str:
+def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
     site = task.site
     if is_live(site, task.work):
@@ -186,10 +186,10 @@ def _switch(task: Task, stage: Stage, take_proposals: bool) -> str:
     return ""
 
 
-def _note_written(task: Task, written: Sequence[str]) -> None:
-    """The list for a person to look into: a file beside the record, and its length in the journal."""
-    place = os.path.join(journal.directory(task.site, task.name, task.update.id), "written-since.txt")
-    journal.write(place, "".join(path + "\n" for path in written).encode())
+def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
+    """The list for a person to look into: a file beside the record, and its length among the events."""
+    place = os.path.join(update_files.directory(task.site, task.name, task.update.id), "written-since.txt")
+    update_files.write(place, "".join(path + "\n" for path in written).encode())
     with task.site.catalog.begin() as tx:
         events.add(tx, "written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
 
@@ -197,7 +197,7 @@ def _note_written(task: Task, written: Sequence[str]) -> None:
 def read_written(site: Site, name: str, update: int) -> list[str]:
     """What a rollback noted as written since the switch."""
     try:
-        place = os.path.join(journal.directory(site, name, update), "written-since.txt")
+        place = os.path.join(update_files.directory(site, name, update), "written-since.txt")
         with open(place, encoding="utf-8") as file:
             return file.read().splitlines()
     except FileNotFoundError:

@@ -15,14 +15,14 @@ from goldroot.errors import ChecksFailed, LimitReached, ProgramFailed
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, accounts_of
 from goldroot.fleet.server_readings import read_missing
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_commands
-from goldroot.fleet.update.gold_owners import answers, carried
-from goldroot.fleet.update.open_update import Task
+from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
+from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
-from goldroot.site.commands import Told, binds_of, run_on, weak
+from goldroot.site.commands import TellForm, binds_of, run_on, weakness
 from goldroot.system import Mode
-from goldroot.system.identity import Tree, fingerprints
+from goldroot.system.identity import OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -43,12 +43,12 @@ class Finding:
     text: str
 
 
-def prove(task: Task, stage: Stage) -> None:
+def prove(task: OpenUpdate, stage: Stage) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
     :raises ChecksFailed: something was found; the error names all of it.
     """
-    record = journal.read_record(task.site, task.name, task.update.id)
+    record = update_files.read_record(task.site, task.name, task.update.id)
     ran = _run_due(task, record, stage)
     crash.point("update.rebuilt")
     found = [*shipped(task, record), *_image_checks(task, stage)]
@@ -65,7 +65,7 @@ def prove(task: Task, stage: Stage) -> None:
     task.set_state("checked", error="")
 
 
-def merged_tree(task: Task) -> Tree:
+def merged_tree(task: OpenUpdate) -> OwnDisks:
     """The own disks of the merged system as one tree."""
     return task.tree(task.work.new)
 
@@ -73,7 +73,7 @@ def merged_tree(task: Task) -> Tree:
 # -- what is due
 
 
-def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
+def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
     """Rebuild and migrate commands, each once, in the merged system; whether any has run there.
 
     State that was migrated is not migrated again when only a check has failed since.
@@ -108,7 +108,7 @@ def _run_due(task: Task, record: Mapping[str, Any], stage: Stage) -> bool:
     return bool(due) or task.work.migration == "done"
 
 
-def _not_migrated(task: Task, command: str, why: str) -> ChecksFailed:
+def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
     return ChecksFailed(
         f"{task.name}: the migration {command!r} {why}",
         meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
@@ -116,19 +116,19 @@ def _not_migrated(task: Task, command: str, why: str) -> ChecksFailed:
     )
 
 
-def _note_migration(task: Task, how_far: str) -> None:
+def _note_migration(task: OpenUpdate, how_far: str) -> None:
     task.work.migration = how_far
-    journal.save(task.site, task.work)
+    update_files.save(task.site, task.work)
 
 
-def _note_failed(task: Task, failed: dict[str, str]) -> None:
+def _note_failed(task: OpenUpdate, failed: dict[str, str]) -> None:
     """For the one who runs the update: the last attempt counts."""
     if failed != task.work.failed:
         task.work.failed = failed
-        journal.save(task.site, task.work)
+        update_files.save(task.site, task.work)
 
 
-def _look_again(task: Task) -> None:
+def _look_again(task: OpenUpdate) -> None:
     """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
     for disk in task.work.new.values():
         made = manifests.load(task.site, disk, manifests.MADE)
@@ -144,7 +144,7 @@ def _look_again(task: Task) -> None:
 # -- the image's own
 
 
-def _image_checks(task: Task, stage: Stage) -> Iterator[Finding]:
+def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
     commands = task.site.config.image(task.clone.image).checks
     if not commands:
         return
@@ -165,11 +165,11 @@ def _image_checks(task: Task, stage: Stage) -> Iterator[Finding]:
             yield Finding(command, f"ended with status {done.status}{limit}" + (f": {said}" if said else ""))
 
 
-def _word(task: Task, stage: Stage) -> Told:
+def _word(task: OpenUpdate, stage: Stage) -> TellForm:
     """Where commands cannot be confined as well as on most machines, that is said."""
 
     def hear(mode: Mode, why: str) -> None:
-        if word := weak(mode, why):
+        if word := weakness(mode, why):
             stage(f"{task.name}: {word}")
 
     return hear
@@ -185,7 +185,7 @@ def told(output: str) -> str:
 # -- the shipped ones
 
 
-def shipped(task: Task, record: Mapping[str, Any]) -> Iterator[Finding]:
+def shipped(task: OpenUpdate, record: Mapping[str, Any]) -> Iterator[Finding]:
     """Account tables, unique identity, left-over markers."""
     tree = merged_tree(task)
     yield from _accounts(task, tree)
@@ -194,7 +194,7 @@ def shipped(task: Task, record: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _markers(tree, record)
 
 
-def _accounts(task: Task, tree: Tree) -> Iterator[Finding]:
+def _accounts(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
     root = tree.root(b"etc/passwd")
     if root is None:
         return
@@ -212,7 +212,7 @@ def _accounts(task: Task, tree: Tree) -> Iterator[Finding]:
                 yield Finding("accounts", f"/etc/{file} has a line that is no record")
 
 
-def _shared_numbers(task: Task, tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
+def _shared_numbers(task: OpenUpdate, tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
     """Gold's accounts whose files on the disks that the clone links would be another's, or nobody's.
 
     What was so before, by the server's own doing, is not for this update to refuse.  An answer that made it so cannot
@@ -220,21 +220,21 @@ def _shared_numbers(task: Task, tree: Tree, record: Mapping[str, Any]) -> Iterat
     """
     root = tree.root(b"etc/passwd")
     linked = [address for address in task.target.addresses if address not in task.work.new]
-    found = {} if root is None else carried(task.target, AccountTables.read(root, b"etc"), linked)
+    found = {} if root is None else on_shared_disks(task.target, AccountTables.read(root, b"etc"), linked)
     if not found:
         return
     before, fallback = (accounts_of(task.site, task.layout, disks) for disks in (task.work.old, task.work.gold))
-    known = {*carried(task.base, before, linked), *carried(task.target, fallback, linked)}
+    known = {*on_shared_disks(task.base, before, linked), *on_shared_disks(task.target, fallback, linked)}
     for one, path in found.items():
         if one not in known:
-            decided = [note for note in record.get("notes", ()) if answers(note, one)]
+            decided = [note for note in record.get("notes", ()) if tells_of(note, one)]
             _withdraw(task, decided)
             todo = "the next run asks again" if decided else f"give it {one.number} on the server"
             said = f"the {one.kind} {one.name} {one}, and the disks shared with gold carry {one.number} for it"
             yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}; only a read-write clone can have it so")
 
 
-def _withdraw(task: Task, decided: Sequence[Mapping[str, Any]]) -> None:
+def _withdraw(task: OpenUpdate, decided: Sequence[Mapping[str, Any]]) -> None:
     """Take back the answers that these notes of a record tell of."""
     for note in decided:
         with task.site.catalog.begin() as tx:
@@ -250,7 +250,7 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
     return Counter({word: count - 1 for word, count in seen.items() if count > 1})
 
 
-def _identity(task: Task, tree: Tree) -> Iterator[Finding]:
+def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
     damaged neighbour is no reason to hold this one up."""
     unknown = read_missing(task.site, task.name)
@@ -263,7 +263,7 @@ def _identity(task: Task, tree: Tree) -> Iterator[Finding]:
         yield Finding("identity", f"the {word} is that of {other} too")
 
 
-def _markers(tree: Tree, record: Mapping[str, Any]) -> Iterator[Finding]:
+def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
     for entry in record.get("entries", ()):
         axes: Mapping[str, str] = entry.get("axes", {})
         if axes.get("content") == "merged" or "decided" in entry:

@@ -19,7 +19,7 @@ USER, GROUP = "user", "group"
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class OtherNumber:
     """An account of gold's that has another number on a clone, or none while another has its; names as text."""
 
     kind: str  #: USER or GROUP
@@ -39,7 +39,7 @@ class Stranger:
         return here + ("" if self.holder is None else f", where {self.number} is {self.holder}'s")
 
 
-def strangers(gold: AccountTables, own: AccountTables) -> Iterator[Stranger]:
+def other_numbers(gold: AccountTables, own: AccountTables) -> Iterator[OtherNumber]:
     """Gold's accounts that are not what gold says in the tables of a clone.
 
     One that the clone deleted is none of them, as long as its number is nobody's.
@@ -54,13 +54,13 @@ def strangers(gold: AccountTables, own: AccountTables) -> Iterator[Stranger]:
             # Gold may give one number two names, of which the clone may have deleted the first.
             known = holder is None or numbers.get(holder) == number
             if now != number and not (now is None and known):
-                yield Stranger(kind, _text(name), number, now, None if holder is None else _text(holder))
+                yield OtherNumber(kind, _text(name), number, now, None if holder is None else _text(holder))
 
 
-def carried(gold: Gold, own: AccountTables, addresses: Collection[str]) -> Mapping[Stranger, bytes]:
+def on_shared_disks(gold: Gold, own: AccountTables, addresses: Collection[str]) -> Mapping[OtherNumber, bytes]:
     """Those whose number files on gold's disks at these addresses carry: the first such path (no leading slash)."""
-    strange = list(strangers(gold.accounts, own))
-    found: dict[Stranger, bytes] = {}
+    strange = list(other_numbers(gold.accounts, own))
+    found: dict[OtherNumber, bytes] = {}
     for address in addresses if strange else ():
         manifest = gold.manifest(address)
         for one in strange:
@@ -70,7 +70,7 @@ def carried(gold: Gold, own: AccountTables, addresses: Collection[str]) -> Mappi
     return found
 
 
-def answers(note: Mapping[str, Any], one: Stranger) -> bool:
+def tells_of(note: Mapping[str, Any], one: OtherNumber) -> bool:
     """Whether a note of a record tells of a decision about the number of this account, or of who has it."""
     return note["kind"] == "decided" and note.get("data", {}).get("axis") in one.axes
 

@@ -14,9 +14,9 @@ from goldroot.errors import TreeChanged
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.server_readings import Reading, read_server
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import as_switched
-from goldroot.fleet.update.open_update import Task, gold_disks
+from goldroot.fleet.update.open_update import OpenUpdate, gold_disks
 from goldroot.fleet.update.reconcile import attach_prepared, sweep
 from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
@@ -25,7 +25,7 @@ from goldroot.tree import BuildRow, Note, build_tree
 TRIES = 3
 
 
-def merge_update(task: Task, stage: Stage, *, live: bool) -> int:
+def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
     """Merge onto new disks and attach them; returns the number of conflicts that nobody has decided.
 
     What an earlier attempt made is taken as it is, where nothing was written to the clone since and nothing was decided.
@@ -33,7 +33,7 @@ def merge_update(task: Task, stage: Stage, *, live: bool) -> int:
     :param live: the clone may be running: the merge is made from what can be seen, and made again at the switch.
     :raises TreeChanged: the clone writes faster than it can be copied.
     """
-    given = journal.remembered(task.site, task.clone.image)
+    given = update_files.remembered(task.site, task.clone.image)
     if still_good(task, given, stage, live=live):
         sweep(task.site, task.work)
         return _open_conflicts(task)
@@ -49,7 +49,7 @@ def merge_update(task: Task, stage: Stage, *, live: bool) -> int:
     raise AssertionError("unreachable")
 
 
-def still_good(task: Task, given: Decisions, stage: Stage, *, live: bool) -> bool:
+def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
     """Whether the disks that stand at 5Bx are the merge of what the clone is now."""
     known, machine = task.work, task.machine
     if not known.new or known.digest != digest_of(task, given) or task.update.state == "preparing":
@@ -62,28 +62,28 @@ def still_good(task: Task, given: Decisions, stage: Stage, *, live: bool) -> boo
     return not written_since_merge(task, stage, live=live)
 
 
-def written_since_merge(task: Task, stage: Stage, *, live: bool) -> bool:
+def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     """Whether the clone's live disks were written since the last merge saw them."""
     for address, disk in task.work.old.items():
         found = manifests.scan_disk(task.site, disk, task.policy, live=live, progress=stage(f"reading {disk}"))
-        if not manifests.unchanged(journal.load_seen(task.site, task.work, address), found.manifest):
+        if not manifests.unchanged(update_files.load_seen(task.site, task.work, address), found.manifest):
             return True
     return False
 
 
-def digest_of(task: Task, given: Decisions) -> str:
+def digest_of(task: OpenUpdate, given: Decisions) -> str:
     """A hash of what decides a merge besides the trees."""
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given)).hexdigest()
 
 
-def sides_of(task: Task, stage: Stage, *, live: bool) -> tuple[Side, Side, Side]:
+def sides_of(task: OpenUpdate, stage: Stage, *, live: bool) -> tuple[Side, Side, Side]:
     """Base, gold and clone of an update."""
     disks = task.live_disks()
     clone = disk_side(task.site, task.layout, disks, task.policy, live=live, stage=stage)
     return gold_side(task.base, disks), gold_side(task.target, disks), clone
 
 
-def _merge(task: Task, given: Decisions, stage: Stage, *, live: bool) -> int:
+def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> int:
     sides = sides_of(task, stage, live=live)
     plan = plan_sides(sides, task.policy, given)
     known = task.work
@@ -96,7 +96,7 @@ def _merge(task: Task, given: Decisions, stage: Stage, *, live: bool) -> int:
 
 
 def attach_result(
-    task: Task, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note],
+    task: OpenUpdate, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note],
     keep: dict[str, str] | None = None,
 ) -> int:  # fmt: skip
     """Put built disks at 5Bx, write the record, tell the catalog; returns how many conflicts are open.
@@ -108,11 +108,11 @@ def attach_result(
     attach_prepared(task.site, task.name, task.layout, disks, task.target.slot)
     crash.point("update.attached")
     for address, manifest in clone.manifests.items():
-        journal.save_seen(task.site, known, address, manifest)
-    journal.save_decisions(task.site, known, given, task.site.config.image(task.clone.image).policy)
+        update_files.save_seen(task.site, known, address, manifest)
+    update_files.save_decisions(task.site, known, given, task.site.config.image(task.clone.image).policy)
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
-    journal.write(journal.record_file(task.site, task.name, task.update.id), record_bytes(record))
+    update_files.write(update_files.record_file(task.site, task.name, task.update.id), record_bytes(record))
     known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")
@@ -121,10 +121,10 @@ def attach_result(
     return left
 
 
-def store_conflicts(task: Task, conflicts: Sequence[Conflict], reading: Reading) -> int:
+def store_conflicts(task: OpenUpdate, conflicts: Sequence[Conflict], reading: Reading) -> int:
     """The conflicts of a merge, the update's state, and what the clone is now, into the catalog; returns how many are
     open."""
-    path = os.path.relpath(journal.record_file(task.site, task.name, task.update.id), task.site.root)
+    path = os.path.relpath(update_files.record_file(task.site, task.name, task.update.id), task.site.root)
     with task.site.catalog.begin() as tx:
         clones.check_generation(tx, task.name, task.generation)
         for conflict in conflicts:
@@ -145,7 +145,7 @@ def found_of(conflicts: Sequence[Conflict]) -> Iterator[Found]:
 
 
 def build_disks(
-    task: Task, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool, since: Side | None = None
+    task: OpenUpdate, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool, since: Side | None = None
 ) -> list[Note]:
     """Write the result of a plan onto new disks (ids by address).
 
@@ -167,7 +167,7 @@ def build_disks(
 
 
 def _as_switched(
-    task: Task, rows: Iterator[BuildRow], sources: list[bytes], address: str, now: Tree
+    task: OpenUpdate, rows: Iterator[BuildRow], sources: list[bytes], address: str, now: Tree
 ) -> tuple[Iterator[BuildRow], list[bytes]]:
     """Rows and sources of a disk with what commands did to it, where that is known."""
     made = manifests.load(task.site, task.work.old[address], manifests.MADE)
@@ -186,6 +186,6 @@ def _checked(rows: Iterator[BuildRow], *, live: bool) -> Iterator[BuildRow]:
         yield row if row.source == CLONE_SIDE and not live else row._replace(inode=0, ctime=0)
 
 
-def _open_conflicts(task: Task) -> int:
+def _open_conflicts(task: OpenUpdate) -> int:
     with task.site.catalog.read() as tx:
         return len(decisions.conflicts_of(tx, task.update.id, state="open"))

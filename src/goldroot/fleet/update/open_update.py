@@ -1,4 +1,4 @@
-"""What a piece of work on one clone stands on: the clone, its update, the gold versions, the disks of the three sides."""
+"""What one piece of work on a clone stands on: the clone, its update or rollback, the gold versions, the disks of the three sides."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import check_layouts, policy_of
-from goldroot.fleet.update import journal
-from goldroot.fleet.update.journal import Work
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.update_files import WorkFile
 from goldroot.hosts import Machine
 from goldroot.image.gold_version import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site.layout import Layout
 from goldroot.site.site import Site
-from goldroot.system.identity import Tree
+from goldroot.system.identity import OwnDisks
 
 
 @dataclass
-class Task:
+class OpenUpdate:
     """One update or rollback of one clone, open; ``generation`` fences it."""
 
     site: Site
@@ -69,17 +69,17 @@ class Task:
         return policy_of(self.site, self.clone.image)
 
     @cached_property
-    def work(self) -> Work:
+    def work(self) -> WorkFile:
         """What is written down of this update."""
-        return journal.load(self.site, self.name, self.update.id)
+        return update_files.load(self.site, self.name, self.update.id)
 
     def live_disks(self) -> dict[str, str]:
         """The ids of the clone's own live disks by address."""
         return live_disks(self.machine, self.layout)
 
-    def tree(self, disks: Mapping[str, str]) -> Tree:
+    def tree(self, disks: Mapping[str, str]) -> OwnDisks:
         """Disks (ids by live address) as one tree."""
-        return Tree(self.layout, {address: self.site.host.disk_path(disk) for address, disk in disks.items()})
+        return OwnDisks(self.layout, {address: self.site.host.disk_path(disk) for address, disk in disks.items()})
 
     def check(self) -> None:
         """See that nobody began other work on the clone since.
@@ -91,7 +91,7 @@ class Task:
 
     def save(self) -> None:
         """Write the work down."""
-        journal.save(self.site, self.work)
+        update_files.save(self.site, self.work)
 
     def set_state(self, state: updates.State, *, record: str | None = None, error: str | None = None) -> None:
         """Move the update on, if this work is still the clone's."""
@@ -100,7 +100,7 @@ class Task:
             self.update = updates.set_state(tx, self.update.id, state, record=record, error=error)
 
 
-def open_task(site: Site, update: int, generation: int) -> Task:
+def open_update(site: Site, update: int, generation: int) -> OpenUpdate:
     """The task of an update that was begun.
 
     :raises Busy: other work on the clone began since.
@@ -108,7 +108,7 @@ def open_task(site: Site, update: int, generation: int) -> Task:
     with site.catalog.read() as tx:
         row = updates.get(tx, update)
         clone = clones.check_generation(tx, row.clone, generation)
-    return Task(site, clone, row, generation)
+    return OpenUpdate(site, clone, row, generation)
 
 
 def live_disks(machine: Machine, layout: Layout) -> dict[str, str]:

@@ -10,11 +10,11 @@ from goldroot.catalog import updates
 from goldroot.catalog.clones import Clone
 from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.prefetch import Ahead
-from goldroot.fleet.update import journal
+from goldroot.fleet.prefetch import Prefetch
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone, live_disks
 from goldroot.fleet.update.reconcile import is_live
-from goldroot.image.gold_version import newest, open_version
+from goldroot.image.gold_version import newest_gold, open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site.site import Site
 
@@ -48,7 +48,7 @@ def target_of(site: Site, clone: Clone, to: int | None) -> int:
     """
     with site.catalog.read() as tx:
         if to is None:
-            return newest(tx, clone.image).number
+            return newest_gold(tx, clone.image).number
         version = catalog_gold.get(tx, clone.image, to)
     if version.state != "published":
         raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
@@ -56,7 +56,7 @@ def target_of(site: Site, clone: Clone, to: int | None) -> int:
 
 
 def plan_update(
-    site: Site, name: str, to: int | None = None, *, stage: Stage = silent, ahead: Ahead | None = None
+    site: Site, name: str, to: int | None = None, *, stage: Stage = silent, ahead: Prefetch | None = None
 ) -> UpdatePlan:
     """Plan the update of one clone, running or not.
 
@@ -70,7 +70,7 @@ def plan_update(
     policy = policy_of(site, clone.image)
     disks = live_disks(site.host.get(clone.machine), base.layout)
     sides = gold_side(base, disks), gold_side(target, disks)
-    decided = journal.remembered(site, clone.image)
+    decided = update_files.remembered(site, clone.image)
     side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)
     plan = plan_sides((*sides, side), policy, decided)
     record = make_record(plan)
@@ -78,8 +78,8 @@ def plan_update(
     return UpdatePlan(clone, number, record)
 
 
-def waiting(site: Site, name: str) -> updates.Update | None:
+def waiting_update(site: Site, name: str) -> updates.Update | None:
     """The clone's update in flight; one that has switched already counts as none."""
     with site.catalog.read() as tx:
         going = updates.in_flight(tx, name)
-    return None if going is None or is_live(site, journal.load(site, name, going.id)) else going
+    return None if going is None or is_live(site, update_files.load(site, name, going.id)) else going

@@ -19,8 +19,8 @@ from goldroot.catalog.updates import Update
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, machine_of
 from goldroot.fleet.server_readings import read_switched
-from goldroot.fleet.update import journal
-from goldroot.fleet.update.journal import Work
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.update_files import WorkFile
 from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
 from goldroot.site.layout import Layout
 from goldroot.site.site import Site
@@ -43,7 +43,7 @@ def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
         yield
 
 
-def settle(site: Site, name: str) -> Update | None:
+def reconcile(site: Site, name: str) -> Update | None:
     """Finish a switch that the catalog does not know of; returns the update or rollback that was finished.
 
     A cancel that was killed is finished, too.  The caller holds the clone's lock.
@@ -54,7 +54,7 @@ def settle(site: Site, name: str) -> Update | None:
         going = None if clone is None else updates.in_flight(tx, name)
     if going is None:
         return None
-    known = journal.load(site, name, going.id)
+    known = update_files.load(site, name, going.id)
     if not is_live(site, known):
         return None
     finish(site, going, known)
@@ -66,16 +66,18 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
         ended = updates.every(tx, name, state="cancelled") if clone is not None and clone.state == "active" else []
-    left = [(update, known) for update in ended if (known := journal.load(site, name, update.id)).new or known.made]
+    left = [
+        (update, known) for update in ended if (known := update_files.load(site, name, update.id)).new or known.made
+    ]
     for _, known in left:
         detach_prepared(site, name, known.old or known.new)
         known.new = {}
         sweep(site, known)
-        journal.save(site, known)
+        update_files.save(site, known)
     return left[-1][0] if left else None
 
 
-def is_live(site: Site, known: Work) -> bool:
+def is_live(site: Site, known: WorkFile) -> bool:
     """Whether the result of this work is what the machine runs from."""
     if not known.new:
         return False
@@ -83,7 +85,7 @@ def is_live(site: Site, known: Work) -> bool:
     return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
 
 
-def finish(site: Site, update: Update, known: Work) -> None:
+def finish(site: Site, update: Update, known: WorkFile) -> None:
     """What follows a switch: disks that nothing needs go, then the catalog's part, all of it in one transaction.
 
     Doing it twice changes nothing, and once the catalog says ``done`` nothing is left to do.
@@ -106,7 +108,7 @@ def finish(site: Site, update: Update, known: Work) -> None:
     crash.point(f"{update.kind}.noted")
 
 
-def _note_disks(site: Site, tx: Tx, update: Update, known: Work) -> None:
+def _note_disks(site: Site, tx: Tx, update: Update, known: WorkFile) -> None:
     until = now(timedelta(days=site.config.fallback_days))
     if update.kind == "update":
         fallbacks.keep(tx, update.id, known.old, until)
@@ -146,7 +148,7 @@ def _live(standing: Mapping[str, T], layout: Layout) -> dict[str, T]:
     return {a: one for a, one in standing.items() if not (prepared(a) and partner(a) in listed)}
 
 
-def sweep(site: Site, known: Work, keep: Mapping[str, str] | None = None) -> None:
+def sweep(site: Site, known: WorkFile, keep: Mapping[str, str] | None = None) -> None:
     """Remove the disks that were made for this work and are not part of what came of it."""
     kept = {*known.new.values(), *(keep or {}).values()}
     for disk in [disk for disk in known.made if disk not in kept]:
@@ -155,4 +157,4 @@ def sweep(site: Site, known: Work, keep: Mapping[str, str] | None = None) -> Non
         crash.point("update.disk-swept")
     if set(known.made) != kept & set(known.made):
         known.made = [disk for disk in known.made if disk in kept]
-        journal.save(site, known)
+        update_files.save(site, known)

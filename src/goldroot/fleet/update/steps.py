@@ -21,7 +21,7 @@ from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.merge import merge_update
-from goldroot.fleet.update.open_update import Task, open_task
+from goldroot.fleet.update.open_update import OpenUpdate, open_update
 from goldroot.fleet.update.reconcile import finish, is_live, sweep
 from goldroot.fleet.update.switch import switch_update
 from goldroot.image.genuine import check_genuine
@@ -31,7 +31,7 @@ from goldroot.workflow import Step, Workflow
 
 REVIEW, DONE = "needs-review", "done"
 
-Act = Callable[[Task, Stage], str]
+Act = Callable[[OpenUpdate, Stage], str]
 
 
 def update_workflow(site: Site, stage: Stage) -> Workflow:
@@ -46,7 +46,7 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
         def do(state: dict[str, Any]) -> dict[str, Any]:
             if state.get("outcome"):
                 return {}
-            task = open_task(site, state["update"], state["generation"])
+            task = open_update(site, state["update"], state["generation"])
             try:
                 outcome = act(task, stage)
             except (GoldrootError, OSError) as error:
@@ -61,14 +61,14 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
     return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
 
 
-def tidy(task: Task, error: Exception) -> None:
+def tidy(task: OpenUpdate, error: Exception) -> None:
     """Where there was no room, what was made and not attached goes at once: a full file system must not stay full."""
     if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
         with contextlib.suppress(GoldrootError, OSError):
             sweep(task.site, task.work, keep=task.work.base)
 
 
-def note_error(task: Task, error: GoldrootError) -> None:
+def note_error(task: OpenUpdate, error: GoldrootError) -> None:
     """Say in the catalog why an update stands where it stands."""
     with task.site.catalog.begin() as tx:
         known = updates.get(tx, task.update.id)
@@ -76,7 +76,7 @@ def note_error(task: Task, error: GoldrootError) -> None:
             updates.set_state(tx, known.id, known.state, error=error.brief)
 
 
-def merge(task: Task, stage: Stage) -> str:
+def merge(task: OpenUpdate, stage: Stage) -> str:
     """Merge onto new disks at 5Bx."""
     if is_live(task.site, task.work):
         return ""
@@ -85,11 +85,11 @@ def merge(task: Task, stage: Stage) -> str:
     return _merged(task, stage)
 
 
-def _merged(task: Task, stage: Stage) -> str:
+def _merged(task: OpenUpdate, stage: Stage) -> str:
     return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
 
 
-def _prove(task: Task, stage: Stage) -> str:
+def _prove(task: OpenUpdate, stage: Stage) -> str:
     """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
     if is_live(task.site, task.work):
         return ""
@@ -99,12 +99,12 @@ def _prove(task: Task, stage: Stage) -> str:
     return ""
 
 
-def switch(task: Task, stage: Stage) -> str:
+def switch(task: OpenUpdate, stage: Stage) -> str:
     """Switch, or go back to review."""
     return REVIEW if switch_update(task, stage) else ""
 
 
-def note(task: Task, stage: Stage) -> str:
+def note(task: OpenUpdate, stage: Stage) -> str:
     """The catalog follows the machine."""
     finish(task.site, task.update, task.work)
     return DONE

@@ -6,15 +6,15 @@ from __future__ import annotations
 from goldroot import crash
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
-from goldroot.fleet.update.journal import remembered
 from goldroot.fleet.update.merge import merge_update, still_good
-from goldroot.fleet.update.open_update import Task
+from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.reconcile import is_live
+from goldroot.fleet.update.update_files import remembered
 from goldroot.hosts import Machine, switched
 from goldroot.site.site import Site
 
 
-def switch_update(task: Task, stage: Stage) -> int:
+def switch_update(task: OpenUpdate, stage: Stage) -> int:
     """Switch an update that has passed its checks; returns the number of new conflicts, and then nothing is switched.
 
     :raises StillRunning: the clone may still be written; nothing was changed.

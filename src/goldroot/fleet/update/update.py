@@ -13,17 +13,17 @@ from goldroot.catalog import clones, decisions, images, updates
 from goldroot.catalog.updates import Update
 from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, silent
-from goldroot.fleet.update import journal
+from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of
-from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, settle
+from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
 from goldroot.site.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
 
 if TYPE_CHECKING:
-    from goldroot.fleet.parallel import Many, Tell
+    from goldroot.fleet.parallel import Outcomes, Tell
 
 NOTHING = "nothing-to-do"
 
@@ -66,7 +66,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
-        settled = settle(site, name)
+        settled = reconcile(site, name)
         clone = active_clone(site, name)
         noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
         if settled is not None and settled.kind == "update":
@@ -89,7 +89,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
 def run_updates(
     root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
     tell: Tell | None = None, stage: Stage = silent,
-) -> Many[Outcome]:  # fmt: skip
+) -> Outcomes[Outcome]:  # fmt: skip
     """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.parallel.on_each`.
 
     Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
@@ -110,7 +110,7 @@ def run_updates(
     return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
 
 
-def chosen(site: Site, image: str | None = None) -> list[str]:
+def chosen_clones(site: Site, image: str | None = None) -> list[str]:
     """The clones in use, by name: of one image, or all.
 
     :raises NotFound: no such image.
@@ -155,7 +155,7 @@ def _begin(site: Site, name: str, to: int) -> Update:
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
     if update.kind != "update":
         name = update.clone
-        command = f"goldroot rollback {name}" + (" --carry" if journal.load(site, name, update.id).carry else "")
+        command = f"goldroot rollback {name}" + (" --carry" if update_files.load(site, name, update.id).carry else "")
         raise Refused(
             f"a rollback of {name} was begun",
             todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
@@ -195,22 +195,22 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
         left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
-    record = journal.record_file(site, update.clone, number)
-    known = journal.load(site, update.clone, number)
+    record = update_files.record_file(site, update.clone, number)
+    known = update_files.load(site, update.clone, number)
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", known.failed, known.not_compared,
     )  # fmt: skip
 
 
-def cancel(site: Site, name: str) -> Update:
+def cancel_update(site: Site, name: str) -> Update:
     """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
 
     :raises Refused: there is none, or it has switched already (it is finished then).
     """
     with clone_lock(site, name, f"cancel of the update of {name}"):
         cut_off = clear_cancelled(site, name)
-        settled = settle(site, name)
+        settled = reconcile(site, name)
         with site.catalog.read() as tx:
             clones.get(tx, name)
             going = updates.in_flight(tx, name)

@@ -30,7 +30,7 @@ from goldroot.tree import Manifest
 
 
 @dataclass
-class Work:
+class WorkFile:
     """The state of one update.  Disks are ids by live address."""
 
     update: int
@@ -68,16 +68,16 @@ def directory(site: Site, clone: str, update: int) -> str:
     return site.path("records", clone, str(update))
 
 
-def load(site: Site, clone: str, update: int) -> Work:
+def load(site: Site, clone: str, update: int) -> WorkFile:
     """The work of an update; an empty one where nothing was begun."""
     try:
         with open(_file(site, clone, update, "work.json"), "rb") as file:
-            return Work(**json.load(file))
+            return WorkFile(**json.load(file))
     except FileNotFoundError:
-        return Work(update, clone)
+        return WorkFile(update, clone)
 
 
-def save(site: Site, work: Work) -> None:
+def save(site: Site, work: WorkFile) -> None:
     """Write it whole."""
     write(_file(site, work.clone, work.update, "work.json"), json.dumps(asdict(work), indent=1).encode())
 
@@ -103,19 +103,19 @@ def read_record(site: Site, clone: str, update: int) -> dict[str, Any]:
         return {}
 
 
-def save_seen(site: Site, work: Work, address: str, manifest: Manifest) -> None:
+def save_seen(site: Site, work: WorkFile, address: str, manifest: Manifest) -> None:
     """Keep what a merge saw of a disk of the clone."""
     path = _file(site, work.clone, work.update, f"{address}.clone")
     private.make_directory(os.path.dirname(path))
     manifest.save(path)
 
 
-def load_seen(site: Site, work: Work, address: str) -> Manifest:
+def load_seen(site: Site, work: WorkFile, address: str) -> Manifest:
     """What the last merge saw of a disk of the clone."""
     return Manifest.load(_file(site, work.clone, work.update, f"{address}.clone"))
 
 
-def save_decisions(site: Site, work: Work, used: Mapping[str, Decision], policy_file: str | None) -> None:
+def save_decisions(site: Site, work: WorkFile, used: Mapping[str, Decision], policy_file: str | None) -> None:
     """Keep what a merge was given, so that it can be made again."""
     said = {
         key: {"take": one.take} | ({} if one.content is None else {"base64": base64.b64encode(one.content).decode()})
