@@ -24,7 +24,7 @@ from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
 from goldroot.fleet.update import reconcile
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site, text
 from support.fork_server import ForkServer
 from support.roots import ROOT as ROOT_WITH_SHELL
@@ -292,7 +292,7 @@ def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
 def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "WAIT", 0.1)
     hold = (
-        "from goldroot.site.site import Site\nfrom goldroot.fleet.update.reconcile import clone_lock\n"
+        "from goldroot.site import Site\nfrom goldroot.fleet.update.reconcile import clone_lock\n"
         "held = clone_lock(Site.open(sys.argv[1]), 'web1', 'goldroot update run web1')\nheld.__enter__()"
     )
     with other_process(hold, site.root) as other:
@@ -363,7 +363,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
 
 def next_gold_root(site: Site) -> str:
     """The root disk of the maintenance system."""
-    from goldroot.image.systems import MAINTENANCE, System
+    from goldroot.image import MAINTENANCE, System
 
     return System(site, IMAGE, MAINTENANCE).path("1B1")
 

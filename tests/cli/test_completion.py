@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, small_site
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]

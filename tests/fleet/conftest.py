@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import small_site
 

@@ -12,7 +12,7 @@ from goldroot.fleet.manifests import scan_disk
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update.plan import plan_update
 from goldroot.policy import Policy
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, on_clone
 
 

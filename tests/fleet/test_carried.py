@@ -14,8 +14,8 @@ from goldroot.fleet import clones, review
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.gold_owners import first_path, other_numbers
 from goldroot.fleet.update.update import run_update
-from goldroot.image.systems import MAINTENANCE, System
-from goldroot.site.site import Site
+from goldroot.image import MAINTENANCE, System
+from goldroot.site import Site
 from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text

@@ -19,10 +19,9 @@ from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
 from goldroot.fleet.update.checks import duplicates, told
 from goldroot.fleet.update.update import cancel_update, run_update
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image import MAINTENANCE, System
 from goldroot.run import Done
-from goldroot.site.commands import run_on
-from goldroot.site.site import Site
+from goldroot.site import Site, run_on
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node

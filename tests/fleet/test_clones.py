@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog.holders import holders_of
+from goldroot.catalog import holders_of
 from goldroot.errors import BadSignature, Busy, Refused, UsageError
 from goldroot.fleet import clones, drift
 from goldroot.fleet.update import reconcile
-from goldroot.site.site import Site
-from goldroot.system import network
-from goldroot.system.identity import Identity, fingerprints, hosts_with
-from goldroot.system.network import NetworkSettings
+from goldroot.site import Site
+from goldroot.system import Identity, NetworkSettings, fingerprints, network
+from goldroot.system.identity import hosts_with
 from support.fleet import IMAGE, ROOT, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node, dump_tree
 

@@ -12,18 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from goldroot.accounts import AccountTables
+from goldroot.catalog import LocalAccount, LocalAccounts, readings
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import readings
-from goldroot.catalog.readings import Accounts, LocalAccount
 from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.gold_version import open_version
-from goldroot.image.renumber import clone_collisions, local_accounts, with_local
-from goldroot.site.site import Site
-from goldroot.system.identity import Identity
+from goldroot.image import local_accounts, open_version
+from goldroot.image.renumber import clone_collisions, with_local
+from goldroot.site import Site
+from goldroot.system import Identity
 from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
@@ -41,7 +40,7 @@ def neighbours(site: Site, number: int) -> None:
             readings.note_identity(tx, name, {"machine-id": name, "host name": name})
             local = (LocalAccount("user", b"local" + name.encode(), 1500),)
             readings.note_accounts(
-                tx, name, Accounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
+                tx, name, LocalAccounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
             )
             catalog_clones.activate(tx, name)
         disks = {address: f"{name}-{address}-1.1" for address in ("1B5", "1B6")}
@@ -213,7 +212,7 @@ def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) 
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
-        readings.note_accounts(tx, "web1", Accounts((LocalAccount("user", b"own", 1500),), ranges))
+        readings.note_accounts(tx, "web1", LocalAccounts((LocalAccount("user", b"own", 1500),), ranges))
     new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
     with counted(site) as counts:
         found, notes = clone_collisions(site, IMAGE, new)

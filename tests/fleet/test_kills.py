@@ -18,7 +18,7 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import updates
 from goldroot.fleet import clones
 from goldroot.fleet.update.update import run_update
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site
 from support.trees import Seen

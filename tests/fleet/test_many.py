@@ -15,7 +15,7 @@ from goldroot.errors import Busy, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.parallel import Opener, on_each
 from goldroot.fleet.update.update import chosen_clones, run_updates
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, text
 
 NAMES = ["d", "a", "c", "b"]

@@ -13,11 +13,9 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import entries, gold, schema
 from goldroot.errors import Refused, UsageError
 from goldroot.fleet import clones
-from goldroot.image.importing import import_image, plan_import
-from goldroot.image.maintain import test_system as run_tests
-from goldroot.image.publish import plan_publish, publish_gold
-from goldroot.image.systems import TEST, System
-from goldroot.site.site import Site
+from goldroot.image import TEST, System, import_image, plan_import, plan_publish, publish_gold
+from goldroot.image import test_system as run_tests
+from goldroot.site import Site
 from support.fleet import IMAGE, dump, text
 
 WHOSE = {

@@ -14,7 +14,7 @@ from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import clones, review
 from goldroot.fleet.update.reconcile import clone_lock
 from goldroot.fleet.update.update import run_update
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, SHADOW, next_gold, on_clone, text
 
@@ -158,7 +158,7 @@ def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
     )
     editor.chmod(0o755)
     code = (
-        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.site.site import Site\n"
+        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.site import Site\n"
         "site = Site.open(sys.argv[1])\nfound = review.case(site, 'web1')\n"
         "review.edit(site, found, review.by_path(found, '/etc/app.conf'))"
     )

@@ -16,7 +16,7 @@ from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update import cancel_update, run_update
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
 from support.trees import HardLink

@@ -12,7 +12,7 @@ from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update import update
 from goldroot.fleet.update.plan import plan_update
 from goldroot.fleet.update.update import cancel_update, run_update
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
 from support.trees import dump_tree

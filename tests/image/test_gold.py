@@ -20,7 +20,7 @@ from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import plan_publish, publish_gold
 from goldroot.image.renumber import collisions
 from goldroot.image.systems import MAINTENANCE, System
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.trees import dump_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"

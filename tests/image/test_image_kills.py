@@ -19,7 +19,7 @@ from goldroot.image.gold_version import open_version
 from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
-from goldroot.site.site import Site
+from goldroot.site import Site
 from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree

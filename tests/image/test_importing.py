@@ -15,7 +15,7 @@ from goldroot.image.gold import verify_gold
 from goldroot.image.importing import _as_root, import_image, plan_import, replace_system
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, System
-from goldroot.site.site import Site, init_site
+from goldroot.site import Site, init_site
 from goldroot.tree import Entry, Manifest, Note
 from support.open_way import need_other_users
 from support.roots import make_root

@@ -20,8 +20,7 @@ from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
-from goldroot.site.commands import Placed, binds_of, open_places
-from goldroot.site.site import Site
+from goldroot.site import Placed, Site, binds_of, open_places
 from goldroot.system import Confined
 from support.roots import make_root
 from support.trees import dump_tree

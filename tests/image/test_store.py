@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import Catalog, entries, open_catalog
-from goldroot.catalog.store_label import label_of_store
+from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts import Attached, Machine
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
-from goldroot.site.site import Site, init_site, plan_init
+from goldroot.site import Site, init_site, plan_init
 from support.roots import make_root
 
 Make = Callable[[str], Site]

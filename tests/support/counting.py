@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from goldroot.site import Site
 from goldroot.site.signing import SiteKey
-from goldroot.site.site import Site
 
 _counts: list[Counter[str]] = []  #: of the work that is being counted, if any
 

@@ -11,13 +11,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from goldroot.fleet import clones
-from goldroot.fleet.server_readings import own_disks_of
-from goldroot.image.importing import import_image
-from goldroot.image.publish import publish_gold
-from goldroot.image.systems import MAINTENANCE, System
-from goldroot.site.site import Site, init_site
-from goldroot.system.identity import OwnDisks
+from goldroot.fleet import clones, own_disks_of
+from goldroot.image import MAINTENANCE, System, import_image, publish_gold
+from goldroot.site import Site, init_site
+from goldroot.system import OwnDisks
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"

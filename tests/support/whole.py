@@ -13,8 +13,8 @@ from typing import Any
 
 from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.image.gold import verify_gold
-from goldroot.site.site import Site
+from goldroot.image import verify_gold
+from goldroot.site import Site
 from support.trees import Seen, dump_tree
 
 #: What differs between two runs that came to the same: the generation and number in a clone's disk, times.
@@ -117,7 +117,7 @@ def _facts(site: Site) -> dict[str, Any]:
     return facts | _names(site) | {"unfinished runs": _unfinished(site)}
 
 
-def _key(found: decisions.Found) -> str:
+def _key(found: decisions.FoundConflict) -> str:
     """What a question is known by; a state unit's key is of these very files, of which another copy has others."""
     return os.fsdecode(found.path) if found.axis == "unit" else found.key
 

@@ -20,7 +20,7 @@ from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
 
-Kind = Literal["read-only", "read-write"]
+CloneKind = Literal["read-only", "read-write"]
 State = Literal["active", "creating", "deleting"]
 
 
@@ -32,7 +32,7 @@ class Clone:
     name: str
     image: str
     version: int
-    kind: Kind
+    kind: CloneKind
     state: State
     host: str
     identity: Mapping[str, Any]
@@ -51,7 +51,7 @@ def create(
     name: str,
     image: str,
     version: int,
-    kind: Kind,
+    kind: CloneKind,
     *,
     host: str = "",
     identity: Mapping[str, Any] | None = None,

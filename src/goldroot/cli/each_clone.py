@@ -10,7 +10,7 @@ from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
-    from goldroot.fleet.update.update import Outcome
+    from goldroot.fleet import Outcome
 
 T = TypeVar("T")
 

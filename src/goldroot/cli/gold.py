@@ -17,10 +17,9 @@ from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, BadSignature
 
 if TYPE_CHECKING:
-    from goldroot.catalog.gold import GoldVersion
-    from goldroot.image.gold import Difference
-    from goldroot.image.publish import PublishPlan
-    from goldroot.site.site import Site
+    from goldroot.catalog import GoldVersion
+    from goldroot.image import Difference, PublishPlan
+    from goldroot.site import Site
 
 #: How many changed paths a person is shown without asking for all.
 SHOWN = 30
@@ -59,16 +58,16 @@ def publish(
       goldroot gold publish debian --note "nginx 1.26"
       goldroot gold publish debian --plan
     """
-    from goldroot.image import publish as publishing
+    from goldroot.image import plan_publish, publish_gold
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
-            plan = publishing.plan_publish(site, image, progress=stage("reading the maintenance system"))
+            plan = plan_publish(site, image, progress=stage("reading the maintenance system"))
             data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
             emit(as_json, data, lambda: _say_plan(plan, untested=untested, renumber_ok=renumber_ok))
             return
-        done = publishing.publish_gold(
+        done = publish_gold(
             site, image, untested=untested, note=note, renumber_ok=renumber_ok, progress=stage(f"publishing {image}")
         )
 
@@ -181,8 +180,8 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
       goldroot gold show debian 2
     """
     from goldroot.catalog import gold as versions
-    from goldroot.catalog.holders import holders_of
-    from goldroot.image.gold_version import read_gold_record
+    from goldroot.catalog import holders_of
+    from goldroot.image import read_gold_record
 
     site = open_site(site_dir)
     known = _number(site, image, number)
@@ -228,7 +227,7 @@ def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str
       goldroot gold diff debian 1 2
       goldroot gold diff debian 1 2 --paths --times
     """
-    from goldroot.image.gold import diff_gold as compare
+    from goldroot.image import diff_gold as compare
 
     found = compare(open_site(site_dir), image, old, new)
     data = {
@@ -277,7 +276,7 @@ def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as
     Example:
       goldroot gold verify debian 1
     """
-    from goldroot.image.gold import verify_gold as compare
+    from goldroot.image import verify_gold as compare
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
@@ -318,9 +317,9 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
       goldroot gold retire debian 1 --remove
     """
     from goldroot.catalog import gold as versions
-    from goldroot.catalog.holders import holders_of
-    from goldroot.image.gold import refuse_held_version
-    from goldroot.image.gold import retire_gold as retire_version
+    from goldroot.catalog import holders_of
+    from goldroot.image import refuse_held_version
+    from goldroot.image import retire_gold as retire_version
 
     site = open_site(site_dir)
     with site.catalog.read() as tx:
@@ -346,6 +345,6 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
 
 def _number(site: Site, image: str, number: int | None) -> int:
     """The number that was given, or the current version's."""
-    from goldroot.image.gold_version import open_version
+    from goldroot.image import open_version
 
     return number if number is not None else open_version(site, image).number

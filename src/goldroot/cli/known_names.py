@@ -16,7 +16,7 @@ from goldroot.errors import GoldrootError
 if TYPE_CHECKING:
     import click
 
-    from goldroot.site.site import Site
+    from goldroot.site import Site
 
 #: Tables of the catalog whose key is a name.
 Kind = Literal["clones", "images"]
@@ -35,7 +35,7 @@ def image_names(context: click.Context, parameter: click.Parameter, begun: str) 
 
 def _names(context: click.Context, kind: Kind) -> list[str]:
     """Names from the site that the command would work on; none where it cannot be read: this is no place for errors."""
-    from goldroot.site.site import Site
+    from goldroot.site import Site
 
     try:
         with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:

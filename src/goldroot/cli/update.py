@@ -27,9 +27,8 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
-    from goldroot.fleet.update.plan import UpdatePlan
-    from goldroot.fleet.update.update import Outcome
-    from goldroot.site.site import Site
+    from goldroot.fleet import Outcome, UpdatePlan
+    from goldroot.site import Site
 
 __all__ = ["fallback", "rollback", "update"]
 
@@ -70,11 +69,11 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
     """
-    from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet import Prefetch
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
-        from goldroot.fleet.update.plan import plan_update
+        from goldroot.fleet import plan_update
 
         with stages(as_json) as stage:
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
@@ -186,7 +185,7 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet.update.update import chosen_clones
+    from goldroot.fleet import chosen_clones
 
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
@@ -194,7 +193,7 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
 
 def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
-    from goldroot.fleet.update.update import engine_of, run_update
+    from goldroot.fleet import engine_of, run_update
 
     with stages(as_json) as stage, engine_of(site) as engine:
         return each(wanted, lambda name: run_update(site, engine, name, to, stage=stage))
@@ -204,8 +203,7 @@ def _run_many(
     site: Site, wanted: Sequence[str], to: int | None, jobs: int | None, stop_after: int | None, as_json: bool
 ) -> Results[Outcome]:
     from goldroot.cli.failure import from_os_error
-    from goldroot.fleet.parallel import usual_jobs
-    from goldroot.fleet.update.update import run_updates
+    from goldroot.fleet import run_updates, usual_jobs
 
     site.close()  # what is open here must not be carried into other processes
     with counter(len(wanted), as_json) as tell:
@@ -302,8 +300,8 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot update cancel web1
     """
     from goldroot.errors import NotFound
-    from goldroot.fleet.update.plan import waiting_update
-    from goldroot.fleet.update.update import cancel_update as give_up
+    from goldroot.fleet import cancel_update as give_up
+    from goldroot.fleet import waiting_update
 
     site = open_site(site_dir)
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from goldroot.demo.story import BACKUP, CLONES, CRONTAB, KEYS, LATE, NGINX, SHOP, SITE_LINK, SSHD, Story
 from goldroot.demo.table import Look
-from goldroot.image.gold_version import open_version
-from goldroot.site.site import Site
-from goldroot.system.identity import fingerprints
+from goldroot.image import open_version
+from goldroot.site import Site
+from goldroot.system import fingerprints
 
 #: Keeps the clone's side at each marker of a conflict.
 EDITOR = "sed -i -e '/^<<<<<<< /d' -e '/^|||||||/,/^>>>>>>>/d'"

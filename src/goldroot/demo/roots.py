@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from goldroot.errors import GoldrootError
 from goldroot.run import run
-from goldroot.site.commands import Placed, open_places
+from goldroot.site import Placed, open_places
 from goldroot.system import run_in
 
 #: What the demo's commands, tests and checks call inside a small root.

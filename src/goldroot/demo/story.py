@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from goldroot.demo.narrator import Narrator, Ran
 from goldroot.demo.roots import Roots
 from goldroot.demo.table import Look, Row
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image import MAINTENANCE, System
 from goldroot.run import run
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 SSHD, NGINX, CRONTAB = "/etc/ssh/sshd_config", "/etc/nginx/nginx.conf", "/etc/crontab"
 BACKUP, LATE, SITE_LINK = "/etc/cron.d/backup", "/etc/cron.d/report", "/etc/nginx/sites-enabled/default"

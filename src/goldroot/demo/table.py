@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from goldroot.accounts import AccountTables
-from goldroot.site.site import Site
-from goldroot.system.identity import OwnDisks
+from goldroot.site import Site
+from goldroot.system import OwnDisks
 from goldroot.tree import path_bytes, scan_tree
 
 #: The parts of the table, in the order in which they are shown, and the colour of each on a terminal.
@@ -49,7 +49,7 @@ class Look:
 
     def __init__(self, site: Site, name: str) -> None:
         from goldroot.catalog import clones, updates
-        from goldroot.fleet.server_readings import own_disks_of
+        from goldroot.fleet import own_disks_of
 
         with site.catalog.read() as tx:
             self.clone = clones.get(tx, name)

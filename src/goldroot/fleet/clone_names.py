@@ -7,9 +7,7 @@ import re
 
 from goldroot.errors import UsageError
 from goldroot.hosts import Machine
-from goldroot.site.config import CLONE_NAME
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
+from goldroot.site import CLONE_NAME, Layout, Site
 
 _DISK = re.compile(r"(?P<clone>[a-z0-9][a-z0-9-]*)-(?P<address>1[0-9A-F]{2})-(?P<work>[0-9]+\.[0-9]+[a-z]?)")
 

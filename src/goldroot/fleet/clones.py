@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
+from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readings, updates
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import entries, fallbacks, images, readings, updates
-from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of
@@ -23,16 +22,9 @@ from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.genuine import check_genuine
-from goldroot.image.gold_version import Gold, open_version
-from goldroot.image.systems import refuse_unknown_machine, said_once
-from goldroot.site.commands import TellForm, binds_of, run_on
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
-from goldroot.site.workroom import work_room
-from goldroot.system import Confined
-from goldroot.system.identity import Identity, OwnDisks, write_identity
-from goldroot.system.network import NetworkSettings
+from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
+from goldroot.site import Layout, Site, TellForm, binds_of, run_on, work_room
+from goldroot.system import Confined, Identity, NetworkSettings, OwnDisks, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -53,7 +45,7 @@ class CreatePlan:
     name: str
     image: str
     version: int
-    kind: Kind
+    kind: CloneKind
     identity: Identity
     copied: tuple[str, ...]
     linked: tuple[str, ...]
@@ -88,7 +80,7 @@ def plan_clone(
     _refuse_shared(site, name, identity)
     copied = [disk.address for disk in gold.layout.disks if read_write or not disk.shared]
     linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
-    kind: Kind = "read-write" if read_write else "read-only"
+    kind: CloneKind = "read-write" if read_write else "read-only"
     return CreatePlan(name, image, gold.number, kind, identity, tuple(copied), tuple(linked), gold.slot)
 
 
@@ -131,7 +123,7 @@ def create_clone(
             return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
 
 
-def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind) -> Gold:
+def _gold_for(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Gold:
     """The version to make it from; what was begun and cut off stays on its version."""
     with site.catalog.read() as tx:
         images.get(tx, image)

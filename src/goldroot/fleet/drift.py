@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.catalog.clones import Clone
+from goldroot.catalog import Clone
 from goldroot.fleet.inputs import Stage, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.update.open_update import active_clone, live_disks
-from goldroot.image.gold_version import Gold, open_version
+from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
-from goldroot.site.site import Site
-from goldroot.system import disk_files
+from goldroot.site import Site
+from goldroot.system import read_path
 from goldroot.tree import path_bytes
 
 
@@ -95,8 +95,8 @@ def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, l
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old = disk_files.read_path(found.gold.path(address), path)
-        new = disk_files.read_path(site.host.disk_path(found.disks[address]), path)
+        old = read_path(found.gold.path(address), path)
+        new = read_path(site.host.disk_path(found.disks[address]), path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

@@ -11,11 +11,10 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
-from goldroot.image.gold_version import Gold
+from goldroot.image import Gold
 from goldroot.merge import Part, Plan, Tree, plan_merge
 from goldroot.policy import Policy
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
+from goldroot.site import Layout, Site
 from goldroot.tree import Manifest, Note, Progress
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.

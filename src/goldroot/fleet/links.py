@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from goldroot.catalog import gold, holders_of, images
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 
 def slot_links(site: Site, image: str | None = None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import os
 from goldroot import private
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.tree import Manifest, Progress, Scan, scan_tree
 
 MADE, SEEN = "made", "seen"

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from goldroot.errors import GoldrootError
-from goldroot.hosts.port import prepared
+from goldroot.hosts import prepared
 from goldroot.run import signals_wait
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 if TYPE_CHECKING:
     from goldroot.policy import Policy

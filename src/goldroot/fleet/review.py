@@ -11,9 +11,7 @@ from typing import Any
 
 from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
-from goldroot.catalog import clones, decisions, updates
-from goldroot.catalog.decisions import Waiting
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
 from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import machine_of, own_addresses, person
@@ -21,13 +19,12 @@ from goldroot.fleet.inputs import policy_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import MARKERS
 from goldroot.fleet.update.reconcile import is_live
-from goldroot.image.gold_version import open_version
+from goldroot.image import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
 from goldroot.run import run
-from goldroot.site.site import Site
-from goldroot.site.workroom import work_room
-from goldroot.system import disk_files
+from goldroot.site import Site, work_room
+from goldroot.system import read_path
 from goldroot.tree import path_text
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -40,10 +37,10 @@ class Case:
     """An update that waits, or one that has conflicts, with them."""
 
     update: Update
-    waiting: list[Waiting]
+    waiting: list[WaitingConflict]
 
     @property
-    def open(self) -> list[Waiting]:
+    def open(self) -> list[WaitingConflict]:
         """Those that nobody has answered."""
         return [one for one in self.waiting if one.state == "open"]
 
@@ -98,7 +95,7 @@ def find_case(site: Site, name: str) -> Case:
 
 def chosen_conflicts(
     found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False
-) -> list[Waiting]:
+) -> list[WaitingConflict]:
     """The conflicts that are named by path (and all below a path that ends in a slash) or by the beginning of a key.
 
     :param all_like: and all open ones with the same axis and kind as a named one.
@@ -107,7 +104,7 @@ def chosen_conflicts(
     """
     if everything:
         return found.open
-    named: dict[str, Waiting] = {}
+    named: dict[str, WaitingConflict] = {}
     for text in wanted:
         hits = [one for one in found.waiting if _named(one, text)]
         if not hits:
@@ -122,14 +119,14 @@ def chosen_conflicts(
     return list(named.values())
 
 
-def _named(one: Waiting, text: str) -> bool:
+def _named(one: WaitingConflict, text: str) -> bool:
     shown = path_text(one.found.path)
     if text.startswith("/"):
         return shown == text or (text.endswith("/") and shown.startswith(text))
     return bool(_KEY.fullmatch(text)) and one.found.key.startswith(text)
 
 
-def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
+def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
     """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
     known = update_files.load(site, found.update.clone, found.update.id)
     path = one.found.path.lstrip(b"/")
@@ -137,13 +134,11 @@ def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
     address = layout.disk_of(path).address
     live = site.host.get(machine_of(site, found.update.clone)).disks
     disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (
-        None if disk is None else disk_files.read_path(site.host.disk_path(disk), path) for disk in disks
-    )
+    base, gold, clone = (None if disk is None else read_path(site.host.disk_path(disk), path) for disk in disks)
     return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
 
 
-def show_conflict(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
+def show_conflict(site: Site, found: Case, one: WaitingConflict) -> dict[str, Any]:
     """A conflict as JSON data, with what may be shown of its versions.
 
     Of an account's record only the field's name is said, and values where they are no secret.
@@ -164,7 +159,7 @@ def show_conflict(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
     return data
 
 
-def _detail(site: Site, found: Case, one: Waiting) -> str:
+def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     """What is asked, and where not every answer can be lived with, that it is so."""
     if one.found.kind not in NUMBER_KINDS:
         return one.found.detail
@@ -185,13 +180,13 @@ def _of_account(lines: list[str], account: str) -> list[str]:
     return [line for line in lines if line[1:].partition(":")[0] == account]
 
 
-def _answers(one: Waiting) -> list[str]:
+def _answers(one: WaitingConflict) -> list[str]:
     own = ["FILE"] if one.found.axis in WITH_CONTENT else []
     return [*one.found.answers, *own]
 
 
 def resolve_conflicts(
-    site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "", plan_only: bool = False
+    site: Site, found: Case, wanted: Sequence[WaitingConflict], take: str, *, note: str = "", plan_only: bool = False
 ) -> Case:
     """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
 
@@ -214,7 +209,7 @@ def resolve_conflicts(
     return find_case(site, found.update.clone)
 
 
-def _answer(one: Waiting, take: str) -> str:
+def _answer(one: WaitingConflict, take: str) -> str:
     if take in one.found.answers:
         return take
     if take == "proposal":
@@ -226,7 +221,7 @@ def _answer(one: Waiting, take: str) -> str:
     )
 
 
-def _check_takes_content(wanted: Sequence[Waiting], take: str) -> None:
+def _check_takes_content(wanted: Sequence[WaitingConflict], take: str) -> None:
     for one in wanted:
         if one.found.axis not in WITH_CONTENT:
             raise Refused(
@@ -258,7 +253,7 @@ def _check_markers(content: bytes, what: str) -> None:
         )
 
 
-def edit_conflict(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
+def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = "") -> Case:
     """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
 
     :raises Refused: the conflict is not about the content of a text.
@@ -281,7 +276,7 @@ def edit_conflict(site: Site, found: Case, one: Waiting, *, note: str = "") -> C
     return find_case(site, found.update.clone)
 
 
-def starting_text(site: Site, found: Case, one: Waiting) -> bytes:
+def starting_text(site: Site, found: Case, one: WaitingConflict) -> bytes:
     """The text that a person begins with: merged as far as it goes, the rest between markers."""
     three = versions_of(site, found, one)
     sides = [side or b"" for side in (three.base, three.gold, three.clone)]
@@ -302,7 +297,7 @@ def _terminal() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def conflict_at(found: Case, text: str) -> Waiting:
+def conflict_at(found: Case, text: str) -> WaitingConflict:
     """The one conflict that is named, for commands that take only one."""
     hits = chosen_conflicts(found, [text])
     if len(hits) != 1:

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import Tx, clones, readings
-from goldroot.catalog.clones import Clone
+from goldroot.catalog import Clone, Tx, clones, readings
 from goldroot.errors import GoldrootError
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.image.gold_version import Gold, open_version
-from goldroot.image.renumber import local_accounts
-from goldroot.site.site import Site
-from goldroot.system.identity import OwnDisks, fingerprints
+from goldroot.image import Gold, local_accounts, open_version
+from goldroot.site import Site
+from goldroot.system import OwnDisks, fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Reading:
     """What one server is now: fingerprints by kind, and how its accounts differ from its gold's."""
 
     identity: Mapping[str, str]
-    accounts: readings.Accounts
+    accounts: readings.LocalAccounts
 
     def note(self, tx: Tx, clone: str) -> None:
         """Leave it in the catalog."""

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from goldroot import crash
+from goldroot.catalog import GoldVersion, holders_of, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog import images
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders_of
 from goldroot.errors import Refused
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.genuine import changes_of
 from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.slots import disk_id
-from goldroot.site.site import Site
-from goldroot.system.packages import PackageChange, compare_packages
+from goldroot.site import Site
+from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
 
 

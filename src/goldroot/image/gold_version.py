@@ -27,10 +27,8 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import Tx, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NewerVersion, NotFound
-from goldroot.site import layout as layouts
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
-from goldroot.system.packages import Package
+from goldroot.site import Layout, Site, parse_layout
+from goldroot.system import Package
 from goldroot.tree import Manifest
 
 #: The shape of a record.
@@ -51,7 +49,7 @@ class Gold:
 
     @cached_property
     def layout(self) -> Layout:
-        return layouts.parse_layout(self.record["layout"]["text"], f"the layout of {self.image} {self.number}")
+        return parse_layout(self.record["layout"]["text"], f"the layout of {self.image} {self.number}")
 
     @property
     def addresses(self) -> list[str]:

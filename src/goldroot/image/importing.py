@@ -15,10 +15,8 @@ from goldroot.errors import BadInput, GoldrootError, Refused
 from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System, refuse_unknown_machine, said_once
 from goldroot.image.tarball import unpack
-from goldroot.site import layout as layouts
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site, check_image_name
-from goldroot.system.os_release import os_facts
+from goldroot.site import Layout, Site, check_image_name, load_layout
+from goldroot.system import os_facts
 from goldroot.tree import (
     DIRECTORY,
     Entry,
@@ -55,7 +53,7 @@ def plan_import(
     check_image_name(image)
     if not replace:
         _refuse_existing(site, image)
-    chosen = existing_system(site, image, MAINTENANCE).layout if replace else layouts.load_layout(layout)
+    chosen = existing_system(site, image, MAINTENANCE).layout if replace else load_layout(layout)
     if os.path.isdir(source):
         _check_directory(source)
     elif not os.path.isfile(source):
@@ -82,7 +80,7 @@ def import_image(
     :raises Refused: the image exists, or a machine has the name of one of its systems or slots.
     """
     check_image_name(image)
-    chosen = layouts.load_layout(layout)
+    chosen = load_layout(layout)
     with site.lock(f"image-{image}", doing=f"import of {image}"):
         _refuse_existing(site, image)
         with _named(site, image) as system:

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldroot import crash
-from goldroot.catalog import images
-from goldroot.catalog.images import Form
+from goldroot.catalog import Form, images
 from goldroot.errors import LimitReached, NotFound, Refused
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
-from goldroot.site.commands import Placed, TellForm, binds_of, run_on, weakness
-from goldroot.site.site import Site
+from goldroot.site import Placed, Site, TellForm, binds_of, run_on, weakness
 from goldroot.system import Confined, Mode
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 

@@ -16,10 +16,8 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
+from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog import images
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.store import now
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Attached
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
@@ -27,8 +25,8 @@ from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.slots import begin, disk_id, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
-from goldroot.site.site import Site
-from goldroot.system.packages import Packages, read_packages
+from goldroot.site import Site
+from goldroot.system import Packages, read_packages
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
 from goldroot.version import __version__
 

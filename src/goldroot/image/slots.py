@@ -12,15 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from goldroot import crash
-from goldroot.catalog import entries
+from goldroot.catalog import GoldVersion, entries, holders_of
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders_of
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
 from goldroot.image.gold_version import directory_of
 from goldroot.image.systems import refuse_foreign_disks
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 
 def disk_id(version: GoldVersion, address: str) -> str:

@@ -27,9 +27,7 @@ from goldroot import crash, private
 from goldroot.catalog import entries
 from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
 from goldroot.hosts import Attached, Machine
-from goldroot.site import layout as layouts
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
+from goldroot.site import Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan_tree
 
 Role = Literal["maintenance", "test"]
@@ -183,7 +181,7 @@ def image_layout(site: Site, image: str) -> Layout:
             meaning="Which of its disks holds which paths is not known.",
             todo="Put the image's directory back from a backup.",
         )
-    return layouts.load_layout(file)
+    return load_layout(file)
 
 
 def refuse_unknown_machine(site: Site, name: str) -> None:

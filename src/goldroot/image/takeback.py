@@ -11,7 +11,7 @@ from goldroot.errors import Refused
 from goldroot.image.changes import REMOVED, Change, changes_between
 from goldroot.image.maintain import existing_system, merged
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
 
 

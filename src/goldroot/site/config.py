@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from goldroot import toml
 from goldroot.errors import UsageError
-from goldroot.system import MIB, Limits, Mode, network_values
+from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.
@@ -213,7 +213,7 @@ def _clones(table: toml.Table) -> dict[str, CloneConfig]:
 
 def _check_values(table: toml.Table, clone: CloneConfig) -> None:
     """An option may say the rest of what an address needs; what is said here must be right by itself."""
-    for key, check in network_values.NETWORK_VALUES.items():
+    for key, check in NETWORK_VALUES.items():
         said = getattr(clone, key)
         for value in filter(None, said if isinstance(said, tuple) else [said]):
             try:

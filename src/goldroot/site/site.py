@@ -37,7 +37,7 @@ from goldroot.site import signing
 from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
 
 if TYPE_CHECKING:
-    from goldroot.catalog.store import Catalog
+    from goldroot.catalog import Catalog
     from goldroot.hosts.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
@@ -113,7 +113,7 @@ class Site:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog, open."""
-        from goldroot.catalog.store import open_catalog
+        from goldroot.catalog import open_catalog
 
         catalog = open_catalog(self.config.catalog or self.path("catalog.sqlite"))
         if self._closed_up:
@@ -231,7 +231,7 @@ def _look_for_needs() -> None:
 
 
 def _make_stores(site: Site) -> None:
-    from goldroot.catalog.store import open_catalog
+    from goldroot.catalog import open_catalog
     from goldroot.hosts.directory import DirectoryHost
 
     DirectoryHost.create(site.config.host.store)

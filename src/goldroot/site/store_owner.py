@@ -36,7 +36,7 @@ def check_own(site: Site, host: DirectoryHost) -> None:
 
     :raises Refused: it is another site's, or the catalog is not the one that goes with it.
     """
-    from goldroot.catalog.store_label import label_of_store, make_store_label
+    from goldroot.catalog import label_of_store, make_store_label
 
     with site.catalog.read() as tx:
         its = label_of_store(tx)
@@ -61,7 +61,7 @@ def refuse_lost_catalog(site: Site) -> None:
 
     :raises Refused: there is none, and disks or records speak of one that was; the error names them.
     """
-    from goldroot.catalog.store import is_there
+    from goldroot.catalog import is_there
     from goldroot.hosts.directory import DirectoryHost
 
     where = site.config.catalog or site.path("catalog.sqlite")

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 
 from goldroot import crash
-from goldroot.catalog import decisions, fallbacks, updates
-from goldroot.catalog.fallbacks import Fallback
+from goldroot.catalog import Fallback, decisions, fallbacks, updates
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
 from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
@@ -15,7 +14,7 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry
 from goldroot.fleet.update.merge import attach_result, build_disks
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.image.gold_version import open_version
+from goldroot.image import open_version
 from goldroot.merge import GOLD_SIDE, Plan, Tree
 from goldroot.tree import Manifest
 

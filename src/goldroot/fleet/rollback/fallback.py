@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import clones, fallbacks, now, updates
-from goldroot.catalog.fallbacks import Fallback
+from goldroot.catalog import Fallback, clones, fallbacks, now, updates
 from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import machine_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import partner, prepared
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import events, fallbacks, updates
-from goldroot.catalog.clones import Clone
-from goldroot.catalog.fallbacks import Fallback
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Clone, Fallback, Update, events, fallbacks, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, policy_of, silent
@@ -28,8 +25,8 @@ from goldroot.fleet.update.reconcile import attach_prepared, clone_lock, is_live
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.update.switch import exchange
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
-from goldroot.image.gold_version import open_version
-from goldroot.site.site import Site
+from goldroot.image import open_version
+from goldroot.site import Site
 from goldroot.tree import path_text
 from goldroot.workflow import Engine, Workflow
 

@@ -20,9 +20,8 @@ from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
-from goldroot.site.commands import TellForm, binds_of, run_on, weakness
-from goldroot.system import Mode
-from goldroot.system.identity import OwnDisks, fingerprints
+from goldroot.site import TellForm, binds_of, run_on, weakness
+from goldroot.system import Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import AccountTables, numbers_in_acl
-from goldroot.image.gold_version import Gold
+from goldroot.image import Gold
 from goldroot.tree import Manifest
 
 USER, GROUP = "user", "group"

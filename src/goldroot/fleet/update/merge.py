@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from goldroot import crash
-from goldroot.catalog import clones, decisions, updates
-from goldroot.catalog.decisions import Found
+from goldroot.catalog import FoundConflict, clones, decisions, updates
 from goldroot.conflicts import Conflict, Decisions
 from goldroot.errors import TreeChanged
 from goldroot.fleet import manifests
@@ -138,10 +137,10 @@ def store_conflicts(task: OpenUpdate, conflicts: Sequence[Conflict], reading: Re
     return left
 
 
-def found_of(conflicts: Sequence[Conflict]) -> Iterator[Found]:
+def found_of(conflicts: Sequence[Conflict]) -> Iterator[FoundConflict]:
     """Conflicts as the catalog keeps them, each key once: directories on the way stand on several disks."""
     for key, one in {conflict.key: conflict for conflict in conflicts}.items():
-        yield Found(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
+        yield FoundConflict(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
 
 
 def build_disks(

@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from goldroot.catalog import clones, updates
-from goldroot.catalog.clones import Clone
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Clone, Update, clones, updates
 from goldroot.errors import Refused
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import check_layouts, policy_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update_files import WorkFile
 from goldroot.hosts import Machine
-from goldroot.image.gold_version import Gold, open_version
+from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
-from goldroot.system.identity import OwnDisks
+from goldroot.site import Layout, Site
+from goldroot.system import OwnDisks
 
 
 @dataclass

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog import updates
-from goldroot.catalog.clones import Clone
 from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone, live_disks
 from goldroot.fleet.update.reconcile import is_live
-from goldroot.image.gold_version import newest_gold, open_version
+from goldroot.image import newest_gold, open_version
 from goldroot.merge import make_record, note_data
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 from goldroot import crash
-from goldroot.catalog import clones, events, fallbacks, now, readings, updates
-from goldroot.catalog.store import Tx
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Tx, Update, clones, events, fallbacks, now, readings, updates
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, machine_of
 from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update_files import WorkFile
 from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
-from goldroot.site.layout import Layout
-from goldroot.site.site import Site
-from goldroot.site.workroom import sweep_rooms
+from goldroot.site import Layout, Site, sweep_rooms
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from goldroot.fleet.update.merge import merge_update
 from goldroot.fleet.update.open_update import OpenUpdate, open_update
 from goldroot.fleet.update.reconcile import finish, is_live, sweep
 from goldroot.fleet.update.switch import switch_update
-from goldroot.image.genuine import check_genuine
-from goldroot.site.site import Site
+from goldroot.image import check_genuine
+from goldroot.site import Site
 from goldroot.tree import FULL
 from goldroot.workflow import Step, Workflow
 

@@ -11,7 +11,7 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.reconcile import is_live
 from goldroot.fleet.update.update_files import remembered
 from goldroot.hosts import Machine, switched
-from goldroot.site.site import Site
+from goldroot.site import Site
 
 
 def switch_update(task: OpenUpdate, stage: Stage) -> int:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
-from goldroot.catalog import clones, decisions, images, updates
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
@@ -19,7 +18,7 @@ from goldroot.fleet.update.plan import target_of
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
 
 if TYPE_CHECKING:

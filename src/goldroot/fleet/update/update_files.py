@@ -25,7 +25,7 @@ from goldroot import private
 from goldroot.catalog import decisions
 from goldroot.conflicts import Decision
 from goldroot.policy import Policy
-from goldroot.site.site import Site
+from goldroot.site import Site
 from goldroot.tree import Manifest
 
 
