@@ -67,15 +67,15 @@ def part(what, module, name):
         for key in [key for key, value in vars(other).items() if value is original]:
             setattr(other, key, timed(what, original))
 
-part("the signatures of gold", "goldroot.image.version", "_verified")
+part("the signatures of gold", "goldroot.image.gold_version", "_verified")
 part("gold's disks: are they as published", "goldroot.image.genuine", "check_genuine")
-part("scans of the clone", "goldroot.fleet.signatures", "scan_disk")
-part("the plan of the merge", "goldroot.fleet.sides", "plan_sides")
-part("the new disks", "goldroot.fleet.merging", "build_disks")
-part("checks", "goldroot.fleet.checks", "prove")
+part("scans of the clone", "goldroot.fleet.manifests", "scan_disk")
+part("the plan of the merge", "goldroot.fleet.inputs", "plan_sides")
+part("the new disks", "goldroot.fleet.update.merge", "build_disks")
+part("checks", "goldroot.fleet.update.checks", "prove")
 part("who uses the disks", "goldroot.hosts.directory.usage", "user_of")
 part("the engine's start", "goldroot.workflow.durable", "_launch")
-part("what follows the switch", "goldroot.fleet.settle", "finish")
+part("what follows the switch", "goldroot.fleet.update.reconcile", "finish")
 
 import sqlalchemy.engine.default
 from sqlalchemy import event

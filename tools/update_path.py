@@ -88,7 +88,7 @@ def main() -> None:
         import pathlib
 
         site = small_site(pathlib.Path(room))
-        clones.create(site, "web1", IMAGE)
+        clones.create_clone(site, "web1", IMAGE)
         on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
         next_gold(site, {"etc/app.conf": "one = 2\n"})
         site.close()

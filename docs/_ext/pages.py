@@ -15,8 +15,8 @@ import click
 
 from goldroot import errors
 from goldroot.cli.main import COMMANDS, cli
-from goldroot.image.config import TEMPLATE
 from goldroot.policy import CLASSES
+from goldroot.site import TEMPLATE
 
 #: Rooms with errors of their own, which can reach a user too.
 WITH_ERRORS = ("goldroot.workflow", "goldroot.zvm.smapi")

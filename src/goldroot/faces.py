@@ -25,15 +25,19 @@ if TYPE_CHECKING:
 def names_of(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` (PEP 562) for a package.
 
-    :param places: module of the package (``scan.scan``) -> the names that are there, with spaces between them.
+    :param places: module of the package (``scan.scan``) -> the names that are there, with spaces between them; "": modules
+        that are shown as they are.
     """
     modules = {name: f"{package}.{module}" for module, names in places.items() for name in names.split()}
+    shown = set(places.get("", "").split())
 
     def get(name: str) -> object:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         from importlib import import_module  # here: it loads modules that a program may never need
 
+        if name in shown:
+            return import_module(f"{package}.{name}")
         value: object = getattr(import_module(modules[name]), name)
         setattr(sys.modules[package], name, value)
         return value

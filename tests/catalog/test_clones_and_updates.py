@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 
 from goldroot.catalog import Tx, clones, decisions, events, fallbacks, gold, images, open_catalog, updates
-from goldroot.catalog.decisions import Found
+from goldroot.catalog.decisions import FoundConflict
 from goldroot.errors import Busy, NotFound, Refused
 
-SSHD = Found("k-sshd", b"/etc/ssh/sshd_config", "content", "both-changed", ("clone", "gold"), "clone")
-ODD = Found("k-odd", b"/etc/\xff\n", "owner", "both-changed", ("clone", "gold"), "clone", secret=True)
+SSHD = FoundConflict("k-sshd", b"/etc/ssh/sshd_config", "content", "both-changed", ("clone", "gold"), "clone")
+ODD = FoundConflict("k-odd", b"/etc/\xff\n", "owner", "both-changed", ("clone", "gold"), "clone", secret=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldroot.catalog import Tx, clones, events, fallbacks, gold, holders, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, events, fallbacks, gold, holders_of, images, open_catalog, updates
 from goldroot.errors import NoFreeSlot, NotFound, Refused, UsageError
 
 LATER = "2999-01-01T00:00:00Z"
@@ -71,7 +71,7 @@ def test_a_slot_is_not_overwritten_and_a_version_not_removed_while_any_clone_fal
             gold.remove(tx, "s10", version)
     assert [slot.version for slot in gold.all_slots(tx, "s10")] == [1, 2, 3]
     assert {version.state for version in gold.every(tx, "s10")} == {"published"}
-    assert [holder.kind for holder in holders(tx, "s10", 1)] == ["clone", "clone", "fallback", "update"]
+    assert [holder.kind for holder in holders_of(tx, "s10", 1)] == ["clone", "clone", "fallback", "update"]
 
 
 def test_each_holder_alone_is_enough_and_the_slot_is_free_when_the_last_one_left(tx: Tx) -> None:

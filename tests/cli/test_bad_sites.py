@@ -22,8 +22,9 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.fleet import clones, settle
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.update import reconcile
+from goldroot.site import Site
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site, text
 from support.fork_server import ForkServer
 from support.roots import ROOT as ROOT_WITH_SHELL
@@ -71,7 +72,7 @@ def template() -> Iterator[Path]:
     room = Path(tempfile.mkdtemp(prefix="goldroot-bad-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     room.chmod(0o755)
     site = small_site(room)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "two\n"})
     site.close()
@@ -289,9 +290,9 @@ def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
 
 
 def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "WAIT", 0.1)
+    monkeypatch.setattr(reconcile, "WAIT", 0.1)
     hold = (
-        "from goldroot.image.site import Site\nfrom goldroot.fleet.settle import clone_lock\n"
+        "from goldroot.site import Site\nfrom goldroot.fleet.update.reconcile import clone_lock\n"
         "held = clone_lock(Site.open(sys.argv[1]), 'web1', 'goldroot update run web1')\nheld.__enter__()"
     )
     with other_process(hold, site.root) as other:
@@ -340,7 +341,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
     made = small_site(tmp_path, root, versions=0)
     add_program(Path(next_gold_root(made)), "/bin/sh")
     assert guarded(cli, [*PUBLISH, "--site", made.root]) == 0
-    clones.create(made, "web1", IMAGE)
+    clones.create_clone(made, "web1", IMAGE)
     next_gold(made, {"etc/app.conf": "level = 2\n"})
     start = f"{sys.executable} -c 'from goldroot.cli.main import main; main()'"
     enter = f"exec {start} clone enter --site {made.root} web1 /bin/sh -c 'echo ready; read line'"
@@ -362,7 +363,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
 
 def next_gold_root(site: Site) -> str:
     """The root disk of the maintenance system."""
-    from goldroot.image.systems import MAINTENANCE, System
+    from goldroot.image import MAINTENANCE, System
 
     return System(site, IMAGE, MAINTENANCE).path("1B1")
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
-from goldroot.image.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, small_site
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
@@ -66,7 +66,7 @@ def offered(*words: str) -> list[tuple[str, str]]:
 def test_names_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = small_site(tmp_path)
     for name in ("web1", "web2", "db1"):
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
     site.close()
     assert offered("clone", "show", "--site", site.root, "web") == [("plain", "web1"), ("plain", "web2")]
     monkeypatch.setenv("GOLDROOT_SITE", site.root)
@@ -78,7 +78,7 @@ def test_names_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_names_come_without_what_a_key_has_no_time_for(tmp_path: Path) -> None:
     site = small_site(tmp_path)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     site.close()
     words = ["goldroot", "clone", "show", "--site", site.root, "w"]
     asked = {"_GOLDROOT_COMPLETE": "bash_complete", "COMP_WORDS": shlex.join(words), "COMP_CWORD": "5"}
@@ -91,7 +91,7 @@ def test_names_come_without_what_a_key_has_no_time_for(tmp_path: Path) -> None:
 
 def test_another_catalog_is_asked_as_every_command_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = small_site(tmp_path)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     site.close()
     monkeypatch.setattr(Site, "catalog_file", "")
     assert offered("clone", "show", "--site", site.root, "") == [("plain", "web1")]

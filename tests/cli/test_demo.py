@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.cli import demo, demo_moves, demo_real, demo_roots, demo_stage, demo_story
-from goldroot.cli.demo_roots import Roots
-from goldroot.cli.demo_stage import Stage
-from goldroot.cli.demo_story import Story
-from goldroot.cli.demo_table import FATES, Row, show
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
+from goldroot.demo import command, moves, narrator, real_roots, roots
+from goldroot.demo import story as story_module
+from goldroot.demo.narrator import Narrator
+from goldroot.demo.roots import Roots
+from goldroot.demo.story import Story
+from goldroot.demo.table import FATES, Row, show
 from goldroot.errors import Failed, MissingProgram, NoPermission
 
 
@@ -36,7 +37,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def kept() -> Iterator[Path]:
     """A directory in memory where there is one: a disk that others use may take a minute for the same."""
-    with tempfile.TemporaryDirectory(dir=demo.MEMORY if os.access(demo.MEMORY, os.W_OK) else None) as place:
+    with tempfile.TemporaryDirectory(dir=command.MEMORY if os.access(command.MEMORY, os.W_OK) else None) as place:
         yield Path(place)
 
 
@@ -44,9 +45,9 @@ def test_the_small_form_tells_the_whole_story(room: Path, kept: Path, capfd: pyt
     code = guarded(cli, ["demo", "--small", "--keep", str(kept)])
     said = capfd.readouterr()
     assert code == 0, said.out + said.err
-    for command in ("init", "image import", "maintain test", "gold publish", "clone create", "clone diff", "linked",
+    for words in ("init", "image import", "maintain test", "gold publish", "clone create", "clone diff", "linked",
                     "update plan", "update run", "review show", "rollback web2 --carry", "fallback list"):  # fmt: skip
-        assert f"$ goldroot {command}" in said.out
+        assert f"$ goldroot {words}" in said.out
     claims = re.findall(r"^(ok|NO)  ", said.out, re.MULTILINE)
     assert len(claims) > 20 and set(claims) == {"ok"}
     assert "hash" not in re.sub(r"web\d# .*", "", said.out), "a password is typed, and never printed"
@@ -81,12 +82,12 @@ def test_what_it_needs_is_missed_before_it_begins(
         raise MissingProgram("it is not installed")
 
     if needed == "package":
-        monkeypatch.setattr(demo, "find_spec", lambda name: None)
+        monkeypatch.setattr(command, "find_spec", lambda name: None)
     elif needed == "keys":
         monkeypatch.setattr("goldroot.sshkeys.ready", missing)
     else:
-        monkeypatch.setattr(demo, "find", missing)
-    monkeypatch.setattr(demo_real, "real_roots", missing)
+        monkeypatch.setattr(command, "find", missing)
+    monkeypatch.setattr(real_roots, "real_roots", missing)
     assert guarded(cli, ["demo", "--keep", str(room / "kept")]) == 4
     said = capfd.readouterr()
     assert said.out == "" and "not installed" in said.err and not (room / "kept").exists()
@@ -99,28 +100,28 @@ def test_a_claim_that_is_not_true_fails_the_demo(
 
     def begin(story: Story) -> None:
         """As little of the story as there must be."""
-        demo_story._site(story)
+        story_module._site(story)
         story.stage.goldroot("gold", "publish", story.image, "--untested")
         story.stage.goldroot("clone", "create", "web1", "--image", story.image)
-        story.on("web1", f"echo '0 3 * * * root backup' > {demo_moves.BACKUP}")
+        story.on("web1", f"echo '0 3 * * * root backup' > {moves.BACKUP}")
 
     def nothing(story: Story) -> None:
-        story.claim("kept", "web1", demo_moves.BACKUP, "added by web1", story.look("web1").exists(demo_moves.BACKUP))
+        story.claim("kept", "web1", moves.BACKUP, "added by web1", story.look("web1").exists(moves.BACKUP))
 
     def removed(story: Story) -> None:
-        story.on("web1", f"rm {demo_moves.BACKUP}")
+        story.on("web1", f"rm {moves.BACKUP}")
 
-    monkeypatch.setattr(demo_story, "begin", begin)
-    monkeypatch.setattr(demo_moves, "move", lambda story: (removed(story), nothing(story)))
+    monkeypatch.setattr(story_module, "begin", begin)
+    monkeypatch.setattr(moves, "move", lambda story: (removed(story), nothing(story)))
     assert guarded(cli, ["demo", "--small", "--quiet"]) == 4
     said = capfd.readouterr()
     assert re.search(r"^NO   ?kept +web1 +/etc/cron.d/backup", said.out, re.MULTILINE)
-    assert "1 of the demo's 1 claims is not true" in said.err and demo_moves.BACKUP in said.err
+    assert "1 of the demo's 1 claims is not true" in said.err and moves.BACKUP in said.err
 
 
 def test_a_command_that_fails_stops_the_story(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Failed, match=r"clone list .*ended with status 3"):
-        Stage(quiet=True).silently("clone", "list", "--site", "/nowhere")
+        Narrator(quiet=True).silently("clone", "list", "--site", "/nowhere")
     assert capfd.readouterr().out == ""
 
 
@@ -135,21 +136,21 @@ def test_a_directory_with_something_in_it_is_not_taken(room: Path, capfd: pytest
 def test_auto_says_why_it_is_small_and_real_insists(
     room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo_real, "_obstacle", lambda room: "there is no moon")
-    assert demo_real.real_roots(str(room), Stage(), must=False) is None
+    monkeypatch.setattr(real_roots, "_obstacle", lambda room: "there is no moon")
+    assert real_roots.real_roots(str(room), Narrator(), must=False) is None
     assert "not real Debian ones: there is no moon." in capfd.readouterr().out.replace("\n", " ")
     with pytest.raises(Failed, match="no moon"):
-        demo_real.real_roots(str(room), Stage(), must=True)
+        real_roots.real_roots(str(room), Narrator(), must=True)
 
 
 @pytest.mark.root
 def test_releases_in_the_cache_need_no_mirror(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_real, "ROOM", 0)
-    monkeypatch.setattr(demo_real, "_mirror", lambda: None)
-    assert demo_real.real_roots(str(room), Stage(quiet=True), must=False) is None
-    for release in demo_real.RELEASES:
-        os.makedirs(demo_real._place(release))
-    found = demo_real.real_roots(str(room), Stage(quiet=True), must=False)
+    monkeypatch.setattr(real_roots, "ROOM", 0)
+    monkeypatch.setattr(real_roots, "_mirror", lambda: None)
+    assert real_roots.real_roots(str(room), Narrator(quiet=True), must=False) is None
+    for release in real_roots.RELEASES:
+        os.makedirs(real_roots._place(release))
+    found = real_roots.real_roots(str(room), Narrator(quiet=True), must=False)
     assert found is not None and found.first.startswith(str(room / "cache/goldroot/debian-bookworm-"))
 
 
@@ -159,7 +160,7 @@ def test_releases_in_the_cache_need_no_mirror(room: Path, monkeypatch: pytest.Mo
 @pytest.mark.timeout(900)
 def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Debian 12 and 13, from the cache of whoever runs this, or made now."""
-    if why := demo_real._obstacle(str(tmp_path)):
+    if why := real_roots._obstacle(str(tmp_path)):
         pytest.skip(why)
     assert guarded(cli, ["demo", "--real", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
@@ -171,27 +172,27 @@ def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path
 def test_without_a_file_system_in_memory_it_stands_on_the_disk(
     memory: str, room: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "MEMORY", memory)
+    monkeypatch.setattr(command, "MEMORY", memory)
     monkeypatch.setattr("tempfile.tempdir", str(room))
-    with demo._room(None, 1) as place:
+    with command._room(None, 1) as place:
         assert Path(place).parent == room
     assert not Path(place).exists()
 
 
 def test_the_two_small_releases_differ_as_the_story_needs(tmp_path: Path) -> None:
-    first, second = map(demo_roots.small_files, demo_roots.RELEASES)
+    first, second = map(roots.small_files, roots.RELEASES)
     assert first.keys() == second.keys()
-    assert isinstance(found := demo_roots.small_roots(str(tmp_path)), Roots)
+    assert isinstance(found := roots.small_roots(str(tmp_path)), Roots)
     assert Path(found.first, "etc/os-release").resolve() == Path(found.first, "usr/lib/os-release")
 
 
 def test_long_output_is_shortened(capsys: pytest.CaptureFixture[str]) -> None:
-    stage = Stage(room="/a/long/place")
-    stage.show(demo_stage.Ran(0, "".join(f"line {n}\n" for n in range(20)) + "/a/long/place/site\n"), 3, 1)
+    stage = Narrator(room="/a/long/place")
+    stage.show(narrator.Ran(0, "".join(f"line {n}\n" for n in range(20)) + "/a/long/place/site\n"), 3, 1)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["line 0", "line 1", "line 2", "... 17 lines more", "site"]
-    stage.show(demo_stage.Ran(0, "a  column " * 30 + "\n" + "a sentence " * 30))
-    assert all(len(line) < demo_stage.WIDTH for line in capsys.readouterr().out.splitlines())
+    stage.show(narrator.Ran(0, "a  column " * 30 + "\n" + "a sentence " * 30))
+    assert all(len(line) < narrator.WIDTH for line in capsys.readouterr().out.splitlines())
 
 
 def test_the_table_is_grouped_and_marks_what_is_false() -> None:

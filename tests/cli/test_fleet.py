@@ -18,8 +18,8 @@ import pytest
 from goldroot.cli import update as update_module
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image import MAINTENANCE, System
+from goldroot.site import Site
 from goldroot.views import UpdatePlan, UpdateRow
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
 

@@ -6,7 +6,7 @@ import difflib
 
 import pytest
 
-from goldroot.cli.hunks import LONG, Part, where_they_meet
+from goldroot.cli.hunks import LONG, HunkPart, where_they_meet
 
 BASE = [f"line {number}" for number in range(400)]
 
@@ -49,10 +49,10 @@ def test_changes_side_by_side_meet_by_their_context() -> None:
     ],
 )
 def test_what_is_shown_whole(diffs: dict[str, list[str]]) -> None:
-    assert where_they_meet(diffs) == {word: Part(lines, 0) for word, lines in diffs.items()}
+    assert where_they_meet(diffs) == {word: HunkPart(lines, 0) for word, lines in diffs.items()}
 
 
 def test_two_additions_of_one_file_meet() -> None:
     lines = [f"+{number}" for number in range(LONG)]
     diffs = {"base->gold": ["@@ -0,0 +1,60 @@", *lines], "base->clone": ["@@ -0,0 +1,2 @@", "+a", "+b"]}
-    assert where_they_meet(diffs) == {word: Part(each, 0) for word, each in diffs.items()}
+    assert where_they_meet(diffs) == {word: HunkPart(each, 0) for word, each in diffs.items()}

@@ -14,7 +14,7 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.image.site import Site
+from goldroot.site import Site
 from support.roots import make_root
 from support.trees import dump_tree
 

@@ -16,7 +16,7 @@ import pytest
 from goldroot.catalog import events
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.image.site import Site
+from goldroot.site import Site
 from support.fleet import IMAGE, ROOT, next_gold, on_clone
 from support.trees import make_tree
 

@@ -25,8 +25,8 @@ from goldroot.cli.main import cli
 from goldroot.cli.output import table
 from goldroot.errors import Refused
 from goldroot.escape import escape
-from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.image import MAINTENANCE, System
+from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, small_site
 
 #: One of each kind: C0, escape sequences, DEL, C1, bidirectional and other format controls, separators, no UTF-8.
@@ -290,8 +290,8 @@ def test_a_patch_is_exact_in_a_pipe_and_harmless_on_a_terminal(
 def test_what_checks_and_tests_say(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from goldroot.image.importing import import_image
-    from goldroot.image.site import init_site
+    from goldroot.image import import_image
+    from goldroot.site import init_site
     from support.roots import make_root
 
     site = init_site(str(tmp_path / "site"))

@@ -189,7 +189,7 @@ def make_sites(room: Path, server: ForkServer) -> None:
 
     (room / "published").mkdir()
     site = small_site(room / "published")
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     site.close()
     made_from("slots-used", "published", *PUBLISH)
     done = server.run(*PUBLISH, "--site", str(room / "slots-used/site"))

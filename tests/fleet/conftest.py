@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.image.site import Site
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import small_site
 

@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from goldroot.fleet import clones
-from goldroot.fleet.ahead import Ahead
-from goldroot.fleet.plan import plan_update
-from goldroot.fleet.signatures import scan_disk
-from goldroot.image.site import Site
+from goldroot.fleet.manifests import scan_disk
+from goldroot.fleet.prefetch import Prefetch
+from goldroot.fleet.update.plan import plan_update
 from goldroot.policy import Policy
+from goldroot.site import Site
 from support.fleet import IMAGE, on_clone
 
 
@@ -21,9 +21,9 @@ def disks_of(site: Site, name: str) -> list[str]:
 
 
 def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/own.conf": "mine\n"})
-    with Ahead(site, ["web1"]) as ahead:
+    with Prefetch(site, ["web1"]) as ahead:
         taken = {disk: ahead.take(disk, Policy.default()) for disk in disks_of(site, "web1")}
     for disk, scanned in taken.items():
         assert scanned is None or scanned.manifest.digest() == scan_disk(site, disk, Policy.default()).manifest.digest()
@@ -31,8 +31,8 @@ def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
 
 
 def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
-    clones.create(site, "web1", IMAGE)
-    with Ahead(site, ["web1"]) as ahead:
+    clones.create_clone(site, "web1", IMAGE)
+    with Prefetch(site, ["web1"]) as ahead:
         if ahead._pid:
             os.kill(ahead._pid, signal.SIGKILL)
         assert plan_update(site, "web1", ahead=ahead).record["conflicts"] == []
@@ -40,8 +40,8 @@ def test_a_killed_process_costs_time_and_nothing_else(site: Site) -> None:
 
 def test_a_signal_to_all_processes_runs_nothing_of_the_callers_in_the_other_one(site: Site) -> None:
     """Its first moments among them: it starts with these signals waiting, and who began it ends it."""
-    clones.create(site, "web1", IMAGE)
-    with Ahead(site, ["web1"]) as ahead:
+    clones.create_clone(site, "web1", IMAGE)
+    with Prefetch(site, ["web1"]) as ahead:
         if not ahead._pid:
             pytest.skip("there is one processor")
         with open(f"/proc/{ahead._pid}/status") as file:
@@ -50,8 +50,8 @@ def test_a_signal_to_all_processes_runs_nothing_of_the_callers_in_the_other_one(
 
 
 def test_another_policy_or_an_unknown_clone_is_left_to_the_caller(site: Site) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     other = Policy.parse(b'conflict = "gold"\n', "policy.toml")
-    with Ahead(site, ["nobody", "web1"]) as ahead:
+    with Prefetch(site, ["nobody", "web1"]) as ahead:
         assert all(ahead.take(disk, other) is None for disk in disks_of(site, "web1"))
         assert all(ahead.take(disk, Policy.default()) is None for disk in disks_of(site, "web1"))

@@ -11,11 +11,11 @@ import pytest
 from goldroot.accounts import ACL_ACCESS, AccountTables
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones, review
-from goldroot.fleet.carried import first_path, strangers
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import run_update
-from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update.gold_owners import first_path, other_numbers
+from goldroot.fleet.update.update import run_update
+from goldroot.image import MAINTENANCE, System
+from goldroot.site import Site
 from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text
@@ -32,13 +32,13 @@ def tool_of(site: Site, uid: int, gid: int) -> None:
 
 
 def answer(site: Site, take: str, path: str = "/etc/group") -> None:
-    found = review.case(site, "web1")
-    review.resolve(site, found, review.chosen(found, [path]), take)
+    found = review.find_case(site, "web1")
+    review.resolve_conflicts(site, found, review.chosen_conflicts(found, [path]), take)
 
 
 @pytest.mark.root
 def test_no_local_group_comes_to_own_golds_program(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", LOCAL)
     tool_of(site, 0, 997)
     next_gold(site, NEW)
@@ -60,7 +60,7 @@ def test_no_local_group_comes_to_own_golds_program(site: Site, engine: InProcess
 def test_a_person_keeps_the_number_where_no_shared_file_has_golds(
     site: Site, engine: InProcess, *, read_write: bool
 ) -> None:
-    clones.create(site, "web1", IMAGE, read_write=read_write)
+    clones.create_clone(site, "web1", IMAGE, read_write=read_write)
     on_clone(site, "web1", {"etc/passwd": PASSWD + "anna:x:1001:100::/:/bin/sh\n"})
     if read_write:
         tool_of(site, 1000, 0)
@@ -73,12 +73,12 @@ def test_a_person_keeps_the_number_where_no_shared_file_has_golds(
 
 @pytest.mark.root
 def test_a_persons_other_number_is_refused_where_a_shared_file_has_golds(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/passwd": PASSWD + "anna:x:1001:100::/:/bin/sh\n"})
     tool_of(site, 1000, 0)
     next_gold(site, {"etc/passwd": PASSWD + "anna:x:1000:100::/:/bin/sh\n"})
     assert run_update(site, engine, "web1").outcome == "needs-review"
-    [asked] = [review.show(site, found, one) for found in review.cases(site) for one in found.open]
+    [asked] = [review.show_conflict(site, found, one) for found in review.all_cases(site) for one in found.open]
     assert asked["detail"].endswith("; the disks that it shares with gold carry gold's number and cannot be re-owned")
     answer(site, "clone", "/etc/passwd")
     with pytest.raises(ChecksFailed, match="the user anna has 1001 here, and the disks shared with gold carry 1000"):
@@ -99,19 +99,19 @@ def test_what_the_server_did_itself_before_stops_no_update_and_no_carry(
 ) -> None:
     tool_of(site, 0, 997)
     next_gold(site, NEW)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", own)
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/group") == own["etc/group"]
     on_clone(site, "web1", {"etc/mine.conf": "mine\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
 
 
 @pytest.mark.root
 def test_a_file_that_comes_for_a_number_which_the_server_gave_away_is_refused(site: Site, engine: InProcess) -> None:
     next_gold(site, NEW)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", LOCAL)
     tool_of(site, 0, 997)
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
@@ -125,7 +125,7 @@ def test_a_second_name_of_golds_is_no_stranger() -> None:
     both = "mail:x:8:\npost:x:8:\n"
     for own in (both, "post:x:8:\nmail:x:8:\n", "post:x:8:\n", "", "mine:x:8:\nmail:x:8:\n"):
         tables = (AccountTables.of({"group": text.encode()}) for text in (both, own))
-        assert list(strangers(*tables)) == []
+        assert list(other_numbers(*tables)) == []
 
 
 def test_an_acl_carries_a_number_too() -> None:

@@ -16,13 +16,12 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import decisions, updates
 from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
-from goldroot.fleet.checks import duplicates, told
-from goldroot.fleet.rollback import plan_rollback, rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.running import run_on
-from goldroot.image.site import Site
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
+from goldroot.fleet.update.checks import duplicates, told
+from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.image import MAINTENANCE, System
 from goldroot.run import Done
+from goldroot.site import Site, run_on
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
 from support.trees import File, Node
@@ -59,7 +58,7 @@ def test_a_check_that_fails_switches_nothing(with_shell: Site, engine: InProcess
     site = configure(
         with_shell, """checks = ['read x < /etc/plain.conf; [ "$x" != bad ] || { echo "it is bad" >&2; exit 3; }']"""
     )
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "bad\n"})
     before = dump(site, "web1")
     with pytest.raises(ChecksFailed, match="status 3: it is bad"):
@@ -72,7 +71,7 @@ def test_a_check_that_fails_switches_nothing(with_shell: Site, engine: InProcess
         assert decisions.remembered(tx, IMAGE) == {}
     on_clone(site, "web1", {"etc/plain.conf": "plain\n"})
     next_gold(site, {"etc/plain.conf": "good\n"})
-    cancel(site, "web1")
+    cancel_update(site, "web1")
     assert run_update(site, engine, "web1").to_version == 3
     assert text(site, "web1", "etc/plain.conf") == "good\n"
 
@@ -85,7 +84,7 @@ def test_what_is_generated_is_made_anew_in_the_merged_system(with_shell: Site, e
     )
     site = configure(with_shell, "", policy)
     next_gold(site, {"etc/generated": "by gold 2\n"})
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/generated": "by the clone\n"})
     next_gold(site, {"etc/generated": "by gold 3\n", "etc/plain.conf": "three\n"})
     assert run_update(site, engine, "web1").outcome == "done"
@@ -97,7 +96,7 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
     policy = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo no disk left >&2; exit 5"\n'
     site = configure(with_shell, "", policy)
     next_gold(site, {"etc/generated": "by gold 2\n"})
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/generated": "by gold 3\n"})
     done = run_update(site, engine, "web1")
     assert done.outcome == "done"
@@ -107,7 +106,7 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
 
 def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
     number = live(site, "web2").read(b"etc/machine-id")
     assert number is not None
     on_clone(site, "web1", {"etc/machine-id": None})
@@ -135,7 +134,7 @@ def test_duplicates_are_names_and_numbers_that_stand_twice() -> None:
 
 
 def test_markers_that_a_person_left_are_found(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold\n"})
     done = run_update(site, engine, "web1")
@@ -154,7 +153,7 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
 ) -> None:
     """Else a rollback with a carry would ask about a state unit that no service has touched."""
     site = configure(with_shell, """checks = ["echo seen > /var/lib/mysql/checked"]""")
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "new\n"})
     run_update(site, engine, "web1")
     assert text(site, "web1", "var/lib/mysql/checked") == "seen\n"
@@ -177,13 +176,13 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
         '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo anew > /etc/generated"\n'
     )
     site = configure(with_shell, """checks = ["echo seen > /var/lib/checked", "echo seen > /etc/seen.conf"]""", policy)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
     next_gold(site, {"etc/plain.conf": "new\n", "etc/generated": "by gold 2\n", "var/lib/mysql/ibdata": "gold"})
     run_update(site, engine, "web1")
     assert (text(site, "web1", "var/lib/mysql/format"), text(site, "web1", "var/lib/checked")) == ("2\n", "seen\n")
     on_clone(site, "web1", written)
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     asked = ["/var/lib/mysql"] if "var/lib/mysql/ibdata" in written else []
     with site.catalog.read() as tx:
         assert [os.fsdecode(one.found.path) for one in decisions.conflicts_of(tx, done.update)] == asked
@@ -201,7 +200,7 @@ MIGRATES = '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate
 def migrating(with_shell: Site) -> Site:
     """A clone whose update to gold 2 migrates a database, with a check that fails."""
     site = configure(with_shell, 'checks = ["test -e /etc/good"]', MIGRATES)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
     next_gold(site, {"etc/plain.conf": "new\n", "var/lib/mysql/ibdata": "gold"})
     return site
@@ -231,7 +230,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
             raise ProgramFailed("it was cut off at its end")
         return done
 
-    monkeypatch.setattr("goldroot.fleet.checks.run_on", cut_off)
+    monkeypatch.setattr("goldroot.fleet.update.checks.run_on", cut_off)
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")
@@ -245,11 +244,11 @@ def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it
 ) -> None:
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     site = configure(with_shell, "", MIGRATES)
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
     next_gold(site, {"var/lib/mysql/ibdata": "gold"})
     with monkeypatch.context() as ended, pytest.raises(ChecksFailed, match="ended"):
-        ended.setattr("goldroot.fleet.checks.crash.point", ending_at("update.rebuilt"))
+        ended.setattr("goldroot.fleet.update.checks.crash.point", ending_at("update.rebuilt"))
         run_update(site, engine, "web1")
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "var/lib/mysql/format") == "x\n"
@@ -270,13 +269,13 @@ def test_a_mode_that_a_check_set_is_not_carried_with_the_servers_content(with_sh
     shutil.copy("/bin/chmod", place)
     site = configure(with_shell, """checks = ["test ! -e /etc/new.conf || chmod 0600 /etc/app.conf"]""")
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/new.conf": "gold 3\n"})
     run_update(site, engine, "web1")
     app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
     assert os.stat(app).st_mode & 0o7777 == 0o600
     on_clone(site, "web1", {"etc/app.conf": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     app = os.path.join(live(site, "web1").root(b"etc") or "", "etc/app.conf")
     assert (text(site, "web1", "etc/app.conf"), os.stat(app).st_mode & 0o7777) == ("since\n", 0o644)
 

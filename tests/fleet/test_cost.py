@@ -12,18 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from goldroot.accounts import AccountTables
+from goldroot.catalog import LocalAccount, LocalAccounts, readings
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import readings
-from goldroot.catalog.readings import Accounts, LocalAccount
 from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
-from goldroot.fleet.identity import Identity
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import run_update
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.gold import open_version
-from goldroot.image.renumber import clone_collisions, local_accounts, with_local
-from goldroot.image.site import Site
+from goldroot.image import local_accounts, open_version
+from goldroot.image.renumber import clone_collisions, with_local
+from goldroot.site import Site
+from goldroot.system import Identity
 from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
@@ -41,7 +40,7 @@ def neighbours(site: Site, number: int) -> None:
             readings.note_identity(tx, name, {"machine-id": name, "host name": name})
             local = (LocalAccount("user", b"local" + name.encode(), 1500),)
             readings.note_accounts(
-                tx, name, Accounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
+                tx, name, LocalAccounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
             )
             catalog_clones.activate(tx, name)
         disks = {address: f"{name}-{address}-1.1" for address in ("1B5", "1B6")}
@@ -62,8 +61,8 @@ def work(request: pytest.FixtureRequest) -> Callable[[Site, Engine], object]:
     works: dict[str, Callable[[Site, Engine], object]] = {
         "update": lambda site, engine: run_update(site, engine, "web1"),
         "nothing-to-do": lambda site, engine: run_update(site, engine, "done1"),
-        "rollback": lambda site, engine: rollback(site, engine, "done1"),
-        "create": lambda site, engine: clones.create(site, "new1", IMAGE),
+        "rollback": lambda site, engine: roll_back(site, engine, "done1"),
+        "create": lambda site, engine: clones.create_clone(site, "new1", IMAGE),
         "publish": lambda site, engine: next_gold(site, {"etc/plain.conf": "gold 3\n"}),
     }
     works["publish"].__name__ = "publish"
@@ -75,7 +74,7 @@ def counts_among(place: Path, number: int, work: Callable[[Site, Engine], object
     site = small_site(place)
     try:
         for name in ("web1", "done1"):
-            clones.create(site, name, IMAGE)
+            clones.create_clone(site, name, IMAGE)
         neighbours(site, number - 2)
         next_gold(site, {"etc/plain.conf": "gold 2\n"})
         with open_engine(site.path("workflow.sqlite"), site.path("locks")) as engine:
@@ -131,7 +130,7 @@ def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:
     def hear(conn: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
         asked.append((statement, parameters))
 
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     with site.catalog.read() as tx:
         sa.event.listen(site.catalog._engine, "before_cursor_execute", hear)
         list(readings.sharing(tx, "web1", {"machine-id": "x", "host name": "y"}))
@@ -151,7 +150,7 @@ def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:
 def old_site(site: Site) -> Iterator[Site]:
     """Two clones, of which the catalog knows as much as that of the schema before them did."""
     for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE, identity=Identity(f"{name}.example.org"))
+        clones.create_clone(site, name, IMAGE, identity=Identity(f"{name}.example.org"))
     site.close()
     with sqlite3.connect(site.catalog_file) as database:
         for table in ("readings", "local_accounts", "identities"):
@@ -181,7 +180,7 @@ def test_a_clone_of_an_older_site_is_not_taken_for_one_without_identity(old_site
 
 def test_names_that_were_given_are_known_of_an_older_site_at_once(old_site: Site) -> None:
     with pytest.raises(Refused, match=r"the host name web2\.example\.org is that of the clone web2"):
-        clones.create(old_site, "web3", IMAGE, identity=Identity("WEB2.example.org"))
+        clones.create_clone(old_site, "web3", IMAGE, identity=Identity("WEB2.example.org"))
 
 
 def test_a_neighbour_that_cannot_be_read_is_told_and_holds_nobody_up(old_site: Site, engine: InProcess) -> None:
@@ -199,21 +198,21 @@ def test_a_neighbour_that_cannot_be_read_is_told_and_holds_nobody_up(old_site: S
 
 
 def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/passwd": PASSWD + "own:x:1500:1500::/:/bin/sh\n"})
     next_gold(site, {"etc/passwd": PASSWD + "new:x:300:300::/:/bin/sh\n", "etc/group": GROUP + "new:x:300:\n"})
     own = LocalAccount("user", b"own", 1500)
-    for do in (run_update, rollback):
+    for do in (run_update, roll_back):
         do(site, engine, "web1")
         with site.catalog.read() as tx:
             assert readings.accounts_of(tx, IMAGE)["web1"].local == (own,)
 
 
 def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
-        readings.note_accounts(tx, "web1", Accounts((LocalAccount("user", b"own", 1500),), ranges))
+        readings.note_accounts(tx, "web1", LocalAccounts((LocalAccount("user", b"own", 1500),), ranges))
     new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
     with counted(site) as counts:
         found, notes = clone_collisions(site, IMAGE, new)

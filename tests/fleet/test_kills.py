@@ -17,8 +17,8 @@ import pytest
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import updates
 from goldroot.fleet import clones
-from goldroot.fleet.update import run_update
-from goldroot.image.site import Site
+from goldroot.fleet.update.update import run_update
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site
 from support.trees import Seen
@@ -45,7 +45,7 @@ def prepare(room: Path, *, until: str) -> Path:
     """A site in which the command is due: web1 on gold 1, gold 2 there, web1 updated."""
     site = small_site(room)
     if until != "create":
-        clones.create(site, "web1", IMAGE)
+        clones.create_clone(site, "web1", IMAGE)
         on_clone(site, "web1", {"srv/mine": "mine\n", "var/lib/mysql/ibdata": "mine"})
         next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "two\n"})
     if until == "rollback":
@@ -124,7 +124,7 @@ def _check_whole(root: Path, name: str) -> None:
         assert updates.in_flight(tx, "web1") is None, name
     slot = site.host.at("WEB1", "1B1").owner
     assert slot == {1: "SMALLGOLD", 2: "SMALLGOLD2"}[clone.version], name
-    shown = clones.show(site, "web1")
+    shown = clones.show_clone(site, "web1")
     named = set(shown["disks"].values())
     with site.catalog.read() as tx:
         from goldroot.catalog import fallbacks

@@ -13,9 +13,9 @@ import pytest
 
 from goldroot.errors import Busy, Refused
 from goldroot.fleet import clones
-from goldroot.fleet.many import Opener, on_each
-from goldroot.fleet.update import chosen, run_updates
-from goldroot.image.site import Site
+from goldroot.fleet.parallel import Opener, on_each
+from goldroot.fleet.update.update import chosen_clones, run_updates
+from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, text
 
 NAMES = ["d", "a", "c", "b"]
@@ -139,10 +139,10 @@ def test_an_interrupt_ends_those_under_way_and_begins_no_other(tmp_path: Path, j
 def test_many_clones_are_moved_and_a_second_time_nothing_is_left(site: Site) -> None:
     names = ["web3", "web1", "web2"]
     for name in names:
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
-    assert chosen(site) == chosen(site, IMAGE) == sorted(names)
+    assert chosen_clones(site) == chosen_clones(site, IMAGE) == sorted(names)
     site.close()
     many = run_updates(site.root, names, jobs=2)
     assert {name: done.outcome for name, done in many.done.items()} == {

@@ -13,11 +13,9 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import entries, gold, schema
 from goldroot.errors import Refused, UsageError
 from goldroot.fleet import clones
-from goldroot.image.importing import import_image, plan_import
-from goldroot.image.maintain import test as run_tests
-from goldroot.image.publish import plan_publish, publish
-from goldroot.image.site import Site
-from goldroot.image.systems import TEST, System
+from goldroot.image import TEST, System, import_image, plan_import, plan_publish, publish_gold
+from goldroot.image import test_system as run_tests
+from goldroot.site import Site
 from support.fleet import IMAGE, dump, text
 
 WHOSE = {
@@ -30,7 +28,7 @@ WHOSE = {
 
 def plan(site: Site, name: str) -> object:
     identity = clones.identity_from(site, name)
-    return clones.plan_create(site, name, IMAGE, None, read_write=False, identity=identity)
+    return clones.plan_clone(site, name, IMAGE, None, read_write=False, identity=identity)
 
 
 @pytest.mark.parametrize("tested", [False, True])
@@ -39,7 +37,7 @@ def test_a_clone_is_not_called_as_a_system_or_slot(site: Site, name: str, tested
     if tested:
         run_tests(site, IMAGE)
     machines, disks = site.host.machines(), site.host.disks()
-    for act in (plan, lambda site, name: clones.create(site, name, IMAGE)):
+    for act in (plan, lambda site, name: clones.create_clone(site, name, IMAGE)):
         with pytest.raises(Refused, match=WHOSE[name]):
             act(site, name)
     assert (site.host.machines(), site.host.disks()) == (machines, disks)
@@ -51,26 +49,26 @@ def test_a_test_system_never_takes_a_clones_machine(site: Site) -> None:
     """The test system is called something else where a clone of an older site has the name already."""
     with site.catalog.begin() as tx:
         tx.write(schema.entries.update().where(schema.entries.c.name == "SMALLRWTST").values(name="SMALLRWTSTB"))
-    clones.create(site, "smallrwtst", IMAGE)
+    clones.create_clone(site, "smallrwtst", IMAGE)
     before = dump(site, "smallrwtst")
     run_tests(site, IMAGE)
     assert System(site, IMAGE, TEST).machine == "SMALLRWTSTB"
     assert dump(site, "smallrwtst") == before
-    clones.delete(site, "smallrwtst")
+    clones.delete_clone(site, "smallrwtst")
     assert not [disk for disk in site.host.disks() if disk.startswith("smallrwtst")]
     assert System(site, IMAGE, TEST).exists()
 
 
 def test_a_clone_does_not_block_a_slot_that_comes_later(site: Site) -> None:
-    clones.create(site, "smallgold4", IMAGE)
+    clones.create_clone(site, "smallgold4", IMAGE)
     for number in range(2, 4):
-        clones.create(site, f"web{number}", IMAGE)  # holds the version before
-        publish(site, IMAGE, untested=True)
-    clones.create(site, "web4", IMAGE)
+        clones.create_clone(site, f"web{number}", IMAGE)  # holds the version before
+        publish_gold(site, IMAGE, untested=True)
+    clones.create_clone(site, "web4", IMAGE)
     Path(site.path("goldroot.toml")).write_text("slots = 4\n")
     before, again = dump(site, "smallgold4"), Site.open(site.root)
     assert plan_publish(again, IMAGE).slot == "SMALLGOLD4B"
-    assert publish(again, IMAGE, untested=True).version.slot_name == "SMALLGOLD4B"
+    assert publish_gold(again, IMAGE, untested=True).version.slot_name == "SMALLGOLD4B"
     with again.catalog.read() as tx:
         assert [slot.name for slot in gold.all_slots(tx, IMAGE)][3:] == ["SMALLGOLD4B"]
     assert dump(again, "smallgold4") == before
@@ -79,27 +77,27 @@ def test_a_clone_does_not_block_a_slot_that_comes_later(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["newrwtst", "newrwmnt", "newgold2"])
 def test_an_image_is_not_made_over_a_clone(site: Site, room: Path, name: str) -> None:
-    clones.create(site, name, IMAGE)
+    clones.create_clone(site, name, IMAGE)
     before, disks = dump(site, name), site.host.disks()
     for act in (plan_import, import_image):
         with pytest.raises(Refused, match=f"{name.upper()} is the machine of clone {name}"):
             act(site, "new", str(room / "root"))
     assert (dump(site, name), site.host.disks()) == (before, disks)
     assert not os.path.exists(site.path("images", "new"))
-    clones.delete(site, name)
+    clones.delete_clone(site, name)
     assert import_image(site, "new", str(room / "root")).machine == "NEWRWMNT"
 
 
 def test_case_makes_no_other_clone(site: Site) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     with pytest.raises(UsageError, match="'Web1' cannot be a clone's name"):
-        clones.create(site, "Web1", IMAGE)
+        clones.create_clone(site, "Web1", IMAGE)
 
 
 def test_a_name_is_free_after_the_end(site: Site) -> None:
     for _ in range(2):
-        assert clones.create(site, "web1", IMAGE).machine.name == "WEB1"
-        clones.delete(site, "web1")
+        assert clones.create_clone(site, "web1", IMAGE).machine.name == "WEB1"
+        clones.delete_clone(site, "web1")
     with site.catalog.read() as tx:
         assert entries.find(tx, "WEB1") is None
 
@@ -111,7 +109,7 @@ def test_a_machine_that_the_catalog_does_not_know_is_left_alone(site: Site, room
     for name in ("WEB1", "NEWRWMNT", "SMALLRWTST"):
         site.host.define(Machine(name, disks={"1B5": Attached("stranger")} if name == "SMALLRWTST" else {}))
     with pytest.raises(Refused, match="has a machine WEB1 already, and this site's catalog does not know it"):
-        clones.create(site, "web1", IMAGE)
+        clones.create_clone(site, "web1", IMAGE)
     with pytest.raises(Refused, match="has a machine NEWRWMNT already"):
         import_image(site, "new", str(room / "root"))
     with pytest.raises(Refused, match="the test system of image small, and the host has it on other disks: stranger"):
@@ -138,7 +136,7 @@ def killed(site: Site, point: str, *words: str) -> None:
 def test_an_import_that_was_killed_keeps_its_names_until_it_is_finished(site: Site, room: Path, point: str) -> None:
     killed(site, point, "image", "import", "new", "--from", str(room / "root"))
     with pytest.raises(Refused, match="NEWRWTST is the test system of image new") as caught:
-        clones.create(site, "newrwtst", IMAGE)
+        clones.create_clone(site, "newrwtst", IMAGE)
     assert "goldroot image import new" in caught.value.todo
     assert import_image(site, "new", str(room / "root")).machine == "NEWRWMNT"
     assert [disk for disk in site.host.disks() if disk.startswith("new.mnt.") and not disk.endswith(".1")] == []
@@ -149,5 +147,5 @@ def test_a_clone_that_was_killed_in_the_making_has_its_name(site: Site, room: Pa
     killed(site, point, "clone", "create", "newrwtst", "--image", IMAGE)
     with pytest.raises(Refused, match="NEWRWTST is the machine of clone newrwtst"):
         import_image(site, "new", str(room / "root"))
-    clones.create(site, "newrwtst", IMAGE)
+    clones.create_clone(site, "newrwtst", IMAGE)
     assert text(site, "newrwtst", "etc/hostname") == "newrwtst\n"

@@ -12,9 +12,9 @@ import pytest
 
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import clones, review
-from goldroot.fleet.settle import clone_lock
-from goldroot.fleet.update import run_update
-from goldroot.image.site import Site
+from goldroot.fleet.update.reconcile import clone_lock
+from goldroot.fleet.update.update import run_update
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, SHADOW, next_gold, on_clone, text
 
@@ -24,7 +24,7 @@ BASE = "one = 1\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 7\n"
 @pytest.fixture
 def waiting(site: Site, engine: InProcess) -> Site:
     """web1 with four conflicts: two texts, a file mode would not clash, a password, a user's number."""
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {
         "etc/app.conf": BASE.replace("one = 1", "one = mine").replace("seven = 7", "seven = 8"),
         "etc/plain.conf": "mine\n",
@@ -44,8 +44,10 @@ def waiting(site: Site, engine: InProcess) -> Site:
 
 
 def shown(site: Site) -> dict[tuple[str, str], dict[str, object]]:
-    found = review.case(site, "web1")
-    return {(data["path"], data["axis"]): data for data in (review.show(site, found, one) for one in found.open)}
+    found = review.find_case(site, "web1")
+    return {
+        (data["path"], data["axis"]): data for data in (review.show_conflict(site, found, one) for one in found.open)
+    }
 
 
 def test_the_versions_are_shown_as_diffs(waiting: Site) -> None:
@@ -69,9 +71,9 @@ def test_the_question_about_a_number_names_its_proposal(waiting: Site) -> None:
 
 
 def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> None:
-    from goldroot.fleet import work
+    from goldroot.fleet.update import update_files as work
 
-    found = review.case(waiting, "web1")
+    found = review.find_case(waiting, "web1")
     record = work.read_record(waiting, "web1", found.update.id)
     assert {conflict["key"] for conflict in record["conflicts"]} == {one.found.key for one in found.waiting}
     entries = {entry["path"]: entry for entry in record["entries"]}
@@ -82,9 +84,9 @@ def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> 
 def test_answers_are_used_by_the_next_run(waiting: Site, engine: InProcess, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.write_text("my own\n")
-    found = review.case(waiting, "web1")
-    found = review.resolve(waiting, found, review.chosen(found, ["/etc/plain.conf"]), str(own))
-    found = review.resolve(waiting, found, found.open, "proposal")
+    found = review.find_case(waiting, "web1")
+    found = review.resolve_conflicts(waiting, found, review.chosen_conflicts(found, ["/etc/plain.conf"]), str(own))
+    found = review.resolve_conflicts(waiting, found, found.open, "proposal")
     assert found.open == []
     assert run_update(waiting, engine, "web1").outcome == "done"
     assert text(waiting, "web1", "etc/plain.conf") == "my own\n"
@@ -93,34 +95,34 @@ def test_answers_are_used_by_the_next_run(waiting: Site, engine: InProcess, tmp_
 
 
 def test_all_like_takes_the_same_kind_of_question(waiting: Site) -> None:
-    found = review.case(waiting, "web1")
-    named = review.chosen(found, ["/etc/plain.conf"], all_like=True)
+    found = review.find_case(waiting, "web1")
+    named = review.chosen_conflicts(found, ["/etc/plain.conf"], all_like=True)
     assert {one.found.path for one in named} == {b"/etc/plain.conf", b"/etc/app.conf"}
 
 
 def test_what_is_no_answer_is_refused(waiting: Site, tmp_path: Path) -> None:
-    found = review.case(waiting, "web1")
-    named = review.chosen(found, ["/etc/plain.conf"])
+    found = review.find_case(waiting, "web1")
+    named = review.chosen_conflicts(found, ["/etc/plain.conf"])
     with pytest.raises(UsageError, match="neither an answer nor a file"):
-        review.resolve(waiting, found, named, "nonsense")
+        review.resolve_conflicts(waiting, found, named, "nonsense")
     own = tmp_path / "own"
     own.write_text("<<<<<<< clone\nx\n>>>>>>> gold\n")
     with pytest.raises(BadInput, match="markers"):
-        review.resolve(waiting, found, named, str(own))
+        review.resolve_conflicts(waiting, found, named, str(own))
     own.write_text("x")
     shadow = [one for one in found.open if one.found.path == b"/etc/shadow"]
     with pytest.raises(Refused, match="takes no content"):
-        review.resolve(waiting, found, shadow, str(own))
+        review.resolve_conflicts(waiting, found, shadow, str(own))
     with pytest.raises(NotFound):
-        review.chosen(found, ["/etc/none"])
-    assert len(review.case(waiting, "web1").open) == len(found.open)
+        review.chosen_conflicts(found, ["/etc/none"])
+    assert len(review.find_case(waiting, "web1").open) == len(found.open)
 
 
 def test_editing_begins_with_what_could_be_merged(
     waiting: Site, engine: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = review.case(waiting, "web1")
-    one = review.by_path(found, "/etc/app.conf")
+    found = review.find_case(waiting, "web1")
+    one = review.conflict_at(found, "/etc/app.conf")
     start = review.starting_text(waiting, found, one)
     assert b"four = 44" in start and b"seven = 8" in start and b"<<<<<<< clone" in start
     editor = tmp_path / "editor"
@@ -128,21 +130,21 @@ def test_editing_begins_with_what_could_be_merged(
     editor.chmod(0o755)
     monkeypatch.setenv("EDITOR", str(editor))
     monkeypatch.delenv("VISUAL", raising=False)
-    found = review.edit(waiting, found, one)
-    review.resolve(waiting, found, found.open, "proposal")
+    found = review.edit_conflict(waiting, found, one)
+    review.resolve_conflicts(waiting, found, found.open, "proposal")
     assert run_update(waiting, engine, "web1").outcome == "done"
     merged = text(waiting, "web1", "etc/app.conf")
     assert merged is not None and "four = 44" in merged and "seven = 8" in merged and "one = gold" in merged
 
 
 def test_an_edit_that_leaves_markers_decides_nothing(waiting: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = review.case(waiting, "web1")
+    found = review.find_case(waiting, "web1")
     monkeypatch.setenv("VISUAL", "sed -i 1s/^/x/")
     with pytest.raises(BadInput, match="markers"):
-        review.edit(waiting, found, review.by_path(found, "/etc/app.conf"))
+        review.edit_conflict(waiting, found, review.conflict_at(found, "/etc/app.conf"))
     monkeypatch.setenv("VISUAL", "true")
     with pytest.raises(BadInput, match="left as it was"):
-        review.edit(waiting, found, review.by_path(found, "/etc/app.conf"))
+        review.edit_conflict(waiting, found, review.conflict_at(found, "/etc/app.conf"))
 
 
 def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
@@ -156,7 +158,7 @@ def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
     )
     editor.chmod(0o755)
     code = (
-        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.image.site import Site\n"
+        "import sys\nfrom goldroot.fleet import review\nfrom goldroot.site import Site\n"
         "site = Site.open(sys.argv[1])\nfound = review.case(site, 'web1')\n"
         "review.edit(site, found, review.by_path(found, '/etc/app.conf'))"
     )

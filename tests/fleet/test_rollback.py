@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import decisions, fallbacks, holders, updates
+from goldroot.catalog import decisions, fallbacks, holders_of, updates
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet import clones, fallback, work
-from goldroot.fleet.rollback import plan_rollback, read_written, rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.rollback import fallback
+from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
 from support.trees import HardLink
@@ -23,7 +25,7 @@ from support.trees import HardLink
 
 def moved(site: Site, engine: InProcess) -> None:
     """web1, changed, and moved from gold 1 to gold 2."""
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "before\n", "var/lib/mysql/ibdata": "before"})
     next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "#!/bin/sh\necho 2\n"})
     assert run_update(site, engine, "web1").outcome == "done"
@@ -33,22 +35,22 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    known = work.Work(1, "web1")
-    work.save_decisions(site, known, {}, str(rules))
-    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
-    work.save_decisions(site, known, {}, None)
-    assert work.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
+    known = update_files.WorkFile(1, "web1")
+    update_files.save_decisions(site, known, {}, str(rules))
+    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
+    update_files.save_decisions(site, known, {}, None)
+    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     before = dump(site, "web1")
     run_update(site, engine, "web1")
     on_clone(site, "web1", {"srv/new": "written since\n"})
     assert "/srv/new" in plan_rollback(site, "web1").written
-    done = rollback(site, engine, "web1")
+    done = roll_back(site, engine, "web1")
     assert (done.outcome, done.to_version) == ("done", 1)
     assert dump(site, "web1") == before
     assert "/srv/new" in read_written(site, "web1", done.update)
@@ -56,7 +58,7 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
         assert catalog_clones.get(tx, "web1").version == 1
         [aside] = fallbacks.every(tx, "web1")
         assert aside.state == "set-aside"
-        assert not [one for one in holders(tx, IMAGE, 2) if one.kind == "clone"]
+        assert not [one for one in holders_of(tx, IMAGE, 2) if one.kind == "clone"]
     newer = site.host.disk_path(str(aside.disks["1B5"]))
     with open(f"{newer}/srv/new") as file:
         assert file.read() == "written since\n"
@@ -65,10 +67,10 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
 
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
     moved(site, engine)
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert run_update(site, engine, "web1").to_version == 2
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
 
 
@@ -77,9 +79,9 @@ def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: In
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
     run_update(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "gold 3\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
-    rollback(site, engine, "web1")
+    roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
 
@@ -88,7 +90,7 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     moved(site, engine)
     shadow = SHADOW.replace("root:*:19000", "root:$6$new:20000")
     on_clone(site, "web1", {"etc/shadow": shadow, "etc/added.conf": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/added.conf") == "since\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
@@ -108,13 +110,13 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     next_gold(site, {"etc/plain.conf": "gold 3\n", "etc/third.conf": "gold 3\n"})
     run_update(site, engine, "web1")
     on_clone(site, "web1", {"etc/second.conf": "on 3\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     expected = ["/etc/first.conf", "/etc/hosts", "/etc/second.conf", "/etc/shadow", "/srv/mine"]
     assert list(plan_rollback(site, "web1").written) == expected
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.read() as tx:
         assert [one.found.path for one in decisions.conflicts_of(tx, done.update)] == [b"/srv/mine"]
-    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/hosts") is None
     assert text(site, "web1", "etc/first.conf") == "on 2\n"
@@ -127,7 +129,7 @@ def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_sin
     site: Site, engine: InProcess
 ) -> None:
     """A service writes its state when it is stopped: the copy of such a file has a time as young as its making."""
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})
     file = Path(live(site, "web1").root(b"var") or "", "var/lib/mysql/ibdata")
     os.utime(file, (time.time() + 600,) * 2)
@@ -136,7 +138,7 @@ def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_sin
         assert run_update(site, engine, "web1").outcome == "done"
         assert list(plan_rollback(site, "web1").written) == []
     on_clone(site, "web1", {"etc/second.conf": "on 3\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert list(plan_rollback(site, "web1").written) == ["/etc/second.conf"]
 
 
@@ -149,7 +151,7 @@ def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProc
     os.replace(etc / "new", etc / "two")
     (etc / "four").unlink()
     (etc / "four").hardlink_to(etc / "three")
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     etc = Path(live(site, "web1").root(b"etc") or "", "etc")
     assert not (etc / "one").samefile(etc / "two")
     assert (etc / "three").samefile(etc / "four")
@@ -159,7 +161,7 @@ def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProc
 def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     assert (done.outcome, done.conflicts) == ("needs-review", 1)
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
     with site.catalog.read() as tx:
@@ -167,7 +169,7 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
     assert (asked.found.path, asked.found.axis, asked.found.stands) == (b"/var/lib/mysql", "unit", "gold")
     with site.catalog.begin() as tx:
         decisions.decide(tx, IMAGE, asked.found.key, "clone")
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
 
@@ -184,7 +186,7 @@ def test_the_question_about_a_unit_says_where_a_side_has_none(
 ) -> None:
     moved(site, engine)
     on_clone(site, "web1", {path: written})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.read() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
     assert asked.found.detail.endswith(said)
@@ -197,13 +199,13 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
     """What was written just before the first scan has no ctime there; a minute later it has one."""
     moved(site, engine)
     on_clone(site, "web1", {"srv/mine": written, "etc/plain.conf": "since\n"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.begin() as tx:
         [asked] = [one for one in decisions.conflicts_of(tx, done.update) if one.found.path == b"/srv/mine"]
         for one in decisions.conflicts_of(tx, done.update):
             decisions.decide(tx, IMAGE, one.found.key, "clone")
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
-    assert rollback(site, engine, "web1", carry=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "srv/mine") == written
     assert asked.found.stands == "gold"
 
@@ -211,25 +213,25 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
 def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    done = rollback(site, engine, "web1", carry=True)
+    done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
         decisions.decide(tx, IMAGE, asked.found.key, "gold")
-    cancel(site, "web1")
+    cancel_update(site, "web1")
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "what came in for three days"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
 
 
 def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
         on_clone(site, name, {"srv/mine": "before\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     keys = []
     for name in ("web1", "web2"):
         run_update(site, engine, name)
         on_clone(site, name, {"srv/mine": None})
-        done = rollback(site, engine, name, carry=True)
+        done = roll_back(site, engine, name, carry=True)
         with site.catalog.read() as tx:
             keys += [one.found.key for one in decisions.conflicts_of(tx, done.update)]
     assert len(keys) == 2 and len(set(keys)) == 2
@@ -238,14 +240,14 @@ def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess)
 def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
-    assert rollback(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
+    assert roll_back(site, engine, "web1", carry=True, take_proposals=True).outcome == "done"
     assert text(site, "web1", "var/lib/mysql/ibdata") == "before"
 
 
 def test_a_clone_without_a_fallback_says_so(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     with pytest.raises(NotFound, match="no fallback"):
-        rollback(site, engine, "web1")
+        roll_back(site, engine, "web1")
 
 
 def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) -> None:
@@ -254,9 +256,9 @@ def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) ->
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
     assert run_update(site, engine, "web1").outcome == "needs-review"
     with pytest.raises(Refused, match="needs-review"):
-        rollback(site, engine, "web1")
-    cancel(site, "web1")
-    assert rollback(site, engine, "web1").outcome == "done"
+        roll_back(site, engine, "web1")
+    cancel_update(site, "web1")
+    assert roll_back(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     with site.catalog.read() as tx:
         assert [one.state for one in updates.every(tx, "web1")] == ["done", "cancelled", "done"]
@@ -267,16 +269,16 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
     assert fallback.plan_prune(site) == []
     with pytest.raises(Refused, match="names"):
         fallback.plan_prune(site, force=True)
-    [gone] = fallback.prune(site, ["web1"], force=True)
+    [gone] = fallback.prune_fallbacks(site, ["web1"], force=True)
     assert gone.error is None
     assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == sorted(
         one.disk for one in site.host.get("WEB1").disks.values()
     )
     assert text(site, "web1", "srv/mine") == "before\n"
     with pytest.raises(NotFound):
-        rollback(site, engine, "web1")
+        roll_back(site, engine, "web1")
     with site.catalog.read() as tx:
-        assert holders(tx, IMAGE, 1) == []
+        assert holders_of(tx, IMAGE, 1) == []
 
 
 def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, engine: InProcess) -> None:
@@ -289,28 +291,28 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
     site.close()
     hasty = Site.open(site.root)
     assert run_update(hasty, engine, "web1").outcome == "done"
-    assert [one.from_version for one in fallback.every(hasty)] == [1, 2]
+    assert [one.from_version for one in fallback.all_fallbacks(hasty)] == [1, 2]
     assert fallback.plan_prune(hasty) == []
     assert [one.from_version for one in fallback.plan_prune(hasty, ["web1"], force=True)] == [1, 2]
     for _ in range(2):
-        assert rollback(hasty, engine, "web1", carry=True).outcome == "done"
+        assert roll_back(hasty, engine, "web1", carry=True).outcome == "done"
     assert text(hasty, "web1", "etc/mine.conf") == "on gold 2\n"
     hasty.close()
 
 
 def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
-    clones.delete(site, "web1")
+    clones.delete_clone(site, "web1")
     assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
-        assert holders(tx, IMAGE, 1) == []
+        assert holders_of(tx, IMAGE, 1) == []
 
 
 def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"srv/mine": "since\n"})
-    assert rollback(site, engine, "web1", carry=True).outcome == "needs-review"
+    assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
     with pytest.raises(Refused) as refused:
         run_update(site, engine, "web1")
     assert "`goldroot rollback web1 --carry`" in refused.value.todo

@@ -7,18 +7,19 @@ import pytest
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
 from goldroot.errors import MissingProgram, Refused, StillRunning
-from goldroot.fleet import clones, update
-from goldroot.fleet.plan import plan_update
-from goldroot.fleet.rollback import rollback
-from goldroot.fleet.update import cancel, run_update
-from goldroot.image.site import Site
+from goldroot.fleet import clones
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update import update
+from goldroot.fleet.update.plan import plan_update
+from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
 from support.trees import dump_tree
 
 
 def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(
         site,
         "web1",
@@ -49,14 +50,14 @@ def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> Non
 
 
 def test_nothing_to_do_is_said(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     assert run_update(site, engine, "web1").outcome == "nothing-to-do"
 
 
 def test_a_program_that_is_missing_is_missed_before_anything_is_made(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "gold's\n"})
     before = dump(site, "web1"), site.host.disks()
 
@@ -74,13 +75,13 @@ def test_a_program_that_is_missing_is_missed_before_anything_is_made(
     with monkeypatch.context() as here:
         here.setattr(update, "find", missing)
         with pytest.raises(MissingProgram, match="'git'"):
-            rollback(site, engine, "web1", carry=True)
-        assert rollback(site, engine, "web1").to_version == 1, "the plain way back needs none"
+            roll_back(site, engine, "web1", carry=True)
+        assert roll_back(site, engine, "web1").to_version == 1, "the plain way back needs none"
 
 
 def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
-        clones.create(site, name, IMAGE)
+        clones.create_clone(site, name, IMAGE)
         on_clone(site, name, {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold's\n"})
     before = dump(site, "web1")
@@ -98,7 +99,7 @@ def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine
 
 
 def test_what_was_written_during_review_is_merged_at_the_switch(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold's\n"})
     done = run_update(site, engine, "web1")
@@ -111,7 +112,7 @@ def test_what_was_written_during_review_is_merged_at_the_switch(site: Site, engi
 
 
 def test_rule_2_a_live_disk_is_never_written_by_an_update(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/app.conf": "all mine\n", "var/lib/mysql/ibdata": "data"})
     next_gold(site, {"etc/plain.conf": "gold's\n"})
     before = dump(site, "web1")
@@ -127,7 +128,7 @@ def test_rule_2_a_live_disk_is_never_written_by_an_update(site: Site, engine: In
 
 
 def test_versions_can_be_skipped(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/mine": "mine"})
     for number in (2, 3):
         next_gold(site, {"etc/plain.conf": f"gold {number}\n"})
@@ -137,7 +138,7 @@ def test_versions_can_be_skipped(site: Site, engine: InProcess) -> None:
 
 
 def test_a_running_clone_is_merged_and_not_switched(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     with site.host.running("WEB1"):
         with pytest.raises(StillRunning):
@@ -150,7 +151,7 @@ def test_a_running_clone_is_merged_and_not_switched(site: Site, engine: InProces
 
 
 def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE, read_write=True)
+    clones.create_clone(site, "web1", IMAGE, read_write=True)
     on_clone(site, "web1", {"usr/bin/own": "mine\n"})
     next_gold(site, {"usr/bin/tool": "#!/bin/sh\necho 2\n"})
     assert run_update(site, engine, "web1").outcome == "done"
@@ -160,7 +161,7 @@ def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) 
 
 
 def test_a_cancel_that_was_cut_off_is_finished_by_whatever_comes_next(site: Site, engine: InProcess) -> None:
-    clones.create(site, "web1", IMAGE)
+    clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     before = site.host.disks()
@@ -168,8 +169,8 @@ def test_a_cancel_that_was_cut_off_is_finished_by_whatever_comes_next(site: Site
     assert begun.outcome == "needs-review" and site.host.disks() != before
     with site.catalog.begin() as tx:
         updates.set_state(tx, begun.update, "cancelled")
-    assert cancel(site, "web1").id == begun.update
+    assert cancel_update(site, "web1").id == begun.update
     assert site.host.disks() == before
     assert not any(address.startswith("5") for address in site.host.get("WEB1").addresses())
     with pytest.raises(Refused, match="no update of web1 is in flight"):
-        cancel(site, "web1")
+        cancel_update(site, "web1")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.image.importing import import_image
-from goldroot.image.site import Site, init_site
+from goldroot.site import Site, init_site
 from support.roots import make_root
 
 Make = Callable[[str], Site]

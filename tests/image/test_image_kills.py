@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from goldroot import crash
-from goldroot.image.gold import every, open_version, publish, verify
-from goldroot.image.maintain import test as run_tests
-from goldroot.image.site import Site
+from goldroot.image.gold import all_versions, verify_gold
+from goldroot.image.gold_version import open_version
+from goldroot.image.maintain import test_system as run_tests
+from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
+from goldroot.site import Site
 from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree
@@ -53,7 +55,7 @@ def points(site: Site, log: Path, *words: str) -> list[str]:
 def whole(site: Site, versions: dict[int, str]) -> None:
     """Each published version is what it was, and no disk stands about that nothing names."""
     for number, state in versions.items():
-        assert verify(site, "small", number).whole
+        assert verify_gold(site, "small", number).whole
         assert open_version(site, "small", number).record["fingerprint"] == state
     named = {disk.disk for machine in site.host.machines() for disk in machine.disks.values()}
     assert set(site.host.disks()) == named
@@ -67,7 +69,7 @@ def state_of(site: Site) -> str:
 def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> None:
     site = copied("bare")
     for _ in range(3):
-        publish(site, "small", untested=True)
+        publish_gold(site, "small", untested=True)
     words = ("gold", "publish", "small", "--untested")
     passed = points(site, tmp_path / "log", *words)
     assert {"publish-begun", "publish-disk-built", "publish-recorded", "publish-before-visible"} <= {
@@ -76,11 +78,11 @@ def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -
     versions = {number: state_of(site) for number in (2, 3, 4)}
     for number, point in enumerate(passed, 5):
         killed_at(site, point, *words)
-        visible = {version.number for version in every(site, "small") if version.state == "published"}
+        visible = {version.number for version in all_versions(site, "small") if version.state == "published"}
         assert visible >= set(versions) - {min(versions)}
         whole_ones = {n: versions[n] for n in visible}
         for known in whole_ones:
-            assert verify(site, "small", known).whole, point
+            assert verify_gold(site, "small", known).whole, point
         finished(site, *words)
         versions = {**{n: s for n, s in versions.items() if n > number - 3}, number: state_of(site)}
         whole(site, versions)
@@ -88,18 +90,18 @@ def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -
 
 def test_publish_at_random_moments(copied: Callable[[str], Site]) -> None:
     site, chance = copied("bare"), random.Random(11)
-    publish(site, "small", untested=True)
+    publish_gold(site, "small", untested=True)
     words = ("gold", "publish", "small", "--untested")
     for _ in range(15):
         with subprocess.Popen(command(site, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(chance.uniform(0.6, 2.0))
             process.kill()
-        known = [version.number for version in every(site, "small") if version.state == "published"]
+        known = [version.number for version in all_versions(site, "small") if version.state == "published"]
         for number in known:
-            assert verify(site, "small", number).whole
+            assert verify_gold(site, "small", number).whole
         finished(site, *words)
-        assert every(site, "small")[-1].state == "published"
-        whole(site, {every(site, "small")[-1].number: state_of(site)})
+        assert all_versions(site, "small")[-1].state == "published"
+        whole(site, {all_versions(site, "small")[-1].number: state_of(site)})
 
 
 def test_import_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> None:

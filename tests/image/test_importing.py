@@ -11,10 +11,11 @@ import pytest
 
 from goldroot.catalog import images
 from goldroot.errors import BadInput, NotTested, Refused
-from goldroot.image.gold import publish, verify
+from goldroot.image.gold import verify_gold
 from goldroot.image.importing import _as_root, import_image, plan_import, replace_system
-from goldroot.image.site import Site, init_site
+from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, System
+from goldroot.site import Site, init_site
 from goldroot.tree import Entry, Manifest, Note
 from support.open_way import need_other_users
 from support.roots import make_root
@@ -187,7 +188,7 @@ def test_unprivileged_owners_are_recorded(tmp_path: Path) -> None:
 def test_a_release_that_is_built_anew_replaces_the_maintenance_system(site: Site, tmp_path: Path) -> None:
     """Gold stays; nothing of the old system is left over, not even disks; a damaged source changes nothing."""
     import_image(site, "small", str(make_root(tmp_path / "one", {"etc/old": "x"}, shell=False)))
-    gold = publish(site, "small", untested=True).version
+    gold = publish_gold(site, "small", untested=True).version
     disks_before = set(site.host.disks())
     with pytest.raises(BadInput):
         replace_system(site, "small", str(make_tree(tmp_path / "none", {"etc/f": "x"})))
@@ -197,11 +198,11 @@ def test_a_release_that_is_built_anew_replaces_the_maintenance_system(site: Site
     etc = dump_tree(disks(site, "small")["1B5"])
     assert ("etc/new" in etc, "etc/old" in etc) == (True, False)
     assert len(site.host.disks()) == len(disks_before)
-    assert not any(verify(site, "small", gold.number).changes.values())
+    assert not any(verify_gold(site, "small", gold.number).changes.values())
     with site.catalog.read() as tx:
         assert images.get(tx, "small").os["version_id"] == "2"
     with pytest.raises(NotTested):
-        publish(site, "small")
+        publish_gold(site, "small")
     assert sum(done.entries.values()) > 0
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, BadPolicy
-from goldroot.image import layout
+from goldroot.site import layout
 
 ROOT = '[[disk]]\naddress = "1B1"\npaths = ["/"]\n'
 
@@ -31,18 +31,18 @@ ROOT = '[[disk]]\naddress = "1B1"\npaths = ["/"]\n'
     ],
 )
 def test_the_papers_layout(path: bytes, address: str) -> None:
-    assert layout.load("readonly-root").disk_of(path).address == address
+    assert layout.load_layout("readonly-root").disk_of(path).address == address
 
 
 def test_what_is_shared() -> None:
-    assert [disk.address for disk in layout.load("readonly-root").shared] == ["1B1"]
-    paper = layout.load("shared-usr")
+    assert [disk.address for disk in layout.load_layout("readonly-root").shared] == ["1B1"]
+    paper = layout.load_layout("shared-usr")
     assert [path for disk in paper.shared for path in disk.paths] == [b"usr"]
     assert paper.disk_of(b"usr/local/bin").shared is False
 
 
 def test_prepared_addresses() -> None:
-    paper = layout.load("readonly-root")
+    paper = layout.load_layout("readonly-root")
     assert [(disk.address, disk.prepared) for disk in paper.disks] == [("1B1", "5B1"), ("1B5", "5B5"), ("1B6", "5B6")]
     assert paper.disk("5B5") is paper.disk("1B5")
     with pytest.raises(BadInput, match="no disk at 1C0"):
@@ -50,7 +50,7 @@ def test_prepared_addresses() -> None:
 
 
 def test_directories_on_the_way_stand_on_every_disk_that_they_lead_to() -> None:
-    paper = layout.load("readonly-root")
+    paper = layout.load_layout("readonly-root")
     assert paper.places(b"") == ["1B1", "1B5", "1B6"]
     assert paper.places(b"usr") == ["1B1", "1B5"]
     assert paper.places(b"etc") == ["1B1", "1B5"], "a mount point and the directory itself"
@@ -60,7 +60,7 @@ def test_directories_on_the_way_stand_on_every_disk_that_they_lead_to() -> None:
 @given(st.lists(st.sampled_from([b"usr", b"local", b"etc", b"var", b"x"]), max_size=5).map(b"/".join))
 def test_each_path_stands_on_one_disk_and_parents_are_mounted_first(path: bytes) -> None:
     for name in layout.SHIPPED:
-        known = layout.load(name)
+        known = layout.load_layout(name)
         mounted: dict[bytes, str] = {}
         for bind in known.binds():
             assert bind.path == b"" or any(bind.path.startswith(above) for above in mounted), "parents first"
@@ -92,22 +92,22 @@ def test_each_path_stands_on_one_disk_and_parents_are_mounted_first(path: bytes)
 )
 def test_mistakes_are_told_with_their_line(text: str, line: int | None, said: str) -> None:
     with pytest.raises(BadPolicy, match=said) as caught:
-        layout.parse(text, "mine.toml")
+        layout.parse_layout(text, "mine.toml")
     assert (caught.value.file, caught.value.line) == ("mine.toml", line)
 
 
 def test_a_layout_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "mine"\n' + ROOT)
-    own = layout.load(str(tmp_path / "mine.toml"))
+    own = layout.load_layout(str(tmp_path / "mine.toml"))
     assert (own.name, own.root.address, own.shared) == ("mine", "1B1", ())
     with pytest.raises(BadPolicy, match="no such file"):
-        layout.load(str(tmp_path / "none.toml"))
+        layout.load_layout(str(tmp_path / "none.toml"))
     with pytest.raises(BadInput, match="no layout 'unknown'") as caught:
-        layout.load("unknown")
+        layout.load_layout("unknown")
     assert "readonly-root or shared-usr" in caught.value.todo
 
 
 def test_the_hash_says_what_the_layout_says() -> None:
-    one = layout.parse('name = "a"\n' + ROOT, "f")
-    assert one.hash == layout.parse('# words\nname = "b"\n' + ROOT, "f").hash
-    assert one.hash != layout.parse('name = "a"\n' + ROOT + "shared = true\n", "f").hash
+    one = layout.parse_layout('name = "a"\n' + ROOT, "f")
+    assert one.hash == layout.parse_layout('# words\nname = "b"\n' + ROOT, "f").hash
+    assert one.hash != layout.parse_layout('name = "a"\n' + ROOT + "shared = true\n", "f").hash

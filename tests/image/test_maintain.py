@@ -14,14 +14,13 @@ import pytest
 
 from goldroot import system as system_room
 from goldroot.errors import Busy, Failed, NotFound, ProgramFailed, Refused, StillRunning
-from goldroot.image.compare import compare
-from goldroot.image.maintain import changes, enter
-from goldroot.image.maintain import test as run_tests
-from goldroot.image.publish import publish
-from goldroot.image.running import Placed, binds_of, opened
-from goldroot.image.site import Site
+from goldroot.image.changes import changes_between
+from goldroot.image.maintain import enter_system, system_changes
+from goldroot.image.maintain import test_system as run_tests
+from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
+from goldroot.site import Placed, Site, binds_of, open_places
 from goldroot.system import Confined
 from support.roots import make_root
 from support.trees import dump_tree
@@ -32,13 +31,13 @@ SPIN = ["/bin/sh", "-c", "echo begun; while :; do :; done"]
 
 
 def sh(site: Site, script: str, role: str = MAINTENANCE) -> str:
-    done = enter(site, "small", ["/bin/sh", "-c", script], role=role, capture=True)  # type: ignore[arg-type]
+    done = enter_system(site, "small", ["/bin/sh", "-c", script], role=role, capture=True)  # type: ignore[arg-type]
     assert done.status == 0, done.err
     return done.out.decode()
 
 
 def run_in(places: list[Placed], command: list[str], **options: Any) -> Confined:
-    with opened(places) as binds:
+    with open_places(places) as binds:
         return system_room.run_in(binds, command, **options)
 
 
@@ -136,10 +135,10 @@ def test_packages_start_no_daemons_and_leave_no_trace_of_that(small: Site) -> No
 
 
 def test_changes_are_against_the_current_gold(small: Site) -> None:
-    assert changes(small, "small") == []
-    publish(small, "small", untested=True)
+    assert system_changes(small, "small") == []
+    publish_gold(small, "small", untested=True)
     sh(small, "echo 'level = 2' > /etc/app.conf; echo > /usr/new")
-    assert [(change.path, change.what) for change in changes(small, "small")] == [
+    assert [(change.path, change.what) for change in system_changes(small, "small")] == [
         (b"etc/app.conf", "changed"),
         (b"usr/new", "added"),
     ]
@@ -193,7 +192,7 @@ def test_removals_and_directories_are_taken_back(small: Site) -> None:
     (etc / "app.conf" / "part").write_text("x")
     (etc / "shadow").unlink()
     take_back(small, "small")
-    assert list(compare(copy.scan()["1B5"], system.scan()["1B5"])) == []
+    assert list(changes_between(copy.scan()["1B5"], system.scan()["1B5"])) == []
     assert not Path(system.path("1B5"), "etc/shadow").exists()
 
 
@@ -234,9 +233,9 @@ def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
 
 def test_what_does_not_exist(small: Site) -> None:
     with pytest.raises(NotFound, match=r"no image .other."):
-        enter(small, "other")
+        enter_system(small, "other")
     with pytest.raises(NotFound, match="no test system yet"):
-        enter(small, "small", role=TEST)
+        enter_system(small, "small", role=TEST)
     with pytest.raises(NotFound, match="no test system yet"):
         take_back(small, "small")
 
@@ -244,20 +243,20 @@ def test_what_does_not_exist(small: Site) -> None:
 def test_what_was_changed_on_the_test_system_is_not_guessed(small: Site) -> None:
     """Tests that were cut off leave nothing to compare with, and that is not the same as no difference."""
     run_tests(small, "small")
-    assert changes(small, "small", role=TEST) == []
+    assert system_changes(small, "small", role=TEST) == []
     System(small, "small", TEST).forget(of="tested")
     with pytest.raises(NotFound, match="cut off"):
-        changes(small, "small", role=TEST)
+        system_changes(small, "small", role=TEST)
 
 
 def test_a_look_writes_nothing_that_is_known(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
-    changes(small, "small")
+    system_changes(small, "small")
     before = {address: os.stat(system.manifest_file(address)).st_ino for address in ("1B1", "1B5", "1B6")}
-    changes(small, "small")
+    system_changes(small, "small")
     assert {address: os.stat(system.manifest_file(address)).st_ino for address in before} == before
     sh(small, "echo 2 > /etc/app.conf")
-    changes(small, "small")
+    system_changes(small, "small")
     assert os.stat(system.manifest_file("1B5")).st_ino != before["1B5"]
 
 
@@ -282,4 +281,4 @@ def test_what_was_started_in_a_system_ends_with_the_command(small: Site, number:
 
 
 def test_a_command_that_ends_with_1_is_no_missing_permission(small: Site) -> None:
-    assert enter(small, "small", ["/bin/sh", "-c", "exit 1"], capture=False).status == 1
+    assert enter_system(small, "small", ["/bin/sh", "-c", "exit 1"], capture=False).status == 1

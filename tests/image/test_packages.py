@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.image import layout
-from goldroot.image.below import open_below, read_below
-from goldroot.image.osrelease import os_facts, parse
-from goldroot.image.packages import Package, compare_packages, parse_dpkg, parse_rpm_header, read_packages
+from goldroot.site import layout
+from goldroot.system import Package, compare_packages, os_facts, read_packages
+from goldroot.system.disk_files import open_below, read_below
+from goldroot.system.os_release import parse
+from goldroot.system.packages import parse_dpkg, parse_rpm_header
 from support.trees import File, Link, Table, make_tree
 
-PAPER = layout.load("readonly-root")
+PAPER = layout.load_layout("readonly-root")
 
 
 def rpm_header(name: str, version: str, release: str, arch: str, epoch: int | None = None) -> bytes:

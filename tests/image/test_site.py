@@ -12,7 +12,7 @@ import pytest
 
 from goldroot import sshkeys
 from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, MissingProgram, NotFound
-from goldroot.image.site import Site, init_site, plan_init
+from goldroot.site import Site, init_site, plan_init
 from goldroot.system import MIB, Limits
 
 
@@ -150,7 +150,7 @@ def test_a_mark_at_the_beginning_of_the_configuration_is_none_of_its_text(site: 
 def test_two_commands_at_once(site: Site) -> None:
     """The second one is told who holds the thing; a killed holder holds nothing."""
     code = (
-        "import sys, time\nfrom goldroot.image.site import Site\n"
+        "import sys, time\nfrom goldroot.site import Site\n"
         f"with Site.open({site.root!r}).lock('clone-web1', doing='update of web1'):\n"
         "    print('ready', flush=True)\n    time.sleep(60)"
     )

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import Catalog, entries, open_catalog
-from goldroot.catalog.site import store_label
+from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts import Attached, Machine
 from goldroot.image.importing import import_image
-from goldroot.image.maintain import test as run_tests
-from goldroot.image.publish import publish
-from goldroot.image.site import Site, init_site, plan_init
+from goldroot.image.maintain import test_system as run_tests
+from goldroot.image.publish import publish_gold
+from goldroot.site import Site, init_site, plan_init
 from support.roots import make_root
 
 Make = Callable[[str], Site]
@@ -28,7 +27,7 @@ Make = Callable[[str], Site]
 def used(bare: Site) -> Site:
     """A site with a gold version, a test system and a clone's machine; closed."""
     run_tests(bare, "small")
-    publish(bare, "small")
+    publish_gold(bare, "small")
     disk = "web1-1B5-1.1"
     bare.host.create_disk(disk)
     bare.host.define(Machine("WEB1", disks={"1B5": Attached(disk)}))
@@ -148,7 +147,7 @@ def test_a_site_without_its_configuration_is_not_made_again(used: Site) -> None:
 
 def label_of(catalog: Catalog) -> str:
     with catalog.read() as tx:
-        return store_label(tx)
+        return label_of_store(tx)
 
 
 def test_store_and_catalog_have_one_label(small: Site) -> None:
@@ -188,7 +187,7 @@ def test_an_older_store_is_labelled_where_the_catalog_knows_it(small: Site) -> N
 
 
 def test_an_older_store_that_the_catalog_does_not_know_is_not_taken(small: Site, tmp_path: Path) -> None:
-    publish(small, "small", untested=True)
+    publish_gold(small, "small", untested=True)
     unlabel(small)
     other = init_site(str(tmp_path / "other"))
     other.close()

@@ -193,9 +193,7 @@ def in_memory() -> Path | None:
 def tell(room: Path, roots: list[Path]) -> Story:
     story = Story(room)
     told = story.seen
-    subprocess.run(
-        [sys.executable, "-c", "from goldroot.image.site import init_site; init_site('.')"], cwd=room, check=True
-    )
+    subprocess.run([sys.executable, "-c", "from goldroot.site import init_site; init_site('.')"], cwd=room, check=True)
     with open(room / "goldroot.toml", "a") as file:
         file.write(CONFIGURATION)
     story.run("image", "import", "debian", "--from", archive(roots[0], room / "gold1.tar"))

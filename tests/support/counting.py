@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from goldroot.image.signing import SiteKey
-from goldroot.image.site import Site
+from goldroot.site import Site
+from goldroot.site.signing import SiteKey
 
 _counts: list[Counter[str]] = []  #: of the work that is being counted, if any
 

@@ -11,13 +11,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from goldroot.fleet import clones
-from goldroot.fleet.identity import Tree
-from goldroot.fleet.known import live_tree
-from goldroot.image.gold import publish
-from goldroot.image.importing import import_image
-from goldroot.image.site import Site, init_site
-from goldroot.image.systems import MAINTENANCE, System
+from goldroot.fleet import clones, own_disks_of
+from goldroot.image import MAINTENANCE, System, import_image, publish_gold
+from goldroot.site import Site, init_site
+from goldroot.system import OwnDisks
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"
@@ -83,7 +80,7 @@ def _made(room: Path, root: Mapping[str, Node], versions: int, layout: str) -> S
     make_tree(room / "root", root)
     import_image(site, IMAGE, str(room / "root"), layout=layout)
     for _ in range(versions):
-        publish(site, IMAGE, untested=True)
+        publish_gold(site, IMAGE, untested=True)
     return site
 
 
@@ -92,7 +89,7 @@ def next_gold(site: Site, files: Mapping[str, str | None], *, renumber_ok: bool 
     system = System(site, IMAGE, MAINTENANCE)
     for path, content in files.items():
         write(system.path(system.layout.disk_of(path.encode()).address), path, content)
-    return publish(site, IMAGE, untested=True, renumber_ok=renumber_ok).version.number
+    return publish_gold(site, IMAGE, untested=True, renumber_ok=renumber_ok).version.number
 
 
 def write(root: str, path: str, content: str | None) -> None:
@@ -115,10 +112,10 @@ def on_clone(site: Site, name: str, files: Mapping[str, str | None]) -> None:
         write(root, path, content)
 
 
-def live(site: Site, name: str) -> Tree:
+def live(site: Site, name: str) -> OwnDisks:
     """The live disks of a clone."""
     with site.catalog.read() as tx:
-        return live_tree(site, clones.catalog_clones.get(tx, name))
+        return own_disks_of(site, clones.catalog_clones.get(tx, name))
 
 
 def text(site: Site, name: str, path: str) -> str | None:

@@ -145,7 +145,7 @@ def _make_a_site() -> None:
         importlib.import_module(module)
     with tempfile.TemporaryDirectory() as room:
         site = small_site(Path(room))
-        clones.create(site, "web1", IMAGE)
+        clones.create_clone(site, "web1", IMAGE)
         site.close()
 
 

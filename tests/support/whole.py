@@ -13,8 +13,8 @@ from typing import Any
 
 from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.image.gold import verify
-from goldroot.image.site import Site
+from goldroot.image import verify_gold
+from goldroot.site import Site
 from support.trees import Seen, dump_tree
 
 #: What differs between two runs that came to the same: the generation and number in a clone's disk, times.
@@ -57,7 +57,7 @@ def _gold_problems(site: Site) -> Iterator[str]:
         versions = [one for image in images.every(tx) for one in catalog_gold.every(tx, image.name)]
     for one in versions:
         if one.state in ("published", "retired") and one.slot_name is not None:
-            found = verify(site, one.image, one.number)
+            found = verify_gold(site, one.image, one.number)
             yield from (f"gold {one.number}: {change}" for some in found.changes.values() for change in some)
 
 
@@ -117,7 +117,7 @@ def _facts(site: Site) -> dict[str, Any]:
     return facts | _names(site) | {"unfinished runs": _unfinished(site)}
 
 
-def _key(found: decisions.Found) -> str:
+def _key(found: decisions.FoundConflict) -> str:
     """What a question is known by; a state unit's key is of these very files, of which another copy has others."""
     return os.fsdecode(found.path) if found.axis == "unit" else found.key
 

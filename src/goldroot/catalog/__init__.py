@@ -9,24 +9,70 @@ Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``
         newest = gold.current(tx, "s10")
 """
 
-from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, readings, updates
-from goldroot.catalog.holders import Holder, holders
-from goldroot.catalog.store import Catalog, Tx, now, open_catalog
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
 
 __all__ = [
+    "AccountKind",
     "Catalog",
+    "Clone",
+    "CloneKind",
+    "Fallback",
+    "Form",
+    "FoundConflict",
+    "GoldVersion",
     "Holder",
+    "LocalAccount",
+    "LocalAccounts",
     "Tx",
+    "Update",
+    "WaitingConflict",
     "clones",
     "decisions",
     "entries",
     "events",
     "fallbacks",
     "gold",
-    "holders",
+    "holders_of",
     "images",
+    "is_there",
+    "label_of_store",
+    "make_store_label",
     "now",
     "open_catalog",
     "readings",
     "updates",
 ]
+
+if TYPE_CHECKING:
+    from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, readings, updates
+    from goldroot.catalog.clones import Clone, CloneKind
+    from goldroot.catalog.decisions import FoundConflict, WaitingConflict
+    from goldroot.catalog.fallbacks import Fallback
+    from goldroot.catalog.gold import GoldVersion
+    from goldroot.catalog.holders import Holder, holders_of
+    from goldroot.catalog.images import Form
+    from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
+    from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
+    from goldroot.catalog.store_label import label_of_store, make_store_label
+    from goldroot.catalog.updates import Update
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "": "clones decisions entries events fallbacks gold images readings updates",
+            "clones": "Clone CloneKind",
+            "decisions": "FoundConflict WaitingConflict",
+            "fallbacks": "Fallback",
+            "gold": "GoldVersion",
+            "holders": "Holder holders_of",
+            "images": "Form",
+            "readings": "AccountKind LocalAccount LocalAccounts",
+            "store": "Catalog Tx is_there now open_catalog",
+            "store_label": "label_of_store make_store_label",
+            "updates": "Update",
+        },
+    )

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events, gold, readings
-from goldroot.catalog.names import check_name
+from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
 
-Kind = Literal["read-only", "read-write"]
+CloneKind = Literal["read-only", "read-write"]
 State = Literal["active", "creating", "deleting"]
 
 
@@ -32,7 +32,7 @@ class Clone:
     name: str
     image: str
     version: int
-    kind: Kind
+    kind: CloneKind
     state: State
     host: str
     identity: Mapping[str, Any]
@@ -51,7 +51,7 @@ def create(
     name: str,
     image: str,
     version: int,
-    kind: Kind,
+    kind: CloneKind,
     *,
     host: str = "",
     identity: Mapping[str, Any] | None = None,
@@ -149,7 +149,7 @@ def begin_delete(tx: Tx, name: str) -> Clone:
 
 
 def forget(tx: Tx, name: str) -> None:
-    """Remove a clone whose disks are gone, with its updates and fallbacks; the journal keeps what happened.
+    """Remove a clone whose disks are gone, with its updates and fallbacks; the events keep what happened.
 
     :raises Refused: it is not in state ``deleting``.
     """

@@ -19,7 +19,7 @@ CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundConflict:
     """A conflict as a merge found it.  ``path`` is absolute in the system; ``detail`` holds no secret."""
 
     key: str
@@ -33,12 +33,12 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingConflict:
     """A conflict of an update: ``open``, or ``decided``."""
 
     update: int
     clone: str
-    found: Found
+    found: FoundConflict
     state: Literal["open", "decided"]
 
 
@@ -55,7 +55,7 @@ class Decided:
     note: str
 
 
-def set_conflicts(tx: Tx, update: int, found: Iterable[Found]) -> int:
+def set_conflicts(tx: Tx, update: int, found: Iterable[FoundConflict]) -> int:
     """Replace an update's conflicts by those of its newest merge; returns how many of them are open."""
     known = remembered(tx, updates.get(tx, update).image)
     tx.write(conflicts.delete().where(conflicts.c.update_id == update))
@@ -79,7 +79,7 @@ def set_conflicts(tx: Tx, update: int, found: Iterable[Found]) -> int:
     return sum(row["state"] == "open" for row in rows)
 
 
-def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | None = None) -> list[Waiting]:
+def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | None = None) -> list[WaitingConflict]:
     """An update's conflicts, by path and axis."""
     query = (
         sa.select(conflicts, update_table.c.clone)
@@ -92,7 +92,7 @@ def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | Non
     return [_waiting(row) for row in tx.rows(query)]
 
 
-def with_key(tx: Tx, image: str, prefix: str) -> list[Waiting]:
+def with_key(tx: Tx, image: str, prefix: str) -> list[WaitingConflict]:
     """The conflicts of updates in flight whose key begins with ``prefix``: the same question, on every clone."""
     query = (
         sa.select(conflicts, update_table.c.clone)
@@ -107,9 +107,9 @@ def with_key(tx: Tx, image: str, prefix: str) -> list[Waiting]:
     return [_waiting(row) for row in tx.rows(query)]
 
 
-def _waiting(row: sa.Row[tuple[object, ...]]) -> Waiting:
+def _waiting(row: sa.Row[tuple[object, ...]]) -> WaitingConflict:
     values = row._mapping
-    found = Found(
+    found = FoundConflict(
         values["key"],
         bytes(values["path"]),
         values["axis"],
@@ -119,7 +119,7 @@ def _waiting(row: sa.Row[tuple[object, ...]]) -> Waiting:
         values["detail"],
         values["secret"],
     )
-    return Waiting(values["update_id"], values["clone"], found, values["state"])
+    return WaitingConflict(values["update_id"], values["clone"], found, values["state"])
 
 
 def decide(

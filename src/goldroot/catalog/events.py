@@ -1,4 +1,4 @@
-"""The journal: what happened, when, to whom.  It is only ever added to."""
+"""The events: what happened, when, to whom.  It is only ever added to."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events, images
-from goldroot.catalog.holders import holders, named
+from goldroot.catalog.holders import holders_of, named
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.schema import gold_versions, slots
 from goldroot.catalog.store import Tx, now
@@ -176,9 +176,9 @@ def _why_held(tx: Tx, slot: Slot, newest: GoldVersion | None, linked: Collection
     if slot.version is None:
         return ""
     if newest is not None and slot.version == newest.number:
-        found = holders(tx, slot.image, slot.version)
+        found = holders_of(tx, slot.image, slot.version)
         return "the current gold" + (f", held by {named(found)}" if found else "")
-    return named(holders(tx, slot.image, slot.version))
+    return named(holders_of(tx, slot.image, slot.version))
 
 
 def _set_slot(tx: Tx, slot: Slot, version: int | None) -> None:
@@ -257,7 +257,7 @@ def remove(tx: Tx, image: str, number: int) -> Slot | None:
     :raises Refused: it is being published, or somebody holds it; the error names who.
     """
     version = get(tx, image, number)
-    found = holders(tx, image, number)
+    found = holders_of(tx, image, number)
     if found:
         raise Refused(
             f"version {number} of {image!r} cannot be removed: it is held by {named(found)}",

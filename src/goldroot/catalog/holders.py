@@ -28,7 +28,7 @@ class Holder:
         return f"update {self.number} of {self.clone} ({self.detail})"
 
 
-def holders(tx: Tx, image: str, version: int) -> list[Holder]:
+def holders_of(tx: Tx, image: str, version: int) -> list[Holder]:
     """Everybody who holds this version, in the order of clones, fallbacks, updates; empty: nobody does."""
     found = [
         Holder("clone", row.name, 0, row.kind)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events
-from goldroot.catalog.names import check_name
+from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import images, maintenance, slots, tests
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused, UsageError

@@ -35,7 +35,7 @@ class LocalAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class LocalAccounts:
     """The local accounts of one server; ``ranges`` is what its login.defs says, as lists of numbers."""
 
     local: tuple[LocalAccount, ...] = ()
@@ -70,7 +70,7 @@ def note_identity(tx: Tx, clone: str, found: Mapping[str, str]) -> None:
         tx.write(identities.insert(), [{"clone": clone, "kind": kind, "value": value} for kind, value in found.items()])
 
 
-def note_accounts(tx: Tx, clone: str, found: Accounts) -> None:
+def note_accounts(tx: Tx, clone: str, found: LocalAccounts) -> None:
     """A server's local accounts as they were read now; the same ones again cost one question."""
     data = {key: list(numbers) for key, numbers in found.ranges.items()}
     rows = [(one.kind, one.name.hex(), one.number) for one in sorted(found.local, key=lambda a: (a.kind, a.name))]
@@ -112,7 +112,7 @@ def sharing(tx: Tx, clone: str, found: Mapping[str, str], *, active: bool = True
     yield from sorted((row.kind, row.clone) for row in tx.rows(query))
 
 
-def accounts_of(tx: Tx, image: str) -> dict[str, Accounts]:
+def accounts_of(tx: Tx, image: str) -> dict[str, LocalAccounts]:
     """The local accounts of every clone of an image that is in use and was read, by name: in two questions for all."""
     of_image = (clones.c.image == image, clones.c.state == "active")
     known = sa.select(readings.c.clone, readings.c.data).join(clones, clones.c.name == readings.c.clone)
@@ -122,7 +122,9 @@ def accounts_of(tx: Tx, image: str) -> dict[str, Accounts]:
     for row in rows:
         if row.clone in local:
             local[row.clone].append(LocalAccount(row.kind, row.name, row.number))
-    return {row.clone: Accounts(tuple(local[row.clone]), row.data) for row in sorted(read, key=lambda one: one.clone)}
+    return {
+        row.clone: LocalAccounts(tuple(local[row.clone]), row.data) for row in sorted(read, key=lambda one: one.clone)
+    }
 
 
 def _set_given(tx: Tx, clone: str, identity: Mapping[str, Any]) -> None:

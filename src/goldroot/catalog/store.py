@@ -188,8 +188,8 @@ def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
 
 def _only_looked_at(engine: Engine, full: NoSpace) -> Catalog:
     """The catalog for those who only read; one on a full disk is wanted most. :raises NoSpace: not even that can be."""
-    from goldroot.catalog.looking import looking_engine
     from goldroot.catalog.migrate import bring_up_to_date
+    from goldroot.catalog.read_only import looking_engine
 
     if engine.dialect.name != "sqlite":
         raise full

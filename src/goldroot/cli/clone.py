@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.each_clone import each, failures_data, tell_failures
+from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names, image_names
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.several import each, failures_data, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_patch
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.fleet.clones import Created, CreatePlan
-    from goldroot.fleet.drift import Drift
-    from goldroot.image.site import Site
+    from goldroot.fleet import Created, CreatePlan, Drift
+    from goldroot.site import Site
 
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -62,7 +61,7 @@ def create(
       goldroot clone create web1 web2 --image debian
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
     """
-    from goldroot.fleet import clones
+    from goldroot.fleet import create_clone, identity_from, plan_clone
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
@@ -70,10 +69,10 @@ def create(
     with stages(as_json) as stage:
 
         def one(name: str) -> CreatePlan | Created:
-            identity = clones.identity_from(site, name, options)
+            identity = identity_from(site, name, options)
             if plan_only:
-                return clones.plan_create(site, name, image, number, read_write=read_write, identity=identity)
-            return clones.create(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
+                return plan_clone(site, name, image, number, read_write=read_write, identity=identity)
+            return create_clone(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
 
         results = each(names, one)
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
@@ -90,7 +89,7 @@ def create(
 
 
 def _created(done: CreatePlan | Created) -> dict[str, Any]:
-    from goldroot.fleet.clones import Created
+    from goldroot.fleet import Created
 
     if not isinstance(done, Created):
         return {
@@ -165,9 +164,9 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot clone show web1
     """
-    from goldroot.fleet import clones
+    from goldroot.fleet import show_clone
 
-    data = clones.show(open_site(site_dir), name)
+    data = show_clone(open_site(site_dir), name)
     emit(as_json, data, lambda: _say_clone(data))
 
 
@@ -214,13 +213,13 @@ def diff(
       goldroot clone diff web1
       goldroot clone diff web1 /etc/ssh --patch
     """
-    from goldroot.fleet import drift
+    from goldroot.fleet import drift_patch, find_drift
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
-        found = drift.drift(site, name, list(paths), stage=stage)
+        found = find_drift(site, name, list(paths), stage=stage)
     exact = not as_json and not sys.stdout.isatty()
-    shown = drift.patch(site, found, exact=exact) if with_patch else {}
+    shown = drift_patch(site, found, exact=exact) if with_patch else {}
     emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
     return EXIT_FINDINGS if by_exit and found.entries else 0
 
@@ -250,16 +249,15 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot clone delete web1 --plan
     """
-    from goldroot.fleet import clones
-    from goldroot.fleet.names import is_disk_of
+    from goldroot.fleet import delete_clone, is_disk_of, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
-        clones.show(site, name)
+        show_clone(site, name)
         disks = [disk for disk in site.host.disks() if is_disk_of(name, disk)]
         if not plan_only:
-            clones.delete(site, name)
+            delete_clone(site, name)
         return disks
 
     results = each(names, one)
@@ -293,12 +291,12 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
       goldroot clone enter web1
       goldroot clone enter web1 passwd root
     """
-    from goldroot.fleet import clones
+    from goldroot.fleet import enter_clone, show_clone
     from goldroot.system import Mode, power_of
 
     site: Site = open_site(site_dir)
     if plan_only:
-        machine = clones.show(site, name)["machine"]
+        machine = show_clone(site, name)["machine"]
         words = " ".join(command) or "a shell"
         emit(as_json, {"machine": machine, "command": list(command)}, lambda: put(f"would run {words} in {machine}"))
         return 0
@@ -306,7 +304,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     def told(mode: Mode, why: str) -> None:
         put(f"{name}: {power_of(mode, network=False, why=why)}", err=True, flush=True)
 
-    done = clones.enter(site, name, command, capture=as_json, told=None if as_json else told)
+    done = enter_clone(site, name, command, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status
@@ -323,7 +321,7 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot linked debian
     """
-    from goldroot.fleet.linked import linked as find
+    from goldroot.fleet import slot_links as find
 
     data = find(open_site(site_dir), image)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.image import notes_data, say_changes, say_notes
+from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import image_names
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -17,10 +17,9 @@ from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, BadSignature
 
 if TYPE_CHECKING:
-    from goldroot.catalog.gold import GoldVersion
-    from goldroot.image.gold import Difference
-    from goldroot.image.publish import Plan
-    from goldroot.image.site import Site
+    from goldroot.catalog import GoldVersion
+    from goldroot.image import Difference, PublishPlan
+    from goldroot.site import Site
 
 #: How many changed paths a person is shown without asking for all.
 SHOWN = 30
@@ -59,16 +58,16 @@ def publish(
       goldroot gold publish debian --note "nginx 1.26"
       goldroot gold publish debian --plan
     """
-    from goldroot.image import publish as publishing
+    from goldroot.image import plan_publish, publish_gold
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
-            plan = publishing.plan_publish(site, image, progress=stage("reading the maintenance system"))
+            plan = plan_publish(site, image, progress=stage("reading the maintenance system"))
             data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
             emit(as_json, data, lambda: _say_plan(plan, untested=untested, renumber_ok=renumber_ok))
             return
-        done = publishing.publish(
+        done = publish_gold(
             site, image, untested=untested, note=note, renumber_ok=renumber_ok, progress=stage(f"publishing {image}")
         )
 
@@ -81,7 +80,7 @@ def publish(
     emit(as_json, data, say)
 
 
-def _plan_data(plan: Plan) -> dict[str, Any]:
+def _plan_data(plan: PublishPlan) -> dict[str, Any]:
     return {
         "image": plan.image,
         "fingerprint": plan.fingerprint,
@@ -97,7 +96,7 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
+def _say_plan(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
     total = sum(map(len, plan.manifests.values()))
     disks, packages = counted(len(plan.manifests), "disk"), counted(len(plan.packages.installed), "package")
     put(f"would publish {total:,} entries on {disks}, {packages}")
@@ -114,7 +113,7 @@ def _say_plan(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
         put("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
 
 
-def _say_findings(plan: Plan) -> None:
+def _say_findings(plan: PublishPlan) -> None:
     if plan.untested:
         put(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
     if plan.renumbered:
@@ -181,15 +180,15 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
       goldroot gold show debian 2
     """
     from goldroot.catalog import gold as versions
-    from goldroot.catalog.holders import holders
-    from goldroot.image.version import read_record
+    from goldroot.catalog import holders_of
+    from goldroot.image import read_gold_record
 
     site = open_site(site_dir)
     known = _number(site, image, number)
     with site.catalog.read() as tx:
-        held = [str(holder) for holder in holders(tx, image, known)]
+        held = [str(holder) for holder in holders_of(tx, image, known)]
         version = versions.get(tx, image, known)
-    record = dict(read_record(site, image, known))
+    record = dict(read_gold_record(site, image, known))
     record["layout"] = record["layout"]["name"]
 
     def say() -> None:
@@ -228,7 +227,7 @@ def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str
       goldroot gold diff debian 1 2
       goldroot gold diff debian 1 2 --paths --times
     """
-    from goldroot.image.gold import diff as compare
+    from goldroot.image import diff_gold as compare
 
     found = compare(open_site(site_dir), image, old, new)
     data = {
@@ -277,7 +276,7 @@ def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as
     Example:
       goldroot gold verify debian 1
     """
-    from goldroot.image.gold import verify as compare
+    from goldroot.image import verify_gold as compare
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
@@ -318,16 +317,16 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
       goldroot gold retire debian 1 --remove
     """
     from goldroot.catalog import gold as versions
-    from goldroot.catalog.holders import holders
-    from goldroot.image.gold import refuse_held
-    from goldroot.image.gold import retire as retire_version
+    from goldroot.catalog import holders_of
+    from goldroot.image import refuse_held_version
+    from goldroot.image import retire_gold as retire_version
 
     site = open_site(site_dir)
     with site.catalog.read() as tx:
         version = versions.get(tx, image, number)
-        held = [str(holder) for holder in holders(tx, image, number)]
+        held = [str(holder) for holder in holders_of(tx, image, number)]
     if plan_only and remove:
-        refuse_held(site, image, number)
+        refuse_held_version(site, image, number)
     if not plan_only:
         version = retire_version(site, image, number, remove=remove)
 
@@ -346,6 +345,6 @@ def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_onl
 
 def _number(site: Site, image: str, number: int | None) -> int:
     """The number that was given, or the current version's."""
-    from goldroot.image.version import open_version
+    from goldroot.image import open_version
 
     return number if number is not None else open_version(site, image).number

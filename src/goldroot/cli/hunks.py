@@ -25,14 +25,14 @@ class Hunk(NamedTuple):
         return (self.first < other.last and other.first < self.last) or self.first == other.first
 
 
-class Part(NamedTuple):
+class HunkPart(NamedTuple):
     """What to show of one difference, and how many of its hunks that leaves out."""
 
     lines: list[str]
     hidden: int
 
 
-def where_they_meet(diffs: Mapping[str, list[str]]) -> dict[str, Part]:
+def where_they_meet(diffs: Mapping[str, list[str]]) -> dict[str, HunkPart]:
     """Of two long differences from one base, the hunks that meet one of the other's, with their context.
 
     Short differences are whole, and so are those that are no lines of text (secrets, account tables) or do not meet.
@@ -44,14 +44,14 @@ def where_they_meet(diffs: Mapping[str, list[str]]) -> dict[str, Part]:
     if not all(met):
         return in_full(diffs)
     return {
-        word: Part([line for hunk in shown for line in hunk.lines], len(every) - len(shown))
+        word: HunkPart([line for hunk in shown for line in hunk.lines], len(every) - len(shown))
         for word, every, shown in zip(diffs, cut, met, strict=True)
     }
 
 
-def in_full(diffs: Mapping[str, list[str]]) -> dict[str, Part]:
+def in_full(diffs: Mapping[str, list[str]]) -> dict[str, HunkPart]:
     """Everything of every difference."""
-    return {word: Part(lines, 0) for word, lines in diffs.items()}
+    return {word: HunkPart(lines, 0) for word, lines in diffs.items()}
 
 
 def hunks_of(lines: list[str]) -> list[Hunk]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import image_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -17,8 +17,7 @@ from goldroot.cli.terminal import put, put_content, put_lines
 from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from goldroot.image.compare import Change
-    from goldroot.image.systems import Role
+    from goldroot.image import Change, Role
     from goldroot.tree import Note
 
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -72,7 +71,7 @@ def import_(
       goldroot image import s10 --from /mnt/s10 --layout shared-usr
       mmdebstrap trixie trixie.tar && goldroot image import debian --replace --from trixie.tar
     """
-    from goldroot.image.importing import import_image, plan_import, replace_system
+    from goldroot.image import import_image, plan_import, replace_system
 
     site = open_site(site_dir)
     if plan_only:
@@ -195,13 +194,13 @@ def run_command(
 def _work(
     name: str, command: Sequence[str], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> int:
-    from goldroot.image import maintain as work
-    from goldroot.image.running import binds_of
+    from goldroot.image import enter_system, existing_system
+    from goldroot.site import binds_of
     from goldroot.system import Mode, power_of
 
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
-        system = work.existing(site, name, role)
+        system = existing_system(site, name, role)
         binds = binds_of(site.host, system.machine, system.layout)
         mounts = [{"path": "/" + os.fsdecode(bound.path), "disk": bound.disk} for bound in binds]
         steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]
@@ -218,7 +217,7 @@ def _work(
         if not command or mode == "caps":
             put(f"{name}: {power_of(mode, network=True, why=why)}", err=True, flush=True)
 
-    done = work.enter(site, name, command, role=role, capture=as_json, told=None if as_json else told)
+    done = enter_system(site, name, command, role=role, capture=as_json, told=None if as_json else told)
     if as_json:
         emit(True, done.as_dict(), lambda: None)
     return done.status
@@ -238,13 +237,12 @@ def diff(name: str, on_test: bool, site_dir: str | None, as_json: bool) -> int:
     Example:
       goldroot maintain diff debian
     """
-    from goldroot.image import maintain as work
-    from goldroot.image import version
+    from goldroot.image import current_gold, system_changes
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
-        found = work.changes(site, name, role=_role(on_test), progress=stage("comparing"))
-        new = not on_test and version.current(site, name) is None
+        found = system_changes(site, name, role=_role(on_test), progress=stage("comparing"))
+        new = not on_test and current_gold(site, name) is None
 
     def say() -> None:
         put(f"{name} has no gold version yet: everything is new.") if new else say_changes(found)
@@ -267,20 +265,19 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
     Example:
       goldroot maintain test debian
     """
-    from goldroot.image import maintain as work
-    from goldroot.image.systems import MAINTENANCE, TEST, System
+    from goldroot.image import FORMS, MAINTENANCE, TEST, System, existing_system, test_system
 
     site = open_site(site_dir)
     if plan_only:
-        source, copy = work.existing(site, name, MAINTENANCE), System(site, name, TEST)
+        source, copy = existing_system(site, name, MAINTENANCE), System(site, name, TEST)
         steps = [f"copy the disks of {source.machine} to {copy.machine}, what is there now goes"]
-        for form in work.ORDER:
+        for form in FORMS:
             steps += [f"mount {copy.machine} together, {form}"]
             steps += [f"  run {command}" for command in site.config.image(name).tests]
         emit(as_json, {"plan": steps}, lambda: put_lines(steps))
         return 0
     with stages(as_json) as stage:
-        done = work.test(site, name, progress=stage("copying to the test system"))
+        done = test_system(site, name, progress=stage("copying to the test system"))
     data = [{"form": form.form, "passed": form.passed, "log": form.log} for form in done.forms]
 
     def say() -> None:
@@ -317,7 +314,7 @@ def take_back(name: str, paths: tuple[str, ...], site_dir: str | None, plan_only
       goldroot maintain take-back debian --plan
       goldroot maintain take-back debian /etc/nginx
     """
-    from goldroot.image.takeback import take_back as take
+    from goldroot.image import take_back as take
 
     chosen = [os.fsencode(path.strip("/")) for path in paths]
     with stages(as_json) as stage:

@@ -26,7 +26,7 @@ COMMANDS = {
     "review": ("goldroot.cli.review:review", "Look at conflicts and decide them."),
     "rollback": ("goldroot.cli.update:rollback", "Take a clone back to its fallback."),
     "fallback": ("goldroot.cli.update:fallback", "List and prune what is kept for the way back."),
-    "demo": ("goldroot.cli.demo:demo", "The whole story in a temporary site, narrated."),
+    "demo": ("goldroot.demo:demo", "The whole story in a temporary site, narrated."),
     "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),
     "completion": ("goldroot.cli.completion:completion", "Print the completion script of a shell."),
 }

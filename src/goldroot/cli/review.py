@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_content
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog.decisions import Waiting
-    from goldroot.fleet.review import Case
+    from goldroot.catalog import WaitingConflict
+    from goldroot.fleet import Case
 
 wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
 
@@ -47,9 +47,9 @@ def list_cases(name: str | None, site_dir: str | None, as_json: bool) -> int:
     Example:
       goldroot review list --json
     """
-    from goldroot.fleet import review as cases
+    from goldroot.fleet import all_cases
 
-    found = cases.cases(open_site(site_dir), name)
+    found = all_cases(open_site(site_dir), name)
     data = [
         {
             "clone": one.update.clone, "update": one.update.id, "kind": one.update.kind, "state": one.update.state,
@@ -87,12 +87,12 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir:
       goldroot review show web1
       goldroot review show web1 /etc/nginx/ --whole
     """
-    from goldroot.fleet import review as cases
+    from goldroot.fleet import chosen_conflicts, find_case, show_conflict
 
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    conflicts = cases.chosen(found, wanted) if wanted else found.open
-    data = [cases.show(site, found, one) for one in conflicts]
+    found = find_case(site, name)
+    conflicts = chosen_conflicts(found, wanted) if wanted else found.open
+    data = [show_conflict(site, found, one) for one in conflicts]
 
     def say() -> None:
         _say_sides(found)
@@ -174,18 +174,18 @@ def resolve(
       goldroot review resolve web1 /etc/nginx/ --take clone
       goldroot review resolve web1 /etc/motd --take ./motd
     """
-    from goldroot.fleet import review as cases
+    from goldroot.fleet import chosen_conflicts, find_case, resolve_conflicts
 
     if not wanted and not everything:
         raise UsageError("nothing says which conflicts", todo="Name paths or keys, or give --all.")
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    conflicts = cases.chosen(found, wanted, all_like=all_like, everything=everything)
-    found = cases.resolve(site, found, conflicts, take, note=note, plan_only=plan_only)
+    found = find_case(site, name)
+    conflicts = chosen_conflicts(found, wanted, all_like=all_like, everything=everything)
+    found = resolve_conflicts(site, found, conflicts, take, note=note, plan_only=plan_only)
     _decided(found, conflicts, take, plan_only, as_json)
 
 
-def _decided(found: Case, conflicts: list[Waiting], take: str, plan_only: bool, as_json: bool) -> None:
+def _decided(found: Case, conflicts: list[WaitingConflict], take: str, plan_only: bool, as_json: bool) -> None:
     from goldroot.tree import path_text
 
     rows = [
@@ -214,13 +214,13 @@ def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: boo
     Example:
       EDITOR=nano goldroot review edit web1 /etc/nginx/nginx.conf
     """
-    from goldroot.fleet import review as cases
+    from goldroot.fleet import conflict_at, edit_conflict, find_case, starting_text
 
     site = open_site(site_dir)
-    found = cases.case(site, name)
-    one = cases.by_path(found, wanted)
+    found = find_case(site, name)
+    one = conflict_at(found, wanted)
     if plan_only:
-        cases.starting_text(site, found, one)
+        starting_text(site, found, one)
     else:
-        found = cases.edit(site, found, one, note=note)
+        found = edit_conflict(site, found, one, note=note)
     _decided(found, [one], "content", plan_only, as_json)

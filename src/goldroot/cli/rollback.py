@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, tell_failures
+from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.several import each, failures_data, say_failed_rebuilds, tell_failures
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.fleet.rollback import RollbackPlan
-    from goldroot.fleet.update import Outcome
-    from goldroot.image.site import Site
+    from goldroot.fleet import Outcome, RollbackPlan
+    from goldroot.site import Site
 
 names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
@@ -45,8 +44,8 @@ def rollback(
       goldroot rollback web1 --plan
       goldroot rollback web1 --carry
     """
-    from goldroot.fleet.rollback import rollback as go_back
-    from goldroot.fleet.update import engine_of
+    from goldroot.fleet import engine_of
+    from goldroot.fleet import roll_back as go_back
 
     if take_proposals and not carry:
         raise UsageError("--take-proposals is for --carry: without it nothing is to be decided")
@@ -73,7 +72,7 @@ def rollback(
 
 
 def _written(site: Site, done: Outcome) -> list[str]:
-    from goldroot.fleet.rollback import read_written
+    from goldroot.fleet import read_written
 
     return read_written(site, done.clone, done.update)
 
@@ -100,7 +99,7 @@ def _say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
-    from goldroot.fleet.rollback import plan_rollback
+    from goldroot.fleet import plan_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
 
@@ -147,9 +146,9 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
     Example:
       goldroot fallback list web1
     """
-    from goldroot.fleet import fallback as kept
+    from goldroot.fleet import all_fallbacks, fallback_data
 
-    data = [kept.as_dict(one) for one in kept.every(open_site(site_dir), name)]
+    data = [fallback_data(one) for one in all_fallbacks(open_site(site_dir), name)]
 
     def say() -> None:
         rows = [
@@ -176,16 +175,16 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
       goldroot fallback prune --plan
       goldroot fallback prune web1 --force
     """
-    from goldroot.fleet import fallback as kept
+    from goldroot.fleet import fallback_data, plan_prune, prune_fallbacks
 
     site = open_site(site_dir)
-    wanted = kept.plan_prune(site, names, force=force)
+    wanted = plan_prune(site, names, force=force)
     aside = {one.id for one in wanted if one.state == "set-aside"}
     if plan_only:
-        data = {"plan": [kept.as_dict(one) for one in wanted]}
+        data = {"plan": [fallback_data(one) for one in wanted]}
         emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
         return 0
-    done = kept.prune(site, names, force=force)
+    done = prune_fallbacks(site, names, force=force)
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}
     gone = [one.fallback for one in done if one.error is None]
 
@@ -193,7 +192,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
-    emit(as_json, {"pruned": [kept.as_dict(one) for one in gone], "failed": failures_data(failed)}, say)
+    emit(as_json, {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)
     return max([0, *(error.exit_code for error in failed.values())])
 
 

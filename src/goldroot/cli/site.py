@@ -12,7 +12,7 @@ from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
 
 if TYPE_CHECKING:
-    from goldroot.image.site import Site
+    from goldroot.site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +30,7 @@ def site_option(command: F) -> F:
 
 def open_site(site_dir: str | None) -> Site:
     """The site of a command; it is closed when the command ends."""
-    from goldroot.image.site import Site
+    from goldroot.site import Site
 
     context = click.get_current_context(silent=True)
     site = Site.open(site_dir, looking=context is not None and is_plan(context))
@@ -60,7 +60,7 @@ def init(directory: str, plan_only: bool, as_json: bool) -> None:
       goldroot init /srv/goldroot
       goldroot image import debian --from bookworm.tar --site /srv/goldroot
     """
-    from goldroot.image.site import init_site, plan_init
+    from goldroot.site import init_site, plan_init
 
     made = plan_init(directory)
     told: list[str] = []

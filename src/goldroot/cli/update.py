@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.names import clone_names, image_names
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import fallback, names_argument, rollback
-from goldroot.cli.several import (
+from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
@@ -21,15 +16,19 @@ from goldroot.cli.several import (
     tell_failures,
     tell_left,
 )
+from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.lazy import Group
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
+from goldroot.cli.progress import counter, stages
+from goldroot.cli.rollback import fallback, names_argument, rollback
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
-    from goldroot.fleet.plan import UpdatePlan
-    from goldroot.fleet.update import Outcome
-    from goldroot.image.site import Site
+    from goldroot.fleet import Outcome, UpdatePlan
+    from goldroot.site import Site
 
 __all__ = ["fallback", "rollback", "update"]
 
@@ -70,11 +69,11 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
     """
-    from goldroot.fleet.ahead import Ahead
+    from goldroot.fleet import Prefetch
 
     site = open_site(site_dir)
-    with Ahead(site, names) as ahead:
-        from goldroot.fleet.plan import plan_update  # while the clones are being scanned: its libraries take a while
+    with Prefetch(site, names) as ahead:
+        from goldroot.fleet import plan_update
 
         with stages(as_json) as stage:
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
@@ -186,15 +185,15 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet.update import chosen
+    from goldroot.fleet import chosen_clones
 
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
-    return tuple(dict.fromkeys(names or chosen(site, image)))
+    return tuple(dict.fromkeys(names or chosen_clones(site, image)))
 
 
 def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
-    from goldroot.fleet.update import engine_of, run_update
+    from goldroot.fleet import engine_of, run_update
 
     with stages(as_json) as stage, engine_of(site) as engine:
         return each(wanted, lambda name: run_update(site, engine, name, to, stage=stage))
@@ -204,8 +203,7 @@ def _run_many(
     site: Site, wanted: Sequence[str], to: int | None, jobs: int | None, stop_after: int | None, as_json: bool
 ) -> Results[Outcome]:
     from goldroot.cli.failure import from_os_error
-    from goldroot.fleet.many import usual_jobs
-    from goldroot.fleet.update import run_updates
+    from goldroot.fleet import run_updates, usual_jobs
 
     site.close()  # what is open here must not be carried into other processes
     with counter(len(wanted), as_json) as tell:
@@ -302,13 +300,13 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot update cancel web1
     """
     from goldroot.errors import NotFound
-    from goldroot.fleet.plan import waiting
-    from goldroot.fleet.update import cancel as give_up
+    from goldroot.fleet import cancel_update as give_up
+    from goldroot.fleet import waiting_update
 
     site = open_site(site_dir)
 
     def one(name: str) -> dict[str, Any]:
-        found = waiting(site, name) if plan_only else give_up(site, name)
+        found = waiting_update(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version

@@ -14,7 +14,7 @@ from goldroot.errors import UsageError
 
 if TYPE_CHECKING:
     from goldroot.zvm.smapi import Client, Progress, Reply
-    from goldroot.zvm.smapi.table import Layout
+    from goldroot.zvm.smapi.table import CallLayout
 
 PASSWORD_VARIABLE = "GOLDROOT_SMAPI_PASSWORD"
 
@@ -87,7 +87,7 @@ def _list_all(as_json: bool) -> int:
     return 0
 
 
-def _list_one(layout: Layout, as_json: bool) -> int:
+def _list_one(layout: CallLayout, as_json: bool) -> int:
     from goldroot.zvm.smapi.reference import param_rows, value_rows
 
     data = {
@@ -109,7 +109,7 @@ def _list_one(layout: Layout, as_json: bool) -> int:
     return 0
 
 
-def _plan(layout: Layout, given: dict[str, Any], opts: dict[str, Any], as_json: bool) -> int:
+def _plan(layout: CallLayout, given: dict[str, Any], opts: dict[str, Any], as_json: bool) -> int:
     """What would be sent; checked as the request itself is, with a stand-in for user and password."""
     from goldroot.zvm.smapi.encode import check_user, encode_request
     from goldroot.zvm.smapi.shown import shown_params
@@ -191,7 +191,7 @@ def _tell_progress(progress: Progress) -> None:
     put(said, err=True, flush=True)
 
 
-def _print_reply(layout: Layout, reply: Reply, as_json: bool) -> None:
+def _print_reply(layout: CallLayout, reply: Reply, as_json: bool) -> None:
     from goldroot.zvm.smapi.shown import shown_values
     from goldroot.zvm.smapi.texts import meaning
 

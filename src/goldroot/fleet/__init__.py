@@ -1,1 +1,104 @@
-""""""
+"""The servers of a fleet: made, compared and reviewed here, moved by ``update/``, taken back by ``rollback/``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+
+__all__ = [
+    "Case",
+    "CreatePlan",
+    "Created",
+    "Drift",
+    "Outcome",
+    "Prefetch",
+    "RollbackPlan",
+    "UpdatePlan",
+    "all_cases",
+    "all_fallbacks",
+    "cancel_update",
+    "chosen_clones",
+    "chosen_conflicts",
+    "conflict_at",
+    "create_clone",
+    "delete_clone",
+    "drift_patch",
+    "edit_conflict",
+    "engine_of",
+    "enter_clone",
+    "fallback_data",
+    "find_case",
+    "find_drift",
+    "identity_from",
+    "is_disk_of",
+    "own_disks_of",
+    "plan_clone",
+    "plan_prune",
+    "plan_rollback",
+    "plan_update",
+    "prune_fallbacks",
+    "read_written",
+    "resolve_conflicts",
+    "roll_back",
+    "run_update",
+    "run_updates",
+    "show_clone",
+    "show_conflict",
+    "slot_links",
+    "starting_text",
+    "usual_jobs",
+    "waiting_update",
+]
+
+if TYPE_CHECKING:
+    from goldroot.fleet.clone_names import is_disk_of
+    from goldroot.fleet.clones import (
+        Created,
+        CreatePlan,
+        create_clone,
+        delete_clone,
+        enter_clone,
+        identity_from,
+        plan_clone,
+        show_clone,
+    )
+    from goldroot.fleet.drift import Drift, drift_patch, find_drift
+    from goldroot.fleet.links import slot_links
+    from goldroot.fleet.parallel import usual_jobs
+    from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet.review import (
+        Case,
+        all_cases,
+        chosen_conflicts,
+        conflict_at,
+        edit_conflict,
+        find_case,
+        resolve_conflicts,
+        show_conflict,
+        starting_text,
+    )
+    from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
+    from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
+    from goldroot.fleet.server_readings import own_disks_of
+    from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
+    from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "clone_names": "is_disk_of",
+            "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
+            "drift": "Drift drift_patch find_drift",
+            "links": "slot_links",
+            "parallel": "usual_jobs",
+            "prefetch": "Prefetch",
+            "review": "Case all_cases chosen_conflicts conflict_at "
+            "edit_conflict find_case resolve_conflicts show_conflict starting_text",
+            "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
+            "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
+            "server_readings": "own_disks_of",
+            "update.plan": "UpdatePlan plan_update waiting_update",
+            "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
+        },
+    )

@@ -12,26 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
+from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readings, updates
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import entries, fallbacks, images, readings, updates
-from goldroot.catalog.clones import Clone, Kind
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet import signatures, work
-from goldroot.fleet.identity import Identity, Tree, write_identity
-from goldroot.fleet.known import read_server
-from goldroot.fleet.names import check_clone_name, disk_name, is_disk_of, machine_of
-from goldroot.fleet.network import Settings
-from goldroot.fleet.settle import clone_lock, settle
-from goldroot.fleet.sides import Stage, policy_of, silent
+from goldroot.fleet import manifests
+from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of
+from goldroot.fleet.inputs import Stage, policy_of, silent
+from goldroot.fleet.server_readings import read_server
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import Attached, LinkTo, Machine
-from goldroot.image.genuine import check_genuine
-from goldroot.image.layout import Layout
-from goldroot.image.running import Told, binds_of, run_on
-from goldroot.image.site import Site
-from goldroot.image.systems import refuse_unknown, said_once
-from goldroot.image.version import Gold, open_version
-from goldroot.image.workroom import work_room
-from goldroot.system import Confined
+from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
+from goldroot.site import Layout, Site, TellForm, binds_of, run_on, work_room
+from goldroot.system import Confined, Identity, NetworkSettings, OwnDisks, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -52,7 +45,7 @@ class CreatePlan:
     name: str
     image: str
     version: int
-    kind: Kind
+    kind: CloneKind
     identity: Identity
     copied: tuple[str, ...]
     linked: tuple[str, ...]
@@ -69,7 +62,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
         return Identity(hostname)
     return Identity(
         hostname,
-        Settings(
+        NetworkSettings(
             str(said.get("interface") or table.interface),
             address,
             str(said.get("gateway") or table.gateway),
@@ -78,7 +71,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     )
 
 
-def plan_create(
+def plan_clone(
     site: Site, name: str, image: str, number: int | None, *, read_write: bool, identity: Identity
 ) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
@@ -87,11 +80,11 @@ def plan_create(
     _refuse_shared(site, name, identity)
     copied = [disk.address for disk in gold.layout.disks if read_write or not disk.shared]
     linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
-    kind: Kind = "read-write" if read_write else "read-only"
+    kind: CloneKind = "read-write" if read_write else "read-only"
     return CreatePlan(name, image, gold.number, kind, identity, tuple(copied), tuple(linked), gold.slot)
 
 
-def create(
+def create_clone(
     site: Site, name: str, image: str, number: int | None = None, *, read_write: bool = False,
     identity: Identity | None = None, stage: Stage = silent,
 ) -> Created:  # fmt: skip
@@ -101,7 +94,7 @@ def create(
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
-        plan = plan_create(site, name, image, number, read_write=read_write, identity=identity)
+        plan = plan_clone(site, name, image, number, read_write=read_write, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
         check_genuine(open_version(site, image, plan.version))
@@ -120,7 +113,7 @@ def create(
             written = write_identity(_tree(site, gold.layout, disks), identity, room.path)
         crash.point("clone.identity-written")
         for disk in disks.values():
-            signatures.save_made(site, disk, built[disk], policy)
+            manifests.save_made(site, disk, built[disk], policy)
         reading = read_server(gold, _tree(site, gold.layout, disks))
         machine = site.host.define(_machine(clone.machine, plan, disks))
         crash.point("clone.defined")
@@ -130,7 +123,7 @@ def create(
             return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
 
 
-def _gold_for(site: Site, name: str, image: str, number: int | None, kind: Kind) -> Gold:
+def _gold_for(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Gold:
     """The version to make it from; what was begun and cut off stays on its version."""
     with site.catalog.read() as tx:
         images.get(tx, image)
@@ -167,7 +160,7 @@ def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
     if known is None:
         with site.catalog.read() as tx:
             machine = entries.check_free_for_clone(tx, name)
-        refuse_unknown(site, machine)
+        refuse_unknown_machine(site, machine)
 
 
 def _begin(site: Site, plan: CreatePlan) -> Clone:
@@ -196,8 +189,8 @@ def _machine(machine: str, plan: CreatePlan, disks: Mapping[str, str]) -> Machin
     )
 
 
-def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> Tree:
-    return Tree(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
+def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> OwnDisks:
+    return OwnDisks(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
 
 
 def remove_all(site: Site, name: str) -> None:
@@ -208,19 +201,19 @@ def remove_all(site: Site, name: str) -> None:
         crash.point("clone.undefined")
     for disk in host.disks():
         if is_disk_of(name, disk):
-            signatures.forget(site, disk)
+            manifests.forget(site, disk)
             host.delete_disk(disk)
             crash.point("clone.disk-removed")
 
 
-def delete(site: Site, name: str) -> None:
+def delete_clone(site: Site, name: str) -> None:
     """Remove a clone with all its disks, fallbacks among them.
 
     :raises StillRunning: it may still be written.
     :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
-        settle(site, name)
+        reconcile(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
         if site.host.find(clone.machine) is not None and clone.state == "active":
@@ -231,12 +224,12 @@ def delete(site: Site, name: str) -> None:
                 catalog_clones.begin_delete(tx, name)
         crash.point("clone.deleting")
         remove_all(site, name)
-        work.forget(site, name)
+        update_files.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
 
 
-def show(site: Site, name: str) -> dict[str, Any]:
+def show_clone(site: Site, name: str) -> dict[str, Any]:
     """Everything that is known of a clone, as JSON data."""
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
@@ -258,8 +251,8 @@ def show(site: Site, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def enter(
-    site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: Told | None = None
+def enter_clone(
+    site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: TellForm | None = None
 ) -> Confined:
     """Run a command (a shell without one) in a clone's system, on the terminal or with its output captured.
 

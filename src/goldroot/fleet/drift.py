@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.catalog.clones import Clone
-from goldroot.fleet import files
-from goldroot.fleet.sides import Stage, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.task import active_clone, live_disks
-from goldroot.image.site import Site
-from goldroot.image.version import Gold, open_version
+from goldroot.catalog import Clone
+from goldroot.fleet.inputs import Stage, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.update.open_update import active_clone, live_disks
+from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
+from goldroot.site import Site
+from goldroot.system import read_path
 from goldroot.tree import path_bytes
 
 
@@ -40,7 +40,7 @@ class Drift:
         }  # fmt: skip
 
 
-def drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage = silent) -> Drift:
+def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: Stage = silent) -> Drift:
     """Compare a clone's own disks with its gold, owners as names.  It changes nothing.
 
     :param below: only these paths and what is below them (absolute).
@@ -81,7 +81,7 @@ def _change(entry: dict[str, Any]) -> str:
     return ", ".join(words) or entry["axis"]
 
 
-def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[str]]:
+def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[str]]:
     """The lines to show for each entry that has content on both sides or one: redacted where it is secret.
 
     :param exact: as they are, for a file; without it what a terminal would act upon is escaped.
@@ -95,8 +95,8 @@ def patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, list[st
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old = files.read(found.gold.path(address), path)
-        new = files.read(site.host.disk_path(found.disks[address]), path)
+        old = read_path(found.gold.path(address), path)
+        new = read_path(site.host.disk_path(found.disks[address]), path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

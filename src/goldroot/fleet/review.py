@@ -11,22 +11,20 @@ from typing import Any
 
 from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
-from goldroot.catalog import clones, decisions, updates
-from goldroot.catalog.decisions import Waiting
-from goldroot.catalog.updates import Update
+from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
 from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
-from goldroot.fleet import files, work
-from goldroot.fleet.checks import MARKERS
-from goldroot.fleet.names import machine_of, own_addresses, person
-from goldroot.fleet.settle import is_live
-from goldroot.fleet.sides import policy_of
-from goldroot.image.site import Site
-from goldroot.image.version import open_version
-from goldroot.image.workroom import work_room
+from goldroot.fleet.clone_names import machine_of, own_addresses, person
+from goldroot.fleet.inputs import policy_of
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.checks import MARKERS
+from goldroot.fleet.update.reconcile import is_live
+from goldroot.image import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
 from goldroot.run import run
+from goldroot.site import Site, work_room
+from goldroot.system import read_path
 from goldroot.tree import path_text
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -39,10 +37,10 @@ class Case:
     """An update that waits, or one that has conflicts, with them."""
 
     update: Update
-    waiting: list[Waiting]
+    waiting: list[WaitingConflict]
 
     @property
-    def open(self) -> list[Waiting]:
+    def open(self) -> list[WaitingConflict]:
         """Those that nobody has answered."""
         return [one for one in self.waiting if one.state == "open"]
 
@@ -71,7 +69,7 @@ class Versions:
         }
 
 
-def cases(site: Site, name: str | None = None) -> list[Case]:
+def all_cases(site: Site, name: str | None = None) -> list[Case]:
     """The updates in flight that have met conflicts, by number.
 
     :raises NotFound: no such clone.
@@ -84,18 +82,20 @@ def cases(site: Site, name: str | None = None) -> list[Case]:
     return [one for one in found if one.waiting]
 
 
-def case(site: Site, name: str) -> Case:
+def find_case(site: Site, name: str) -> Case:
     """The update of one clone that has conflicts.
 
     :raises NotFound: there is none, or no such clone.
     """
-    found = cases(site, name)
-    if not found or is_live(site, work.load(site, name, found[0].update.id)):
+    found = all_cases(site, name)
+    if not found or is_live(site, update_files.load(site, name, found[0].update.id)):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
     return found[0]
 
 
-def chosen(found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False) -> list[Waiting]:
+def chosen_conflicts(
+    found: Case, wanted: Sequence[str], *, all_like: bool = False, everything: bool = False
+) -> list[WaitingConflict]:
     """The conflicts that are named by path (and all below a path that ends in a slash) or by the beginning of a key.
 
     :param all_like: and all open ones with the same axis and kind as a named one.
@@ -104,7 +104,7 @@ def chosen(found: Case, wanted: Sequence[str], *, all_like: bool = False, everyt
     """
     if everything:
         return found.open
-    named: dict[str, Waiting] = {}
+    named: dict[str, WaitingConflict] = {}
     for text in wanted:
         hits = [one for one in found.waiting if _named(one, text)]
         if not hits:
@@ -119,26 +119,26 @@ def chosen(found: Case, wanted: Sequence[str], *, all_like: bool = False, everyt
     return list(named.values())
 
 
-def _named(one: Waiting, text: str) -> bool:
+def _named(one: WaitingConflict, text: str) -> bool:
     shown = path_text(one.found.path)
     if text.startswith("/"):
         return shown == text or (text.endswith("/") and shown.startswith(text))
     return bool(_KEY.fullmatch(text)) and one.found.key.startswith(text)
 
 
-def versions_of(site: Site, found: Case, one: Waiting) -> Versions:
+def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
     """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
-    known = work.load(site, found.update.clone, found.update.id)
+    known = update_files.load(site, found.update.clone, found.update.id)
     path = one.found.path.lstrip(b"/")
     layout = open_version(site, found.update.image, found.update.to_version).layout
     address = layout.disk_of(path).address
     live = site.host.get(machine_of(site, found.update.clone)).disks
     disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (None if disk is None else files.read(site.host.disk_path(disk), path) for disk in disks)
+    base, gold, clone = (None if disk is None else read_path(site.host.disk_path(disk), path) for disk in disks)
     return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
 
 
-def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
+def show_conflict(site: Site, found: Case, one: WaitingConflict) -> dict[str, Any]:
     """A conflict as JSON data, with what may be shown of its versions.
 
     Of an account's record only the field's name is said, and values where they are no secret.
@@ -149,7 +149,7 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
         "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
         "secret": conflict.secret, "state": one.state,
     }  # fmt: skip
-    record = work.read_record(site, found.update.clone, found.update.id)
+    record = update_files.read_record(site, found.update.clone, found.update.id)
     entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
     data |= {side: entry[side] for side in SIDES if side in entry}
     account = _account(conflict.axis)
@@ -159,7 +159,7 @@ def show(site: Site, found: Case, one: Waiting) -> dict[str, Any]:
     return data
 
 
-def _detail(site: Site, found: Case, one: Waiting) -> str:
+def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     """What is asked, and where not every answer can be lived with, that it is so."""
     if one.found.kind not in NUMBER_KINDS:
         return one.found.detail
@@ -180,13 +180,13 @@ def _of_account(lines: list[str], account: str) -> list[str]:
     return [line for line in lines if line[1:].partition(":")[0] == account]
 
 
-def _answers(one: Waiting) -> list[str]:
+def _answers(one: WaitingConflict) -> list[str]:
     own = ["FILE"] if one.found.axis in WITH_CONTENT else []
     return [*one.found.answers, *own]
 
 
-def resolve(
-    site: Site, found: Case, wanted: Sequence[Waiting], take: str, *, note: str = "", plan_only: bool = False
+def resolve_conflicts(
+    site: Site, found: Case, wanted: Sequence[WaitingConflict], take: str, *, note: str = "", plan_only: bool = False
 ) -> Case:
     """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
 
@@ -206,10 +206,10 @@ def resolve(
     with site.catalog.begin() as tx:
         for key, answer in answers.items():
             decisions.decide(tx, found.update.image, key, answer, content=content, who=person(), note=note)
-    return case(site, found.update.clone)
+    return find_case(site, found.update.clone)
 
 
-def _answer(one: Waiting, take: str) -> str:
+def _answer(one: WaitingConflict, take: str) -> str:
     if take in one.found.answers:
         return take
     if take == "proposal":
@@ -221,7 +221,7 @@ def _answer(one: Waiting, take: str) -> str:
     )
 
 
-def _check_takes_content(wanted: Sequence[Waiting], take: str) -> None:
+def _check_takes_content(wanted: Sequence[WaitingConflict], take: str) -> None:
     for one in wanted:
         if one.found.axis not in WITH_CONTENT:
             raise Refused(
@@ -253,7 +253,7 @@ def _check_markers(content: bytes, what: str) -> None:
         )
 
 
-def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
+def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = "") -> Case:
     """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
 
     :raises Refused: the conflict is not about the content of a text.
@@ -273,10 +273,10 @@ def edit(site: Site, found: Case, one: Waiting, *, note: str = "") -> Case:
         _check_markers(content, "the file")
         with site.catalog.begin() as tx:
             decisions.decide(tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note)
-    return case(site, found.update.clone)
+    return find_case(site, found.update.clone)
 
 
-def starting_text(site: Site, found: Case, one: Waiting) -> bytes:
+def starting_text(site: Site, found: Case, one: WaitingConflict) -> bytes:
     """The text that a person begins with: merged as far as it goes, the rest between markers."""
     three = versions_of(site, found, one)
     sides = [side or b"" for side in (three.base, three.gold, three.clone)]
@@ -297,9 +297,9 @@ def _terminal() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def by_path(found: Case, text: str) -> Waiting:
+def conflict_at(found: Case, text: str) -> WaitingConflict:
     """The one conflict that is named, for commands that take only one."""
-    hits = chosen(found, [text])
+    hits = chosen_conflicts(found, [text])
     if len(hits) != 1:
         keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
         raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")

@@ -1,1 +1,69 @@
-""""""
+"""Images: what is imported, maintained and tested, and the gold versions that are published of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+
+__all__ = [
+    "FORMS",
+    "MAINTENANCE",
+    "TEST",
+    "Change",
+    "Difference",
+    "Gold",
+    "PublishPlan",
+    "Role",
+    "System",
+    "check_genuine",
+    "current_gold",
+    "diff_gold",
+    "enter_system",
+    "existing_system",
+    "import_image",
+    "local_accounts",
+    "newest_gold",
+    "open_version",
+    "plan_import",
+    "plan_publish",
+    "publish_gold",
+    "read_gold_record",
+    "refuse_held_version",
+    "refuse_unknown_machine",
+    "replace_system",
+    "retire_gold",
+    "said_once",
+    "system_changes",
+    "take_back",
+    "test_system",
+    "verify_gold",
+]
+
+if TYPE_CHECKING:
+    from goldroot.image.changes import Change
+    from goldroot.image.genuine import check_genuine
+    from goldroot.image.gold import Difference, diff_gold, refuse_held_version, retire_gold, verify_gold
+    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
+    from goldroot.image.importing import import_image, plan_import, replace_system
+    from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
+    from goldroot.image.publish import PublishPlan, plan_publish, publish_gold
+    from goldroot.image.renumber import local_accounts
+    from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
+    from goldroot.image.takeback import take_back
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "changes": "Change",
+            "genuine": "check_genuine",
+            "gold": "Difference diff_gold refuse_held_version retire_gold verify_gold",
+            "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
+            "importing": "import_image plan_import replace_system",
+            "maintain": "FORMS enter_system existing_system system_changes test_system",
+            "publish": "PublishPlan plan_publish publish_gold",
+            "renumber": "local_accounts",
+            "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
+            "takeback": "take_back",
+        },
+    )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.errors import BadSignature
-from goldroot.image.compare import Change, compare
+from goldroot.image.changes import Change, changes_between
+from goldroot.image.gold_version import Gold
 from goldroot.image.systems import with_recorded_owners
-from goldroot.image.version import Gold
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
 
@@ -19,7 +19,7 @@ def changes_of(
 ) -> Iterator[Change]:
     """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
     found = scan_tree(gold.path(address), known=known, progress=progress).manifest
-    return compare(manifest, with_recorded_owners(found, manifest))
+    return changes_between(manifest, with_recorded_owners(found, manifest))
 
 
 def check_genuine(gold: Gold) -> None:

@@ -1,4 +1,4 @@
-"""Gold versions: list, compare, verify, retire; opening one is :func:`goldroot.image.version.open_version`."""
+"""Gold versions: list, compare, verify, retire; opening one is :func:`goldroot.image.gold_version.open_version`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from goldroot import crash
+from goldroot.catalog import GoldVersion, holders_of, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog import images
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders
 from goldroot.errors import Refused
-from goldroot.image.compare import Change, compare
-from goldroot.image.genuine import changes_of, check_genuine
-from goldroot.image.packages import PackageChange, compare_packages
-from goldroot.image.publish import publish
+from goldroot.image.changes import Change, changes_between
+from goldroot.image.genuine import changes_of
+from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
-from goldroot.image.site import Site
 from goldroot.image.slots import disk_id
-from goldroot.image.version import Gold, open_version, read_record
+from goldroot.site import Site
+from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
 
 
@@ -34,14 +31,14 @@ class Difference:
     renumbered: tuple[Renumbered, ...]
 
 
-def diff(site: Site, image: str, old: int, new: int) -> Difference:
+def diff_gold(site: Site, image: str, old: int, new: int) -> Difference:
     """Paths, packages and account numbers that differ between two versions that stand in slots."""
     first, second = open_version(site, image, old), open_version(site, image, new)
     found: dict[bytes, Change] = {}
     for address in sorted({*first.addresses, *second.addresses}):
         before = first.manifest(address) if address in first.addresses else Manifest.from_rows(())
         after = second.manifest(address) if address in second.addresses else Manifest.from_rows(())
-        found.update((change.path, change) for change in compare(before, after))
+        found.update((change.path, change) for change in changes_between(before, after))
     return Difference(
         image,
         old,
@@ -66,7 +63,9 @@ class Verified:
         return not any(self.changes.values())
 
 
-def verify(site: Site, image: str, number: int, *, quick: bool = False, progress: Progress | None = None) -> Verified:
+def verify_gold(
+    site: Site, image: str, number: int, *, quick: bool = False, progress: Progress | None = None
+) -> Verified:
     """Compare a version's disks with its signed record, reading every byte.
 
     :param quick: believe the inodes: read only files whose inode, ctime, size or mtime differ from gold's manifest.
@@ -81,14 +80,14 @@ def verify(site: Site, image: str, number: int, *, quick: bool = False, progress
     return Verified(image, number, entries, changes)
 
 
-def retire(site: Site, image: str, number: int, *, remove: bool = False) -> GoldVersion:
+def retire_gold(site: Site, image: str, number: int, *, remove: bool = False) -> GoldVersion:
     """No new clone and no update goes to this version any more; ``remove`` also frees its slot and removes its disks.
 
     :raises Refused: ``remove``, and somebody holds it; the error names who.
     """
     with site.lock(f"image-{image}", doing=f"retirement of {image} {number}"):
         if remove:
-            refuse_held(site, image, number)
+            refuse_held_version(site, image, number)
         with site.catalog.begin() as tx:
             done = catalog_gold.retire(tx, image, number)
         if not remove:
@@ -116,11 +115,11 @@ def _remove_disks(site: Site, version: GoldVersion) -> None:
             crash.point("retire-disk-removed")
 
 
-def refuse_held(site: Site, image: str, number: int) -> None:
+def refuse_held_version(site: Site, image: str, number: int) -> None:
     """A version that anybody holds, by the catalog or by the host, is not removed."""
     with site.catalog.read() as tx:
         version = catalog_gold.get(tx, image, number)
-        who = [str(holder) for holder in holders(tx, image, number)]
+        who = [str(holder) for holder in holders_of(tx, image, number)]
     if not who and version.slot_name is not None:
         who = sorted({f"the link {link.machine} {link.address}" for link in site.host.linked(version.slot_name)})
     if who:
@@ -131,11 +130,8 @@ def refuse_held(site: Site, image: str, number: int) -> None:
         )
 
 
-def every(site: Site, image: str) -> list[GoldVersion]:
+def all_versions(site: Site, image: str) -> list[GoldVersion]:
     """All versions that ever were, oldest first."""
     with site.catalog.read() as tx:
         images.get(tx, image)
         return catalog_gold.every(tx, image)
-
-
-__all__ = ["Gold", "check_genuine", "every", "open_version", "publish", "read_record", "retire", "verify"]

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from goldroot import crash, private
 from goldroot.catalog import entries, images
 from goldroot.errors import BadInput, GoldrootError, Refused
-from goldroot.image import layout as layouts
-from goldroot.image.layout import Layout
-from goldroot.image.maintain import existing
-from goldroot.image.osrelease import os_facts
-from goldroot.image.site import Site, check_image_name
-from goldroot.image.systems import MAINTENANCE, System, refuse_unknown, said_once
+from goldroot.image.maintain import existing_system
+from goldroot.image.systems import MAINTENANCE, System, refuse_unknown_machine, said_once
 from goldroot.image.tarball import unpack
+from goldroot.site import Layout, Site, check_image_name, load_layout
+from goldroot.system import os_facts
 from goldroot.tree import (
     DIRECTORY,
     Entry,
@@ -55,7 +53,7 @@ def plan_import(
     check_image_name(image)
     if not replace:
         _refuse_existing(site, image)
-    chosen = existing(site, image, MAINTENANCE).layout if replace else layouts.load(layout)
+    chosen = existing_system(site, image, MAINTENANCE).layout if replace else load_layout(layout)
     if os.path.isdir(source):
         _check_directory(source)
     elif not os.path.isfile(source):
@@ -82,7 +80,7 @@ def import_image(
     :raises Refused: the image exists, or a machine has the name of one of its systems or slots.
     """
     check_image_name(image)
-    chosen = layouts.load(layout)
+    chosen = load_layout(layout)
     with site.lock(f"image-{image}", doing=f"import of {image}"):
         _refuse_existing(site, image)
         with _named(site, image) as system:
@@ -109,7 +107,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
 
     :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
     """
-    system = existing(site, image, MAINTENANCE)
+    system = existing_system(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.stopped(system.machine):
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
@@ -302,7 +300,7 @@ def _named(site: Site, image: str) -> Iterator[System]:
     system = System(site, image, MAINTENANCE)
     try:
         if not begun:
-            refuse_unknown(site, system.machine)
+            refuse_unknown_machine(site, system.machine)
         elif system.exists():
             site.host.delete(system.machine)
         system.sweep()

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldroot import crash
-from goldroot.catalog import images
-from goldroot.catalog.images import Form
+from goldroot.catalog import Form, images
 from goldroot.errors import LimitReached, NotFound, Refused
-from goldroot.image.compare import Change, compare
-from goldroot.image.running import Placed, Told, binds_of, run_on, weak
-from goldroot.image.site import Site
+from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
+from goldroot.site import Placed, Site, TellForm, binds_of, run_on, weakness
 from goldroot.system import Confined, Mode
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
-ORDER: tuple[Form, ...] = ("read-only", "read-write")
+FORMS: tuple[Form, ...] = ("read-only", "read-write")
 
 #: How long one test command may take, in seconds.
 PATIENCE = 1800.0
@@ -58,14 +56,14 @@ class TestRun:
         return all(form.passed for form in self.forms)
 
 
-def enter(
+def enter_system(
     site: Site,
     image: str,
     command: Sequence[str] = (),
     *,
     role: Role = MAINTENANCE,
     capture: bool = False,
-    told: Told | None = None,
+    told: TellForm | None = None,
 ) -> Confined:
     """Run a command (a shell, where none is named) in the maintenance or test system, read-write, as its root.
 
@@ -76,7 +74,7 @@ def enter(
     :raises NotFound: no such image, or no test system yet.
     :raises Busy: another command works on the image.
     """
-    system = existing(site, image, role)
+    system = existing_system(site, image, role)
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
@@ -87,16 +85,18 @@ def enter(
         )  # fmt: skip
 
 
-def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progress | None = None) -> list[Change]:
+def system_changes(
+    site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progress | None = None
+) -> list[Change]:
     """What differs: of the maintenance system against the current gold, of the test system since its tests ended.
 
     Before the first gold version, everything is new, and the list is empty.
 
     :raises NotFound: the tests did not come to their end, so nobody can say what was changed since.
     """
-    from goldroot.image import version
+    from goldroot.image import gold_version
 
-    system = existing(site, image, role)
+    system = existing_system(site, image, role)
     with site.lock(f"image-{image}", doing=f"comparison of {system.machine}"):
         now = system.scan(progress=progress)
         if role == TEST:
@@ -104,9 +104,9 @@ def changes(site: Site, image: str, *, role: Role = MAINTENANCE, progress: Progr
             if None in before.values():
                 raise tests_cut_off(system)
         else:
-            gold = version.current(site, image)
+            gold = gold_version.current_gold(site, image)
             before = {} if gold is None else {address: gold.manifest(address) for address in now}
-    return merged(compare(old, now[address]) for address, old in before.items() if old is not None)
+    return merged(changes_between(old, now[address]) for address, old in before.items() if old is not None)
 
 
 def merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
@@ -115,7 +115,7 @@ def merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
     return sorted(found.values(), key=lambda change: tree_key(change.path))
 
 
-def test(site: Site, image: str, *, progress: Progress | None = None) -> TestRun:
+def test_system(site: Site, image: str, *, progress: Progress | None = None) -> TestRun:
     """Copy the maintenance system to the test system and run the image's test commands there, in both forms.
 
     In each form the disks are first put together; where nothing is configured, that is the whole test.  What was on the
@@ -123,7 +123,7 @@ def test(site: Site, image: str, *, progress: Progress | None = None) -> TestRun
 
     :raises StillRunning: the maintenance system is in use.
     """
-    source, copy = existing(site, image, MAINTENANCE), System(site, image, TEST)
+    source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
     with site.lock(f"image-{image}", doing=f"test of {image}"), site.host.stopped(source.machine):
         if copy.exists() and (reason := site.host.is_running(copy.machine)):
             raise Refused(f"{copy.machine} is in use: {reason}", todo="End that use, then run the command again.")
@@ -137,7 +137,7 @@ def test(site: Site, image: str, *, progress: Progress | None = None) -> TestRun
         with copy.tidy():
             notes = _copy(source, copy, manifests, progress)
         copy.remember(manifests, of="copied")
-        forms = tuple(_test_form(site, copy, form) for form in ORDER)
+        forms = tuple(_test_form(site, copy, form) for form in FORMS)
         copy.remember(copy.scan(), of="tested")
         crash.point("test-before-catalog")
         with site.catalog.begin() as tx:
@@ -167,7 +167,7 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:
-        said.extend(filter(None, [weak(mode, why)]))
+        said.extend(filter(None, [weakness(mode, why)]))
 
     run_on(site.config, system.image, binds, [], told=told)
     ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
@@ -185,7 +185,7 @@ def _test(site: Site, system: System, binds: Sequence[Placed], command: str) -> 
     return Ran(done.status, f"$ {command}\n{said}[status {done.status}{limit}]")
 
 
-def existing(site: Site, image: str, role: Role) -> System:
+def existing_system(site: Site, image: str, role: Role) -> System:
     """The system, if it is there; ``NotFound``."""
     with site.catalog.read() as tx:
         images.get(tx, image)

@@ -16,32 +16,23 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
+from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog import images
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.store import now
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Attached
-from goldroot.image.maintain import existing
-from goldroot.image.packages import Packages, read_packages
+from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
+from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
-from goldroot.image.site import Site
 from goldroot.image.slots import begin, disk_id, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
-from goldroot.image.version import (
-    RECORD,
-    SCHEMA,
-    SIGNATURE,
-    canonical,
-    current,
-    directory_of,
-)
+from goldroot.site import Site
+from goldroot.system import Packages, read_packages
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
 from goldroot.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PublishPlan:
     """What a publish will do, and what a person should know before."""
 
     image: str
@@ -67,13 +58,13 @@ class Published:
     """A version that was published, and what was told about it."""
 
     version: GoldVersion
-    plan: Plan
+    plan: PublishPlan
     notes: tuple[Note, ...] = ()
 
 
-def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> Plan:
+def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> PublishPlan:
     """Read the maintenance system as it is, and say what publishing it means."""
-    system = existing(site, image, MAINTENANCE)
+    system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
     site.host.refuse_running(system.machine)
     site.key.ready()
@@ -85,23 +76,23 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     return replace(plan, slot=slot, leaves=leaves)
 
 
-def _plan(system: System, progress: Progress | None, *, keep: bool) -> Plan:
+def _plan(system: System, progress: Progress | None, *, keep: bool) -> PublishPlan:
     site, image = system.site, system.image
     manifests = system.scan(progress=progress, keep=keep)
     state = fingerprint(system.layout, manifests)
     with site.catalog.read() as tx:
         untested = images.untested_forms(tx, image, state)
     tables = AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
-    last = current(site, image)
+    last = current_gold(site, image)
     moved = renumbered(last.numbers, tables) if last else []
     met, notes = clone_collisions(site, image, tables, keep=keep)
     packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
     if last is not None and last.record["fingerprint"] == state:
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    return Plan(image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes))
+    return PublishPlan(image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes))
 
 
-def publish(
+def publish_gold(
     site: Site,
     image: str,
     *,
@@ -121,7 +112,7 @@ def publish(
     :raises NoFreeSlot: every slot is held; the error names by whom.
     :raises Refused: local accounts of clones would collide.
     """
-    system = existing(site, image, MAINTENANCE)
+    system = existing_system(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
         plan = _plan(system, progress, keep=True)
         with site.catalog.begin() as tx:
@@ -146,7 +137,7 @@ def publish(
         return Published(done, replace(plan, manifests=manifests), notes)
 
 
-def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
+def _refuse(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
     if plan.untested and not untested:
         raise NotTested(
             f"the maintenance system of {plan.image} was not tested in {' and '.join(plan.untested)} form since its last change",
@@ -163,7 +154,7 @@ def _refuse(plan: Plan, *, untested: bool, renumber_ok: bool) -> None:
 
 
 def _build(
-    system: System, plan: Plan, version: GoldVersion, progress: Progress | None
+    system: System, plan: PublishPlan, version: GoldVersion, progress: Progress | None
 ) -> tuple[dict[str, Manifest], tuple[Note, ...]]:
     """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error."""
     made, notes = {}, list(plan.notes)
@@ -176,7 +167,9 @@ def _build(
     return made, said_once(notes)
 
 
-def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+def _record(
+    system: System, plan: PublishPlan, version: GoldVersion, manifests: Mapping[str, Manifest]
+) -> dict[str, Any]:
     """What is signed."""
     with system.site.catalog.read() as tx:
         image = images.get(tx, plan.image)
@@ -213,7 +206,7 @@ def _record(system: System, plan: Plan, version: GoldVersion, manifests: Mapping
     }
 
 
-def _beside(system: System, version: GoldVersion, plan: Plan) -> dict[str, bytes]:
+def _beside(system: System, version: GoldVersion, plan: PublishPlan) -> dict[str, bytes]:
     """The files that stand beside the record."""
     address = system.layout.disk_of(b"etc").address
     tables = AccountTables.read(system.site.host.disk_path(disk_id(version, address)), b"etc")
@@ -226,7 +219,7 @@ def _beside(system: System, version: GoldVersion, plan: Plan) -> dict[str, bytes
 
 
 def _write_beside(
-    site: Site, version: GoldVersion, manifests: Mapping[str, Manifest], plan: Plan, record: Mapping[str, Any]
+    site: Site, version: GoldVersion, manifests: Mapping[str, Manifest], plan: PublishPlan, record: Mapping[str, Any]
 ) -> str:
     """Everything into the new directory, then one rename; returns the signature."""
     new, final = (

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot.accounts import AccountTables, LoginDefs, NumberRanges, merge_login_defs
-from goldroot.catalog import clones, readings
-from goldroot.catalog.clones import Clone
-from goldroot.catalog.readings import AccountKind, Accounts, LocalAccount
+from goldroot.catalog import AccountKind, Clone, LocalAccount, LocalAccounts, clones, readings
 from goldroot.errors import GoldrootError
-from goldroot.image.site import Site
-from goldroot.image.version import Gold, open_version
+from goldroot.image.gold_version import Gold, open_version
+from goldroot.site import Site
 from goldroot.tree import Note
 
 
@@ -83,7 +81,7 @@ class Numbers:
     login_defs: LoginDefs
 
 
-def local_accounts(base: AccountTables, own: AccountTables) -> Accounts:
+def local_accounts(base: AccountTables, own: AccountTables) -> LocalAccounts:
     """How a clone's accounts differ from its gold's: what the catalog keeps of them."""
     local = [
         LocalAccount(kind, name, now)
@@ -91,10 +89,10 @@ def local_accounts(base: AccountTables, own: AccountTables) -> Accounts:
         for name in sorted({*before, *mine})
         if (now := mine.get(name)) != before.get(name)
     ]
-    return Accounts(tuple(local), {"users": [*own.login_defs.users], "groups": [*own.login_defs.groups]})
+    return LocalAccounts(tuple(local), {"users": [*own.login_defs.users], "groups": [*own.login_defs.groups]})
 
 
-def with_local(base: AccountTables, known: Accounts) -> Numbers:
+def with_local(base: AccountTables, known: LocalAccounts) -> Numbers:
     """A clone's accounts again, from its gold's and from what the catalog keeps: the reverse of :func:`local_accounts`."""
     tables = {"user": dict(base.users), "group": dict(base.groups)}
     for one in known.local:
@@ -161,7 +159,7 @@ def clone_collisions(
     return found, notes
 
 
-def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> Accounts:
+def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> LocalAccounts:
     """A clone that the catalog does not know of yet."""
     address = gold.layout.disk_of(b"etc").address
     own = AccountTables.read(site.host.at(clone.name.upper(), address).path, b"etc")

@@ -12,15 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from goldroot import crash
-from goldroot.catalog import entries
+from goldroot.catalog import GoldVersion, entries, holders_of
 from goldroot.catalog import gold as catalog_gold
-from goldroot.catalog.gold import GoldVersion
-from goldroot.catalog.holders import holders
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
 from goldroot.hosts import Machine
-from goldroot.image.site import Site
+from goldroot.image.gold_version import directory_of
 from goldroot.image.systems import refuse_foreign_disks
-from goldroot.image.version import directory_of
+from goldroot.site import Site
 
 
 def disk_id(version: GoldVersion, address: str) -> str:
@@ -83,7 +81,7 @@ def _linked(site: Site, image: str) -> dict[str, str]:
         slots = [
             slot
             for slot in catalog_gold.all_slots(tx, image)
-            if slot.version is None or not holders(tx, image, slot.version)
+            if slot.version is None or not holders_of(tx, image, slot.version)
         ]
     for slot in slots:
         machine = site.host.find(slot.name)

@@ -7,7 +7,7 @@ In the site::
     ├── maintenance/1B5.manifest  what the last scan of each disk saw: unchanged files are not read again
     ├── test/1B5.manifest         the same for the test system
     ├── test/tested/1B5.manifest  the test system right after its tests: what differs since was done by a person
-    └── gold/1/ ...               see :mod:`goldroot.image.version`
+    └── gold/1/ ...               see :mod:`goldroot.image.gold_version`
 
 Disks are named IMAGE.ROLE.ADDRESS.NUMBER (``debian.mnt.1B5.2``); a name is never used for two contents, so that a disk
 that nothing names is left over from a killed command and can go.
@@ -27,9 +27,7 @@ from goldroot import crash, private
 from goldroot.catalog import entries
 from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
 from goldroot.hosts import Attached, Machine
-from goldroot.image import layout as layouts
-from goldroot.image.layout import Layout
-from goldroot.image.site import Site
+from goldroot.site import Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan_tree
 
 Role = Literal["maintenance", "test"]
@@ -183,10 +181,10 @@ def image_layout(site: Site, image: str) -> Layout:
             meaning="Which of its disks holds which paths is not known.",
             todo="Put the image's directory back from a backup.",
         )
-    return layouts.load(file)
+    return load_layout(file)
 
 
-def refuse_unknown(site: Site, name: str) -> None:
+def refuse_unknown_machine(site: Site, name: str) -> None:
     """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
     if site.host.find(name) is not None:
         raise Refused(

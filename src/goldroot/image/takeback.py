@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.catalog import images
 from goldroot.errors import Refused
-from goldroot.image.compare import REMOVED, Change, compare
-from goldroot.image.maintain import existing, merged
-from goldroot.image.site import Site
+from goldroot.image.changes import REMOVED, Change, changes_between
+from goldroot.image.maintain import existing_system, merged
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
+from goldroot.site import Site
 from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
 
 
@@ -35,7 +35,7 @@ def take_back(
     :param paths: take only these, and what is below them (no leading slash).
     :raises Refused: the maintenance system changed the same path since it was copied.
     """
-    source, target = existing(site, image, TEST), existing(site, image, MAINTENANCE)
+    source, target = existing_system(site, image, TEST), existing_system(site, image, MAINTENANCE)
     if plan_only:
         site.refuse_held(f"image-{image}")
         site.host.refuse_running(target.machine)
@@ -74,8 +74,8 @@ def _taken(
         before = source.known(address, of="tested")
         if before is None:
             raise tests_cut_off(source)
-        new = {change.path for change in compare(now[address], manifest)}
-        fixes = (change for change in compare(before, manifest) if change.path in new)
+        new = {change.path for change in changes_between(now[address], manifest)}
+        fixes = (change for change in changes_between(before, manifest) if change.path in new)
         taken[address] = [change for change in fixes if _chosen(change.path, paths)]
     return taken
 
@@ -88,7 +88,7 @@ def _refuse_changed(source: System, now: Mapping[str, Manifest], taken: Mapping[
     """A path that both systems changed since the copy is for a person to decide."""
     for address, changed in taken.items():
         copied = source.known(address, of="copied")
-        ours = {change.path for change in compare(copied, now[address])} if copied else set()
+        ours = {change.path for change in changes_between(copied, now[address])} if copied else set()
         both = [change.path for change in changed if change.path in ours]
         if both:
             shown = ", ".join("/" + path_text(path) for path in both[:5])

@@ -5,22 +5,57 @@ The disks come as descriptors; nothing here knows where they are.  See docs/expl
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the type checker knows better; typing alone takes longer to load than all of a command's start
+from goldroot.faces import names_of
+
+# The type checker knows better; typing alone takes longer to load than all of a command's start.
+TYPE_CHECKING = False
+
+__all__ = [
+    "MIB",
+    "NETWORK_VALUES",
+    "Bound",
+    "Confined",
+    "Identity",
+    "Limits",
+    "Mode",
+    "NetworkSettings",
+    "OwnDisks",
+    "Package",
+    "PackageChange",
+    "Packages",
+    "compare_packages",
+    "fingerprints",
+    "os_facts",
+    "power_of",
+    "read_packages",
+    "read_path",
+    "run_in",
+    "shell_of",
+    "write_identity",
+]
+
 if TYPE_CHECKING:
-    from goldroot.system.confine import Bound, Confined, Mode, run_in, shell_of
+    from goldroot.system.confine import Bound, Confined, run_in, shell_of
+    from goldroot.system.disk_files import read_path
+    from goldroot.system.identity import Identity, OwnDisks, fingerprints, write_identity
     from goldroot.system.limits import MIB, Limits
-    from goldroot.system.words import power_of
-
-__all__ = ["MIB", "Bound", "Confined", "Limits", "Mode", "power_of", "run_in", "shell_of"]
-
-_HOMES = {"MIB": "limits", "Limits": "limits", "power_of": "words"}
-
-
-def __getattr__(name: str) -> object:
-    # Looked up when it is asked for: what starts a command (goldroot.system.inside) is part of this package too, and must
-    # not load all of this.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'confine')}"), name)
+    from goldroot.system.network import NetworkSettings
+    from goldroot.system.network_values import NETWORK_VALUES
+    from goldroot.system.os_release import os_facts
+    from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
+    from goldroot.system.words import Mode, power_of
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "confine": "Bound Confined run_in shell_of",
+            "disk_files": "read_path",
+            "identity": "Identity OwnDisks fingerprints write_identity",
+            "limits": "MIB Limits",
+            "network": "NetworkSettings",
+            "network_values": "NETWORK_VALUES",
+            "os_release": "os_facts",
+            "packages": "Package PackageChange Packages compare_packages read_packages",
+            "words": "Mode power_of",
+        },
+    )

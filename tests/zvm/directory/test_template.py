@@ -6,7 +6,7 @@ import pytest
 
 from goldroot.errors import BadInput, Refused
 from goldroot.zvm.directory import Directory, filled, names_in, with_entry
-from goldroot.zvm.directory.records import Layout
+from goldroot.zvm.directory.records import RecordLayout
 
 TEMPLATE = b"""* for a read-only clone
 USER {userid} {password} 2G 4G G
@@ -17,7 +17,7 @@ USER {userid} {password} 2G 4G G
  MINIOPT NOMDC
 """
 VALUES = {"userid": "c9", "password": "geheim", "gold": "S10GOLD", "group": "POOL1"}
-LINES = Layout(b"\n", 0)
+LINES = RecordLayout(b"\n", 0)
 
 
 def test_names_in_order() -> None:

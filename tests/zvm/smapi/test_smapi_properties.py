@@ -15,7 +15,7 @@ from goldroot.zvm.smapi.decode import decode_one, decode_reply, decode_values, s
 from goldroot.zvm.smapi.encode import encode_params, encode_request, named
 from goldroot.zvm.smapi.outcome import recovered_reply
 from goldroot.zvm.smapi.shown import shown_params, shown_values
-from goldroot.zvm.smapi.table import LIST_TYPES, NUMBER_BYTES, Layout, Param, Value, layouts
+from goldroot.zvm.smapi.table import LIST_TYPES, NUMBER_BYTES, CallLayout, Param, Value, layouts
 from goldroot.zvm.smapi.texts import meaning
 
 ALL = list(layouts().values())
@@ -45,7 +45,7 @@ def good_value(param: Param, least: int = 0) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def good_request(draw: st.DrawFn) -> tuple[Layout, dict[str, Any]]:
+def good_request(draw: st.DrawFn) -> tuple[CallLayout, dict[str, Any]]:
     layout = draw(st.sampled_from(ALL))
     least = int(layout.kind == "change" and len(layout.params) == 1)  # A list that is all of a change is not empty.
     return layout, {param.name: draw(good_value(param, least)) for param in layout.params}
@@ -90,7 +90,7 @@ class Apart:
         return {"zlines": text.split("\0")[:-1], "joined": text.split("\0")}.get(kind, text)
 
 
-def take_apart(layout: Layout, data: bytes) -> dict[str, Any]:
+def take_apart(layout: CallLayout, data: bytes) -> dict[str, Any]:
     apart = Apart(data)
     kinds = {param.type for param in layout.params}
     keys: list[str] = []
@@ -107,7 +107,7 @@ def take_apart(layout: Layout, data: bytes) -> dict[str, Any]:
 
 @untimed
 @given(good_request())
-def test_what_was_put_in_is_what_went_out(case: tuple[Layout, dict[str, Any]]) -> None:
+def test_what_was_put_in_is_what_went_out(case: tuple[CallLayout, dict[str, Any]]) -> None:
     layout, params = case
     expected = {
         name: [""] if value == [] and layout.param(name).type == "joined" else value  # type: ignore[union-attr]
@@ -118,7 +118,7 @@ def test_what_was_put_in_is_what_went_out(case: tuple[Layout, dict[str, Any]]) -
 
 @untimed
 @given(good_request(), PRINTABLE.filter(bool))
-def test_the_lengths_of_a_request_fit(case: tuple[Layout, dict[str, Any]], password: str) -> None:
+def test_the_lengths_of_a_request_fit(case: tuple[CallLayout, dict[str, Any]], password: str) -> None:
     layout, params = case
     request = encode_request(layout, params, userid="USER", password=password, target="TARGET")
     assert int.from_bytes(request[:4], "big") == len(request) - 4
@@ -141,7 +141,7 @@ def test_the_lengths_of_a_request_fit(case: tuple[Layout, dict[str, Any]], passw
         max_size=3,
     ),
 )
-def test_nonsense_is_refused_by_name(layout: Layout, params: dict[str, Any]) -> None:
+def test_nonsense_is_refused_by_name(layout: CallLayout, params: dict[str, Any]) -> None:
     try:
         encode_request(layout, params, userid="U", password="p", target="T")
     except UsageError as error:
@@ -202,7 +202,7 @@ def single_wire(value: Value, found: Any) -> bytes:
 
 
 @st.composite
-def good_answer(draw: st.DrawFn) -> tuple[Layout, dict[str, Any], bytes]:
+def good_answer(draw: st.DrawFn) -> tuple[CallLayout, dict[str, Any], bytes]:
     layout = draw(st.sampled_from([layout for layout in ALL if layout.values]))
     values = {value.name: draw(value_strategy(value)) for value in layout.values}
     return layout, values, b"".join(wire(value, values[value.name]) for value in layout.values)
@@ -210,7 +210,7 @@ def good_answer(draw: st.DrawFn) -> tuple[Layout, dict[str, Any], bytes]:
 
 @untimed
 @given(good_answer())
-def test_what_a_server_writes_is_what_is_read(case: tuple[Layout, dict[str, Any], bytes]) -> None:
+def test_what_a_server_writes_is_what_is_read(case: tuple[CallLayout, dict[str, Any], bytes]) -> None:
     layout, values, data = case
     reply = decode_reply(layout, 7, (7).to_bytes(4, "big") + bytes(8) + data) if data else None
     assert reply is None or reply.values == values
@@ -218,7 +218,9 @@ def test_what_a_server_writes_is_what_is_read(case: tuple[Layout, dict[str, Any]
 
 @untimed
 @given(good_answer(), st.data())
-def test_a_changed_answer_is_read_or_refused(case: tuple[Layout, dict[str, Any], bytes], data: st.DataObject) -> None:
+def test_a_changed_answer_is_read_or_refused(
+    case: tuple[CallLayout, dict[str, Any], bytes], data: st.DataObject
+) -> None:
     """One length, or any byte, or the end, is wrong: an error for a person, or values; nothing else."""
     layout, _, wired = case
     output = bytearray((7).to_bytes(4, "big") + bytes(8) + wired)
@@ -236,7 +238,7 @@ def test_a_changed_answer_is_read_or_refused(case: tuple[Layout, dict[str, Any],
 
 @untimed
 @given(st.sampled_from(ALL), st.binary(max_size=200), st.integers(0, 1 << 32))
-def test_any_bytes_are_read_or_refused(layout: Layout, output: bytes, request_id: int) -> None:
+def test_any_bytes_are_read_or_refused(layout: CallLayout, output: bytes, request_id: int) -> None:
     for data in (output, (request_id % (1 << 32)).to_bytes(4, "big") + output):
         try:
             decode_reply(layout, request_id, data)
@@ -245,13 +247,13 @@ def test_any_bytes_are_read_or_refused(layout: Layout, output: bytes, request_id
     recovered_reply(layout, request_id, output, "X")
 
 
-def ends_by_itself(layout: Layout) -> bool:
+def ends_by_itself(layout: CallLayout) -> bool:
     """Whether lengths say where the answer ends, and not its end alone."""
     return bool(layout.values) and layout.values[0].many != "rest" and layout.values[0].type != "tail"
 
 
 @pytest.mark.parametrize("layout", list(filter(ends_by_itself, ALL)), ids=lambda layout: layout.api)
-def test_every_truncation_of_an_answer_is_noticed(layout: Layout) -> None:
+def test_every_truncation_of_an_answer_is_noticed(layout: CallLayout) -> None:
     example = {value.name: smallest(value) for value in layout.values}
     data = b"".join(wire(value, example[value.name]) for value in layout.values)
     head = (7).to_bytes(4, "big") + bytes(8)
@@ -283,7 +285,7 @@ def test_any_code_has_a_text_or_none(api: str, rc: int, rs: int) -> None:
 
 @untimed
 @given(good_request())
-def test_what_is_shown_holds_no_secret(case: tuple[Layout, dict[str, Any]]) -> None:
+def test_what_is_shown_holds_no_secret(case: tuple[CallLayout, dict[str, Any]]) -> None:
     layout, params = case
     shown = shown_params(layout, params)
     for param in layout.params:

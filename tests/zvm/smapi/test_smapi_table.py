@@ -14,7 +14,7 @@ import pytest
 
 from goldroot.zvm.smapi import Client, results
 from goldroot.zvm.smapi.reference import reference
-from goldroot.zvm.smapi.table import NUMBER_BYTES, Layout, TableError, Value, layouts, parse_table
+from goldroot.zvm.smapi.table import NUMBER_BYTES, CallLayout, TableError, Value, layouts, parse_table
 from goldroot.zvm.smapi.texts import TODO, legal_codes, meaning, todo
 
 ROOT = Path(__file__).parents[3]
@@ -152,7 +152,7 @@ def test_every_pair_of_the_book_is_in_the_texts() -> None:
 FEILONG_KIND = {"len4+bytes": "text", "int1": "int1", "int4": "int4", "int8": "int8", "asciiz": "text"}
 
 
-def plain(layout: Layout) -> list[str] | None:
+def plain(layout: CallLayout) -> list[str] | None:
     """The kinds of the parameters; None for an API of keywords or arrays."""
     kinds = [param.type for param in layout.params]
     if any(kind not in ("str", "secret", "bytes", *NUMBER_BYTES) for kind in kinds):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.zvm.directory.keywords import ADDRESSED, DEVICE, DISK_OPTIONS, keyword_of
 from goldroot.zvm.directory.model import Directory, Entry
-from goldroot.zvm.directory.records import Layout, Record, layout_of
+from goldroot.zvm.directory.records import Record, RecordLayout, layout_of
 from goldroot.zvm.directory.rewrite import cased, readdressed, rewritten
 from goldroot.zvm.directory.shapes import is_mode, link_shape, mdisk_shape
 from goldroot.zvm.directory.statement import Statement, address_of, is_address, own_address
@@ -56,7 +56,7 @@ def moved(entry: Entry, new: Mapping[str, str]) -> Entry:
 
 
 def add_link(
-    entry: Entry, owner: str, vdev1: str, vdev2: str = "", mode: str = "RR", *, layout: Layout | None = None
+    entry: Entry, owner: str, vdev1: str, vdev2: str = "", mode: str = "RR", *, layout: RecordLayout | None = None
 ) -> Entry:
     """A LINK more, behind the last one.  :raises Refused: the address is taken.  :raises BadInput: bad operands."""
     return add(entry, link_text(owner, vdev1, vdev2, mode), layout=layout)
@@ -72,7 +72,7 @@ def link_text(owner: str, vdev1: str, vdev2: str = "", mode: str = "RR") -> str:
     return f"LINK {user_id(owner)} {address(vdev1)} {address(vdev2 or vdev1)} {mode.upper()}"
 
 
-def add_mdisk(entry: Entry, operands: str, options: Iterable[str] = (), *, layout: Layout | None = None) -> Entry:
+def add_mdisk(entry: Entry, operands: str, options: Iterable[str] = (), *, layout: RecordLayout | None = None) -> Entry:
     """A minidisk more, behind the last one.
 
     :param operands: ``vdev devtype start count volume [mode [read [write [multiple]]]]`` or another form of MDISK.
@@ -82,7 +82,7 @@ def add_mdisk(entry: Entry, operands: str, options: Iterable[str] = (), *, layou
     return add(entry, f"MDISK {operands}", *options, layout=layout)
 
 
-def add(entry: Entry, text: str, *options: str, layout: Layout | None = None) -> Entry:
+def add(entry: Entry, text: str, *options: str, layout: RecordLayout | None = None) -> Entry:
     """A device statement more (and the options of an MDISK), behind the last of its kind, else behind all devices."""
     statement = checked_statement(text)
     taken = at_address(entry, own_address(statement))
@@ -202,7 +202,7 @@ def _behind_options(statements: tuple[Statement, ...], at: int) -> int:
     return end
 
 
-def _inserted(entry: Entry, at: int, texts: list[str], layout: Layout) -> Entry:
+def _inserted(entry: Entry, at: int, texts: list[str], layout: RecordLayout) -> Entry:
     """New records before ``entry.statements[at]``, indented as the device statement before them is."""
     before = entry.statements[at - 1].records[0].text
     indent = before[: len(before) - len(before.lstrip())] if entry.statements[at - 1].keyword in DEVICE else b" "

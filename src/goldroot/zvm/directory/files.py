@@ -51,7 +51,7 @@ def read(path: str) -> bytes:
     return data
 
 
-class Part(NamedTuple):
+class FilePart(NamedTuple):
     """One file of a directory; ``before``: how many records the files before it have."""
 
     path: str
@@ -66,7 +66,7 @@ class Source(NamedTuple):
     """
 
     directory: Directory
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     missing: tuple[Statement, ...]
 
     def where(self, line: int) -> tuple[str, int]:
@@ -74,7 +74,7 @@ class Source(NamedTuple):
         part = next(part for part in reversed(self.parts) if part.before < max(line, 1))
         return part.path, line - part.before
 
-    def part_of(self, entry: Entry) -> Part:
+    def part_of(self, entry: Entry) -> FilePart:
         """The file that an entry stands in; the first where it stands in none yet."""
         return next((part for part in self.parts if any(one is entry for one in part.directory.entries)), self.parts[0])
 
@@ -103,13 +103,13 @@ def load_source(path: str) -> Source:
     return Source(Directory(tuple(preamble), tuple(entries)), tuple(parts), tuple(missing))
 
 
-def _part(path: str, before: int) -> Part:
+def _part(path: str, before: int) -> FilePart:
     data = read(path)
     directory = Directory.parse(data, before)
     why = why_no_directory(data, directory)
     if why:
         raise BadInput(f"{path!r} is no user directory: {why[0]}", todo=why[1])
-    return Part(path, before, directory)
+    return FilePart(path, before, directory)
 
 
 def _loads(directory: Directory) -> list[Statement]:

@@ -12,7 +12,7 @@ from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.zvm.directory import edit
 from goldroot.zvm.directory.keywordform import subconfig_of
 from goldroot.zvm.directory.model import Directory, Entry
-from goldroot.zvm.directory.records import Layout
+from goldroot.zvm.directory.records import RecordLayout
 from goldroot.zvm.directory.statement import own_address
 from goldroot.zvm.directory.views import Build, links, view
 
@@ -71,7 +71,7 @@ def exchange(directory: Directory, name: str, one: str, other: str, member: str 
 
 
 def add(
-    directory: Directory, name: str, text: str, *options: str, member: str = "", layout: Layout | None = None
+    directory: Directory, name: str, text: str, *options: str, member: str = "", layout: RecordLayout | None = None
 ) -> Directory:
     """As :func:`edit.add`: to the entry itself, or to the SUBCONFIG of a member.
 
@@ -97,14 +97,14 @@ def add_mdisk(
     options: Iterable[str] = (),
     *,
     member: str = "",
-    layout: Layout | None = None,
+    layout: RecordLayout | None = None,
 ) -> Directory:
     """As :func:`edit.add_mdisk`."""
     return add(directory, name, f"MDISK {operands}", *options, member=member, layout=layout)
 
 
 def add_link(
-    directory: Directory, name: str, *operands: str, member: str = "", layout: Layout | None = None
+    directory: Directory, name: str, *operands: str, member: str = "", layout: RecordLayout | None = None
 ) -> Directory:
     """As :func:`edit.add_link`: owner, address, own address and mode."""
     return add(directory, name, edit.link_text(*operands), member=member, layout=layout)

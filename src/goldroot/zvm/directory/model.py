@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from goldroot.errors import BadInput, NotFound
 from goldroot.zvm.directory.keywords import DISK_OPTIONS, HEADERS
-from goldroot.zvm.directory.records import Layout, Record, join, layout_of, split
+from goldroot.zvm.directory.records import Record, RecordLayout, join, layout_of, split
 from goldroot.zvm.directory.statement import Statement, statements_of
 
 #: Entries that define something which can be logged on.
@@ -130,7 +130,7 @@ class Directory:
     def records(self) -> list[Record]:
         return [record for statement in self.statements() for record in statement.records]
 
-    def layout(self) -> Layout:
+    def layout(self) -> RecordLayout:
         """How a new record must look to fit in."""
         return layout_of(self.records())
 

@@ -103,7 +103,7 @@ def _fit_of(data: bytes, width: int) -> tuple[float, float]:
     return good / len(begins), columns.most_common(1)[0][1] / len(begins)
 
 
-class Layout(NamedTuple):
+class RecordLayout(NamedTuple):
     """How new records of a file must look: their line end, and the width that they are padded to (0: not padded)."""
 
     eol: bytes
@@ -114,15 +114,15 @@ class Layout(NamedTuple):
         return Record(fits(printable(text.rstrip(BLANK))).ljust(self.width), self.eol)
 
 
-def layout_of(records: Sequence[Record]) -> Layout:
+def layout_of(records: Sequence[Record]) -> RecordLayout:
     """The layout that most of ``records`` have."""
     if not records:
-        return Layout(b"\n", 0)
+        return RecordLayout(b"\n", 0)
     (eol, _), *_ = Counter(record.eol for record in records).most_common(1)
     (width, common), *_ = Counter(len(record.raw) for record in records).most_common(1)
     fixed = len(records) > 1 and not any(record.eol for record in records)
     padded = width in (LAST_COLUMN, CARD) and common * 2 > len(records)
-    return Layout(eol or (b"" if fixed else b"\n"), width if fixed or padded else 0)
+    return RecordLayout(eol or (b"" if fixed else b"\n"), width if fixed or padded else 0)
 
 
 def fits(text: bytes) -> bytes:

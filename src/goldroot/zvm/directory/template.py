@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from goldroot.errors import BadInput, Refused
 from goldroot.zvm.directory.edit import user_id
 from goldroot.zvm.directory.model import Directory, Entry
-from goldroot.zvm.directory.records import Layout, join, printable, split
+from goldroot.zvm.directory.records import RecordLayout, join, printable, split
 
 _NAME = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -28,7 +28,7 @@ def names_in(template: bytes) -> list[str]:
     return list(dict.fromkeys(found.decode("ascii") for found in _NAME.findall(template)))
 
 
-def filled(template: bytes, values: Mapping[str, str], layout: Layout) -> Entry:
+def filled(template: bytes, values: Mapping[str, str], layout: RecordLayout) -> Entry:
     """The entry that a template makes, in the layout of the directory that it goes to.
 
     :raises BadInput: a value is missing, not asked for, or no single word; a statement passes column 72; the template

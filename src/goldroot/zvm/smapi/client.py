@@ -25,7 +25,7 @@ from goldroot.zvm.smapi.errors import (
 from goldroot.zvm.smapi.outcome import about, operation_failed, recovered_reply, refused, still_working
 from goldroot.zvm.smapi.reply import Reply
 from goldroot.zvm.smapi.results import Progress
-from goldroot.zvm.smapi.table import Layout
+from goldroot.zvm.smapi.table import CallLayout
 from goldroot.zvm.smapi.transport import Answer, Server, exchange
 
 log = logging.getLogger("goldroot.zvm.smapi")
@@ -151,12 +151,12 @@ class Client(Calls):
         if self.progress:
             self.progress(progress)
 
-    def _secrets(self, layout: Layout, params: Mapping[str, object]) -> list[str]:
+    def _secrets(self, layout: CallLayout, params: Mapping[str, object]) -> list[str]:
         """What must not be seen in a message, even if the server repeats it."""
         own = [str(params[param.name]) for param in layout.params if param.secret and params.get(param.name)]
         return [self._password.reveal(), *own]
 
-    def _waited(self, layout: Layout, reply: Reply, target: str) -> Reply:
+    def _waited(self, layout: CallLayout, reply: Reply, target: str) -> Reply:
         """The reply, once its operations have ended well.
 
         :raises BadReply: a question was answered with an operation: its end brings no values, and none must not be
@@ -168,10 +168,10 @@ class Client(Calls):
             raise bad_reply(layout, "the answer is an asynchronous operation, without values", target=target)
         return replace(reply, return_code=0, reason_code=0)
 
-    def _encoded(self, layout: Layout, target: str, params: Mapping[str, object]) -> bytes:
+    def _encoded(self, layout: CallLayout, target: str, params: Mapping[str, object]) -> bytes:
         return encode_request(layout, params, userid=self.userid, password=self._password.reveal(), target=target)
 
-    def _with_repeats(self, layout: Layout, target: str, params: Mapping[str, object]) -> Reply:
+    def _with_repeats(self, layout: CallLayout, target: str, params: Mapping[str, object]) -> Reply:
         request = self._encoded(layout, target, params)
         pause = self.patience.pause
         for attempt in range(1, self.patience.tries + 1):
@@ -189,7 +189,7 @@ class Client(Calls):
             pause *= 2
         raise AssertionError("tries is at least 1")
 
-    def _once(self, layout: Layout, target: str, request: bytes, answer: Answer) -> Reply:
+    def _once(self, layout: CallLayout, target: str, request: bytes, answer: Answer) -> Reply:
         """One exchange."""
         begun = self.clock.now()
         try:
@@ -202,7 +202,7 @@ class Client(Calls):
         log.info("%s %s: %d/%d, %.3f s", layout.api, target, *reply.code, self.clock.now() - begun)
         return reply
 
-    def _recovered(self, layout: Layout, target: str, answer: Answer) -> Reply | None:
+    def _recovered(self, layout: CallLayout, target: str, answer: Answer) -> Reply | None:
         """The answer to a change whose connection was lost, if the server still has it."""
         if answer.request_id is None or layout.api == "Response_Recovery":
             return None

@@ -19,7 +19,7 @@ from goldroot.zvm.smapi.area import Area, Malformed
 from goldroot.zvm.smapi.encode import CHARSET
 from goldroot.zvm.smapi.errors import BadReply
 from goldroot.zvm.smapi.reply import Reply
-from goldroot.zvm.smapi.table import NUMBER_BYTES, Layout, Value
+from goldroot.zvm.smapi.table import NUMBER_BYTES, CallLayout, Value
 
 #: Return code of "an asynchronous operation was started".
 ASYNC_STARTED = 592
@@ -29,7 +29,7 @@ NO_OPERATION = (0, 0xFFFFFFFF)
 HEADER = 12
 
 
-def decode_reply(layout: Layout, request_id: int, output: bytes, *, target: str = "") -> Reply:
+def decode_reply(layout: CallLayout, request_id: int, output: bytes, *, target: str = "") -> Reply:
     """The answer whose ``output`` (after its length) and immediate ``request_id`` were received.
 
     :raises BadReply: it cannot be read; the return code is in the error when it could.
@@ -46,7 +46,7 @@ def decode_reply(layout: Layout, request_id: int, output: bytes, *, target: str 
         raise bad_reply(layout, str(error), target=target, code=code) from None
 
 
-def bad_reply(layout: Layout, why: str, *, target: str = "", code: tuple[int, int] | None = None) -> BadReply:
+def bad_reply(layout: CallLayout, why: str, *, target: str = "", code: tuple[int, int] | None = None) -> BadReply:
     """The error for an answer that cannot be read."""
     known = f" The return and reason code in it are {code[0]}/{code[1]}." if code else ""
     changed = "" if layout.kind == "read" else " The change may have happened: query before you repeat it."
@@ -60,7 +60,7 @@ def bad_reply(layout: Layout, why: str, *, target: str = "", code: tuple[int, in
     )
 
 
-def _reply(layout: Layout, request_id: int, code: tuple[int, int], area: Area) -> Reply:
+def _reply(layout: CallLayout, request_id: int, code: tuple[int, int], area: Area) -> Reply:
     if code[0] == 0:
         if code == (0, 0) and not area.left and _wants_values(layout):
             raise Malformed("it is good, and has no values")
@@ -72,7 +72,7 @@ def _reply(layout: Layout, request_id: int, code: tuple[int, int], area: Area) -
     return Reply(layout.api, request_id, *code, values=values, detail=detail)
 
 
-def _wants_values(layout: Layout) -> bool:
+def _wants_values(layout: CallLayout) -> bool:
     """Whether an answer without values is no answer: an empty one must not be taken for an empty entry."""
     return (
         layout.kind == "read"
@@ -82,7 +82,7 @@ def _wants_values(layout: Layout) -> bool:
     )
 
 
-def decode_values(layout: Layout, area: Area, *, partly: bool = False) -> dict[str, object]:
+def decode_values(layout: CallLayout, area: Area, *, partly: bool = False) -> dict[str, object]:
     """The values of a good answer; none when the answer ends after its codes.
 
     :param partly: the last values may be missing, as they may where a reason code says that there is nothing.
@@ -224,7 +224,7 @@ def _operations(reason: int, area: Area) -> tuple[int, ...]:
     return (reason,)
 
 
-def _error_data(layout: Layout, area: Area) -> tuple[dict[str, object], str]:
+def _error_data(layout: CallLayout, area: Area) -> tuple[dict[str, object], str]:
     """What comes with an error: which machines of a list failed, a text, or nothing.  Never raises."""
     data = area.data
     if not data:

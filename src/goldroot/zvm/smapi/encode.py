@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from goldroot.errors import UsageError
-from goldroot.zvm.smapi.table import KEY_TYPES, LIST_TYPES, NUMBER_BYTES, Layout, Param, layouts
+from goldroot.zvm.smapi.table import KEY_TYPES, LIST_TYPES, NUMBER_BYTES, CallLayout, Param, layouts
 
 #: What SMAPI carries: one byte for each character.  The directory holds bytes that are no text, which latin-1 keeps.
 CHARSET = "latin-1"
@@ -29,7 +29,7 @@ ParamValue = str | int | bytes | bool | Sequence[str] | Sequence[tuple[str, str]
 
 
 def encode_request(
-    layout: Layout, params: Mapping[str, object], *, userid: str, password: str, target: str = ""
+    layout: CallLayout, params: Mapping[str, object], *, userid: str, password: str, target: str = ""
 ) -> bytes:
     """The whole request, with its length in front.
 
@@ -44,7 +44,7 @@ def encode_request(
     return len(body).to_bytes(4, "big") + body
 
 
-def encode_params(layout: Layout, params: Mapping[str, object]) -> bytes:
+def encode_params(layout: CallLayout, params: Mapping[str, object]) -> bytes:
     """The parameters alone, in wire order."""
     given = named(layout, params)
     parts: list[bytes] = []
@@ -59,7 +59,7 @@ def encode_params(layout: Layout, params: Mapping[str, object]) -> bytes:
     return (sized(block) if has_block else b"") + b"".join(parts)
 
 
-def named(layout: Layout, params: Mapping[str, object]) -> dict[str, object]:
+def named(layout: CallLayout, params: Mapping[str, object]) -> dict[str, object]:
     """Parameters under the names of the table, each known and none missing."""
     given: dict[str, object] = {}
     for name, value in params.items():
@@ -76,7 +76,7 @@ def named(layout: Layout, params: Mapping[str, object]) -> dict[str, object]:
     return given
 
 
-def encode_one(layout: Layout, param: Param, value: object) -> bytes:
+def encode_one(layout: CallLayout, param: Param, value: object) -> bytes:
     """One parameter."""
     where = f"{param.name} of {layout.api}"
     if param.type in NUMBER_BYTES:
@@ -197,7 +197,7 @@ def check_password(password: str) -> str:
     return password
 
 
-def check_target(layout: Layout, target: str) -> str:
+def check_target(layout: CallLayout, target: str) -> str:
     """A user ID, ``*``, or (where the API takes one) the name of a list."""
     longest = 64 if "lists" in layout.flags else 8
     if target == "*" or (target == "" and "anytarget" in layout.flags):
@@ -210,7 +210,7 @@ def check_target(layout: Layout, target: str) -> str:
     return target
 
 
-def find_layout(api: str) -> Layout:
+def find_layout(api: str) -> CallLayout:
     """The layout of an API, whatever the case of its name.
 
     :raises UsageError: with the names that are near it.
@@ -247,7 +247,7 @@ def _latin(where: str, chars: str) -> bytes:
         ) from None
 
 
-def _known(layout: Layout) -> str:
+def _known(layout: CallLayout) -> str:
     if not layout.params:
         return f"{layout.api} has no parameters."
     return f"Its parameters: {', '.join(param.name for param in layout.params)}."

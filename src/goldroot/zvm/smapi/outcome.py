@@ -16,14 +16,14 @@ from goldroot.zvm.smapi.errors import (
     StillWorking,
 )
 from goldroot.zvm.smapi.reply import Reply
-from goldroot.zvm.smapi.table import Layout
+from goldroot.zvm.smapi.table import CallLayout
 from goldroot.zvm.smapi.texts import meaning, todo
 
 MASK = "********"
 _ASSIGNED = re.compile(r"(\w*PASS\w*=)\S+", re.I)
 
 
-def recovered_reply(layout: Layout, request_id: int, data: bytes, target: str) -> Reply | None:
+def recovered_reply(layout: CallLayout, request_id: int, data: bytes, target: str) -> Reply | None:
     """What ``Response_Recovery`` gave back: the lost answer, with or without its length; None when it is neither.
 
     No captured frame shows this data; both forms are accepted only when every length and the request id fit.
@@ -41,7 +41,7 @@ def recovered_reply(layout: Layout, request_id: int, data: bytes, target: str) -
     return None
 
 
-def refused(layout: Layout, target: str, reply: Reply, secrets: Iterable[str] = ()) -> CallRefused:
+def refused(layout: CallLayout, target: str, reply: Reply, secrets: Iterable[str] = ()) -> CallRefused:
     """The error for a return code.
 
     :param secrets: what the server may have put into its answer and must not be shown.
@@ -79,7 +79,7 @@ def _failing(reply: Reply) -> str:
     )
 
 
-def about(error: SmapiError, layout: Layout, target: str) -> SmapiError:
+def about(error: SmapiError, layout: CallLayout, target: str) -> SmapiError:
     """The error, told what was called; a lost answer is told what it means for the caller's data."""
     error.api, error.target = layout.api, target
     if isinstance(error, LostReply):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goldroot.zvm.smapi.table import Layout, Param, Value, layouts
+from goldroot.zvm.smapi.table import CallLayout, Param, Value, layouts
 
 HEAD = """\
 # SMAPI calls
@@ -41,7 +41,7 @@ _MEANS = {
 }
 
 
-def param_rows(layout: Layout) -> list[list[str]]:
+def param_rows(layout: CallLayout) -> list[list[str]]:
     """Name, type and range of each parameter."""
     return [[param.name, _MEANS.get(param.type, param.type), _range(param)] for param in layout.params]
 
@@ -69,7 +69,7 @@ def reference() -> str:
     return HEAD + "".join(_section(layouts()[api]) for api in sorted(layouts()))
 
 
-def _section(layout: Layout) -> str:
+def _section(layout: CallLayout) -> str:
     marks = ", *unconfirmed*" if "unconfirmed" in layout.flags else ""
     lines = ["", f"## {layout.api}", "", f"{layout.kind}{marks}. {layout.does}", ""]
     lines += _table("parameter", param_rows(layout)) + _table("value", value_rows(layout.values))

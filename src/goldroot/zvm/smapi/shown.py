@@ -10,10 +10,10 @@ from goldroot.zvm.directory import redact
 from goldroot.zvm.smapi.encode import CHARSET, list_items, named
 from goldroot.zvm.smapi.outcome import MASK, scrubbed
 from goldroot.zvm.smapi.reply import Reply
-from goldroot.zvm.smapi.table import LIST_TYPES, Layout, Param
+from goldroot.zvm.smapi.table import LIST_TYPES, CallLayout, Param
 
 
-def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]:
+def shown_params(layout: CallLayout, params: Mapping[str, object]) -> dict[str, Any]:
     """The parameters in wire order, as they would be sent, defaults included.
 
     :raises UsageError: as ``encode_request`` does.
@@ -22,7 +22,7 @@ def shown_params(layout: Layout, params: Mapping[str, object]) -> dict[str, Any]
     return {param.name: _param(layout, param, given.get(param.name)) for param in layout.params}
 
 
-def shown_values(layout: Layout, reply: Reply) -> dict[str, Any]:
+def shown_values(layout: CallLayout, reply: Reply) -> dict[str, Any]:
     """The values of an answer as plain data (dicts, lists, texts, numbers; bytes as hex)."""
     mask = "directory" in layout.flags
     if layout.api == "Response_Recovery":
@@ -31,7 +31,7 @@ def shown_values(layout: Layout, reply: Reply) -> dict[str, Any]:
     return {name: _items(value) if name in items else _plain(value, mask) for name, value in reply.values.items()}
 
 
-def _param(layout: Layout, param: Param, value: object) -> Any:
+def _param(layout: CallLayout, param: Param, value: object) -> Any:
     if value is None:
         return param.default
     if param.secret:

@@ -67,7 +67,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CallLayout:
     """One API."""
 
     api: str
@@ -91,13 +91,13 @@ class TableError(Exception):
 
 
 @cache
-def layouts() -> dict[str, Layout]:
+def layouts() -> dict[str, CallLayout]:
     """Every API of the table, by name, in the order of the table."""
     text = resources.files(__package__).joinpath("layouts.txt").read_text("utf-8")
     return {layout.api: layout for layout in parse_table(text)}
 
 
-def parse_table(text: str) -> Iterator[Layout]:
+def parse_table(text: str) -> Iterator[CallLayout]:
     """The APIs of a table.
 
     :raises TableError: with the line that does not follow the notation.
@@ -108,14 +108,14 @@ def parse_table(text: str) -> Iterator[Layout]:
         yield _layout(lines[start], lines[start + 1 : end])
 
 
-def _layout(head: str, body: list[str]) -> Layout:
+def _layout(head: str, body: list[str]) -> CallLayout:
     found = _HEAD.fullmatch(head)
     if not found:
         raise TableError(head)
     params = tuple(_param(line) for line in body if line.lstrip().startswith(">"))
     values = _values([line for line in body if not line.lstrip().startswith(">")], depth=1)
     kind: Kind = "read" if found["kind"] == "read" else "change" if found["kind"] == "change" else "event"
-    return Layout(found["api"], kind, found["does"], frozenset(found["flags"].split()), params, values)
+    return CallLayout(found["api"], kind, found["does"], frozenset(found["flags"].split()), params, values)
 
 
 def _param(line: str) -> Param:

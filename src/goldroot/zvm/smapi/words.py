@@ -9,13 +9,13 @@ from typing import Any
 
 from goldroot.errors import UsageError
 from goldroot.zvm.smapi.encode import named
-from goldroot.zvm.smapi.table import LIST_TYPES, Layout, Param
+from goldroot.zvm.smapi.table import LIST_TYPES, CallLayout, Param
 
 #: A file of parameters or a password is not longer than this (bytes).
 LONGEST_FILE = 16 << 20
 
 
-def parse_params(layout: Layout, params: tuple[str, ...]) -> dict[str, Any]:
+def parse_params(layout: CallLayout, params: tuple[str, ...]) -> dict[str, Any]:
     """``NAME=VALUE`` and ``NAME@FILE`` as the values that the function takes.
 
     :raises UsageError: a word that is neither, an unknown or repeated name, a file that cannot be read.

@@ -1,0 +1,84 @@
+"""Commands that take several clones: the failure of one does not stop the others; the exit code is the worst one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from goldroot.cli.terminal import put
+from goldroot.errors import GoldrootError
+
+if TYPE_CHECKING:
+    from goldroot.fleet import Outcome
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Results(Generic[T]):
+    """What became of each clone, in the order of the command."""
+
+    done: dict[str, T]
+    failed: dict[str, GoldrootError]
+    unfinished: list[str] = field(default_factory=list)  #: begun, and interrupted
+    not_begun: list[str] = field(default_factory=list)
+    stopped_by: str = ""  #: the kind of the failures after which no other one was begun
+    cause: BaseException | None = None  #: what ended the command before its end; raised when all else is told
+
+    def exit_code(self, findings: Callable[[T], int]) -> int:
+        """The worst of them; ``findings`` says the exit code of one that did not fail."""
+        return max([0, *map(findings, self.done.values()), *(error.exit_code for error in self.failed.values())])
+
+
+def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
+    """Do the work for every name, once each.  The error of a single name leaves as it is."""
+    wanted = list(dict.fromkeys(names))
+    if len(wanted) == 1:
+        return Results({wanted[0]: work(wanted[0])}, {})
+    results: Results[T] = Results({}, {})
+    for name in wanted:
+        try:
+            results.done[name] = work(name)
+        except GoldrootError as error:
+            results.failed[name] = error
+    return results
+
+
+def tell_failures(failed: dict[str, GoldrootError]) -> None:
+    """The errors, in words, on standard error."""
+    for name, error in failed.items():
+        put(f"goldroot: {name}: {error.brief}", err=True)
+        for text in (error.meaning, error.todo):
+            if text:
+                put(f"  {text}", err=True)
+
+
+def tell_left(results: Results[T]) -> None:
+    """What was not done, on standard error: each of these servers is exactly as it was, or exactly updated."""
+    if results.unfinished:
+        put(f"goldroot: interrupted at {', '.join(results.unfinished)}", err=True)
+    if results.not_begun:
+        why = f" after the failures of the kind {results.stopped_by}" if results.stopped_by else ""
+        put(f"goldroot: not begun{why}: {', '.join(results.not_begun)}", err=True)
+    if results.unfinished or results.not_begun:
+        put("  The same command again does what is left.", err=True)
+
+
+def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
+    """The errors as JSON data."""
+    return [{"clone": name, **error.as_dict()} for name, error in failed.items()]
+
+
+def say_failed_rebuilds(done: Outcome) -> None:
+    """Files that are made anew by a command, and were not: what stands there is one side's, and may be stale."""
+    for command, reason in done.failed_rebuilds.items():
+        put(f"  warning: `{command}` failed in the merged system: {reason}")
+        put(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")
+
+
+def say_not_compared(done: Outcome) -> None:
+    """Servers whose identity could not be read, so that nobody can say whether it is this one's too."""
+    if done.not_compared:
+        put(f"  warning: not compared with {', '.join(done.not_compared)}, which cannot be read:")
+        put("           a machine-id or an ssh host key may be shared.  Look with:  goldroot clone show CLONE")

@@ -1,0 +1,182 @@
+"""``goldroot demo``: the whole story in a temporary site."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from goldroot.cli.output import emit, json_option
+from goldroot.errors import BadInput, Failed
+from goldroot.run import find
+
+if TYPE_CHECKING:
+    from goldroot.demo.narrator import Narrator
+    from goldroot.demo.roots import Roots
+    from goldroot.demo.table import Row
+
+#: A file system in memory, where there is one.
+MEMORY = "/dev/shm"
+#: What the site of each form takes at most, in bytes.
+SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
+
+
+@click.command()
+@click.option(
+    "--real", "form", flag_value="real", help="Debian 12 and 13, made with mmdebstrap (root and a mirror needed)."
+)
+@click.option(
+    "--small", "form", flag_value="small", help="Two small systems that the demo makes itself: no network, no root."
+)
+@click.option("--auto", "form", flag_value="auto", default=True, help="Real where it can be had in time (the default).")
+@click.option(
+    "--keep", metavar="DIR", type=click.Path(), help="Tell the story in DIR (new or empty) and leave the site there."
+)
+@click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
+@click.option("--quiet", is_flag=True, help="Only the table at the end.")
+@json_option
+def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
+    """See it all: gold, servers, an update with a review, the switch, and the way back, in a temporary site.
+
+    Every command is shown as you would type it, and really run. The table at the end says what was kept, merged,
+    reviewed and rolled back; each of its lines is looked up in the records and the files, and the demo fails if one is
+    not true.
+
+    \b
+    Examples:
+      goldroot demo
+      goldroot demo --small --keep /tmp/site     leaves the site to play with
+    """
+    _look_for_needs()
+    from goldroot.demo.moves import move
+    from goldroot.demo.narrator import Narrator
+    from goldroot.demo.real_roots import real_roots
+    from goldroot.demo.roots import small_roots
+    from goldroot.demo.story import Story, begin
+
+    started = time.monotonic()
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    stage = Narrator(quiet=quiet or as_json, colour=colour, pause=pause)
+    real = None if form == "small" else real_roots(_base(keep), stage, must=form == "real")
+    with _room(keep, REAL_ROOM if real else SMALL_ROOM) as room, _environment(os.path.join(room, "site")):
+        stage.room = room
+        roots = real or small_roots(os.path.join(room, "roots"))
+        story = Story(stage, roots, room)
+        begin(story)
+        move(story)
+        took = time.monotonic() - started
+        wrong = [row for row in story.rows if not row.true]
+        data = {
+            "form": roots.form, "seconds": round(took, 1), "true": not wrong, "rows": [row.as_dict() for row in story.rows],
+        }  # fmt: skip
+        emit(as_json, data, lambda: _say(stage, story.rows, took, roots, keep))
+    if wrong:
+        raise Failed(
+            f"{len(wrong)} of the demo's {len(story.rows)} claims {'is' if len(wrong) == 1 else 'are'} not true",
+            meaning="; ".join(f"{row.server}: {row.what}: {row.seen}" for row in wrong),
+            todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
+        )
+
+
+def _look_for_needs() -> None:
+    """What the story needs in its middle is missed before it begins; making real releases takes minutes.
+
+    :raises MissingPackage, MissingProgram: it is not installed.
+    """
+    from goldroot import sshkeys
+    from goldroot.cli.failure import FLEET, without_extra
+
+    for package in sorted(FLEET):
+        if find_spec(package) is None:
+            raise without_extra(package)
+    sshkeys.ready()
+    for program in ("git", "sh", "sed"):  # lines are merged by git; the others play the administrator
+        find(program)
+
+
+def _say(stage: Narrator, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:
+    from goldroot.demo.table import show
+
+    stage.quiet = False
+    stage.say("What became of everything (ok: looked up in the records and the files, just now):")
+    show(rows, stage.line, stage.width)
+    true = sum(row.true for row in rows)
+    stage.say(f"{true} of {len(rows)} claims are true. {_words(roots)} {took:.0f} s.")
+    if not keep:
+        stage.say("The temporary site is removed now; with --keep DIR it stays, to be played with.")
+    else:
+        stage.line(f"The site is yours: export GOLDROOT_SITE={os.path.join(os.path.abspath(keep), 'site')}")
+
+
+def _words(roots: Roots) -> str:
+    missing = []
+    if not roots.enterable:
+        missing.append(
+            "tests and checks inside the systems, as namespaces are not allowed here (what was typed in them, the host's "
+            "shell did on their disks)"
+        )
+    if not roots.owners:
+        missing.append("the renumbering of accounts, as that needs root and namespaces")
+    return f"Not shown: {'; '.join(missing)}." if missing else ""
+
+
+@contextmanager
+def _room(keep: str | None, needed: int) -> Iterator[str]:
+    """The directory of the demo: a temporary one, or the one to keep."""
+    if keep is not None:
+        yield _base(keep)
+        return
+    room = tempfile.mkdtemp(prefix="goldroot-demo-", dir=MEMORY if _fits_in_memory(needed) else None)
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _base(keep: str | None) -> str:
+    """Where the demo will stand: the directory to keep, made now, or that of temporary files."""
+    if keep is None:
+        return tempfile.gettempdir()
+    room = os.path.abspath(keep)
+    if os.path.lexists(room) and (not os.path.isdir(room) or os.listdir(room)):
+        raise BadInput(f"{keep} is not an empty directory", todo="Name a new one: goldroot demo --keep DIR")
+    os.makedirs(room, exist_ok=True)
+    return room
+
+
+def _fits_in_memory(needed: int) -> bool:
+    """Whether a file system in memory has the room, leaves as much again to others, and lets programs be run from it.
+
+    Every disk that is made is waited for until it has reached the drive; with the rest of a busy drive's work, that can
+    take a minute each.
+    """
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
+        there = os.statvfs(MEMORY)
+    except (OSError, StopIteration, ValueError):
+        return False
+    free = min(available, there.f_bavail * there.f_frsize)
+    return os.access(MEMORY, os.W_OK) and not there.f_flag & os.ST_NOEXEC and free > 2 * needed
+
+
+@contextmanager
+def _environment(site: str) -> Iterator[None]:
+    """Commands find the demo's site, as after the ``export`` that the demo shows."""
+    before = os.environ.get("GOLDROOT_SITE")
+    os.environ["GOLDROOT_SITE"] = site
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GOLDROOT_SITE"]
+        else:
+            os.environ["GOLDROOT_SITE"] = before

@@ -1,0 +1,133 @@
+"""What is kept for the way back: listed, and pruned when its date has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from goldroot import crash
+from goldroot.catalog import Fallback, clones, fallbacks, now, updates
+from goldroot.errors import GoldrootError, NotFound, Refused
+from goldroot.fleet import manifests
+from goldroot.fleet.clone_names import machine_of
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.reconcile import clone_lock, reconcile
+from goldroot.hosts import partner, prepared
+from goldroot.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """One fallback whose disks are gone, or why they are not."""
+
+    fallback: Fallback
+    error: GoldrootError | None = None
+
+
+def all_fallbacks(site: Site, name: str | None = None) -> list[Fallback]:
+    """The fallbacks and the disks set aside, oldest first.
+
+    :raises NotFound: no such clone.
+    """
+    with site.catalog.read() as tx:
+        if name is not None:
+            clones.get(tx, name)
+        return fallbacks.every(tx, name)
+
+
+def fallback_data(one: Fallback) -> dict[str, Any]:
+    """A fallback as JSON data."""
+    return {
+        "id": one.id, "clone": one.clone, "image": one.image, "version": one.from_version, "state": one.state,
+        "kept_until": one.kept_until, "due": one.kept_until <= now(), "disks": dict(one.disks),
+    }  # fmt: skip
+
+
+def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Fallback]:
+    """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed, but
+    for one that an older one needs, and those that an earlier prune was removing when it was killed.
+
+    :param force: those whose date has not passed, too; only with names.
+    :raises NotFound: nothing is kept of a named clone.
+    """
+    if force and not names:
+        raise Refused(
+            "pruning before the date needs names", todo="Name the clones: goldroot fallback prune web1 --force"
+        )
+    wanted: list[str | None] = list(dict.fromkeys(names)) or [None]
+    begun = [one for name in wanted for one in _cut_off(site, name)]
+    found = [one for name in wanted for one in _of(site, name)]
+    for name in names:
+        if not any(one.clone == name for one in (*begun, *found)):
+            raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
+    due = [*begun, *(found if force else _due(found))]
+    return [one for one in due if not names or one.clone in names]
+
+
+def _due(found: Sequence[Fallback]) -> Iterator[Fallback]:
+    """Of those that exist, oldest first, the ones whose date has passed and that no older one needs.
+
+    The way back to an older fallback leads over the newer ones: they hold what the server wrote in between, which would
+    neither be listed nor carried without them.
+    """
+    needed: set[str] = set()  #: clones with an older fallback that stays
+    for one in found:
+        if one.kept_until > now():
+            needed |= {one.clone} if one.state == "kept" else set()
+        elif one.state != "kept" or one.clone not in needed:
+            yield one
+
+
+def prune_fallbacks(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
+    """Remove fallbacks for good."""
+    done = []
+    for one in plan_prune(site, names, force=force):
+        try:
+            with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
+                done.append(Pruned(_remove_disks(site, one) if one.state == "pruned" else _prune(site, one)))
+        except GoldrootError as error:
+            done.append(Pruned(one, error))
+    return done
+
+
+def _prune(site: Site, one: Fallback) -> Fallback:
+    reconcile(site, one.clone)
+    with site.catalog.begin() as tx:
+        going = updates.in_flight(tx, one.clone)
+        if going is not None and update_files.load(site, one.clone, going.id).fallback == one.id:
+            raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
+        pruned = fallbacks.set_state(tx, one.id, "pruned")
+    crash.point("fallback.pruned")
+    return _remove_disks(site, pruned)
+
+
+def _remove_disks(site: Site, one: Fallback) -> Fallback:
+    """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
+    disks = {str(disk) for disk in one.disks.values()}
+    machine = site.host.find(machine_of(site, one.clone))
+    if machine is not None:
+        gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
+        if gone:
+            links = {a: k for a, k in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
+            kept = {a: disk for a, disk in machine.disks.items() if a not in gone}
+            site.host.replace(replace(machine, disks=kept, links=links))
+            crash.point("fallback.detached")
+    for disk in sorted(disks):
+        manifests.forget(site, disk)
+        site.host.delete_disk(disk)
+        crash.point("fallback.disk-removed")
+    return one
+
+
+def _of(site: Site, name: str | None) -> list[Fallback]:
+    with site.catalog.read() as tx:
+        return fallbacks.every(tx, name)
+
+
+def _cut_off(site: Site, name: str | None) -> list[Fallback]:
+    """Those (of a clone, of all) that were pruned, and whose disks are still there."""
+    with site.catalog.read() as tx:
+        pruned = [one for one in fallbacks.every(tx, name, all_states=True) if one.state == "pruned"]
+    there = set(site.host.disks()) if pruned else set()
+    return [one for one in pruned if there & {str(disk) for disk in one.disks.values()}]

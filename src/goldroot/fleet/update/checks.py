@@ -1,0 +1,272 @@
+"""What is done in a merged system before it is switched: generated files made anew, state migrated, everything checked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot import crash
+from goldroot.accounts import GROUP, PASSWD, AccountTables
+from goldroot.catalog import decisions, events, readings
+from goldroot.errors import ChecksFailed, LimitReached, ProgramFailed
+from goldroot.fleet import manifests
+from goldroot.fleet.inputs import Stage, accounts_of
+from goldroot.fleet.server_readings import read_missing
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.as_switched import after_commands
+from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
+from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
+from goldroot.site import TellForm, binds_of, run_on, weakness
+from goldroot.system import Mode, OwnDisks, fingerprints
+from goldroot.tree import Manifest, path_bytes, path_text
+
+#: How long one command may take, in seconds.
+TIMEOUT = 600.0
+
+#: How many lines of a failed check are shown.
+LINES = 3
+
+#: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
+MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that stands in the way of a switch."""
+
+    check: str
+    text: str
+
+
+def prove(task: OpenUpdate, stage: Stage) -> None:
+    """Finish the merged system and check it; nothing is switched before this has passed.
+
+    :raises ChecksFailed: something was found; the error names all of it.
+    """
+    record = update_files.read_record(task.site, task.name, task.update.id)
+    ran = _run_due(task, record, stage)
+    crash.point("update.rebuilt")
+    found = [*shipped(task, record), *_image_checks(task, stage)]
+    if ran or task.site.config.image(task.clone.image).checks:
+        _look_again(task)
+    if found:
+        raise ChecksFailed(
+            f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
+            + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
+            meaning="Nothing was switched: the server is as it was.",
+            todo=f"Mend it on the server or in gold, or decide otherwise, then: goldroot update run {task.name}",
+        )
+    crash.point("update.checks-passed")
+    task.set_state("checked", error="")
+
+
+def merged_tree(task: OpenUpdate) -> OwnDisks:
+    """The own disks of the merged system as one tree."""
+    return task.tree(task.work.new)
+
+
+# -- what is due
+
+
+def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
+    """Rebuild and migrate commands, each once, in the merged system; whether any has run there.
+
+    State that was migrated is not migrated again when only a check has failed since.
+    """
+    due: dict[str, str] = {}
+    for note in record.get("notes", ()):
+        if note["kind"] in (REBUILD_DUE, MIGRATE_DUE):
+            due.setdefault(note["data"]["command"], note["kind"])
+    if task.work.migration == "done":
+        due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
+    failed: dict[str, str] = {}
+    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    migrates = MIGRATE_DUE in due.values()
+    if migrates:
+        _note_migration(task, "begun")
+    for command, kind in due.items():
+        stage(f"{task.name}: {command}")
+        try:
+            words = ["/bin/sh", "-c", command]
+            run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+        except ProgramFailed as error:
+            why = error.brief.removeprefix("/bin/sh ")
+            if kind == MIGRATE_DUE:
+                raise _not_migrated(task, command, why) from error
+            # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
+            failed[command] = why
+            with task.site.catalog.begin() as tx:
+                events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    if migrates:
+        _note_migration(task, "done")
+    _note_failed(task, failed)
+    return bool(due) or task.work.migration == "done"
+
+
+def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
+    return ChecksFailed(
+        f"{task.name}: the migration {command!r} {why}",
+        meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
+        todo=f"Mend the cause, then: goldroot update run {task.name}",
+    )
+
+
+def _note_migration(task: OpenUpdate, how_far: str) -> None:
+    task.work.migration = how_far
+    update_files.save(task.site, task.work)
+
+
+def _note_failed(task: OpenUpdate, failed: dict[str, str]) -> None:
+    """For the one who runs the update: the last attempt counts."""
+    if failed != task.work.failed:
+        task.work.failed = failed
+        update_files.save(task.site, task.work)
+
+
+def _look_again(task: OpenUpdate) -> None:
+    """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
+    for disk in task.work.new.values():
+        made = manifests.load(task.site, disk, manifests.MADE)
+        if made is None:
+            continue
+        built = manifests.load(task.site, disk) or made
+        now = manifests.save_made(task.site, disk, built, task.policy)
+        if task.work.carry:
+            rows = after_commands(made, built, now)
+            manifests.save(task.site, disk, Manifest.from_rows(rows, now.squashed), manifests.MADE)
+
+
+# -- the image's own
+
+
+def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
+    commands = task.site.config.image(task.clone.image).checks
+    if not commands:
+        return
+    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    for command in commands:
+        stage(f"{task.name}: {command}")
+        words = ["/bin/sh", "-c", command]
+        try:
+            done = run_on(
+                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+            )
+        except LimitReached as error:
+            yield Finding(command, error.brief.removeprefix("/bin/sh "))
+            continue
+        if done.status != 0:
+            said = told((done.err.strip() or done.out.strip()).decode("utf-8", "replace"))
+            limit = f", for want of {done.limit}" if done.limit else ""
+            yield Finding(command, f"ended with status {done.status}{limit}" + (f": {said}" if said else ""))
+
+
+def _word(task: OpenUpdate, stage: Stage) -> TellForm:
+    """Where commands cannot be confined as well as on most machines, that is said."""
+
+    def hear(mode: Mode, why: str) -> None:
+        if word := weakness(mode, why):
+            stage(f"{task.name}: {word}")
+
+    return hear
+
+
+def told(output: str) -> str:
+    """The end of what a command said, as one line: often its last line alone is a mark below the one that says why."""
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    said = [line for line in lines if any(map(str.isalnum, line))][-LINES:]
+    return "; ".join(line[:200] for line in said)
+
+
+# -- the shipped ones
+
+
+def shipped(task: OpenUpdate, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Account tables, unique identity, left-over markers."""
+    tree = merged_tree(task)
+    yield from _accounts(task, tree)
+    yield from _shared_numbers(task, tree, record)
+    yield from _identity(task, tree)
+    yield from _markers(tree, record)
+
+
+def _accounts(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
+    root = tree.root(b"etc/passwd")
+    if root is None:
+        return
+    merged = AccountTables.read(root, b"etc")
+    clone_root = task.tree(task.work.old).root(b"etc")
+    sides = [task.target.accounts] + ([AccountTables.read(clone_root, b"etc")] if clone_root else [])
+    for file in (PASSWD, GROUP):
+        had = [duplicates(side, file) for side in sides]
+        for word, count in duplicates(merged, file).items():
+            if all(count > known[word] for known in had):
+                yield Finding("accounts", f"/etc/{file} has {word} {count + 1} times")
+        odd = {key for side in sides for key in side.table(file).keys if key.odd}
+        for key in merged.table(file).keys:
+            if key.odd and key not in odd:
+                yield Finding("accounts", f"/etc/{file} has a line that is no record")
+
+
+def _shared_numbers(task: OpenUpdate, tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Gold's accounts whose files on the disks that the clone links would be another's, or nobody's.
+
+    What was so before, by the server's own doing, is not for this update to refuse.  An answer that made it so cannot
+    be used, and is asked for again.
+    """
+    root = tree.root(b"etc/passwd")
+    linked = [address for address in task.target.addresses if address not in task.work.new]
+    found = {} if root is None else on_shared_disks(task.target, AccountTables.read(root, b"etc"), linked)
+    if not found:
+        return
+    before, fallback = (accounts_of(task.site, task.layout, disks) for disks in (task.work.old, task.work.gold))
+    known = {*on_shared_disks(task.base, before, linked), *on_shared_disks(task.target, fallback, linked)}
+    for one, path in found.items():
+        if one not in known:
+            decided = [note for note in record.get("notes", ()) if tells_of(note, one)]
+            _withdraw(task, decided)
+            todo = "the next run asks again" if decided else f"give it {one.number} on the server"
+            said = f"the {one.kind} {one.name} {one}, and the disks shared with gold carry {one.number} for it"
+            yield Finding("accounts", f"{said} (/{path_text(path)}): {todo}; only a read-write clone can have it so")
+
+
+def _withdraw(task: OpenUpdate, decided: Sequence[Mapping[str, Any]]) -> None:
+    """Take back the answers that these notes of a record tell of."""
+    for note in decided:
+        with task.site.catalog.begin() as tx:
+            decisions.withdraw(tx, task.clone.image, note["data"]["key"])
+
+
+def duplicates(tables: AccountTables, file: str) -> Counter[str]:
+    """Names and numbers that stand in a table more than once: how often more."""
+    seen: Counter[str] = Counter()
+    for key, fields in tables.table(file).records():
+        seen[f"the name {key.text.decode('utf-8', 'replace')}"] += 1
+        seen[f"the number {int(fields[2])}"] += 1
+    return Counter({word: count - 1 for word, count in seen.items() if count > 1})
+
+
+def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
+    """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
+    damaged neighbour is no reason to hold this one up."""
+    unknown = read_missing(task.site, task.name)
+    if unknown != task.work.not_compared:
+        task.work.not_compared = unknown
+        task.save()
+    with task.site.catalog.read() as tx:
+        shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
+    for word, other in sorted(shared, key=lambda found: (found[1], found[0])):
+        yield Finding("identity", f"the {word} is that of {other} too")
+
+
+def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
+    for entry in record.get("entries", ()):
+        axes: Mapping[str, str] = entry.get("axes", {})
+        if axes.get("content") == "merged" or "decided" in entry:
+            path = path_bytes(entry["path"]).lstrip(b"/")
+            content = tree.read(path) or b""
+            if MARKERS.search(content):
+                yield Finding("markers", f"{entry['path']} holds conflict markers")

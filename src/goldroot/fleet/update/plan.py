@@ -1,0 +1,84 @@
+"""``update plan``: what an update would do, from stored manifests and one scan.  It changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from goldroot.catalog import Clone, updates
+from goldroot.catalog import gold as catalog_gold
+from goldroot.errors import Refused
+from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.prefetch import Prefetch
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.open_update import active_clone, live_disks
+from goldroot.fleet.update.reconcile import is_live
+from goldroot.image import newest_gold, open_version
+from goldroot.merge import make_record, note_data
+from goldroot.site import Site
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """What moving a clone means; ``record`` is the record that the merge would have."""
+
+    clone: Clone
+    to: int
+    record: dict[str, Any]
+
+    @property
+    def conflicts(self) -> list[dict[str, Any]]:
+        """The conflicts that nobody has decided yet."""
+        found: list[dict[str, Any]] = self.record["conflicts"]
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "clone": self.clone.name, "image": self.clone.image, "from": self.clone.version, "to": self.to,
+            "record": self.record,
+        }  # fmt: skip
+
+
+def target_of(site: Site, clone: Clone, to: int | None) -> int:
+    """The version to go to: the one asked for, else the current one.
+
+    :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
+    """
+    with site.catalog.read() as tx:
+        if to is None:
+            return newest_gold(tx, clone.image).number
+        version = catalog_gold.get(tx, clone.image, to)
+    if version.state != "published":
+        raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
+    return to
+
+
+def plan_update(
+    site: Site, name: str, to: int | None = None, *, stage: Stage = silent, ahead: Prefetch | None = None
+) -> UpdatePlan:
+    """Plan the update of one clone, running or not.
+
+    :param ahead: scans its disks in another process meanwhile.
+    :raises NotFound: no such clone or version. :raises Refused: layouts differ, or it is not active.
+    """
+    clone = active_clone(site, name)
+    number = target_of(site, clone, to)
+    base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
+    check_layouts(base, target)
+    policy = policy_of(site, clone.image)
+    disks = live_disks(site.host.get(clone.machine), base.layout)
+    sides = gold_side(base, disks), gold_side(target, disks)
+    decided = update_files.remembered(site, clone.image)
+    side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)
+    plan = plan_sides((*sides, side), policy, decided)
+    record = make_record(plan)
+    record["notes"] += [note_data(note) for note in side.notes]
+    return UpdatePlan(clone, number, record)
+
+
+def waiting_update(site: Site, name: str) -> updates.Update | None:
+    """The clone's update in flight; one that has switched already counts as none."""
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    return None if going is None or is_live(site, update_files.load(site, name, going.id)) else going

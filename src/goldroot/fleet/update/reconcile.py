@@ -1,0 +1,156 @@
+"""Bringing the catalog back to the truth.
+
+The machine's definition says which disks are live: it changes in one atomic step, and the catalog follows.  A command
+that was killed between the two is finished here, by whichever command comes next to this clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from goldroot import crash
+from goldroot.catalog import Tx, Update, clones, events, fallbacks, now, readings, updates
+from goldroot.fleet import manifests
+from goldroot.fleet.clone_names import check_clone_name, machine_of
+from goldroot.fleet.server_readings import read_switched
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.update_files import WorkFile
+from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
+from goldroot.site import Layout, Site, sweep_rooms
+
+T = TypeVar("T")
+
+#: How long a command waits for another one on the same clone, in seconds.
+WAIT = 5.0
+
+
+@contextmanager
+def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
+    """Hold a clone: one command at a time; what killed ones left in ``work/`` goes.
+
+    :raises Busy: another one works on it still; the error names it.
+    """
+    with site.lock(f"clone-{check_clone_name(name)}", wait=WAIT, doing=doing):
+        sweep_rooms(site)
+        yield
+
+
+def reconcile(site: Site, name: str) -> Update | None:
+    """Finish a switch that the catalog does not know of; returns the update or rollback that was finished.
+
+    A cancel that was killed is finished, too.  The caller holds the clone's lock.
+    """
+    clear_cancelled(site, name)
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+        going = None if clone is None else updates.in_flight(tx, name)
+    if going is None:
+        return None
+    known = update_files.load(site, name, going.id)
+    if not is_live(site, known):
+        return None
+    finish(site, going, known)
+    return going
+
+
+def clear_cancelled(site: Site, name: str) -> Update | None:
+    """Remove the disks of an update that came to nothing; returns the newest that had any left."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+        ended = updates.every(tx, name, state="cancelled") if clone is not None and clone.state == "active" else []
+    left = [
+        (update, known) for update in ended if (known := update_files.load(site, name, update.id)).new or known.made
+    ]
+    for _, known in left:
+        detach_prepared(site, name, known.old or known.new)
+        known.new = {}
+        sweep(site, known)
+        update_files.save(site, known)
+    return left[-1][0] if left else None
+
+
+def is_live(site: Site, known: WorkFile) -> bool:
+    """Whether the result of this work is what the machine runs from."""
+    if not known.new:
+        return False
+    machine = site.host.get(machine_of(site, known.clone))
+    return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
+
+
+def finish(site: Site, update: Update, known: WorkFile) -> None:
+    """What follows a switch: disks that nothing needs go, then the catalog's part, all of it in one transaction.
+
+    Doing it twice changes nothing, and once the catalog says ``done`` nothing is left to do.
+    """
+    if update.kind == "rollback":
+        detach_prepared(site, update.clone, known.new)
+    sweep(site, known)
+    crash.point(f"{update.kind}.swept")
+    reading = read_switched(site, update.image, update.to_version, known.new)
+    with site.catalog.begin() as tx:
+        now_is = updates.get(tx, update.id)
+        if not now_is.ended:
+            if now_is.state != "checked":
+                updates.set_state(tx, update.id, "checked")
+            updates.set_state(tx, update.id, "switching")
+            clones.move(tx, update.clone, update.to_version)
+            readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
+            _note_disks(site, tx, update, known)
+            updates.set_state(tx, update.id, "done", error="")
+    crash.point(f"{update.kind}.noted")
+
+
+def _note_disks(site: Site, tx: Tx, update: Update, known: WorkFile) -> None:
+    until = now(timedelta(days=site.config.fallback_days))
+    if update.kind == "update":
+        fallbacks.keep(tx, update.id, known.old, until)
+        return
+    aside: dict[str, str] = dict(known.old)
+    used = fallbacks.get(tx, known.fallback)
+    if known.carry:
+        aside |= {f"before-{address}": disk for address, disk in used.disks.items()}
+    fallbacks.set_state(tx, used.id, "used")
+    fallbacks.keep(tx, update.id, aside, until, state="set-aside")
+    events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
+
+
+def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, str], slot: str) -> Machine:
+    """Put disks, and links to a slot, at the prepared addresses, in the place of what stood there."""
+    machine = site.host.get(machine_of(site, name))
+    linked = [disk.address for disk in layout.disks if disk.address not in disks]
+    wanted = replace(
+        machine,
+        disks=_live(machine.disks, layout) | {partner(a): Attached(disk) for a, disk in disks.items()},
+        links=_live(machine.links, layout) | {partner(a): LinkTo(slot, a) for a in linked},
+    )
+    return machine if wanted == machine else site.host.replace(wanted)
+
+
+def detach_prepared(site: Site, name: str, addresses: Mapping[str, str]) -> None:
+    """Take what stands at 5Bx away from the machine, with its links to a slot; the disks stay."""
+    machine = site.host.get(machine_of(site, name))
+    keep = {a: disk for a, disk in machine.disks.items() if not (prepared(a) and partner(a) in addresses)}
+    links = {a: link for a, link in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
+    if keep != dict(machine.disks) or links != dict(machine.links):
+        site.host.replace(replace(machine, disks=keep, links=links))
+
+
+def _live(standing: Mapping[str, T], layout: Layout) -> dict[str, T]:
+    listed = {disk.address for disk in layout.disks}
+    return {a: one for a, one in standing.items() if not (prepared(a) and partner(a) in listed)}
+
+
+def sweep(site: Site, known: WorkFile, keep: Mapping[str, str] | None = None) -> None:
+    """Remove the disks that were made for this work and are not part of what came of it."""
+    kept = {*known.new.values(), *(keep or {}).values()}
+    for disk in [disk for disk in known.made if disk not in kept]:
+        manifests.forget(site, disk)
+        site.host.delete_disk(disk)
+        crash.point("update.disk-swept")
+    if set(known.made) != kept & set(known.made):
+        known.made = [disk for disk in known.made if disk in kept]
+        update_files.save(site, known)

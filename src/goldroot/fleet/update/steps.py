@@ -1,0 +1,110 @@
+"""An update as a workflow: steps that are each done again after a crash without harm.
+
+::
+
+    merge ----> prove ----> switch ----> note
+      |                       |
+      +--> needs-review <-----+        the workflow ends there: it never waits for a person
+
+The state carries the clone, the update's number and the generation that fences it; ``outcome`` is set once the rest is
+to be passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from goldroot.catalog import updates
+from goldroot.errors import GoldrootError, NoSpace
+from goldroot.fleet.inputs import Stage
+from goldroot.fleet.update.checks import prove
+from goldroot.fleet.update.merge import merge_update
+from goldroot.fleet.update.open_update import OpenUpdate, open_update
+from goldroot.fleet.update.reconcile import finish, is_live, sweep
+from goldroot.fleet.update.switch import switch_update
+from goldroot.image import check_genuine
+from goldroot.site import Site
+from goldroot.tree import FULL
+from goldroot.workflow import Step, Workflow
+
+REVIEW, DONE = "needs-review", "done"
+
+Act = Callable[[OpenUpdate, Stage], str]
+
+
+def update_workflow(site: Site, stage: Stage) -> Workflow:
+    """The steps of an update."""
+    return workflow_of("update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", note)))
+
+
+def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
+    """A workflow of acts on a task; each returns the outcome, or "" to go on."""
+
+    def step(act: Act) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def do(state: dict[str, Any]) -> dict[str, Any]:
+            if state.get("outcome"):
+                return {}
+            task = open_update(site, state["update"], state["generation"])
+            try:
+                outcome = act(task, stage)
+            except (GoldrootError, OSError) as error:
+                tidy(task, error)
+                if isinstance(error, GoldrootError):
+                    note_error(task, error)
+                raise
+            return {"outcome": outcome} if outcome else {}
+
+        return do
+
+    return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
+
+
+def tidy(task: OpenUpdate, error: Exception) -> None:
+    """Where there was no room, what was made and not attached goes at once: a full file system must not stay full."""
+    if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
+        with contextlib.suppress(GoldrootError, OSError):
+            sweep(task.site, task.work, keep=task.work.base)
+
+
+def note_error(task: OpenUpdate, error: GoldrootError) -> None:
+    """Say in the catalog why an update stands where it stands."""
+    with task.site.catalog.begin() as tx:
+        known = updates.get(tx, task.update.id)
+        if not known.ended:
+            updates.set_state(tx, known.id, known.state, error=error.brief)
+
+
+def merge(task: OpenUpdate, stage: Stage) -> str:
+    """Merge onto new disks at 5Bx."""
+    if is_live(task.site, task.work):
+        return ""
+    for gold in (task.base, task.target):
+        check_genuine(gold)
+    return _merged(task, stage)
+
+
+def _merged(task: OpenUpdate, stage: Stage) -> str:
+    return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
+
+
+def _prove(task: OpenUpdate, stage: Stage) -> str:
+    """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
+    if is_live(task.site, task.work):
+        return ""
+    if task.work.half_migrated and (outcome := _merged(task, stage)):
+        return outcome
+    prove(task, stage)
+    return ""
+
+
+def switch(task: OpenUpdate, stage: Stage) -> str:
+    """Switch, or go back to review."""
+    return REVIEW if switch_update(task, stage) else ""
+
+
+def note(task: OpenUpdate, stage: Stage) -> str:
+    """The catalog follows the machine."""
+    finish(task.site, task.update, task.work)
+    return DONE

@@ -1,0 +1,226 @@
+"""Updates of clones: begun, gone on with, cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from goldroot import crash
+from goldroot.catalog import Update, clones, decisions, images, updates
+from goldroot.errors import Refused
+from goldroot.fleet.inputs import Stage, silent
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.open_update import active_clone
+from goldroot.fleet.update.plan import target_of
+from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
+from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
+from goldroot.run import find
+from goldroot.site import Site
+from goldroot.workflow import Engine, Workflow, load_engine
+
+if TYPE_CHECKING:
+    from goldroot.fleet.parallel import Outcomes, Tell
+
+NOTHING = "nothing-to-do"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to: ``done``, ``needs-review`` or ``nothing-to-do``."""
+
+    clone: str
+    outcome: str
+    update: int
+    from_version: int
+    to_version: int
+    conflicts: int = 0
+    record: str = ""
+    failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
+    not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@contextmanager
+def engine_of(site: Site) -> Iterator[Engine]:
+    """The site's durable engine, closed at the end of the block."""
+    from goldroot.workflow import open_engine
+
+    site.catalog.check_writable()  # the engine's database is a file beside it, and its error would say less
+    database = site.config.catalog or site.path("workflow.sqlite")
+    with open_engine(database, site.path("locks")) as engine:
+        yield engine
+
+
+def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, stage: Stage = silent) -> Outcome:
+    """Move a clone to a version (the current one), or go on with the update that was begun.
+
+    :raises StillRunning: it may still be written: it was merged and not switched; the same command goes on.
+    :raises ChecksFailed: the merged system is not fit; nothing was switched.
+    :raises Refused: another update or a rollback of it is in flight.
+    """
+    with clone_lock(site, name, f"update of {name}"):
+        settled = reconcile(site, name)
+        clone = active_clone(site, name)
+        noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
+        if settled is not None and settled.kind == "update":
+            noted = outcome_of(site, settled.id, DONE)
+        if noted is not None and to in (None, noted.to_version):
+            return noted
+        with site.catalog.read() as tx:
+            going = updates.in_flight(tx, name)
+        if going is None:
+            target = target_of(site, clone, to)
+            if target == clone.version:
+                return Outcome(name, NOTHING, 0, clone.version, clone.version)
+        look_for_programs()
+        if going is None:
+            going = _begin(site, name, target)
+        _refuse_other(site, going, to)
+        return go_on(site, engine, going, lambda: update_workflow(site, stage))
+
+
+def run_updates(
+    root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
+    tell: Tell | None = None, stage: Stage = silent,
+) -> Outcomes[Outcome]:  # fmt: skip
+    """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.parallel.on_each`.
+
+    Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
+    that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
+
+    :param stage: where the work is done in this process.
+    """
+    from goldroot.fleet.parallel import on_each
+
+    if jobs > 1:
+        load_engine()  # once, before there are copies of this process
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Outcome]]:
+        with closing(Site.open(root)) as site, engine_of(site) as engine:
+            yield lambda name: run_update(site, engine, name, to, stage=stage)
+
+    return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
+
+
+def chosen_clones(site: Site, image: str | None = None) -> list[str]:
+    """The clones in use, by name: of one image, or all.
+
+    :raises NotFound: no such image.
+    """
+    with site.catalog.read() as tx:
+        if image is not None:
+            images.get(tx, image)
+        return [clone.name for clone in clones.every(tx, image) if clone.state == "active"]
+
+
+def look_for_programs() -> None:
+    """What a merge may need in its middle is missed before it begins. :raises MissingProgram: it is not installed."""
+    find("git")  # merges the lines of a text that both sides changed
+
+
+def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflow]) -> Outcome:
+    """Run an update's workflow: the run that was killed, from the step where it was, else a new one."""
+    crash.point(f"{update.kind}.begun")
+    key, generation = _run_of(site, engine, update)
+    state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
+    return outcome_of(site, update.id, str(state["outcome"]))
+
+
+def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
+    """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
+    with site.catalog.read() as tx:
+        row, generation = updates.latest(tx, name), clones.get(tx, name).generation
+    if row is None or row.kind != kind or row.state != "done":
+        return None
+    pending = engine.find(f"{_prefix(row)}{generation}")
+    if pending is None or pending.error or pending.cancel_asked:
+        return None
+    engine.run(make(), pending.key, pending.state)
+    return outcome_of(site, row.id, DONE)
+
+
+def _begin(site: Site, name: str, to: int) -> Update:
+    with site.catalog.begin() as tx:
+        return updates.begin(tx, name, to)
+
+
+def _refuse_other(site: Site, update: Update, to: int | None) -> None:
+    if update.kind != "update":
+        name = update.clone
+        command = f"goldroot rollback {name}" + (" --carry" if update_files.load(site, name, update.id).carry else "")
+        raise Refused(
+            f"a rollback of {name} was begun",
+            todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
+        )
+    if to not in (None, update.to_version):
+        raise Refused(
+            f"an update of {update.clone} to version {update.to_version} was begun",
+            todo=f"Finish it (without --to), or cancel it with: goldroot update cancel {update.clone}",
+        )
+
+
+def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
+    """The key and generation of the run to go on with.
+
+    A run that was killed goes on where it was.  One that an error or a review ended begins anew, with a new
+    generation, which shuts the old one out; what it had made is taken over by the merge where it is still good.
+    """
+    with site.catalog.read() as tx:
+        generation = clones.get(tx, update.clone).generation
+    pending = engine.find(f"{_prefix(update)}{generation}")
+    if pending is not None:
+        if not pending.error and not pending.cancel_asked:
+            return pending.key, generation
+        engine.cancel(pending.key)
+    with site.catalog.begin() as tx:
+        generation = clones.fence(tx, update.clone)
+    return f"{_prefix(update)}{generation}", generation
+
+
+def _prefix(update: Update) -> str:
+    """How the keys of an update's runs begin; the generation of the clone follows."""
+    return f"{update.kind}:{update.clone}:{update.id}:"
+
+
+def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
+    """What a run came to."""
+    with site.catalog.read() as tx:
+        update = updates.get(tx, number)
+        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
+    record = update_files.record_file(site, update.clone, number)
+    known = update_files.load(site, update.clone, number)
+    return Outcome(
+        update.clone, outcome, number, update.from_version, update.to_version, left,
+        record if os.path.exists(record) else "", known.failed, known.not_compared,
+    )  # fmt: skip
+
+
+def cancel_update(site: Site, name: str) -> Update:
+    """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
+
+    :raises Refused: there is none, or it has switched already (it is finished then).
+    """
+    with clone_lock(site, name, f"cancel of the update of {name}"):
+        cut_off = clear_cancelled(site, name)
+        settled = reconcile(site, name)
+        with site.catalog.read() as tx:
+            clones.get(tx, name)
+            going = updates.in_flight(tx, name)
+        if going is None and cut_off is not None:
+            return cut_off
+        if going is None:
+            done = f": {settled.kind} {settled.id} had switched already, and is done" if settled else ""
+            raise Refused(f"no update of {name} is in flight{done}", meaning="Nothing was changed.")
+        with site.catalog.begin() as tx:
+            clones.fence(tx, name)
+            ended = updates.set_state(tx, going.id, "cancelled")
+        crash.point("update.cancelled")
+        clear_cancelled(site, name)
+        return ended

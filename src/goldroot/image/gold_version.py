@@ -1,0 +1,188 @@
+"""A published gold version: its record, signed, and what stands beside it.
+
+::
+
+    images/debian/gold/2/
+    ├── record.json       canonical JSON: what this version is, with the digest of everything below and of the disks
+    ├── record.json.sig   the signature of its bytes by the site's key (``ssh-keygen -Y sign``)
+    ├── 1B1.manifest      the manifest of each disk, with the inodes and times of gold's own files
+    ├── accounts.json     names and numbers of users and groups (no passwords)
+    └── packages.json     names, versions, architectures
+    images/debian/gold/.3.new/    a version that is being published; its directory is renamed when it is complete
+
+The catalog says which versions there are; the record says what one is.  It is verified whenever a version is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from goldroot.accounts import AccountTables
+from goldroot.catalog import Tx, images
+from goldroot.catalog import gold as catalog_gold
+from goldroot.errors import BadSignature, NewerVersion, NotFound
+from goldroot.site import Layout, Site, parse_layout
+from goldroot.system import Package
+from goldroot.tree import Manifest
+
+#: The shape of a record.
+SCHEMA = 1
+
+RECORD, SIGNATURE = "record.json", "record.json.sig"
+
+
+@dataclass(frozen=True)
+class Gold:
+    """One gold version, opened.  ``record`` is what was signed; ``slot`` the machine that owns its disks."""
+
+    site: Site
+    image: str
+    number: int
+    slot: str
+    record: Mapping[str, Any]
+
+    @cached_property
+    def layout(self) -> Layout:
+        return parse_layout(self.record["layout"]["text"], f"the layout of {self.image} {self.number}")
+
+    @property
+    def addresses(self) -> list[str]:
+        return sorted(self.record["disks"])
+
+    def path(self, address: str) -> str:
+        """Where a disk's files are."""
+        return self.site.host.at(self.slot, address).path
+
+    def manifest(self, address: str) -> Manifest:
+        """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
+        signed = self.record["disks"][address]["digest"]
+        file = os.path.join(directory_of(self.site, self.image, self.number), f"{address}.manifest")
+        manifest = Manifest.load(file, digest=signed)
+        if manifest.digest() != signed:
+            raise _changed(self, f"the manifest of {address}")
+        return manifest
+
+    @cached_property
+    def accounts(self) -> AccountTables:
+        """The account tables, read from gold's own /etc."""
+        return AccountTables.read(self.path(self.layout.disk_of(b"etc").address), b"etc")
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Mapping[str, int]]:
+        """``users`` and ``groups``: name -> number, as they were at publishing."""
+        numbers: Mapping[str, Mapping[str, int]] = self._beside("accounts")
+        return numbers
+
+    @cached_property
+    def packages(self) -> tuple[Package, ...]:
+        return tuple(Package(*package) for package in self._beside("packages"))
+
+    def _beside(self, name: str) -> Any:
+        with open(os.path.join(directory_of(self.site, self.image, self.number), f"{name}.json"), "rb") as file:
+            content = file.read()
+        if hashlib.sha256(content).hexdigest() != self.record[name]["digest"]:
+            raise _changed(self, f"{name}.json")
+        return json.loads(content)
+
+
+def canonical(data: object) -> bytes:
+    """JSON that is the same bytes for the same data: sorted keys, no spaces, ASCII."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def directory_of(site: Site, image: str, number: int, *, new: bool = False) -> str:
+    """The directory of a version, or (``new``) of one that is being published."""
+    return site.image_path(image, "gold", f".{number}.new" if new else str(number))
+
+
+def open_version(site: Site, image: str, number: int | None = None) -> Gold:
+    """A gold version by its number, else the current one; the signature of its record is verified.
+
+    :raises NotFound: there is none, or its disks have given way to a newer one.
+    :raises BadSignature: its record is not what a signer of this site signed.
+    """
+    with site.catalog.read() as tx:
+        known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number)
+    if known.state == "publishing" or known.slot_name is None:
+        why = "is being published" if known.state == "publishing" else "has given its slot to a newer one"
+        raise NotFound(f"gold version {known.number} of {image} {why}", todo=f"See: goldroot gold list {image}")
+    return Gold(site, image, known.number, known.slot_name, read_gold_record(site, image, known.number))
+
+
+def newest_gold(tx: Tx, image: str) -> catalog_gold.GoldVersion:
+    """The newest published version.
+
+    :raises NotFound: there is none yet, all are retired, or there is no such image.
+    """
+    known = catalog_gold.current(tx, images.get(tx, image).name)
+    if known is None:
+        retired = any(version.state == "retired" for version in catalog_gold.every(tx, image))
+        why = f"every gold version of {image} is retired" if retired else f"{image} has no gold version yet"
+        raise NotFound(why, todo=f"Publish one with: goldroot gold publish {image}")
+    return known
+
+
+def current_gold(site: Site, image: str) -> Gold | None:
+    """The newest published version, ``None`` before the first one."""
+    with site.catalog.read() as tx:
+        known = catalog_gold.current(tx, image)
+    return None if known is None else open_version(site, image, known.number)
+
+
+def read_gold_record(site: Site, image: str, number: int) -> Mapping[str, Any]:
+    """The record of any version that ever was; it is verified once, as long as its files stay as they are.
+
+    Verifying one starts a process, and a command asks for the same version several times.
+    """
+    directory = directory_of(site, image, number)
+    seen = _seen(os.path.join(directory, RECORD), os.path.join(directory, SIGNATURE), site.key.allowed)
+    known, record = site.verified.get((image, number), (None, {}))
+    if seen is None or known != seen:
+        record = _verified(site, image, number, directory)
+        site.verified[image, number] = (seen, record)
+    return record
+
+
+def _seen(*files: str) -> tuple[tuple[int, ...], ...] | None:
+    """What changes when one of these files is written; ``None`` where one is missing."""
+    try:
+        found = [os.stat(file) for file in files]
+    except FileNotFoundError:
+        return None
+    return tuple((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
+
+
+def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[str, Any]:
+    what = f"gold version {number} of {image}"
+    try:
+        with open(os.path.join(directory, RECORD), "rb") as file:
+            document = file.read()
+        with open(os.path.join(directory, SIGNATURE), encoding="utf-8", errors="replace") as file:
+            signature = file.read()
+    except FileNotFoundError as error:
+        raise BadSignature(
+            f"{what} has no signed record: {error.filename} is missing",
+            meaning="Nobody can say whether its disks are what was published.",
+            todo="Put the image's directory back from a backup, or publish a new version.",
+        ) from None
+    site.key.verify(document, signature, what)
+    record: Mapping[str, Any] = json.loads(document)
+    if record["schema"] > SCHEMA:
+        raise NewerVersion(f"{what} was published by a newer goldroot", todo="Use that one for this site.")
+    if (record["image"], record["version"]) != (image, number):
+        raise BadSignature(f"the record of {what} is that of {record['image']} {record['version']}")
+    return record
+
+
+def _changed(gold: Gold, what: str) -> BadSignature:
+    return BadSignature(
+        f"{what} of {gold.image} {gold.number} is not what was signed",
+        meaning="It was changed or damaged after it was published.",
+        todo=f"Look with: goldroot gold verify {gold.image} {gold.number}",
+    )

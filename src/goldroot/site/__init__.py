@@ -1,0 +1,45 @@
+"""A site: its configuration, the open site, its locks, its layouts and its keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
+
+__all__ = [
+    "CLONE_NAME",
+    "TEMPLATE",
+    "Layout",
+    "Placed",
+    "Site",
+    "TellForm",
+    "binds_of",
+    "check_image_name",
+    "init_site",
+    "load_layout",
+    "open_places",
+    "parse_layout",
+    "plan_init",
+    "run_on",
+    "sweep_rooms",
+    "weakness",
+    "work_room",
+]
+
+if TYPE_CHECKING:
+    from goldroot.site.commands import Placed, TellForm, binds_of, open_places, run_on, weakness
+    from goldroot.site.config import CLONE_NAME, TEMPLATE
+    from goldroot.site.layout import Layout, load_layout, parse_layout
+    from goldroot.site.site import Site, check_image_name, init_site, plan_init
+    from goldroot.site.workroom import sweep_rooms, work_room
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "commands": "Placed TellForm binds_of open_places run_on weakness",
+            "config": "CLONE_NAME TEMPLATE",
+            "layout": "Layout load_layout parse_layout",
+            "site": "Site check_image_name init_site plan_init",
+            "workroom": "sweep_rooms work_room",
+        },
+    )

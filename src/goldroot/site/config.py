@@ -1,0 +1,222 @@
+"""``goldroot.toml``: what the owner of a site says about it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from goldroot import toml
+from goldroot.errors import UsageError
+from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
+
+FEWEST_SLOTS = 2
+#: More than any host has room for: a slip of the hand should not fill the catalog.
+MOST_SLOTS = 1000
+#: A hundred years, which every calendar can count.
+MOST_DAYS = 36500
+
+#: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
+MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
+
+#: The forms that a site may demand.
+REQUIRED: tuple[Mode, ...] = ("shift",)
+
+#: An image's name becomes the beginning of its machines' names: ``s10`` -> S10GOLD, S10RWMNT.
+IMAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+CLONE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+#: What a new site's file says.
+TEMPLATE = """\
+# This is a goldroot site. Commands find it in the current directory or above it, by --site, or by GOLDROOT_SITE.
+
+slots = 3             # how many gold versions of an image can stand at the same time; two at least
+fallback_days = 14    # how long the old disks of a clone are kept after an update
+# catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
+
+[host]
+kind = "directory"    # each disk is a directory
+store = "store"       # where; relative to this file
+# running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
+
+# Commands in systems run without any right over this machine; what one may take (0: no limit; sizes in MiB):
+# [limits]
+# memory = 4096
+# processes = 2048
+# output = 64           # of what it says
+# disk = 32768          # by which it may fill the file systems of its disks
+# time = 600            # seconds; without it, 600 for a check, 1800 for a test, and no limit for a person
+# [confine]
+# require = "shift"     # refuse to run commands where they cannot be confined so well (docs: isolation)
+
+# Commands run by /bin/sh -c in the whole system, without a network. What its services find in /run is there, so that
+# `sshd -t` works as it stands; no service runs.
+# [images.debian]
+# slots = 4                                            # of this image, in place of the number above
+# tests = ["dpkg --audit", "nginx -t"]                 # run on the test system, read-write and read-only
+# limits = { memory = 1024 }                           # in place of those above
+# checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
+# policy = "policy.toml"                               # rules of the merge; without it, the default policy
+
+# [clones.web1]
+# hostname = "web1.example.org"
+# interface = "eth0"
+# address = "192.0.2.10/24"
+# gateway = "192.0.2.1"
+# nameservers = ["192.0.2.53"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """``[host]``: kind, store (absolute) and the command that says whether a machine runs."""
+
+    kind: str
+    store: str
+    running: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """``[images.NAME]``: ``tests`` run on the test system, ``checks`` on a merged clone; both by ``/bin/sh -c``."""
+
+    slots: int
+    limits: Limits = field(default_factory=Limits)
+    tests: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    policy: str | None = None  #: absolute path; ``None``: the default policy
+
+
+@dataclass(frozen=True, slots=True)
+class CloneConfig:
+    """``[clones.NAME]``: the address table.  Empty texts where nothing is said."""
+
+    hostname: str = ""
+    interface: str = ""
+    address: str = ""  #: with its prefix length, 192.0.2.10/24
+    gateway: str = ""
+    nameservers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    file: str
+    host: HostConfig
+    slots: int = 3
+    fallback_days: int = 14
+    catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
+    confine: Mode | None = None  #: the form that commands in systems must have; ``None``: the best that there is
+    limits: Limits = field(default_factory=Limits)
+    images: Mapping[str, ImageConfig] = field(default_factory=dict)
+    clones: Mapping[str, CloneConfig] = field(default_factory=dict)
+
+    def image(self, name: str) -> ImageConfig:
+        """What is said of an image; the defaults where nothing is."""
+        return self.images.get(name, ImageConfig(self.slots, self.limits))
+
+    def clone(self, name: str) -> CloneConfig:
+        """The address table of a clone; empty where there is none."""
+        return self.clones.get(name, CloneConfig())
+
+
+def load_config(path: str) -> Config:
+    """Read ``goldroot.toml``; ``BadPolicy`` with the line of a mistake."""
+    top = toml.read(path)
+    here = os.path.dirname(os.path.abspath(path))
+    slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
+    limits = _limits(top.table("limits"), Limits())
+    config = Config(
+        file=path,
+        host=_host(top.table("host"), here),
+        slots=slots,
+        fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
+        catalog=top.text("catalog", ""),
+        confine=_confine(top.table("confine")),
+        limits=limits,
+        images=_images(top.table("images"), slots, limits, here),
+        clones=_clones(top.table("clones")),
+    )
+    top.done()
+    return config
+
+
+def _host(table: toml.Table, here: str) -> HostConfig:
+    kind = table.text("kind", "directory")
+    if kind != "directory":
+        raise table.error(f"there is no kind of host {kind!r}", "kind", todo='Use kind = "directory".')
+    host = HostConfig(kind, os.path.join(here, table.text("store", "store")), table.texts("running", ()))
+    table.done()
+    return host
+
+
+def _confine(table: toml.Table) -> Mode | None:
+    wanted = table.text("require", "")
+    table.done()
+    for mode in REQUIRED:
+        if mode == wanted:
+            return mode
+    if wanted:
+        raise table.error(f"commands cannot be confined by {wanted!r}", "require", todo='Use require = "shift".')
+    return None
+
+
+def _limits(table: toml.Table, default: Limits) -> Limits:
+    """Sizes are in MiB, the time in seconds; what is not said is as in ``default``, and 0 is no limit."""
+
+    def size(name: str, known: int) -> int:
+        return table.number(name, known // MIB, most=MOST_MIB) * MIB
+
+    limits = Limits(
+        memory=size("memory", default.memory),
+        processes=table.number("processes", default.processes, most=MOST_PROCESSES),
+        output=size("output", default.output),
+        disk=size("disk", default.disk),
+        time=table.number("time", int(default.time), most=MOST_SECONDS),
+    )
+    table.done()
+    return limits
+
+
+def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[str, ImageConfig]:
+    found = {}
+    for name in table.names():
+        one = table.table(name)
+        if not IMAGE_NAME.fullmatch(name):
+            raise one.error(f"{name!r} cannot be an image's name: small letters and digits, 16 at most")
+        policy = one.text("policy", "")
+        found[name] = ImageConfig(
+            slots=one.number("slots", slots, least=FEWEST_SLOTS, most=MOST_SLOTS),
+            limits=_limits(one.table("limits"), limits),
+            tests=one.texts("tests", ()),
+            checks=one.texts("checks", ()),
+            policy=os.path.join(here, policy) if policy else None,
+        )
+        one.done()
+    return found
+
+
+def _clones(table: toml.Table) -> dict[str, CloneConfig]:
+    found = {}
+    for name in table.names():
+        one = table.table(name)
+        if not CLONE_NAME.fullmatch(name):
+            raise one.error(f"{name!r} cannot be a clone's name: small letters, digits and '-', 32 at most")
+        texts = {key: one.text(key, "") for key in ("hostname", "interface", "address", "gateway")}
+        found[name] = CloneConfig(**texts, nameservers=one.texts("nameservers", ()))
+        one.done()
+        _check_values(one, found[name])
+    return found
+
+
+def _check_values(table: toml.Table, clone: CloneConfig) -> None:
+    """An option may say the rest of what an address needs; what is said here must be right by itself."""
+    for key, check in NETWORK_VALUES.items():
+        said = getattr(clone, key)
+        for value in filter(None, said if isinstance(said, tuple) else [said]):
+            try:
+                check(value)
+            except UsageError as error:
+                raise table.error(error.brief, key, todo=error.todo) from None

@@ -1,0 +1,326 @@
+"""A site: one directory with everything that belongs together.
+
+::
+
+    SITE/
+    ├── goldroot.toml          the configuration, written by a person
+    ├── catalog.sqlite         what exists and what happened
+    ├── workflow.sqlite        which steps of an update are done
+    ├── keys/
+    │   ├── site, site.pub     the key that signs gold versions (ed25519, no passphrase, 0600)
+    │   └── allowed_signers    whose signatures count: the site's own; others may be added by hand
+    ├── locks/                 one file per thing that a command works on; it names its holder
+    ├── store/                 the disks and machines of the directory host
+    ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
+    ├── records/               records of merges
+    └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`
+
+Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
+store has modes of its own, below a directory that nobody else can enter.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from goldroot import private, sshkeys
+from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
+from goldroot.hosts import Host
+from goldroot.locks import lock, lock_file, refuse_held
+from goldroot.site import signing
+from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
+
+if TYPE_CHECKING:
+    from goldroot.catalog import Catalog
+    from goldroot.hosts.directory import DirectoryHost
+
+CONFIG = "goldroot.toml"
+ENVIRONMENT = "GOLDROOT_SITE"
+
+_DIRECTORIES = ("keys", "locks", "images", "records", "work")
+_DATABASES = [
+    name + beside for name in ("catalog.sqlite", "workflow.sqlite") for beside in ("", "-wal", "-shm", "-journal")
+]
+#: What no directory holds in which a site was only begun to be made.
+_OF_A_SITE = ("catalog.sqlite", "store", "workflow.sqlite")
+
+
+class Site:
+    """An open site.  Opening reads the configuration alone; catalog and host are opened when they are first used."""
+
+    def __init__(self, root: str, config: Config) -> None:
+        self.root = root
+        self.config = config
+        #: What a person should be told of the opening, in words.
+        self.told: list[str] = []
+        #: Whether nothing at all is to be changed by the opening.
+        self.looking = False
+        self._closed_up: list[str] = []
+        self._checked = False
+        #: The gold versions (image and number) whose disks were seen to be what was published.
+        self.genuine: set[tuple[str, int]] = set()
+        #: Signed records that were verified, by image and number: with what was seen of their files then.
+        self.verified: dict[tuple[str, int], tuple[object, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def open(cls, directory: str | None = None, *, looking: bool = False) -> Site:
+        """The site at ``directory``, else ``$GOLDROOT_SITE``, else the one that holds the current directory.
+
+        What an older goldroot left open to others is closed to them.
+
+        :param looking: for who must change nothing at all, such as a plan.
+        :raises NotFound: there is none. :raises BadPolicy: a mistake in ``goldroot.toml``.
+        :raises NoPermission: something is open to others, and the caller cannot change that.
+        """
+        root = _found(directory or os.environ.get(ENVIRONMENT) or None)
+        _check_utf8(root)
+        site = cls(root, load_config(os.path.join(root, CONFIG)))
+        site.looking = looking
+        if not looking:
+            site.close_to_others()
+        return site
+
+    def close_to_others(self) -> None:
+        """See that everything in the site is its owner's alone; the disks' contents have modes of their own.
+
+        :raises NoPermission: something is open to others, and the caller cannot change that.
+        """
+        paths = self._own_paths()
+        if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
+            return
+        self._closed_up = private.tighten(paths, [self._host.trees], os.stat(self.root).st_uid)
+        if self._closed_up:
+            self.told.append(_closed(self.root, len(self._closed_up)))
+
+    def _own_paths(self, *, within: str = "") -> list[str]:
+        """What goldroot keeps, the top last; ``within`` a directory of the site: what stands in that."""
+        if within:
+            place = self.path(within)
+            with suppress(OSError):  # not there, or another user's: that is told by what is above it
+                return [os.path.join(place, name) for name in os.listdir(place)]
+            return []
+        files = [self.path(CONFIG), *(self.path(name) for name in _DATABASES)]
+        if self.catalog_file:
+            files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
+        return [*map(self.path, _DIRECTORIES), self.path("manifests"), *self._host.own_paths, *files, self.root]
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog, open."""
+        from goldroot.catalog import open_catalog
+
+        catalog = open_catalog(self.config.catalog or self.path("catalog.sqlite"))
+        if self._closed_up:
+            self._note_closed(catalog)
+        return catalog
+
+    def _note_closed(self, catalog: Catalog) -> None:
+        from goldroot.catalog import events
+
+        with suppress(GoldrootError), catalog.begin() as tx:
+            events.add(tx, "closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
+
+    @property
+    def catalog_file(self) -> str:
+        """The file that the catalog is, or "" where a server has it."""
+        where = (self.config.catalog or self.path("catalog.sqlite")).removeprefix("sqlite:///")
+        return "" if "://" in where else where
+
+    @cached_property
+    def host(self) -> Host:
+        """Where disks and machines live.
+
+        :raises Refused: the store is another site's.
+        """
+        from goldroot.site.store_owner import check_own
+
+        host = self._host
+        if not self._checked:
+            check_own(self, host)
+        return host
+
+    @cached_property
+    def _host(self) -> DirectoryHost:
+        from goldroot.hosts.directory import DirectoryHost
+
+        return DirectoryHost(self.config.host.store, running_command=self.config.host.running)
+
+    def take_store_as_checked(self) -> None:
+        """For those who look at disks while another process, which checks whose store it is, opens the catalog."""
+        self._checked = True
+
+    @cached_property
+    def key(self) -> signing.SiteKey:
+        """The key that signs gold versions."""
+        return signing.SiteKey(self.path("keys"))
+
+    def path(self, *names: str) -> str:
+        """A path inside the site."""
+        return os.path.join(self.root, *names)
+
+    def image_path(self, image: str, *names: str) -> str:
+        """A path inside an image's directory."""
+        return self.path("images", check_image_name(image), *names)
+
+    def lock(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
+        """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it."""
+        return lock(lock_file(self.path("locks"), name), wait, doing or None)
+
+    def refuse_held(self, name: str) -> None:
+        """For a plan, which holds nothing and makes no file: ``Busy`` while another command has this lock."""
+        refuse_held(lock_file(self.path("locks"), name))
+
+    def close(self) -> None:
+        """Close the catalog, if it was opened."""
+        if "catalog" in self.__dict__:
+            self.catalog.close()
+
+
+def init_site(directory: str) -> Site:
+    """Make a site, or finish one whose making was cut off: what is there already stays as it is.
+
+    :raises BadInput: ``directory`` holds other things, or is none.
+    :raises MissingProgram: nothing here makes keys.
+    :raises Refused: the catalog or the configuration of a site that has had a life is missing.
+    """
+    root = os.path.abspath(directory)
+    _refuse_lost(root)
+    _look_for_needs()
+    for name in ("", *_DIRECTORIES):
+        private.make_directory(os.path.join(root, name).rstrip("/") or "/")
+    config = os.path.join(root, CONFIG)
+    if not os.path.exists(config):
+        # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
+        private.write(config, TEMPLATE.encode())
+    site = Site(root, load_config(config))
+    site.key.make()
+    _make_stores(site)
+    site.close_to_others()
+    return site
+
+
+def plan_init(directory: str) -> list[str]:
+    """What :func:`init_site` would make, as paths; the same refusals."""
+    root = os.path.abspath(directory)
+    _refuse_lost(root)
+    _look_for_needs()
+    names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
+    return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
+
+
+def check_image_name(name: str) -> str:
+    """The name, if an image may have it; ``BadInput``."""
+    if not IMAGE_NAME.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot be an image's name",
+            todo="Use 1 to 16 small letters and digits, beginning with a letter: debian, s10.",
+        )
+    return name
+
+
+def _look_for_needs() -> None:
+    """What a site is made with is missed before anything is made; the packages of the extra first, for it brings the other."""
+    import_module("goldroot.catalog.store")
+    sshkeys.ready()
+
+
+def _make_stores(site: Site) -> None:
+    from goldroot.catalog import open_catalog
+    from goldroot.hosts.directory import DirectoryHost
+
+    DirectoryHost.create(site.config.host.store)
+    open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()
+
+
+def _check_utf8(root: str) -> None:
+    """The engine of the workflows takes its database as a URL, in which other bytes cannot be written."""
+    try:
+        root.encode()
+    except UnicodeEncodeError:
+        raise BadInput(
+            f"the path of the site, {root!r}, is no UTF-8",
+            meaning="Updates could not be run there.",
+            todo="Choose, or move the site to, a path that is.",
+        ) from None
+
+
+def _check_place(root: str) -> None:
+    _check_utf8(root)
+    if not os.path.lexists(root) or os.path.exists(os.path.join(root, CONFIG)):
+        return
+    if not os.path.isdir(root):
+        raise BadInput(f"{root} is not a directory", todo="Name a new directory, or an empty one.")
+    if was := sorted({*_OF_A_SITE} & set(os.listdir(root))):
+        _refuse_without_config(root, was)
+    # A run that was cut off before the configuration was written has made these at most.
+    if foreign := sorted(set(os.listdir(root)) - {*_DIRECTORIES, f"{CONFIG}.new"}):
+        raise BadInput(
+            f"{root} is not empty (it holds {foreign[0]})",
+            meaning="Nothing was written.",
+            todo="Name a new directory, or an empty one.",
+        )
+
+
+def _refuse_lost(root: str) -> None:
+    """Where something is there already, it is a site, or one whose making was cut off before it was ever used."""
+    from goldroot.site.store_owner import refuse_lost_catalog
+
+    _check_place(root)
+    config = os.path.join(root, CONFIG)
+    default = Config(config, HostConfig("directory", os.path.join(root, "store")))
+    refuse_lost_catalog(Site(root, load_config(config) if os.path.exists(config) else default))
+
+
+def _refuse_without_config(root: str, there: list[str]) -> None:
+    """:raises Refused: this was a site, and nobody knows its settings."""
+    raise Refused(
+        f"{root} was a site (it holds {', '.join(there)}), and its {CONFIG} is missing",
+        meaning="Where its store and its catalog are stands there. Nothing was written.",
+        todo=f"Put {CONFIG} back from a backup. Where none is left, an empty one stands for the settings that a new site has: "
+        f"touch {shlex.quote(os.path.join(root, CONFIG))}",
+    )
+
+
+def _closed(root: str, count: int) -> str:
+    paths = "1 path" if count == 1 else f"{count:,} paths"
+    return (
+        f"{paths} of the site {root} could be read by others, as an older goldroot made them; now only their owner can."
+    )
+
+
+def _refuse_unreachable(root: str) -> None:
+    """:raises NoPermission: it is another user's site, perhaps: nothing in it can be seen."""
+    try:
+        os.stat(os.path.join(root, CONFIG))
+    except PermissionError as error:
+        raise NoPermission(
+            f"{root} may not be entered: {error.strerror}",
+            meaning="What a site keeps is its owner's alone.",
+            todo="Run it as the owner of the site, or as root.",
+        ) from error
+    except OSError:
+        return
+
+
+def _found(directory: str | None) -> str:
+    if directory is not None:
+        root = os.path.abspath(directory)
+        _refuse_unreachable(root)
+        if not os.path.isfile(os.path.join(root, CONFIG)):
+            raise NotFound(f"{root} is not a goldroot site", todo=f"Make one with: goldroot init {directory}")
+        return root
+    here = os.getcwd()
+    while not os.path.isfile(os.path.join(here, CONFIG)):
+        if here == "/":
+            raise NotFound(
+                "there is no goldroot site here",
+                todo=f"Go to one, name it with --site or {ENVIRONMENT}, or make one with: goldroot init DIR",
+            )
+        here = os.path.dirname(here)
+    return here
