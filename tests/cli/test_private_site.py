@@ -18,6 +18,7 @@ from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
 from support.fleet import IMAGE, ROOT, next_gold, on_clone
+from support.loose import loose
 from support.trees import make_tree
 
 
@@ -53,20 +54,6 @@ def story(room: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     goldroot("rollback", "web1")
     goldroot("update", "run", "web2")
     return opened
-
-
-def loose(root: str) -> list[str]:
-    """What others than the owner have a right on, but for what is on disks."""
-    found = []
-    for top, directories, files in os.walk(root):
-        if top.endswith("/store/disks"):
-            directories.clear()
-        found += [
-            path
-            for path in [top, *(os.path.join(top, name) for name in files)]
-            if stat.S_IMODE(os.lstat(path).st_mode) & 0o077 and not os.path.islink(path)
-        ]
-    return found
 
 
 def test_a_whole_story_leaves_nothing_open(tmp_path: Path, umask: None, monkeypatch: pytest.MonkeyPatch) -> None:

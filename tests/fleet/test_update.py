@@ -13,7 +13,7 @@ from goldroot.fleet.update import update
 from goldroot.fleet.update.plan import plan_update
 from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.site import Site
-from goldroot.workflow import InProcess
+from goldroot.workflow import InProcess, Progress, State, Workflow
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
 from support.trees import dump_tree
 
@@ -174,3 +174,22 @@ def test_a_cancel_that_was_cut_off_is_finished_by_whatever_comes_next(site: Site
     assert not any(address.startswith("5") for address in site.host.get("WEB1").addresses())
     with pytest.raises(Refused, match="no update of web1 is in flight"):
         cancel_update(site, "web1")
+
+
+def test_a_run_of_another_time_with_the_same_key_is_no_run_of_this_update(site: Site, engine: InProcess) -> None:
+    """The catalog came from a backup, or was made again: the engine knows a run that has ended by the key of a new one."""
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    keys: list[str] = []
+    run = engine.run
+
+    def remembering(workflow: Workflow, key: str, state: State, progress: Progress | None = None) -> State:
+        keys.append(key)
+        return {**state, "outcome": "done"} if len(keys) == 1 else run(workflow, key, state, progress)
+
+    engine.run = remembering  # type: ignore[method-assign]
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert len(set(keys)) == 2
+    assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
+    with site.catalog.read() as tx:
+        assert catalog_clones.get(tx, "web1").version == 2

@@ -127,6 +127,34 @@ def test_a_damaged_rpm_header_is_noted(tmp_path: Path) -> None:
     assert [note.kind for note in read_packages(PAPER, where).notes] == ["packages-unknown"]
 
 
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT {} FROM n"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        f"CREATE VIEW Packages AS {ENDLESS.format('x AS blob')}",
+        f"CREATE VIEW packages AS {ENDLESS.format('zeroblob(8) AS blob')}",
+        "CREATE VIRTUAL TABLE Packages USING fts5(blob)",
+        "CREATE TABLE Packages (blob); INSERT INTO Packages VALUES (5)",
+        "CREATE TABLE Packages (blob); INSERT INTO Packages VALUES (NULL)",
+        "CREATE TABLE Packages (blob); INSERT INTO Packages VALUES ('text')",
+        "CREATE TABLE Other (blob)",
+    ],
+)
+def test_an_rpm_database_that_a_server_has_thought_up_is_noted(tmp_path: Path, schema: str) -> None:
+    where = system(tmp_path, {})
+    file = tmp_path / "root/var/lib/rpm/rpmdb.sqlite"
+    file.parent.mkdir(parents=True)
+    with sqlite3.connect(file) as connection:
+        try:
+            connection.executescript(schema)
+        except sqlite3.OperationalError as error:
+            pytest.skip(f"SQLite here: {error}")
+    connection.close()
+    assert [note.kind for note in read_packages(PAPER, where).notes] == ["packages-unknown"]
+
+
 def test_no_database(tmp_path: Path) -> None:
     assert read_packages(PAPER, system(tmp_path, {})).kind == "none"
 

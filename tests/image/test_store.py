@@ -126,6 +126,17 @@ def test_an_unused_site_may_lose_its_catalog(tmp_path: Path) -> None:
     site.close()
 
 
+def test_steps_of_updates_that_are_left_are_a_sign_of_a_used_site(tmp_path: Path) -> None:
+    """New updates would get the numbers of those, and count as done."""
+    init_site(str(tmp_path / "site")).close()
+    os.unlink(tmp_path / "site" / "catalog.sqlite")
+    (tmp_path / "site" / "workflow.sqlite").touch()
+    with pytest.raises(Refused, match="missing or empty") as caught:
+        init_site(str(tmp_path / "site"))
+    assert "workflow.sqlite holds the steps" in caught.value.meaning
+    assert caught.value.todo.endswith("manifests, workflow.sqlite.")
+
+
 def test_a_site_without_its_configuration_is_not_made_again(used: Site) -> None:
     os.unlink(used.path("goldroot.toml"))
     before = everything(used)

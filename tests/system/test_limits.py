@@ -12,6 +12,7 @@ import pytest
 from goldroot.errors import LimitReached
 from goldroot.system import Limits, Mode
 from goldroot.system.groups import groups
+from goldroot.system.inside.power import kernel
 from goldroot.system.limits import MIB
 from system.conftest import Machine
 
@@ -132,3 +133,21 @@ def test_groups_are_locked_and_swept() -> None:
 def _release() -> tuple[int, int]:
     major, minor = os.uname().release.split(".")[:2]
     return int(major), int(minor)
+
+
+@pytest.mark.parametrize(
+    ("release", "numbers"),
+    [
+        ("6.14.0-15-generic", (6, 14)),
+        ("6.14+", (6, 14)),
+        ("6.1.0-rc1+", (6, 1)),
+        ("6.15-rc3", (6, 15)),
+        ("7", (7, 0)),
+        ("5.14.0-503.el9.s390x", (5, 14)),
+        ("own", (0, 0)),
+        ("", (0, 0)),
+    ],
+)
+def test_the_number_of_a_kernel(release: str, numbers: tuple[int, int]) -> None:
+    """By it, and never for an older one, pid_max is set."""
+    assert kernel(release) == numbers

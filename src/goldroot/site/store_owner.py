@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 _SYSTEM = re.compile(r"(?P<image>.+)\.(?P<role>mnt|tst)\.")
 _GOLD = re.compile(r"(?P<image>.+)\.gold\.(?P<number>[0-9]+)\.")
 
-#: Directories of a site in which something stands once it was used.
+#: Directories of a site in which something stands once it was used, and a file that is there then.
 USED = ("images", "records", "manifests")
+STEPS = "workflow.sqlite"
 
 
 def check_own(site: Site, host: DirectoryHost) -> None:
@@ -75,7 +76,7 @@ def refuse_lost_catalog(site: Site) -> None:
         meaning=f"{'; '.join(found)}. With an empty catalog goldroot would take these disks for leftovers. "
         "Nothing was changed.",
         todo="Put the catalog back from a backup; goldroot cannot make it from the store yet. To begin from nothing, "
-        f"name another directory, or move away first: the store {host.store}, and of {site.root} {', '.join(USED)}.",
+        f"name another directory, or move away first: the store {host.store}, and of {site.root} {', '.join(USED)}, {STEPS}.",
     )
 
 
@@ -110,7 +111,8 @@ def _in_store(host: DirectoryHost) -> Iterator[str]:
         machines = host.machines() if host.is_made() else []
         said = [_said(one) for one in machines] or [f"the disk {disk}" for disk in host.disks() if host.is_made()]
     except HostError as error:
-        said = [error.brief]
+        yield f"The store {host.store} cannot be looked at ({error.brief})"
+        return
     if said:
         more = f" and {len(said) - 12} more" if len(said) > 12 else ""
         yield f"The store {host.store} holds {', '.join(said[:12])}{more}"
@@ -135,3 +137,5 @@ def _in_site(site: Site) -> Iterator[str]:
             if found := sorted(os.listdir(site.path(name))):
                 more = f" and {len(found) - 5} more" if len(found) > 5 else ""
                 yield f"{site.path(name)} holds {', '.join(found[:5])}{more}"
+    if os.path.exists(site.path(STEPS)):
+        yield f"{site.path(STEPS)} holds the steps of updates, which have the numbers that new ones would get"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -89,15 +90,26 @@ def _rpm(directory: int, path: str) -> Packages:
             if shutil.which("rpm"):
                 return Packages("rpm", tuple(sorted(_rpm_program(copy))))
             why = "it is no SQLite database, and the program rpm is not installed here"
-        except (sqlite3.Error, struct.error, ValueError, IndexError, ProgramFailed) as error:
+        except (sqlite3.Error, struct.error, ValueError, IndexError, TypeError, MemoryError, ProgramFailed) as error:
             why = str(error)
     note = Note("packages-unknown", os.fsencode(path), f"the rpm database cannot be read: {why}")
     return Packages("rpm", (), (note,))
 
 
+#: Thousands of steps of SQLite's machine; 100,000 packages take under a thousand of them.
+_MOST_STEPS = 10_000
+
+
 def _rpm_sqlite(file: str) -> Iterator[Package]:
+    """The database is whatever a server has made of it: only a plain table is asked, and only for so long."""
     connection = sqlite3.connect(file)
     try:
+        left = itertools.count(_MOST_STEPS, -1)
+        connection.set_progress_handler(lambda: next(left) <= 0, 1000)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        made = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = 'Packages'").fetchone()
+        if made is None or made[0] != "table" or "virtual" in str(made[1]).lower():
+            raise ValueError("it has no table of packages")
         for (blob,) in connection.execute("SELECT blob FROM Packages"):
             yield parse_rpm_header(blob)
     finally:
@@ -122,8 +134,9 @@ def parse_rpm_header(blob: bytes) -> Package:
 
 def _rpm_program(directory: str) -> Iterator[Package]:
     query = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
-    for line in run(["rpm", "--dbpath", directory, "-qa", "--qf", query]).text().splitlines():
-        yield Package(*line.split("\t"))
+    for line in run(["rpm", "--dbpath", directory, "-qa", "--qf", query], timeout=120).text().splitlines():
+        name, version, architecture = line.split("\t")
+        yield Package(name, version, architecture)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,35 @@ def link_text(path: str, target: str) -> Change:
     return change
 
 
+def folder(path: str) -> Change:
+    def change(root: Path, outside: Path) -> None:
+        (root / path).unlink(missing_ok=True)
+        (root / path).mkdir(parents=True)
+
+    return change
+
+
+def many(root: Path, outside: Path) -> None:
+    """More directories than a file system in memory has room for."""
+    for number in range(10):
+        names = " ".join(f"d{number}x{name}" for name in range(7000))
+        text(f"etc/systemd/system/{number}.service", UNIT.format(names))(root, outside)
+
+
+#: Names that a unit cannot have made, or must not.
+NAMES = {
+    "a place of goldroot's programs": "goldroot/bin/x",
+    "a file of goldroot's": "goldroot/apt.conf",
+    "below a file of goldroot's": "goldroot/apt.conf/x",
+    "the name of goldroot's resolv.conf": ".goldroot-resolv.conf",
+    "a name that is too long": "x" * 256,
+    "a path that is too long": "a/" * 3000 + "b",
+    "a name with a NUL": "a\0b",
+    "a path that goes up later": "a/../../b",
+}
+#: What cannot be in run.
+TARGETS = ("/run/lock", "/run/goldroot", "/run/goldroot/bin/sh", "/run/goldroot/apt.conf", "/run/" + "x" * 256)
+
 #: What may be anything: the command runs, and sees nothing of outside.
 TRICKS: dict[str, Change] = {
     **{f"{name} is a link": linked(name) for name in ("proc", "sys", "dev", "run", "tmp", "etc", "usr/lib/systemd")},
@@ -104,6 +133,12 @@ TRICKS: dict[str, Change] = {
     "a unit is a link": link_text("usr/lib/systemd/a.service", "{}/secret"),
     "a unit points up": text("etc/systemd/system/a.service", UNIT.format("../../../../../../{}/made")),
     "a unit names a path": text("etc/systemd/system/a.service", UNIT.format("{}/made")),
+    "hostname is a directory": folder("etc/hostname"),
+    "a unit is a directory": folder("etc/systemd/system/a.service"),
+    "units want too many directories": many,
+    **{f"a unit names {what}": text("etc/systemd/system/a.service", UNIT.format(name)) for what, name in NAMES.items()},
+    "resolv.conf is a directory": folder("etc/resolv.conf"),
+    **{f"resolv.conf is a link to {target[:25]}": link_text("etc/resolv.conf", target) for target in TARGETS},
     "resolv.conf points up": link_text("etc/resolv.conf", "/run/../../../../../../..{}/made"),
     "resolv.conf is a link to outside": link_text("etc/resolv.conf", "{}/secret"),
     "resolv.conf is a pipe": pipe("etc/resolv.conf"),

@@ -128,9 +128,15 @@ def look_for_programs() -> None:
 def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflow]) -> Outcome:
     """Run an update's workflow: the run that was killed, from the step where it was, else a new one."""
     crash.point(f"{update.kind}.begun")
-    key, generation = _run_of(site, engine, update)
-    state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
-    return outcome_of(site, update.id, str(state["outcome"]))
+    while True:
+        key, generation = _run_of(site, engine, update)
+        state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
+        with site.catalog.read() as tx:
+            now = updates.get(tx, update.id).state
+        # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
+        # then is no run of this update, and the next generation has a key of its own.
+        if state["outcome"] == now:
+            return outcome_of(site, update.id, str(state["outcome"]))
 
 
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:

@@ -74,7 +74,7 @@ def main() -> None:
             marshal.loads(os.pread(file, os.fstat(file).st_size, 0)), control, again=AGAIN in sys.argv, safe=bool(views)
         )
     except OSError as error:
-        control.say("error", error.errno, error.strerror or "", os.fsdecode(error.filename or ""))
+        control.say("error", error.errno, error.strerror or "", _where(error))
         os._exit(1)
 
 
@@ -101,12 +101,17 @@ def outer(plan: Plan, control: Control, *, again: bool, safe: bool) -> None:
             calls.die_with_parent()
             first(plan, control, mode, why, disks, userns)
         except OSError as error:
-            control.say("error", error.errno, error.strerror or "", os.fsdecode(error.filename or ""))
+            control.say("error", error.errno, error.strerror or "", _where(error))
         except BaseException as error:  # noqa: BLE001 (no traceback: that would look for source files in the system)
             control.say("error", 0, f"{type(error).__name__}: {error}", "")
         os._exit(1)
     os.closerange(0, 3)
     _wait(pid, control)
+
+
+def _where(error: OSError) -> str:
+    """What an error names; a descriptor is a number."""
+    return "" if isinstance(error.filename, int | None) else os.fsdecode(error.filename)
 
 
 def _wait(pid: int, control: Control) -> None:

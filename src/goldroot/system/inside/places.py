@@ -45,8 +45,11 @@ def content(directory: int, name: str) -> bytes:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
         return b""
+    if not stat.S_ISREG(os.fstat(handle).st_mode):  # Python opens no directory as a file
+        os.close(handle)
+        return b""
     with open(handle, "rb") as file:
-        return file.read(LARGEST) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+        return file.read(LARGEST)
 
 
 def write(directory: int, name: str, text: str, owner: int, mode: int = 0o644) -> None:
@@ -66,11 +69,17 @@ def directories(directory: int, path: str, owner: int) -> int:
     handle = os.dup(directory)
     for step in path.split("/"):
         try:
-            os.mkdir(step, 0o755, dir_fd=handle)
-            os.chown(step, owner, owner, dir_fd=handle, follow_symlinks=False)
-        except FileExistsError:
-            pass
-        below = os.open(step, _STEP | os.O_DIRECTORY, dir_fd=handle)
-        os.close(handle)
+            _make(handle, step, owner)
+            below = os.open(step, _STEP | os.O_DIRECTORY, dir_fd=handle)
+        finally:
+            os.close(handle)
         handle = below
     return handle
+
+
+def _make(directory: int, name: str, owner: int) -> None:
+    try:
+        os.mkdir(name, 0o755, dir_fd=directory)
+        os.chown(name, owner, owner, dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        return

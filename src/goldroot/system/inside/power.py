@@ -81,8 +81,7 @@ def most_processes(count: int) -> None:
 
     Before Linux 6.14 the number is the whole machine's, and nothing is done.  It may be closed (in a container).
     """
-    major, minor = (int(word) for word in os.uname().release.split("-")[0].split(".")[:2])
-    if (major, minor) < (6, 14):
+    if kernel(os.uname().release) < (6, 14):
         return
     try:
         with open("/proc/sys/kernel/pid_max", "w") as file:
@@ -90,3 +89,12 @@ def most_processes(count: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EINVAL):
             raise
+
+
+def kernel(release: str) -> tuple[int, int]:
+    """Major and minor number of a kernel's release; 0 for what is not one: ``6.14+``, ``6.1.0-rc1+`` and ``7`` exist."""
+    found = []
+    for part in [*release.split("."), ""][:2]:
+        digits = len(part) - len(part.lstrip("0123456789"))
+        found.append(int(part[:digits] or 0))
+    return found[0], found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from goldroot.system.inside.calls import RDONLY, clone_mount, place_mount, set_attributes, set_host_name
 from goldroot.system.inside.places import content, directories, names, place, write
@@ -20,6 +21,13 @@ QUIET = ("invoke-rc.d", "deb-systemd-invoke")
 #: Where units stand; their RuntimeDirectory= names what a service finds in /run (systemd.exec(5)).
 UNITS = ("usr/lib/systemd/system", "lib/systemd/system", "etc/systemd/system")
 _RUNTIME = b"RuntimeDirectory="
+
+#: What goldroot itself has in run: no unit has a say there.
+_OURS = ("goldroot", ".goldroot-resolv.conf")
+_RESOLV_CONF = _OURS[1]
+
+#: Units that are looked at in a folder, directories that are made, bytes of the path of one: real systems have far fewer.
+MOST_UNITS, MOST_DIRECTORIES, LONGEST = 10_000, 1_000, 255
 
 
 def fill_run(root: int, owner: int, resolv_conf: str) -> bool:
@@ -62,10 +70,24 @@ def _quiet_services(run: int, owner: int) -> None:
 
 
 def _service_directories(root: int, run: int, owner: int) -> None:
-    """What the system's services would find in ``run``: `sshd -t`, for one, refuses to work without /run/sshd."""
+    """What the system's services would find in ``run``: `sshd -t`, for one, refuses to work without /run/sshd.
+
+    What a unit asks for in vain is left out: only a service that needs it will miss it.
+    """
+    left = MOST_DIRECTORIES
     for name in ("lock", *(word for folder in UNITS for word in _runtime_directories(root, folder))):
-        if "%" not in name and all(step not in ("", ".", "..") for step in name.split("/")):
-            os.close(directories(run, name, owner))
+        if left and _can_be_made(name):
+            left -= 1
+            try:
+                os.close(directories(run, name, owner))
+            except OSError:
+                continue
+
+
+def _can_be_made(name: str) -> bool:
+    steps = name.split("/")
+    odd = "%" in name or "\0" in name or len(os.fsencode(name)) > LONGEST
+    return not odd and steps[0] not in _OURS and all(step not in ("", ".", "..") for step in steps)
 
 
 def _runtime_directories(root: int, folder: str) -> Iterator[str]:
@@ -73,7 +95,7 @@ def _runtime_directories(root: int, folder: str) -> Iterator[str]:
     handle = place(root, folder)
     if handle is None:
         return
-    for name in names(handle):
+    for name in names(handle)[:MOST_UNITS]:
         if name.endswith((".service", ".socket")) and _RUNTIME in (unit := content(handle, name)):
             for line in unit.splitlines():
                 if line.startswith(_RUNTIME):
@@ -90,13 +112,24 @@ def _name_service(root: int, run: int, text: str, owner: int) -> None:
     except FileNotFoundError:
         return
     except OSError:
-        there = place(etc, "resolv.conf", directory=False)
-        if there is not None:
-            write(run, ".goldroot-resolv.conf", text, owner)
-            mount = clone_mount(run, b".goldroot-resolv.conf")
-            set_attributes(mount, RDONLY)
-            place_mount(mount, there)
+        _over_a_file(etc, run, text, owner)
         return
+    try:
+        _behind_a_link(run, target, text, owner)
+    except OSError:
+        return  # something else stands there, or it cannot be a name: the system has no resolver, as it wanted
+
+
+def _over_a_file(etc: int, run: int, text: str, owner: int) -> None:
+    there = place(etc, "resolv.conf", directory=False)
+    if there is not None and not stat.S_ISDIR(os.fstat(there).st_mode):
+        write(run, _RESOLV_CONF, text, owner)
+        mount = clone_mount(run, _RESOLV_CONF.encode())
+        set_attributes(mount, RDONLY)
+        place_mount(mount, there)
+
+
+def _behind_a_link(run: int, target: str, text: str, owner: int) -> None:
     steps = [step for step in target.split("/") if step not in ("", ".", "..")]
     if steps[:1] == ["run"] and len(steps) > 1:
         folder = directories(run, "/".join(steps[1:-1]), owner) if steps[2:] else run
