@@ -35,7 +35,7 @@ def given_to_a_program(tree: ast.Module, package: str) -> dict[str, str]:
 
 
 def test_these_rooms_have_faces() -> None:
-    rooms = {"accounts", "catalog", "demo", "fleet", "image", "merge", "site", "system", "tree", "workflow"}
+    rooms = {"accounts", "catalog", "demo", "fleet", "image", "merge", "site", "system", "tree"}
     assert {f"goldroot.{room}" for room in rooms} <= {name_of(face) for face in FACES}
 
 
