@@ -19,7 +19,6 @@ KNOWN = {
     "catalog/decisions.py:decide": 7,
     "fleet/clones.py:create_clone": 7,
     "fleet/inputs.py:disk_side": 7,
-    "fleet/update/merge.py:attach_result": 7,
     "fleet/update/update.py:run_updates": 7,
     "merge/decide/answers.py:answer_conflict": 9,
     "merge/decide/axes.py:_xattrs": 7,
