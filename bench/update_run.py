@@ -35,7 +35,7 @@ def imported(what, *names):
     marks["import " + what] = time.perf_counter() - before[0], time.process_time() - before[1]
 
 imported("SQLAlchemy", "sqlalchemy")
-imported("goldroot", "goldroot.cli.main", "goldroot.cli.failure", "goldroot.cli.update", "goldroot.fleet.update",
+imported("goldroot", "goldroot.cli.main", "goldroot.cli.failure", "goldroot.cli.update", "goldroot.fleet.update.update",
          "goldroot.hosts.directory", "goldroot.catalog.migrate")
 imported("DBOS", "dbos")
 imported("goldroot's use of DBOS", "goldroot.workflow.durable")

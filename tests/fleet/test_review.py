@@ -159,8 +159,8 @@ def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
     editor.chmod(0o755)
     code = (
         "import sys\nfrom goldroot.fleet import review\nfrom goldroot.site import Site\n"
-        "site = Site.open(sys.argv[1])\nfound = review.case(site, 'web1')\n"
-        "review.edit(site, found, review.by_path(found, '/etc/app.conf'))"
+        "site = Site.open(sys.argv[1])\nfound = review.find_case(site, 'web1')\n"
+        "review.edit_conflict(site, found, review.conflict_at(found, '/etc/app.conf'))"
     )
     monkeypatch.setenv("VISUAL", str(editor))
     with subprocess.Popen([sys.executable, "-c", code, waiting.root]) as command:

@@ -28,7 +28,7 @@ from typing import Any
 
 #: What is imported before the first command: what a command needs in the end, so that it costs no kill, and so that
 #: another user need not be able to read it.
-ROOMS = ("catalog", "cli", "fleet", "hosts", "image", "merge", "tree", "workflow")
+ROOMS = ("catalog", "cli", "demo", "fleet", "hosts", "image", "merge", "site", "tree", "workflow")
 NEVER = re.compile(r"goldroot\.(catalog\.migrations|cli\.zvm|zvm)")
 
 #: Audit events of operations that change a file system; ``open`` counts where it may write.

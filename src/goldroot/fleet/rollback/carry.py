@@ -49,7 +49,7 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
     task.save()
     notes = build_disks(task, plan, disks, stage, live=False)
     _note_made(task, plan, disks, gold)
-    return attach_result(task, plan, disks, given, clone, notes, keep=known.base)
+    return attach_result(task, plan, disks, given, clone, notes)
 
 
 def _note_made(task: OpenUpdate, plan: Plan, disks: Mapping[str, str], fallback: Side) -> None:

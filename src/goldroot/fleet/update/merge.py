@@ -95,12 +95,11 @@ def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> i
 
 
 def attach_result(
-    task: OpenUpdate, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note],
-    keep: dict[str, str] | None = None,
-) -> int:  # fmt: skip
+    task: OpenUpdate, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note]
+) -> int:
     """Put built disks at 5Bx, write the record, tell the catalog; returns how many conflicts are open.
 
-    :param keep: disks besides that were made for this work and are still needed.
+    The disks of the base stay: those of a carry were made for this work, and a review shows them.
     """
     known = task.work
     task.check()
@@ -116,7 +115,7 @@ def attach_result(
     task.save()
     crash.point("update.merge-written-down")
     left = store_conflicts(task, plan.conflicts, read_server(task.base, task.tree(known.old)))
-    sweep(task.site, known, keep)
+    sweep(task.site, known, keep=known.base)
     return left
 
 
