@@ -23,7 +23,7 @@ def test_signals_that_are_ignored_here_are_heard_by_the_programs_of_tests() -> N
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
-    one = f"{TESTS}/hosts/zvm/simulator/test_simulator_cli.py::test_it_listens_answers_and_ends_with_ctrl_c"
+    one = f"{TESTS}/zvm/simulator/test_simulator_cli.py::test_it_listens_answers_and_ends_with_ctrl_c"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", one]
     done = subprocess.run(command, preexec_fn=ignore, cwd=open_way.PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -31,6 +31,7 @@ __all__ = [
     "Failed",
     "GoldrootError",
     "HostError",
+    "LimitReached",
     "MergePlan",
     "MissingPackage",
     "MissingProgram",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         Failed,
         GoldrootError,
         HostError,
+        LimitReached,
         MissingPackage,
         MissingProgram,
         NewerVersion,
@@ -93,7 +95,7 @@ else:
         {
             "conflicts": "Conflict Decision Decisions",
             "errors": (
-                "BadInput BadPolicy BadSignature Busy ChecksFailed Failed GoldrootError HostError MissingPackage"
+                "BadInput BadPolicy BadSignature Busy ChecksFailed Failed GoldrootError HostError LimitReached MissingPackage"
                 " MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested ProgramFailed Refused"
                 " StillRunning TreeChanged UsageError"
             ),

@@ -91,8 +91,10 @@ def make_old(site: Site) -> None:
         begin = first.index("CREATE TABLE slots")
         catalog.execute(first[begin : first.index(";", begin)])
         catalog.execute("INSERT INTO slots (image, number, name, version) SELECT image, number, name, version FROM old")
-        for name in ("old", "entries", "site"):
+        for name in ("old", "entries", "site", "readings", "local_accounts", "identities"):
             catalog.execute(f"DROP TABLE {name}")
+        for name in ("ix_updates_clone", "ix_fallbacks_clone"):
+            catalog.execute(f"DROP INDEX {name}")
         catalog.execute("UPDATE alembic_version SET version_num = '0001'")
 
 

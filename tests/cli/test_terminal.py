@@ -101,7 +101,7 @@ def test_no_room_below_prints() -> None:
         for name, line in calls(file)
         if name in ("print", "echo", "secho")
     ]
-    allowed = ("system/", "zvm/smapi/reference.py")
+    allowed = ("system/", "zvm/smapi/reference.py", "zvm/simulator/vmcp.py")
     assert [one for one in found if not one.startswith(allowed)] == []
 
 
