@@ -46,6 +46,7 @@ class Work:
     digest: str = ""  #: of policy and decisions of the last merge
     failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
     not_compared: list[str] = field(default_factory=list)  #: clones that may share its identity: they cannot be read
+    torn: int = 0  #: paths that a running server wrote while they were merged: the switch merges again
     migration: str = ""  #: of the state on the new disks: ``begun``, ``done``, or nothing was
 
     @property
