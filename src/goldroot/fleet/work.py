@@ -69,6 +69,16 @@ def directory(site: Site, clone: str, update: int) -> str:
     return site.path("records", clone, str(update))
 
 
+def every(site: Site, clone: str) -> list[Work]:
+    """All that is written down of a clone's updates and rollbacks, oldest first."""
+    try:
+        names = os.listdir(site.path("records", clone))
+    except FileNotFoundError:
+        return []
+    numbers = sorted(int(name) for name in names if name.isdecimal())
+    return [load(site, clone, number) for number in numbers]
+
+
 def load(site: Site, clone: str, update: int) -> Work:
     """The work of an update; an empty one where nothing was begun."""
     try:
