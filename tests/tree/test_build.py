@@ -455,13 +455,41 @@ def test_a_live_source_is_taken_as_it_comes(tmp_path: Path, monkeypatch: pytest.
         return opened(path, flags, *args, **options)
 
     monkeypatch.setattr(os, "open", grown_meanwhile)
-    built = build(rows, [root], tmp_path / "out", live=True)
+    built = build(rows, [root], tmp_path / "out", live=(0,))
     assert list(built.manifest.paths()) == [b"", b"log", b"steady"]
     assert ("vanished", b"gone") in [(note.kind, note.path) for note in built.notes]
     for wrong in (rows[:2], [TOP, rows[2]]):
         with pytest.raises(TreeChanged):
-            build([row._replace(ctime=1) if row.path else row for row in wrong], [root], tmp_path / "no", live=True)
+            build([row._replace(ctime=1) if row.path else row for row in wrong], [root], tmp_path / "no", live=(1,))
         remove_tree(tmp_path / "no")
+
+
+@pytest.mark.parametrize("size", [1, 300_000])
+@pytest.mark.parametrize("change", ["content", "shorter", "gone", "link", "fifo", "directory", "other-file"])
+def test_of_a_live_source_what_is_not_as_the_row_says_is_noted(tmp_path: Path, change: str, size: int) -> None:
+    make_tree(tmp_path / "outside", {"f": "secret"})
+    root = make_tree(tmp_path / "t", {"d/f": "1" * size})
+    status, content = os.stat(root / "d/f"), sha256(b"1" * size).digest()
+    row = inline(b"x", source=0, source_path=b"d/f", inode=status.st_ino, ctime=status.st_ctime_ns, content=content)
+    time.sleep(0.02)
+    if change in ("content", "shorter"):
+        (root / "d/f").write_text("2" * (size if change == "content" else size // 2))
+    else:
+        remove_tree(root / "d")
+        if change == "link":
+            (root / "d").symlink_to(tmp_path / "outside")
+        elif change != "gone":
+            make_tree(root, {"d/f": {"fifo": Fifo(), "directory": Dir(), "other-file": "3" * size}[change]})
+    rows = [TOP, row._replace(size=size), row._replace(path=b"y", size=size, group=1), row._replace(path=b"z", group=1)]
+    built = build(rows, [root], tmp_path / "out", live=(0,))
+    stands = change in ("content", "shorter", "other-file")
+    kinds = {note.path: note.kind for note in built.notes}
+    word = "changed-while-read" if stands else "vanished"
+    assert (kinds[b"x"], kinds[b"y"]) == (word, word)
+    assert list(built.manifest.paths()) == ([b"", b"x", b"y", b"z"] if stands else [b""])
+    if stands:
+        assert (tmp_path / "out/x").read_bytes() == (root / "d/f").read_bytes()
+        assert [built.manifest.get(path).content for path in (b"x", b"y", b"z")] == [b""] * 3  # type: ignore[union-attr]
 
 
 @pytest.mark.root

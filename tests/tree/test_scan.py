@@ -460,6 +460,86 @@ def test_what_a_live_tree_loses_is_left_out_with_all_below(
     assert {b"d", b"gone", b"l"} <= {note.path for note in result.notes}
 
 
+@pytest.mark.parametrize("now", ["f", "d", "l", "p"])
+def test_a_live_path_may_become_another_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: str) -> None:
+    make_tree(tmp_path / "outside", {"secret": "s"})
+    root = make_tree(tmp_path / "t", {"d/in": "1", "f": "2", "l": Link("f"), "z": "3"})
+    walk = scan_module.walk
+
+    def exchanged_meanwhile(*args: object, **options: object) -> object:
+        walked = walk(*args, **options)
+        remove_tree(root / "d")
+        for name in "fl":
+            (root / name).unlink()
+        thing = {"f": "new", "d": Dir(), "l": Link(str(tmp_path / "outside")), "p": Fifo()}[now]
+        make_tree(root, dict.fromkeys("dfl", thing))
+        return walked
+
+    monkeypatch.setattr(scan_module, "walk", exchanged_meanwhile)
+    result = scan_tree(root, live=True)
+    paths = list(result.manifest.paths())
+    assert paths == [b"", *([now.encode()] if now in "dfl" else []), b"z"]
+    assert {note.path for note in result.notes if note.kind == "vanished"} >= {b"d", b"f", b"l"} - set(paths)
+    if now == "f":
+        assert result.manifest.get(b"f").content == sha256(b"new").digest()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("now", ["directory", "file", "link"])
+def test_a_live_directory_may_be_exchanged_before_it_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: str
+) -> None:
+    make_tree(tmp_path / "outside", {"secret": "s"})
+    root = make_tree(tmp_path / "t", {"d/old": "1", "z": "3"})
+    look = listing_module.Lister.look
+
+    def exchanged(self: listing_module.Lister, path: bytes, status: object) -> object:
+        if path == b"d" and (root / "d/old").exists():
+            remove_tree(root / "d")
+            thing = {"directory": Dir(), "file": "f", "link": Link(str(tmp_path / "outside"))}[now]
+            make_tree(root, {"d": thing} | ({"d/new": "2"} if now == "directory" else {}))
+        return look(self, path, status)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(listing_module.Lister, "look", exchanged)
+    found = list(scan_tree(root, live=True).manifest.paths())
+    assert found == ([b"", b"d", b"d/new", b"z"] if now == "directory" else [b"", b"z"])
+
+
+def test_a_name_of_a_live_directory_that_is_listed_twice_stands_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_tree(tmp_path / "t", {"a": "1", "b": "2"})
+    listed = listing_module.sorted_entries
+
+    def twice(fd: int) -> tuple[list[bytes], listing_module.Listed]:
+        names, entries = listed(fd)
+        return [names[0], *names], [entries[0], *entries]
+
+    monkeypatch.setattr(listing_module, "sorted_entries", twice)
+    assert list(scan_tree(root, live=True).manifest.paths()) == [b"", b"a", b"b"]
+
+
+def test_a_name_that_becomes_another_file_leaves_its_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a log is rotated by a link and a new file."""
+    root = make_tree(tmp_path / "t", {"log": "1", "log.1": HardLink("log"), "x": "2", "y": HardLink("x")})
+    walk = scan_module.walk
+
+    def rotated_meanwhile(*args: object, **options: object) -> object:
+        walked = walk(*args, **options)
+        (root / "log").unlink()
+        (root / "log").write_text("new")
+        return walked
+
+    monkeypatch.setattr(scan_module, "walk", rotated_meanwhile)
+    found = scan_tree(root, live=True).manifest
+    entries = {path: found.get(path) for path in (b"log", b"log.1", b"x", b"y")}
+    assert [entry.group for entry in entries.values() if entry] == [0, 0, 1, 1]
+    assert [entry.content for entry in entries.values() if entry] == [
+        sha256(text).digest() for text in (b"new", b"1", b"2", b"2")
+    ]
+
+
 def test_a_trusted_signature_stays_trusted(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "1"})
     known = settled(scan_tree(root).manifest, root)

@@ -162,9 +162,12 @@ def forget(tx: Tx, name: str) -> None:
     events.add(tx, "clone-deleted", f"clone:{name}", image=clone.image, version=clone.version)
 
 
-def fence(tx: Tx, name: str) -> int:
-    """Begin a piece of work on a clone's disks: whoever began one before is shut out.  Returns the new generation."""
-    generation = _next_fence(tx, get(tx, name).name)
+def fence(tx: Tx, name: str, *, above: int = 0) -> int:
+    """Begin a piece of work on a clone's disks: whoever began one before is shut out.  Returns the new generation.
+
+    :param above: a generation that was used already, though this catalog may not know it.
+    """
+    generation = _next_fence(tx, get(tx, name).name, above)
     _set(tx, name, generation=generation)
     return generation
 
@@ -184,13 +187,14 @@ def check_generation(tx: Tx, name: str, generation: int) -> Clone:
     return clone
 
 
-def _next_fence(tx: Tx, name: str) -> int:
+def _next_fence(tx: Tx, name: str, above: int = 0) -> int:
     last = tx.value(sa.select(fences.c.generation).where(fences.c.clone == name))
+    generation = max(int(last or 0), above) + 1
     if last is None:
-        tx.add(fences, clone=name, generation=1)
-        return 1
-    tx.write(fences.update().where(fences.c.clone == name).values(generation=last + 1))
-    return int(last) + 1
+        tx.add(fences, clone=name, generation=generation)
+    else:
+        tx.write(fences.update().where(fences.c.clone == name).values(generation=generation))
+    return generation
 
 
 def _set(tx: Tx, name: str, **values: object) -> None:

@@ -222,6 +222,30 @@ def finish_publish(
     return get(tx, image, number)
 
 
+def found(
+    tx: Tx, image: str, number: int, slot_name: str, *, record: Mapping[str, Any], signature: Mapping[str, Any]
+) -> GoldVersion:
+    """The row of a version that stands in a slot, published, and that this catalog does not know so: it is older.
+
+    :param record: the version's signed record.
+    :raises NotFound: the image has no slot of that name.
+    """
+    slot = next((slot for slot in all_slots(tx, image) if slot.name == slot_name), None)
+    if slot is None:
+        raise NotFound(f"image {image!r} has no slot {slot_name}", todo="Set `slots` in goldroot.toml as it was.")
+    if slot.version is not None and slot.version != number:
+        _out_of_slot(tx, image, slot.version)
+    if find(tx, image, number) is None:
+        tx.add(
+            gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
+            untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
+        )  # fmt: skip
+    _set_slot(tx, slot, number)
+    digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+    events.add(tx, "version-found", f"image:{image}", version=number, slot=slot_name)
+    return finish_publish(tx, image, number, digests=digests, signature=signature, fingerprint=record["fingerprint"])
+
+
 def abandon_publish(tx: Tx, image: str, number: int) -> None:
     """Give up a publish that was begun: number and slot are free again.  Remove what was written to the slot *first*.
 

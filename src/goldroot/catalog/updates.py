@@ -98,6 +98,28 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update") -> Upda
     return get(tx, number)
 
 
+def found(tx: Tx, clone: str, from_version: int, to_version: int, *, kind: Kind) -> Update:
+    """The row of an update that the machine shows to have switched and that this catalog does not know: it is older."""
+    at, of = now(), clones.get(tx, clone)
+    number = tx.add(
+        updates, clone=clone, image=of.image, from_version=from_version, to_version=to_version, kind=kind,
+        state="switching", record="", error="", created_at=at, changed_at=at,
+    )  # fmt: skip
+    events.add(tx, f"{kind}-found", f"clone:{clone}", update=number, from_version=from_version, to_version=to_version)
+    return get(tx, number)
+
+
+def has_switched(tx: Tx, number: int) -> None:
+    """The machine shows that it has switched: it is ``switching``, from whatever state it was in.
+
+    The machine's definition alone says which disks are live.  A catalog that says less is older than the switch.
+    """
+    update = get(tx, number)
+    if update.state not in ("checked", "switching"):
+        events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state)
+    tx.write(updates.update().where(updates.c.id == number).values(state="switching", changed_at=now()))
+
+
 def find(tx: Tx, number: int) -> Update | None:
     """The update, or ``None``."""
     row = tx.first(sa.select(updates).where(updates.c.id == number))

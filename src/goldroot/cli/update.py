@@ -228,6 +228,10 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         put(f"  Look:    goldroot review show {done.clone}")
         put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    if done.merged_again:
+        from goldroot.fleet import again_at_switch
+
+        put(f"  {again_at_switch(done.merged_again)}")
     say_failed_rebuilds(done)
     say_not_compared(done)
     if done.record:

@@ -15,6 +15,7 @@ __all__ = [
     "Prefetch",
     "RollbackPlan",
     "UpdatePlan",
+    "again_at_switch",
     "all_cases",
     "all_fallbacks",
     "cancel_update",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import own_disks_of
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
+    from goldroot.fleet.update.switch import again_at_switch
     from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
 else:
     __getattr__, __dir__ = names_of(
@@ -99,6 +101,7 @@ else:
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "own_disks_of",
             "update.plan": "UpdatePlan plan_update waiting_update",
+            "update.switch": "again_at_switch",
             "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
         },
     )

@@ -50,6 +50,12 @@ def is_disk_of(clone: str, disk: str) -> bool:
     return found is not None and found["clone"] == clone
 
 
+def generation_of(disk: str) -> int:
+    """The generation that a clone's disk was made by; 0 where its id says none."""
+    found = _DISK.fullmatch(disk)
+    return 0 if found is None else int(found["work"].split(".")[0])
+
+
 def own_addresses(layout: Layout, machine: Machine) -> tuple[str, ...]:
     """The live addresses at which a machine has disks of its own: not the shared ones, but where it is read-write."""
     return tuple(disk.address for disk in layout.disks if disk.address in machine.disks)

@@ -16,7 +16,7 @@ from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readi
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of
+from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of, own_addresses
 from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
@@ -94,6 +94,8 @@ def create_clone(
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
+        if (made := _made_already(site, name, image, number, "read-write" if read_write else "read-only")) is not None:
+            return made
         plan = plan_clone(site, name, image, number, read_write=read_write, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
@@ -121,6 +123,27 @@ def create_clone(
             catalog_clones.activate(tx, name)
             reading.note(tx, name)
             return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
+
+
+def _made_already(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Created | None:
+    """A clone whose making was cut off behind its last step, the definition: only the catalog was to follow."""
+    with site.catalog.read() as tx:
+        begun = catalog_clones.find(tx, name)
+    if begun is None or begun.state != "creating" or site.host.find(begun.machine) is None:
+        return None
+    _gold_for(site, name, image, number, kind)
+    reconcile(site, name)
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+    if clone.state != "active":
+        return None
+    machine = site.host.get(clone.machine)
+    gold = open_version(site, clone.image, clone.version)
+    disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
+    reading = read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(d) for a, d in disks.items()}))
+    with site.catalog.begin() as tx:
+        reading.note(tx, name)
+    return Created(clone, machine, (), ())
 
 
 def _gold_for(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Gold:
@@ -168,12 +191,16 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            return catalog_clones.create(
+            known = catalog_clones.create(
                 tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict()
             )
-        generation = catalog_clones.fence(tx, plan.name)
-        catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
+            generation = known.generation
+        else:
+            generation = catalog_clones.fence(tx, plan.name)
+            catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
+    # The host has no machine of it: what there is of its disks was left by a making or removal that was cut off.
     remove_all(site, plan.name)
+    update_files.forget(site, plan.name)
     crash.point("clone.cleaned")
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, plan.name)

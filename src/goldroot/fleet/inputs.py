@@ -50,7 +50,10 @@ def disk_side(
     site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
     stage: Stage = silent, ahead: Prefetch | None = None,
 ) -> Side:  # fmt: skip
-    """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead."""
+    """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead.
+
+    :param live: the clone may be running: what it writes meanwhile is taken as it comes, and noted.
+    """
     trees = {}
     notes: list[Note] = []
     for address, disk in disks.items():
@@ -58,7 +61,7 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest)
+        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest, set() if live else None)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))
 

@@ -21,6 +21,7 @@ __all__ = [
     "diff_gold",
     "enter_system",
     "existing_system",
+    "find_linked",
     "import_image",
     "local_accounts",
     "newest_gold",
@@ -42,6 +43,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.image.changes import Change
+    from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import Difference, diff_gold, refuse_held_version, retire_gold, verify_gold
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
@@ -58,6 +60,7 @@ else:
             "changes": "Change",
             "genuine": "check_genuine",
             "gold": "Difference diff_gold refuse_held_version retire_gold verify_gold",
+            "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",

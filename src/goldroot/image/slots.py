@@ -7,7 +7,7 @@ being published is ever emptied, and no slot is given away that a machine links 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -31,12 +31,16 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
     with site.catalog.read() as tx:
         begun = [known for known in catalog_gold.every(tx, image) if known.state == "publishing"]
     for known in begun:
+        if _was_published(site, known):
+            continue
         _clear(site, known)
         with site.catalog.begin() as tx:
             catalog_gold.abandon_publish(tx, image, known.number)
         crash.point("publish-abandoned")
     add_configured(site, image)
     linked = _linked(site, image)
+    if _found_published(site, image, linked):
+        linked = _linked(site, image)
     try:
         with site.catalog.begin() as tx:
             version = catalog_gold.begin_publish(
@@ -47,6 +51,32 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
         raise
     _clear(site, version)
     return version
+
+
+def _found_published(site: Site, image: str, linked: Collection[str]) -> bool:
+    """Note the versions in linked slots that the catalog has as empty: it is older than their publishes."""
+    from goldroot.image.found import find_linked
+
+    with site.catalog.read() as tx:
+        empty = [slot.name for slot in catalog_gold.all_slots(tx, image) if slot.version is None]
+    found = [find_linked(site, image, name) for name in empty if name in linked]
+    return any(number is not None for number in found)
+
+
+def _was_published(site: Site, begun: GoldVersion) -> bool:
+    """Whether a version that the catalog has as begun was published: somebody links it.  An older catalog says less."""
+    assert begun.slot_name is not None
+    if not site.host.linked(begun.slot_name):
+        return False
+    from goldroot.image.found import find_linked
+
+    if find_linked(site, begun.image, begun.slot_name) != begun.number:
+        raise Refused(
+            f"{begun.slot_name} is linked, and is not what version {begun.number} of {begun.image} was to be",
+            meaning="The catalog is older than what stands there. Nothing was changed.",
+            todo="Put back a newer catalog. Who links it: goldroot linked",
+        )
+    return True
 
 
 def add_configured(site: Site, image: str) -> None:

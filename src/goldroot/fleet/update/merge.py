@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from goldroot import crash
 from goldroot.catalog import FoundConflict, clones, decisions, updates
 from goldroot.conflicts import Conflict, Decisions
-from goldroot.errors import TreeChanged
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.server_readings import Reading, read_server
@@ -20,8 +19,8 @@ from goldroot.fleet.update.reconcile import attach_prepared, sweep
 from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
 
-#: How often a merge of a running server is tried, which writes while it is copied.
-TRIES = 3
+#: What a scan or a copy notes of what a running server writes meanwhile.
+TORN = ("vanished", "changed-while-read")
 
 
 def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
@@ -29,23 +28,17 @@ def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
 
     What an earlier attempt made is taken as it is, where nothing was written to the clone since and nothing was decided.
 
-    :param live: the clone may be running: the merge is made from what can be seen, and made again at the switch.
-    :raises TreeChanged: the clone writes faster than it can be copied.
+    :param live: the clone may be running: the merge is made from what can be seen, and what was written meanwhile is
+        counted; the switch merges again then.
+    :raises TreeChanged: a clone that is not live is written.
     """
     given = update_files.remembered(task.site, task.clone.image)
     if still_good(task, given, stage, live=live):
         sweep(task.site, task.work)
         return _open_conflicts(task)
     task.set_state("preparing", error="")
-    for attempt in range(TRIES if live else 1):
-        crash.point("update.merge-begun")
-        try:
-            return _merge(task, given, stage, live=live)
-        except TreeChanged:
-            if attempt == TRIES - 1 or not live:
-                raise
-            sweep(task.site, task.work)
-    raise AssertionError("unreachable")
+    crash.point("update.merge-begun")
+    return _merge(task, given, stage, live=live)
 
 
 def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
@@ -53,7 +46,7 @@ def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) 
     known, machine = task.work, task.machine
     if not known.new or known.digest != digest_of(task, given) or task.update.state == "preparing":
         return False
-    if known.half_migrated or known.old != task.live_disks():
+    if known.half_migrated or known.old != task.live_disks() or (known.torn and not live):
         return False
     attached = {address: task.layout.disk(address).prepared for address in known.new}
     if any(at not in machine.disks or machine.disks[at].disk != known.new[a] for a, at in attached.items()):
@@ -91,7 +84,14 @@ def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> i
     disks = known.next_disks(known.old, task.generation)
     task.save()
     notes = build_disks(task, plan, disks, stage, live=live)
+    known.torn = len(_torn(sides[2], notes)) if live else 0
     return attach_result(task, plan, disks, given, sides[2], notes)
+
+
+def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:
+    """The paths that a running server wrote while its merge was made."""
+    planned = {b"/" + path for tree in clone.trees.values() for path in tree.torn or ()}
+    return planned | {note.path for note in (*clone.notes, *notes) if note.kind in TORN}
 
 
 def attach_result(
@@ -153,10 +153,11 @@ def build_disks(
     for one in plan.parts:
         disk = disks[one.part.name]
         path = task.site.host.create_disk(disk)
-        rows, sources = _checked(build_rows(plan, one), live=live), [tree.root for tree in one.part.trees]
+        rows, sources = _checked(build_rows(plan, one)), [tree.root for tree in one.part.trees]
         if since is not None:
             rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])
-        built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"))
+        live_sides = (CLONE_SIDE,) if live else ()
+        built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"), live=live_sides)
         manifests.save_built(task.site, disk, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("update.disk-built")
@@ -173,14 +174,13 @@ def _as_switched(
     return as_switched(rows, made, now.manifest, len(sources)), [*sources, now.root]
 
 
-def _checked(rows: Iterator[BuildRow], *, live: bool) -> Iterator[BuildRow]:
-    """Rows that insist on the scanned inode only where a change since the scan would be a loss: of a stopped clone.
+def _checked(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
+    """Rows that insist on the scanned inode only where a file may have changed since the scan: of the clone.
 
-    A running server's log has grown since the scan: the switch merges it again.  Gold does not change; but a site that
-    was restored from a backup has it at other inodes than its manifests say.
+    Gold does not change; but a site that was restored from a backup has it at other inodes than its manifests say.
     """
     for row in rows:
-        yield row if row.source == CLONE_SIDE and not live else row._replace(inode=0, ctime=0)
+        yield row if row.source == CLONE_SIDE else row._replace(inode=0, ctime=0)
 
 
 def _open_conflicts(task: OpenUpdate) -> int:

@@ -126,6 +126,12 @@ def active_clone(site: Site, name: str) -> Clone:
             f"clone {name} is {clone.state}: that was cut off",
             todo=f"Finish it with: {how or f'goldroot clone delete {name}'}",
         )
+    if site.host.find(clone.machine) is None:
+        raise Refused(
+            f"clone {name} has no machine: the host has none of the name {clone.machine}",
+            meaning="It was deleted, and the catalog is older than that; or its definition was lost.",
+            todo=f"If it was deleted, finish that: goldroot clone delete {name}. Else put its definition back.",
+        )
     return clone
 
 

@@ -18,6 +18,7 @@ from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, machine_of
 from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.older_catalog import fallback_of, follow_machine, follow_prunes, give_number, versions_of
 from goldroot.fleet.update.update_files import WorkFile
 from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
 from goldroot.site import Layout, Site, sweep_rooms
@@ -42,19 +43,33 @@ def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
 def reconcile(site: Site, name: str) -> Update | None:
     """Finish a switch that the catalog does not know of; returns the update or rollback that was finished.
 
-    A cancel that was killed is finished, too.  The caller holds the clone's lock.
+    A cancel that was killed is finished, too, and a catalog that is older than the machine is brought up to it (see
+    :mod:`goldroot.fleet.update.older_catalog`).  The caller holds the clone's lock.
+
+    :raises Refused: the catalog is older than something that cannot be told from the machine.
     """
+    missing = follow_machine(site, name)
+    update = None
+    for one in missing:
+        update = one.row or _row_of(site, name, one.known)
+        finish(site, update, one.known, last=one is missing[-1])
     clear_cancelled(site, name)
+    follow_prunes(site, name)
+    return update
+
+
+def _row_of(site: Site, name: str, known: WorkFile) -> Update:
+    """The row of a switch that this catalog does not know.  What it has in flight came to nothing before that."""
     with site.catalog.read() as tx:
-        clone = clones.find(tx, name)
-        going = None if clone is None else updates.in_flight(tx, name)
-    if going is None:
-        return None
-    known = update_files.load(site, name, going.id)
-    if not is_live(site, known):
-        return None
-    finish(site, going, known)
-    return going
+        clone = clones.get(tx, name)
+    versions = versions_of(site, clone, known)
+    with site.catalog.begin() as tx:
+        before = updates.in_flight(tx, name)
+        if before is not None:
+            updates.set_state(tx, before.id, "cancelled")
+        update = updates.found(tx, name, *versions, kind="rollback" if known.fallback else "update")
+        give_number(site, known, update.id)
+    return update
 
 
 def clear_cancelled(site: Site, name: str) -> Update | None:
@@ -66,11 +81,19 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
         (update, known) for update in ended if (known := update_files.load(site, name, update.id)).new or known.made
     ]
     for _, known in left:
-        detach_prepared(site, name, known.old or known.new)
+        _detach_own(site, name, known)
         known.new = {}
         sweep(site, known)
         update_files.save(site, known)
     return left[-1][0] if left else None
+
+
+def _detach_own(site: Site, name: str, known: WorkFile) -> None:
+    """Take this work's disks away from 5Bx; what else stands there by now is not its matter."""
+    its = {*known.made, *known.new.values()}
+    machine = site.host.find(machine_of(site, name))
+    if machine is not None and any(prepared(a) and disk.disk in its for a, disk in machine.disks.items()):
+        detach_prepared(site, machine.name, known.old or known.new)
 
 
 def is_live(site: Site, known: WorkFile) -> bool:
@@ -81,22 +104,22 @@ def is_live(site: Site, known: WorkFile) -> bool:
     return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
 
 
-def finish(site: Site, update: Update, known: WorkFile) -> None:
+def finish(site: Site, update: Update, known: WorkFile, *, last: bool = True) -> None:
     """What follows a switch: disks that nothing needs go, then the catalog's part, all of it in one transaction.
 
     Doing it twice changes nothing, and once the catalog says ``done`` nothing is left to do.
+
+    :param last: whether the clone still runs from its result: another one may have switched since.
     """
-    if update.kind == "rollback":
-        detach_prepared(site, update.clone, known.new)
+    if update.kind == "rollback" and last:
+        detach_prepared(site, machine_of(site, update.clone), known.new)
     sweep(site, known)
     crash.point(f"{update.kind}.swept")
     reading = read_switched(site, update.image, update.to_version, known.new)
     with site.catalog.begin() as tx:
         now_is = updates.get(tx, update.id)
         if not now_is.ended:
-            if now_is.state != "checked":
-                updates.set_state(tx, update.id, "checked")
-            updates.set_state(tx, update.id, "switching")
+            updates.has_switched(tx, update.id)
             clones.move(tx, update.clone, update.to_version)
             readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
             _note_disks(site, tx, update, known)
@@ -110,10 +133,11 @@ def _note_disks(site: Site, tx: Tx, update: Update, known: WorkFile) -> None:
         fallbacks.keep(tx, update.id, known.old, until)
         return
     aside: dict[str, str] = dict(known.old)
-    used = fallbacks.get(tx, known.fallback)
+    used = fallback_of(tx, known) or fallbacks.get(tx, known.fallback)
     if known.carry:
         aside |= {f"before-{address}": disk for address, disk in used.disks.items()}
-    fallbacks.set_state(tx, used.id, "used")
+    if used.state == "kept":  # else an older catalog was brought up to a rollback of long ago
+        fallbacks.set_state(tx, used.id, "used")
     fallbacks.keep(tx, update.id, aside, until, state="set-aside")
     events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
 
@@ -130,9 +154,9 @@ def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, s
     return machine if wanted == machine else site.host.replace(wanted)
 
 
-def detach_prepared(site: Site, name: str, addresses: Mapping[str, str]) -> None:
-    """Take what stands at 5Bx away from the machine, with its links to a slot; the disks stay."""
-    machine = site.host.get(machine_of(site, name))
+def detach_prepared(site: Site, name: str, addresses: Mapping[str, object]) -> None:
+    """Take what stands at 5Bx away from the machine of this name, with its links to a slot; the disks stay."""
+    machine = site.host.get(name)
     keep = {a: disk for a, disk in machine.disks.items() if not (prepared(a) and partner(a) in addresses)}
     links = {a: link for a, link in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
     if keep != dict(machine.disks) or links != dict(machine.links):

@@ -40,6 +40,7 @@ class Outcome:
     record: str = ""
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
+    merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -205,6 +206,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", known.failed, known.not_compared,
+        0 if outcome == DONE else known.torn,
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ class WorkFile:
     digest: str = ""  #: of policy and decisions of the last merge
     failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
     not_compared: list[str] = field(default_factory=list)  #: clones that may share its identity: they cannot be read
+    torn: int = 0  #: paths that a running server wrote while they were merged: the switch merges again
     migration: str = ""  #: of the state on the new disks: ``begun``, ``done``, or nothing was
 
     @property
@@ -66,6 +67,16 @@ class WorkFile:
 def directory(site: Site, clone: str, update: int) -> str:
     """Where the files of an update are."""
     return site.path("records", clone, str(update))
+
+
+def every(site: Site, clone: str) -> list[WorkFile]:
+    """All that is written down of a clone's updates and rollbacks, oldest first."""
+    try:
+        names = os.listdir(site.path("records", clone))
+    except FileNotFoundError:
+        return []
+    numbers = sorted(int(name) for name in names if name.isdecimal())
+    return [load(site, clone, number) for number in numbers]
 
 
 def load(site: Site, clone: str, update: int) -> WorkFile:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goldroot.accounts import OwnerNames
+from goldroot.errors import TreeChanged
 from goldroot.merge.compare.candidates import ABSENT, find_candidates
 from goldroot.merge.compare.comparison import Comparison, DroppedFiles, OwnersInUse, Unit
 from goldroot.merge.compare.parts import AT_CONTENT, AT_KIND, AT_XATTRS, BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row
@@ -17,6 +18,8 @@ from goldroot.merge.compare.rows import RowEquality
 from goldroot.policy import Policy, Rule
 from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files
 
+#: In the place of the digest of a file that a running system changed before it was read: no file has it.
+UNKNOWN = bytes(32)
 #: How many files of a unit are read at once while looking for a first difference.
 BATCH = 512
 
@@ -116,8 +119,14 @@ class Comparer:
         """The entry with its content's digest, read now if no scan has read it."""
         if entry is None or entry.kind != FILE or entry.content:
             return entry
-        root = self.part.trees[side].root
-        return entry._replace(content=hash_files(root, [entry.path])[entry.path])
+        tree = self.part.trees[side]
+        try:
+            return entry._replace(content=hash_files(tree.root, [entry.path])[entry.path])
+        except TreeChanged:
+            if tree.torn is None:
+                raise
+            tree.torn.add(entry.path)
+            return entry._replace(content=UNKNOWN)
 
     def _count_dropped(self, rule: Rule, entries: Sequence[Entry | None]) -> None:
         base, gold, clone = entries
@@ -166,7 +175,13 @@ class Comparer:
     def _differ(self, unread: list[tuple[Row | None, ...]], side: int) -> bool:
         for start in range(0, len(unread), BATCH):
             batch = unread[start : start + BATCH]
-            if self._digests(batch, BASE_SIDE) != self._digests(batch, side):
+            try:
+                found = self._digests(batch, side)
+            except TreeChanged:
+                if self.part.trees[side].torn is None:
+                    raise
+                return True  # it is being written
+            if self._digests(batch, BASE_SIDE) != found:
                 return True
         return False
 

@@ -22,10 +22,15 @@ AT_KIND, AT_MODE, AT_UID, AT_GID, AT_SIZE, AT_MTIME, AT_CONTENT, AT_XATTRS, AT_F
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One side of a part: where its files are, and their manifest."""
+    """One side of a part: where its files are, and their manifest.
+
+    ``torn`` is for the tree of a running system: a file that has changed since the scan is no error there, and is
+    written down in it.
+    """
 
     root: bytes
     manifest: Manifest
+    torn: set[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,21 @@ def read_file(root: bytes, path: bytes) -> bytes:
 
 
 def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
-    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict."""
+    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict.
+
+    Where a running system took the file away since the scan, its side counts as unchanged, which is written down.
+    """
 
     def read(delta: Delta, side: int) -> bytes:
-        return read_file(part.trees[side].root, delta.path)
+        tree = part.trees[side]
+        try:
+            return read_file(tree.root, delta.path)
+        except TreeChanged:
+            if tree.torn is None:
+                raise
+            tree.torn.add(delta.path)
+            base = delta.rows[BASE_SIDE]
+            return read(delta, BASE_SIDE) if base is not None and base.kind == FILE else read(delta, GOLD_SIDE)
 
     def merge(delta: Delta) -> bytes | None:
         base = delta.rows[BASE_SIDE]

@@ -54,7 +54,7 @@ class Options(NamedTuple):
     jobs: int | None
     progress: Progress | None
     keep_owner: bool | None
-    live: bool
+    live: Container[int]
     sync: bool
 
 
@@ -66,7 +66,7 @@ def build_tree(
     jobs: int | None = None,
     progress: Progress | None = None,
     keep_owner: bool | None = None,
-    live: bool = False,
+    live: Container[int] = (),
     sync: bool = True,
 ) -> Built:
     """Write a tree into ``out``, which is made, or exists and is empty (``lost+found`` aside).
@@ -74,8 +74,8 @@ def build_tree(
     :param rows: in tree order, each directory before what is in it.
     :param keep_owner: ``None``: give files away where that is allowed, and record where not; ``True``: that is an
         error; ``False``: do not even try.
-    :param live: a source belongs to a running system: of rows without a signature, what changes under way is taken as
-        it comes, and what is gone is left out, each with a note.
+    :param live: numbers of the sources that belong to a running system: what is not as its row says, or changes under
+        way, is taken as it comes, and what is gone is left out, each with a note.
     :param sync: whether the tree shall be on the disk when this returns.
     :raises BadInput: ``out`` is not empty.
     :raises NoSpace: its file system is full.
@@ -124,7 +124,7 @@ def copy_tree(
     """
     found = scan_statuses(source, known=known, jobs=jobs, progress=progress)
     rows = list(rows_of(found.manifest))
-    options = Options(jobs, progress, None, False, sync)
+    options = Options(jobs, progress, None, (), sync)
     made = _build(rows, [source], out, options, found.unread)
     return Built(made.manifest, (*found.notes, *made.notes), made.owners)
 

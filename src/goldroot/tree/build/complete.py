@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from goldroot.errors import NoPermission
@@ -34,7 +34,7 @@ class Places:
     sources: Sequence[int]
     source_names: Sequence[bytes]
     keep_owner: bool | None
-    live: bool = False  #: what changes in a source under way is taken as it comes, unless the row has a signature
+    live: Container[int] = ()  #: sources of running systems: what changes in them is taken as it comes
 
 
 class Completer:

@@ -119,6 +119,9 @@ class Maker(Completer):
             self._note("vanished", row, "it was deleted while the tree was copied")
             return None
         try:
+            if self._may_change(row) and not stat.S_ISREG(os.fstat(source).st_mode):
+                self._note("vanished", row, "something else took its place while the tree was copied")
+                return None
             if self._unread:
                 xattrs, flags, project = reader.details(source)
                 if xattrs or flags or project:
@@ -146,7 +149,10 @@ class Maker(Completer):
         except OSError as error:
             raise self._unreadable(error, row) from error
         if status.st_ctime_ns != row.ctime or status.st_ino != row.inode or len(data) != row.size:
-            raise self._source_changed(row)
+            if not self._may_change(row):
+                raise self._source_changed(row)
+            os.lseek(source, 0, os.SEEK_SET)
+            return None  # as it is by now, which the other way finds out again and notes
         return data if status.st_blocks * 512 >= row.size else None  # with holes, it goes the other way
 
     def _copy(self, row: BuildRow, source: int, target: int) -> None:
@@ -175,7 +181,7 @@ class Maker(Completer):
         return Digester().digest(source, size) == row.content
 
     def _may_change(self, row: BuildRow) -> bool:
-        return self._places.live and not row.ctime
+        return row.source in self._places.live
 
     def _source_changed(self, row: BuildRow) -> Exception:
         return changed(self._places.source_names[row.source], row.source_path)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from goldroot.files import Cursor
 from goldroot.tree.mounts import mounts_below
 from goldroot.tree.notes import Note
-from goldroot.tree.problems import DENIED, changed, read_problem
+from goldroot.tree.problems import DENIED, MOVED, changed, read_problem
 from goldroot.tree.scan.statuses import CTIME, DEVICE, INODE, UID, Fields, fields_of
 
 #: How often a directory is listed that changes while it is listed.
@@ -80,9 +80,11 @@ class Lister:
         for _ in range(TRIES):
             names, listed = sorted_entries(fd)
             seen = fields_of(os.fstat(fd))
+            if self._live and seen[DEVICE] == self.status[DEVICE]:
+                return seen, *_each_once(names, listed)
             if seen[INODE] != status[INODE] or seen[DEVICE] != status[DEVICE]:
                 raise changed(self._shown, path)
-            if self._live or seen[CTIME] == status[CTIME]:
+            if seen[CTIME] == status[CTIME]:
                 return seen, names, listed
             status = seen
         raise changed(self._shown, path)
@@ -105,9 +107,17 @@ class Lister:
 
     def _missed(self, path: bytes, error: OSError) -> None:
         """Something is gone that was there a moment ago, or cannot be read."""
-        if not (self._live and isinstance(error, FileNotFoundError)):
+        if not (self._live and error.errno in MOVED):  # gone, or something else has taken the place on the way
             raise read_problem(error, self._shown, path) from error
         self.notes.append(Note("vanished", path, "it was deleted while the tree was read"))
+
+
+def _each_once(names: list[bytes], listed: Listed) -> tuple[list[bytes], Listed]:
+    """A name that is deleted and made while its directory is listed may be listed twice."""
+    if len(set(names)) == len(names):
+        return names, listed
+    found = dict(zip(names, listed, strict=True))
+    return list(found), list(found.values())
 
 
 def sorted_entries(fd: int) -> tuple[list[bytes], Listed]:

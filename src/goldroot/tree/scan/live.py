@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goldroot.errors import TreeChanged
-from goldroot.tree.problems import MOVED, changed, read_problem
+from goldroot.tree.problems import MOVED, read_problem
 from goldroot.tree.scan.reading import Found, Reader, Wanted
 from goldroot.tree.scan.statuses import CTIME, INODE, KINDS, MODE, SIZE, Fields, fields_of
 
@@ -20,7 +20,6 @@ class LiveReader(Reader):
         """Read one entry, as it is by now.
 
         :raises NoPermission: it cannot be read.
-        :raises TreeChanged: it is of another kind by now.
         """
         newer: Fields | None = None
         for _ in range(TRIES):
@@ -34,15 +33,14 @@ class LiveReader(Reader):
         return self._torn(wanted, newer)
 
     def _newer(self, wanted: Wanted) -> Fields | None:
+        """The entry's status by now; ``None`` where it is gone, or something of another kind has taken its place."""
         try:
             status = fields_of(self.look(wanted.path))
         except OSError as error:
             if error.errno in MOVED:
                 return None
             raise read_problem(error, self._shown, wanted.path) from error
-        if KINDS[status[MODE] >> 12] != ord(wanted.kind):
-            raise changed(self._shown, wanted.path)
-        return status
+        return status if KINDS[status[MODE] >> 12] == ord(wanted.kind) else None
 
     def _torn(self, wanted: Wanted, status: Fields | None) -> Found:
         self._strict = False

@@ -21,6 +21,8 @@ from goldroot.tree.scan.statuses import CTIME, GID, INODE, MODE, MTIME, SIZE, UI
 
 #: What stays of a file's mode where its owner could not be set: no set-uid and set-gid.
 WITHOUT_SET_ID = 0o1777
+#: Where a row has the number of its hard-link group.
+GROUP = 11
 #: Nanoseconds; the coarsest time stamps of file systems in use are 2 s.
 RACY = 2_000_000_000
 
@@ -72,6 +74,7 @@ class Details:
         self.notes: list[Note] = []
         self._columns = columns
         self._gone: set[int] = set()
+        self._changed = False
         self.missing: Sequence[int] = range(size)
         self._contents: list[bytes] = [b""] * size
         self._sets = XattrSets()
@@ -110,6 +113,7 @@ class Details:
     def _take_changes(self, part: ReadChunk) -> None:
         """What became of a live tree while it was read."""
         columns = self._columns
+        self._changed = True
         for place, status in part.newer.items():
             row = self.missing[place]
             columns.modes[row], columns.uids[row], columns.gids[row] = status[MODE] & 0o7777, status[UID], status[GID]
@@ -133,9 +137,24 @@ class Details:
         columns.xattrs, columns.xattr_sets = in_first_use(self._xattrs, self._sets.sets)
         columns.flags = self._flags
         columns.projects = self._projects
-        if not self._gone:
-            return columns
-        return fill(_without(columns, self._gone))
+        if self._gone:
+            columns = fill(_without(columns, self._gone))
+        if self._changed and any(columns.groups):
+            columns.groups = _groups_again(columns)
+        return columns
+
+
+def _groups_again(columns: Columns) -> array[int]:
+    """The hard-link groups of a live tree, where a name may have become another file's since the walk."""
+    found: dict[object, list[int]] = {}
+    for place, row in enumerate(columns.rows()):
+        if row[GROUP]:
+            found.setdefault(row[1:], []).append(place)
+    groups = array("I", bytes(4 * len(columns)))
+    for number, places in enumerate((each for each in found.values() if len(each) > 1), 1):
+        for place in places:
+            groups[place] = number
+    return groups
 
 
 def _without(columns: Columns, gone: set[int]) -> Iterator[Row]:
