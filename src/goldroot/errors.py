@@ -5,7 +5,8 @@
     GoldrootError                     exit 4
     ├── UsageError                    exit 2   the command line or a file that the user wrote is wrong
     │   ├── BadInput                  exit 2   a tree, archive, manifest or directory file cannot be used
-    │   └── BadPolicy                 exit 2   a policy or configuration file, with file and line
+    │   ├── BadPolicy                 exit 2   a policy or configuration file, with file and line
+    │   └── BadTable                  exit 2   a host's table, before its file and line are known (goldroot.hosts)
     ├── Refused                       exit 3   understood, and deliberately not done: a rule forbids it now
     │   ├── NotFound                  exit 3   no image, version, clone, ... of that name
     │   ├── NoFreeSlot                exit 3   every slot is held; the error names by whom
@@ -23,8 +24,11 @@
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
     │   ├── BadSignature              exit 4   a gold version is not what was signed
     │   └── HostError                 exit 4   a host answered with an error
+    │       ├── Unreachable           exit 4   a host did not answer: nothing is known
+    │       ├── Damaged               exit 4   a disk or an entry is broken, and is not repaired silently
     │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing
+    │   └── EntryChanged              exit 5   an entry is not what a change of it was made from (goldroot.hosts)
     └── NewerVersion                  exit 6   the data was written by a newer goldroot
 
 Exit 0 is success and exit 1 means "done, and something waits for you" (conflicts left, differences found).
@@ -168,6 +172,14 @@ class BadSignature(Failed):
 
 class HostError(Failed):
     kind = "host-error"
+
+
+class Unreachable(HostError):
+    kind = "unreachable"
+
+
+class Damaged(HostError):
+    kind = "damaged"
 
 
 class Busy(GoldrootError):

@@ -18,7 +18,7 @@ from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import run_update
-from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image import local_accounts, open_version
 from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site

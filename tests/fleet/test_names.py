@@ -103,7 +103,7 @@ def test_a_name_is_free_after_the_end(site: Site) -> None:
 
 
 def test_a_machine_that_the_catalog_does_not_know_is_left_alone(site: Site, room: Path) -> None:
-    from goldroot.hosts import Attached, Machine
+    from goldroot.hosts.former import Attached, Machine
 
     site.host.create_disk("stranger")
     for name in ("WEB1", "NEWRWMNT", "SMALLRWTST"):

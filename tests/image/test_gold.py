@@ -13,7 +13,7 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import clones, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Failed, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
-from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image.gold import all_versions, diff_gold, retire_gold, verify_gold
 from goldroot.image.gold_version import open_version, read_gold_record
 from goldroot.image.maintain import test_system as run_tests

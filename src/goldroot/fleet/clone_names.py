@@ -6,7 +6,7 @@ import os
 import re
 
 from goldroot.errors import UsageError
-from goldroot.hosts import Machine
+from goldroot.hosts.former import Machine
 from goldroot.site import CLONE_NAME, Layout, Site
 
 _DISK = re.compile(r"(?P<clone>[a-z0-9][a-z0-9-]*)-(?P<address>1[0-9A-F]{2})-(?P<work>[0-9]+\.[0-9]+[a-z]?)")

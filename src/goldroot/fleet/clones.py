@@ -21,7 +21,7 @@ from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.hosts import Attached, LinkTo, Machine
+from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.site import Layout, Site, TellForm, binds_of, run_on, work_room
 from goldroot.system import Confined, Identity, NetworkSettings, OwnDisks, write_identity

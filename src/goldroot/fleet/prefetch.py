@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from goldroot.errors import GoldrootError
-from goldroot.hosts import prepared
+from goldroot.hosts.former import prepared
 from goldroot.run import signals_wait
 from goldroot.site import Site
 

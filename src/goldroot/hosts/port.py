@@ -1,190 +1,350 @@
-"""What every host can do, and the words for it: machines, their disks, their links.
+"""What every host can do, and the words for it: disks (where bytes are), entries (who owns and links what), power (what runs).
 
-A machine's definition is the counterpart of a z/VM user directory entry: disks that it owns (MDISK) and links to disks
-of another owner (LINK), each at an address.  A gold slot is an owner too, and never runs.  Addresses come in pairs: 1Bx
-is live, 5Bx is being prepared or kept as the fallback.
+The **entry** on the host says which disks and links a machine has, and at which address; nothing else says it.  A disk
+belongs to one entry from its making to its removal.  Files are reached only inside ``with host.open_disks(...)``.  One
+change of an entry is one atomic :meth:`Host.apply`, made from a token.  There is no "switch" here: a switch is
+:func:`goldroot.hosts.exchange` and :meth:`Host.apply` inside :meth:`Host.hold`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from goldroot.errors import BadInput
+from goldroot.errors import Busy
 
-READ_WRITE, READ_ONLY = "rw", "ro"
+if TYPE_CHECKING:
+    from goldroot.run import Done
 
-#: What a definition describes: a system that may run, or an owner of disks that never does (a gold slot).
-RUNS, OWNER = "machine", "owner"
-
-_ADDRESS = re.compile(r"[15][0-9A-F]{2}")
-_MACHINE = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,31}")
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """A disk that a machine owns: its id, and ``rw`` or ``ro``."""
-
-    disk: str
-    mode: str = READ_WRITE
+Access = Literal["ro", "rw"]
+View = Literal["still", "live"]
+Use = Literal["files", "system"]
+Role = Literal["machine", "owner"]
+#: removing: disks of the set are being deleted, so nobody goes back to it, also where a catalog does not know.
+State = Literal["live", "preparing", "kept", "set-aside", "removing", "publishing", "gold"]
 
 
 @dataclass(frozen=True, slots=True)
-class LinkTo:
-    """A read-only link to the disk that stands at ``address`` of ``owner``."""
+class Abilities:
+    """What a host can do; two hosts of one kind may differ."""
+
+    live_view: Literal["snapshot", "torn", "none"]  #: of a running machine's disks; torn: files may change while read
+    exact_apply: bool  #: False: another administrator's change within milliseconds may be lost; people are told
+    strong_hold: bool  #: False: others can start the machine; :meth:`Hold.broken` finds it out
+    boots: bool  #: machines are started and stopped by this host
+    guest_commands: bool  #: commands can be run inside a running machine
+    runs_architectures: frozenset[str]  #: as ``uname -m`` has them
+    sizes: bool  #: disks have sizes, which the host keeps to
+    verity: bool  #: sealed disks carry a tree of hashes that a guest can check
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk in an entry: its id, and whether the machine that owns it may write to it."""
+
+    id: str
+    mode: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to what stands at ``address`` of another entry; always read-only."""
 
     owner: str
     address: str
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """One definition.  ``generation`` counts its changes, from 1; a change names the one that it was made from."""
+class Mark:
+    """What an entry says of one set."""
+
+    state: State
+    by: str  #: id of the work that put it so
+    image: str
+    server: str  #: the clone, or "" for gold
+    version: int
+    since: str  #: UTC, ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, as it is or as it is wanted.  ``disks`` and ``links`` are by address, ``marks`` by set digit."""
 
     name: str
-    generation: int = 0
-    disks: Mapping[str, Attached] = field(default_factory=dict)
-    links: Mapping[str, LinkTo] = field(default_factory=dict)
-    kind: str = RUNS
+    role: Role  #: an owner (gold slot) never runs
+    disks: Mapping[str, Disk] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()  #: addresses taken by what goldroot does not manage; never changed
+    startable: bool = False  #: False while it is being made or removed
+    boot: str = ""  #: live address to boot from, "" for the root; kernel and initrd are derived from it, never stored
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    serial: str = "0.0"  #: GENERATION.COUNT, new with each change: the entry never reads as it once did
+    token: str = ""  #: opaque; changes with *every* change of the entry, also of parts that goldroot does not know
 
-    def addresses(self) -> list[str]:
-        """Every address where something stands, sorted."""
-        return sorted({*self.disks, *self.links})
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands at an address of a machine, links followed."""
-
-    disk: str
-    mode: str
-    owner: str  #: the machine that owns the disk: the machine itself, or whom it links
-    path: str  #: where the disk's files are on this host, once :meth:`Host.open_disk` has seen to it
+    @property
+    def generation(self) -> int:
+        """The fencing generation of whoever changed it last."""
+        return int(self.serial.partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """One link, seen from its owner: ``machine`` links ``owner_address`` as its own ``address``."""
+class Applied:
+    """What became of an :meth:`Host.apply`; ``entry`` is the one in force, where that is known."""
 
-    machine: str
+    outcome: Literal["done", "unchanged", "unknown"]
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDisk:
+    """A disk that is to be made; also the intent row of the catalog."""
+
+    id: str
+    owner: str
     address: str
-    owner_address: str
+    size: int  #: bytes; the host rounds up; 0: no limit
+    form: str  #: "directory", "ext4", "xfs"; the host makes the file system
+    copy_of: str = ""  #: a disk that nobody writes to; how it is copied is what :meth:`Host.copies` says
+
+
+@dataclass(frozen=True, slots=True)
+class DiskInfo:
+    """What a host knows of a disk without reading it."""
+
+    where: Mapping[str, object]  #: locator: path, or volume, start, size; may be learned again, with a person's consent
+    size: int  #: bytes; 0: no limit
+    used: int  #: bytes; -1: not known without reading all of it
+    form: str
+    sealed: bool
+    evidence: str  #: cheap proof that nobody wrote to a sealed disk; "": there is none, and a stat scan has to do
+
+
+class Opened(Protocol):
+    """A disk whose files can be reached, until the block ends; used after it, each property is a ValueError."""
+
+    @property
+    def handle(self) -> int:
+        """A directory descriptor of the root."""
+
+    @property
+    def path(self) -> str:
+        """/proc/self/fd/N or a mount point, for this process and children that get the descriptor."""
+
+    @property
+    def exact(self) -> bool:
+        """False: a torn view, files may change while they are read."""
+
+
+class Hold(Protocol):
+    """A machine that is off and kept off."""
+
+    def broken(self) -> str | None:
+        """Who started the machine since the hold began; asked before *and* after a switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Whether a machine runs."""
+
+    state: Literal["off", "on", "changing", "unknown"]
+    why: str  #: what is known, for people; "" where there is nothing to add
+    since: str  #: UTC, ISO 8601; "" where it is not known
+    runs: Literal["current", "older", "unknown", "nothing"]  #: does it run from the entry as it is now?
+
+
+class EntryChanged(Busy):
+    """An entry is not what a change of it was made from; nothing was changed.
+
+    :param entry: the entry in force.
+    :param diff: lines for people: what was wanted -> what is in force.
+    """
+
+    kind = "entry-changed"
+
+    def __init__(self, entry: Entry, diff: Sequence[str]) -> None:
+        super().__init__(
+            f"the entry {entry.name} was changed by somebody else meanwhile",
+            meaning="Nothing was changed. What was wanted -> what is in force: " + "; ".join(diff),
+            todo="Look at what was changed, then run the command again.",
+        )
+        self.entry = entry
+        self.diff = tuple(diff)
 
 
 class Host(Protocol):
-    """A place where disks and machines live.  Every method may raise ``HostError``."""
+    """A place where disks and machines live.
 
-    kind: str
-
-    def disks(self) -> list[str]:
-        """The ids of all disks, attached or not, those that a killed removal left a part of among them; sorted."""
-
-    def create_disk(self, disk: str) -> str:
-        """Make an empty disk and return its path; ``BadInput`` for a bad id, ``Refused`` when it exists."""
-
-    def delete_disk(self, disk: str) -> None:
-        """Remove a disk and what is on it; ``Refused`` while a definition names it or a process uses it.
-
-        A disk that does not exist is no error, so that a cut-off removal is finished by a second one.
-        """
-
-    def disk_path(self, disk: str) -> str:
-        """Where the disk's files are; ``NotFound`` for an unknown disk."""
-
-    def disk_user(self, *disks: str) -> str | None:
-        """Why one of these disks is in use at this moment, by readers too; ``None`` where nothing speaks for it."""
-
-    def machines(self) -> list[Machine]:
-        """All definitions, by name."""
-
-    def get(self, name: str) -> Machine:
-        """One definition; ``NotFound``."""
-
-    def find(self, name: str) -> Machine | None:
-        """One definition; ``None`` where there is none of that name."""
-
-    def define(self, machine: Machine) -> Machine:
-        """Make a definition (generation 1); ``Refused`` when the name is taken."""
-
-    def replace(self, machine: Machine) -> Machine:
-        """Put ``machine`` in the place of the definition of the same name, atomically.
-
-        ``machine.generation`` must be the one in force (compare and swap), else ``Busy``; the result's is one higher.
-        """
-
-    def delete(self, name: str) -> None:
-        """Remove a definition, not its disks; ``Refused`` while others link it."""
-
-    def at(self, name: str, address: str) -> Standing:
-        """What stands at an address, links followed; ``NotFound``."""
-
-    def linked(self, owner: str) -> list[Linked]:
-        """Who links a disk of ``owner``, live or as a fallback; by machine and address."""
-
-    def is_running(self, name: str) -> str | None:
-        """Why the machine's live disks may be written at this moment; ``None`` where nothing speaks for it."""
-
-    def running(self, name: str) -> AbstractContextManager[None]:
-        """While inside, the machine counts as running; ``Busy`` while a switch holds it."""
-
-    def stopped(self, name: str) -> AbstractContextManager[None]:
-        """While inside, the machine cannot be started by goldroot; ``StillRunning`` when it runs."""
-
-    def refuse_running(self, name: str) -> None:
-        """For a plan, which holds nothing and makes no file: ``StillRunning`` when the machine runs now."""
-
-    def switch(self, name: str, generation: int) -> Machine:
-        """Exchange 1Bx and 5Bx of a stopped machine, disks and links, in one atomic step.
-
-        :raises StillRunning: the machine may still be written.
-        :raises Busy: the definition is no longer of that generation.
-        """
-
-
-def check_address(address: str) -> str:
-    """The address, if it is one (``1B0`` to ``5FF``: live 1xx, prepared 5xx); ``BadInput``."""
-    if not _ADDRESS.fullmatch(address):
-        raise BadInput(f"{address!r} is no disk address", todo="Addresses are 1xx, live, or 5xx, prepared: 1B1, 5B5.")
-    return address
-
-
-def check_machine_name(name: str) -> str:
-    """The name, if a machine may have it; ``BadInput``."""
-    if not _MACHINE.fullmatch(name):
-        raise BadInput(
-            f"{name!r} cannot be a machine's name",
-            todo="Use 1 to 32 capital letters, digits, '-' and '_', beginning with a letter or digit.",
-        )
-    return name
-
-
-def partner(address: str) -> str:
-    """The other address of a pair: 1B5 for 5B5, 5B5 for 1B5."""
-    check_address(address)
-    return ("5" if address[0] == "1" else "1") + address[1:]
-
-
-def prepared(address: str) -> bool:
-    """Whether an address is one of the prepared ones (5Bx)."""
-    return address.startswith("5")
-
-
-def switched(machine: Machine) -> Machine:
-    """The definition after the switch, or after a rollback: every pair that has something prepared is exchanged.
-
-    Disks and links go together.  An address without anything at its partner stays as it is, so that a disk outside the
-    pairs (a swap disk, data of the machine's own) is never taken away by an update.
+    Every method may raise ``Unreachable`` (nothing is known) or ``HostError``.  Names and ids are checked first:
+    ``BadInput``.  No method lists all entries or disks, but :meth:`entries`.  Every change may be repeated after a kill.
     """
-    taken = {*machine.disks, *machine.links}
 
-    def place(address: str) -> str:
-        return partner(address) if prepared(address) or partner(address) in taken else address
+    @property
+    def name(self) -> str:
+        """Its name in the site."""
 
-    return replace(
-        machine,
-        disks={place(address): disk for address, disk in sorted(machine.disks.items())},
-        links={place(address): link for address, link in sorted(machine.links.items())},
-    )
+    @property
+    def kind(self) -> str:
+        """Its kind, as in ``[hosts.NAME]``."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do."""
+
+    # -- disks.  A disk belongs to one entry from its making to its removal, and never changes its owner.
+
+    def create_disk(self, new: NewDisk) -> DiskInfo:
+        """Make a disk, with an empty file system or a copy, *in* an entry that exists.
+
+        A copy gets a new file system UUID.  Again with the same id: finished and returned.  A part of a copy never
+        counts as made.  What a killed making left is adopted if its size and form are those wanted and its label is of
+        the same owner.
+
+        :raises NoSpace: what there is and what is needed.
+        :raises Refused: the address is taken, or a disk of that id is another owner's or of another form.
+        :raises NotFound: there is no such entry, or no disk ``copy_of``.
+        """
+
+    def empty_disk(self, id: str) -> None:
+        """An empty file system again: same id, place and size; unseals.
+
+        Only of a disk outside set 1, or of an entry that is held and not startable or is an owner.
+
+        :raises Refused: it is live, linked, or open.
+        """
+
+    def seal_disk(self, id: str, form: str) -> DiskInfo:
+        """Put a filled disk into its final read-only form ("directory", "erofs", "ext4", ...), in one step.
+
+        Inodes and ctimes may be others afterwards: scan again.  ``rw`` is refused from now on.  Again: nothing.
+
+        :raises Refused: it is open, or sealed in another form.
+        """
+
+    def delete_disk(self, id: str) -> None:
+        """Take it out of its entry and destroy its content.  Again, or where it is gone: nothing.
+
+        :raises Refused: it is in set 1 of a startable entry, linked, open, or attached to a machine that runs.
+        """
+
+    def copies(self, source: str, form: str) -> Literal["blocks", "files"]:
+        """How :meth:`create_disk` copies a disk into a new one of that form.
+
+        "blocks": inodes and ctimes stay, so the source's scan is valid for the copy.
+        """
+
+    def info(self, ids: Collection[str]) -> Mapping[str, DiskInfo]:
+        """What is known of these disks.
+
+        :raises NotFound: an id is nowhere.
+        """
+
+    def room(self, sizes: Sequence[int]) -> str | None:
+        """Why disks of these sizes, in bytes, do not fit, or ``None``; allocates nothing."""
+
+    def open_disks(
+        self, wanted: Mapping[str, Access], *, use: Use = "files", view: View = "still"
+    ) -> AbstractContextManager[Mapping[str, Opened]]:
+        """The only way to files.  All or none; everything is given back on every way out, by the kernel after SIGKILL.
+
+        ``rw``: alone in the world, for disks outside set 1 or of entries that are held.  ``ro`` still: nobody writes.
+        ``ro`` live: as ``live_view`` says.  Mounts are nosuid and nodev, and noexec for "files".
+
+        :raises StillRunning: a still view, or ``rw``, of a machine that runs.
+        :raises Busy: somebody else has it open; who.
+        :raises Refused: ``rw`` of a disk that is live and not held, sealed, or linked.
+        :raises NotFound: an id is nowhere.
+        :raises Damaged: dirty or broken; never repaired silently.
+        """
+
+    def scratch(self, size: int) -> AbstractContextManager[Opened]:
+        """A tree that keeps owners and attributes, gone after the block: for unpacking.  Not a disk.
+
+        :param size: bytes that it will need.
+        :raises NoSpace: they are not there.
+        """
+
+    def make_bootable(self, opened: Mapping[str, Opened], boot: str, parameters: str) -> None:
+        """Boot records of own boot disks after the last write to them; nothing where the kernel is loaded from outside."""
+
+    # -- entries
+
+    def find(self, name: str) -> Entry | None:
+        """An entry as it is now; ``None``: there is none.
+
+        :raises HostError: it is damaged, or not understood.
+        """
+
+    def entries(self) -> Iterator[Entry]:
+        """All of them, by name: for adopt, doctor and lists; never to answer about one."""
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """Who links an entry: (machine, its address, owner's address), all sets; never by looking at all entries."""
+
+    def define(self, entry: Entry) -> Entry:
+        """Make an entry, without disks and not startable.  Again with a mark of set 1 by the same work: returned as it is.
+
+        :raises Refused: the name is another's.
+        :raises ValueError: it would have disks, or be startable.
+        """
+
+    def undefine(self, name: str) -> None:
+        """Remove an entry.  Again: nothing.
+
+        :raises Refused: it has disks, or is linked.
+        """
+
+    def apply(self, wanted: Entry) -> Applied:
+        """The one atomic change: addresses, modes, links, boot, marks, startable.
+
+        ``wanted.token`` is that of the entry that it was made from.  It writes a new serial, of the generation of
+        ``wanted.serial``, so that an entry never returns to an old token.
+
+        done: the entry reads as wanted, also where it did before.  unchanged: certainly not applied; may be repeated.
+        unknown: the reply was lost and the entry cannot be read now; the caller reads later and compares with both.
+
+        :raises EntryChanged: the token is old, and the entry does not read as wanted.
+        :raises Busy: the entry was changed by a higher generation: somebody else has taken this work over.
+        :raises Refused: an address is taken by what goldroot does not manage.
+        :raises NotFound: there is no such entry, or a new link leads nowhere.
+        :raises ValueError: it would add or drop a disk, or change name, role or ``others``.
+        """
+
+    # -- power
+
+    def power(self, name: str) -> Power:
+        """Whether it runs, and from what."""
+
+    def start(self, name: str) -> None:
+        """Returns when it runs from the entry in force.  Again: nothing.
+
+        :raises Refused: it is not startable, held, an owner, or links an owner that is open ``rw``; or this host does
+            not start machines.
+        """
+
+    def stop(self, name: str, patience: float) -> str:
+        """Stop it within so many seconds; how it ended: "off", "asked", "pressed", "killed".
+
+        :raises StillRunning: none helped.
+        """
+
+    def hold(self, name: str) -> AbstractContextManager[Hold]:
+        """Off, and kept off as far as the host can.
+
+        :raises StillRunning: it runs.
+        :raises Busy: somebody else holds it, or reads its live disks; who.
+        """
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        """Run a command inside the running guest.
+
+        :param timeout: in seconds.
+        :raises Refused: this host cannot.
+        """
+
+    def console(self, name: str, lines: int) -> list[str]:
+        """The last lines of its console; none where there is no console."""
+
+    def tidy(self) -> list[str]:
+        """At a worker's start: gives back what killed ones left; says what, one line each."""

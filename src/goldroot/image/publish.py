@@ -19,7 +19,7 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
-from goldroot.hosts import Attached
+from goldroot.hosts.former import Attached
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered

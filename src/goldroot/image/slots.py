@@ -15,7 +15,7 @@ from goldroot import crash
 from goldroot.catalog import GoldVersion, entries, holders_of
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
-from goldroot.hosts import Machine
+from goldroot.hosts.former import Machine
 from goldroot.image.gold_version import directory_of
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import Site

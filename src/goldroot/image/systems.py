@@ -26,7 +26,7 @@ from typing import Literal
 from goldroot import crash, private
 from goldroot.catalog import entries
 from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
-from goldroot.hosts import Attached, Machine
+from goldroot.hosts.former import Attached, Machine
 from goldroot.site import Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan_tree
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from goldroot.hosts import Host, partner
+from goldroot.hosts.former import Host, partner
 from goldroot.site.config import Config
 from goldroot.site.layout import Layout
 from goldroot.system import Bound, Confined, Mode, power_of, run_in, shell_of

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from goldroot import toml
 from goldroot.errors import BadInput
-from goldroot.hosts import partner, prepared
+from goldroot.hosts.former import partner, prepared
 
 #: The layouts that come with goldroot.
 SHIPPED = ("readonly-root", "shared-usr")

@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
-from goldroot.hosts import Host
+from goldroot.hosts.former import Host
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
 from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
 
 if TYPE_CHECKING:
     from goldroot.catalog import Catalog
-    from goldroot.hosts.directory import DirectoryHost
+    from goldroot.hosts.former.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
@@ -147,7 +147,7 @@ class Site:
 
     @cached_property
     def _host(self) -> DirectoryHost:
-        from goldroot.hosts.directory import DirectoryHost
+        from goldroot.hosts.former.directory import DirectoryHost
 
         return DirectoryHost(self.config.host.store, running_command=self.config.host.running)
 
@@ -232,7 +232,7 @@ def _look_for_needs() -> None:
 
 def _make_stores(site: Site) -> None:
     from goldroot.catalog import open_catalog
-    from goldroot.hosts.directory import DirectoryHost
+    from goldroot.hosts.former.directory import DirectoryHost
 
     DirectoryHost.create(site.config.host.store)
     open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()

@@ -17,10 +17,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from goldroot.errors import HostError, NoPermission, NoSpace, Refused
-from goldroot.hosts import Machine
+from goldroot.hosts.former import Machine
 
 if TYPE_CHECKING:
-    from goldroot.hosts.directory import DirectoryHost
+    from goldroot.hosts.former.directory import DirectoryHost
     from goldroot.site.site import Site
 
 #: Disks of a maintenance or test system, and of gold versions; any other is a clone's.
@@ -63,7 +63,7 @@ def refuse_lost_catalog(site: Site) -> None:
     :raises Refused: there is none, and disks or records speak of one that was; the error names them.
     """
     from goldroot.catalog import is_there
-    from goldroot.hosts.directory import DirectoryHost
+    from goldroot.hosts.former.directory import DirectoryHost
 
     where = site.config.catalog or site.path("catalog.sqlite")
     host = DirectoryHost(site.config.host.store)

@@ -13,7 +13,7 @@ from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import machine_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.hosts import partner, prepared
+from goldroot.hosts.former import partner, prepared
 from goldroot.site import Site
 
 

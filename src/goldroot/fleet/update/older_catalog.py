@@ -27,7 +27,7 @@ from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import generation_of, is_disk_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update_files import WorkFile
-from goldroot.hosts import Machine, prepared
+from goldroot.hosts.former import Machine, prepared
 from goldroot.image import find_linked
 from goldroot.site import Site
 

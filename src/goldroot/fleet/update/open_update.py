@@ -12,7 +12,7 @@ from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import check_layouts, policy_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update_files import WorkFile
-from goldroot.hosts import Machine
+from goldroot.hosts.former import Machine
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import Layout, Site

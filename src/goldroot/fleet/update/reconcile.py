@@ -20,7 +20,7 @@ from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.older_catalog import fallback_of, follow_machine, follow_prunes, give_number, versions_of
 from goldroot.fleet.update.update_files import WorkFile
-from goldroot.hosts import Attached, LinkTo, Machine, partner, prepared
+from goldroot.hosts.former import Attached, LinkTo, Machine, partner, prepared
 from goldroot.site import Layout, Site, sweep_rooms
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from goldroot.fleet.update.merge import merge_update, still_good
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.reconcile import is_live
 from goldroot.fleet.update.update_files import remembered
-from goldroot.hosts import Machine, switched
+from goldroot.hosts.former import Machine, switched
 from goldroot.site import Site
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused
-from goldroot.hosts.port import (
+from goldroot.hosts.former.port import (
     OWNER,
     READ_ONLY,
     READ_WRITE,

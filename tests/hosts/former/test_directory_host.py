@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused, StillRunning
-from goldroot.hosts import Attached, Linked, LinkTo, Machine
-from goldroot.hosts.directory import DirectoryHost
+from goldroot.hosts.former import Attached, Linked, LinkTo, Machine
+from goldroot.hosts.former.directory import DirectoryHost
 
 #: A mount of the first argument at the second, in a mount namespace of its own.
 PRIVATE_MOUNT = (

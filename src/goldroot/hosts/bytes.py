@@ -1,0 +1,110 @@
+"""What a kind of host that keeps disks as files has to say itself: how the bytes of a disk are kept and reached.
+
+Everything else of such a host is the same for all of them, see :mod:`goldroot.hosts.filehost`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from typing import Literal, Protocol
+
+from goldroot.hosts.labels import Label
+from goldroot.hosts.port import Access, DiskInfo, Use
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class OpenedDisk:
+    """An open directory of a disk, see :class:`goldroot.hosts.Opened`.  It owns its descriptor."""
+
+    def __init__(self, handle: int, *, exact: bool = True) -> None:
+        self._handle = handle
+        self._exact = exact
+
+    @property
+    def handle(self) -> int:
+        if self._handle < 0:
+            raise ValueError("a disk is used outside of the block in which it was open")
+        return self._handle
+
+    @property
+    def path(self) -> str:
+        return f"/proc/self/fd/{self.handle}"
+
+    @property
+    def exact(self) -> bool:
+        return self.handle >= 0 and self._exact
+
+    def close(self) -> None:
+        """Give it back; again: nothing."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+
+class DiskBytes(Protocol):
+    """The bytes of a store's disks.  The caller holds the disk's lock, and has looked whether it may."""
+
+    @property
+    def forms(self) -> Collection[str]:
+        """Forms of disks that can be made."""
+
+    @property
+    def sealed_forms(self) -> Collection[str]:
+        """Forms that a disk can be sealed in."""
+
+    def stands(self, label: Label) -> bool:
+        """Whether the disk is there, whole.
+
+        :raises Damaged: something else is there under its name.
+        """
+
+    def make(self, label: Label, source: Label | None) -> None:
+        """Make the disk, empty or as a copy: under another name first, so that a part never counts as made."""
+
+    def empty(self, label: Label) -> None:
+        """An empty file system in the place of what was there, whole, emptied by half or gone."""
+
+    def seal(self, label: Label, form: str) -> None:
+        """Make the sealed form beside the disk as it is; which of the two counts, its label says next."""
+
+    def settle(self, label: Label) -> None:
+        """After the label was written: what does not count goes."""
+
+    def remove(self, id: str) -> None:
+        """Destroy all there is of it, by halves too."""
+
+    def copies(self, source: Label, form: str) -> Literal["blocks", "files"]:
+        """As :meth:`goldroot.hosts.Host.copies`."""
+
+    def info(self, label: Label) -> DiskInfo:
+        """As :meth:`goldroot.hosts.Host.info`, for one."""
+
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+        """Open it; ``stack`` gives back all that this takes.
+
+        :raises Damaged: dirty or broken.
+        """
+
+    def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
+        """Who besides this process uses the bytes of one of these disks; with ``writing``, so that they may change."""
+
+    def halves(self) -> list[str]:
+        """The ids of which parts of a killed making or removal are there."""
+
+    def tidy(self, id: str) -> None:
+        """Remove these parts."""
+
+
+def free_bytes(directory: str) -> int:
+    """How much room a store has for a user without privileges."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

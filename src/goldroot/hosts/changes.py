@@ -1,0 +1,248 @@
+"""Changes of entries, as pure functions: from an entry to a wanted one, for :meth:`goldroot.hosts.Host.apply`.
+
+A set moves as a whole: its disks, its links and its mark.  Disks outside set 1 are read-only for the machine that owns
+them; the one that comes to a live address takes the mode of the one that leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+from goldroot.errors import BadInput, Refused
+from goldroot.hosts.addresses import (
+    LIVE,
+    PARKED,
+    check_address,
+    check_entry_name,
+    check_place,
+    check_set,
+    place_of,
+    set_of,
+)
+from goldroot.hosts.port import Access, Disk, Entry, Link, Mark
+
+T = TypeVar("T")
+
+
+def exchange(entry: Entry, set: str, work: str, left: Literal["kept", "set-aside"], *, since: str) -> Entry:
+    """What stands in set 1 and in another set is exchanged, disks and links together.
+
+    A place that has nothing in that set stays as it is.  Set 1 becomes live by this work, in the version that came in;
+    the other set becomes ``left``, in the version that was live: also where only some places were exchanged.
+
+    :param work: id of the work.
+    :param since: the time, UTC, ISO 8601.
+    :raises Refused: there is nothing in that set, a live address is taken by something else, or a set has no mark.
+    """
+    _check_other(set)
+    moving = {place_of(address) for address in (*entry.disks, *entry.links) if set_of(address) == set}
+    if not moving:
+        raise Refused(f"{entry.name} has nothing in set {set}", todo="Run an update first.")
+    _refuse_others(entry, moving, LIVE)
+    swap = {LIVE: set, set: LIVE}
+
+    def to(address: str) -> str:
+        digit, place = set_of(address), place_of(address)
+        return swap.get(digit, digit) + place if place in moving else address
+
+    came, was = _mark(entry, set), _mark(entry, LIVE)
+    return replace(
+        entry,
+        disks=_sorted((to(address), _with_mode(entry, to(address), disk)) for address, disk in entry.disks.items()),
+        links=_sorted((to(address), link) for address, link in entry.links.items()),
+        marks=_sorted(
+            {
+                **entry.marks,
+                LIVE: replace(came, state="live", by=work, since=since),
+                set: replace(was, state=left, by=work, since=since),
+            }.items()
+        ),
+    )
+
+
+def park(entry: Entry, set: str, free: str) -> Entry:
+    """Move a set to a free digit; its mark goes with it as it is.
+
+    :raises Refused: something stands there already.
+    """
+    _check_other(set)
+    if len(free) != 1 or free not in PARKED or free == set:
+        raise BadInput(f"a set cannot be parked as set {free!r}", todo=f"Parked sets are {PARKED[0]} to {PARKED[-1]}.")
+    places = {place_of(address) for address in (*entry.disks, *entry.links) if set_of(address) == set}
+    if _is_taken(entry, free, places):
+        raise Refused(f"set {free} of {entry.name} is not free")
+
+    def to(address: str) -> str:
+        return free + place_of(address) if set_of(address) == set else address
+
+    return replace(
+        entry,
+        disks=_sorted((to(address), disk) for address, disk in entry.disks.items()),
+        links=_sorted((to(address), link) for address, link in entry.links.items()),
+        marks=_sorted((free if digit == set else digit, mark) for digit, mark in entry.marks.items()),
+    )
+
+
+def with_links(entry: Entry, set: str, slot: str, places: Iterable[str]) -> Entry:
+    """The links of a set become these: at each place one to the live address of that place in ``slot``.
+
+    :param places: of the shared disks; with none, the set has no links afterwards.
+    :raises Refused: something else stands at one of the addresses.
+    """
+    check_set(set)
+    wanted = {check_place(place) for place in places}
+    kept = {address: link for address, link in entry.links.items() if set_of(address) != set}
+    if taken := sorted(set + place for place in wanted if set + place in entry.disks):
+        raise Refused(f"{entry.name} has a disk of its own at {', '.join(taken)}")
+    _refuse_others(entry, wanted, set)
+    return replace(
+        entry, links=_sorted({**kept, **{set + place: Link(slot, LIVE + place) for place in wanted}}.items())
+    )
+
+
+def with_mark(entry: Entry, set: str, mark: Mark | None) -> Entry:
+    """The mark of a set; ``None`` takes it away."""
+    check_set(set)
+    others = {digit: one for digit, one in entry.marks.items() if digit != set}
+    return replace(entry, marks=_sorted({**others, **({} if mark is None else {set: mark})}.items()))
+
+
+def fenced(entry: Entry, generation: int) -> Entry:
+    """The entry as whoever has taken the work over wants it: once applied, a change of a lower generation is refused."""
+    return replace(entry, serial=f"{generation}.{entry.serial.partition('.')[2]}")
+
+
+def free_set(entry: Entry, layout: Iterable[str]) -> str:
+    """The lowest parked digit with nothing of ours, and nothing else at a place of the layout.
+
+    :param layout: the places.
+    :raises Refused: there is none; the error names the kept set to prune.
+    """
+    places = {check_place(place) for place in layout}
+    for digit in PARKED:
+        if not _is_taken(entry, digit, places):
+            return digit
+    kept = sorted((mark.since, digit) for digit, mark in entry.marks.items() if mark.state == "kept")
+    oldest = f"Its oldest fallback is set {kept[0][1]}, kept since {kept[0][0]}: prune that." if kept else ""
+    raise Refused(
+        f"{entry.name} has no free set of addresses", meaning="Nothing was made.", todo=oldest or "Prune a kept set."
+    )
+
+
+def differences(before: Entry, after: Entry) -> list[str]:
+    """What differs between two entries of one name, one line each, for people; serial and token do not count."""
+    return [
+        *_each("", _standing(before), _standing(after)),
+        *_each("set ", {d: _words(m) for d, m in before.marks.items()}, {d: _words(m) for d, m in after.marks.items()}),
+        *_each("", _rest(before), _rest(after)),
+    ]
+
+
+def reads_as(entry: Entry, wanted: Entry) -> bool:
+    """Whether an entry is as wanted; count and token, which each change makes new, do not matter."""
+    return entry.generation == wanted.generation and replace(entry, serial="", token="") == replace(
+        wanted, serial="", token=""
+    )
+
+
+def check_entry(entry: Entry) -> Entry:
+    """The entry, if one may be so.
+
+    :raises BadInput: a name, id or address cannot be one, or two things would stand at one address, or a disk outside
+        set 1 could be written, or an owner would have another set.
+    """
+    check_entry_name(entry.name)
+    for digit in entry.marks:
+        check_set(digit)
+    for address in (*entry.disks, *entry.links, *filter(None, [entry.boot])):
+        check_address(address)
+    if both := sorted(entry.disks.keys() & entry.links.keys()):
+        raise BadInput(f"{entry.name} would have a disk and a link at {', '.join(both)}")
+    for address, disk in entry.disks.items():
+        if set_of(address) != LIVE and disk.mode == "rw":
+            raise BadInput(f"{entry.name} would write to {disk.id} at {address}, which is not live")
+    if entry.boot and set_of(entry.boot) != LIVE:
+        raise BadInput(f"{entry.name} would boot from {entry.boot}, which is not live")
+    if entry.role == "owner" and any(set_of(address) != LIVE for address in (*entry.disks, *entry.links)):
+        raise BadInput(f"{entry.name} is an owner of disks: it has set {LIVE} only")
+    for link in entry.links.values():
+        check_entry_name(link.owner)
+        check_address(link.address)
+    return entry
+
+
+# -- inside
+
+
+def _check_other(set: str) -> None:
+    if check_set(set) == LIVE:
+        raise BadInput(f"set {LIVE} is the live one", todo="Name another set.")
+
+
+def _refuse_others(entry: Entry, places: Iterable[str], set: str) -> None:
+    if taken := sorted(set + place for place in places if set + place in entry.others):
+        raise Refused(
+            f"{entry.name} has something at {', '.join(taken)} that goldroot does not manage",
+            todo="Move that to another address, or choose another place in the layout.",
+        )
+
+
+def _is_taken(entry: Entry, digit: str, places: Iterable[str]) -> bool:
+    """Whether anything of ours stands in the set, which would be mixed with what comes, or anything else at a place."""
+    ours = digit in entry.marks or any(set_of(address) == digit for address in (*entry.disks, *entry.links))
+    return ours or any(digit + place in entry.others for place in places)
+
+
+def _with_mode(entry: Entry, address: str, disk: Disk) -> Disk:
+    """The disk as it is at a new address."""
+    if set_of(address) != LIVE:
+        return replace(disk, mode="ro")
+    leaving = entry.disks.get(address)
+    mode: Access = leaving.mode if leaving else "rw"
+    return replace(disk, mode=mode)
+
+
+def _mark(entry: Entry, set: str) -> Mark:
+    try:
+        return entry.marks[set]
+    except KeyError:
+        raise Refused(
+            f"set {set} of {entry.name} has no mark",
+            meaning="goldroot marks what it puts there: this was put there by somebody else.",
+            todo="Look at the entry, and at what changed it.",
+        ) from None
+
+
+def _sorted(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    return dict(sorted(pairs))
+
+
+def _each(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key, "nothing"), after.get(key, "nothing")
+        if old != new:
+            yield f"{what}{key}: {old} -> {new}"
+
+
+def _standing(entry: Entry) -> dict[str, str]:
+    return (
+        dict.fromkeys(entry.others, "something goldroot does not manage")
+        | {address: f"disk {disk.id} ({disk.mode})" for address, disk in entry.disks.items()}
+        | {address: f"link to {link.owner} {link.address}" for address, link in entry.links.items()}
+    )
+
+
+def _words(mark: Mark) -> str:
+    whose = " ".join(filter(None, (mark.image, mark.server)))
+    return f"{mark.state}, {whose} version {mark.version}, by {mark.by} since {mark.since}"
+
+
+def _rest(entry: Entry) -> dict[str, str]:
+    return {
+        "startable": "yes" if entry.startable else "no",
+        "boot": entry.boot or "the root",
+        "role": entry.role,
+        "generation": str(entry.generation),
+    }

@@ -1,0 +1,304 @@
+"""Entries as JSON files: a part that several kinds of hosts are made of.
+
+::
+
+    STORE/
+    ├── entries/
+    │   ├── WEB1.json          an entry (:mod:`goldroot.hosts.entryfile`); replaced as a whole
+    │   ├── .WEB1.json.new     what a killed writer left; the next one writes over it
+    │   └── DEBIANGOLD.json    a gold slot: an owner of disks that never runs
+    ├── links/                 who links whom (:mod:`goldroot.hosts.linkindex`)
+    │   ├── .entries
+    │   └── DEBIANGOLD/WEB1
+    └── lock                   empty; locked exclusively while an entry changes
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from goldroot import crash
+from goldroot.errors import Busy, Damaged, Failed, HostError, NotFound, Refused
+from goldroot.hosts.addresses import LIVE, check_entry_name, is_live
+from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
+from goldroot.hosts.changes import check_entry, differences, reads_as
+from goldroot.hosts.entryfile import decode, encode, token_of
+from goldroot.hosts.linkindex import LinkIndex
+from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged
+
+_END = ".json"
+
+
+class Entries:
+    """The entries of a store, with their index of links."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        self._directory = os.path.join(store, "entries")
+        self._index = LinkIndex(os.path.join(store, "links"), self._directory)
+
+    def create(self) -> None:
+        """Make the directories; what is there stays."""
+        for name in ("", "entries", "links"):
+            os.makedirs(os.path.join(self.store, name), mode=0o700, exist_ok=True)
+        os.close(os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+    # -- questions
+
+    def find(self, name: str) -> Entry | None:
+        """As :meth:`goldroot.hosts.Host.find`."""
+        path = self._path(name)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._check_store()
+            return None
+        except OSError as error:
+            raise HostError(f"the entry {path!r} cannot be read: {error.strerror}") from error
+        with os.fdopen(handle, "rb") as file:
+            return decode(file.read(), path, name)
+
+    def get(self, name: str) -> Entry:
+        """An entry that has to be there.
+
+        :raises NotFound: it is not.
+        """
+        if (found := self.find(name)) is None:
+            raise NotFound(f"there is no entry {name}", todo="Is this the host that was meant?")
+        return found
+
+    def all(self) -> Iterator[Entry]:
+        """As :meth:`goldroot.hosts.Host.entries`."""
+        for name in self._names():
+            if (found := self.find(name)) is not None:  # one that was removed meanwhile is not there
+                yield found
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """As :meth:`goldroot.hosts.Host.linked`."""
+        check_entry_name(owner)
+        if not self._index.is_right():
+            self._check_store()
+            try:
+                with self.locked():
+                    self._make_index()
+            except (OSError, Failed):  # on a full disk, or one that is only read
+                return self._links_of(owner, self._names())
+        return self._links_of(owner, self._index.candidates(owner))
+
+    # -- changes
+
+    def define(self, entry: Entry) -> Entry:
+        """As :meth:`goldroot.hosts.Host.define`."""
+        check_entry(entry)
+        if entry.disks or entry.startable:
+            raise ValueError(f"{entry.name} would be defined with disks, or startable")
+        with self.locked():
+            there = self.find(entry.name)
+            if there is not None:
+                if there.role == entry.role and _work(there) == _work(entry) is not None:
+                    return there
+                raise Refused(f"there is an entry {entry.name} already", todo="Choose another name.")
+            self._check_links(entry, Entry(entry.name, entry.role))
+            return self._write(replace(entry, serial=f"{entry.generation}.0"), None)
+
+    def undefine(self, name: str) -> None:
+        """As :meth:`goldroot.hosts.Host.undefine`."""
+        with self.locked():
+            entry = self.find(name)
+            if entry is None:
+                return
+            if entry.disks:
+                raise Refused(f"{name} has disks: {_list(entry)}", todo="Delete them first.")
+            if links := [link for link in self._linked(name) if link[0] != name]:
+                raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
+            path = self._path(name)
+            with store_errors(path):
+                os.unlink(path)
+                sync_directory(self._directory)
+                crash.point("host.entry-removed")
+                self._index.drop(name, {link.owner for link in entry.links.values()})
+                self._index.settle()
+
+    def apply(self, wanted: Entry) -> Applied:
+        """As :meth:`goldroot.hosts.Host.apply`."""
+        check_entry(wanted)
+        with self.locked():
+            now = self.get(wanted.name)
+            if wanted.generation < now.generation:
+                raise taken_over(now)
+            if wanted.token != now.token:
+                if reads_as(now, wanted):
+                    return Applied("done", now)
+                raise EntryChanged(now, differences(wanted, now))
+            self._check_change(now, wanted)
+            return Applied("done", self._write(wanted, now))
+
+    def put_disk(self, name: str, address: str, disk: Disk) -> None:
+        """A new disk stands in its entry; again: nothing.
+
+        :raises Refused: something else stands at the address.
+        """
+        with self.locked():
+            now = self.get(name)
+            if now.disks.get(address, disk).id != disk.id or address in now.links or address in now.others:
+                raise address_taken(now, address)
+            if address not in now.disks:
+                self._write(check_entry(replace(now, disks={**now.disks, address: disk})), now)
+
+    def drop_disk(self, name: str, id: str) -> None:
+        """A disk stands in its entry no longer; again: nothing.
+
+        :raises Refused: it is live in a startable entry, or linked.
+        """
+        with self.locked():
+            now = self.find(name)
+            address = None if now is None else where(now, id)
+            if now is None or address is None:
+                return
+            if is_live(address) and now.startable:
+                raise Refused(f"disk {id} is the live one at {address} of {name}", meaning="It was not touched.")
+            refuse_linked(now, address, self._linked(name))
+            self._write(replace(now, disks={a: disk for a, disk in now.disks.items() if a != address}), now)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One change of entries at a time; held for milliseconds, so waiting is right."""
+        self._check_store()
+        with store_errors(self._lock_file):
+            handle = os.open(self._lock_file, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    # -- inside
+
+    @property
+    def _lock_file(self) -> str:
+        return os.path.join(self.store, "lock")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, check_entry_name(name) + _END)
+
+    def _check_store(self) -> None:
+        if not os.path.isdir(self._directory):
+            raise HostError(
+                f"there is no store at {self.store!r}",
+                meaning="Disks and entries stand there. Nothing was changed.",
+                todo="Mount it or put it back, or correct `store` in goldroot.toml.",
+            )
+
+    def _names(self) -> list[str]:
+        self._check_store()
+        found = (name for name in os.listdir(self._directory) if name.endswith(_END) and not name.startswith("."))
+        return sorted(name.removesuffix(_END) for name in found)
+
+    def _linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """:meth:`linked`, under the lock."""
+        self._make_index()
+        return self._links_of(owner, self._index.candidates(owner))
+
+    def _links_of(self, owner: str, machines: Iterable[str]) -> list[tuple[str, str, str]]:
+        return [
+            (machine, address, link.address)
+            for machine in machines
+            if (entry := self.find(machine)) is not None
+            for address, link in sorted(entry.links.items())
+            if link.owner == owner
+        ]
+
+    def _make_index(self) -> None:
+        if not self._index.is_right():
+            self._index.make(self._names(), self._owners)
+
+    def _owners(self, name: str) -> set[str] | None:
+        try:
+            return {link.owner for link in self.get(name).links.values()}
+        except Damaged:
+            return None
+
+    def _write(self, entry: Entry, before: Entry | None) -> Entry:
+        """Under the lock: the entry is in force, with a new serial, or the old one is."""
+        count = 0 if before is None else int(before.serial.partition(".")[2]) + 1
+        new = replace(entry, serial=f"{entry.generation}.{count}", others=before.others if before else entry.others)
+        content, path = encode(new), self._path(new.name)
+        owners = {link.owner for link in new.links.values()}
+        with store_errors(path):
+            self._make_index()
+            self._index.add(new.name, sorted(owners))
+        crash.point("host.entry-indexed")
+        write_whole(path, content)
+        crash.point("host.entry-written")
+        with store_errors(path):
+            if before is not None:
+                self._index.drop(new.name, sorted({link.owner for link in before.links.values()} - owners))
+            self._index.settle()
+        return replace(new, token=token_of(content))
+
+    def _check_change(self, now: Entry, wanted: Entry) -> None:
+        if {disk.id for disk in now.disks.values()} != {disk.id for disk in wanted.disks.values()}:
+            raise ValueError(f"{now.name}: a change of an entry neither adds nor drops a disk")
+        if len(now.disks) != len(wanted.disks):
+            raise ValueError(f"{now.name}: a disk would stand at two addresses")
+        if (now.role, now.others) != (wanted.role, wanted.others):
+            raise ValueError(f"{now.name}: role and what is not goldroot's never change")
+        if wanted.role == "owner" and wanted.startable:
+            raise ValueError(f"{now.name}: an owner of disks never runs")
+        for address in sorted(wanted.others & {*wanted.disks, *wanted.links}):
+            raise address_taken(now, address)
+        self._check_links(wanted, now)
+
+    def _check_links(self, wanted: Entry, now: Entry) -> None:
+        """New links lead somewhere; old ones may outlive what they led to."""
+        for link in sorted({*wanted.links.values()} - {*now.links.values()}, key=lambda one: (one.owner, one.address)):
+            owner = self.find(link.owner)
+            if owner is None or link.address not in owner.disks:
+                raise NotFound(f"{wanted.name} would link {link.owner} {link.address}, where there is no disk")
+
+
+def where(entry: Entry, id: str) -> str | None:
+    """The address of a disk in an entry; ``None``: it is not in it."""
+    return next((address for address, disk in entry.disks.items() if disk.id == id), None)
+
+
+def refuse_linked(entry: Entry, address: str, links: Iterable[tuple[str, str, str]]) -> None:
+    """:raises Refused: one of the links (as :meth:`Entries.linked` has them) leads to this address of the entry."""
+    for machine, own, there in links:
+        if there == address:
+            raise Refused(
+                f"{machine} links {entry.name} {address}, at its {own}", todo=f"Move or delete {machine} first."
+            )
+
+
+def address_taken(entry: Entry, address: str) -> Refused:
+    """The error for an address where something else stands."""
+    if address in entry.others:
+        what = "something that goldroot does not manage"
+    elif address in entry.links:
+        what = "a link"
+    else:
+        what = f"disk {entry.disks[address].id}" if address in entry.disks else "a disk"
+    return Refused(f"{address} of {entry.name} is taken by {what}", meaning="Nothing was changed.")
+
+
+def taken_over(now: Entry) -> Busy:
+    """The error for who works on although another command has taken the work over."""
+    return Busy(
+        f"another command has taken over what was being done with {now.name}",
+        meaning=f"Its entry was changed by generation {now.generation}. This command changed nothing more.",
+        todo="Look at what that command did.",
+    )
+
+
+def _work(entry: Entry) -> str | None:
+    mark = entry.marks.get(LIVE)
+    return None if mark is None else mark.by
+
+
+def _list(entry: Entry) -> str:
+    return ", ".join(f"{address} {disk.id}" for address, disk in sorted(entry.disks.items()))

@@ -1,0 +1,116 @@
+"""An entry as a file: JSON, the same bytes for the same entry.
+
+::
+
+    {"format": 1, "name": "WEB1", "role": "machine", "startable": true, "boot": "", "serial": "3.17",
+     "disks": {"1B5": {"id": "web1-1B5-u7k2m9q4xa", "mode": "rw"}, "5B5": {"id": "web1-1B5-b2c4d6e8f0", "mode": "ro"}},
+     "links": {"1B1": {"owner": "DEBIANGOLD2", "address": "1B1"}, "5B1": {"owner": "DEBIANGOLD", "address": "1B1"}},
+     "others": [],
+     "marks": {"1": {"state": "live", "by": "k3v9s1m2qx", "image": "debian", "server": "web1", "version": 4,
+                     "since": "2026-11-26T09:30:00Z"}, ...}}
+
+A person may write addresses into ``others``: what stands there is not goldroot's, and it keeps away from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, replace
+from typing import Any, get_args
+
+from goldroot.errors import BadInput, Damaged
+from goldroot.hosts.changes import check_entry
+from goldroot.hosts.port import Disk, Entry, Link, Mark, Role, State
+
+FORMAT = 1
+_KEYS = {"format", "name", "role", "startable", "boot", "serial", "disks", "links", "others", "marks"}
+_SERIAL = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
+_TYPES = {"role": str, "startable": bool, "boot": str, "serial": str, "disks": dict, "links": dict, "others": list}
+_MARK = {"state": str, "by": str, "image": str, "server": str, "version": int, "since": str}
+
+
+def token_of(content: bytes) -> str:
+    """What stands for a file's content."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry's file."""
+    data = {
+        "format": FORMAT,
+        "name": entry.name,
+        "role": entry.role,
+        "startable": entry.startable,
+        "boot": entry.boot,
+        "serial": entry.serial,
+        "disks": {address: asdict(disk) for address, disk in sorted(entry.disks.items())},
+        "links": {address: asdict(link) for address, link in sorted(entry.links.items())},
+        "others": sorted(entry.others),
+        "marks": {digit: asdict(mark) for digit, mark in sorted(entry.marks.items())},
+    }
+    return json.dumps(data, indent=1).encode() + b"\n"
+
+
+def decode(content: bytes, path: str, name: str) -> Entry:
+    """The entry of that name.
+
+    :raises Damaged: the file is cut off, was edited into something that is not an entry, or is of a newer goldroot.
+    """
+    try:
+        data = json.loads(content)
+        entry = _entry(data)
+        if entry.name != name:
+            raise ValueError(f"it names itself {entry.name!r}")
+        check_entry(entry)
+    except (ValueError, KeyError, TypeError, AttributeError, BadInput) as error:
+        raise Damaged(
+            f"{path} is not an entry of a machine ({error})",
+            meaning="Its disks and links are not known until it is right again; nothing was changed.",
+            todo="Look at the file; put it right by hand, or put back the one of a backup.",
+        ) from error
+    return replace(entry, token=token_of(content))
+
+
+def _entry(data: dict[str, Any]) -> Entry:
+    if data.get("format") != FORMAT:
+        raise ValueError(f"its format is {data.get('format')!r}, and this goldroot knows {FORMAT}")
+    if data.keys() != _KEYS:
+        raise ValueError(f"keys: {', '.join(sorted(data.keys() ^ _KEYS))}")
+    for key, kind in _TYPES.items():
+        if type(data[key]) is not kind:
+            raise ValueError(f"{key} is not a {kind.__name__}")
+    if data["role"] not in get_args(Role) or not _SERIAL.fullmatch(data["serial"]):
+        raise ValueError("role or serial")
+    return Entry(
+        name=data["name"],
+        role=data["role"],
+        disks={address: _disk(one) for address, one in data["disks"].items()},
+        links={address: Link(**_only(one, {"owner": str, "address": str})) for address, one in data["links"].items()},
+        others=frozenset(map(str, data["others"])),
+        startable=data["startable"],
+        boot=data["boot"],
+        marks={digit: _mark(one) for digit, one in data["marks"].items()},
+        serial=data["serial"],
+    )
+
+
+def _disk(data: Any) -> Disk:
+    disk = Disk(**_only(data, {"id": str, "mode": str}))
+    if disk.mode not in ("ro", "rw"):
+        raise ValueError(f"mode {disk.mode!r}")
+    return disk
+
+
+def _mark(data: Any) -> Mark:
+    mark = Mark(**_only(data, _MARK))
+    if mark.state not in get_args(State):
+        raise ValueError(f"state {mark.state!r}")
+    return mark
+
+
+def _only(data: Any, types: dict[str, type]) -> dict[str, Any]:
+    if data.keys() != types.keys() or any(type(data[key]) is not kind for key, kind in types.items()):
+        raise ValueError(f"{data!r}")
+    return dict(data)

@@ -1,0 +1,495 @@
+"""A host that keeps entries as JSON files and disks as files or directories: all that is the same for every such kind.
+
+A kind says how the bytes of a disk are kept (:mod:`goldroot.hosts.bytes`), and what it can do besides.  The files of a
+store::
+
+    STORE/
+    ├── entries/, links/, lock     who owns and links what, see :mod:`goldroot.hosts.entries`
+    ├── labels/                    whose each disk is, see :mod:`goldroot.hosts.labels`
+    ├── locks/                     who works on what, see :mod:`goldroot.hosts.inuse`
+    ├── disks/                     the bytes
+    ├── halfway/                   disks that are being made, emptied or removed
+    └── scratch/                   trees for a while
+
+A disk is labelled, made under another name, renamed, and then named in its entry; removing goes the other way.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+from goldroot import crash
+from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, new_id
+from goldroot.hosts.atomic import store_errors
+from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
+from goldroot.hosts.entries import Entries, refuse_linked, where
+from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
+from goldroot.hosts.labels import Label, Labels
+from goldroot.hosts.port import (
+    Abilities,
+    Access,
+    Applied,
+    Disk,
+    DiskInfo,
+    Entry,
+    NewDisk,
+    Opened,
+    Power,
+    Use,
+    View,
+)
+from goldroot.run import Done, run
+from goldroot.tree import remove_tree
+
+
+class FileHost:
+    """Entries and disks below ``store``.
+
+    :param name: the host's name in the site.
+    :param store: path of the store; made by :meth:`create`.
+    :param disk_bytes: how this kind keeps them.
+    :param running_command: a command of the site that is called with an entry's name and ends with status 0 when that
+        machine runs, 1 when it does not; anything else is an error.
+    """
+
+    kind = "files"
+    abilities = Abilities(
+        live_view="torn",
+        exact_apply=True,
+        strong_hold=False,
+        boots=False,
+        guest_commands=False,
+        runs_architectures=frozenset([platform.machine()]),
+        sizes=False,
+        verity=False,
+    )
+
+    def __init__(self, name: str, store: str, disk_bytes: DiskBytes, *, running_command: Sequence[str] = ()) -> None:
+        self.name = name
+        self.store = os.path.abspath(store)
+        self.running_command = tuple(running_command)
+        self._bytes = disk_bytes
+        self._entries = Entries(self.store)
+        self._labels = Labels(self.store)
+        self._in_use = InUse(self.store)
+        self._held: set[str] = set()
+
+    def create(self) -> None:
+        """Make the store's directories; what is there already stays."""
+        self._entries.create()
+        self._labels.create()
+        self._in_use.create()
+        for name in ("disks", "halfway", "scratch"):
+            os.makedirs(os.path.join(self.store, name), mode=0o700, exist_ok=True)
+
+    # -- disks
+
+    def create_disk(self, new: NewDisk) -> DiskInfo:
+        check_disk_id(new.id)
+        check_address(new.address)
+        if new.form not in self._bytes.forms:
+            raise BadInput(
+                f"{self.kind} hosts have no disks of form {new.form!r}", todo=f"Use {_or(self._bytes.forms)}."
+            )
+        entry = self._entries.get(check_entry_name(new.owner))
+        if entry.role == "owner" and not is_live(new.address):
+            raise BadInput(f"{new.owner} is an owner of disks: it has set 1 only")
+        with self._alone(new.id), ExitStack() as stack:
+            label = self._labels.find(new.id)
+            wanted = Label(new.id, new.owner, new.size, new.form)
+            if label is not None and label.owner != new.owner:
+                raise Refused(f"disk {new.id} is {label.owner}'s", meaning="A disk never changes its owner.")
+            if label is None or not self._bytes.stands(label):
+                self._refuse_lost(entry, new.id)
+                self._make(stack, wanted, new.copy_of)
+            elif (label.size, label.form) != (wanted.size, wanted.form):
+                raise Refused(
+                    f"disk {new.id} is there already, of form {label.form} and {label.size} bytes",
+                    meaning=f"Asked for were {new.form} and {new.size} bytes. It was not touched.",
+                    todo="Delete it, or choose another id.",
+                )
+            if where(entry, new.id) is None:
+                mode: Access = "rw" if is_live(new.address) else "ro"
+                self._entries.put_disk(new.owner, new.address, Disk(new.id, mode))
+            crash.point("host.disk-named")
+            return self._bytes.info(self._label(new.id))
+
+    def empty_disk(self, id: str) -> None:
+        self._label(id)  # before a lock's file is made for it
+        with self._alone(id):
+            label = self._label(id)
+            entry, address = self._standing(label)
+            if is_live(address) and not (entry.role == "owner" or (entry.name in self._held and not entry.startable)):
+                raise Refused(f"disk {id} is the live one at {address} of {entry.name}", meaning="It was not touched.")
+            refuse_linked(entry, address, self._entries.linked(entry.name))
+            if self._bytes.stands(label):  # else its emptying was cut off
+                self._refuse_used(label)
+            fresh = Label(label.id, label.owner, label.size, label.form)
+            self._labels.write(fresh)
+            crash.point("host.disk-unsealed")
+            self._bytes.empty(fresh)
+            self._bytes.settle(fresh)
+            crash.point("host.disk-emptied")
+
+    def seal_disk(self, id: str, form: str) -> DiskInfo:
+        if form not in self._bytes.sealed_forms:
+            raise BadInput(f"{self.kind} hosts seal no disk as {form!r}", todo=f"Use {_or(self._bytes.sealed_forms)}.")
+        self._label(id)
+        with self._alone(id):
+            label = self._label(id)
+            if label.sealed and label.sealed != form:
+                raise Refused(f"disk {id} is sealed already, as {label.sealed}", todo="Empty it first.")
+            sealed = Label(label.id, label.owner, label.size, label.form, form)
+            if not label.sealed:
+                self._refuse_used(label)
+                self._bytes.seal(label, form)
+                crash.point("host.disk-sealing")
+                self._labels.write(sealed)
+                crash.point("host.disk-sealed")
+            self._bytes.settle(sealed)
+            return self._bytes.info(sealed)
+
+    def delete_disk(self, id: str) -> None:
+        check_disk_id(id)
+        if (label := self._labels.find(id)) is None:
+            return
+        with self._alone(id) as taken:
+            self._refuse_attached(label)
+            if self._bytes.stands(label):
+                self._refuse_used(label)
+            self._entries.drop_disk(label.owner, id)
+            crash.point("host.disk-unnamed")
+            self._bytes.remove(id)
+            crash.point("host.disk-removed")
+            self._labels.remove(id)
+            taken.gone()
+
+    def copies(self, source: str, form: str) -> Literal["blocks", "files"]:
+        return self._bytes.copies(self._label(source), form)
+
+    def info(self, ids: Collection[str]) -> Mapping[str, DiskInfo]:
+        return {id: self._bytes.info(self._label(id)) for id in ids}
+
+    def room(self, sizes: Sequence[int]) -> str | None:
+        wanted, free = sum(sizes), free_bytes(self.store)
+        return None if wanted <= free else f"{self.name} has {free} bytes left, and {wanted} are needed"
+
+    @contextmanager
+    def open_disks(
+        self, wanted: Mapping[str, Access], *, use: Use = "files", view: View = "still"
+    ) -> Iterator[Mapping[str, Opened]]:
+        for id in wanted:
+            check_disk_id(id)
+        with ExitStack() as stack:
+            # In one order, so that two who want the same disks do not each wait for the other's.
+            given = [self._enter(stack, id, wanted[id], view) for id in sorted(wanted)]
+            self._refuse_strangers(given)
+            opened: dict[str, Opened] = {}
+            for label, access, exact in given:
+                one = opened[label.id] = self._bytes.open(stack, label, access, use, exact=exact)
+                stack.callback(one.close)
+            yield opened
+
+    @contextmanager
+    def scratch(self, size: int) -> Iterator[Opened]:
+        if (reason := self.room([size])) is not None:
+            raise NoSpace(reason, todo="Make room, then run the command again.")
+        id = new_id()
+        taken = self._in_use.take(f"scratch-{id}", note=new_note("disk"))
+        assert taken is not None, "the id is new"
+        place = os.path.join(self.store, "scratch", id)
+        opened = None
+        try:
+            with store_errors(place):
+                os.mkdir(place, 0o700)
+                opened = OpenedDisk(os.open(place, OPEN_DIRECTORY))
+            yield opened
+        finally:
+            if opened is not None:
+                opened.close()
+            remove_tree(place)
+            taken.gone()
+            taken.close()
+
+    def make_bootable(self, opened: Mapping[str, Opened], boot: str, parameters: str) -> None:
+        """Nothing: no disk of this kind is booted from by itself."""
+
+    # -- entries
+
+    def find(self, name: str) -> Entry | None:
+        return self._entries.find(name)
+
+    def entries(self) -> Iterator[Entry]:
+        return self._entries.all()
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        return self._entries.linked(owner)
+
+    def define(self, entry: Entry) -> Entry:
+        made = self._entries.define(entry)
+        self._in_use.make(entry_lock(entry.name))
+        return made
+
+    def undefine(self, name: str) -> None:
+        check_entry_name(name)
+        taken = self._in_use.take(entry_lock(name), note=new_note("hold"))
+        if taken is None:
+            raise Busy(f"{name} is in use by {self._in_use.note(entry_lock(name))}")
+        try:
+            self._entries.undefine(name)
+            taken.gone()
+        finally:
+            taken.close()
+
+    def apply(self, wanted: Entry) -> Applied:
+        return self._entries.apply(wanted)
+
+    # -- power
+
+    def power(self, name: str) -> Power:
+        entry = self._entries.get(name)
+        if (taken := self._in_use.take(entry_lock(name), shared=True, patient=False)) is None:
+            return self._power_noted(entry, self._in_use.note(entry_lock(name)))
+        taken.close()
+        if reason := self._seen(entry):
+            return Power("on", reason, "", "unknown")
+        return Power("off", "", "", "nothing")
+
+    def start(self, name: str) -> None:
+        self._entries.get(name)
+        raise Refused(
+            f"a {self.kind} host does not start machines", todo=f"Start {name} with whatever it is that runs it."
+        )
+
+    def stop(self, name: str, patience: float) -> str:
+        power = self.power(name)
+        if power.state != "off":
+            raise still_running(name, power.why)
+        return "off"
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[FileHold]:
+        self._entries.get(name)  # before a lock's file is made for it
+        taken = self._in_use.take(entry_lock(name), note=new_note("hold"))
+        if taken is None:
+            note = self._in_use.note(entry_lock(name))
+            if note.what == "run":
+                raise still_running(name, str(note))
+            raise Busy(
+                f"{name} is in use by {note}", meaning="Nothing was changed.", todo="Try again when that has ended."
+            )
+        try:
+            entry = self._entries.get(name)
+            if reason := self._seen(entry):
+                raise still_running(name, reason)
+            self._held.add(name)
+            yield FileHold(self, entry)
+        finally:
+            self._held.discard(name)
+            taken.close()
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        self._entries.get(name)
+        raise Refused(f"a {self.kind} host runs no commands inside a machine")
+
+    def console(self, name: str, lines: int) -> list[str]:
+        self._entries.get(name)
+        return []
+
+    def tidy(self) -> list[str]:
+        told = []
+        for id in self._bytes.halves():
+            if (taken := self._in_use.take(disk_lock(id), note=new_note("disk"), patient=False)) is not None:
+                self._bytes.tidy(id)
+                taken.close()
+                told.append(f"removed what a killed command left of disk {id}")
+        scratch = os.path.join(self.store, "scratch")
+        for id in sorted(os.listdir(scratch)):
+            if (taken := self._in_use.take(f"scratch-{id}", note=new_note("disk"), patient=False)) is not None:
+                remove_tree(os.path.join(scratch, id))
+                taken.gone()
+                taken.close()
+                told.append(f"removed what a killed command left in scratch/{id}")
+        return told
+
+    # -- inside: rules
+
+    def _label(self, id: str) -> Label:
+        label = self._labels.find(id)
+        if label is None:
+            raise NotFound(f"there is no disk {id}", todo="Is this the host that was meant?")
+        return label
+
+    def _standing(self, label: Label) -> tuple[Entry, str]:
+        """A disk's entry, and its address there."""
+        entry = self._entries.find(label.owner)
+        address = None if entry is None else where(entry, label.id)
+        if entry is None or address is None:
+            raise NotFound(
+                f"disk {label.id} of {label.owner} is in no entry",
+                meaning="Its making or its removal was cut off.",
+                todo="Run the command that was cut off again.",
+            )
+        return entry, address
+
+    @contextmanager
+    def _alone(self, id: str) -> Iterator[Taken]:
+        """Nobody else has the disk open.
+
+        :raises Refused: somebody has.
+        """
+        name = disk_lock(id)
+        if (taken := self._in_use.take(name, note=new_note("disk"))) is None:
+            raise Refused(f"disk {id} is in use by {self._in_use.note(name)}", todo="End that use, then try again.")
+        try:
+            yield taken
+        finally:
+            taken.close()
+
+    def _refuse_used(self, label: Label) -> None:
+        if reason := self._bytes.users([label], writing=False):
+            raise Refused(f"disk {label.id} is in use: {reason}", todo="End that use, then run the command again.")
+
+    def _refuse_attached(self, label: Label) -> None:
+        note = self._in_use.note(entry_lock(label.owner))
+        if note.what == "run" and label.id in {str(disk) for disk in note.live.values()}:
+            taken = self._in_use.take(entry_lock(label.owner), shared=True, patient=False)
+            if taken is None:
+                raise Refused(f"{label.owner} runs from disk {label.id}", todo="It can go after the next stop.")
+            taken.close()
+
+    def _refuse_lost(self, entry: Entry, id: str) -> None:
+        if where(entry, id) is not None:
+            raise Damaged(
+                f"disk {id} is in the entry {entry.name}, and is not there",
+                meaning="It was lost, or its emptying was cut off. Nothing was made in its place.",
+                todo="Put it back, or empty or delete it.",
+            )
+
+    def _make(self, stack: ExitStack, label: Label, copy_of: str) -> None:
+        source = None
+        if copy_of:
+            given = self._enter(stack, check_disk_id(copy_of), "ro", "still")
+            self._refuse_strangers([given])
+            source = given[0]
+        self._labels.write(label)
+        crash.point("host.disk-labelled")
+        self._bytes.make(label, source)
+        crash.point("host.disk-made")
+
+    def _enter(self, stack: ExitStack, id: str, access: Access, view: View) -> tuple[Label, Access, bool]:
+        """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly."""
+        self._label(id)  # before a lock's file is made for it
+        taken = self._in_use.take(
+            disk_lock(id), shared=access == "ro", note=new_note("disk") if access == "rw" else None
+        )
+        if taken is None:
+            raise Busy(
+                f"disk {id} is in use by {self._in_use.note(disk_lock(id))}", todo="Try again when that has ended."
+            )
+        stack.callback(taken.close)
+        label = self._label(id)
+        entry, address = self._standing(label)
+        if not self._bytes.stands(label):
+            self._refuse_lost(entry, id)
+        if access == "rw":
+            self._refuse_writing(label, entry, address)
+        elif is_live(address) and entry.role == "machine" and entry.name not in self._held:
+            return label, access, self._enter_live(stack, entry, view)
+        return label, access, True
+
+    def _refuse_writing(self, label: Label, entry: Entry, address: str) -> None:
+        if label.sealed:
+            raise Refused(f"disk {label.id} is sealed", meaning="It is never written again.", todo="Empty it first.")
+        refuse_linked(entry, address, self._entries.linked(entry.name))
+        if is_live(address) and entry.name not in self._held:
+            if reason := self.power(entry.name).why:
+                raise still_running(entry.name, reason)
+            raise Refused(f"disk {label.id} is the live one at {address} of {entry.name}, which is not held")
+
+    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> bool:
+        name = entry_lock(entry.name)
+        if (gate := self._in_use.take(name, shared=True, patient=view == "still")) is not None:
+            stack.callback(gate.close)
+        note = self._in_use.note(name) if gate is None else Note()
+        reason = str(note) if gate is None else self._seen(entry)
+        if not reason or (view == "live" and self.abilities.live_view == "torn"):
+            return not reason
+        if note.what == "hold":
+            raise Busy(f"{entry.name} is held by {note}", todo="Try again when that has ended.")
+        raise still_running(entry.name, reason)
+
+    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
+        """What no lock of ours keeps off: programs that use the bytes of a disk."""
+        for which, writing in (("rw", False), ("ro", True)):
+            labels = [label for label, access, exact in given if access == which and exact and not label.sealed]
+            if labels and (reason := self._bytes.users(labels, writing=writing)):
+                raise Busy(f"a disk is in use: {reason}", todo="End that use, then run the command again.")
+
+    # -- inside: power
+
+    def _power_noted(self, entry: Entry, note: Note) -> Power:
+        if note.what == "run":
+            return Power("on", str(note), note.since, "current" if note.live == live_of(entry) else "older")
+        if note.what == "hold":
+            return Power("off", f"held by {note}", note.since, "nothing")
+        return Power("changing", str(note), "", "unknown")
+
+    def _seen(self, entry: Entry) -> str | None:
+        """Why the live disks of a machine may be written at this moment, by others than goldroot."""
+        if entry.role != "machine":
+            return None
+        live = [label for a, disk in entry.disks.items() if is_live(a) and (label := self._labels.find(disk.id))]
+        return (self._bytes.users(live, writing=True) if live else None) or self._said(entry.name)
+
+    def _said(self, name: str) -> str | None:
+        if not self.running_command:
+            return None
+        command = " ".join(self.running_command)
+        try:
+            status = run([*self.running_command, name], ok=(0, 1), timeout=60).status
+        except ProgramFailed as error:
+            raise HostError(
+                f"the site's running command {command!r} failed: {error.brief}",
+                meaning="It is not known whether the machine runs, so nothing was switched.",
+                todo="It must end with status 0 where the machine runs and 1 where it does not.",
+            ) from error
+        return f"{command} says that it runs" if status == 0 else None
+
+
+class FileHold:
+    """A machine that is held, see :class:`goldroot.hosts.Hold`."""
+
+    def __init__(self, host: FileHost, entry: Entry) -> None:
+        self._host = host
+        self._entry = entry
+
+    def broken(self) -> str | None:
+        """Who uses the disks that were live when the hold began, or are now."""
+        now = self._host.find(self._entry.name)
+        return self._host._seen(self._entry) or (self._host._seen(now) if now is not None else None)
+
+
+def live_of(entry: Entry) -> dict[str, str]:
+    """What a machine that starts now is given: disks by id, links by owner and address; for a :class:`Note` of a run."""
+    disks = {address: disk.id for address, disk in entry.disks.items() if is_live(address)}
+    links = {address: f"{link.owner} {link.address}" for address, link in entry.links.items() if is_live(address)}
+    return disks | links
+
+
+def still_running(name: str, reason: str) -> StillRunning:
+    """The error for a machine that may still be written."""
+    return StillRunning(
+        f"{name} may still be written: {reason}",
+        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
+        todo="Shut it down (or end what is named here), then run the same command again.",
+    )
+
+
+def _or(words: Collection[str]) -> str:
+    return " or ".join(sorted(words))
