@@ -129,11 +129,6 @@ class Table:
             raise self.error(f"{name!r} must be written as [[{name}]]", name)
         return [Table(value, self._file, self._lines, (*self._key, name, i)) for i, value in enumerate(found)]
 
-    def rest(self) -> dict[str, Any]:
-        """All of it as it is, and all of it taken: for a model that checks it."""
-        self._taken.update(self._data)
-        return dict(self._data)
-
     def done(self) -> None:
         """:raises BadPolicy: a key that nothing asked for, with its line and the name that was perhaps meant."""
         for name in self._data:

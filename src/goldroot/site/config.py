@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from goldroot import toml
-from goldroot.errors import Refused, UsageError
-from goldroot.hosts.registry import ONLY_HOST, BadTable, HostTable, host_table
+from goldroot.errors import UsageError
 from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
 
 FEWEST_SLOTS = 2
@@ -106,7 +105,6 @@ class Config:
 
     file: str
     host: HostConfig
-    hosts: Mapping[str, HostTable] = field(default_factory=dict)
     slots: int = 3
     fallback_days: int = 14
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
@@ -130,11 +128,9 @@ def load_config(path: str) -> Config:
     here = os.path.dirname(os.path.abspath(path))
     slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
     limits = _limits(top.table("limits"), Limits())
-    hosts = _hosts(top)
     config = Config(
         file=path,
-        host=_one_host(hosts, here),
-        hosts=hosts,
+        host=_host(top.table("host"), here),
         slots=slots,
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
         catalog=top.text("catalog", ""),
@@ -147,32 +143,13 @@ def load_config(path: str) -> Config:
     return config
 
 
-def _hosts(top: toml.Table) -> dict[str, HostTable]:
-    """``[hosts.NAME]``; a site without them has one directory host, whose table may be ``[host]``."""
-    if "hosts" not in top:
-        return {ONLY_HOST: _host_table(top.table("host"), ONLY_HOST)}
-    if "host" in top:
-        raise top.error("a site has [host] or [hosts.NAME], not both", "host", todo=f"Name it: [hosts.{ONLY_HOST}].")
-    tables = top.table("hosts")
-    found = {name: _host_table(tables.table(name), name) for name in tables.names()}
-    if not found:
-        raise tables.error("a site has at least one host", todo=f"Begin it with [hosts.{ONLY_HOST}].")
-    return found
-
-
-def _host_table(table: toml.Table, name: str) -> HostTable:
-    try:
-        return host_table(name, table.rest())
-    except BadTable as error:
-        raise table.error(error.brief, error.key, todo=error.todo) from None
-
-
-def _one_host(hosts: Mapping[str, HostTable], here: str) -> HostConfig:
-    """The first edition's host."""
-    (table, *more) = hosts.values()
-    if more:
-        raise Refused("a site with several hosts cannot be used yet", todo="Leave one table [hosts.NAME].")
-    return HostConfig(table.kind, os.path.join(here, table.config.store), tuple(table.config.running))
+def _host(table: toml.Table, here: str) -> HostConfig:
+    kind = table.text("kind", "directory")
+    if kind != "directory":
+        raise table.error(f"there is no kind of host {kind!r}", "kind", todo='Use kind = "directory".')
+    host = HostConfig(kind, os.path.join(here, table.text("store", "store")), table.texts("running", ()))
+    table.done()
+    return host
 
 
 def _confine(table: toml.Table) -> Mode | None:
