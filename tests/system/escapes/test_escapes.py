@@ -72,6 +72,9 @@ def unexplained(results: Results, way: Way, names: Iterable[str], *, network: bo
 
 @pytest.mark.parametrize("name", ATTEMPTS)
 def test_root_gets_out_where_nothing_is_confined(as_root: Results, name: str) -> None:
+    run = as_root[name, "loose", False]
+    if name.endswith("_exe_of_others") and run.said.startswith("of no process"):
+        pytest.skip("no other process with a program of the host was there just then")
     shown(name, as_root[name, "loose", False])
 
 

@@ -93,7 +93,8 @@ class SpaceRecord:
 
     :param start: first cylinder or block; ``size``: how many.
     :param owner: who has it, "" when free; ``vdev``: at which address.
-    :param group, region: to which the space belongs; "" where the answer does not say it.
+    :param group: to which the space belongs; "" where the answer does not say it.
+    :param region: the same of the region.
     :param text: the whole line, which is all that is known of a definition.
     """
 
