@@ -346,3 +346,6 @@ def test_a_machine_is_made_and_removed_whole(lab: Lab) -> None:
     lab.host.undefine("WEB1")
     assert lab.host.linked("DEBIANGOLD") == []
     assert lab.host.define(Entry("WEB1", "machine", marks={"1": live("again")})).serial == "0.0"
+
+
+pytestmark = pytest.mark.slow

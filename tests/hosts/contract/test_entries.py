@@ -338,3 +338,6 @@ def test_who_is_always_too_late_gives_up(ready: Lab) -> None:
     with pytest.raises(EntryChanged):
         change(ready.host, "WEB1", wanted, ["B1", "B5"])
     assert len(calls) == 4
+
+
+pytestmark = pytest.mark.slow

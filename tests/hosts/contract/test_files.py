@@ -239,3 +239,6 @@ def test_what_a_killed_process_left_of_scratch_is_tidied(ready: Lab) -> None:
     ready.host.tidy()
     assert ready.halves() == []
     assert ready.host.tidy() == []
+
+
+pytestmark = pytest.mark.slow

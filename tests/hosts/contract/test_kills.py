@@ -190,3 +190,6 @@ def test_the_list_of_points_is_that_of_the_source_and_each_was_killed_at(tmp_pat
         change.before(lab, lab.again())
         passed |= {point.partition(":")[0] for point in points_of(partial(change.act, lab, lab.again()))}
     assert passed == set(POINTS)
+
+
+pytestmark = pytest.mark.slow

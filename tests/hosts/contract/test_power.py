@@ -104,3 +104,6 @@ def test_a_running_command_that_fails_leaves_the_answer_open(ready: Lab) -> None
     for attempt in (lambda: ready.host.power("WEB1"), lambda: ready.host.hold("WEB1").__enter__()):
         with pytest.raises(HostError, match="running command"):
             attempt()
+
+
+pytestmark = pytest.mark.slow
