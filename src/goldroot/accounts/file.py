@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from goldroot.accounts.fields import FIELDS, NUMBER, Pieces, RecordMerger, ThreeLines, pieces
 from goldroot.accounts.numbers import Claim
-from goldroot.accounts.presence import KEPT, RecordPresence
+from goldroot.accounts.presence import RecordPresence
 from goldroot.accounts.questions import Questions
 from goldroot.accounts.tables import PASSWD, AccountTables, Key
 from goldroot.accounts.three_way import Absent, merge_order, three_way
+from goldroot.accounts.withdrawn import KEPT, WITHDRAWN
 
 Tables = tuple[AccountTables, AccountTables, AccountTables]  #: base's, gold's, the clone's
 
@@ -63,13 +64,16 @@ class AccountFile:
         for key in self.records:
             sides = self.sides(key)
             base, gold, clone = (None if line is None else int(line[2]) for line in sides)
-            found.append(Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) == KEPT))
+            found.append(
+                Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) in (KEPT, WITHDRAWN))
+            )
         return found
 
     def render(self, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes | None:
         """The file's bytes; ``gids`` gives passwd's references to groups their numbers."""
         result = self.records.keys() | self.odd
         order = merge_order(self.base.keys, self.gold.keys, self.clone.keys, result)
+        order += [key for key in self.records if all(line is None for line in self.sides(key))]  # made by the merge
         if not order and not three_way(self.base.present, self.gold.present, self.clone.present):
             return None
         lines = [key.text if key.odd else self._line(key, numbers, gids) for key in order]

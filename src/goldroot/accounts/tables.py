@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
+from goldroot.accounts.sources import account_sources
 from goldroot.errors import BadInput, NoPermission
 from goldroot.files import Cursor, read_regular
 
@@ -23,7 +24,7 @@ PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "g
 
 #: The six files that are merged, in the order in which they are treated.
 ACCOUNT_FILES = (PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID)
-LOGIN_DEFS = "login.defs"
+LOGIN_DEFS, NSSWITCH = "login.defs", "nsswitch.conf"
 
 
 class Key(NamedTuple):
@@ -105,7 +106,7 @@ class AccountTables:
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> AccountTables:
-        """The tables of the files given by name (``passwd``, ..., ``login.defs``); others are missing."""
+        """The tables of the files given by name (``passwd``, ..., ``login.defs``, ``nsswitch.conf``); others are missing."""
         return cls(files)
 
     @classmethod
@@ -140,7 +141,7 @@ class AccountTables:
     def _read_all(cls, folder: bytes, directory: int) -> AccountTables:
         files: dict[str, bytes] = {}
         irregular: list[str] = []
-        for name in (*ACCOUNT_FILES, LOGIN_DEFS):
+        for name in (*ACCOUNT_FILES, LOGIN_DEFS, NSSWITCH):
             try:
                 data = read_regular(name, directory)
             except FileNotFoundError:
@@ -169,6 +170,11 @@ class AccountTables:
     @cached_property
     def login_defs(self) -> LoginDefs:
         return parse_login_defs(self.files.get(LOGIN_DEFS))
+
+    @cached_property
+    def sources(self) -> tuple[bytes, ...]:
+        """The services that the system asks for its users."""
+        return account_sources(self.files.get(NSSWITCH))
 
     @cached_property
     def users(self) -> Mapping[bytes, int]:

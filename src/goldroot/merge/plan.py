@@ -9,9 +9,11 @@ from goldroot.accounts import (
     ACCOUNT_FILES,
     AccountsMerge,
     AccountTables,
+    InUse,
     OwnerNames,
     OwnerNumbers,
-    merge_accounts,
+    Questions,
+    merge_account_tables,
     named_in_acl,
 )
 from goldroot.conflicts import SIDES, Conflict, Decisions
@@ -21,6 +23,7 @@ from goldroot.merge.decide.contents import merger_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.one_tree import fit_part
 from goldroot.merge.fit.part_plan import Linked, PartPlan
@@ -76,7 +79,8 @@ def plan_merge(
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
         fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
-    merged = _merge_accounts(accounts, planned, names, decisions, prefer) if named else None
+    ask = Questions(decisions, prefer, going_back=ask_units)
+    merged = merge_account_tables(accounts, _in_use(planned, names, accounts[2]), ask) if named else None
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
         if merged
@@ -111,29 +115,8 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
     return base, gold, clone
 
 
-def _merge_accounts(
-    accounts: Accounts,
-    parts: Sequence[PartPlan],
-    names: tuple[OwnerNames, OwnerNames, OwnerNames],
-    decisions: Decisions,
-    prefer: str,
-) -> AccountsMerge:
-    users, groups = _in_use(parts, names)
-    return merge_accounts(
-        *accounts,
-        users_in_use={token for token in users if not token.startswith(b"#")},
-        groups_in_use={token for token in groups if not token.startswith(b"#")},
-        clone_bare_uids={int(token[1:]) for token in users if token.startswith(b"#")},
-        clone_bare_gids={int(token[1:]) for token in groups if token.startswith(b"#")},
-        decisions=decisions,
-        prefer=prefer,
-    )
-
-
-def _in_use(
-    parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> tuple[set[bytes], set[bytes]]:
-    """The user and group tokens that anything in the result carries."""
+def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
+    """The accounts that anything in the result carries."""
     users: set[bytes] = set()
     groups: set[bytes] = set()
     for one in parts:
@@ -152,7 +135,14 @@ def _in_use(
                 acl_users, acl_groups = named_in_acl(verdict.want.xattrs)
                 users |= acl_users
                 groups |= acl_groups
-    return users, groups
+    (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
+    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+
+
+def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
+    """Names, and numbers without a name."""
+    bare = {token for token in tokens if token.startswith(b"#")}
+    return tokens - bare, {int(token[1:]) for token in bare}
 
 
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
