@@ -11,14 +11,24 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
-from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
+from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs, number_of
 from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.presence import Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
-from goldroot.accounts.ranges import Range, separate_ranges
+from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
 from goldroot.accounts.renumbered import Renumbered, report
-from goldroot.accounts.sides import AccountSide
-from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
+from goldroot.accounts.sides import GROUP_FILES, AccountSide
+from goldroot.accounts.tables import (
+    ACCOUNT_FILES,
+    GROUP,
+    PASSWD,
+    RANGE_FILES,
+    SHADOW,
+    SUBGID,
+    SUBUID,
+    AccountTables,
+    Key,
+)
 from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import (
     WITHDRAWN,
@@ -102,7 +112,7 @@ class _Merger:
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
         self.group_fates = presence.groups(used.groups, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:
-            fates = self.group_fates if file in (GROUP, GSHADOW) else self.user_fates
+            fates = self.group_fates if file in GROUP_FILES else self.user_fates
             self.files[file].merge(fates, absent, self.ask)
         self._withdraw({name for name, fate in self.user_fates.items() if fate == WITHDRAWN}, used)
 
@@ -117,7 +127,7 @@ class _Merger:
                 passwords.setdefault(key, {})
         for key in [key for key in passwords if key.text in names]:
             passwords[key] = withdraw_password(passwords[key])
-        ranges = {file: self.files[file].records for file in (SUBUID, SUBGID)}
+        ranges = {file: self.files[file].records for file in RANGE_FILES}
         without_unused_ranges(ranges, names, {SUBUID: used.bare_uids, SUBGID: used.bare_gids})
 
     def primary_groups(self) -> set[bytes]:
@@ -128,7 +138,8 @@ class _Merger:
         """Number the accounts, and write the files."""
         defs = merge_login_defs(*(side.login_defs for side in self.tables))
         references = self.primary_groups()
-        bare_uids = used.bare_uids
+        by_number = {key.text for file in RANGE_FILES for key in self.files[file].records}
+        bare_uids = used.bare_uids | {int(text) for text in by_number if number_of(text) is not None}
         bare_gids = used.bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
         users = self._number(PASSWD, "uid", defs.users, self.user_fates, bare_uids)
         groups = self._number(GROUP, "gid", defs.groups, self.group_fates, bare_gids)
@@ -137,12 +148,14 @@ class _Merger:
         bare_users = _ask_bare(users, bare_uids, user_numbers)
         bare_groups = _ask_bare(groups, bare_gids, group_numbers)
         self._separate_ranges(defs)
+        bare_users = self._with_ranges(SUBUID, used.bare_uids) | bare_users
+        bare_groups = self._with_ranges(SUBGID, used.bare_gids) | bare_groups
         renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
         renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
         return AccountsMerge(
             {
-                name: file.render((users if name == PASSWD else groups).numbers, gids)
+                name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
                 for name, file in self.files.items()
             },
             user_numbers,
@@ -193,6 +206,20 @@ class _Merger:
                     del merged.records[key]
                 else:
                     merged.records[key] = {"range": value}
+
+    def _with_ranges(self, file: str, bare: Set[int]) -> dict[int, int]:
+        """Numbers of users' containers, which move with the range that they are given from."""
+        merged = self.files[file]
+        ranges = [
+            (b":".join(line[1:]), record["range"] or b"0:0")
+            for key, record in merged.records.items()
+            if (line := merged.sides(key).clone) is not None
+        ]
+        moved = moved_with_ranges(ranges, bare)
+        if moved:
+            text = f"{len(moved):,} numbers of ranges that moved were moved with them, and the files that carry them"
+            self.ask.note("ranges-moved", file, text, count=len(moved))
+        return moved
 
 
 def _ask_bare(numbering: Numbering, bare: Set[int], names: Mapping[bytes, int]) -> dict[int, int]:

@@ -102,7 +102,7 @@ class RecordPresence:
 
     def clone_only(self, key: Key, base: Pieces, clone: Pieces) -> bool:
         """Whether a record that gold lacks stays."""
-        fate = self.fates.get(key.text)
+        fate = self.fates.get(key.account)
         if fate in (KEPT, REMOVED, WITHDRAWN) or not base:
             return fate != REMOVED
         if base == clone:
@@ -113,7 +113,7 @@ class RecordPresence:
 
     def gold_only(self, key: Key, base: Pieces, gold: Pieces) -> bool:
         """Whether a record that the clone lacks comes."""
-        fate = self.fates.get(key.text)
+        fate = self.fates.get(key.account)
         if fate in (BACK, DELETED) or not base:
             return fate != DELETED
         if same_record(self.file, base, gold):

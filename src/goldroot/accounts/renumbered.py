@@ -23,6 +23,10 @@ class Renumbered:
     clone: int | None
     number: int  #: in the result
 
+    @property
+    def is_user(self) -> bool:
+        return self.table == USER
+
 
 def report(ask: Questions, numbering: Numbering, claims: Iterable[Claim]) -> list[Renumbered]:
     """The renumbered accounts of one table, each noted."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from goldroot.accounts.fields import Fields, canonical
-from goldroot.accounts.tables import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
+from goldroot.accounts.tables import (
+    BY_NUMBER,
+    GROUP,
+    GSHADOW,
+    PASSWD,
+    SHADOW,
+    SUBGID,
+    SUBUID,
+    AccountTables,
+    Key,
+    by_account,
+)
 
 USER_FILES = (PASSWD, SHADOW, SUBUID, SUBGID)
 GROUP_FILES = (GROUP, GSHADOW)
@@ -35,11 +46,9 @@ class AccountSide:
         """Every record of the name in these files, by file and place among those of the same name."""
         found: dict[tuple[str, int], Fields] = {}
         for file in files:
-            lines = self.tables.table(file).lines
-            nth = 0
-            while (fields := lines.get(Key(name, nth))) is not None:
-                found[file, nth] = fields
-                nth += 1
+            lines = by_account(self.tables, file).lines
+            keys = [key for text in (name, BY_NUMBER + name) for key in _of_text(text, lines)]
+            found |= {(file, place): lines[key] for place, key in enumerate(keys)}
         return found
 
     def memberships(self, name: bytes) -> frozenset[bytes]:
@@ -53,3 +62,11 @@ class AccountSide:
         if lines and files == USER_FILES:
             lines += sorted(self.memberships(name))
         return b"\n".join(lines)
+
+
+def _of_text(text: bytes, lines: Mapping[Key, Fields]) -> Iterator[Key]:
+    """The keys of the records of one name, in their order."""
+    nth = 0
+    while (key := Key(text, nth)) in lines:
+        yield key
+        nth += 1

@@ -24,6 +24,11 @@ def account_sources(data: bytes | None) -> tuple[bytes, ...]:
     return found
 
 
+def merge_sources(base: tuple[bytes, ...], gold: tuple[bytes, ...], clone: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The sources of a merged system: gold's where it has others than files, else what either side changed."""
+    return gold if asks_elsewhere(gold) or clone == base else clone
+
+
 def asks_elsewhere(sources: tuple[bytes, ...]) -> bool:
     """Whether a user may be known without a line in ``/etc/passwd``."""
     return any(service != b"files" for service in sources)

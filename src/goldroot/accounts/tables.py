@@ -24,7 +24,13 @@ PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "g
 
 #: The six files that are merged, in the order in which they are treated.
 ACCOUNT_FILES = (PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID)
+#: Those of ranges, whose records may have a number in the place of the name.
+RANGE_FILES = (SUBUID, SUBGID)
 LOGIN_DEFS, NSSWITCH = "login.defs", "nsswitch.conf"
+
+
+#: Before the account's name in the key of a record that has the number instead (no record's own name begins so).
+BY_NUMBER = b"#"
 
 
 class Key(NamedTuple):
@@ -33,6 +39,16 @@ class Key(NamedTuple):
     text: bytes  #: a record's name, or the whole of an odd line
     nth: int  #: 0 for the first line with that text in its file, 1 for the second, ...
     odd: bool = False
+
+    @property
+    def account(self) -> bytes:
+        """The name of the account that a record is about; see :func:`by_account`."""
+        return self.text.removeprefix(BY_NUMBER)
+
+    @property
+    def by_number(self) -> bool:
+        """Whether the record names its account by the number."""
+        return not self.odd and self.text.startswith(BY_NUMBER)
 
 
 #: The least number of fields of a record, and which of them must be numbers.
@@ -191,6 +207,25 @@ class AccountTables:
     @cached_property
     def group_names(self) -> Mapping[int, bytes]:
         return _names(self.groups)
+
+
+def by_account(tables: AccountTables, file: str) -> Table:
+    """A table in whose keys accounts are named: subuid and subgid may have a number in the place of a login name.
+
+    The number means what it means in its own tree; one without an account stays itself.
+    """
+    table = tables.table(file)
+    if file not in RANGE_FILES or not any(key.text.isdigit() for key in table.lines):
+        return table
+    seen: Counter[tuple[bytes, bool]] = Counter()
+    lines: dict[Key, tuple[bytes, ...]] = {}
+    for key, fields in table.lines.items():
+        number = None if key.odd else number_of(key.text)
+        name = None if number is None else tables.user_names.get(number)
+        text = key.text if name is None else BY_NUMBER + name
+        lines[Key(text, seen[text, key.odd], key.odd)] = fields
+        seen[text, key.odd] += 1
+    return Table(lines, table.present, table.newline)
 
 
 def _numbers(table: Table) -> dict[bytes, int]:

@@ -16,9 +16,8 @@ from goldroot.accounts.login_defs import merge_login_defs
 from goldroot.accounts.questions import Questions, etc, shown
 from goldroot.accounts.ranges import span
 from goldroot.accounts.sides import GROUP_FILES, USER_FILES, AccountSide
-from goldroot.accounts.sources import asks_elsewhere
-from goldroot.accounts.tables import PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
-from goldroot.accounts.three_way import three_way
+from goldroot.accounts.sources import asks_elsewhere, merge_sources
+from goldroot.accounts.tables import PASSWD, RANGE_FILES, SHADOW, AccountTables, Key
 from goldroot.accounts.uses import NEEDED_BY_ALL, NEEDED_BY_SERVICES, AccountUse, InUse
 from goldroot.conflicts import CLONE, GOLD, Conflict
 
@@ -151,8 +150,7 @@ class Withdrawal:
 
     def _sources(self) -> tuple[bytes, ...]:
         """Gold's sources of users, or those of the result where the server has more of them."""
-        base, gold, clone = (side.tables.sources for side in (self.base, self.gold, self.clone))
-        return gold if asks_elsewhere(gold) else three_way(base, gold, clone)
+        return merge_sources(*(side.tables.sources for side in (self.base, self.gold, self.clone)))
 
 
 def _said(held: bool, use: AccountUse) -> str:
@@ -193,8 +191,8 @@ def without_unused_ranges(
     :param files: the records of subuid and subgid.
     :param used: file -> the numbers without a name that the result's files carry.
     """
-    for file in (SUBUID, SUBGID):
+    for file in RANGE_FILES:
         for key, record in list(files[file].items()):
             first, end = span(record["range"] or b"0:0")
-            if key.text in names and not any(first <= number < end for number in used[file]):
+            if key.account in names and not any(first <= number < end for number in used[file]):
                 del files[file][key]

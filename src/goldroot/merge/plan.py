@@ -13,11 +13,13 @@ from goldroot.accounts import (
     OwnerNames,
     OwnerNumbers,
     Questions,
+    is_named,
     merge_account_tables,
     named_in_acl,
 )
 from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.parts import GOLD_SIDE, Part
 from goldroot.merge.decide.contents import merger_of
 from goldroot.merge.decide.decider import decide_part
@@ -27,6 +29,8 @@ from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.one_tree import fit_part
 from goldroot.merge.fit.part_plan import Linked, PartPlan
+from goldroot.merge.fit.result_files import ResultFiles
+from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.policy import Policy
 from goldroot.tree import Note
 
@@ -74,7 +78,10 @@ def plan_merge(
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
-    for part in parts:
+    roots: list[ForeignRoot] = []
+    for given in parts:
+        part, its_roots = mark_numeric(given, policy, accounts, decisions) if named else (given, [])
+        roots += its_roots
         setting = Setting(names, decisions, prefer, merger_of(part))
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
         fit_part(decided, setting)
@@ -87,6 +94,11 @@ def plan_merge(
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged)
+    foreign = asked_of(roots, names, numbers, going_back=ask_units)
+    plan.conflicts += foreign.conflicts
+    plan.notes += foreign.notes
+    if merged is not None:
+        plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
@@ -141,8 +153,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
     """Names, and numbers without a name."""
-    bare = {token for token in tokens if token.startswith(b"#")}
-    return tokens - bare, {int(token[1:]) for token in bare}
+    named = {token for token in tokens if is_named(token)}
+    return named, {int(token[1:]) for token in tokens if token.startswith(b"#")}
 
 
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:

@@ -50,13 +50,13 @@ class Comparer:
     def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
         self.comparison = Comparison(part)
-        self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE])
-        self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE])
+        self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE], part.numeric)
+        self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE], part.numeric)
 
     def run(self) -> Comparison:
         """Walk, then read what units leave open."""
         base, gold, clone = (tree.manifest for tree in self.part.trees)
-        found = find_candidates((base, gold, clone), self.names)
+        found = find_candidates((base, gold, clone), self.names, self.part.numeric)
         comparison = self.comparison
         comparison.unchanged, comparison.used = found.unchanged, OwnersInUse(found.users, found.groups)
         for side, tree in enumerate(self.part.trees):
@@ -96,7 +96,7 @@ class Comparer:
 
     def _unchanged(self, row: Row | None) -> None:
         self.comparison.unchanged += 1
-        if row is not None:
+        if row is not None and not self.part.numeric.covers(row[0]):
             self.comparison.used.add(row, self.names[CLONE_SIDE])
 
     def _delta(self, path: bytes, rule: Rule, rows: tuple[Row | None, Row | None, Row | None]) -> None:
@@ -153,7 +153,7 @@ class Comparer:
         unit.clone_changed |= same_clone is False
         unit.pinned |= rule.pin
         for index, row, unknown in ((0, rows[GOLD_SIDE], same_gold), (1, rows[CLONE_SIDE], same_clone)):
-            if row is not None:
+            if row is not None and not self.part.numeric.covers(path):
                 unit.used[index].add(row, self.names[index + 1])
             if unknown is None:
                 unit.unread[index].append(rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.conflicts import CLONE, GOLD
+from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.tree import Entry, Manifest
 
 BASE_SIDE, GOLD_SIDE, CLONE_SIDE = 0, 1, 2
@@ -43,6 +44,7 @@ class Part:
     name: str
     at: bytes
     trees: tuple[Tree, Tree, Tree]  #: base, gold, clone
+    numeric: NumericPlaces = NOWHERE  #: where owners are numbers of another system
 
     def place(self, path: bytes) -> bytes:
         """The absolute path in the system of a path in the trees."""

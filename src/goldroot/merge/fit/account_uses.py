@@ -85,7 +85,7 @@ class AccountUses:
         for row in rows:
             path = manifest.entry(row).path
             unit = one.side_over(path)
-            if path not in one.decided.verdicts and unit in (None, CLONE_SIDE):
+            if path not in one.decided.verdicts and unit in (None, CLONE_SIDE) and not one.part.numeric.covers(path):
                 yield one.part.place(path)
         for path, verdict in one.decided.verdicts.items():
             if verdict.want is not None and verdict.want.owner == name:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
 from goldroot.errors import TreeChanged
-from goldroot.merge.decide.contents import read_file
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.verdict import NO_SIDE, Want
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import FILE
@@ -43,6 +43,17 @@ class ResultFiles:
             if (place + b"/").startswith(prefix):
                 inside = place[len(prefix) :]
                 held = {row.path for tree in one.part.trees for row in tree.manifest.below(inside)}
+                found |= {prefix + path for path in held if one.final(path, self.names) is not None}
+        return iter(sorted(found))
+
+    def children(self, place: bytes) -> Iterator[bytes]:
+        """The places directly in a directory, each once, sorted."""
+        found: set[bytes] = set()
+        for one in self.parts:
+            prefix = one.part.place(b"").rstrip(b"/") + b"/"
+            if (place + b"/").startswith(prefix):
+                inside = place[len(prefix) :]
+                held = {path for tree in one.part.trees for path in tree.manifest.children(inside)}
                 found |= {prefix + path for path in held if one.final(path, self.names) is not None}
         return iter(sorted(found))
 
