@@ -16,7 +16,7 @@ from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.presence import Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
-from goldroot.accounts.renumbered import Renumbered, report
+from goldroot.accounts.renumbered import Renumbered, note_renumbered, renumbered_of
 from goldroot.accounts.sides import GROUP_FILES, AccountSide
 from goldroot.accounts.tables import (
     ACCOUNT_FILES,
@@ -150,8 +150,9 @@ class _Merger:
         self._separate_ranges(defs)
         bare_users = self._with_ranges(SUBUID, used.bare_uids) | bare_users
         bare_groups = self._with_ranges(SUBGID, used.bare_gids) | bare_groups
-        renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
-        renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
+        renumbered = list(renumbered_of(users, self.files[PASSWD].claims(self.user_fates)))
+        renumbered += renumbered_of(groups, self.files[GROUP].claims(self.group_fates))
+        note_renumbered(self.ask, renumbered)
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
         return AccountsMerge(
             {

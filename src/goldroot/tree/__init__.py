@@ -36,6 +36,7 @@ __all__ = [
     "hash_files",
     "in_tree_order",
     "is_below",
+    "kernel_flags",
     "mounts_below",
     "owners_not_kept",
     "parent",
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from goldroot.tree.build.rows import INLINE, BuildRow
     from goldroot.tree.columns import Columns
     from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
-    from goldroot.tree.inode import read_flags, write_flags
+    from goldroot.tree.inode import kernel_flags, read_flags, write_flags
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.mounts import mounts_below
     from goldroot.tree.notes import Note, Progress, owners_not_kept
@@ -75,7 +76,7 @@ else:
             "build.rows": "BuildRow INLINE",
             "columns": "Columns",
             "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
-            "inode": "read_flags write_flags",
+            "inode": "kernel_flags read_flags write_flags",
             "manifest": "Manifest Squashed",
             "mounts": "mounts_below",
             "notes": "Note Progress owners_not_kept",

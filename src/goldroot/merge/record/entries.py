@@ -11,7 +11,7 @@ from goldroot.merge.decide.verdict import SAME, Decided, Verdict, Want, main_axi
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
 from goldroot.policy import Rule
-from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, path_text
+from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, kernel_flags, path_text
 
 SOCKET_DROPPED = "a socket is made anew by the program that listens on it"
 
@@ -164,7 +164,7 @@ def _shown(want: Want, secrets: _Secrets | None, row: Entry | None = None) -> di
     if want.xattrs:
         data["xattrs"] = sorted(path_text(name) for name in want.xattrs)
     if want.flags or want.project:
-        data["flags"], data["project"] = want.flags, want.project
+        data["flags"], data["project"] = kernel_flags(want.flags), want.project
     return data
 
 
