@@ -20,6 +20,7 @@ from goldroot.accounts import (
 from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
+from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import GOLD_SIDE, Part
 from goldroot.merge.decide.contents import merger_of
 from goldroot.merge.decide.decider import decide_part
@@ -74,30 +75,33 @@ def plan_merge(
     decisions = decisions or {}
     prefer = prefer or policy.conflict
     named = not all(tables.empty for tables in accounts)
-    if named:
+    by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
+    if by_record:
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
     roots: list[ForeignRoot] = []
     for given in parts:
-        part, its_roots = mark_numeric(given, policy, accounts, decisions) if named else (given, [])
+        part = see_past_mounts(given)
+        part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
         setting = Setting(names, decisions, prefer, merger_of(part))
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
         fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
     ask = Questions(decisions, prefer, going_back=ask_units)
-    merged = merge_account_tables(accounts, _in_use(planned, names, accounts[2]), ask) if named else None
+    used = _in_use(planned, names, accounts[2]) if named else InUse()
+    merged = merge_account_tables(accounts, used, ask) if by_record else None
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
-        if merged
+        if merged is not None and named
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged)
     foreign = asked_of(roots, names, numbers, going_back=ask_units)
     plan.conflicts += foreign.conflicts
     plan.notes += foreign.notes
-    if merged is not None:
+    if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
         if merged is not None:

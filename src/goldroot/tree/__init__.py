@@ -19,6 +19,7 @@ __all__ = [
     "HELD",
     "INLINE",
     "LINK",
+    "OTHER_FILE_SYSTEM",
     "SOCKET",
     "WITHOUT_SET_ID",
     "BuildRow",
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from goldroot.tree.inode import kernel_flags, read_flags, write_flags
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.mounts import mounts_below
-    from goldroot.tree.notes import Note, Progress, owners_not_kept
+    from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note, Progress, owners_not_kept
     from goldroot.tree.paths import in_tree_order, is_below, parent, path_bytes, path_text, tree_key, upwards
     from goldroot.tree.problems import FULL, write_problem
     from goldroot.tree.remove import HELD, remove_tree
@@ -79,7 +80,7 @@ else:
             "inode": "kernel_flags read_flags write_flags",
             "manifest": "Manifest Squashed",
             "mounts": "mounts_below",
-            "notes": "Note Progress owners_not_kept",
+            "notes": "Note OTHER_FILE_SYSTEM Progress owners_not_kept",
             "paths": "in_tree_order is_below parent path_bytes path_text tree_key upwards",
             "problems": "FULL write_problem",
             "remove": "HELD remove_tree",

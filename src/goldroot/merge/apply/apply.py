@@ -89,7 +89,7 @@ class _Rows:
         return BuildRow(
             path=path, kind=want.kind, mode=want.mode, uid=numbers.uid(want.owner), gid=numbers.gid(want.group),
             mtime=want.mtime, xattrs=numbers.xattrs(want.xattrs, want.mode), flags=want.flags, project=want.project,
-            source=want.side, source_path=path, content=want.inline if want.inline is not None else want.content,
+            source=self._source(want.side, path), source_path=path, content=want.inline if want.inline is not None else want.content,
             group=self._groups.get(path, 0), inode=inode, ctime=ctime, size=size,
         )  # fmt: skip
 
@@ -106,9 +106,12 @@ class _Rows:
     def _row(self, row: Row, side: int, mtime: int, owners: tuple[int, int, Xattrs]) -> BuildRow:
         uid, gid, xattrs = owners
         return BuildRow(
-            row[0], row[AT_KIND], row[AT_MODE], uid, gid, mtime, xattrs,
-            row[9], row[10], side, row[0], row[AT_CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[AT_SIZE],
+            row[0], row[AT_KIND], row[AT_MODE], uid, gid, mtime, xattrs, row[9], row[10], self._source(side, row[0]), row[0],
+            row[AT_CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[AT_SIZE],
         )  # fmt: skip
+
+    def _source(self, side: int, path: bytes) -> int:
+        return side if side == INLINE else self._one.part.source(side, path)
 
     def _uid(self, number: int, side: int) -> int:
         known = self._uids[side]

@@ -137,7 +137,7 @@ def _is_jail(part: Part, path: bytes, side: int, accounts: AccountTables) -> boo
 
 
 def _read(part: Part, path: bytes, side: int) -> bytes | None:
-    tree = part.trees[side]
+    tree = part.trees[part.source(side, path)]
     row = tree.manifest.get(path)
     if row is None or row.kind != FILE or row.size > _LARGEST:
         return None

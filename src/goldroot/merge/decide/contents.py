@@ -25,7 +25,7 @@ def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
     """
 
     def read(delta: Delta, side: int) -> bytes:
-        tree = part.trees[side]
+        tree = part.trees[part.source(side, delta.path)]
         try:
             return read_file(tree.root, delta.path)
         except TreeChanged:

@@ -70,7 +70,7 @@ class ResultFiles:
         one, path, want = found
         if want.inline is not None or want.side == NO_SIDE:
             return want.inline
-        tree = one.part.trees[want.side]
+        tree = one.part.trees[one.part.source(want.side, path)]
         held = tree.manifest.get(path)
         if held is None or held.size > LARGEST:
             return None
