@@ -29,6 +29,7 @@ from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
@@ -99,8 +100,9 @@ def plan_merge(
     )
     plan = Plan(planned, policy, names, numbers, merged)
     foreign = asked_of(roots, names, numbers, going_back=ask_units)
-    plan.conflicts += foreign.conflicts
-    plan.notes += foreign.notes
+    packages = own_packages(planned, names, decisions, going_back=ask_units)
+    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
+    plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
