@@ -25,7 +25,7 @@ def test_each_is_older_than_the_next(order: object, versions: tuple[str, ...]) -
     assert callable(order)
     for old, new in pairwise(versions):
         assert order(old) < order(new), (old, new)
-    assert sorted(versions[::-1], key=order) == list(versions)
+    assert sorted((*versions[5:], *versions[:5]), key=order) == list(versions)
 
 
 def test_what_means_the_same_is_equal() -> None:
