@@ -30,11 +30,6 @@ KNOWN = {
     "tree/build/build.py:build_tree": 8,
     "tree/scan/scan.py:scan_tree": 7,
     "tree/scan/scan.py:scan_trees": 7,
-    "zvm/simulator/running.py:__init__": 11,
-    "zvm/simulator/system.py:__init__": 9,
-    "zvm/smapi/calls.py:image_disk_copy_dm": 9,
-    "zvm/smapi/calls.py:image_disk_create_dm": 12,
-    "zvm/smapi/errors.py:__init__": 7,
 }
 
 
