@@ -23,8 +23,6 @@ KNOWN = {
     "merge/decide/answers.py:answer_conflict": 9,
     "merge/decide/axes.py:_xattrs": 7,
     "merge/decide/presence.py:_ask": 7,
-    "run.py:run": 8,
-    "run.py:start": 7,
     "site/commands.py:run_on": 10,
     "system/confine.py:run_in": 11,
     "tree/build/build.py:build_tree": 8,
