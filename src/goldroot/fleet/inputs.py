@@ -61,7 +61,8 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest, set() if live else None)
+        root = os.fsencode(site.host.disk_path(disk))
+        trees[address] = Tree.scanned(root, found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))
 

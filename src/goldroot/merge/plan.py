@@ -9,21 +9,29 @@ from goldroot.accounts import (
     ACCOUNT_FILES,
     AccountsMerge,
     AccountTables,
+    InUse,
     OwnerNames,
     OwnerNumbers,
-    merge_accounts,
+    Questions,
+    is_named,
+    merge_account_tables,
     named_in_acl,
 )
 from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
+from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import GOLD_SIDE, Part
 from goldroot.merge.decide.contents import merger_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.one_tree import fit_part
 from goldroot.merge.fit.part_plan import Linked, PartPlan
+from goldroot.merge.fit.result_files import ResultFiles
+from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.policy import Policy
 from goldroot.tree import Note
 
@@ -67,22 +75,34 @@ def plan_merge(
     decisions = decisions or {}
     prefer = prefer or policy.conflict
     named = not all(tables.empty for tables in accounts)
-    if named:
+    by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
+    if by_record:
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
-    for part in parts:
+    roots: list[ForeignRoot] = []
+    for given in parts:
+        part = see_past_mounts(given)
+        part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
+        roots += its_roots
         setting = Setting(names, decisions, prefer, merger_of(part))
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
         fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
-    merged = _merge_accounts(accounts, planned, names, decisions, prefer) if named else None
+    ask = Questions(decisions, prefer, going_back=ask_units)
+    used = _in_use(planned, names, accounts[2]) if named else InUse()
+    merged = merge_account_tables(accounts, used, ask) if by_record else None
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
-        if merged
+        if merged is not None and named
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged)
+    foreign = asked_of(roots, names, numbers, going_back=ask_units)
+    plan.conflicts += foreign.conflicts
+    plan.notes += foreign.notes
+    if merged is not None and named:
+        plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
@@ -111,29 +131,8 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
     return base, gold, clone
 
 
-def _merge_accounts(
-    accounts: Accounts,
-    parts: Sequence[PartPlan],
-    names: tuple[OwnerNames, OwnerNames, OwnerNames],
-    decisions: Decisions,
-    prefer: str,
-) -> AccountsMerge:
-    users, groups = _in_use(parts, names)
-    return merge_accounts(
-        *accounts,
-        users_in_use={token for token in users if not token.startswith(b"#")},
-        groups_in_use={token for token in groups if not token.startswith(b"#")},
-        clone_bare_uids={int(token[1:]) for token in users if token.startswith(b"#")},
-        clone_bare_gids={int(token[1:]) for token in groups if token.startswith(b"#")},
-        decisions=decisions,
-        prefer=prefer,
-    )
-
-
-def _in_use(
-    parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> tuple[set[bytes], set[bytes]]:
-    """The user and group tokens that anything in the result carries."""
+def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
+    """The accounts that anything in the result carries."""
     users: set[bytes] = set()
     groups: set[bytes] = set()
     for one in parts:
@@ -152,7 +151,14 @@ def _in_use(
                 acl_users, acl_groups = named_in_acl(verdict.want.xattrs)
                 users |= acl_users
                 groups |= acl_groups
-    return users, groups
+    (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
+    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+
+
+def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
+    """Names, and numbers without a name."""
+    named = {token for token in tokens if is_named(token)}
+    return named, {int(token[1:]) for token in tokens if token.startswith(b"#")}
 
 
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from goldroot import files
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.text import is_text, merge_text
@@ -18,27 +18,6 @@ from goldroot.tree import FILE
 MAX_MERGED = 64 << 20
 
 
-def read_file(root: bytes, path: bytes) -> bytes:
-    """A regular file's bytes.
-
-    :raises TreeChanged: it is not there any more, or is not a regular file any more.
-    """
-    try:
-        with files.parent_of(root, path) as (directory, name):
-            data = files.read_regular(name, directory)
-    except OSError as error:
-        if error.errno not in files.NOT_THERE:
-            raise
-        data = None
-    if data is None:
-        raise TreeChanged(
-            f"{os.fsdecode(path)!r} changed while it was merged",
-            meaning="The tree was written while goldroot read it; the result was given up.",
-            todo="Run the command again when nothing writes to the tree.",
-        )
-    return data
-
-
 def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
     """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict.
 
@@ -46,7 +25,7 @@ def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
     """
 
     def read(delta: Delta, side: int) -> bytes:
-        tree = part.trees[side]
+        tree = part.trees[part.source(side, delta.path)]
         try:
             return read_file(tree.root, delta.path)
         except TreeChanged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from goldroot.accounts import OwnerNames
+from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.tree import DIRECTORY, INLINE, Entry
@@ -90,7 +90,8 @@ def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
 def as_is(delta: Delta, side: int, setting: Setting) -> Want | None:
     """What ``side`` (BASE_SIDE, GOLD_SIDE or CLONE_SIDE) has at this path."""
     entry = delta.rows[side]
-    return None if entry is None else want_of(entry, setting.names[side], side)
+    names = NUMERIC_OWNERS if delta.numeric else setting.names[side]
+    return None if entry is None else want_of(entry, names, side)
 
 
 def equal(one: Want | None, other: Want | None) -> bool:
