@@ -24,9 +24,11 @@ __all__ = [
     "merge_login_defs",
     "named_in_acl",
     "numbers_in_acl",
+    "owner_names",
 ]
 
 if TYPE_CHECKING:
+    from goldroot.accounts.aliases import owner_names
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
@@ -37,6 +39,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "aliases": "owner_names",
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_accounts",
             "numbers": "NUMBER_KINDS",

@@ -13,15 +13,18 @@ from goldroot.accounts import (
     OwnerNumbers,
     merge_accounts,
     named_in_acl,
+    owner_names,
 )
 from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
 from goldroot.merge.compare.parts import GOLD_SIDE, Part
-from goldroot.merge.decide.contents import merger_of
+from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
+from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.hard_links import links_of
+from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.policy import Policy
@@ -72,7 +75,9 @@ def plan_merge(
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
     planned = []
     for part in parts:
-        setting = Setting(names, decisions, prefer, merger_of(part))
+        read = reader_of(part)
+        same = Sameness(part, usr_of(part), read)
+        setting = Setting(names, decisions, prefer, merger_of(read), same)
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
         fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
@@ -87,7 +92,7 @@ def plan_merge(
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
-    plan.notes += _irregular(accounts)
+    plan.notes += [*_irregular(accounts), *labels_due(planned)]
     _collect(plan, named, going_back=ask_units)
     return plan
 
@@ -107,7 +112,10 @@ def _irregular(accounts: Accounts) -> list[Note]:
 
 
 def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
-    base, gold, clone = (OwnerNames(tables.user_names, tables.group_names) for tables in accounts)
+    users, groups = accounts[GOLD_SIDE].users, accounts[GOLD_SIDE].groups
+    base, gold, clone = (
+        OwnerNames(owner_names(tables.users, users), owner_names(tables.groups, groups)) for tables in accounts
+    )
     return base, gold, clone
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot.conflicts import CLONE, GOLD
@@ -13,6 +14,8 @@ SIDE_OF = {GOLD: GOLD_SIDE, CLONE: CLONE_SIDE}
 
 Row = tuple[Any, ...]  #: a plain tuple in Entry order: what streams carry
 Rows = tuple[Entry | None, Entry | None, Entry | None]
+
+Usr = Mapping[bytes, bytes]  #: directories of a root that are links into /usr -> what they lead to; no leading slash
 
 #: Where a row has each of its values.
 AT_KIND, AT_MODE, AT_UID, AT_GID, AT_SIZE, AT_MTIME, AT_CONTENT, AT_XATTRS, AT_FLAGS, AT_PROJECT, AT_GROUP = range(
@@ -31,6 +34,7 @@ class Tree:
     root: bytes
     manifest: Manifest
     torn: set[bytes] | None = None
+    usr: Usr = field(default_factory=dict)  #: of gold's: what its system's root is known to have
 
 
 @dataclass(frozen=True, slots=True)

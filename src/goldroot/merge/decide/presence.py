@@ -17,6 +17,7 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import answer_conflict
 from goldroot.merge.decide.axes import merge_axes
+from goldroot.merge.decide.deleted_directories import Added
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, equal, value_of
 from goldroot.tree import DIRECTORY, FILE, INLINE
 
@@ -63,11 +64,26 @@ def added_below_deleted(delta: Delta, setting: Setting, below: Below) -> Verdict
     return _ask(delta, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
+def added_below(delta: Delta, setting: Setting, added: Added) -> Verdict:
+    """The clone deleted a directory, and gold added something below it; gold may have changed the directory, too."""
+    base, gold = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE))
+    assert base is not None and gold is not None
+    changed = b"" if setting.sameness.unchanged(delta, base, gold) else value_of(gold)
+    verdict = Verdict(None, CONFLICT)
+    values = b"", added.value + changed, b""
+    answer, _ = answer_conflict(verdict, delta, "presence", "below-deleted", values, setting, added.detail, own=False)
+    verdict.want = gold if answer == GOLD else None
+    if not verdict.conflicts:
+        verdict.outcome = answer
+    return verdict
+
+
 def _deleted(
     delta: Delta, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below
 ) -> Verdict:
     changed = clone if gold is None else gold
-    if equal(base, changed):
+    assert changed is not None
+    if setting.sameness.unchanged(delta, base, changed):
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
@@ -80,9 +96,10 @@ def _deleted(
 
 def _retyped(delta: Delta, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
     """Gold's and the clone's types differ, so at least one of them changed it."""
-    if clone.kind == base.kind and equal(base, clone) and not _below(delta, clone, CLONE_SIDE, below):
+    same = setting.sameness.unchanged
+    if clone.kind == base.kind and same(delta, base, clone) and not _below(delta, clone, CLONE_SIDE, below):
         return Verdict(gold, GOLD, {"type": GOLD})
-    if gold.kind == base.kind and equal(base, gold) and not _below(delta, gold, GOLD_SIDE, below):
+    if gold.kind == base.kind and same(delta, base, gold) and not _below(delta, gold, GOLD_SIDE, below):
         return Verdict(clone, CLONE, {"type": CLONE})
     detail = "one side changed its type, the other changed it or something below it"
     return _ask(delta, "type", "type-changed", (base, gold, clone), setting, detail, below)

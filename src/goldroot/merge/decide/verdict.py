@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
@@ -65,6 +66,16 @@ class Decided:
     units: dict[bytes, UnitVerdict] = field(default_factory=dict)
 
 
+class Sameness(Protocol):
+    """What makes values the same although their bytes differ; see :mod:`goldroot.merge.decide.sameness`."""
+
+    def unchanged(self, delta: Delta, base: Want, other: Want) -> bool:
+        """Whether ``other`` is no change of base's that anybody means."""
+
+    def link_text(self, path: bytes, text: bytes) -> bytes:
+        """Where a link leads, in one spelling."""
+
+
 #: A path whose content both sides changed -> merged bytes, or ``None`` where no merger answers.
 ContentMerger = Callable[[Delta], bytes | None]
 
@@ -77,6 +88,7 @@ class Setting:
     decisions: Decisions
     prefer: str  #: whose version stands at a conflict: CLONE or GOLD
     merger: ContentMerger
+    sameness: Sameness
 
 
 def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
