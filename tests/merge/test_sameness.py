@@ -176,6 +176,16 @@ def test_one_note_counts_the_paths_that_have_to_be_labelled(tmp_path: Path) -> N
 
 
 @pytest.mark.root
+def test_labels_make_no_note_where_a_class_takes_one_side(tmp_path: Path) -> None:
+    base = {"var/lib/dpkg/info/x": "1", "etc/ssl/certs/ca-certificates.crt": "1"}
+    gold = {"var/lib/dpkg/info/x": "2", "etc/ssl/certs/ca-certificates.crt": "2"}
+    done = merge_tables(tmp_path, base, gold, {path: labelled("1", b"c") for path in base})
+    assert [done.text(path) for path in base] == ["2", "2"]
+    assert done.tree["var/lib/dpkg/info/x"].xattrs == {SELINUX: b"c"}
+    assert not any("dropped" in note["text"] for note in done.record["notes"])
+
+
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("contents", "signs", "result"),
     [

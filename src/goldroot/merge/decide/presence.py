@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import answer_conflict
 from goldroot.merge.decide.axes import merge_axes
@@ -137,14 +138,30 @@ def own_content(own: bytes, wants: Wants) -> Want | None:
     return replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
 
 
+def _unchanged(delta: Delta, setting: Setting, base: Want | None, other: Want | None) -> bool:
+    """Whether a side changed nothing that anybody means, its presence included."""
+    if base is None or other is None:
+        return base is other
+    return setting.sameness.unchanged(delta, base, other)
+
+
+def _with_labels(gold: Want | None, clone: Want | None) -> Want | None:
+    """Gold's version of a path with the server's security labels, where gold gives it none."""
+    if gold is None or clone is None or clone.kind != gold.kind:
+        return gold
+    labels = {name: value for name, value in clone.xattrs.items() if name in LABELS}
+    return replace(gold, xattrs={**labels, **gold.xattrs}) if labels else gold
+
+
 def take_gold(delta: Delta, setting: Setting) -> Verdict:
     """Class gold: gold's always; what the clone had changed is dropped, with a note."""
     base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    verdict = Verdict(gold, SAME if equal(base, gold) else GOLD)
+    verdict = Verdict(_with_labels(gold, clone), SAME if equal(base, gold) else GOLD)
     if equal(gold, clone):
         verdict.outcome = SAME if equal(base, gold) else BOTH
     elif not equal(base, clone):
         verdict.outcome = GOLD
+    if verdict.outcome == GOLD and not _unchanged(delta, setting, base, clone):
         verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
@@ -159,6 +176,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
         verdict.outcome = SAME if equal(base, gold) else BOTH
     elif not equal(base, gold):
         verdict.outcome = CLONE
+    if verdict.outcome == CLONE and not _unchanged(delta, setting, base, gold):
         verdict.notes.append("gold's change was not taken: this path is always the clone's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
@@ -168,7 +186,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
 def take_generated(delta: Delta, setting: Setting) -> Verdict:
     """Class generated: until it is made again, the clone's where it differs from base, else gold's (or always gold's)."""
     base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    if delta.rule.always == GOLD or equal(base, clone):
+    if delta.rule.always == GOLD or _unchanged(delta, setting, base, clone):
         verdict = Verdict(gold, GOLD)
     else:
         verdict = Verdict(clone, CLONE)
