@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from goldroot import files
 from goldroot.errors import TreeChanged
@@ -12,6 +13,7 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
+from goldroot.merge.decide.tables import kind_of, merge_table
 from goldroot.merge.decide.text import is_text, merge_text
 from goldroot.tree import FILE
 
@@ -86,7 +88,9 @@ def _merger_for(delta: Delta) -> TextMerger | None:
         return merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
     if delta.rule.cls not in ("config", "state"):
         return None
-    return _by_lines if base is not None and base.kind == FILE else _nothing
+    by_lines = _by_lines if base is not None and base.kind == FILE else _nothing
+    kind = kind_of(delta.place) if delta.rule.cls == "config" else None
+    return by_lines if kind is None else partial(merge_table, kind, by_lines)
 
 
 def _by_lines(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
