@@ -36,7 +36,7 @@ DEFAULTS = {
     " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
     " /var/lib/systemd/random-seed",
     "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
-    "generated": "/etc/ld.so.cache /etc/aliases.db /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
+    "generated": "/etc/ld.so.cache /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
     "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /home/a/.ssh/authorized_keys2"
     " /var/lib/git/.ssh/authorized_keys /etc/shells",
     "accounts": "/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid",
@@ -80,10 +80,8 @@ def test_generated_defaults() -> None:
         "/sbin/ldconfig",
         "gold",
     )
-    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == (
-        "/usr/bin/newaliases",
-        "",
-    )
+    bundle = default.match(b"/etc/ssl/certs/ca-certificates.crt")
+    assert (bundle.rebuild, bundle.always) == ("/usr/sbin/update-ca-certificates", "")
 
 
 def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import (
@@ -23,6 +23,7 @@ from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
@@ -32,6 +33,8 @@ from goldroot.tree import Note
 
 #: Kinds of notes that name a command to be run in the merged system.
 REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
+#: A kind of note: a file that was made from another which is not what it was, and no command is known.
+STALE = "stale-map"
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 
@@ -79,6 +82,7 @@ def plan_merge(
         same = Sameness(part, usr_of(part), read)
         setting = Setting(names, decisions, prefer, merger_of(read), same)
         decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
+        follow_sources(decided, setting, policy)
         fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
     merged = _merge_accounts(accounts, planned, names, decisions, prefer) if named else None
@@ -190,11 +194,7 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
     ]
     for path, verdict in one.decided.verdicts.items():
         notes.extend(Note("path", part.place(path), text) for text in verdict.notes)
-        rule = comparison.rules[path]
-        if rule.rebuild and verdict.want is not None:
-            notes.append(
-                Note(REBUILD_DUE, part.place(path), f"to be made anew by: {rule.rebuild}", {"command": rule.rebuild})
-            )
+    notes += _rebuilds(one)
     for path, unit in one.decided.units.items():
         notes.extend(Note("state-unit", part.place(path), text) for text in unit.notes)
         rule = comparison.units[path].rule
@@ -208,6 +208,24 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
         for path in one.linked.separated
     )
     return notes
+
+
+def _rebuilds(one: PartPlan) -> Iterator[Note]:
+    """What is to be made again: one note for each command, at the first of its paths."""
+    decided, place = one.decided, one.part.place
+    due: dict[str, list[bytes]] = {}
+    for path, verdict in decided.verdicts.items():
+        rule = decided.comparison.rules[path]
+        if rule.rebuild and verdict.want is not None:
+            due.setdefault(rule.rebuild, []).append(path)
+    for command, paths in due.items():
+        more = f" (and {len(paths) - 1:,} more)" if len(paths) > 1 else ""
+        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again by: {command}{more}", {"command": command})
+    for path, rebuild in decided.rebuilds.items():
+        if rebuild.command:
+            yield Note(REBUILD_DUE, place(path), rebuild.text, {"command": rebuild.command, "required": True})
+        else:
+            yield Note(STALE, place(path), rebuild.text)
 
 
 def _kept_beside(one: PartPlan, path: bytes) -> bool:
