@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import (
@@ -23,6 +23,7 @@ from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
@@ -97,8 +98,23 @@ def plan_merge(
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
     plan.notes += [*_irregular(accounts), *labels_due(planned)]
+    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=ask_units)
     _collect(plan, named, going_back=ask_units)
     return plan
+
+
+def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_back: bool) -> None:
+    """Questions that are about the result, not about one of its axes; on the way back they are remarks."""
+    for conflict in found:
+        decision = decisions.get(conflict.key)
+        if going_back:
+            plan.notes.append(Note(conflict.kind, conflict.path, conflict.detail))
+        elif decision is None or decision.take not in conflict.answers:
+            trouble = "" if decision is None else f"{decision.take!r} is none of its answers"
+            plan.conflicts.append(conflict.unanswered(trouble))
+        else:
+            data = {"key": conflict.key, "take": decision.take, "axis": conflict.axis}
+            plan.notes.append(Note("decided", conflict.path, f"{conflict.axis}: decided", data))
 
 
 def _irregular(accounts: Accounts) -> list[Note]:
@@ -219,8 +235,8 @@ def _rebuilds(one: PartPlan) -> Iterator[Note]:
         if rule.rebuild and verdict.want is not None:
             due.setdefault(rule.rebuild, []).append(path)
     for command, paths in due.items():
-        more = f" (and {len(paths) - 1:,} more)" if len(paths) > 1 else ""
-        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again by: {command}{more}", {"command": command})
+        more = f" with {len(paths) - 1:,} more," if len(paths) > 1 else ""
+        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again{more} by: {command}", {"command": command})
     for path, rebuild in decided.rebuilds.items():
         if rebuild.command:
             yield Note(REBUILD_DUE, place(path), rebuild.text, {"command": rebuild.command, "required": True})
