@@ -40,9 +40,11 @@ __all__ = [
     "merge_sources",
     "named_in_acl",
     "numbers_in_acl",
+    "owner_names",
 ]
 
 if TYPE_CHECKING:
+    from goldroot.accounts.aliases import owner_names
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_account_tables, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
@@ -76,6 +78,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "aliases": "owner_names",
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",

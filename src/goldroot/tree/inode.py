@@ -128,7 +128,13 @@ def read_xattrs(where: int | bytes) -> Xattrs:
     if not names:
         return ()
     pairs = [(os.fsencode(name), _value(where, name, follow)) for name in names]
-    return tuple(sorted((name, value) for name, value in pairs if value is not None))
+    return tuple(sorted((name, value) for name, value in pairs if value is not None and not _is_hmac(name, value)))
+
+
+def _is_hmac(name: bytes, value: bytes) -> bool:
+    """Whether this is EVM's HMAC (security/integrity/evm: first byte EVM_XATTR_HMAC): it is made with a key of this machine
+    for this inode, so it means nothing to any other file, and the kernel refuses to have it written."""
+    return name == b"security.evm" and value[:1] == b"\x02"
 
 
 def _value(where: int | bytes, name: str, follow: bool) -> bytes | None:

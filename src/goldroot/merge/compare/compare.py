@@ -13,6 +13,7 @@ from goldroot.accounts import OwnerNames
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.candidates import ABSENT, find_candidates
 from goldroot.merge.compare.comparison import Comparison, DroppedFiles, OwnersInUse, Unit
+from goldroot.merge.compare.meaning import meant_of
 from goldroot.merge.compare.parts import AT_CONTENT, AT_KIND, AT_XATTRS, BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row
 from goldroot.merge.compare.rows import RowEquality
 from goldroot.policy import Policy, Rule
@@ -155,6 +156,12 @@ class Comparer:
             unit = self.comparison.units[unit_path] = self._new_unit(unit_path, rule)
         unit.gold_changed |= same_gold is False
         unit.clone_changed |= same_clone is False
+        if same_clone is False and not unit.clone_meant:
+            base, _, clone = meant_of(rows)
+            meant = self._base_clone(base, clone)
+            unit.clone_meant = meant is False
+            if meant is None:
+                unit.doubtful.append(rows)
         unit.pinned |= rule.pin
         for index, row, unknown in ((0, rows[GOLD_SIDE], same_gold), (1, rows[CLONE_SIDE], same_clone)):
             if row is not None and not self.part.numeric.covers(path):
@@ -173,8 +180,10 @@ class Comparer:
         if not unit.gold_changed:
             unit.gold_changed = self._differ(unit.unread[0], GOLD_SIDE)
         if not unit.clone_changed:
-            unit.clone_changed = self._differ(unit.unread[1], CLONE_SIDE)
-        unit.unread = ([], [])
+            unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
+        if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
+            unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
+        unit.unread, unit.doubtful = ([], []), []
 
     def _differ(self, unread: list[tuple[Row | None, ...]], side: int) -> bool:
         for start in range(0, len(unread), BATCH):

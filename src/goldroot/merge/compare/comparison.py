@@ -50,10 +50,14 @@ class Unit:
     present: list[bool]  #: in base, gold, clone
     gold_changed: bool = False
     clone_changed: bool = False
+    clone_meant: bool = False  #: the clone changed more than labels, signatures and the like
     pinned: bool = False  #: something that differs in it is pinned, so all of it is the clone's
     used: tuple[OwnersInUse, OwnersInUse] = field(
         default_factory=lambda: (OwnersInUse(), OwnersInUse())
     )  #: gold's and the clone's
+    doubtful: list[tuple[Row | None, ...]] = field(
+        default_factory=list
+    )  #: only reading tells whether the clone meant it
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 
 

@@ -16,6 +16,8 @@ SIDE_OF = {GOLD: GOLD_SIDE, CLONE: CLONE_SIDE}
 Row = tuple[Any, ...]  #: a plain tuple in Entry order: what streams carry
 Rows = tuple[Entry | None, Entry | None, Entry | None]
 
+Usr = Mapping[bytes, bytes]  #: directories of a root that are links into /usr -> what they lead to; no leading slash
+
 #: Where a row has each of its values.
 AT_KIND, AT_MODE, AT_UID, AT_GID, AT_SIZE, AT_MTIME, AT_CONTENT, AT_XATTRS, AT_FLAGS, AT_PROJECT, AT_GROUP = range(
     1, 12
@@ -36,6 +38,7 @@ class Tree:
     torn: set[bytes] | None = None
     unseen: frozenset[bytes] = frozenset()
     borrowed: Mapping[bytes, int] = field(default_factory=dict)
+    usr: Usr = field(default_factory=dict)  #: of gold's: what its system's root is known to have
 
     @classmethod
     def scanned(cls, root: bytes, manifest: Manifest, notes: Iterable[Note], *, live: bool = False) -> Tree:
