@@ -14,6 +14,7 @@ from goldroot.policy import policy_file
 from goldroot.policy.matcher import Matched, Matcher
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLONE,
     CONFIG,
@@ -53,6 +54,9 @@ class Rule:
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
+    gone: str = ASK  #: state: a unit that gold deleted and the clone changed is asked about (``ask``), or noted
+    references: str = ASK  #: state: a link out of a unit that leads to nothing any more is asked about, or noted
+    mkdir: bool = True  #: state: whether directories that gold added arrive in a unit that the clone changed
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rule) and (self.index, self.where) == (other.index, other.where)

@@ -123,6 +123,13 @@ class Manifest:
                 return
             yield self.entry(index)
 
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """The rows of one kind, in tree order; others are not made."""
+        place = self.columns.kinds.find(kind)
+        while place >= 0:
+            yield self.entry(place)
+            place = self.columns.kinds.find(kind, place + 1)
+
     def share(self, other: Manifest) -> None:
         """Use with another manifest what is made to find rows in them, as far as the same columns make it."""
         if self.columns.paths == other.columns.paths:
