@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.answers import settle_conflict
-from goldroot.merge.decide.contents import read_file
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
 from goldroot.merge.fit.part_plan import PartPlan

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from goldroot.accounts import AccountTables
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.contents import read_file
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.foreign import foreign_roots
