@@ -24,8 +24,10 @@ PATHS = (
     "etc/a", "etc/d/e/f", "etc/d/e/g", "etc/d/x.pem", "etc/group", "etc/hostname", "etc/ld.so.cache", "etc/lvm/a/b", "etc/netplan/n",
     "etc/passwd", "etc/shadow", "etc/shells", "etc/ssh/ssh_host_rsa_key", "etc/ssl/certs/ca-certificates.crt",
     "etc/ssl/private/ssl-cert-snakeoil.key", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
-    "root/.ssh/config", "run/x/y", "srv/s/t/u", "usr/local/bin/tool", "var/cache/app/x", "var/cache/bind/zone",
-    "var/lib/alternatives/editor", "var/lib/db/data", "var/lib/db/deep/x.key", "var/lib/dpkg/info/x", "var/lib/dpkg/status",
+    "root/.ssh/config", "run/x/y", "srv/j/etc/passwd", "srv/j/f", "srv/s/t/u",
+    "usr/local/bin/tool", "var/cache/app/x", "var/cache/bind/zone",
+    "var/lib/alternatives/editor", "var/lib/db/data", "var/lib/db/deep/x.key", "var/lib/docker/v/f",
+    "var/lib/dpkg/info/x", "var/lib/dpkg/status",
     "var/lib/pam/seen", "var/lib/private/svc/y", "var/lib/systemd/catalog/database", "var/lib/systemd/deb-systemd-helper/x",
     "var/lib/systemd/random-seed", "var/lib/systemd/timers/t",
 )  # fmt: skip
@@ -59,7 +61,7 @@ def nodes(draw: st.DrawFn, path: str) -> Node:
         return Link(draw(st.sampled_from(["a", "/etc/d", "../.."])))
     if kind in "ps":
         return Fifo() if kind == "p" else Socket()
-    content = PASSWD if path == "etc/passwd" else GROUP if path == "etc/group" else TEXTS
+    content = PASSWD if path.endswith("etc/passwd") else GROUP if path == "etc/group" else TEXTS
     gid = draw(owners) if ROOT else None
     return File(draw(st.sampled_from(content)), mode=draw(modes), uid=draw(owners) if ROOT else None, gid=gid)
 

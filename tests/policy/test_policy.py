@@ -20,8 +20,11 @@ def rule_text(path: str, keys: str) -> str:
 
 # The table of path classes, row by row.
 DEFAULTS = {
-    "config": "/etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
-    "opaque": "/etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks",
+    "config": "/etc/aliases.db /etc/ssl/certs/own.0a1b /etc/selinux/targeted/contexts/files/file_contexts.local"
+    " /var/lib/selinux/targeted/active/booleans.local"
+    " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
+    "opaque": "/etc/ssl/certs/own.pem /var/lib/selinux/targeted/active/modules/100/base/hll"
+    " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks",
     "state": "/var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
     " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
     " /usr/local/bin /var/backups/x",
@@ -36,7 +39,10 @@ DEFAULTS = {
     " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
     " /var/lib/systemd/random-seed",
     "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
-    "generated": "/etc/ld.so.cache /etc/aliases.db /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
+    "generated": "/etc/ld.so.cache /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database /etc/ssl/certs/0a1b2c3d.0"
+    " /etc/ssl/certs/java/cacerts /var/lib/ca-certificates/pem/a.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+    " /etc/udev/hwdb.bin /etc/selinux/targeted/policy/policy.33 /etc/selinux/targeted/contexts/files/file_contexts"
+    " /var/lib/selinux/targeted/active/policy.kern /var/lib/selinux/targeted/active/file_contexts /etc/.etckeeper",
     "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /home/a/.ssh/authorized_keys2"
     " /var/lib/git/.ssh/authorized_keys /etc/shells",
     "accounts": "/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid",
@@ -60,7 +66,7 @@ SECRETS = (
 PUBLIC = (
     "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"
     " /etc/ssh/ssh_host_rsa_key.pub /root/.ssh/id_ed25519.pub /etc/ssl/certs/a.pem"
-    " /etc/ssl/certs/ca-certificates.crt /etc/ssh/sshd_config /root/.ssh/authorized_keys"
+    " /etc/ssl/certs/ca-certificates.crt /var/lib/ca-certificates/pem/a.pem /etc/ssh/sshd_config /root/.ssh/authorized_keys"
 )
 
 
@@ -80,10 +86,8 @@ def test_generated_defaults() -> None:
         "/sbin/ldconfig",
         "gold",
     )
-    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == (
-        "/usr/bin/newaliases",
-        "",
-    )
+    bundle = default.match(b"/etc/ssl/certs/ca-certificates.crt")
+    assert (bundle.rebuild, bundle.always) == ("/usr/sbin/update-ca-certificates", "")
 
 
 def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:

@@ -12,9 +12,10 @@ from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.image import Gold
-from goldroot.merge import Part, Plan, Tree, plan_merge
+from goldroot.merge import Part, Plan, Tree, Usr, plan_merge, usr_links
 from goldroot.policy import Policy
 from goldroot.site import Layout, Site
+from goldroot.system import OwnDisks
 from goldroot.tree import Manifest, Note, Progress
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
@@ -42,8 +43,15 @@ class Side:
 
 def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
     """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    trees = {address: Tree(os.fsencode(gold.path(address)), gold.manifest(address)) for address in addresses}
+    usr = _usr_of(gold)
+    trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr) for a in addresses}
     return Side(trees, gold.accounts)
+
+
+def _usr_of(gold: Gold) -> Usr:
+    """How gold's root leads into its ``/usr``: seven links, read where they are, as the root's manifest is a large one."""
+    tree = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
+    return usr_links(lambda path: (tree.read(path) or b"")[len(b"-> ") :] if tree.kind(path) == "link" else None)
 
 
 def disk_side(
@@ -61,7 +69,8 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest, set() if live else None)
+        root = os.fsencode(site.host.disk_path(disk))
+        trees[address] = Tree.scanned(root, found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))
 

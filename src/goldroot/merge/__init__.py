@@ -34,6 +34,7 @@ __all__ = [
     "Row",
     "Tree",
     "Trees",
+    "Usr",
     "apply_plan",
     "build_rows",
     "check_record_place",
@@ -51,13 +52,15 @@ __all__ = [
     "printable",
     "record_bytes",
     "redact_diff",
+    "usr_links",
     "write_record",
 ]
 
 if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
-    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree
+    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
     from goldroot.merge.compare.rows import joined
+    from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
@@ -72,8 +75,9 @@ else:
         __name__,
         {
             "apply.apply": "build_rows",
-            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree",
+            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
             "compare.rows": "joined",
+            "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",

@@ -179,7 +179,9 @@ def _plan(request: _Request, options: Options) -> MergePlan:
     chosen = worth_reading(request.policy, at)
     roots = list(request.roots.values())
     scans = scan_trees(roots, contents=chosen, jobs=options.jobs, progress=options.progress("reading"))
-    base, gold, clone = (Tree(root, scanned.manifest) for root, scanned in zip(roots, scans, strict=True))
+    base, gold, clone = (
+        Tree.scanned(root, scanned.manifest, scanned.notes) for root, scanned in zip(roots, scans, strict=True)
+    )
     plan = plan_merge([Part("tree", at, (base, gold, clone))], request.policy, _accounts(request), request.decisions)
     return MergePlan(Record.of(plan, *(_note(note, at) for scanned in scans for note in scanned.notes)), plan, request)
 
