@@ -23,6 +23,7 @@ from goldroot.hosts.entries import Entries
 from goldroot.hosts.filehost import FileHost, live_of
 from goldroot.hosts.images import Images
 from goldroot.hosts.inuse import InUse, entry_lock, new_note, utc_now
+from goldroot.hosts.nspawn import NspawnConfig, NspawnHost
 
 SINCE = "2026-11-26T09:30:00Z"
 MIB = 1 << 20
@@ -135,6 +136,16 @@ def directory_lab(root: Path) -> Lab:
     return Lab(root, "directory", "directory", lambda at: DirectoryHost("here", f"{at}/store", **_running(at)))
 
 
+def nspawn_lab(root: Path) -> Lab:
+    return Lab(root, "directory", "directory", lambda at: nspawn_host(at, **_running(at)))
+
+
+def nspawn_host(at: Path, *, running_command: Sequence[str] = (), **paths: list[str]) -> NspawnHost:
+    """A host of containers; ``paths`` are of each place, where they are others than by default."""
+    config = NspawnConfig(store="store", running=list(running_command))
+    return NspawnHost("here", f"{at}/store", replace(config, paths=paths or config.paths))
+
+
 class ImageHost(FileHost):
     """Disks as images, and nothing that runs them."""
 
@@ -153,7 +164,7 @@ def image_lab(root: Path) -> Lab:
     return Lab(root, "ext4", "erofs", lambda at: ImageHost("here", f"{at}/store", **_running(at)))
 
 
-LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "images": image_lab}
+LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "images": image_lab, "nspawn": nspawn_lab}
 
 
 def _running(at: Path) -> dict[str, list[str]]:
