@@ -22,7 +22,7 @@ from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import GOLD_SIDE, Part
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remembered import could_have_mattered, memory_after
@@ -40,6 +40,8 @@ from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.refer import Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -65,6 +67,7 @@ class Plan:
     accounts: AccountsMerge | None
     before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
     after: Memory = NO_MEMORY  #: what is to be remembered once the server runs from the result
+    references: Findings = field(default_factory=Findings)  #: what the server keeps that points at something
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -112,6 +115,8 @@ def plan_merge(
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
+    referrer = Referrer(planned, settings, around.shared)
+    asked = [ask_about(planned, settings, referrer.look_at_links())]
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
     merged = merge_account_tables(accounts, used, ask) if by_record else None
@@ -131,6 +136,14 @@ def plan_merge(
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
+    tables = accounts[CLONE_SIDE]
+    if merged is not None:
+        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+    for found in asked:
+        plan.conflicts += found.conflicts
+        plan.notes += found.notes
+    plan.references = referrer.findings
     plan.notes += [*_irregular(accounts), *labels_due(planned)]
     _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
@@ -210,6 +223,10 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
         text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
         plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
+    if count := plan.references.not_checked:
+        word = "reference was" if count == 1 else "references were"
+        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:
         for verdict in one.decided.verdicts.values():
