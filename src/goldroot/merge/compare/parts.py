@@ -82,13 +82,6 @@ class Part:
         borrowed = self.trees[side].borrowed
         return next((borrowed[above] for above in upwards(path) if above in borrowed), side) if borrowed else side
 
-    def inside(self, place: bytes) -> bytes | None:
-        """The path in the trees of an absolute path in the system; ``None`` where it lies outside of them."""
-        prefix = self.at.rstrip(b"/") + b"/"
-        if place == self.at:
-            return b""
-        return place[len(prefix) :] if place.startswith(prefix) else None
-
     def rows(self, path: bytes) -> Rows:
         """What base, gold and clone have at a path in the trees."""
         base, gold, clone = (tree.manifest.get(path) for tree in self.trees)
