@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from goldroot.accounts import AccountTables
+from goldroot.errors import TreeChanged
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.verdict import Setting
@@ -27,6 +28,18 @@ from goldroot.tree import FILE
 
 _UNITS = b"/etc/systemd/system/"
 _SHELLS = b"/etc/shells"
+
+
+def read_side(one: PartPlan, side: int, path: bytes) -> bytes:
+    """A file of one side; empty where a running server has just taken it away, which is written down."""
+    tree = one.part.trees[one.part.source(side, path)]
+    try:
+        return read_file(tree.root, path)
+    except TreeChanged:
+        if tree.torn is None:
+            raise
+        tree.torn.add(path)
+        return b""
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,7 @@ class Referrer:
                 entry = one.part.trees[side].manifest.get(path)
                 side_of = side if entry is not None and entry.kind == FILE else None
             if side_of is not None:
-                return read_file(one.part.trees[side_of].root, path)
+                return read_side(one, side_of, path)
         return b""
 
     def look_at_links(self) -> list[Broken]:
