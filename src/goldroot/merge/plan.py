@@ -36,6 +36,7 @@ from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
@@ -130,8 +131,9 @@ def plan_merge(
     )
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
-    plan.conflicts += foreign.conflicts
-    plan.notes += foreign.notes
+    packages = own_packages(planned, names, decisions, going_back=around.going_back)
+    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
+    plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
