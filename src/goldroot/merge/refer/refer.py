@@ -106,6 +106,8 @@ class Referrer:
         lines = parse_fstab(fstab)
         known = self._shared[0].mounted if self._shared else frozenset()
         mounts = {line.point for line in lines if line.mounts} | self._mount_units
+        # What a scan did not enter: another file system was mounted there.
+        mounts |= {one.part.place(path) for one in self.parts for tree in one.part.trees for path in tree.unseen}
         return View(
             look,
             frozenset(mounts - known - {b"/"}),
