@@ -21,7 +21,7 @@ from goldroot.merge.refer.fstab import parse_fstab, path_of_unit, unit_names
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
 from goldroot.merge.refer.reference import LINK_TO, RESOLVER, Reference, look_up, resolver_of
 from goldroot.merge.refer.shared import Node, SharedFiles
-from goldroot.merge.refer.tables import FSTAB, mounts_of, shells_of, unlisted
+from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
 from goldroot.policy import NOTE
 from goldroot.tree import FILE
@@ -174,8 +174,14 @@ class Referrer:
     def look_at_tables(self, merged: AccountTables, gold: AccountTables) -> list[Broken]:
         """Find the login shells, and the paths in fstab, that are gone."""
         mounts = mounts_of(self.content(FSTAB, None), self.content(FSTAB, GOLD_SIDE))
-        references = [*shells_of(merged, gold, self.after), *map(self._at_boot, mounts)]
+        shells = shells_of(merged, gold, self.after) if self._has(PASSWD) else ()
+        references = [*shells, *map(self._at_boot, mounts)]
         return list(self._broken((reference, None) for reference in references))
+
+    def _has(self, place: bytes) -> bool:
+        """Whether a place is merged here at all."""
+        paths = [(one, one.part.inside(place)) for one in self.parts]
+        return any(path is not None and any(one.part.rows(path)) for one, path in paths)
 
     def _at_boot(self, reference: Reference) -> Reference:
         """A missing mount point on a writable disk is made at boot: systemd.mount(5)."""
