@@ -41,6 +41,7 @@ __all__ = [
     "named_in_acl",
     "numbers_in_acl",
     "owner_names",
+    "rename_in_acls",
 ]
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         is_named,
         named_in_acl,
         numbers_in_acl,
+        rename_in_acls,
     )
     from goldroot.accounts.questions import Questions
     from goldroot.accounts.renumbered import Renumbered
@@ -82,7 +84,8 @@ else:
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",
-            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl",
+            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
+            "rename_in_acls",
             "questions": "Questions",
             "renumbered": "Renumbered",
             "sources": "asks_elsewhere merge_sources",
