@@ -24,6 +24,7 @@ __all__ = [
     "merge_login_defs",
     "named_in_acl",
     "numbers_in_acl",
+    "orphans",
     "owner_names",
 ]
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
+    from goldroot.accounts.orphan_records import orphans
     from goldroot.accounts.owners import ACL_ACCESS, ACL_NAMES, OwnerNames, OwnerNumbers, named_in_acl, numbers_in_acl
     from goldroot.accounts.renumbered import Renumbered
     from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, PASSWD, AccountTables
@@ -43,6 +45,7 @@ else:
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_accounts",
             "numbers": "NUMBER_KINDS",
+            "orphan_records": "orphans",
             "owners": "ACL_ACCESS ACL_NAMES OwnerNames OwnerNumbers named_in_acl numbers_in_acl",
             "renumbered": "Renumbered",
             "tables": "ACCOUNT_FILES AccountTables GROUP PASSWD",

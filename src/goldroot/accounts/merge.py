@@ -13,6 +13,7 @@ from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
 from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
 from goldroot.accounts.numbers import Claim, Numbering
+from goldroot.accounts.orphan_records import note_orphans
 from goldroot.accounts.presence import AccountSide, Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.ranges import Range, separate_ranges
@@ -112,11 +113,12 @@ class _Merger:
         renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
         renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        files = {
+            name: file.render((users if name == PASSWD else groups).numbers, gids) for name, file in self.files.items()
+        }
+        note_orphans(self.ask, files, self.tables[2])
         return AccountsMerge(
-            {
-                name: file.render((users if name == PASSWD else groups).numbers, gids)
-                for name, file in self.files.items()
-            },
+            files,
             user_numbers,
             group_numbers,
             self.ask.conflicts,

@@ -11,10 +11,12 @@ from goldroot.faces import names_of
 TYPE_CHECKING = False
 
 __all__ = [
+    "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
     "Bound",
     "Confined",
+    "Finding",
     "Identity",
     "Limits",
     "Mode",
@@ -24,11 +26,15 @@ __all__ = [
     "PackageChange",
     "Packages",
     "compare_packages",
+    "examine_accounts",
     "fingerprints",
+    "is_leftover",
+    "leftovers",
     "os_facts",
     "power_of",
     "read_packages",
     "read_path",
+    "remove_path",
     "run_in",
     "shell_of",
     "write_identity",
@@ -36,7 +42,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, run_in, shell_of
-    from goldroot.system.disk_files import read_path
+    from goldroot.system.disk_files import read_path, remove_path
+    from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.identity import Identity, OwnDisks, fingerprints, write_identity
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
@@ -49,7 +56,8 @@ else:
         __name__,
         {
             "confine": "Bound Confined run_in shell_of",
-            "disk_files": "read_path",
+            "disk_files": "read_path remove_path",
+            "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "identity": "Identity OwnDisks fingerprints write_identity",
             "limits": "MIB Limits",
             "network": "NetworkSettings",

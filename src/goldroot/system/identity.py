@@ -149,7 +149,7 @@ def _keys(tree: OwnDisks, hostname: str, room: str) -> list[bytes]:
     assert root is not None
     for name in names:
         if name.startswith(b"ssh_host_"):
-            disk_files.remove(root, SSH + b"/" + name)
+            disk_files.remove_path(root, SSH + b"/" + name)
     return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
 
 
