@@ -15,19 +15,22 @@ from goldroot.accounts import (
     named_in_acl,
     owner_names,
 )
-from goldroot.conflicts import SIDES, Conflict, Decisions
+from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.families import families, other_family
 from goldroot.merge.compare.parts import GOLD_SIDE, Part
-from goldroot.merge.decide.contents import merger_of, reader_of
+from goldroot.merge.decide.contents import merger_of, read_file, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.alternatives import settle_alternatives
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.overrides import named_in_overrides, without_effect
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -73,19 +76,24 @@ def plan_merge(
     """
     decisions = decisions or {}
     prefer = prefer or policy.conflict
+    base_family, gold_family = families(parts, read_file)
+    changed = other_family(base_family, gold_family)
+    answer = decisions.get(changed.key) if changed is not None else None
+    policy = policy.for_family(base_family if answer is not None and answer.take == CLONE else gold_family)
     named = not all(tables.empty for tables in accounts)
     if named:
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
-    planned = []
-    for part in parts:
-        read = reader_of(part)
-        same = Sameness(part, usr_of(part), read)
-        setting = Setting(names, decisions, prefer, merger_of(read), same)
-        decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
-        follow_sources(decided, setting, policy)
-        fit_part(decided, setting)
-        planned.append(PartPlan(part, decided, Linked()))
+    settings = [_setting(part, names, decisions, prefer) for part in parts]
+    decided = [
+        decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
+        for part, setting in zip(parts, settings, strict=True)
+    ]
+    settle_alternatives(decided, names)
+    for one_part, setting in zip(decided, settings, strict=True):
+        follow_sources(one_part, setting, policy)
+        fit_part(one_part, setting)
+    planned = [PartPlan(part, one_part, Linked()) for part, one_part in zip(parts, decided, strict=True)]
     merged = _merge_accounts(accounts, planned, names, decisions, prefer) if named else None
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
@@ -97,10 +105,18 @@ def plan_merge(
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
-    plan.notes += [*_irregular(accounts), *labels_due(planned)]
-    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=ask_units)
+    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned)]
+    asked = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, asked, decisions, going_back=ask_units)
     _collect(plan, named, going_back=ask_units)
     return plan
+
+
+def _setting(
+    part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], decisions: Decisions, prefer: str
+) -> Setting:
+    read = reader_of(part)
+    return Setting(names, decisions, prefer, merger_of(read), Sameness(part, usr_of(part), read))
 
 
 def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_back: bool) -> None:
@@ -162,8 +178,7 @@ def _in_use(
     parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames]
 ) -> tuple[set[bytes], set[bytes]]:
     """The user and group tokens that anything in the result carries."""
-    users: set[bytes] = set()
-    groups: set[bytes] = set()
+    users, groups = named_in_overrides(parts)
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users

@@ -17,12 +17,14 @@ from goldroot.policy.policy_file import (
     CACHE,
     CLONE,
     CONFIG,
+    DEBIAN,
     GENERATED,
     GOLD,
     IDENTITY,
     LINES,
     OPAQUE,
     STATE,
+    UBUNTU,
     WrittenRule,
 )
 
@@ -52,6 +54,7 @@ class Rule:
     reason: str = ""
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
+    family: str = ""  #: the family of systems that it is for; empty for all
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
 
     def __eq__(self, other: object) -> bool:
@@ -60,6 +63,9 @@ class Rule:
     def __hash__(self) -> int:
         return hash((self.index, self.where))
 
+
+#: A family whose rules hold for another one, too.
+_LIKE = {UBUNTU: DEBIAN}
 
 NO_RULE = Rule(-1, "", CONFIG, "built in", reason="no rule matches, so it is merged as configuration")
 
@@ -117,6 +123,12 @@ class Policy:
         written = policy_file.parse(data, file)
         below = cls.default() if written.extends == "default" else cls(())
         return cls((*below.rules, *written.rules), written.conflict or below.conflict)
+
+    def for_family(self, family: str) -> Policy:
+        """The rules that hold for a family of systems; all of them where it is not known ("")."""
+        if not family or not any(rule.family for rule in self.rules):
+            return self
+        return Policy([rule for rule in self.rules if rule.family in ("", family, _LIKE.get(family))], self.conflict)
 
     @property
     def hash(self) -> str:
@@ -202,7 +214,7 @@ def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
 
 def _with(rule: Rule, written: WrittenRule) -> Rule:
     """A rule with what one without a class adds; its reason is for what it adds, not for the class."""
-    said = {key: value for key, value in written.keys.items() if key != "reason"}
+    said = {key: value for key, value in written.keys.items() if key not in ("reason", "family")}
     return replace(rule, **said)
 
 

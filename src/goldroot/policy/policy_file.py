@@ -29,14 +29,24 @@ CLASSES = {
     ACCOUNTS: "by record and field, as account tables",
 }
 
+#: The families of systems that rules tell apart.
+FAMILIES = DEBIAN, UBUNTU, SUSE, REDHAT = ("debian", "ubuntu", "suse", "redhat")
+
 TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
     "rebuild": str, "migrate": str, "always": str, "whole": bool,
+    "family": str,
 }  # fmt: skip
 #: Keys that mean something for one class only.
 ONLY_WITH = {"rebuild": GENERATED, "always": GENERATED, "migrate": STATE, "whole": STATE}
-CHOICES = {"extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",)}
+CHOICES = {
+    "extends": ("default", "none"),
+    "conflict": ("clone", "gold"),
+    "class": tuple(CLASSES),
+    "always": ("gold",),
+    "family": FAMILIES,
+}
 
 _TYPE_NAMES = {
     str: "a string", bool: "true or false", list: "a list", int: "a number", float: "a number", dict: "a table",
@@ -54,6 +64,11 @@ class WrittenRule:
     file: str
     line: int
     branches: tuple[Branch, ...] = field(compare=False, repr=False)
+
+    @property
+    def family(self) -> str:
+        """The family of systems that the rule is for; "" for all."""
+        return str(self.keys.get("family", ""))
 
     @property
     def cls(self) -> str | None:
@@ -152,7 +167,7 @@ class _Reader:
                 (*place, "migrate"),
                 "Add whole = true (the path itself is one unit) or whole = false (each entry below it is one).",
             )
-        if not set(table) - {"path", "paths", "owner", "reason"}:
+        if not set(table) - {"path", "paths", "owner", "reason", "family"}:
             raise self._bad("a rule that decides nothing", place, "Add class, secret or pin.")
 
     def _paths(self, table: Mapping[str, Any], place: toml.Place) -> Iterable[tuple[str, toml.Place]]:

@@ -35,6 +35,7 @@ class Tree:
     manifest: Manifest
     torn: set[bytes] | None = None
     usr: Usr = field(default_factory=dict)  #: of gold's: what its system's root is known to have
+    family: str = ""  #: what its system's os-release says, where that does not stand in the tree
 
 
 @dataclass(frozen=True, slots=True)
