@@ -66,13 +66,20 @@ WORDS = {
 @click.option(
     "--decisions", "decisions_file", metavar="FILE", type=click.Path(), help="Answers to conflicts, by key (JSON)."
 )
+@click.option(
+    "--after",
+    "after_file",
+    metavar="RECORD",
+    type=click.Path(),
+    help="The record of the last merge of this server: what it had removed before stays removed.",
+)
 @click.option("--sync", is_flag=True, help="Wait until OUT is on the disk; it appears then. A mount point always is.")
 @plan_option
 @json_option
 def merge(
     base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
-    policy_file: str | None, report: str | None, decisions_file: str | None, sync: bool, plan_only: bool,
-    as_json: bool,
+    policy_file: str | None, report: str | None, decisions_file: str | None, after_file: str | None, sync: bool,
+    plan_only: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Merge three directory trees: BASE and GOLD, and the CLONE's own changes.
 
@@ -86,7 +93,7 @@ def merge(
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
     if report:
         check_record_place(report, (base, gold, clone), None if plan_only else into)
-    trees = Trees(base, gold, clone, at, accounts)
+    trees = Trees(base, gold, clone, at, accounts, after_file)
     policy = Policy.load(policy_file) if policy_file else Policy.default()
     decisions = load_decisions(decisions_file) if decisions_file else {}
     with stages(as_json) as stage:

@@ -31,6 +31,7 @@ __all__ = [
     "fallback_data",
     "find_case",
     "find_drift",
+    "forget_removed",
     "identity_from",
     "is_disk_of",
     "own_disks_of",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import own_disks_of
+    from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
     from goldroot.fleet.update.switch import again_at_switch
     from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
@@ -100,6 +102,7 @@ else:
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "own_disks_of",
+            "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.switch": "again_at_switch",
             "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",

@@ -12,7 +12,7 @@ from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.image import Gold
-from goldroot.merge import Part, Plan, Tree, Usr, plan_merge, usr_links
+from goldroot.merge import NO_MEMORY, Memory, Part, Plan, Surroundings, Tree, Usr, plan_merge, usr_links
 from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
@@ -34,6 +34,7 @@ class Side:
     trees: Mapping[str, Tree]
     accounts: AccountTables
     notes: tuple[Note, ...] = field(default=())
+    memory: Memory = field(default=NO_MEMORY)  #: of a clone: what it had removed before
 
     @property
     def manifests(self) -> dict[str, Manifest]:
@@ -75,7 +76,8 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest, set() if live else None)
+        root = os.fsencode(site.host.disk_path(disk))
+        trees[address] = Tree.scanned(root, found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))
 
@@ -92,7 +94,8 @@ def plan_sides(
     """Plan the merge of base, gold and clone: one part for each disk, all with the one account table."""
     base, gold, clone = sides
     parts = [Part(a, b"/", (base.trees[a], gold.trees[a], clone.trees[a])) for a in clone.trees]
-    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, ask_units=ask_units)
+    around = Surroundings(clone.memory, ask_units)
+    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, around=around)
 
 
 def check_layouts(base: Gold, gold: Gold) -> None:

@@ -24,7 +24,9 @@ __all__ = [
     "CLONE_SIDE",
     "GOLD_SIDE",
     "MIGRATE_DUE",
+    "NO_MEMORY",
     "REBUILD_DUE",
+    "Memory",
     "MergePlan",
     "Options",
     "Part",
@@ -32,6 +34,7 @@ __all__ = [
     "Plan",
     "Record",
     "Row",
+    "Surroundings",
     "Tree",
     "Trees",
     "Usr",
@@ -64,11 +67,13 @@ if TYPE_CHECKING:
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
+    from goldroot.merge.memory import NO_MEMORY, Memory
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.entries import conflict_data, note_data
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
     from goldroot.merge.record.record import Record, make_record
     from goldroot.merge.record.redact import printable, redact_diff
+    from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
     __getattr__, __dir__ = names_of(
@@ -81,11 +86,13 @@ else:
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",
+            "memory": "Memory NO_MEMORY",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.entries": "conflict_data note_data",
             "record.file": "check_record_place record_bytes write_record",
             "record.record": "Record make_record",
             "record.redact": "printable redact_diff",
+            "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },
     )

@@ -23,8 +23,10 @@ from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
 from goldroot.merge.compare.parts import Part, Tree
 from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.record.record import Record
+from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy, worth_reading
 from goldroot.tree import FILE, Built, Note, Progress, path_text, scan_trees
 
@@ -40,6 +42,7 @@ class Trees:
         by it.
     :param accounts: the ``/etc`` of base, gold and clone, for trees that do not hold it; else owners that the trees do
         not name are merged as numbers.
+    :param after: the record (a file) of the merge that made base's server: what it had removed before stays removed.
     """
 
     base: AnyPath
@@ -47,6 +50,7 @@ class Trees:
     clone: AnyPath
     at: str | bytes = "/"
     accounts: tuple[AnyPath, AnyPath, AnyPath] | None = None
+    after: AnyPath | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def plan_trees(
 
     :param policy: the rules; ``None``: goldroot's own.
     :param decisions: answers to conflicts of an earlier plan, by their keys.
-    :raises BadInput: a tree is not a directory, two of them are the same, or ``at`` is not an absolute path.
+    :raises BadInput: a tree is not a directory, ``after`` is not a record, two of them are the same, or ``at`` is not an absolute path.
     :raises BadPolicy: the policy gives account files to another class than ``accounts``.
     :raises NoPermission: something may not be read; the error names it.
     :raises TreeChanged: a tree was written while it was read.
@@ -148,6 +152,7 @@ class _Request:
     accounts: tuple[bytes, bytes, bytes] | None
     policy: Policy
     decisions: Decisions
+    memory: Memory
 
     @classmethod
     def of(cls, trees: Trees, policy: Policy | None, decisions: Decisions | None) -> _Request:
@@ -156,7 +161,10 @@ class _Request:
         if trees.accounts is not None:
             one, two, three = map(os.fsencode, trees.accounts)
             given = one, two, three
-        return cls(base, gold, clone, _in_one_form(trees.at), given, policy or Policy.default(), decisions or {})
+        memory = NO_MEMORY if trees.after is None else load_memory(os.fsencode(trees.after))
+        return cls(
+            base, gold, clone, _in_one_form(trees.at), given, policy or Policy.default(), decisions or {}, memory
+        )
 
     @property
     def roots(self) -> dict[str, bytes]:
@@ -165,7 +173,8 @@ class _Request:
     def fingerprint(self) -> str:
         """A hash of the request: what makes a later command the same command."""
         places = [os.path.realpath(path) for path in (*self.roots.values(), *(self.accounts or ()))]
-        return digest_of((*places, self.at, self.policy.hash.encode(), decisions_digest(self.decisions))).hex()
+        said = self.policy.hash.encode(), decisions_digest(self.decisions), self.memory.digest()
+        return digest_of((*places, self.at, *said)).hex()
 
 
 def _in_one_form(at: str | bytes) -> bytes:
@@ -179,8 +188,11 @@ def _plan(request: _Request, options: Options) -> MergePlan:
     chosen = worth_reading(request.policy, at)
     roots = list(request.roots.values())
     scans = scan_trees(roots, contents=chosen, jobs=options.jobs, progress=options.progress("reading"))
-    base, gold, clone = (Tree(root, scanned.manifest) for root, scanned in zip(roots, scans, strict=True))
-    plan = plan_merge([Part("tree", at, (base, gold, clone))], request.policy, _accounts(request), request.decisions)
+    base, gold, clone = (
+        Tree.scanned(root, scanned.manifest, scanned.notes) for root, scanned in zip(roots, scans, strict=True)
+    )
+    parts, around = [Part("tree", at, (base, gold, clone))], Surroundings(request.memory)
+    plan = plan_merge(parts, request.policy, _accounts(request), request.decisions, around=around)
     return MergePlan(Record.of(plan, *(_note(note, at) for scanned in scans for note in scanned.notes)), plan, request)
 
 

@@ -14,6 +14,8 @@ from goldroot.policy.pattern import Branch
 
 CONFIG, OPAQUE, STATE, GOLD, CLONE = "config", "opaque", "state", "gold", "clone"
 IDENTITY, CACHE, GENERATED, LINES, ACCOUNTS = "identity", "cache", "generated", "lines", "accounts"
+#: Whose the numbers of owners are: of the server's accounts, or of another system.
+NAMES, NUMERIC = "names", "numeric"
 
 #: Class -> what it does, in a line.
 CLASSES = {
@@ -35,18 +37,14 @@ FAMILIES = DEBIAN, UBUNTU, SUSE, REDHAT = ("debian", "ubuntu", "suse", "redhat")
 TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
-    "rebuild": str, "migrate": str, "always": str, "whole": bool,
-    "family": str,
+    "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "family": str,
 }  # fmt: skip
 #: Keys that mean something for one class only.
 ONLY_WITH = {"rebuild": GENERATED, "always": GENERATED, "migrate": STATE, "whole": STATE}
 CHOICES = {
-    "extends": ("default", "none"),
-    "conflict": ("clone", "gold"),
-    "class": tuple(CLASSES),
-    "always": ("gold",),
-    "family": FAMILIES,
-}
+    "extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",),
+    "owners": (NUMERIC, NAMES), "family": FAMILIES,
+}  # fmt: skip
 
 _TYPE_NAMES = {
     str: "a string", bool: "true or false", list: "a list", int: "a number", float: "a number", dict: "a table",
@@ -168,7 +166,7 @@ class _Reader:
                 "Add whole = true (the path itself is one unit) or whole = false (each entry below it is one).",
             )
         if not set(table) - {"path", "paths", "owner", "reason", "family"}:
-            raise self._bad("a rule that decides nothing", place, "Add class, secret or pin.")
+            raise self._bad("a rule that decides nothing", place, "Add class, secret, pin or owners.")
 
     def _paths(self, table: Mapping[str, Any], place: toml.Place) -> Iterable[tuple[str, toml.Place]]:
         if "path" in table:

@@ -21,6 +21,7 @@ class Delta:
     place: bytes  #: absolute in the system
     rows: tuple[Entry | None, Entry | None, Entry | None]
     rule: Rule
+    numeric: bool = False  #: its owners are numbers of another system
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ class Comparison:
 
     def delta(self, path: bytes) -> Delta:
         """One of the deltas."""
-        return Delta(path, self.part.place(path), self.deltas[path], self.rules[path])
+        numeric = self.part.numeric.covers(path)
+        return Delta(path, self.part.place(path), self.deltas[path], self.rules[path], numeric)
 
     def below(self, path: bytes) -> Iterator[bytes]:
         """The deltas below a directory."""

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from goldroot import files
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
@@ -22,27 +22,6 @@ from goldroot.tree import FILE
 MAX_MERGED = 64 << 20
 
 
-def read_file(root: bytes, path: bytes) -> bytes:
-    """A regular file's bytes.
-
-    :raises TreeChanged: it is not there any more, or is not a regular file any more.
-    """
-    try:
-        with files.parent_of(root, path) as (directory, name):
-            data = files.read_regular(name, directory)
-    except OSError as error:
-        if error.errno not in files.NOT_THERE:
-            raise
-        data = None
-    if data is None:
-        raise TreeChanged(
-            f"{os.fsdecode(path)!r} changed while it was merged",
-            meaning="The tree was written while goldroot read it; the result was given up.",
-            todo="Run the command again when nothing writes to the tree.",
-        )
-    return data
-
-
 def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
     """Reads a side's bytes of a path of one part.
 
@@ -50,7 +29,7 @@ def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
     """
 
     def read(delta: Delta, side: int) -> bytes:
-        tree = part.trees[side]
+        tree = part.trees[part.source(side, delta.path)]
         try:
             return read_file(tree.root, delta.path)
         except TreeChanged:

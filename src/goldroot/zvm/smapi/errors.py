@@ -84,17 +84,18 @@ class BadReply(SmapiError):
 class CallRefused(SmapiError):
     """z/VM said no.
 
-    :param code: (return code, reason code); :param text: IBM's text for it; :param detail: what the answer added.
+    :param answer: return code, reason code, and IBM's text for the two.
+    :param detail: what the answer added.
     """
 
     kind = "smapi-refused"
 
     def __init__(
-        self, brief: str, *, code: tuple[int, int], text: str, detail: str, api: str, target: str, todo: str = ""
+        self, brief: str, *, answer: tuple[int, int, str], detail: str, api: str, target: str, todo: str = ""
     ) -> None:
         super().__init__(brief, api=api, target=target, meaning=detail, todo=todo)
-        self.code = code
-        self.text = text
+        self.code = answer[:2]
+        self.text = answer[2]
         self.detail = detail
 
     def as_dict(self) -> dict[str, object]:

@@ -1,0 +1,20 @@
+"""What a merge knows besides its three trees: all of it may be unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goldroot.merge.memory import NO_MEMORY, Memory
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a merge knows besides its three trees.
+
+    :param memory: what the server had removed before base.
+    :param going_back: the server goes back: new questions are notes, with the server's version standing, and a state unit
+        that it wrote is asked about (see :class:`goldroot.merge.decide.units.UnitDecider`).
+    """
+
+    memory: Memory = NO_MEMORY
+    going_back: bool = False
