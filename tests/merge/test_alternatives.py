@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from goldroot.conflicts import Decision
 from goldroot.merge.decide.alternatives import merge_records, parse_record
 from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, Link
@@ -73,7 +74,10 @@ def test_a_choice_that_is_gone_is_told_and_asked_about(tmp_path: Path) -> None:
     )
     assert ("/etc/alternatives/editor", "content") in done.conflicts
     assert any("/bin/vim was chosen by hand" in note["text"] for note in done.record["notes"])
-    assert "/bin/vim" not in done.text(RECORD)
+    assert done.text(RECORD) == record("auto", {"nano": 40, "micro": 50})
+    key = next(one["key"] for one in done.record["conflicts"] if one["path"] == "/etc/alternatives/editor")
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions={key: Decision("gold")})
+    assert taken.tree["etc/alternatives/editor"].content == b"/bin/micro"
 
 
 def test_a_link_that_was_made_without_the_tool_is_asked_about(tmp_path: Path) -> None:
@@ -145,3 +149,13 @@ def test_who_an_override_names_stays(tmp_path: Path) -> None:
     gold = {"etc/passwd": passwd, "etc/group": group, "var/lib/dpkg/statoverride": ""}
     done = merge_tables(tmp_path, base, gold, {**base, "var/lib/dpkg/statoverride": "svc svc 755 /opt/x\n"})
     assert "svc:" in done.text("etc/passwd") and "svc:" in done.text("etc/group")
+    assert not any(note["kind"] == "override-unknown" for note in done.record["notes"])
+
+
+def test_whom_an_override_names_and_nobody_knows_is_noted(tmp_path: Path) -> None:
+    accounts = {"etc/passwd": "root:x:0:0::/:/x\n", "etc/group": "root:x:0:\n"}
+    base: Table = {**accounts, "var/lib/dpkg/statoverride": ""}
+    clone: Table = {**base, "var/lib/dpkg/statoverride": "root nogrp 755 /etc/x\n#7 #7 755 /etc/y\n"}
+    done = merge_tables(tmp_path, base, base, clone)
+    (note,) = [note for note in done.record["notes"] if note["kind"] == "override-unknown"]
+    assert note["text"].endswith("/etc/x: there is no group nogrp")

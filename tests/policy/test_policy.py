@@ -70,6 +70,7 @@ SECRETS = (
     " /etc/ssl/private/ssl-cert-snakeoil.key /etc/mysql/debian.cnf /root/.pgpass /home/a/.pgpass /etc/netplan/a.yaml"
     " /etc/NetworkManager/system-connections/w /etc/ppp/chap-secrets /etc/postfix/sasl_passwd /etc/postfix/sasl_passwd.db"
     " /root/.ssh/id_ed25519 /var/lib/mysql/server-key.pem"
+    " /etc/zypp/credentials.d/SCCcredentials /etc/sysconfig/network/providers/x /etc/sysconfig/network-scripts/keys-wlan0"
 )
 PUBLIC = (
     "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"

@@ -38,7 +38,7 @@ from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
-from goldroot.merge.fit.overrides import groups_in_overrides, without_effect
+from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
@@ -135,6 +135,7 @@ def plan_merge(
     plan.notes += foreign.notes
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
+        plan.notes += unknown_in_overrides(planned, names, merged)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)

@@ -100,7 +100,7 @@ def merge_records(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
         return None
     mode = golds.mode if clones.mode == before.mode else clones.mode
     link = golds.link if clones.link == before.link else clones.link
-    return _written(Record(mode, link, slaves, choices), ends_blank=gold.endswith(b"\n\n"))
+    return written_record(Record(mode, link, slaves, choices), ends_blank=gold.endswith(b"\n\n"))
 
 
 def _merged(base: Mapping[bytes, T], gold: Mapping[bytes, T], clone: Mapping[bytes, T]) -> dict[bytes, T] | None:
@@ -116,7 +116,8 @@ def _merged(base: Mapping[bytes, T], gold: Mapping[bytes, T], clone: Mapping[byt
     return result
 
 
-def _written(record: Record, *, ends_blank: bool) -> bytes:
+def written_record(record: Record, *, ends_blank: bool) -> bytes:
+    """A record's bytes; Debian ends them with an empty line, chkconfig does not."""
     lines = [record.mode, record.link]
     for name, link in record.slaves.items():
         lines += [name, link]

@@ -5,6 +5,7 @@ A record lies in ``/var``, its links in ``/etc/alternatives``: these may be two 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from dataclasses import replace
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.alternatives import LINKS, MANUAL, Record, is_record, parse_record
+from goldroot.merge.decide.alternatives import AUTO, LINKS, MANUAL, Record, is_record, parse_record, written_record
 from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.verdict import Decided, Verdict, outcome_of, want_of
 from goldroot.tree import FILE, INLINE, LINK, path_text
@@ -57,8 +58,8 @@ def _settle(
     if record.mode == MANUAL:
         choice = chosen
         if choice is not None and choice not in record.choices:
-            said = f"{path_text(choice)} was chosen by hand on the server, and is no choice any more"
-            verdict.notes.append(said)
+            verdict.notes.append(f"{path_text(choice)} was chosen by hand on the server, and is no choice any more")
+            _by_itself(verdict, record)
             return
     else:
         choice = record.best
@@ -70,6 +71,14 @@ def _settle(
     for link, target in targets.items():
         for one, path in _places(decided, link):
             _lead(one, path, target, names)
+
+
+def _by_itself(verdict: Verdict, record: Record) -> None:
+    """A merged record does not say ``manual`` of a choice that is gone: its tool chooses again, unless a person does."""
+    want = verdict.want
+    if want is not None and want.inline is not None:
+        data = written_record(replace(record, mode=AUTO), ends_blank=want.inline.endswith(b"\n\n"))
+        verdict.want = replace(want, inline=data, content=hashlib.sha256(data).digest())
 
 
 def _chosen(decided: Sequence[Decided], name: bytes) -> bytes | None:

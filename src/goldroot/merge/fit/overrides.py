@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from goldroot.accounts import OwnerNames, is_named
+from goldroot.accounts import AccountsMerge, AccountTables, OwnerNames, is_named
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.tables import STATOVERRIDE, Override, overrides
@@ -16,7 +16,7 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.tree import FILE, Note, path_text
 
-NO_EFFECT = "override-without-effect"
+NO_EFFECT, UNKNOWN = "override-without-effect", "override-unknown"
 
 Names = tuple[OwnerNames, OwnerNames, OwnerNames]
 
@@ -35,6 +35,16 @@ def without_effect(parts: Sequence[PartPlan], names: Names) -> Iterator[Note]:
         if override not in gold and not any(_holds(one, override.path) for one in parts):
             text = f"{path_text(override.path)} is not on a disk of the server's own: its override has no effect"
             yield Note(NO_EFFECT, STATOVERRIDE, text)
+
+
+def unknown_in_overrides(parts: Sequence[PartPlan], names: Names, merged: AccountsMerge) -> Iterator[Note]:
+    """Whom an override of the result names, and the merged tables do not know: dpkg stops at it."""
+    tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    for override in _of_result(parts, names):
+        for kind, name, known in (("user", override.user, tables.users), ("group", override.group, tables.groups)):
+            if is_named(name) and name not in known:
+                text = f"dpkg stops at the override of {path_text(override.path)}: there is no {kind} {path_text(name)}"
+                yield Note(UNKNOWN, STATOVERRIDE, text)
 
 
 def _of_result(parts: Sequence[PartPlan], names: Names) -> list[Override]:
