@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 from goldroot import private
 from goldroot.errors import Damaged, HostError
+from goldroot.hosts.addresses import check_disk_id
 from goldroot.hosts.labels import Label
 from goldroot.hosts.zvm.reading import Extent
 
@@ -158,7 +159,7 @@ class RowLabels:
 
     def find(self, id: str) -> Label | None:
         """What was asked for, and the form that it was sealed in."""
-        row = self._extents.find(id)
+        row = self._extents.find(check_disk_id(id))
         return None if row is None else Label(row.id, row.owner, row.size, row.form, row.sealed)
 
     def write(self, label: Label) -> None:
