@@ -27,7 +27,7 @@ from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import CpError
 from goldroot.zvm.smapi import Client
 from support.hosts import Lab
-from support.zvmsite import NAMES, client, simulator
+from support.zvmsite import DIRECTORY, NAMES, client, simulator
 
 TAG = ".label"
 ME = "GOLDMGMT"
@@ -109,9 +109,9 @@ class Trees:
 class ZvmLab(Lab):
     """A host on a simulator of its own, and what other guests and administrators do."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, text: str = DIRECTORY) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self.sim = simulator(root, cp=str(root / "cp"))
+        self.sim = simulator(root, text, cp=str(root / "cp"))
         self.sim.start()
         weakref.finalize(self, self.sim.stop)
         super().__init__(root, "directory", "directory", self._host)
@@ -130,6 +130,13 @@ class ZvmLab(Lab):
             pauses=(0, 0),
         )
         return ZvmHost("here", str(root / "store"), parts)
+
+    def copied_to(self, root: Path) -> Lab:
+        for name in ("minidisks", "store"):
+            shutil.copytree(self.root / name, root / name, symlinks=True)
+        shutil.copy(self.root / "disks.sqlite", root / "disks.sqlite")
+        entries = self.sim.system.directory.entries.values()
+        return ZvmLab(root, "".join(record + "\n" for entry in entries for record in entry.records))
 
     def client(self) -> Client:
         return client(self.sim)
