@@ -21,7 +21,6 @@ KNOWN = {
     "fleet/inputs.py:disk_side": 7,
     "fleet/update/update.py:run_updates": 7,
     "merge/decide/answers.py:answer_conflict": 9,
-    "merge/decide/axes.py:_xattrs": 7,
     "merge/decide/presence.py:_ask": 7,
     "site/commands.py:run_on": 10,
     "system/confine.py:run_in": 11,

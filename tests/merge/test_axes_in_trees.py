@@ -94,7 +94,11 @@ def test_owners_are_merged_as_names_through_an_exchange_of_numbers(tmp_path: Pat
     uids = {path: done.tree[path].uid for path in ("etc/of-a", "etc/of-b", "etc/mine", "srv/db/file")}
     assert uids == {"etc/of-a": 102, "etc/of-b": 101, "etc/mine": 102, "srv/db/file": 101}
     assert done.conflicts == []
-    assert {note["data"]["name"] for note in done.record["notes"] if note["kind"] == "re-owned"} == {"a", "b"}
+    [note] = done.record["notes"]
+    assert [(one["name"], one["from"], one["to"]) for one in note["data"]["accounts"]] == [
+        ("a", 101, 102),
+        ("b", 102, 101),
+    ]
 
 
 @pytest.mark.root

@@ -20,11 +20,15 @@ def rule_text(path: str, keys: str) -> str:
 
 # The table of path classes, row by row.
 DEFAULTS = {
-    "config": "/etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
-    "opaque": "/etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks",
+    "config": "/etc/aliases.db /etc/ssl/certs/own.0a1b /etc/selinux/targeted/contexts/files/file_contexts.local"
+    " /var/lib/selinux/targeted/active/booleans.local"
+    " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
+    "opaque": "/etc/ssl/certs/own.pem /var/lib/selinux/targeted/active/modules/100/base/hll"
+    " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks"
+    " /usr/local/bin /usr/local/sbin/x /usr/local/etc/x /usr/local/share/ca-certificates/x",
     "state": "/var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
     " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
-    " /usr/local/bin /var/backups/x",
+    " /usr/local/lib/x /usr/local/share/x /var/backups/x /var/opt/a /var/named/x",
     "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
     " /var/lib/shells.state /var/lib/systemd/deb-systemd-helper-enabled/a /etc/os-release /etc/debian_version /etc/passwd-"
     " /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-",
@@ -36,7 +40,10 @@ DEFAULTS = {
     " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
     " /var/lib/systemd/random-seed",
     "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
-    "generated": "/etc/ld.so.cache /etc/aliases.db /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database",
+    "generated": "/etc/ld.so.cache /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database /etc/ssl/certs/0a1b2c3d.0"
+    " /etc/ssl/certs/java/cacerts /var/lib/ca-certificates/pem/a.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+    " /etc/udev/hwdb.bin /etc/selinux/targeted/policy/policy.33 /etc/selinux/targeted/contexts/files/file_contexts"
+    " /var/lib/selinux/targeted/active/policy.kern /var/lib/selinux/targeted/active/file_contexts /etc/.etckeeper",
     "lines": "/root/.ssh/authorized_keys /home/a/.ssh/authorized_keys /home/a/.ssh/authorized_keys2"
     " /var/lib/git/.ssh/authorized_keys /etc/shells",
     "accounts": "/etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid",
@@ -60,7 +67,7 @@ SECRETS = (
 PUBLIC = (
     "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"
     " /etc/ssh/ssh_host_rsa_key.pub /root/.ssh/id_ed25519.pub /etc/ssl/certs/a.pem"
-    " /etc/ssl/certs/ca-certificates.crt /etc/ssh/sshd_config /root/.ssh/authorized_keys"
+    " /etc/ssl/certs/ca-certificates.crt /var/lib/ca-certificates/pem/a.pem /etc/ssh/sshd_config /root/.ssh/authorized_keys"
 )
 
 
@@ -80,10 +87,8 @@ def test_generated_defaults() -> None:
         "/sbin/ldconfig",
         "gold",
     )
-    assert (default.match(b"/etc/aliases.db").rebuild, default.match(b"/etc/aliases.db").always) == (
-        "/usr/bin/newaliases",
-        "",
-    )
+    bundle = default.match(b"/etc/ssl/certs/ca-certificates.crt")
+    assert (bundle.rebuild, bundle.always) == ("/usr/sbin/update-ca-certificates", "")
 
 
 def test_every_default_rule_with_a_class_has_a_reason_and_a_line() -> None:
@@ -140,7 +145,10 @@ UNITS = {
     "/var/lib/postgresql": None, "/var/lib/postgresql/15/main/base": "/var/lib/postgresql/15",
     "/var/lib/private": None, "/var/lib/private/a/b": "/var/lib/private/a", "/home/a/b/c": "/home/a",
     "/var/lib/dpkg/status": None, "/etc/passwd": None, "/home/a/.ssh/authorized_keys": None, "/home/a/.ssh/x": "/home/a",
-    "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind/z", "/var": None,
+    "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind", "/var": None,
+    "/var/named/dyn/z": "/var/named", "/var/opt/vendor/x": "/var/opt/vendor", "/usr/local/bin/x": None,
+    "/usr/local/lib/python3.11/x": "/usr/local/lib/python3.11", "/usr/local/share/ca-certificates/x.crt": None,
+    "/usr/local/games/x": "/usr/local/games",
 }  # fmt: skip
 
 
@@ -189,7 +197,11 @@ def test_explain_names_what_wins_adds_and_loses() -> None:
     explanation = Policy.default().explain(b"/var/lib/mysql/server-key.pem")
     assert explanation.rule.pattern == "/var/lib" and explanation.unit == b"/var/lib/mysql"
     assert [rule.pattern for rule in explanation.overridden] == ["*.pem"]
-    assert [rule.pattern for rule in explanation.adds] == ["*.pem"]
+    assert [rule.pattern for rule in explanation.adds] == [
+        "*.pem",
+        "/var/lib/{mysql,mysql-files,mongodb,mongo,ldap,pgsql}",
+    ]
+    assert not explanation.rule.mkdir
     shadow = Policy.default().explain(b"/etc/shadow")
     assert shadow.rule.cls == "accounts" and "record" in shadow.rule.reason
     assert [rule.pattern for rule in shadow.adds] == ["/etc/{shadow,gshadow}*"]

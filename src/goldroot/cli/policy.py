@@ -132,7 +132,7 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
 
 def rule_data(rule: Rule) -> dict[str, Any]:
     """A deciding rule as JSON data, without the keys that say nothing."""
-    keys = ("secret", "pin", "whole", "owner", "reason", "rebuild", "migrate", "always")
+    keys = ("secret", "pin", "whole", "owner", "reason", "rebuild", "migrate", "always", "owners")
     return {"path": rule.pattern, "class": rule.cls} | {key: getattr(rule, key) for key in keys if getattr(rule, key)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLASSES,
     CLONE,
@@ -13,6 +14,9 @@ from goldroot.policy.policy_file import (
     GOLD,
     IDENTITY,
     LINES,
+    NAMES,
+    NOTE,
+    NUMERIC,
     OPAQUE,
     STATE,
     WrittenRule,
@@ -20,6 +24,7 @@ from goldroot.policy.policy_file import (
 
 __all__ = [
     "ACCOUNTS",
+    "ASK",
     "CACHE",
     "CLASSES",
     "CLONE",
@@ -28,6 +33,9 @@ __all__ = [
     "GOLD",
     "IDENTITY",
     "LINES",
+    "NAMES",
+    "NOTE",
+    "NUMERIC",
     "OPAQUE",
     "STATE",
     "Explanation",

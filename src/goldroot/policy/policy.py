@@ -6,14 +6,17 @@ import functools
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from goldroot.errors import BadPolicy
 from goldroot.policy import policy_file
 from goldroot.policy.matcher import Matched, Matcher
+from goldroot.policy.pattern import LITERAL
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLONE,
     CONFIG,
@@ -21,13 +24,15 @@ from goldroot.policy.policy_file import (
     GOLD,
     IDENTITY,
     LINES,
+    NAMES,
+    NUMERIC,
     OPAQUE,
     STATE,
     WrittenRule,
 )
 
 __all__ = [
-    "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "OPAQUE", "STATE",
+    "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "NAMES", "NUMERIC", "OPAQUE", "STATE",
     "Explanation", "Policy", "Rule", "default_text",
 ]  # fmt: skip
 
@@ -52,7 +57,11 @@ class Rule:
     reason: str = ""
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
+    owners: str = ""  #: ``numeric``: the numbers of owners are another system's; ``names`` or empty: the server's
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
+    gone: str = ASK  #: state: a unit that gold deleted and the clone changed is asked about (``ask``), or noted
+    references: str = ASK  #: state: a link out of a unit that leads to nothing any more is asked about, or noted
+    mkdir: bool = True  #: state: whether directories that gold added arrive in a unit that the clone changed
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rule) and (self.index, self.where) == (other.index, other.where)
@@ -158,6 +167,14 @@ class Policy:
             if number > index and self.rules[number].cls is not None
         )
 
+    def starts_of(self, key: str) -> Iterator[tuple[str, bool]]:
+        """Where the patterns of rules that say something by a key begin: the names, absolute, before the first wildcard,
+        and whether that is all of the pattern."""
+        for rule in self.rules:
+            for branch in rule.branches if key in rule.keys else ():
+                names = list(takewhile(lambda component: component.kind == LITERAL, branch))
+                yield "/" + "/".join(component.text for component in names), len(names) == len(branch)
+
     def explain(self, path: bytes) -> Explanation:
         """Which rule wins for a path, what is added to it, and what it overrides."""
         answer = self._matcher(path)
@@ -171,20 +188,20 @@ class Policy:
         return Explanation(path, answer.rule, self.unit(path, answer.rule), adds, overridden)
 
     def _resolve(self, matched: Matched) -> _Answer:
-        """Later rules replace earlier ones, except that a secret stays one until a rule says ``secret = false``."""
+        """Later rules replace earlier ones, except that a secret stays one until a rule says ``secret = false``, and
+        numbers of another system stay that until one says ``owners = "names"``."""
         rule, depth = NO_RULE, 0
         adds: list[int] = []
-        secret_by: int | None = None
+        kept_by: dict[str, int] = {}
         for number, taken in matched:
             written = self.rules[number]
             if written.cls is None:
                 rule = _with(rule, written)
                 adds.append(number)
             else:
-                rule, depth = _rule(number, written, rule.secret), taken
-                adds = [secret_by] if secret_by is not None and "secret" not in written.keys else []
-            if "secret" in written.keys:
-                secret_by = number
+                rule, depth = _rule(number, written, rule), taken
+                adds = sorted({by for key, by in kept_by.items() if key not in written.keys})
+            kept_by |= {key: number for key in ("secret", "owners") if key in written.keys}
         return _Answer(rule, depth, tuple(adds))
 
 
@@ -206,10 +223,12 @@ def _with(rule: Rule, written: WrittenRule) -> Rule:
     return replace(rule, **said)
 
 
-def _rule(index: int, written: WrittenRule, secret: bool) -> Rule:
+def _rule(index: int, written: WrittenRule, earlier: Rule) -> Rule:
+    """The rule of a class; of an earlier one it keeps what would be wrong to forget."""
     keys = dict(written.keys)
     cls = keys.pop("class")
-    return Rule(index, written.pattern, cls, written.where, **{"secret": secret, **keys})
+    kept = {"secret": earlier.secret, "owners": earlier.owners}
+    return Rule(index, written.pattern, cls, written.where, **{**kept, **keys})
 
 
 def default_text() -> str:

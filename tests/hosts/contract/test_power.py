@@ -100,7 +100,7 @@ def test_who_does_not_start_machines_says_so(ready: Lab) -> None:
 
 
 def test_a_running_command_that_fails_leaves_the_answer_open(ready: Lab) -> None:
-    if ready.host.abilities.boots:
+    if not ready.commanded:
         pytest.skip("this host knows by itself what runs")
     ready.host.running_command = ("/bin/sh", "-c", "exit 7")
     for attempt in (lambda: ready.host.power("WEB1"), lambda: ready.host.hold("WEB1").__enter__()):

@@ -21,7 +21,7 @@ from goldroot.merge.compare.rows import joined
 from goldroot.merge.decide.verdict import NO_SIDE, Want, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
-from goldroot.tree import INLINE, SOCKET, BuildRow, Built, Entry, Progress, build_tree, is_below
+from goldroot.tree import INLINE, SOCKET, BuildRow, Built, Entry, Progress, Xattrs, build_tree, is_below
 
 
 def apply_part(
@@ -76,6 +76,7 @@ class _Rows:
     def __init__(self, plan: Plan, one: PartPlan) -> None:
         self._plan, self._one = plan, one
         self._groups = one.linked.groups
+        self._numeric = one.part.numeric
         self._uids: list[dict[int, int]] = [{}, {}, {}]
         self._gids: list[dict[int, int]] = [{}, {}, {}]
 
@@ -88,20 +89,29 @@ class _Rows:
         return BuildRow(
             path=path, kind=want.kind, mode=want.mode, uid=numbers.uid(want.owner), gid=numbers.gid(want.group),
             mtime=want.mtime, xattrs=numbers.xattrs(want.xattrs, want.mode), flags=want.flags, project=want.project,
-            source=want.side, source_path=path, content=want.inline if want.inline is not None else want.content,
+            source=self._source(want.side, path), source_path=path, content=want.inline if want.inline is not None else want.content,
             group=self._groups.get(path, 0), inode=inode, ctime=ctime, size=size,
         )  # fmt: skip
 
     def taken(self, row: Row, side: int, mtime: int) -> BuildRow:
         """One side's path as it is, but for the numbers of its owners."""
+        if self._numeric.covers(row[0]):
+            return self._row(row, side, mtime, (row[AT_UID], row[AT_GID], row[AT_XATTRS]))
         xattrs = row[AT_XATTRS]
         if xattrs and any(name in ACL_NAMES for name, _ in xattrs):
             want = want_of(Entry._make(row), self._plan.names[side], side)
             xattrs = self._plan.numbers.xattrs(want.xattrs, want.mode)
+        return self._row(row, side, mtime, (self._uid(row[AT_UID], side), self._gid(row[AT_GID], side), xattrs))
+
+    def _row(self, row: Row, side: int, mtime: int, owners: tuple[int, int, Xattrs]) -> BuildRow:
+        uid, gid, xattrs = owners
         return BuildRow(
-            row[0], row[AT_KIND], row[AT_MODE], self._uid(row[AT_UID], side), self._gid(row[AT_GID], side), mtime, xattrs,
-            row[9], row[10], side, row[0], row[AT_CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[AT_SIZE],
+            row[0], row[AT_KIND], row[AT_MODE], uid, gid, mtime, xattrs, row[9], row[10], self._source(side, row[0]), row[0],
+            row[AT_CONTENT], self._groups.get(row[0], 0), row[12], row[13], row[AT_SIZE],
         )  # fmt: skip
+
+    def _source(self, side: int, path: bytes) -> int:
+        return side if side == INLINE else self._one.part.source(side, path)
 
     def _uid(self, number: int, side: int) -> int:
         known = self._uids[side]

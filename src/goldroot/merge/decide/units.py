@@ -38,6 +38,10 @@ class UnitDecider:
             return UnitVerdict(GOLD_SIDE, GOLD if unit.gold_changed else SAME)
         if self.ask:
             return self._ask_changed(unit)
+        if unit.gold_changed and not unit.clone_meant:
+            return UnitVerdict(
+                GOLD_SIDE, GOLD, notes=["on the server only labels, signatures and the like had changed"]
+            )
         verdict = UnitVerdict(CLONE_SIDE, CLONE)
         if unit.gold_changed:
             verdict.notes.append("gold changed this unit too; the clone's is kept as a whole")
