@@ -10,6 +10,7 @@ a file of the host's store.  A row is written before anything is made, and goes 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ class ExtentsFile:
         self._path = path
 
     def create(self) -> None:
+        private.make_directory(os.path.dirname(self._path))
         private.prepare(self._path)
         with self._open() as database:
             database.execute(_TABLE)

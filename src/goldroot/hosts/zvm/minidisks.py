@@ -29,8 +29,8 @@ from goldroot.zvm.smapi import CallRefused, MinidiskForm, MinidiskRoom
 
 #: Bytes of a cylinder of a 3390 in blocks of 4 KiB: 15 tracks of 12 blocks.
 CYLINDER = 15 * 12 * 4096
-#: Cylinders that a disk has at least: a smaller one takes no file system.
-LEAST = 4
+#: Bytes of the first two tracks, in which labels are and no partition is.
+LABELS = 2 * 12 * 4096
 
 EXISTS, NO_DISK, NO_ROOM = (408, 4), (408, 8), (408, 24)
 
@@ -49,6 +49,9 @@ class Medium(Devices, Protocol):
     @property
     def blocks(self) -> bool:
         """Whether a copy of the blocks is a copy of the disk, so that inodes stay."""
+
+    def least(self, form: str) -> int:
+        """Bytes of the smallest disk of a form."""
 
     def tag(self, device: str) -> str:
         """The label on the disk; "" where there is none."""
@@ -386,7 +389,7 @@ class Minidisks:
         if source is not None and self.copies(source, row.form) == "blocks":
             extent = self.row(source.id).extent
             least = extent.size if extent is not None else 0
-        return max(_cylinders(row.size), least)
+        return max(_cylinders(max(row.size, self._medium.least(row.form))), least)
 
     def _evidence(self, row: Row) -> str:
         if not row.sealed:
@@ -403,4 +406,4 @@ def tag_of(id: str) -> str:
 
 
 def _cylinders(size: int) -> int:
-    return max(LEAST, -(-size // CYLINDER))
+    return -(-(size + LABELS) // CYLINDER)
