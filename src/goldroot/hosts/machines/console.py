@@ -55,8 +55,9 @@ def last_lines(directory: str, count: int) -> list[str]:
             break
         with suppress(FileNotFoundError), open(os.path.join(directory, name), "rb") as file:
             content = file.read() + content
-    text = _SEQUENCES.sub(b"", content).replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
-    lines = [escape(line.rpartition("\r")[2]) for line in text.split("\n")]
+    text = _SEQUENCES.sub(b"", content).decode("utf-8", "surrogateescape")
+    # A line that was begun again with a carriage return shows what was written last.
+    lines = [escape(line.rstrip("\r").rpartition("\r")[2], keep="\t") for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return lines[-count:] if count > 0 else []
