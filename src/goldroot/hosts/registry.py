@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has no ``[hosts.NAME]``.
 ONLY_HOST = "local"
-DIRECTORY, NSPAWN = "directory", "nspawn"
+DIRECTORY, NSPAWN, QEMU = "directory", "nspawn", "qemu"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -71,8 +71,14 @@ def _nspawn() -> Kind:
     return Kind(NspawnConfig, open_host)
 
 
+def _qemu() -> Kind:
+    from goldroot.hosts.qemu import QemuConfig, open_host
+
+    return Kind(QemuConfig, open_host)
+
+
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn}
+KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:

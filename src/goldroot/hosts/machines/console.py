@@ -20,8 +20,8 @@ from goldroot.escape import escape
 LARGEST = 1 << 20
 NAME = "console.log"
 
-#: What moves a cursor or colours a text (ECMA-48: CSI and OSC sequences, and two-character ones).
-_SEQUENCES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+#: What moves a cursor or colours a text (ECMA-48 and ECMA-35: CSI and OSC sequences, and short ones).
+_SEQUENCES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 
 
 class ConsoleLog:
