@@ -15,8 +15,11 @@ from support.hosts import need_programs
 #: In the order in which they can be loaded; what a kernel has built in is not there.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console",
-    "libcrc32c", "lz4_decompress", "erofs", "evdev", "button",
+    "crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4", "lz4_decompress", "erofs", "evdev", "button",
 )  # fmt: skip
+#: As ``uname -m`` has them -> Debian's name, and its kernel for machines of QEMU.
+DEBIAN = {"x86_64": ("amd64", "linux-image-cloud-amd64"), "s390x": ("s390x", "linux-image-s390x")}
+
 
 #: Finds its disks by serial, mounts the shared root read-only and its own disk, and listens as qemu-guest-agent does
 #: and, once ``/etc/no-agent`` is there, to the power button alone.
@@ -33,7 +36,8 @@ mount --bind /own/etc /system/etc
 touch /system/x 2>/dev/null && echo "the root was written"
 dd if=/dev/zero of="$(disk 1B1)" count=1 conv=fsync 2>/dev/null && echo "the root's disk was written"
 touch /system/etc/written && sync && echo "etc was written"
-echo "up as $(cat /system/etc/hostname) on $(uname -r)"
+[ -d /sys/bus/ccw/devices ] && echo channel devices $(ls /sys/bus/ccw/devices)
+echo "up as $(cat /system/etc/hostname) on $(uname -m)"
 [ -e /system/etc/dirty ] && { sync; echo ready; sleep 1000; }
 if [ -e /system/etc/no-agent ]; then
     button=$(grep -l "Power Button" /sys/class/input/event*/device/name | cut -d/ -f5)
@@ -54,10 +58,17 @@ done
 """
 
 
-def extract_kernel(place: Path) -> Path:
+def extract_kernel(place: Path, architecture: str = "x86_64") -> Path:
     """A Debian kernel and a static busybox, unpacked and not installed."""
-    need_programs("mmdebstrap", "qemu-system-x86_64", "setpriv")
-    words = ["mmdebstrap", "--quiet", "--variant=extract", "--include=linux-image-cloud-amd64,busybox-static"]
+    need_programs("mmdebstrap", f"qemu-system-{architecture}", "setpriv")
+    name, kernel = DEBIAN[architecture]
+    words = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=extract",
+        f"--architectures={name}",
+        f"--include={kernel},busybox-static",
+    ]
     subprocess.run([*words, "bookworm", place], check=True)
     return place
 

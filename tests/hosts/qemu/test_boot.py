@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,13 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lab(tmp_path: Path, unpacked: Path) -> Iterator[Lab]:
     """A slot ``GOLD`` with a root, and servers ``WEB1`` and ``WEB2``; what runs at the end is killed."""
-    lab = qemu_lab(tmp_path, accelerator="tcg", memory=256, architecture="x86_64", parameters="quiet panic=-1")
+    with booting(tmp_path, unpacked, "x86_64") as lab:
+        yield lab
+
+
+@contextmanager
+def booting(root: Path, unpacked: Path, architecture: str) -> Iterator[Lab]:
+    lab = qemu_lab(root, accelerator="tcg", memory=256, architecture=architecture, parameters="quiet panic=-1")
     lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
     lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
     with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:
@@ -92,6 +99,18 @@ def test_two_servers_boot_from_one_root_that_neither_can_write(lab: Lab) -> None
     with lab.host.open_disks({"WEB1-1B5": "ro"}) as opened:
         assert Path(opened["WEB1-1B5"].path, "etc/written").exists()
     assert lab.host.info(["root"])["root"].evidence == before
+
+
+def test_a_server_of_s390x_has_the_papers_device_numbers(tmp_path: Path) -> None:
+    unpacked = extract_kernel(tmp_path / "unpacked", "s390x")
+    (tmp_path / "site").mkdir()
+    with booting(tmp_path / "site", unpacked, "s390x") as lab:
+        lab.host.start("WEB1")
+        lines = until_said(lab, "ready")
+        assert "up as web1 on s390x" in lines
+        (devices,) = (line.split() for line in lines if line.startswith("channel devices"))
+        assert {"0.0.01b1", "0.0.01b5"} <= set(devices)
+        assert lab.host.stop("WEB1", 120) == "asked"
 
 
 def test_where_no_agent_listens_the_button_is_pressed(lab: Lab) -> None:
