@@ -118,7 +118,7 @@ def test_plan_and_merge_make_the_same_record(merge: Merge, room: Path) -> None:
 
 def test_json_has_the_whole_record(merge: Merge, room: Path) -> None:
     data = merge("--into", room / "out", "--json").data
-    assert {"schema", "versions", "policy", "counts", "conflicts", "entries", "notes"} == data.keys()
+    assert {"schema", "versions", "policy", "counts", "conflicts", "entries", "memory", "notes"} == data.keys()
     assert data["conflicts"] == []
     assert {entry["path"] for entry in data["entries"]} == {"/etc/a", "/etc/b", "/etc/new"}
 

@@ -35,6 +35,8 @@ LOCAL = "127.0.0.1\tlocalhost\n"
         ("10.0.0.1 a b\n", "10.0.0.1 n a b\n", "10.0.0.1\ta b c\n", "10.0.0.1\tn a b c\n"),
         # an address in two spellings
         ("::1 localhost\n", "0:0:0:0:0:0:0:1 localhost ip6\n", "::1 localhost own\n", "::1 localhost own ip6\n"),
+        # gold wrote it in another way, the server left it as it was and added one
+        ("10.0.0.1 a\nFE80::1 b\n", "10.0.0.1\ta\nfe80::1 b\n", "10.0.0.1 a\nFE80::1 b\n::2 c\n", "10.0.0.1\ta\nfe80::1 b\n::2 c\n"),
         # gold withdrew one, the server added another, its comments stay
         ("10.0.0.1 a\n10.0.0.9 z\n", "10.0.0.9 z\n", "# own\n10.0.0.1 a\n10.0.0.9 z\n10.0.0.2 b\n", "# own\n10.0.0.9 z\n10.0.0.2 b\n"),
         ("# old\n10.0.0.1 a\n", "# new\n10.0.0.1 a\n", "# old\n10.0.0.1 a\n10.0.0.2 b\n", "# new\n10.0.0.1 a\n10.0.0.2 b\n"),
@@ -65,6 +67,14 @@ def test_hosts(base: str, gold: str, clone: str, result: str) -> None:
 )
 def test_hosts_that_a_person_decides(base: str, gold: str, clone: str) -> None:
     assert merged("/etc/hosts", base, gold, clone) is None
+
+
+def test_a_text_without_addresses_goes_by_lines() -> None:
+    kind = kind_of(b"/etc/hosts")
+    assert kind is not None
+    assert (
+        merge_table(kind, lambda *sides: b"|".join(sides), b"a\nb\n", b"A\nb\n", b"a\nB\n") == b"a\nb\n|A\nb\n|a\nB\n"
+    )
 
 
 def test_one_name_may_have_an_address_of_each_family() -> None:

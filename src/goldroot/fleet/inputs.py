@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
@@ -12,7 +12,19 @@ from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.image import Gold
-from goldroot.merge import Part, Plan, Tree, Usr, plan_merge, usr_links
+from goldroot.merge import (
+    NO_MEMORY,
+    ManifestFiles,
+    Memory,
+    Part,
+    Plan,
+    SharedFiles,
+    Surroundings,
+    Tree,
+    Usr,
+    plan_merge,
+    usr_links,
+)
 from goldroot.policy import Policy
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
@@ -34,6 +46,8 @@ class Side:
     trees: Mapping[str, Tree]
     accounts: AccountTables
     notes: tuple[Note, ...] = field(default=())
+    memory: Memory = field(default=NO_MEMORY)  #: of a clone: what it had removed before
+    shared: SharedFiles | None = None  #: of a gold: what the clone's system has of it beside the clone's own disks
 
     @property
     def manifests(self) -> dict[str, Manifest]:
@@ -45,7 +59,18 @@ def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
     """A gold version's side, from what was stored when it was published: nothing is scanned."""
     usr = _usr_of(gold)
     trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr) for a in addresses}
-    return Side(trees, gold.accounts)
+    return Side(trees, gold.accounts, shared=shared_files(gold, trees))
+
+
+def shared_files(gold: Gold, own: Container[str] = ()) -> SharedFiles:
+    """What a gold version has on its disks, but for those that a clone has of its own, by the manifests of its publishing."""
+
+    def disk_of(path: bytes) -> str | None:
+        address = gold.layout.disk_of(path).address
+        return None if address in own else address
+
+    places = frozenset(b"/" + path for disk in gold.layout.disks for path in disk.paths)
+    return ManifestFiles(disk_of, gold.manifest, places)
 
 
 def _usr_of(gold: Gold) -> Usr:
@@ -87,7 +112,9 @@ def plan_sides(
     """Plan the merge of base, gold and clone: one part for each disk, all with the one account table."""
     base, gold, clone = sides
     parts = [Part(a, b"/", (base.trees[a], gold.trees[a], clone.trees[a])) for a in clone.trees]
-    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, ask_units=ask_units)
+    shared = (base.shared, gold.shared) if base.shared is not None and gold.shared is not None else None
+    around = Surroundings(clone.memory, shared, ask_units)
+    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, around=around)
 
 
 def check_layouts(base: Gold, gold: Gold) -> None:

@@ -22,9 +22,10 @@ from goldroot.conflicts import SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import GOLD_SIDE, Part
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
+from goldroot.merge.decide.remembered import could_have_mattered, memory_after
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
@@ -34,9 +35,14 @@ from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
+from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.refer import Findings, Referrer
+from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
 
@@ -44,6 +50,8 @@ from goldroot.tree import Note
 REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
 #: A kind of note: a file that was made from another which is not what it was, and no command is known.
 STALE = "stale-map"
+#: Kind of the note that the list of what the server had removed is not known.
+MEMORY_NOT_GIVEN = "memory-not-given"
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 
@@ -57,6 +65,9 @@ class Plan:
     names: tuple[OwnerNames, OwnerNames, OwnerNames]
     numbers: OwnerNumbers
     accounts: AccountsMerge | None
+    before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
+    after: Memory = NO_MEMORY  #: what is to be remembered once the server runs from the result
+    references: Findings = field(default_factory=Findings)  #: what the server keeps that points at something
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -68,25 +79,27 @@ def plan_merge(
     decisions: Decisions | None = None,
     *,
     prefer: str | None = None,
-    ask_units: bool = False,
+    around: Surroundings | None = None,
 ) -> Plan:
     """Plan the merge of one or more parts that share one set of account tables.
 
     :param accounts: the account tables of base, gold and clone; empty tables make numbers merge as numbers.
     :param decisions: remembered answers, by conflict key.
     :param prefer: whose version stands at a conflict (``clone`` or ``gold``); the policy's setting by default.
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
+    :param around: what is known besides the trees.
     :raises TreeChanged: a tree was written while it was read.
     :raises BadPolicy: an account table would go by another class than ``accounts``.
     """
     decisions = decisions or {}
     prefer = prefer or policy.conflict
+    around = around or Surroundings()
     named = not all(tables.empty for tables in accounts)
     by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
     if by_record:
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
-    planned = []
+    planned: list[PartPlan] = []
+    settings: list[Setting] = []
     roots: list[ForeignRoot] = []
     for given in parts:
         part = see_past_mounts(given)
@@ -94,12 +107,17 @@ def plan_merge(
         roots += its_roots
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
-        setting = Setting(names, decisions, prefer, merger_of(read), same)
-        decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
+        setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
+        decided = decide_part(compare_part(part, names, policy), setting)
         follow_sources(decided, setting, policy)
-        fit_part(decided, setting)
         planned.append(PartPlan(part, decided, Linked()))
-    ask = Questions(decisions, prefer, going_back=ask_units)
+        settings.append(setting)
+    memory = memory_after([one.decided for one in planned], settings, policy)
+    for one, setting in zip(planned, settings, strict=True):
+        fit_part(one.decided, setting)
+    referrer = Referrer(planned, settings, around.shared)
+    asked = [ask_about(planned, settings, referrer.look_at_links())]
+    ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
     merged = merge_account_tables(accounts, used, ask) if by_record else None
     numbers = (
@@ -107,19 +125,28 @@ def plan_merge(
         if merged is not None and named
         else OwnerNumbers({}, {})
     )
-    plan = Plan(planned, policy, names, numbers, merged)
-    foreign = asked_of(roots, names, numbers, going_back=ask_units)
-    plan.conflicts += foreign.conflicts
-    plan.notes += foreign.notes
+    plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
+    foreign = asked_of(roots, names, numbers, going_back=around.going_back)
+    packages = own_packages(planned, names, decisions, going_back=around.going_back)
+    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
+    plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
+    tables = accounts[CLONE_SIDE]
+    if merged is not None:
+        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+    for found in asked:
+        plan.conflicts += found.conflicts
+        plan.notes += found.notes
+    plan.references = referrer.findings
     plan.notes += [*_irregular(accounts), *labels_due(planned)]
-    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=ask_units)
-    _collect(plan, named, going_back=ask_units)
+    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=around.going_back)
+    _collect(plan, named, going_back=around.going_back)
     return plan
 
 
@@ -193,13 +220,20 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     """Gather conflicts and notes in a stable order."""
     if not named:
         plan.notes.append(Note("numbers-as-numbers", b"", "no account tables: owners were merged as numbers"))
+    if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
+        text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
+        plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
+    if count := plan.references.not_checked:
+        word = "reference was" if count == 1 else "references were"
+        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:
         for verdict in one.decided.verdicts.values():
             plan.conflicts.extend(verdict.conflicts)
             placed.update(conflict.key for conflict in verdict.conflicts)
         plan.conflicts.extend(unit.conflict for unit in one.decided.units.values() if unit.conflict is not None)
-        plan.notes.extend(_part_notes(one, going_back=going_back))
+        plan.notes.extend([*_part_notes(one, going_back=going_back), *one.decided.notes])
     if plan.accounts is not None:
         plan.conflicts.extend(conflict for conflict in plan.accounts.conflicts if conflict.key not in placed)
         plan.notes.extend(plan.accounts.notes)

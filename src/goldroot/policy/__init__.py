@@ -5,6 +5,7 @@ from __future__ import annotations
 from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLASSES,
     CLONE,
@@ -14,6 +15,7 @@ from goldroot.policy.policy_file import (
     IDENTITY,
     LINES,
     NAMES,
+    NOTE,
     NUMERIC,
     OPAQUE,
     STATE,
@@ -22,6 +24,7 @@ from goldroot.policy.policy_file import (
 
 __all__ = [
     "ACCOUNTS",
+    "ASK",
     "CACHE",
     "CLASSES",
     "CLONE",
@@ -31,6 +34,7 @@ __all__ = [
     "IDENTITY",
     "LINES",
     "NAMES",
+    "NOTE",
     "NUMERIC",
     "OPAQUE",
     "STATE",

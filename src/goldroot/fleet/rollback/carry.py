@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from goldroot import crash
 from goldroot.catalog import Fallback, decisions, fallbacks, updates
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
-from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
+from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides, shared_files
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry
+from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
 from goldroot.fleet.update.merge import attach_result, build_disks
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.image import open_version
@@ -36,8 +38,13 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
     task.set_state("preparing", error="")
     crash.point("carry.begun")
     clone = disk_side(site, task.layout, known.old, task.policy, stage=stage)
+    clone = replace(clone, memory=memory_at(site, task.name, fallback.update_id, BEFORE))
     base = base_again(task, fallback, clone, stage)
     gold = disk_side(site, task.layout, old, task.policy, stage=stage)
+    base, gold = (
+        replace(base, shared=shared_files(task.base, old)),
+        replace(gold, shared=shared_files(task.target, old)),
+    )
     given = update_files.remembered(site, task.clone.image)
     plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
     if plan.conflicts and take_proposals:
@@ -78,7 +85,9 @@ def base_again(task: OpenUpdate, fallback: Fallback, now: Side, stage: Stage) ->
     given, policy = update_files.load_given(site, task.name, update.id)
     old = {address: str(disk) for address, disk in fallback.disks.items()}
     before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
-    sides = gold_side(before, old), gold_side(after, old), disk_side(site, task.layout, old, policy, stage=stage)
+    then = disk_side(site, task.layout, old, policy, stage=stage)
+    then = replace(then, memory=memory_given(site, task.name, update.id))
+    sides = gold_side(before, old), gold_side(after, old), then
     plan = plan_sides(sides, policy, given)
     disks = known.next_disks(old, task.generation, BASE)
     task.save()

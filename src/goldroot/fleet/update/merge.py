@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from goldroot import crash
 from goldroot.catalog import FoundConflict, clones, decisions, updates
@@ -14,8 +15,10 @@ from goldroot.fleet.inputs import Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.server_readings import Reading, read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import as_switched
+from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import OpenUpdate, gold_disks
 from goldroot.fleet.update.reconcile import attach_prepared, sweep
+from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
 
@@ -65,13 +68,15 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
 
 def digest_of(task: OpenUpdate, given: Decisions) -> str:
     """A hash of what decides a merge besides the trees."""
-    return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given)).hexdigest()
+    remembered = memory_of(task.site, task.name).digest()
+    return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
 
 
 def sides_of(task: OpenUpdate, stage: Stage, *, live: bool) -> tuple[Side, Side, Side]:
     """Base, gold and clone of an update."""
     disks = task.live_disks()
     clone = disk_side(task.site, task.layout, disks, task.policy, live=live, stage=stage)
+    clone = replace(clone, memory=memory_of(task.site, task.name))
     return gold_side(task.base, disks), gold_side(task.target, disks), clone
 
 
@@ -111,6 +116,7 @@ def attach_result(
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
     update_files.write(update_files.record_file(task.site, task.name, task.update.id), record_bytes(record))
+    save_references(task.site, task.name, task.update.id, plan.references.kept)
     known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")

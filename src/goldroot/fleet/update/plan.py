@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
@@ -11,6 +11,7 @@ from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import active_clone, live_disks
 from goldroot.fleet.update.reconcile import is_live
 from goldroot.image import newest_gold, open_version
@@ -71,7 +72,7 @@ def plan_update(
     sides = gold_side(base, disks), gold_side(target, disks)
     decided = update_files.remembered(site, clone.image)
     side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)
-    plan = plan_sides((*sides, side), policy, decided)
+    plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in side.notes]
     return UpdatePlan(clone, number, record)

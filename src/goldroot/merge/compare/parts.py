@@ -65,6 +65,13 @@ class Part:
             return self.at
         return (self.at if self.at != b"/" else b"") + b"/" + path
 
+    def inside(self, place: bytes) -> bytes | None:
+        """The path in the trees of an absolute path in the system; ``None`` where it lies outside of them."""
+        prefix = self.at.rstrip(b"/") + b"/"
+        if place == self.at:
+            return b""
+        return place[len(prefix) :] if place.startswith(prefix) else None
+
     @property
     def borrows(self) -> bool:
         """Whether any tree has rows of another one's files."""

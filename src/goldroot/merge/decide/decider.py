@@ -23,6 +23,8 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
+from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit
+from goldroot.merge.decide.removed import settle_removed
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
     NO_SIDE,
@@ -46,24 +48,18 @@ _BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
 }
 
 
-def decide_part(comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> Decided:
-    """Decide every path and state unit of a part.
-
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
-    """
-    return Decider(comparison, setting, ask_units=ask_units).run()
+def decide_part(comparison: Comparison, setting: Setting) -> Decided:
+    """Decide every path and state unit of a part."""
+    return Decider(comparison, setting).run()
 
 
 class Decider:
-    """Decides one part.
+    """Decides one part."""
 
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
-    """
-
-    def __init__(self, comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> None:
+    def __init__(self, comparison: Comparison, setting: Setting) -> None:
         self.comparison, self.setting = comparison, setting
         self.decided = Decided(comparison)
-        self._units = UnitDecider(comparison, setting, ask=ask_units)
+        self._units = UnitDecider(comparison, setting, ask=setting.going_back)
         self._covers: list[tuple[bytes, int]] = []
         self._asked: set[bytes] = (
             set()
@@ -78,6 +74,7 @@ class Decider:
                 self.decided.units[path] = self._decide_unit(path, cover)
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
+        settle_removed(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
@@ -85,6 +82,9 @@ class Decider:
             top, side = cover
             return UnitVerdict(side, self.decided.verdicts[top].outcome, because=top)
         unit = self.comparison.units[path]
+        remembered = decide_remembered_unit(self.decided, self.setting, unit)
+        if remembered is not None:
+            return remembered
         if not (unit.present[BASE_SIDE] or unit.present[CLONE_SIDE] or unit.pinned):
             asked = self._asked_above(path)
             if asked is not None:
@@ -100,6 +100,11 @@ class Decider:
         by_class = _BY_CLASS.get(delta.rule.cls)
         if by_class is not None:
             return by_class(delta, self.setting)
+        remembered = decide_remembered(self.decided, self.setting, delta)
+        if remembered is not None:
+            if is_directory(delta.rows[GOLD_SIDE]):
+                self._covers.append((path, NO_SIDE if remembered.want is None else GOLD_SIDE))
+            return remembered
         if delta.rows[BASE_SIDE] is None and delta.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
             if (top := self._asked_above(path)) is not None:
                 return self._covered(delta, (top, self._side_of_added(top)))

@@ -79,6 +79,8 @@ def _by_key(items: Items) -> dict[bytes, Items]:
 
 
 def _decide(kind: Kind, was: Items, golds: Items, clones: Items) -> Items | None:
+    if [item.text for item in clones] == [item.text for item in was]:
+        return golds  # raw first: another spelling of the same is gold's to choose, where the clone has none of its own
     base, gold, clone = ([item.value for item in items] for items in (was, golds, clones))
     if gold in (base, clone):
         return clones

@@ -42,8 +42,11 @@ def _layout(line: bytes) -> Item | None:
 OWN_NAME = b"127.0.1.1"
 
 
-def _hosts(content: bytes) -> list[Item]:
-    return [_layout(line) or _host_item(line) for line in split_lines(content)]
+def _hosts(content: bytes) -> list[Item] | None:
+    try:
+        return [_layout(line) or _host_item(line) for line in split_lines(content)]
+    except ValueError:
+        return None  # what stands first in a line is not an address
 
 
 def _host_item(line: bytes) -> Item:
@@ -53,11 +56,11 @@ def _host_item(line: bytes) -> Item:
 
 
 def _address(word: bytes) -> bytes:
-    """An address in its one spelling."""
-    try:
-        return str(ipaddress.ip_address(word.decode("ascii"))).encode()
-    except ValueError:
-        return word.lower()
+    """An address in its one spelling.
+
+    :raises ValueError: it is not an address.
+    """
+    return str(ipaddress.ip_address(word.decode("ascii"))).encode()
 
 
 def _remark(line: bytes) -> bytes:
@@ -102,7 +105,7 @@ def _one_address_each(merged: bytes, gold: bytes, clone: bytes) -> bool:
 
 def _addresses(content: bytes) -> dict[tuple[int, bytes], set[bytes]]:
     found: dict[tuple[int, bytes], set[bytes]] = {}
-    for item in _hosts(content):
+    for item in _hosts(content) or ():
         if item.key and not item.is_comment:
             family = 6 if b":" in item.key else 4
             for name in _names(item.text):

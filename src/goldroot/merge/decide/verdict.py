@@ -9,7 +9,8 @@ from typing import Protocol
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
 from goldroot.merge.compare.comparison import Comparison, Delta
-from goldroot.tree import DIRECTORY, INLINE, Entry
+from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.tree import DIRECTORY, INLINE, Entry, Note
 
 SAME, BOTH, MERGED, CONFLICT = "same", "both", "merged", "conflict"  # verdicts, beside GOLD and CLONE
 
@@ -72,6 +73,7 @@ class Decided:
     comparison: Comparison
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)  #: in tree order
     units: dict[bytes, UnitVerdict] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)  #: what is not about one verdict; their paths are places
     rebuilds: dict[bytes, Rebuild] = field(default_factory=dict)  #: derived files that have to be made again
 
 
@@ -102,6 +104,8 @@ class Setting:
     prefer: str  #: whose version stands at a conflict: CLONE or GOLD
     merger: ContentMerger
     sameness: Sameness
+    memory: Memory = NO_MEMORY  #: what the server had removed before
+    going_back: bool = False  #: on the way back new questions are notes, and the clone's stands
 
 
 def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
