@@ -28,7 +28,9 @@ PATHS = (
     "etc/passwd",
     "etc/rc2.d/K01cron", "etc/rc2.d/S07cron", "etc/rc2.d/S08cron", "etc/shadow", "etc/shells",
     "etc/ssh/ssh_host_rsa_key", "etc/ssl/certs/ca-certificates.crt",
-    "etc/ssl/private/ssl-cert-snakeoil.key", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
+    "etc/ssl/private/ssl-cert-snakeoil.key", "etc/postfix/t", "etc/postfix/t.db", "etc/postfix/t.lmdb", "etc/hosts", "etc/fstab",
+    "etc/alternatives/editor", "etc/os-release", "usr/local/share/ca-certificates/own", "var/lib/dpkg/alternatives/editor",
+    "var/lib/dpkg/statoverride", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
     "root/.ssh/config", "run/x/y", "srv/j/etc/passwd", "srv/j/f", "srv/s/t/u",
     "usr/local/bin/tool", "var/cache/app/x", "var/cache/bind/zone",
     "var/lib/alternatives/editor", "var/lib/db/data", "var/lib/db/deep/x.key", "var/lib/docker/v/f",
@@ -46,8 +48,21 @@ GROUP = ("root:x:0:\n", "root:x:0:\ngrp:x:7:\n", "root:x:0:\ngrp:x:8:own\nshop:x
 #: Paths that are links.
 LINKS = ("etc/alternatives/e", "etc/systemd/system/a.wants/x.service", "etc/systemd/system/b.service", "srv/s/t/l")
 #: Where an example happens: anywhere, or in a place so small that changes meet.
-NEAR = ("", "etc/ss", "etc/rc", "etc/ap", "etc/sy", "home/", "root/", "var/lib/")
+NEAR = (
+    "", "etc/ss", "etc/postfix", "etc/alternatives", "etc/rc", "etc/ap", "etc/sy", "home/", "root/", "var/lib/",
+)  # fmt: skip
 TEXTS = ("", "1\n", "1\n2\n3\n4\n", "9\n2\n3\n4\n", "1\n2\n3\n8\n", "\0")
+
+RECORDS = ("auto\n/l\n\n/d\n1\n\n", "manual\n/l\n\n/d\n1\n/a\n2\n\n", "auto\n/l\n\n/a\n3\n\n", "odd\n")
+#: What stands in files of which the content has a meaning.
+CONTENTS = {
+    "etc/group": GROUP, "etc/postfix/t.db": ("\0" * 12 + "\x61\x15\x06\0", "\0", "\0x"),
+    "etc/hosts": ("1.1.1.1 a\n", "1.1.1.1 a b\n", "1.1.1.2 c\n1.1.1.1 d\n", "1.1.1.1 a\r\n"),
+    "etc/fstab": ("a /a t\n", "b /a t\n/dev/b /b t\n", "c /a/b t", "c /a/b t\nc /a/b t\n"),
+    "etc/os-release": ("ID=debian\n", "ID=sles\n", "ID=arch\n"),
+    "var/lib/dpkg/alternatives/editor": RECORDS, "var/lib/alternatives/editor": RECORDS,
+    "var/lib/dpkg/statoverride": ("svc grp 755 /x\n", "own grp 755 /y\n", "odd\n", ""),
+}  # fmt: skip
 
 Tree = dict[str, Node]
 
@@ -78,7 +93,7 @@ def nodes(draw: st.DrawFn, path: str) -> Node:
         return Link(draw(st.sampled_from(["a", "/etc/d", "../.."])))
     if kind in "ps":
         return Fifo() if kind == "p" else Socket()
-    content = PASSWD if path.endswith("etc/passwd") else GROUP if path == "etc/group" else TEXTS
+    content = PASSWD if path.endswith("etc/passwd") else CONTENTS.get(path, TEXTS)
     gid = draw(owners) if ROOT else None
     return File(draw(st.sampled_from(content)), mode=draw(modes), uid=draw(owners) if ROOT else None, gid=gid)
 

@@ -40,6 +40,7 @@ __all__ = [
     "merge_sources",
     "named_in_acl",
     "numbers_in_acl",
+    "orphans",
     "owner_names",
     "rename_in_acls",
 ]
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_account_tables, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
+    from goldroot.accounts.orphan_records import orphans
     from goldroot.accounts.owners import (
         ACL_ACCESS,
         ACL_NAMES,
@@ -84,6 +86,7 @@ else:
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",
+            "orphan_records": "orphans",
             "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
             "rename_in_acls",
             "questions": "Questions",

@@ -13,6 +13,7 @@ from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
 from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs, number_of
 from goldroot.accounts.numbers import Claim, Numbering
+from goldroot.accounts.orphan_records import note_orphans
 from goldroot.accounts.presence import Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
@@ -154,11 +155,13 @@ class _Merger:
         renumbered += renumbered_of(groups, self.files[GROUP].claims(self.group_fates))
         note_renumbered(self.ask, renumbered)
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        files = {
+            name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
+            for name, file in self.files.items()
+        }
+        note_orphans(self.ask, files, self.tables[2])
         return AccountsMerge(
-            {
-                name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
-                for name, file in self.files.items()
-            },
+            files,
             user_numbers,
             group_numbers,
             self.ask.conflicts,

@@ -18,11 +18,13 @@ from goldroot.accounts import (
     named_in_acl,
     owner_names,
 )
-from goldroot.conflicts import SIDES, Conflict, Decisions
+from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.families import families, other_family
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remembered import could_have_mattered, memory_after
@@ -31,11 +33,13 @@ from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
+from goldroot.merge.fit.alternatives import settle_alternatives
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
 from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
@@ -95,6 +99,10 @@ def plan_merge(
     decisions = decisions or {}
     prefer = prefer or policy.conflict
     around = around or Surroundings()
+    base_family, gold_family = families(parts, read_file)
+    changed = other_family(base_family, gold_family)
+    answer = decisions.get(changed.key) if changed is not None else None
+    policy = policy.for_family(base_family if answer is not None and answer.take == CLONE else gold_family)
     named = not all(tables.empty for tables in accounts)
     by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
     if by_record:
@@ -112,9 +120,11 @@ def plan_merge(
         setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
         decided = decide_part(compare_part(part, names, policy), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
-        follow_sources(decided, setting, policy)
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
+    settle_alternatives([one.decided for one in planned], names)
+    for one, setting in zip(planned, settings, strict=True):
+        follow_sources(one.decided, setting, policy)
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
@@ -136,6 +146,7 @@ def plan_merge(
     plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
+        plan.notes += unknown_in_overrides(planned, names, merged)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
@@ -148,8 +159,9 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [*_irregular(accounts), *labels_due(planned)]
-    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=around.going_back)
+    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
+    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
 
@@ -193,7 +205,7 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
 def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
     """The accounts that anything in the result carries."""
     users: set[bytes] = set()
-    groups: set[bytes] = set()
+    groups = groups_in_overrides(parts, names)
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users

@@ -39,6 +39,7 @@ class Tree:
     unseen: frozenset[bytes] = frozenset()
     borrowed: Mapping[bytes, int] = field(default_factory=dict)
     usr: Usr = field(default_factory=dict)  #: of gold's: what its system's root is known to have
+    family: str = ""  #: what its system's os-release says, where that does not stand in the tree
 
     @classmethod
     def scanned(cls, root: bytes, manifest: Manifest, notes: Iterable[Note], *, live: bool = False) -> Tree:
