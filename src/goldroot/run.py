@@ -21,6 +21,17 @@ PACKAGES = {
     "unshare": "util-linux",
     "mount": "mount",
     "chroot": "coreutils",
+    "mkfs.ext4": "e2fsprogs",
+    "tune2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "xfs_admin": "xfsprogs",
+    "xfs_logprint": "xfsprogs",
+    "veritysetup": "cryptsetup-bin",
+    "systemd-nspawn": "systemd-container",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-s390x": "qemu-system-misc",
 }
 
 #: What a child sees by default: nothing of the caller's settings but these.

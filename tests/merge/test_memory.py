@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import BadInput
-from goldroot.merge import Trees, plan_trees
+from goldroot.merge import Options, Trees, plan_trees
 from support.merging import Outcome, Table, merge_directories, merge_tables
 from support.trees import Dir, File, Link, make_tree
 
@@ -144,4 +144,5 @@ def test_what_is_not_a_record_is_refused(tmp_path: Path, content: str) -> None:
         (tmp_path / side).mkdir()
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(BadInput):
-        plan_trees(Trees(tmp_path / "b", tmp_path / "g", tmp_path / "c", after=tmp_path / "record.json"))
+        options = Options(after=tmp_path / "record.json")
+        plan_trees(Trees(tmp_path / "b", tmp_path / "g", tmp_path / "c"), options=options)

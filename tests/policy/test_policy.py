@@ -27,10 +27,11 @@ DEFAULTS = {
     " /etc/sysconfig/network/dhcp /etc/sysconfig/network/scripts/functions /etc/udev/rules.d/70-own.rules"
     " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
     "opaque": "/etc/ssl/certs/own.pem /var/lib/selinux/targeted/active/modules/100/base/hll"
-    " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks",
+    " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks"
+    " /usr/local/bin /usr/local/sbin/x /usr/local/etc/x /usr/local/share/ca-certificates/x",
     "state": "/var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
     " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
-    " /usr/local/bin /var/backups/x",
+    " /usr/local/lib/x /usr/local/share/x /var/backups/x /var/opt/a /var/named/x",
     "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
     " /var/lib/shells.state /var/lib/systemd/deb-systemd-helper-enabled/a /etc/os-release /etc/debian_version /etc/passwd-"
     " /var/lib/dpkg/statoverride-old /var/lib/dnf/history.sqlite /var/lib/zypp/AutoInstalled /etc/products.d/SLES.prod"
@@ -153,7 +154,10 @@ UNITS = {
     "/var/lib/postgresql": None, "/var/lib/postgresql/15/main/base": "/var/lib/postgresql/15",
     "/var/lib/private": None, "/var/lib/private/a/b": "/var/lib/private/a", "/home/a/b/c": "/home/a",
     "/var/lib/dpkg/status": None, "/etc/passwd": None, "/home/a/.ssh/authorized_keys": None, "/home/a/.ssh/x": "/home/a",
-    "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind/z", "/var": None,
+    "/var/lib/mysql/server-key.pem": "/var/lib/mysql", "/var/cache/bind/z": "/var/cache/bind", "/var": None,
+    "/var/named/dyn/z": "/var/named", "/var/opt/vendor/x": "/var/opt/vendor", "/usr/local/bin/x": None,
+    "/usr/local/lib/python3.11/x": "/usr/local/lib/python3.11", "/usr/local/share/ca-certificates/x.crt": None,
+    "/usr/local/games/x": "/usr/local/games",
 }  # fmt: skip
 
 
@@ -202,7 +206,11 @@ def test_explain_names_what_wins_adds_and_loses() -> None:
     explanation = Policy.default().explain(b"/var/lib/mysql/server-key.pem")
     assert explanation.rule.pattern == "/var/lib" and explanation.unit == b"/var/lib/mysql"
     assert [rule.pattern for rule in explanation.overridden] == ["*.pem"]
-    assert [rule.pattern for rule in explanation.adds] == ["*.pem"]
+    assert [rule.pattern for rule in explanation.adds] == [
+        "*.pem",
+        "/var/lib/{mysql,mysql-files,mongodb,mongo,ldap,pgsql}",
+    ]
+    assert not explanation.rule.mkdir
     shadow = Policy.default().explain(b"/etc/shadow")
     assert shadow.rule.cls == "accounts" and "record" in shadow.rule.reason
     assert [rule.pattern for rule in shadow.adds] == ["/etc/{shadow,gshadow}*"]

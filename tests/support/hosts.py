@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,9 @@ from goldroot.hosts import Applied, Entry, Host, Link, Mark, NewDisk, with_links
 from goldroot.hosts.directory import DirectoryHost
 from goldroot.hosts.entries import Entries
 from goldroot.hosts.filehost import FileHost, live_of
+from goldroot.hosts.images import Images
 from goldroot.hosts.inuse import InUse, entry_lock, new_note, utc_now
+from goldroot.hosts.nspawn import NspawnConfig, NspawnHost
 
 SINCE = "2026-11-26T09:30:00Z"
 MIB = 1 << 20
@@ -134,29 +136,53 @@ def directory_lab(root: Path) -> Lab:
     return Lab(root, "directory", "directory", lambda at: DirectoryHost("here", f"{at}/store", **_running(at)))
 
 
-def image_lab(root: Path) -> Lab:
-    from support.imagestore import ImageHost
+def nspawn_lab(root: Path) -> Lab:
+    return Lab(root, "directory", "directory", lambda at: nspawn_host(at, **_running(at)))
 
+
+def nspawn_host(at: Path, *, running_command: Sequence[str] = (), **paths: list[str]) -> NspawnHost:
+    """A host of containers; ``paths`` are of each place, where they are others than by default."""
+    config = NspawnConfig(store="store", running=list(running_command))
+    return NspawnHost("here", f"{at}/store", replace(config, paths=paths or config.paths))
+
+
+class ImageHost(FileHost):
+    """Disks as images, and nothing that runs them."""
+
+    kind = "images"
+    abilities = replace(FileHost.abilities, live_view="none", sizes=True)
+
+    def __init__(self, name: str, store: str, *, running_command: Sequence[str] = ()) -> None:
+        super().__init__(name, store, Images(store), running_command=running_command)
+
+
+def image_lab(root: Path) -> Lab:
     if os.geteuid() != 0:
         pytest.skip("needs root: file systems are mounted")
-    for program in ("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    if not _mounts():
-        pytest.skip("this kernel mounts no ext4 or erofs images")
+    need_programs("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs")
+    need_mounts("ext4", "erofs")
     return Lab(root, "ext4", "erofs", lambda at: ImageHost("here", f"{at}/store", **_running(at)))
 
 
-LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "images": image_lab}
+LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "images": image_lab, "nspawn": nspawn_lab}
 
 
 def _running(at: Path) -> dict[str, list[str]]:
     return {"running_command": ["/bin/sh", "-c", f'test -e "{at}/runs-$1"', "sh"]}
 
 
-def _mounts() -> bool:
+def need_programs(*programs: str) -> None:
+    """Skip a test where one of these is not installed."""
+    for program in programs:
+        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
+            pytest.skip(f"{program} is not installed")
+
+
+def need_mounts(*kinds: str) -> None:
+    """Skip a test where the kernel mounts no images of these file systems."""
     known = Path("/proc/filesystems").read_text().split()
-    return os.access("/dev/loop-control", os.W_OK) and {"ext4", "erofs"} <= set(known)
+    if not os.access("/dev/loop-control", os.W_OK) or not set(kinds) <= set(known):
+        pytest.skip(f"this kernel mounts no images of {' and '.join(kinds)}")
 
 
 # -- a site's words

@@ -73,8 +73,8 @@ def merge_directories(
     if after is not None:
         last = room / f"{out}-after.json"
         last.write_text(json.dumps(after.record))
-    trees = Trees(roots["base"], roots["gold"], roots["clone"], at, after=last)
-    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1))
+    trees = Trees(roots["base"], roots["gold"], roots["clone"], at)
+    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1, after=last))
     # What every merge of the tests writes is what the published shape says, to the last field.
     assert read_record(json.dumps(record.data).encode()).as_json() == record.data
     return Outcome(record.data, dump_tree(target), target)

@@ -19,6 +19,7 @@ from goldroot.errors import EXIT_FINDINGS, BadSignature
 
 if TYPE_CHECKING:
     from goldroot.catalog import GoldVersion
+    from goldroot.fleet import Forecast
     from goldroot.image import Difference, PublishPlan
     from goldroot.site import Site
 
@@ -141,6 +142,49 @@ def _say_findings(plan: PublishPlan) -> None:
 
 
 gold.add_command(check)
+
+
+@gold.command()
+@click.argument("image", shell_complete=image_names)
+@click.option("--to", type=VERSION, metavar="N", help="The gold version to look at (default: the current one).")
+@click.option("--tested", is_flag=True, help="Look at the maintenance system as it was tested, before it is published.")
+@site_option
+@json_option
+def forecast(image: str, to: int | None, tested: bool, site_dir: str | None, as_json: bool) -> int:
+    """Say which servers a gold version of IMAGE would break: what they point at and it does not have.
+
+    A server's links, login shells, enabled services and mounts are known from its last merge; no disk is opened.  What it
+    changed since is not seen: `goldroot update plan` sees it.  Exit code 1: at least one server would lose something.
+
+    \b
+    Examples:
+      goldroot gold forecast debian --tested
+      goldroot gold forecast debian --to 3
+    """
+    from goldroot.errors import UsageError
+    from goldroot.fleet import forecast_gold
+
+    if tested and to is not None:
+        raise UsageError("--tested and --to are two things to look at", todo="Give one of them.")
+    found = forecast_gold(open_site(site_dir), image, to, tested=tested)
+    emit(as_json, found.as_dict(), lambda: _say_forecast(found))
+    return EXIT_FINDINGS if any(found.broken.values()) else 0
+
+
+def _say_forecast(found: Forecast) -> None:
+    data = found.as_dict()
+    what = f"gold {found.to} of {found.image}" if found.to else f"the tested maintenance system of {found.image}"
+    hit = {name: lost for name, lost in data["servers"].items() if lost}
+    for name, lost in hit.items():
+        put(f"{name} would lose {counted(len(lost), 'thing')} that it points at:")
+        for one in lost[:SHOWN]:
+            who = f" ({one['who']})" if one["who"] else ""
+            put(f"  {one['path']}{who}: {one['subject']}")
+        if len(lost) > SHOWN:
+            put(f"  ... and {len(lost) - SHOWN} more")
+    put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
+    if found.unknown:
+        put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
 
 
 @gold.command("list")

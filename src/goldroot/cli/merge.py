@@ -56,6 +56,13 @@ WORDS = {
     help="The /etc of each side, where the trees do not hold it.",
 )
 @click.option(
+    "--system",
+    nargs=2,
+    metavar="B G",
+    type=click.Path(),
+    help="The whole root before and after, where the trees are a part: what the server points at is looked up there.",
+)
+@click.option(
     "--policy",
     "policy_file",
     metavar="FILE",
@@ -78,8 +85,8 @@ WORDS = {
 @json_option
 def merge(
     base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
-    policy_file: str | None, report: str | None, decisions_file: str | None, after_file: str | None, sync: bool,
-    plan_only: bool, as_json: bool,
+    system: tuple[str, str] | None, policy_file: str | None, report: str | None, decisions_file: str | None,
+    after_file: str | None, sync: bool, plan_only: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Merge three directory trees: BASE and GOLD, and the CLONE's own changes.
 
@@ -93,11 +100,11 @@ def merge(
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
     if report:
         check_record_place(report, (base, gold, clone), None if plan_only else into)
-    trees = Trees(base, gold, clone, at, accounts, after_file)
+    trees = Trees(base, gold, clone, at, accounts, system)
     policy = Policy.load(policy_file) if policy_file else Policy.default()
     decisions = load_decisions(decisions_file) if decisions_file else {}
     with stages(as_json) as stage:
-        options = Options(sync=sync, progress=stage)
+        options = Options(sync=sync, progress=stage, after=after_file)
         if plan_only or into is None:
             record = plan_trees(trees, policy, decisions, options=options).record
             if report:

@@ -11,6 +11,7 @@ __all__ = [
     "CreatePlan",
     "Created",
     "Drift",
+    "Forecast",
     "Outcome",
     "Prefetch",
     "RollbackPlan",
@@ -31,6 +32,7 @@ __all__ = [
     "fallback_data",
     "find_case",
     "find_drift",
+    "forecast_gold",
     "forget_removed",
     "identity_from",
     "is_disk_of",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
         show_clone,
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
+    from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.prefetch import Prefetch
@@ -94,6 +97,7 @@ else:
             "clone_names": "is_disk_of",
             "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
+            "forecast": "Forecast forecast_gold",
             "links": "slot_links",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
@@ -12,7 +12,19 @@ from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.image import Gold
-from goldroot.merge import NO_MEMORY, Memory, Part, Plan, Surroundings, Tree, Usr, plan_merge, usr_links
+from goldroot.merge import (
+    NO_MEMORY,
+    ManifestFiles,
+    Memory,
+    Part,
+    Plan,
+    SharedFiles,
+    Surroundings,
+    Tree,
+    Usr,
+    plan_merge,
+    usr_links,
+)
 from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
@@ -35,6 +47,7 @@ class Side:
     accounts: AccountTables
     notes: tuple[Note, ...] = field(default=())
     memory: Memory = field(default=NO_MEMORY)  #: of a clone: what it had removed before
+    shared: SharedFiles | None = None  #: of a gold: what the clone's system has of it beside the clone's own disks
 
     @property
     def manifests(self) -> dict[str, Manifest]:
@@ -47,7 +60,18 @@ def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
     tree = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
     usr, family = _usr_of(tree), _family_of(tree)
     trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr, family=family) for a in addresses}
-    return Side(trees, gold.accounts)
+    return Side(trees, gold.accounts, shared=shared_files(gold, trees))
+
+
+def shared_files(gold: Gold, own: Container[str] = ()) -> SharedFiles:
+    """What a gold version has on its disks, but for those that a clone has of its own, by the manifests of its publishing."""
+
+    def disk_of(path: bytes) -> str | None:
+        address = gold.layout.disk_of(path).address
+        return None if address in own else address
+
+    places = frozenset(b"/" + path for disk in gold.layout.disks for path in disk.paths)
+    return ManifestFiles(disk_of, gold.manifest, places)
 
 
 def _family_of(tree: OwnDisks) -> str:
@@ -94,7 +118,8 @@ def plan_sides(
     """Plan the merge of base, gold and clone: one part for each disk, all with the one account table."""
     base, gold, clone = sides
     parts = [Part(a, b"/", (base.trees[a], gold.trees[a], clone.trees[a])) for a in clone.trees]
-    around = Surroundings(clone.memory, ask_units)
+    shared = (base.shared, gold.shared) if base.shared is not None and gold.shared is not None else None
+    around = Surroundings(clone.memory, shared, ask_units)
     return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, around=around)
 
 

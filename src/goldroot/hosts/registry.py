@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has no ``[hosts.NAME]``.
 ONLY_HOST = "local"
-DIRECTORY = "directory"
+DIRECTORY, NSPAWN = "directory", "nspawn"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -65,8 +65,14 @@ def _directory() -> Kind:
     return Kind(DirectoryConfig, open_host)
 
 
+def _nspawn() -> Kind:
+    from goldroot.hosts.nspawn import NspawnConfig, open_host
+
+    return Kind(NspawnConfig, open_host)
+
+
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory}
+KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:

@@ -5,6 +5,7 @@ The way of a merge, each step using only those before it::
     compare/   three manifests side by side -> what is not the same in all three (Comparison)
     decide/    each path of it, axis by axis -> a Verdict; each state unit -> a UnitVerdict
     fit/       the verdicts as one tree: directories for what stays, account files, hard links
+    refer/     what the result points at: what was there and is gone is asked about
     plan       all parts of a system together -> a Plan, with its conflicts and notes
     apply/     a plan -> the rows of the new tree, written to a place where they appear whole
     record/    a plan -> what is written down of it, and what may be shown
@@ -26,6 +27,7 @@ __all__ = [
     "MIGRATE_DUE",
     "NO_MEMORY",
     "REBUILD_DUE",
+    "ManifestFiles",
     "Memory",
     "MergePlan",
     "Options",
@@ -33,11 +35,14 @@ __all__ = [
     "PartPlan",
     "Plan",
     "Record",
+    "Reference",
     "Row",
+    "SharedFiles",
     "Surroundings",
     "Tree",
     "Trees",
     "Usr",
+    "View",
     "apply_plan",
     "build_rows",
     "check_record_place",
@@ -46,6 +51,7 @@ __all__ = [
     "is_text",
     "joined",
     "load_decisions",
+    "look_up",
     "make_record",
     "merge_text",
     "merge_trees",
@@ -73,6 +79,9 @@ if TYPE_CHECKING:
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
     from goldroot.merge.record.record import Record, make_record
     from goldroot.merge.record.redact import printable, redact_diff
+    from goldroot.merge.refer.reference import Reference, look_up
+    from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
+    from goldroot.merge.refer.view import View
     from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
@@ -92,6 +101,9 @@ else:
             "record.file": "check_record_place record_bytes write_record",
             "record.record": "Record make_record",
             "record.redact": "printable redact_diff",
+            "refer.reference": "Reference look_up",
+            "refer.view": "View",
+            "refer.shared": "ManifestFiles SharedFiles",
             "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },

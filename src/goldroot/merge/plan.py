@@ -23,7 +23,7 @@ from goldroot.merge.compare.compare import compare_part
 from goldroot.merge.compare.families import families, other_family
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import GOLD_SIDE, Part
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
@@ -39,10 +39,13 @@ from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
 from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
+from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.refer import Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -68,6 +71,7 @@ class Plan:
     accounts: AccountsMerge | None
     before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
     after: Memory = NO_MEMORY  #: what is to be remembered once the server runs from the result
+    references: Findings = field(default_factory=Findings)  #: what the server keeps that points at something
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -121,6 +125,8 @@ def plan_merge(
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
+    referrer = Referrer(planned, settings, around.shared)
+    asked = [ask_about(planned, settings, referrer.look_at_links())]
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
     merged = merge_account_tables(accounts, used, ask) if by_record else None
@@ -131,8 +137,9 @@ def plan_merge(
     )
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
-    plan.conflicts += foreign.conflicts
-    plan.notes += foreign.notes
+    packages = own_packages(planned, names, decisions, going_back=around.going_back)
+    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
+    plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
         plan.notes += unknown_in_overrides(planned, names, merged)
@@ -140,9 +147,17 @@ def plan_merge(
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
+    tables = accounts[CLONE_SIDE]
+    if merged is not None:
+        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+    for found in asked:
+        plan.conflicts += found.conflicts
+        plan.notes += found.notes
+    plan.references = referrer.findings
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    asked = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
-    _ask(plan, asked, decisions, going_back=around.going_back)
+    about_result = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, about_result, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
 
@@ -220,6 +235,10 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
         text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
         plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
+    if count := plan.references.not_checked:
+        word = "reference was" if count == 1 else "references were"
+        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:
         for verdict in one.decided.verdicts.values():

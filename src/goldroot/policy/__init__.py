@@ -6,6 +6,7 @@ from goldroot.policy.family import family_of
 from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLASSES,
     CLONE,
@@ -16,6 +17,7 @@ from goldroot.policy.policy_file import (
     IDENTITY,
     LINES,
     NAMES,
+    NOTE,
     NUMERIC,
     OPAQUE,
     STATE,
@@ -24,6 +26,7 @@ from goldroot.policy.policy_file import (
 
 __all__ = [
     "ACCOUNTS",
+    "ASK",
     "CACHE",
     "CLASSES",
     "CLONE",
@@ -34,6 +37,7 @@ __all__ = [
     "IDENTITY",
     "LINES",
     "NAMES",
+    "NOTE",
     "NUMERIC",
     "OPAQUE",
     "STATE",

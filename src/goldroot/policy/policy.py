@@ -16,6 +16,7 @@ from goldroot.policy.matcher import Matched, Matcher
 from goldroot.policy.pattern import LITERAL
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLONE,
     CONFIG,
@@ -61,6 +62,9 @@ class Rule:
     family: str = ""  #: the family of systems that it is for; empty for all
     owners: str = ""  #: ``numeric``: the numbers of owners are another system's; ``names`` or empty: the server's
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
+    gone: str = ASK  #: state: a unit that gold deleted and the clone changed is asked about (``ask``), or noted
+    references: str = ASK  #: state: a link out of a unit that leads to nothing any more is asked about, or noted
+    mkdir: bool = True  #: state: whether directories that gold added arrive in a unit that the clone changed
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rule) and (self.index, self.where) == (other.index, other.where)

@@ -17,6 +17,9 @@ IDENTITY, CACHE, GENERATED, LINES, ACCOUNTS = "identity", "cache", "generated", 
 #: Whose the numbers of owners are: of the server's accounts, or of another system.
 NAMES, NUMERIC = "names", "numeric"
 
+#: What is done with a finding about a state unit.
+ASK, NOTE = "ask", "note"
+
 #: Class -> what it does, in a line.
 CLASSES = {
     CONFIG: "three-way merge; conflicts are reviewed",
@@ -37,13 +40,24 @@ FAMILIES = DEBIAN, UBUNTU, SUSE, REDHAT = ("debian", "ubuntu", "suse", "redhat")
 TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
-    "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "family": str,
+    "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "gone": str, "references": str,
+    "mkdir": bool, "family": str,
 }  # fmt: skip
 #: Keys that mean something for one class only.
-ONLY_WITH = {"rebuild": GENERATED, "always": GENERATED, "migrate": STATE, "whole": STATE}
+ONLY_WITH = {
+    "rebuild": GENERATED,
+    "always": GENERATED,
+    "migrate": STATE,
+    "whole": STATE,
+    "gone": STATE,
+    "references": STATE,
+    "mkdir": STATE,
+}
+#: Of these, what a rule without a class may add to a state rule.
+ADDED = ("migrate", "gone", "references", "mkdir")
 CHOICES = {
     "extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",),
-    "owners": (NUMERIC, NAMES), "family": FAMILIES,
+    "owners": (NUMERIC, NAMES), "gone": (ASK, NOTE), "references": (ASK, NOTE), "family": FAMILIES,
 }  # fmt: skip
 
 _TYPE_NAMES = {
@@ -155,7 +169,7 @@ class _Reader:
         if "path" not in table and "paths" not in table:
             raise self._bad("a rule without a path", place, 'Add, for example: path = "/etc/example.conf"')
         for key, only in ONLY_WITH.items():
-            if key in table and cls != only and not (key == "migrate" and cls is None):
+            if key in table and cls != only and not (key in ADDED and cls is None):
                 raise self._bad(f"{key!r} has a meaning only with class = {only!r}", (*place, key))
         if cls == GENERATED and not table.get("rebuild", "").strip():
             raise self._bad("a generated file needs the command that makes it", place, 'Add: rebuild = "COMMAND"')

@@ -17,6 +17,7 @@ __all__ = [
     "Bound",
     "Confined",
     "Finding",
+    "FirstIdentity",
     "Identity",
     "Limits",
     "Mode",
@@ -25,11 +26,16 @@ __all__ = [
     "Package",
     "PackageChange",
     "Packages",
+    "Tie",
+    "UpdateTrees",
     "compare_packages",
+    "doubtful",
     "examine_accounts",
     "fingerprints",
+    "host_ties",
     "is_leftover",
     "leftovers",
+    "make_first",
     "os_facts",
     "power_of",
     "read_packages",
@@ -43,12 +49,15 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, run_in, shell_of
     from goldroot.system.disk_files import read_path, remove_path
+    from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
-    from goldroot.system.identity import Identity, OwnDisks, fingerprints, write_identity
+    from goldroot.system.identity import Identity, fingerprints, write_identity
+    from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
     from goldroot.system.network_values import NETWORK_VALUES
     from goldroot.system.os_release import os_facts
+    from goldroot.system.own_disks import OwnDisks
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
     from goldroot.system.words import Mode, power_of
 else:
@@ -57,12 +66,15 @@ else:
         {
             "confine": "Bound Confined run_in shell_of",
             "disk_files": "read_path remove_path",
+            "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
-            "identity": "Identity OwnDisks fingerprints write_identity",
+            "identity": "Identity fingerprints write_identity",
+            "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",
             "network": "NetworkSettings",
             "network_values": "NETWORK_VALUES",
             "os_release": "os_facts",
+            "own_disks": "OwnDisks",
             "packages": "Package PackageChange Packages compare_packages read_packages",
             "words": "Mode power_of",
         },

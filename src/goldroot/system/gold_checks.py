@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, orphans
-from goldroot.system.identity import OwnDisks
+from goldroot.system.own_disks import OwnDisks
 from goldroot.tree import FILE, Manifest
 
 #: What is found, by the word that accepts it.

@@ -123,6 +123,13 @@ class Manifest:
                 return
             yield self.entry(index)
 
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """The rows of one kind, in tree order; others are not made."""
+        place = self.columns.kinds.find(kind)
+        while place >= 0:
+            yield self.entry(place)
+            place = self.columns.kinds.find(kind, place + 1)
+
     def span(self, path: bytes) -> range:
         """The places of the rows of a path and of what lies below it."""
         self._offsets_of_paths()

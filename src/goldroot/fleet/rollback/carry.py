@@ -10,7 +10,7 @@ from goldroot import crash
 from goldroot.catalog import Fallback, decisions, fallbacks, updates
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
-from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides
+from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides, shared_files
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry
 from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
@@ -41,6 +41,10 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
     clone = replace(clone, memory=memory_at(site, task.name, fallback.update_id, BEFORE))
     base = base_again(task, fallback, clone, stage)
     gold = disk_side(site, task.layout, old, task.policy, stage=stage)
+    base, gold = (
+        replace(base, shared=shared_files(task.base, old)),
+        replace(gold, shared=shared_files(task.target, old)),
+    )
     given = update_files.remembered(site, task.clone.image)
     plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
     if plan.conflicts and take_proposals:

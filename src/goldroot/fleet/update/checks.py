@@ -17,6 +17,7 @@ from goldroot.fleet.inputs import Stage, accounts_of
 from goldroot.fleet.server_readings import read_missing
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_commands
+from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
@@ -48,10 +49,11 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = update_files.read_record(task.site, task.name, task.update.id)
+    made = give_first_identity(task, record)
     ran = _run_due(task, record, stage)
     crash.point("update.rebuilt")
     found = [*shipped(task, record), *_image_checks(task, stage)]
-    if ran or task.site.config.image(task.clone.image).checks:
+    if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
     if found:
         raise ChecksFailed(

@@ -18,6 +18,7 @@ from goldroot.fleet.update.as_switched import as_switched
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import OpenUpdate, gold_disks
 from goldroot.fleet.update.reconcile import attach_prepared, sweep
+from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
 
@@ -115,6 +116,7 @@ def attach_result(
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
     update_files.write(update_files.record_file(task.site, task.name, task.update.id), record_bytes(record))
+    save_references(task.site, task.name, task.update.id, plan.references.kept)
     known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")
