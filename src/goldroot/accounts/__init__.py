@@ -42,6 +42,7 @@ __all__ = [
     "numbers_in_acl",
     "orphans",
     "owner_names",
+    "rename_in_acls",
 ]
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         is_named,
         named_in_acl,
         numbers_in_acl,
+        rename_in_acls,
     )
     from goldroot.accounts.questions import Questions
     from goldroot.accounts.renumbered import Renumbered
@@ -85,7 +87,8 @@ else:
             "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",
             "orphan_records": "orphans",
-            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl",
+            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
+            "rename_in_acls",
             "questions": "Questions",
             "renumbered": "Renumbered",
             "sources": "asks_elsewhere merge_sources",

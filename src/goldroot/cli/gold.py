@@ -141,9 +141,6 @@ def _say_findings(plan: PublishPlan) -> None:
         put(f"warning: {met}")
 
 
-gold.add_command(check)
-
-
 @gold.command()
 @click.argument("image", shell_complete=image_names)
 @click.option("--to", type=VERSION, metavar="N", help="The gold version to look at (default: the current one).")
@@ -185,6 +182,9 @@ def _say_forecast(found: Forecast) -> None:
     put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
     if found.unknown:
         put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
+
+
+gold.add_command(check)
 
 
 @gold.command("list")

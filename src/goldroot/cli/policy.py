@@ -153,7 +153,9 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
 def rule_data(rule: Rule) -> dict[str, Any]:
     """A deciding rule as JSON data, without the keys that say nothing."""
     keys = ("secret", "pin", "whole", "family", "owner", "reason", "rebuild", "migrate", "always", "owners")
-    return {"path": rule.pattern, "class": rule.cls} | {key: getattr(rule, key) for key in keys if getattr(rule, key)}
+    state = {key: getattr(rule, key) for key in ("gone", "references", "mkdir")} if rule.cls == "state" else {}
+    said = {key: getattr(rule, key) for key in keys if getattr(rule, key)}
+    return {"path": rule.pattern, "class": rule.cls} | said | state
 
 
 def written_data(rule: WrittenRule) -> dict[str, Any]:
@@ -178,6 +180,7 @@ def _tell_one(one: Explanation) -> None:
             put(f"  {word:9}  {getattr(rule, word)}")
     if one.unit is not None:
         put(f"  unit       {path_text(one.unit)}")
+        put(f"  gone       {rule.gone}: what is done where gold deleted it and the server changed it")
     elif rule.cls == "state":
         put("  unit       none: the directory itself, whose mode and owner are merged as configuration")
     for other in one.adds:

@@ -57,8 +57,8 @@ class Side:
 
 def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
     """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    tree = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
-    usr, family = _usr_of(tree), _family_of(tree)
+    disks = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
+    usr, family = _usr_of(disks), _family_of(disks)
     trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr, family=family) for a in addresses}
     return Side(trees, gold.accounts, shared=shared_files(gold, trees))
 

@@ -29,6 +29,7 @@ from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remembered import could_have_mattered, memory_after
 from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
@@ -45,6 +46,7 @@ from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.ports import say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
@@ -117,6 +119,7 @@ def plan_merge(
         same = Sameness(part, usr_of(part), read)
         setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
         decided = decide_part(compare_part(part, names, policy), setting)
+        settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     settle_alternatives([one.decided for one in planned], names)
@@ -127,6 +130,7 @@ def plan_merge(
         fit_part(one.decided, setting)
     referrer = Referrer(planned, settings, around.shared)
     asked = [ask_about(planned, settings, referrer.look_at_links())]
+    say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
     merged = merge_account_tables(accounts, used, ask) if by_record else None
@@ -156,8 +160,8 @@ def plan_merge(
         plan.notes += found.notes
     plan.references = referrer.findings
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    about_result = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
-    _ask(plan, about_result, decisions, going_back=around.going_back)
+    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
 
@@ -209,8 +213,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
         for path, unit in one.decided.units.items():
             if unit.side != NO_SIDE:
                 used = comparison.units[path].used[unit.side - GOLD_SIDE]
-                users |= used.users
-                groups |= used.groups
+                users |= {unit.users.get(name, name) for name in used.users}
+                groups |= {unit.groups.get(name, name) for name in used.groups}
         for verdict in one.decided.verdicts.values():
             if verdict.want is not None:
                 users.add(verdict.want.owner)
@@ -244,6 +248,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
         for verdict in one.decided.verdicts.values():
             plan.conflicts.extend(verdict.conflicts)
             placed.update(conflict.key for conflict in verdict.conflicts)
+        plan.conflicts.extend(one.decided.conflicts)
         plan.conflicts.extend(unit.conflict for unit in one.decided.units.values() if unit.conflict is not None)
         plan.notes.extend([*_part_notes(one, going_back=going_back), *one.decided.notes])
     if plan.accounts is not None:

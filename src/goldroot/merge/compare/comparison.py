@@ -41,6 +41,10 @@ class OwnersInUse:
             self.groups |= groups
 
 
+#: Owner in base -> the owners that gold gave what was his, of the paths of a unit that both have.
+Owners = dict[bytes, set[bytes]]
+
+
 @dataclass(slots=True)
 class Unit:
     """A unit of class state: an entry directly below its rule's path, with all that is in it."""
@@ -58,6 +62,8 @@ class Unit:
     doubtful: list[tuple[Row | None, ...]] = field(
         default_factory=list
     )  #: only reading tells whether the clone meant it
+    gold_differs: list[bytes] = field(default_factory=list)  #: paths that gold certainly changed, in tree order
+    gold_owners: tuple[Owners, Owners] = field(default_factory=lambda: ({}, {}))  #: of users and of groups
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 
 
