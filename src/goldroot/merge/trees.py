@@ -217,7 +217,9 @@ def _of_system(tree: Tree, root: bytes) -> Tree:
         node = files.look(path)
         return node.target if node is not None and node.kind == LINK else None
 
-    texts = (read_file(root, path) for path in RELEASES if (node := files.look(path)) is not None and node.kind == FILE)
+    texts = (
+        read_file(root, path[1:]) for path in RELEASES if (node := files.look(path)) is not None and node.kind == FILE
+    )
     return replace(tree, usr=usr_links(target_of), family=next(filter(None, map(family_of, texts)), ""))
 
 
