@@ -159,6 +159,7 @@ class ZvmHost(FileHost):
         with super().hold(name) as hold, ExitStack() as stack:
             entry = self._directory.get(name)
             if entry.role == "machine":
+                self._guests.forget(self._disks.names.user(name))
                 live = [
                     label for a, disk in entry.disks.items() if is_live(a) and (label := self._labels.find(disk.id))
                 ]
