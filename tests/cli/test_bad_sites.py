@@ -276,7 +276,7 @@ def test_a_store_that_is_not_there_is_said(site: Site, say: Say) -> None:
 
 
 def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
-    file = Path(site.path("store/machines/WEB1.json"))
+    file = Path(site.path("store/entries/WEB1.json"))
     good = file.read_bytes()
     file.write_bytes(good[: len(good) // 2])
     for args in (("clone", "show", "web1"), UPDATE, ("clone", "delete", "web1")):
@@ -350,7 +350,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
         assert other.stdout is not None and other.stdin is not None and other.stderr is not None
         assert other.stdout.readline() == "ready\n"
         assert guarded(cli, [*UPDATE, "--site", made.root]) == 3
-        assert "a goldroot command runs it" in capsys.readouterr().err
+        assert "clone enter" in capsys.readouterr().err
         assert text(made, "web1", "etc/app.conf") == "level = 1\n"
         other.stdin.close()
         # What power it has was said first, in one line.

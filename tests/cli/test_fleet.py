@@ -131,9 +131,7 @@ def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsy
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     fleet.catalog.close()
-    machines = Path(fleet.config.host.store, "machines")
-    for running in machines.glob("*.running"):
-        running.unlink()
+    machines = Path(fleet.config.host.store, "entries")
     before, disks = dump(fleet, "web1"), fleet.host.disks()
     definitions = sorted(os.listdir(machines))
     for args in (

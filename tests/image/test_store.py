@@ -96,10 +96,10 @@ def test_disks_without_a_definition_are_missed_as_well(empty: Site) -> None:
 
 def test_a_store_that_cannot_be_read_is_no_empty_one(used: Site) -> None:
     os.unlink(used.path("catalog.sqlite"))
-    Path(used.path("store", "machines", "WEB1.json")).write_text("{")
+    Path(used.path("store", "entries", "WEB1.json")).write_text("{")
     with pytest.raises(Refused, match="missing or empty") as caught:
         init_site(used.root)
-    assert "WEB1.json is not a machine definition" in caught.value.meaning
+    assert "WEB1.json is not an entry of a machine" in caught.value.meaning
 
 
 def test_a_catalog_that_is_something_else_is_told_as_before(used: Site) -> None:

@@ -21,7 +21,7 @@ from support.trees import Seen, dump_tree
 _DRAWN = re.compile(r"-\d+\.\d+(b?)(?=\.|$)")
 
 #: What the next writer in that directory sweeps: half a definition, half a manifest.
-_PASSING = re.compile(r"^\..+\.json\.\d+$|\.new-\d+$")
+_PASSING = re.compile(r"^\..+\.json\.new$|\.new-\d+$")
 
 
 def look(root: str, clone: str) -> dict[str, Any]:
@@ -139,7 +139,8 @@ def _names(site: Site) -> dict[str, Any]:
     store = site.config.host.store
     drawn = {
         "disks": os.listdir(os.path.join(store, "disks")),
-        "machines": [name for name in os.listdir(os.path.join(store, "machines")) if not name.endswith(".running")],
+        "entries": os.listdir(os.path.join(store, "entries")),
+        "labels": os.listdir(os.path.join(store, "labels")),
         "manifests": os.listdir(site.path("manifests")) if os.path.isdir(site.path("manifests")) else [],
         "work": os.listdir(site.path("work")),
         "images": [name for _, names, files in os.walk(site.path("images")) for name in names + files],

@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Literal
 
-from goldroot import crash
+from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused, StillRunning
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, new_id
 from goldroot.hosts.atomic import store_errors
@@ -81,11 +81,45 @@ class FileHost:
 
     def create(self) -> None:
         """Make the store's directories; what is there already stays."""
+        private.make_directory(self.store)
         self._entries.create()
         self._labels.create()
         self._in_use.create()
         for name in ("disks", "halfway", "scratch"):
-            os.makedirs(os.path.join(self.store, name), mode=0o700, exist_ok=True)
+            private.make_directory(os.path.join(self.store, name))
+
+    # -- whose it is
+
+    @property
+    def own_paths(self) -> list[str]:
+        """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
+        names = ("entries", "links", "labels", "locks", "halfway", "scratch", "lock", "label", "disks", "")
+        return [os.path.join(self.store, name).rstrip("/") for name in names]
+
+    @property
+    def trees(self) -> list[str]:
+        """The directories in which trees are: what is in these has modes of its own."""
+        return [os.path.join(self.store, name) for name in ("disks", "halfway", "scratch")]
+
+    def is_made(self) -> bool:
+        """Whether the store's directories are there."""
+        return all(os.path.isdir(os.path.join(self.store, name)) for name in ("disks", "entries"))
+
+    def label(self) -> str:
+        """What :meth:`set_label` wrote last; "" where nothing was."""
+        try:
+            with open(os.path.join(self.store, "label"), encoding="ascii", errors="replace") as file:
+                return file.read(64).strip()
+        except FileNotFoundError:
+            return ""
+
+    def set_label(self, label: str) -> None:
+        """Write down whose the store is."""
+        private.write(os.path.join(self.store, "label"), f"{label}\n".encode())
+
+    def disk_ids(self) -> list[str]:
+        """The ids of all disks that there are anything of; for lists, never to answer about one."""
+        return sorted({*os.listdir(os.path.join(self.store, "disks")), *self._bytes.halves()})
 
     # -- disks
 
@@ -253,9 +287,8 @@ class FileHost:
 
     def power(self, name: str) -> Power:
         entry = self._entries.get(name)
-        if (taken := self._in_use.take(entry_lock(name), shared=True, patient=False)) is None:
+        if not self._in_use.asked(entry_lock(name)):
             return self._power_noted(entry, self._in_use.note(entry_lock(name)))
-        taken.close()
         if reason := self._seen(entry):
             return Power("on", reason, "", "unknown")
         return Power("off", "", "", "nothing")

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from goldroot import private
 from goldroot.hosts.atomic import store_errors
 from goldroot.locks import command_line
 
@@ -63,7 +64,7 @@ class InUse:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        private.make_directory(self._directory)
 
     def make(self, name: str) -> None:
         """Make a lock's file when that comes into being which it is for: who only asks later makes none."""
@@ -75,6 +76,8 @@ class InUse:
 
         :param note: for an exclusive one, what is written into it.
         :param patient: try again for a second or two.
+
+        Who shares it takes away what a killed holder has written into it; :meth:`asked` does not.
         """
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         for wait in TRIES if patient else TRIES[:1]:
@@ -83,6 +86,13 @@ class InUse:
                 _write(taken.handle, note)
                 return taken
         return None
+
+    def asked(self, name: str) -> bool:
+        """Whether nobody has the lock exclusively; nothing is written, so that a plan may ask."""
+        if (taken := self._try(name, fcntl.LOCK_SH)) is None:
+            return False
+        taken.close()
+        return True
 
     def note(self, name: str) -> Note:
         """What whoever has the lock says of it, or the kernel."""

@@ -94,7 +94,7 @@ class Site:
         paths = self._own_paths()
         if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
             return
-        self._closed_up = private.tighten(paths, [self._host.trees], os.stat(self.root).st_uid)
+        self._closed_up = private.tighten(paths, self._host.trees, os.stat(self.root).st_uid)
         if self._closed_up:
             self.told.append(_closed(self.root, len(self._closed_up)))
 
@@ -138,10 +138,12 @@ class Site:
 
         :raises Refused: the store is another site's.
         """
+        from goldroot.site.older_store import convert_store
         from goldroot.site.store_owner import check_own
 
         host = self._host
         if not self._checked:
+            convert_store(self, host.new)
             check_own(self, host)
         return host
 

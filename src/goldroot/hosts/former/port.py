@@ -130,7 +130,7 @@ class Host(Protocol):
     def running(self, name: str) -> AbstractContextManager[None]:
         """While inside, the machine counts as running; ``Busy`` while a switch holds it."""
 
-    def stopped(self, name: str) -> AbstractContextManager[None]:
+    def stopped(self, name: str) -> AbstractContextManager[object]:
         """While inside, the machine cannot be started by goldroot; ``StillRunning`` when it runs."""
 
     def refuse_running(self, name: str) -> None:

@@ -1,21 +1,24 @@
-"""The directory host; its layout is drawn in the package's docstring."""
+"""The calls of the former port, answered by a host of the new one: for those who have not moved yet."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
-from goldroot import private
-from goldroot.errors import BadInput, Busy, HostError, NotFound, ProgramFailed, Refused, StillRunning
-from goldroot.hosts.former.directory.definitions import Definitions, sync_directory
-from goldroot.hosts.former.directory.usage import user_of
+from goldroot import crash, private
+from goldroot.errors import BadInput, Busy, HostError, NotFound, Refused
+from goldroot.hosts.addresses import check_disk_id, new_id
+from goldroot.hosts.atomic import sync_directory
+from goldroot.hosts.directory.host import DirectoryHost as NewHost
+from goldroot.hosts.entries import where
+from goldroot.hosts.filehost import still_running
 from goldroot.hosts.former.port import (
-    RUNS,
+    OWNER,
+    Attached,
     Linked,
+    LinkTo,
     Machine,
     Standing,
     check_address,
@@ -23,72 +26,54 @@ from goldroot.hosts.former.port import (
     prepared,
     switched,
 )
-from goldroot.run import run
-from goldroot.tree import remove_tree
-
-_DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_GOING = re.compile(r"^\.(.+)\.going$")
+from goldroot.hosts.inuse import disk_lock, entry_lock, new_note, utc_now
+from goldroot.hosts.labels import Label
+from goldroot.hosts.port import Disk, Entry, Link, Mark
+from goldroot.hosts.users import user_of
 
 
 class DirectoryHost:
-    """Disks and machines as directories and files below ``store``.
-
-    :param store: absolute path of the store; made by :meth:`create`.
-    :param running_command: a command of the site that is called with a machine's name and ends with status 0 when that
-        machine runs, 1 when it does not; anything else is an error.
-    """
+    """The former calls on ``store``."""
 
     kind = "directory"
 
     def __init__(self, store: str, *, running_command: Sequence[str] = ()) -> None:
-        self.store = os.path.abspath(store)
-        self.running_command = tuple(running_command)
+        self.new = NewHost("local", store, running_command=running_command)
+        self.store = self.new.store
         self._disks = os.path.join(self.store, "disks")
-        self._definitions = Definitions(self.store)
-        self._label = os.path.join(self.store, "label")
 
     @classmethod
     def create(cls, store: str, *, running_command: Sequence[str] = ()) -> DirectoryHost:
-        """Make the store's directories; what is there already stays."""
         host = cls(store, running_command=running_command)
-        for directory in (host.store, host._disks, host._definitions.directory):
-            private.make_directory(directory)
+        private.make_directory(host.store)
+        host.new.create()
         return host
 
     # -- whose it is
 
     @property
     def own_paths(self) -> list[str]:
-        """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
-        return [self._definitions.directory, self._definitions.lock_file, self._label, self._disks, self.store]
+        return self.new.own_paths
 
     @property
-    def trees(self) -> str:
-        """The directory in which the disks are: what is in it has modes of its own."""
-        return self._disks
+    def trees(self) -> list[str]:
+        return self.new.trees
 
     def is_made(self) -> bool:
-        """Whether the store's directories are there."""
-        return os.path.isdir(self._disks) and os.path.isdir(self._definitions.directory)
+        return self.new.is_made()
 
     def label(self) -> str:
-        """What :meth:`set_label` wrote last; "" where nothing was."""
-        try:
-            with open(self._label, encoding="ascii", errors="replace") as file:
-                return file.read(64).strip()
-        except FileNotFoundError:
-            return ""
+        return self.new.label()
 
     def set_label(self, label: str) -> None:
-        """Write down whose the store is."""
-        private.write(self._label, f"{label}\n".encode())
+        self.new.set_label(label)
 
     # -- disks
 
     def disks(self) -> list[str]:
-        self._definitions.check_store()
-        # One whose removal was cut off is listed too, so that whoever removes disks by their names finishes it.
-        return sorted({_GOING.sub(r"\1", name) for name in os.listdir(self._disks)})
+        self.new._entries._check_store()
+        going = {name.removesuffix(".going") for name in os.listdir(os.path.join(self.store, "halfway"))}
+        return sorted({*os.listdir(self._disks), *going})
 
     def create_disk(self, disk: str) -> str:
         path = self._disk(disk)
@@ -99,15 +84,17 @@ class DirectoryHost:
         return path
 
     def delete_disk(self, disk: str) -> None:
-        path, going = self._disk(disk), os.path.join(self._disks, f".{disk}.going")
-        with self._definitions.locked():
-            self._refuse_attached(disk)
-            if os.path.isdir(path):
-                self._refuse_used(disk)
-                remove_tree(going)
-                os.rename(path, going)
-                sync_directory(self._disks)
-        remove_tree(going)
+        self._disk(disk)
+        label = self.new._labels.find(disk)
+        entry = self.new.find(label.owner) if label is not None else None
+        if entry is not None and (address := where(entry, disk)) is not None:
+            raise Refused(f"disk {disk} stands at {address} of {entry.name}", todo="Detach it there first.")
+        if os.path.isdir(self._disk(disk)) and (reason := self.disk_user(disk)):
+            raise Refused(f"disk {disk} is in use: {reason}", todo="End that use, then run the command again.")
+        self.new._bytes.remove(disk)
+        self.new._labels.remove(disk)
+        if os.path.exists(lock := os.path.join(self.store, "locks", disk_lock(disk))):
+            os.unlink(lock)
 
     def disk_path(self, disk: str) -> str:
         path = self._disk(disk)
@@ -121,106 +108,112 @@ class DirectoryHost:
     # -- definitions
 
     def machines(self) -> list[Machine]:
-        return self._definitions.all()
+        return [_machine(entry) for entry in self.new.entries()]
 
     def get(self, name: str) -> Machine:
-        return self._definitions.get(name)
+        found = self.find(name)
+        if found is None:
+            raise NotFound(f"there is no machine {name}", todo="Look at the names with: goldroot linked")
+        return found
 
     def find(self, name: str) -> Machine | None:
-        try:
-            return self._definitions.get(name)
-        except NotFound:
-            return None
+        entry = self.new.find(check_machine_name(name))
+        return None if entry is None else _machine(entry)
 
     def define(self, machine: Machine) -> Machine:
-        return self._definitions.define(self._checked(machine))
+        self._checked(machine)
+        mark = Mark("live", new_id(), "", "", 0, utc_now())
+        role = "owner" if machine.kind == OWNER else "machine"
+        entry = Entry(machine.name, role, marks={"1": mark})  # type: ignore[arg-type]
+        if self.new.find(machine.name) is not None:
+            raise Refused(f"a machine {machine.name} exists already", todo="Choose another name.")
+        with self.new._entries.locked():
+            self._label(machine)
+            wanted = replace(self._entry(machine, entry), startable=role == "machine")
+            made = self.new._entries._write(wanted, None)
+        self.new._in_use.make(entry_lock(machine.name))
+        return _machine(made)
 
     def replace(self, machine: Machine) -> Machine:
-        return self._definitions.replace(self._checked(machine))
+        self._checked(machine)
+        with self.new._entries.locked():
+            now = self.new._entries.get(machine.name)
+            if _generation(now) != machine.generation:
+                raise Busy(
+                    f"{machine.name} was changed by another command meanwhile",
+                    meaning=f"This change was made from its definition {machine.generation}, and {_generation(now)} is in force.",
+                    todo="Nothing was changed. Run the command again.",
+                )
+            self._label(machine)
+            crash.point("definition-written")
+            made = self.new._entries._write(self._entry(machine, now), now)
+            crash.point("definition-in-force")
+        return _machine(made)
 
     def delete(self, name: str) -> None:
         held = [link.machine for link in self.linked(name) if link.machine != name]
         if held:
             raise Refused(f"{name} is linked by {', '.join(sorted(set(held)))}", todo="Move or delete these first.")
-        self._definitions.delete(name)
+        entry = self.new.find(name)
+        if entry is None:
+            raise NotFound(f"there is no machine {name}")
+        with self.new._entries.locked():
+            self.new._entries._write(replace(entry, disks={}), entry)
+        self.new.undefine(name)
 
     def at(self, name: str, address: str) -> Standing:
-        machine, owner, where = self.get(name), name, check_address(address)
-        if link := machine.links.get(where):
-            owner, where = link.owner, link.address
+        machine, owner, place = self.get(name), name, check_address(address)
+        if link := machine.links.get(place):
+            owner, place = link.owner, link.address
             machine = self.get(owner)
-        found = machine.disks.get(where)
+        found = machine.disks.get(place)
         if found is None:
             raise NotFound(f"{name} has no disk at {address}", todo=f"It has: {', '.join(self.get(name).addresses())}.")
         mode = found.mode if owner == name else "ro"
         return Standing(found.disk, mode, owner, self.disk_path(found.disk))
 
     def linked(self, owner: str) -> list[Linked]:
-        return [
-            Linked(machine.name, address, link.address)
-            for machine in self.machines()
-            for address, link in sorted(machine.links.items())
-            if link.owner == owner
-        ]
+        return [Linked(*link) for link in self.new.linked(owner)]
 
     # -- running, and the switch
 
     def is_running(self, name: str) -> str | None:
-        machine = self.get(name)
-        if machine.kind != RUNS:
-            return None
-        return self._entered(name) or self._seen(machine) or self._said(name)
+        power = self.new.power(name)
+        return None if power.state == "off" else power.why
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
-        # Whoever asks "is it running?" holds the lock for a moment; only a switch holds it longer.
-        tries = (self._lock_running(name, fcntl.LOCK_SH, wait) for wait in (0.0, 0.02, 0.1, 0.4, 1.0))
-        handle = next((handle for handle in tries if handle is not None), None)
-        if handle is None:
-            raise Busy(f"{name} is being switched by another command", todo="Wait until it is done, then try again.")
+        self.get(name)
+        taken = self.new._in_use.take(entry_lock(name), note=new_note("run"))
+        if taken is None:
+            raise Busy(
+                f"{name} is in use by {self.new._in_use.note(entry_lock(name))}",
+                todo="Wait until it is done, then try again.",
+            )
         try:
             yield
         finally:
-            os.close(handle)
+            taken.close()
 
-    @contextmanager
-    def stopped(self, name: str) -> Iterator[None]:
-        handle = self._lock_running(name, fcntl.LOCK_EX)
-        reason = "a goldroot command runs it" if handle is None else None
-        try:
-            machine = self.get(name)
-            if reason := reason or self._seen(machine) or self._said(name):
-                raise still_running(name, reason)
-            yield
-        finally:
-            if handle is not None:
-                os.close(handle)
+    def stopped(self, name: str) -> AbstractContextManager[object]:
+        return self.new.hold(name)
 
     def refuse_running(self, name: str) -> None:
         if reason := self.is_running(name):
             raise still_running(name, reason)
 
     def switch(self, name: str, generation: int) -> Machine:
-        with self.stopped(name):
-            machine = self.get(name)
-            if machine.generation != generation:
-                raise Busy(f"{name} was changed by another command meanwhile", todo="Run the command again.")
-            if not any(prepared(address) for address in machine.addresses()):
-                raise Refused(f"{name} has nothing prepared at its 5Bx addresses", todo="Run an update first.")
-            return self.replace(switched(machine))
+        return self.replace(switched(self.get(name)))
 
     # -- inside
 
     def _disk(self, disk: str) -> str:
-        if not _DISK.fullmatch(disk):
-            raise BadInput(f"{disk!r} cannot be a disk's id")
-        path = os.path.join(self._disks, disk)
+        path = os.path.join(self._disks, check_disk_id(disk))
         if os.path.islink(path):
             raise linked_away(path)
         return path
 
     def _checked(self, machine: Machine) -> Machine:
-        """Only disks that exist, links that lead somewhere, and one thing at each address."""
         check_machine_name(machine.name)
         if both := set(machine.disks) & set(machine.links):
             raise BadInput(f"{machine.name} would have a disk and a link at {', '.join(sorted(both))}")
@@ -233,56 +226,39 @@ class DirectoryHost:
                 raise NotFound(f"{machine.name} would link {link.owner} {link.address}, which does not exist")
         return machine
 
-    def _refuse_attached(self, disk: str) -> None:
-        for machine in self.machines():
-            for address, attached in machine.disks.items():
-                if attached.disk == disk:
-                    raise Refused(f"disk {disk} stands at {address} of {machine.name}", todo="Detach it there first.")
+    def _label(self, machine: Machine) -> None:
+        for attached in machine.disks.values():
+            if self.new._labels.find(attached.disk) is None:
+                self.new._labels.write(Label(attached.disk, machine.name, 0, "directory"))
+        sync_directory(self._disks)
 
-    def _refuse_used(self, disk: str) -> None:
-        if reason := self.disk_user(disk):
-            raise Refused(f"disk {disk} is in use: {reason}", todo="End that use, then run the command again.")
+    def _entry(self, machine: Machine, now: Entry) -> Entry:
+        disks = {
+            address: Disk(attached.disk, "ro" if prepared(address) else attached.mode)  # type: ignore[arg-type]
+            for address, attached in machine.disks.items()
+        }
+        links = {address: Link(link.owner, link.address) for address, link in machine.links.items()}
+        rest = {address: disk for address, disk in now.disks.items() if address[0] not in "15"}
+        parked = {address: link for address, link in now.links.items() if address[0] not in "15"}
+        return replace(now, disks={**disks, **rest}, links={**links, **parked})
 
-    def _lock_running(self, name: str, how: int, wait: float = 0.0) -> int | None:
-        time.sleep(wait)
-        self.get(name)
-        handle = os.open(self._running_file(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        return handle
 
-    def _running_file(self, name: str) -> str:
-        return os.path.join(self._definitions.directory, f"{name}.running")
+def _generation(entry: Entry) -> int:
+    return int(entry.serial.partition(".")[2]) + 1
 
-    def _entered(self, name: str) -> str | None:
-        if not os.path.lexists(self._running_file(name)):
-            return None  # who only asks makes no file: it may be a plan, or on a disk without room
-        handle = self._lock_running(name, fcntl.LOCK_EX)
-        if handle is None:
-            return "a goldroot command runs it"
-        os.close(handle)
-        return None
 
-    def _seen(self, machine: Machine) -> str | None:
-        live = [attached.disk for address, attached in machine.disks.items() if not prepared(address)]
-        return user_of([self.disk_path(disk) for disk in live]) if live else None
-
-    def _said(self, name: str) -> str | None:
-        if not self.running_command:
-            return None
-        command = " ".join(self.running_command)
-        try:
-            status = run([*self.running_command, name], ok=(0, 1), timeout=60).status
-        except ProgramFailed as error:
-            raise HostError(
-                f"the site's running command {command!r} failed: {error.brief}",
-                meaning="It is not known whether the machine runs, so nothing was switched.",
-                todo="It must end with status 0 where the machine runs and 1 where it does not.",
-            ) from error
-        return f"{command} says that it runs" if status == 0 else None
+def _machine(entry: Entry) -> Machine:
+    return Machine(
+        entry.name,
+        _generation(entry),
+        {
+            address: Attached(disk.id, "rw" if prepared(address) else disk.mode)
+            for address, disk in entry.disks.items()
+            if address[0] in "15"
+        },
+        {address: LinkTo(link.owner, link.address) for address, link in entry.links.items() if address[0] in "15"},
+        "owner" if entry.role == "owner" else "machine",
+    )
 
 
 def linked_away(path: str) -> HostError:
@@ -291,13 +267,4 @@ def linked_away(path: str) -> HostError:
         f"the disk {path!r} is a symbolic link, and links are never followed",
         meaning="What it leads to may be anybody's: it is neither read, written nor removed.",
         todo="Put the directory back. One that shall be elsewhere is mounted there: mount --bind ELSEWHERE DISK.",
-    )
-
-
-def still_running(name: str, reason: str) -> StillRunning:
-    """The error for a machine that may still be written."""
-    return StillRunning(
-        f"{name} may still be written: {reason}",
-        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
-        todo="Shut it down (or end what is named here), then run the same command again.",
     )
