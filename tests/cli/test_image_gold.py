@@ -15,6 +15,7 @@ import pytest
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
+from support.former import former
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -107,7 +108,7 @@ def test_a_plan_refuses_while_another_command_works_on_the_image(goldroot: Run, 
             with site.lock("image-small", doing="a long work"):
                 code, said = goldroot(*plan)
                 assert (code, "image-small is in use by `a long work`" in said) == (5, True), said
-            with site.host.running("SMALLRWMNT"):
+            with former(site).running("SMALLRWMNT"):
                 code, said = goldroot(*plan)
                 assert (code, "SMALLRWMNT may still be written" in said) == (3, True), said
 

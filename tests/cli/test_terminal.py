@@ -28,6 +28,7 @@ from goldroot.escape import escape
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, small_site
+from support.former import former
 
 #: One of each kind: C0, escape sequences, DEL, C1, bidirectional and other format controls, separators, no UTF-8.
 HOSTILE = (
@@ -266,7 +267,7 @@ def test_a_patch_is_exact_in_a_pipe_and_harmless_on_a_terminal(
 ) -> None:
     assert guarded(cli, ["clone", "create", "web1", "--image", IMAGE]) == 0
     content = b"mine \x1b[2J \xff\xfe \xe2\x80\xae\tx\r\n"
-    root = Path(fleet.host.at("WEB1", "1B5").path)
+    root = Path(former(fleet).at("WEB1", "1B5").path)
     (root / "etc/plain.conf").write_bytes(content)
     capfdbinary.readouterr()
     assert guarded(cli, ["clone", "diff", "web1", "--patch"]) == 0

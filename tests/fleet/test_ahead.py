@@ -14,10 +14,11 @@ from goldroot.fleet.update.plan import plan_update
 from goldroot.policy import Policy
 from goldroot.site import Site
 from support.fleet import IMAGE, on_clone
+from support.former import former
 
 
 def disks_of(site: Site, name: str) -> list[str]:
-    return [attached.disk for attached in site.host.get(name.upper()).disks.values()]
+    return [attached.disk for attached in former(site).get(name.upper()).disks.values()]
 
 
 def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:

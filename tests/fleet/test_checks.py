@@ -24,6 +24,7 @@ from goldroot.run import Done
 from goldroot.site import Site, run_on
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
+from support.former import former
 from support.trees import File, Node
 
 
@@ -234,8 +235,8 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")
-    [disk] = [one.disk for at, one in migrating.host.get("WEB1").disks.items() if at == "5B6"]
-    assert Path(migrating.host.disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
+    [disk] = [one.disk for at, one in former(migrating).get("WEB1").disks.items() if at == "5B6"]
+    assert Path(former(migrating).disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
 
 
 @pytest.mark.root

@@ -28,6 +28,7 @@ from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
 from support.counting import counted
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, small_site, text
+from support.former import former
 
 FEW, MANY = 3, 100
 
@@ -45,8 +46,8 @@ def neighbours(site: Site, number: int) -> None:
             catalog_clones.activate(tx, name)
         disks = {address: f"{name}-{address}-1.1" for address in ("1B5", "1B6")}
         for disk in disks.values():
-            os.mkdir(f"{site.host.create_disk(disk)}/etc")
-        site.host.define(
+            os.mkdir(f"{former(site).create_disk(disk)}/etc")
+        former(site).define(
             Machine(
                 name.upper(),
                 disks={address: Attached(disk) for address, disk in disks.items()},
@@ -184,12 +185,12 @@ def test_names_that_were_given_are_known_of_an_older_site_at_once(old_site: Site
 
 
 def test_a_neighbour_that_cannot_be_read_is_told_and_holds_nobody_up(old_site: Site, engine: InProcess) -> None:
-    machine = old_site.host.get("WEB2")
-    os.rename(old_site.host.disk_path(machine.disks["1B5"].disk), old_site.path("away"))
+    machine = former(old_site).get("WEB2")
+    os.rename(former(old_site).disk_path(machine.disks["1B5"].disk), old_site.path("away"))
     next_gold(old_site, {"etc/plain.conf": "gold 2\n"})
     done = run_update(old_site, engine, "web1")
     assert (done.outcome, list(done.not_compared)) == ("done", ["web2"])
-    os.rename(old_site.path("away"), f"{old_site.host.store}/disks/{machine.disks['1B5'].disk}")
+    os.rename(old_site.path("away"), f"{former(old_site).store}/disks/{machine.disks['1B5'].disk}")
     next_gold(old_site, {"etc/plain.conf": "gold 3\n"})
     assert list(run_update(old_site, engine, "web1").not_compared) == []
 

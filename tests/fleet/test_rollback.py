@@ -20,6 +20,7 @@ from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
+from support.former import former
 from support.trees import HardLink
 
 
@@ -59,10 +60,10 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
         [aside] = fallbacks.every(tx, "web1")
         assert aside.state == "set-aside"
         assert not [one for one in holders_of(tx, IMAGE, 2) if one.kind == "clone"]
-    newer = site.host.disk_path(str(aside.disks["1B5"]))
+    newer = former(site).disk_path(str(aside.disks["1B5"]))
     with open(f"{newer}/srv/new") as file:
         assert file.read() == "written since\n"
-    assert [a for a in site.host.get("WEB1").addresses() if a.startswith("5")] == []
+    assert [a for a in former(site).get("WEB1").addresses() if a.startswith("5")] == []
 
 
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
@@ -83,7 +84,7 @@ def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: In
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
     roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
-    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+    assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
 
 
 def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> None:
@@ -94,12 +95,12 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/added.conf") == "since\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
-    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+    assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
         [aside] = fallbacks.every(tx, "web1")
     assert {"1B5", "1B6", "before-1B5", "before-1B6"} == set(aside.disks)
     for disk in aside.disks.values():
-        site.host.disk_path(str(disk))
+        former(site).disk_path(str(disk))
 
 
 def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Site, engine: InProcess) -> None:
@@ -271,8 +272,8 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
         fallback.plan_prune(site, force=True)
     [gone] = fallback.prune_fallbacks(site, ["web1"], force=True)
     assert gone.error is None
-    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == sorted(
-        one.disk for one in site.host.get("WEB1").disks.values()
+    assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == sorted(
+        one.disk for one in former(site).get("WEB1").disks.values()
     )
     assert text(site, "web1", "srv/mine") == "before\n"
     with pytest.raises(NotFound):
@@ -303,7 +304,7 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
 def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     clones.delete_clone(site, "web1")
-    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
+    assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == []
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
         assert holders_of(tx, IMAGE, 1) == []

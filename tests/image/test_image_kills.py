@@ -20,6 +20,7 @@ from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
 from goldroot.site import Site
+from support.former import former
 from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree
@@ -57,8 +58,8 @@ def whole(site: Site, versions: dict[int, str]) -> None:
     for number, state in versions.items():
         assert verify_gold(site, "small", number).whole
         assert open_version(site, "small", number).record["fingerprint"] == state
-    named = {disk.disk for machine in site.host.machines() for disk in machine.disks.values()}
-    assert set(site.host.disks()) == named
+    named = {disk.disk for machine in former(site).machines() for disk in machine.disks.values()}
+    assert set(former(site).disks()) == named
 
 
 def state_of(site: Site) -> str:

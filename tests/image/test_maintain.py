@@ -22,6 +22,7 @@ from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
 from goldroot.site import Placed, Site, binds_of, open_places
 from goldroot.system import Confined
+from support.former import former
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -178,8 +179,8 @@ def test_a_fix_is_taken_back_and_what_tests_left_is_not(small: Site) -> None:
     assert os.path.exists(os.path.join(system.path("1B1"), "usr/fix"))
     assert not os.path.exists(os.path.join(system.path("1B6"), "var/log/tests"))
     assert not os.path.exists(os.path.join(system.path("1B6"), "var/other"))
-    attached = {disk.disk for disk in site.host.get(system.machine).disks.values()}
-    assert {disk for disk in site.host.disks() if disk.startswith("small.mnt.")} == attached
+    attached = {disk.disk for disk in former(site).get(system.machine).disks.values()}
+    assert {disk for disk in former(site).disks() if disk.startswith("small.mnt.")} == attached
     assert take_back(site, "small", [b"etc", b"usr/fix"]).changes == (), "a second time there is nothing to take"
 
 
@@ -227,7 +228,7 @@ def test_nobody_works_on_a_system_twice(small: Site) -> None:
 
 
 def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
-    with small.host.running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
+    with former(small).running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
         run_tests(small, "small")
 
 

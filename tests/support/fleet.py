@@ -15,6 +15,7 @@ from goldroot.fleet import clones, own_disks_of
 from goldroot.image import MAINTENANCE, System, import_image, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
+from support.former import former
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"
@@ -126,10 +127,10 @@ def text(site: Site, name: str, path: str) -> str | None:
 
 def dump(site: Site, name: str) -> dict[str, Seen]:
     """Everything on a clone's live disks, and what its links show."""
-    machine = site.host.get(name.upper())
+    machine = former(site).get(name.upper())
     found: dict[str, Seen] = {}
     for address in machine.addresses():
         if address.startswith("1"):
-            there = dump_tree(site.host.at(name.upper(), address).path)
+            there = dump_tree(former(site).at(name.upper(), address).path)
             found |= {f"{address}:{path}": seen for path, seen in there.items()}
     return found

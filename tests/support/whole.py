@@ -15,6 +15,7 @@ from goldroot.catalog import clones, decisions, entries, fallbacks, images, upda
 from goldroot.catalog import gold as catalog_gold
 from goldroot.image import verify_gold
 from goldroot.site import Site
+from support.former import former
 from support.trees import Seen, dump_tree
 
 #: What differs between two runs that came to the same: the generation and number in a clone's disk, times.
@@ -65,13 +66,13 @@ def _live(site: Site, clone: str) -> dict[str, str] | None:
     """As :func:`support.fleet.dump`, and the links besides."""
     with site.catalog.read() as tx:
         name = entries.of_clone(tx, clone)
-    machine = next((one for one in site.host.machines() if one.name == name), None)
+    machine = next((one for one in former(site).machines() if one.name == name), None)
     if machine is None:
         return None
     found = {f"{a} links": f"{k.owner} {k.address}" for a, k in machine.links.items() if a.startswith("1")}
     for address in machine.addresses():
         if address.startswith("1"):
-            tree = dump_tree(site.host.at(machine.name, address).path)
+            tree = dump_tree(former(site).at(machine.name, address).path)
             found |= {f"{address}:{path}": _words(seen) for path, seen in tree.items()}
     return found
 
@@ -88,7 +89,7 @@ def _words(seen: Seen) -> str:
 def _paths(site: Site) -> dict[str, str]:
     """The disks that are there, without those that a killed removal left a part of."""
     store = os.path.join(site.config.host.store, "disks")
-    return {disk: path for disk in site.host.disks() if os.path.isdir(path := os.path.join(store, disk))}
+    return {disk: path for disk in former(site).disks() if os.path.isdir(path := os.path.join(store, disk))}
 
 
 def _digest(tree: dict[str, Seen]) -> str:

@@ -255,7 +255,7 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
     def one(name: str) -> list[str]:
         show_clone(site, name)
-        disks = [disk for disk in site.host.disks() if is_disk_of(name, disk)]
+        disks = [disk for disk in site.former.disks() if is_disk_of(name, disk)]
         if not plan_only:
             delete_clone(site, name)
         return disks

@@ -201,7 +201,7 @@ def _work(
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
         system = existing_system(site, name, role)
-        binds = binds_of(site.host, system.machine, system.layout)
+        binds = binds_of(site.former, system.machine, system.layout)
         mounts = [{"path": "/" + os.fsdecode(bound.path), "disk": bound.disk} for bound in binds]
         steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]
         words = " ".join(command) or "a shell"

@@ -106,7 +106,7 @@ def create_clone(
         notes: list[Note] = []
         built: dict[str, Manifest] = {}
         for address, disk in disks.items():
-            path = site.host.create_disk(disk)
+            path = site.former.create_disk(disk)
             copy = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))
             built[disk] = copy.manifest
             notes += copy.notes
@@ -117,7 +117,7 @@ def create_clone(
         for disk in disks.values():
             manifests.save_made(site, disk, built[disk], policy)
         reading = read_server(gold, _tree(site, gold.layout, disks))
-        machine = site.host.define(_machine(clone.machine, plan, disks))
+        machine = site.former.define(_machine(clone.machine, plan, disks))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
@@ -129,7 +129,7 @@ def _made_already(site: Site, name: str, image: str, number: int | None, kind: C
     """A clone whose making was cut off behind its last step, the definition: only the catalog was to follow."""
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, name)
-    if begun is None or begun.state != "creating" or site.host.find(begun.machine) is None:
+    if begun is None or begun.state != "creating" or site.former.find(begun.machine) is None:
         return None
     _gold_for(site, name, image, number, kind)
     reconcile(site, name)
@@ -137,10 +137,10 @@ def _made_already(site: Site, name: str, image: str, number: int | None, kind: C
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
         return None
-    machine = site.host.get(clone.machine)
+    machine = site.former.get(clone.machine)
     gold = open_version(site, clone.image, clone.version)
     disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
-    reading = read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(d) for a, d in disks.items()}))
+    reading = read_server(gold, OwnDisks(gold.layout, {a: site.former.disk_path(d) for a, d in disks.items()}))
     with site.catalog.begin() as tx:
         reading.note(tx, name)
     return Created(clone, machine, (), ())
@@ -217,12 +217,12 @@ def _machine(machine: str, plan: CreatePlan, disks: Mapping[str, str]) -> Machin
 
 
 def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> OwnDisks:
-    return OwnDisks(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
+    return OwnDisks(layout, {address: site.former.disk_path(disk) for address, disk in disks.items()})
 
 
 def remove_all(site: Site, name: str) -> None:
     """Take away the machine and every disk that was made for a clone; a second time it finishes the first."""
-    host, its = site.host, machine_of(site, name)
+    host, its = site.former, machine_of(site, name)
     if host.find(its) is not None:
         host.delete(its)
         crash.point("clone.undefined")
@@ -243,8 +243,8 @@ def delete_clone(site: Site, name: str) -> None:
         reconcile(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
-        if site.host.find(clone.machine) is not None and clone.state == "active":
-            with site.host.stopped(clone.machine), site.catalog.begin() as tx:
+        if site.former.find(clone.machine) is not None and clone.state == "active":
+            with site.former.stopped(clone.machine), site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)
         else:
             with site.catalog.begin() as tx:
@@ -262,11 +262,11 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         clone = catalog_clones.get(tx, name)
         kept = fallbacks.every(tx, name)
         going = updates.in_flight(tx, name)
-    machine = site.host.find(clone.machine)
+    machine = site.former.find(clone.machine)
     return {
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
-        "running": site.host.is_running(machine.name) if machine else None,
+        "running": site.former.is_running(machine.name) if machine else None,
         "disks": {} if machine is None else {a: disk.disk for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
         "fallbacks": [
@@ -292,8 +292,8 @@ def enter_clone(
     if clone.state != "active":
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
     layout = open_version(site, clone.image, clone.version).layout
-    with site.host.running(clone.machine):
-        binds = binds_of(site.host, clone.machine, layout)
+    with site.former.running(clone.machine):
+        binds = binds_of(site.former, clone.machine, layout)
         return run_on(
             site.config, clone.image, binds, command or None,
             ok=None, capture=capture, label=clone.machine, told=told,

@@ -48,7 +48,7 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
     clone = active_clone(site, name)
     gold = open_version(site, clone.image, clone.version)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(clone.machine), gold.layout)
+    disks = live_disks(site.former.get(clone.machine), gold.layout)
     own = disk_side(site, gold.layout, disks, policy, live=True, stage=stage)
     base = gold_side(gold, disks)
     # A merge in which gold did not move: what it finds is what the clone has changed.
@@ -96,7 +96,7 @@ def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, l
         if address not in found.disks:
             continue
         old = read_path(found.gold.path(address), path)
-        new = read_path(site.host.disk_path(found.disks[address]), path)
+        new = read_path(site.former.disk_path(found.disks[address]), path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

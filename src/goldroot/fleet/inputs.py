@@ -61,7 +61,7 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), found.manifest, set() if live else None)
+        trees[address] = Tree(os.fsencode(site.former.disk_path(disk)), found.manifest, set() if live else None)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(site, layout, disks), tuple(notes))
 
@@ -69,7 +69,7 @@ def disk_side(
 def accounts_of(site: Site, layout: Layout, disks: Mapping[str, str]) -> AccountTables:
     """The account tables of a system of which these are the own disks."""
     holder = disks.get(layout.disk_of(b"etc").address)
-    return AccountTables.of({}) if holder is None else AccountTables.read(site.host.disk_path(holder), b"etc")
+    return AccountTables.of({}) if holder is None else AccountTables.read(site.former.disk_path(holder), b"etc")
 
 
 def plan_sides(

@@ -15,7 +15,7 @@ def slot_links(site: Site, image: str | None = None) -> list[dict[str, Any]]:
     only is worth a look.
     """
     links: dict[str, set[tuple[str, str]]] = {}
-    for machine in site.host.machines():
+    for machine in site.former.machines():
         for address, link in machine.links.items():
             links.setdefault(link.owner, set()).add((machine.name, address))
     with site.catalog.read() as tx:

@@ -54,7 +54,7 @@ def scan_disk(
     :param jobs: processes at once, see :func:`goldroot.tree.scan`.
     """
     known = load(site, disk) or load(site, disk, MADE)
-    path = site.host.disk_path(disk)
+    path = site.former.disk_path(disk)
     found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
@@ -75,7 +75,7 @@ def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> Manifes
     that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
     content is read, is known again later, and is not taken for something that the server wrote.
     """
-    path = site.host.disk_path(disk)
+    path = site.former.disk_path(disk)
     made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
     save(site, disk, made, MADE)
     save(site, disk, made)

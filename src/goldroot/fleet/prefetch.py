@@ -90,7 +90,7 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
         site.take_store_as_checked()  # it is checked where this copy comes from
         with open(writing, "wb") as results:
             for name in names:
-                disks = site.host.get(machines[name]).disks
+                disks = site.former.get(machines[name]).disks
                 for disk in (disks[address].disk for address in sorted(disks) if not prepared(address)):
                     scanned = manifests.scan_disk(site, disk, policy, live=True)
                     results.write(pickle.dumps((disk, scanned), protocol=5))

@@ -132,9 +132,9 @@ def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
     path = one.found.path.lstrip(b"/")
     layout = open_version(site, found.update.image, found.update.to_version).layout
     address = layout.disk_of(path).address
-    live = site.host.get(machine_of(site, found.update.clone)).disks
+    live = site.former.get(machine_of(site, found.update.clone)).disks
     disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (None if disk is None else read_path(site.host.disk_path(disk), path) for disk in disks)
+    base, gold, clone = (None if disk is None else read_path(site.former.disk_path(disk), path) for disk in disks)
     return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
 
 
@@ -164,7 +164,7 @@ def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     if one.found.kind not in NUMBER_KINDS:
         return one.found.detail
     layout = open_version(site, found.update.image, found.update.to_version).layout
-    own = own_addresses(layout, site.host.get(machine_of(site, found.update.clone)))
+    own = own_addresses(layout, site.former.get(machine_of(site, found.update.clone)))
     if all(disk.address in own for disk in layout.disks):
         return one.found.detail
     return f"{one.found.detail}; the disks that it shares with gold carry gold's number and cannot be re-owned"

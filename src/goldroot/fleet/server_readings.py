@@ -48,7 +48,7 @@ def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]
     """
     try:
         gold = open_version(site, image, version)
-        return read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(disk) for a, disk in disks.items()}))
+        return read_server(gold, OwnDisks(gold.layout, {a: site.former.disk_path(disk) for a, disk in disks.items()}))
     except (GoldrootError, OSError):
         return None
 
@@ -56,9 +56,9 @@ def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]
 def own_disks_of(site: Site, clone: Clone) -> OwnDisks:
     """The own disks of a clone as one tree."""
     gold = open_version(site, clone.image, clone.version)
-    machine = site.host.get(clone.machine)
+    machine = site.former.get(clone.machine)
     addresses = own_addresses(gold.layout, machine)
-    return OwnDisks(gold.layout, {a: site.host.disk_path(machine.disks[a].disk) for a in addresses})
+    return OwnDisks(gold.layout, {a: site.former.disk_path(machine.disks[a].disk) for a in addresses})
 
 
 def read_missing(site: Site, but: str) -> list[str]:

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 from goldroot import crash, private
-from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, new_id
 from goldroot.hosts.atomic import store_errors
 from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
@@ -43,6 +43,7 @@ from goldroot.hosts.port import (
     Use,
     View,
 )
+from goldroot.hosts.standing import still_running
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
 
@@ -306,9 +307,10 @@ class FileHost:
         return "off"
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[FileHold]:
-        self._entries.get(name)  # before a lock's file is made for it
-        taken = self._in_use.take(entry_lock(name), note=new_note("hold"))
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
+        before = self._entries.get(name)  # before a lock's file is made for it
+        note = new_note("run", live_of(before)) if runs else new_note("hold")
+        taken = self._in_use.take(entry_lock(name), note=note)
         if taken is None:
             note = self._in_use.note(entry_lock(name))
             if note.what == "run":
@@ -513,15 +515,6 @@ def live_of(entry: Entry) -> dict[str, str]:
     disks = {address: disk.id for address, disk in entry.disks.items() if is_live(address)}
     links = {address: f"{link.owner} {link.address}" for address, link in entry.links.items() if is_live(address)}
     return disks | links
-
-
-def still_running(name: str, reason: str) -> StillRunning:
-    """The error for a machine that may still be written."""
-    return StillRunning(
-        f"{name} may still be written: {reason}",
-        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
-        todo="Shut it down (or end what is named here), then run the same command again.",
-    )
 
 
 def _or(words: Collection[str]) -> str:

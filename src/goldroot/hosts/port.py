@@ -329,9 +329,10 @@ class Host(Protocol):
         :raises StillRunning: none helped.
         """
 
-    def hold(self, name: str) -> AbstractContextManager[Hold]:
+    def hold(self, name: str, *, runs: bool = False) -> AbstractContextManager[Hold]:
         """Off, and kept off as far as the host can.
 
+        :param runs: the caller runs the system in the block: others are told that it runs.
         :raises StillRunning: it runs.
         :raises Busy: somebody else holds it, or reads its live disks; who.
         """

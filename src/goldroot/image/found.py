@@ -20,7 +20,7 @@ def find_linked(site: Site, image: str, slot: str) -> int | None:
     :returns: its number; ``None`` where the slot does not hold what a signed record says.
     :raises BadSignature: its record is not what a signer of this site signed.
     """
-    machine = site.host.find(slot)
+    machine = site.former.find(slot)
     numbers = (
         {disk.disk.removeprefix(f"{image}.gold.").partition(".")[0] for disk in machine.disks.values()}
         if machine

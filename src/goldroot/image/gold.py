@@ -103,7 +103,7 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False) ->
 
 def _remove_disks(site: Site, version: GoldVersion) -> None:
     """The disks of a version that has no slot any more; a second time it finishes the first."""
-    host, its = site.host, disk_id(version, "")
+    host, its = site.former, disk_id(version, "")
     for machine in host.machines():
         kept = {address: disk for address, disk in machine.disks.items() if not disk.disk.startswith(its)}
         if len(kept) < len(machine.disks):
@@ -121,7 +121,7 @@ def refuse_held_version(site: Site, image: str, number: int) -> None:
         version = catalog_gold.get(tx, image, number)
         who = [str(holder) for holder in holders_of(tx, image, number)]
     if not who and version.slot_name is not None:
-        who = sorted({f"the link {link.machine} {link.address}" for link in site.host.linked(version.slot_name)})
+        who = sorted({f"the link {link.machine} {link.address}" for link in site.former.linked(version.slot_name)})
     if who:
         raise Refused(
             f"version {number} of {image} cannot be removed: it is held by {', '.join(who)}",

@@ -57,7 +57,7 @@ class Gold:
 
     def path(self, address: str) -> str:
         """Where a disk's files are."""
-        return self.site.host.at(self.slot, address).path
+        return self.site.former.at(self.slot, address).path
 
     def manifest(self, address: str) -> Manifest:
         """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""

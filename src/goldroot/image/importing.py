@@ -108,7 +108,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
     :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
     """
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.stopped(system.machine):
+    with site.lock(f"image-{image}", doing=f"import of {image}"), site.former.stopped(system.machine):
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
         done = _read_into(system, source, progress)
@@ -119,7 +119,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
 
 def _read_into(system: System, source: str, progress: Progress | None) -> Imported:
     """Fill new disks from a directory or an archive; what was made goes at once where that fails."""
-    system.site.host.delete_disk(_unpacked(system))  # a run that was killed may have left it
+    system.site.former.delete_disk(_unpacked(system))  # a run that was killed may have left it
     with system.tidy():
         if not os.path.isdir(source):
             return _from_archive(system, source, progress)
@@ -134,7 +134,7 @@ def _facts(system: System) -> dict[str, str]:
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
     """Unpack beside, on a disk that no machine has, then go on as with a directory."""
-    host, disk = system.site.host, _unpacked(system)
+    host, disk = system.site.former, _unpacked(system)
     try:
         where = host.create_disk(disk)
         done = unpack(source, where, progress=progress)
@@ -163,7 +163,7 @@ def _fill(
     disks = system.new_disks()
     entries = {}
     for address, rows in split(manifest, system.layout, notes).items():
-        made = build_tree(rows_of(rows), [source], system.site.host.disk_path(disks[address]), progress=progress)
+        made = build_tree(rows_of(rows), [source], system.site.former.disk_path(disks[address]), progress=progress)
         system.remember({address: made.manifest})
         notes += made.notes
         entries[address] = len(made.manifest)
@@ -302,7 +302,7 @@ def _named(site: Site, image: str) -> Iterator[System]:
         if not begun:
             refuse_unknown_machine(site, system.machine)
         elif system.exists():
-            site.host.delete(system.machine)
+            site.former.delete(system.machine)
         system.sweep()
         yield system
     except BaseException:

@@ -78,7 +78,7 @@ def enter_system(
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
-        binds = binds_of(site.host, system.machine, system.layout)
+        binds = binds_of(site.former, system.machine, system.layout)
         return run_on(
             site.config, image, binds, command or None,
             ok=None, capture=capture, network=True, label=system.machine, told=told,
@@ -124,8 +124,8 @@ def test_system(site: Site, image: str, *, progress: Progress | None = None) -> 
     :raises StillRunning: the maintenance system is in use.
     """
     source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
-    with site.lock(f"image-{image}", doing=f"test of {image}"), site.host.stopped(source.machine):
-        if copy.exists() and (reason := site.host.is_running(copy.machine)):
+    with site.lock(f"image-{image}", doing=f"test of {image}"), site.former.stopped(source.machine):
+        if copy.exists() and (reason := site.former.is_running(copy.machine)):
             raise Refused(f"{copy.machine} is in use: {reason}", todo="End that use, then run the command again.")
         manifests = source.scan(progress=progress)
         tested = fingerprint(source.layout, manifests)
@@ -152,7 +152,7 @@ def _copy(
     disks = copy.new_disks()
     notes: list[Note] = []
     for address, manifest in manifests.items():
-        out = copy.site.host.disk_path(disks[address])
+        out = copy.site.former.disk_path(disks[address])
         made = build_tree(rows_of(manifest), [source.path(address)], out, progress=progress)
         copy.remember({address: made.manifest})
         notes += made.notes
@@ -163,7 +163,7 @@ def _copy(
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
-    binds = binds_of(site.host, system.machine, system.layout, read_only_root=form == "read-only")
+    binds = binds_of(site.former, system.machine, system.layout, read_only_root=form == "read-only")
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:

@@ -66,7 +66,7 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     """Read the maintenance system as it is, and say what publishing it means."""
     system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
-    site.host.refuse_running(system.machine)
+    site.former.refuse_running(system.machine)
     site.key.ready()
     plan = _plan(system, progress, keep=False)
     try:
@@ -113,7 +113,7 @@ def publish_gold(
     :raises Refused: local accounts of clones would collide.
     """
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
+    with site.lock(f"image-{image}", doing=f"publish of {image}"), site.former.stopped(system.machine):
         plan = _plan(system, progress, keep=True)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
@@ -159,7 +159,7 @@ def _build(
     """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error."""
     made, notes = {}, list(plan.notes)
     for address, manifest in plan.manifests.items():
-        out = system.site.host.create_disk(disk_id(version, address))
+        out = system.site.former.create_disk(disk_id(version, address))
         built = build_tree(rows_of(manifest), [system.path(address)], out, progress=progress)
         made[address] = built.manifest
         notes += built.notes
@@ -209,7 +209,7 @@ def _record(
 def _beside(system: System, version: GoldVersion, plan: PublishPlan) -> dict[str, bytes]:
     """The files that stand beside the record."""
     address = system.layout.disk_of(b"etc").address
-    tables = AccountTables.read(system.site.host.disk_path(disk_id(version, address)), b"etc")
+    tables = AccountTables.read(system.site.former.disk_path(disk_id(version, address)), b"etc")
     numbers = {
         key: {name.decode("utf-8", "surrogateescape"): number for name, number in table.items()}
         for key, table in (("users", tables.users), ("groups", tables.groups))
@@ -244,6 +244,6 @@ def _write_beside(
 def _attach(system: System, version: GoldVersion, addresses: Sequence[str]) -> None:
     """The slot's machine owns the disks, read-only."""
     assert version.slot_name is not None
-    machine = system.site.host.get(version.slot_name)
+    machine = system.site.former.get(version.slot_name)
     disks = {address: Attached(disk_id(version, address), "ro") for address in addresses}
-    system.site.host.replace(replace(machine, disks=disks))
+    system.site.former.replace(replace(machine, disks=disks))

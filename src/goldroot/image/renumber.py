@@ -162,7 +162,7 @@ def clone_collisions(
 def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> LocalAccounts:
     """A clone that the catalog does not know of yet."""
     address = gold.layout.disk_of(b"etc").address
-    own = AccountTables.read(site.host.at(clone.name.upper(), address).path, b"etc")
+    own = AccountTables.read(site.former.at(clone.name.upper(), address).path, b"etc")
     found = local_accounts(gold.accounts, own)
     if keep:
         with site.catalog.begin() as tx:

@@ -66,7 +66,7 @@ def _found_published(site: Site, image: str, linked: Collection[str]) -> bool:
 def _was_published(site: Site, begun: GoldVersion) -> bool:
     """Whether a version that the catalog has as begun was published: somebody links it.  An older catalog says less."""
     assert begun.slot_name is not None
-    if not site.host.linked(begun.slot_name):
+    if not site.former.linked(begun.slot_name):
         return False
     from goldroot.image.found import find_linked
 
@@ -114,10 +114,10 @@ def _linked(site: Site, image: str) -> dict[str, str]:
             if slot.version is None or not holders_of(tx, image, slot.version)
         ]
     for slot in slots:
-        machine = site.host.find(slot.name)
-        links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
+        machine = site.former.find(slot.name)
+        links = [f"{link.machine} links it at {link.address}" for link in site.former.linked(slot.name)]
         disks = machine.disks.values() if machine is not None else ()
-        if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
+        if why := next(iter(links), None) or site.former.disk_user(*(disk.disk for disk in disks)):
             found[slot.name] = why
     return found
 
@@ -130,7 +130,7 @@ def _clear(site: Site, version: GoldVersion) -> None:
     assert version.slot_name is not None
     if version.state != "publishing":
         raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
-    slot, host = version.slot_name, site.host
+    slot, host = version.slot_name, site.former
     if (machine := host.find(slot)) is not None:
         refuse_foreign_disks(machine, f"{version.image}.gold.", f"a slot of image {version.image}")
         if machine.disks:

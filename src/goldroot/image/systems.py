@@ -64,7 +64,7 @@ class System:
 
     def path(self, address: str) -> str:
         """Where a disk's files are."""
-        return self.site.host.at(self.machine, address).path
+        return self.site.former.at(self.machine, address).path
 
     def manifest_file(self, address: str, *, of: str = "") -> str:
         return self.site.image_path(self.image, self.role, of, f"{address}.manifest")
@@ -107,19 +107,19 @@ class System:
         """Alone with the image, and the machine counts as running: nothing copies it while something writes it."""
         with ExitStack() as stack:
             stack.enter_context(self.site.lock(f"image-{self.image}", doing=doing))
-            stack.enter_context(self.site.host.running(self.machine))
+            stack.enter_context(self.site.former.running(self.machine))
             yield
 
     def exists(self) -> bool:
         name = self._name()
-        return bool(name) and self.site.host.find(name) is not None
+        return bool(name) and self.site.former.find(name) is not None
 
     # -- disks
 
     def new_disks(self, addresses: Collection[str] | None = None) -> dict[str, str]:
         """A new, empty disk for each address (all without): address -> disk id.  What a killed command left is removed."""
         self.sweep()
-        host, made = self.site.host, {}
+        host, made = self.site.former, {}
         for disk in self.layout.disks:
             if addresses is not None and disk.address not in addresses:
                 continue
@@ -143,7 +143,7 @@ class System:
 
     def put_in_place(self, disks: Mapping[str, str]) -> None:
         """The machine stands on these disks from now on (others stay as they are); the ones before are removed."""
-        host = self.site.host
+        host = self.site.former
         attached = {address: Attached(disk) for address, disk in disks.items()}
         if self.exists():
             machine = host.get(self.machine)
@@ -156,7 +156,7 @@ class System:
 
     def sweep(self) -> None:
         """Remove disks of this system that it does not stand on."""
-        host = self.site.host
+        host = self.site.former
         kept = {disk.disk for disk in host.get(self.machine).disks.values()} if self.exists() else set()
         for disk in host.disks():
             if disk.startswith(self._prefix) and disk not in kept:
@@ -168,7 +168,7 @@ class System:
 
     def _next_name(self, address: str) -> str:
         start = f"{self._prefix}{address}."
-        taken = [int(disk.removeprefix(start)) for disk in self.site.host.disks() if disk.startswith(start)]
+        taken = [int(disk.removeprefix(start)) for disk in self.site.former.disks() if disk.startswith(start)]
         return f"{start}{max(taken, default=0) + 1}"
 
 
@@ -186,7 +186,7 @@ def image_layout(site: Site, image: str) -> Layout:
 
 def refuse_unknown_machine(site: Site, name: str) -> None:
     """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
-    if site.host.find(name) is not None:
+    if site.former.find(name) is not None:
         raise Refused(
             f"the host has a machine {name} already, and this site's catalog does not know it",
             meaning="Whose disks it has is not known. Nothing was made.",

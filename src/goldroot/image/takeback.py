@@ -38,9 +38,9 @@ def take_back(
     source, target = existing_system(site, image, TEST), existing_system(site, image, MAINTENANCE)
     if plan_only:
         site.refuse_held(f"image-{image}")
-        site.host.refuse_running(target.machine)
+        site.former.refuse_running(target.machine)
         return TakenBack(image, tuple(merged(_fixes(source, target, paths, progress, keep=False)[1].values())))
-    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.stopped(target.machine):
+    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.former.stopped(target.machine):
         now, taken = _fixes(source, target, paths, progress, keep=True)
         found = tuple(merged(taken.values()))
         if not found:
@@ -114,7 +114,7 @@ def _rebuild(
         assert fixed is not None
         rows = mixed(now[address], fixed, changed)
         sources = [target.path(address), source.path(address)]
-        made = build_tree(rows, sources, target.site.host.disk_path(disks[address]), progress=progress)
+        made = build_tree(rows, sources, target.site.former.disk_path(disks[address]), progress=progress)
         target.remember({address: made.manifest})
         notes += made.notes
         crash.point("take-back-disk-built")

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
-from goldroot.hosts.former import Host
+from goldroot.hosts import Host
+from goldroot.hosts.former.directory import DirectoryHost as FormerHost
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
 from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
@@ -138,6 +139,10 @@ class Site:
 
         :raises Refused: the store is another site's.
         """
+        return self.former.new
+
+    @cached_property
+    def former(self) -> FormerHost:
         from goldroot.site.older_store import convert_store
         from goldroot.site.store_owner import check_own
 

@@ -90,7 +90,7 @@ def base_again(task: OpenUpdate, fallback: Fallback, now: Side, stage: Stage) ->
     for address, disk in disks.items():
         manifest = manifests.load(site, disk)
         assert manifest is not None
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), manifest)
+        trees[address] = Tree(os.fsencode(site.former.disk_path(disk)), manifest)
     return Side(trees, accounts_of(site, task.layout, disks))
 
 

@@ -105,17 +105,17 @@ def _prune(site: Site, one: Fallback) -> Fallback:
 def _remove_disks(site: Site, one: Fallback) -> Fallback:
     """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
     disks = {str(disk) for disk in one.disks.values()}
-    machine = site.host.find(machine_of(site, one.clone))
+    machine = site.former.find(machine_of(site, one.clone))
     if machine is not None:
         gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
         if gone:
             links = {a: k for a, k in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
             kept = {a: disk for a, disk in machine.disks.items() if a not in gone}
-            site.host.replace(replace(machine, disks=kept, links=links))
+            site.former.replace(replace(machine, disks=kept, links=links))
             crash.point("fallback.detached")
     for disk in sorted(disks):
         manifests.forget(site, disk)
-        site.host.delete_disk(disk)
+        site.former.delete_disk(disk)
         crash.point("fallback.disk-removed")
     return one
 
@@ -129,5 +129,5 @@ def _cut_off(site: Site, name: str | None) -> list[Fallback]:
     """Those (of a clone, of all) that were pruned, and whose disks are still there."""
     with site.catalog.read() as tx:
         pruned = [one for one in fallbacks.every(tx, name, all_states=True) if one.state == "pruned"]
-    there = set(site.host.disks()) if pruned else set()
+    there = set(site.former.disks()) if pruned else set()
     return [one for one in pruned if there & {str(disk) for disk in one.disks.values()}]

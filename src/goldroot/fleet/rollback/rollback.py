@@ -63,7 +63,7 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     layout = open_version(site, clone.image, clone.version).layout
     policy = policy_of(site, clone.image)
     found: set[bytes] = set()
-    for disk in live_disks(site.host.get(clone.machine), layout).values():
+    for disk in live_disks(site.former.get(clone.machine), layout).values():
         made = manifests.load(site, disk, manifests.MADE)
         now = manifests.scan_disk(site, disk, policy, live=True, progress=stage(f"reading {disk}"))
         found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
@@ -133,7 +133,7 @@ def _fallback(site: Site, name: str) -> Fallback:
 
 def _check_disks(site: Site, fallback: Fallback) -> None:
     for disk in fallback.disks.values():
-        site.host.disk_path(str(disk))
+        site.former.disk_path(str(disk))
 
 
 def _workflow(site: Site, stage: Stage, carry: bool, take_proposals: bool) -> Workflow:
@@ -167,7 +167,7 @@ def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     site = task.site
     if is_live(site, task.work):
         return ""
-    with site.host.stopped(task.machine_name):
+    with site.former.stopped(task.machine_name):
         crash.point("rollback.stopped")
         if task.work.carry:
             if carry_merge(task, stage, take_proposals=take_proposals):

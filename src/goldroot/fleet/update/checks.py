@@ -84,7 +84,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
     if task.work.migration == "done":
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
     failed: dict[str, str] = {}
-    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    binds = binds_of(task.site.former, task.machine_name, task.layout, prepared=True)
     migrates = MIGRATE_DUE in due.values()
     if migrates:
         _note_migration(task, "begun")
@@ -147,7 +147,7 @@ def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
     commands = task.site.config.image(task.clone.image).checks
     if not commands:
         return
-    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    binds = binds_of(task.site.former, task.machine_name, task.layout, prepared=True)
     for command in commands:
         stage(f"{task.name}: {command}")
         words = ["/bin/sh", "-c", command]

@@ -152,7 +152,7 @@ def build_disks(
     notes: list[Note] = []
     for one in plan.parts:
         disk = disks[one.part.name]
-        path = task.site.host.create_disk(disk)
+        path = task.site.former.create_disk(disk)
         rows, sources = _checked(build_rows(plan, one)), [tree.root for tree in one.part.trees]
         if since is not None:
             rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])

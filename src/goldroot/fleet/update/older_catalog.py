@@ -53,7 +53,7 @@ def follow_machine(site: Site, name: str) -> list[Found]:
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
         rows = {} if clone is None else {row.id: row for row in updates.every(tx, name)}
-    machine = None if clone is None else site.host.find(clone.machine)
+    machine = None if clone is None else site.former.find(clone.machine)
     if clone is None or machine is None:
         return []
     live = live_of(name, machine)
@@ -121,7 +121,7 @@ def _drop_lost(site: Site, machine: Machine, lost: Sequence[WorkFile], chain: Se
         _detach(site, machine.name, gone)
         for disk in gone:
             manifests.forget(site, disk)
-            site.host.delete_disk(disk)
+            site.former.delete_disk(disk)
             crash.point("reconcile.disk-dropped")
         shutil.rmtree(update_files.directory(site, known.clone, known.update))
 
@@ -129,7 +129,7 @@ def _drop_lost(site: Site, machine: Machine, lost: Sequence[WorkFile], chain: Se
 def _detach(site: Site, name: str, disks: Sequence[str]) -> None:
     from goldroot.fleet.update.reconcile import detach_prepared
 
-    standing = site.host.get(name).disks
+    standing = site.former.get(name).disks
     if any(prepared(address) and disk.disk in disks for address, disk in standing.items()):
         detach_prepared(site, name, standing)
 
@@ -156,7 +156,7 @@ def follow_prunes(site: Site, name: str) -> None:
 
 def _is_there(site: Site, disk: str) -> bool:
     try:
-        site.host.disk_path(disk)
+        site.former.disk_path(disk)
     except NotFound:
         return False
     return True

@@ -41,7 +41,7 @@ class OpenUpdate:
     @property
     def machine(self) -> Machine:
         """The machine's definition as it is now."""
-        return self.site.host.get(self.machine_name)
+        return self.site.former.get(self.machine_name)
 
     @cached_property
     def base(self) -> Gold:
@@ -76,7 +76,7 @@ class OpenUpdate:
 
     def tree(self, disks: Mapping[str, str]) -> OwnDisks:
         """Disks (ids by live address) as one tree."""
-        return OwnDisks(self.layout, {address: self.site.host.disk_path(disk) for address, disk in disks.items()})
+        return OwnDisks(self.layout, {address: self.site.former.disk_path(disk) for address, disk in disks.items()})
 
     def check(self) -> None:
         """See that nobody began other work on the clone since.
@@ -126,7 +126,7 @@ def active_clone(site: Site, name: str) -> Clone:
             f"clone {name} is {clone.state}: that was cut off",
             todo=f"Finish it with: {how or f'goldroot clone delete {name}'}",
         )
-    if site.host.find(clone.machine) is None:
+    if site.former.find(clone.machine) is None:
         raise Refused(
             f"clone {name} has no machine: the host has none of the name {clone.machine}",
             meaning="It was deleted, and the catalog is older than that; or its definition was lost.",
@@ -137,4 +137,4 @@ def active_clone(site: Site, name: str) -> Clone:
 
 def gold_disks(site: Site, gold: Gold, addresses: Mapping[str, object]) -> dict[str, str]:
     """The ids of a gold version's disks."""
-    return {address: site.host.at(gold.slot, address).disk for address in addresses}
+    return {address: site.former.at(gold.slot, address).disk for address in addresses}

@@ -67,7 +67,7 @@ def plan_update(
     base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(clone.machine), base.layout)
+    disks = live_disks(site.former.get(clone.machine), base.layout)
     sides = gold_side(base, disks), gold_side(target, disks)
     decided = update_files.remembered(site, clone.image)
     side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)

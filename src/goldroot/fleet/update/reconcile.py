@@ -91,7 +91,7 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
 def _detach_own(site: Site, name: str, known: WorkFile) -> None:
     """Take this work's disks away from 5Bx; what else stands there by now is not its matter."""
     its = {*known.made, *known.new.values()}
-    machine = site.host.find(machine_of(site, name))
+    machine = site.former.find(machine_of(site, name))
     if machine is not None and any(prepared(a) and disk.disk in its for a, disk in machine.disks.items()):
         detach_prepared(site, machine.name, known.old or known.new)
 
@@ -100,7 +100,7 @@ def is_live(site: Site, known: WorkFile) -> bool:
     """Whether the result of this work is what the machine runs from."""
     if not known.new:
         return False
-    machine = site.host.get(machine_of(site, known.clone))
+    machine = site.former.get(machine_of(site, known.clone))
     return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
 
 
@@ -144,23 +144,23 @@ def _note_disks(site: Site, tx: Tx, update: Update, known: WorkFile) -> None:
 
 def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, str], slot: str) -> Machine:
     """Put disks, and links to a slot, at the prepared addresses, in the place of what stood there."""
-    machine = site.host.get(machine_of(site, name))
+    machine = site.former.get(machine_of(site, name))
     linked = [disk.address for disk in layout.disks if disk.address not in disks]
     wanted = replace(
         machine,
         disks=_live(machine.disks, layout) | {partner(a): Attached(disk) for a, disk in disks.items()},
         links=_live(machine.links, layout) | {partner(a): LinkTo(slot, a) for a in linked},
     )
-    return machine if wanted == machine else site.host.replace(wanted)
+    return machine if wanted == machine else site.former.replace(wanted)
 
 
 def detach_prepared(site: Site, name: str, addresses: Mapping[str, object]) -> None:
     """Take what stands at 5Bx away from the machine of this name, with its links to a slot; the disks stay."""
-    machine = site.host.get(name)
+    machine = site.former.get(name)
     keep = {a: disk for a, disk in machine.disks.items() if not (prepared(a) and partner(a) in addresses)}
     links = {a: link for a, link in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
     if keep != dict(machine.disks) or links != dict(machine.links):
-        site.host.replace(replace(machine, disks=keep, links=links))
+        site.former.replace(replace(machine, disks=keep, links=links))
 
 
 def _live(standing: Mapping[str, T], layout: Layout) -> dict[str, T]:
@@ -173,7 +173,7 @@ def sweep(site: Site, known: WorkFile, keep: Mapping[str, str] | None = None) ->
     kept = {*known.new.values(), *(keep or {}).values()}
     for disk in [disk for disk in known.made if disk not in kept]:
         manifests.forget(site, disk)
-        site.host.delete_disk(disk)
+        site.former.delete_disk(disk)
         crash.point("update.disk-swept")
     if set(known.made) != kept & set(known.made):
         known.made = [disk for disk in known.made if disk in kept]

@@ -86,7 +86,7 @@ def merge(task: OpenUpdate, stage: Stage) -> str:
 
 
 def _merged(task: OpenUpdate, stage: Stage) -> str:
-    return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
+    return REVIEW if merge_update(task, stage, live=task.site.former.is_running(task.machine_name) is not None) else ""
 
 
 def _prove(task: OpenUpdate, stage: Stage) -> str:

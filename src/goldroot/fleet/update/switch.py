@@ -45,7 +45,7 @@ def _stopped(task: OpenUpdate) -> Iterator[None]:
     """:raises StillRunning: it may still be written; the error says what of it will be merged again."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(task.site.host.stopped(task.machine_name))
+            stack.enter_context(task.site.former.stopped(task.machine_name))
         except StillRunning as error:
             if count := task.work.torn:
                 error.meaning = f"{error.meaning} {again_at_switch(count)}".strip()
@@ -66,4 +66,4 @@ def exchange(site: Site, machine: Machine) -> Machine:
 
     The caller has stopped the machine, and holds it so; the definition is compared and swapped as a whole.
     """
-    return site.host.replace(switched(machine))
+    return site.former.replace(switched(machine))

@@ -13,7 +13,6 @@ from goldroot.hosts.addresses import check_disk_id, new_id
 from goldroot.hosts.atomic import sync_directory
 from goldroot.hosts.directory.host import DirectoryHost as NewHost
 from goldroot.hosts.entries import where
-from goldroot.hosts.filehost import still_running
 from goldroot.hosts.former.port import (
     OWNER,
     Attached,
@@ -29,6 +28,7 @@ from goldroot.hosts.former.port import (
 from goldroot.hosts.inuse import disk_lock, entry_lock, new_note, utc_now
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Disk, Entry, Link, Mark
+from goldroot.hosts.standing import still_running
 from goldroot.hosts.users import user_of
 
 
