@@ -27,7 +27,7 @@ from goldroot.fleet.update import reconcile
 from goldroot.site import Site
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site, text
 from support.fork_server import ForkServer
-from support.former import former
+from support.former import former, path_of
 from support.roots import ROOT as ROOT_WITH_SHELL
 from support.roots import add_program
 from support.trees import dump_tree
@@ -366,7 +366,7 @@ def next_gold_root(site: Site) -> str:
     """The root disk of the maintenance system."""
     from goldroot.image import MAINTENANCE, System
 
-    return System(site, IMAGE, MAINTENANCE).path("1B1")
+    return path_of(System(site, IMAGE, MAINTENANCE), "1B1")
 
 
 # -- gold that was tampered with

@@ -22,7 +22,7 @@ from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from goldroot.views import UpdatePlan, UpdateRow
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
-from support.former import former
+from support.former import former, path_of
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.Capture
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
     Path(former(fleet).at("WEB1", "1B5").path, "etc/plain.conf").chmod(0o600)
     system = System(fleet, IMAGE, MAINTENANCE)
-    Path(system.path("1B5"), "etc/plain.conf").chmod(0o640)
+    Path(path_of(system, "1B5"), "etc/plain.conf").chmod(0o640)
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert "2  to be decided" in said(capsys, "update", "plan", "web1")[1]
     assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]

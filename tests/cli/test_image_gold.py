@@ -185,7 +185,8 @@ def state(site: Path) -> dict[str, object]:
 def test_a_damaged_gold_is_told(goldroot: Run, tmp_path: Path) -> None:
     goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
     goldroot("gold", "publish", "small", "--untested")
-    (tmp_path / "site/store/disks/small.gold.1.1B5/etc/app.conf").write_text("evil\n")
+    [etc] = (tmp_path / "site/store/disks").glob("smallgold-1B5-*")
+    (etc / "etc/app.conf").write_text("evil\n")
     code, said = goldroot("gold", "verify", "small")
     assert code == 4
     assert "changed /etc/app.conf (content" in said

@@ -28,7 +28,7 @@ from goldroot.escape import escape
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, small_site
-from support.former import former
+from support.former import former, path_of
 
 #: One of each kind: C0, escape sequences, DEL, C1, bidirectional and other format controls, separators, no UTF-8.
 HOSTILE = (
@@ -204,7 +204,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str, code: int | None = 0) -
 def test_what_gold_says_of_itself(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """PRETTY_NAME, package names, notes, paths, links' targets."""
     system = System(fleet, IMAGE, MAINTENANCE)
-    usr, etc, var = (Path(system.path(system.layout.disk_of(path).address)) for path in (b"usr", b"etc", b"var"))
+    usr, etc, var = (Path(path_of(system, system.layout.disk_of(path).address)) for path in (b"usr", b"etc", b"var"))
     status = var / "var/lib/dpkg"
     for place in (usr, var):
         (place / "var/lib/dpkg").mkdir(parents=True, exist_ok=True)

@@ -218,7 +218,7 @@ def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) 
     with counted(site) as counts:
         found, notes = clone_collisions(site, IMAGE, new)
     assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
-    assert notes == [] and counts["host.at"] == 1  # gold's own /etc
+    assert notes == [] and counts["host.open_disks"] == 1  # gold's own /etc
 
 
 def test_accounts_are_the_same_again_from_what_is_kept_of_them() -> None:

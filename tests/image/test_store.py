@@ -13,6 +13,7 @@ import pytest
 
 from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
+from goldroot.hosts import Entry, Mark, NewDisk, new_id, utc_now
 from goldroot.hosts.former import Attached, Machine
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test_system as run_tests
@@ -59,8 +60,8 @@ def test_init_makes_no_empty_catalog_over_what_is_there(used: Site, lost: str) -
             command(used.root)
         said = caught.value.meaning
         assert "gold SMALLGOLD (small 1)" in said
-        assert "the maintenance system SMALLRWMNT (image small)" in said
-        assert "the test system SMALLRWTST (image small)" in said
+        assert "the system SMALLRWMNT (image small)" in said
+        assert "the system SMALLRWTST (image small)" in said
         assert "the clone WEB1" in said
         assert "images holds small" in said
         assert "from a backup" in caught.value.todo
@@ -210,8 +211,9 @@ def test_an_older_store_that_the_catalog_does_not_know_is_not_taken(small: Site,
 
 
 def test_what_a_killed_import_left_is_no_sign_of_another_site(small: Site) -> None:
-    former(small).create_disk("new.mnt.1B5.1")
-    former(small).define(Machine("NEWRWMNT", disks={"1B5": Attached("new.mnt.1B5.1")}))
+    mark = Mark("live", new_id(), "new", "", 0, utc_now())
+    small.host.define(Entry("NEWRWMNT", "machine", marks={"1": mark}))
+    small.host.create_disk(NewDisk("newrwmnt-1B5-0123456789", "NEWRWMNT", "1B5", 0, "directory"))
     unlabel(small)
     again = Site.open(small.root)
     assert former(again).label()

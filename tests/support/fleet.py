@@ -15,7 +15,7 @@ from goldroot.fleet import clones, own_disks_of
 from goldroot.image import MAINTENANCE, System, import_image, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
-from support.former import former
+from support.former import former, path_of
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"
@@ -89,7 +89,7 @@ def next_gold(site: Site, files: Mapping[str, str | None], *, renumber_ok: bool 
     """Change files of the maintenance system (``None`` removes one) and publish it."""
     system = System(site, IMAGE, MAINTENANCE)
     for path, content in files.items():
-        write(system.path(system.layout.disk_of(path.encode()).address), path, content)
+        write(path_of(system, system.layout.disk_of(path.encode()).address), path, content)
     return publish_gold(site, IMAGE, untested=True, renumber_ok=renumber_ok).version.number
 
 

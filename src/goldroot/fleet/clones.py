@@ -21,9 +21,10 @@ from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
+from goldroot.hosts import find_entry
 from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
-from goldroot.site import Layout, Site, TellForm, binds_of, run_on, work_room
+from goldroot.site import Layout, Site, TellForm, open_system, run_on, work_room
 from goldroot.system import Confined, Identity, NetworkSettings, OwnDisks, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -292,8 +293,10 @@ def enter_clone(
     if clone.state != "active":
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
     layout = open_version(site, clone.image, clone.version).layout
-    with site.former.running(clone.machine):
-        binds = binds_of(site.former, clone.machine, layout)
+    with (
+        site.host.hold(clone.machine, runs=True),
+        open_system(site.host, find_entry(site.host, clone.machine), layout) as binds,
+    ):
         return run_on(
             site.config, clone.image, binds, command or None,
             ok=None, capture=capture, label=clone.machine, told=told,

@@ -39,6 +39,8 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    Role,
+    State,
     Use,
     View,
 )
@@ -69,7 +71,9 @@ __all__ = [
     "NewDisk",
     "Opened",
     "Power",
+    "Role",
     "Standing",
+    "State",
     "Use",
     "View",
     "change",

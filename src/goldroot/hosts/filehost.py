@@ -210,6 +210,13 @@ class FileHost:
     def info(self, ids: Collection[str]) -> Mapping[str, DiskInfo]:
         return {id: self._bytes.info(self._label(id)) for id in ids}
 
+    def in_use(self, ids: Collection[str]) -> str | None:
+        labels = [self._label(id) for id in ids]
+        busy = (id for id in ids if not self._in_use.free(disk_lock(id)))
+        if (id := next(busy, None)) is not None:
+            return f"disk {id} is in use by {self._in_use.note(disk_lock(id))}"
+        return self._bytes.users(labels, writing=False) if labels else None
+
     def room(self, sizes: Sequence[int]) -> str | None:
         wanted, free = sum(sizes), free_bytes(self.store)
         return None if wanted <= free else f"{self.name} has {free} bytes left, and {wanted} are needed"

@@ -30,11 +30,14 @@ class Taken:
 
     handle: int
     path: str
+    signed: bool = False  #: whether it says who has it
 
     def close(self) -> None:
         """Give it back; again: nothing."""
         handle, self.handle = self.handle, -1
         if handle >= 0:
+            if self.signed:
+                _write(handle, None)
             os.close(handle)
 
     def gone(self) -> None:
@@ -83,13 +86,22 @@ class InUse:
         for wait in TRIES if patient else TRIES[:1]:
             time.sleep(wait)
             if (taken := self._try(name, how)) is not None:
-                _write(taken.handle, note)
+                if note is not None or os.fstat(taken.handle).st_size:  # a killed holder's words go
+                    _write(taken.handle, note)
+                taken.signed = note is not None
                 return taken
         return None
 
     def asked(self, name: str) -> bool:
         """Whether nobody has the lock exclusively; nothing is written, so that a plan may ask."""
         if (taken := self._try(name, fcntl.LOCK_SH)) is None:
+            return False
+        taken.close()
+        return True
+
+    def free(self, name: str) -> bool:
+        """Whether nobody has the lock at all, shared or not; nothing is written."""
+        if (taken := self._try(name, fcntl.LOCK_EX)) is None:
             return False
         taken.close()
         return True

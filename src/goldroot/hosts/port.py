@@ -240,6 +240,12 @@ class Host(Protocol):
         :raises NotFound: an id is nowhere.
         """
 
+    def in_use(self, ids: Collection[str]) -> str | None:
+        """Why one of these disks is in use at this moment, by readers too; ``None`` where nothing speaks for it.
+
+        :raises NotFound: an id is nowhere.
+        """
+
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes, in bytes, do not fit, or ``None``; allocates nothing."""
 

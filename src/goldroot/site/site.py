@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
@@ -39,7 +39,7 @@ from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_
 
 if TYPE_CHECKING:
     from goldroot.catalog import Catalog
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
@@ -139,24 +139,24 @@ class Site:
 
         :raises Refused: the store is another site's.
         """
-        return self.former.new
-
-    @cached_property
-    def former(self) -> FormerHost:
         from goldroot.site.older_store import convert_store
         from goldroot.site.store_owner import check_own
 
-        host = self._host
         if not self._checked:
-            convert_store(self, host.new)
-            check_own(self, host)
-        return host
+            convert_store(self, self._host)
+            check_own(self, self._host)
+        return self._host
+
+    @cached_property
+    def former(self) -> FormerHost:
+        """The host, in the words of those who have not moved to the new port yet."""
+        return FormerHost.of(cast("DirectoryHost", self.host))
 
     @cached_property
     def _host(self) -> DirectoryHost:
-        from goldroot.hosts.former.directory import DirectoryHost
+        from goldroot.hosts.directory import DirectoryHost
 
-        return DirectoryHost(self.config.host.store, running_command=self.config.host.running)
+        return DirectoryHost("local", self.config.host.store, running_command=self.config.host.running)
 
     def take_store_as_checked(self) -> None:
         """For those who look at disks while another process, which checks whose store it is, opens the catalog."""
@@ -239,9 +239,9 @@ def _look_for_needs() -> None:
 
 def _make_stores(site: Site) -> None:
     from goldroot.catalog import open_catalog
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
 
-    DirectoryHost.create(site.config.host.store)
+    DirectoryHost("local", site.config.host.store).create()
     open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()
 
 

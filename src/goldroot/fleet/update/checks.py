@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,10 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.hosts import PREPARED, find_entry
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
-from goldroot.site import TellForm, binds_of, run_on, weakness
-from goldroot.system import Mode, OwnDisks, fingerprints
+from goldroot.site import TellForm, open_system, run_on, weakness
+from goldroot.system import Bound, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -84,23 +86,23 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
     if task.work.migration == "done":
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
     failed: dict[str, str] = {}
-    binds = binds_of(task.site.former, task.machine_name, task.layout, prepared=True)
     migrates = MIGRATE_DUE in due.values()
     if migrates:
         _note_migration(task, "begun")
-    for command, kind in due.items():
-        stage(f"{task.name}: {command}")
-        try:
-            words = ["/bin/sh", "-c", command]
-            run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
-        except ProgramFailed as error:
-            why = error.brief.removeprefix("/bin/sh ")
-            if kind == MIGRATE_DUE:
-                raise _not_migrated(task, command, why) from error
-            # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
-            failed[command] = why
-            with task.site.catalog.begin() as tx:
-                events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    with _prepared_system(task, bool(due)) as binds:
+        for command, kind in due.items():
+            stage(f"{task.name}: {command}")
+            try:
+                words = ["/bin/sh", "-c", command]
+                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+            except ProgramFailed as error:
+                why = error.brief.removeprefix("/bin/sh ")
+                if kind == MIGRATE_DUE:
+                    raise _not_migrated(task, command, why) from error
+                # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
+                failed[command] = why
+                with task.site.catalog.begin() as tx:
+                    events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
     if migrates:
         _note_migration(task, "done")
     _note_failed(task, failed)
@@ -140,6 +142,17 @@ def _look_again(task: OpenUpdate) -> None:
             manifests.save(task.site, disk, Manifest.from_rows(rows, now.squashed), manifests.MADE)
 
 
+@contextmanager
+def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
+    """The merged system, put together for the block; nothing, where it is not wanted."""
+    host = task.site.host
+    if not wanted:
+        yield ()
+        return
+    with open_system(host, find_entry(host, task.machine_name), task.layout, PREPARED) as binds:
+        yield binds
+
+
 # -- the image's own
 
 
@@ -147,7 +160,11 @@ def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
     commands = task.site.config.image(task.clone.image).checks
     if not commands:
         return
-    binds = binds_of(task.site.former, task.machine_name, task.layout, prepared=True)
+    with _prepared_system(task) as binds:
+        yield from _run_checks(task, stage, commands, binds)
+
+
+def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: Sequence[Bound]) -> Iterator[Finding]:
     for command in commands:
         stage(f"{task.name}: {command}")
         words = ["/bin/sh", "-c", command]

@@ -43,6 +43,12 @@ class DirectoryHost:
         self._disks = os.path.join(self.store, "disks")
 
     @classmethod
+    def of(cls, host: NewHost) -> DirectoryHost:
+        made = cls(host.store)
+        made.new = host
+        return made
+
+    @classmethod
     def create(cls, store: str, *, running_command: Sequence[str] = ()) -> DirectoryHost:
         host = cls(store, running_command=running_command)
         private.make_directory(host.store)
