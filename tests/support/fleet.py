@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from goldroot.fleet import clones, own_disks_of
-from goldroot.image import MAINTENANCE, System, import_image, publish_gold
+from goldroot.fleet import clones
+from goldroot.image import MAINTENANCE, System, import_image, open_version, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
 from support.former import former, path_of
@@ -116,7 +116,10 @@ def on_clone(site: Site, name: str, files: Mapping[str, str | None]) -> None:
 def live(site: Site, name: str) -> OwnDisks:
     """The live disks of a clone."""
     with site.catalog.read() as tx:
-        return own_disks_of(site, clones.catalog_clones.get(tx, name))
+        clone = clones.catalog_clones.get(tx, name)
+    disks = former(site).get(clone.machine).disks
+    paths = {address: former(site).disk_path(disk.disk) for address, disk in disks.items() if address.startswith("1")}
+    return OwnDisks(open_version(site, clone.image, clone.version).layout, paths)
 
 
 def text(site: Site, name: str, path: str) -> str | None:

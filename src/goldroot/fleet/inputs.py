@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
@@ -11,10 +12,12 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
+from goldroot.hosts import Access, Host, Opened, View
 from goldroot.image import Gold
 from goldroot.merge import Part, Plan, Tree, plan_merge
 from goldroot.policy import Policy
 from goldroot.site import Layout, Site
+from goldroot.system import OwnDisks
 from goldroot.tree import Manifest, Note, Progress
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
@@ -24,6 +27,29 @@ Stage = Callable[[str], Progress | None]
 def silent(name: str) -> Progress | None:
     """A stage that nobody watches."""
     return None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server's own disks, open: their ids and what they are opened as, by live address."""
+
+    layout: Layout
+    ids: Mapping[str, str]
+    opened: Mapping[str, Opened]
+
+    @property
+    def tree(self) -> OwnDisks:
+        """The disks as one tree."""
+        return OwnDisks(self.layout, {address: disk.path for address, disk in self.opened.items()})
+
+
+@contextmanager
+def open_own(
+    host: Host, layout: Layout, ids: Mapping[str, str], access: Access = "ro", *, view: View = "still"
+) -> Iterator[Server]:
+    """Disks (ids by live address), open for the block."""
+    with host.open_disks(dict.fromkeys(ids.values(), access), view=view) as opened:
+        yield Server(layout, ids, {address: opened[id] for address, id in ids.items()})
 
 
 @dataclass(frozen=True)
@@ -40,36 +66,41 @@ class Side:
         return {address: tree.manifest for address, tree in self.trees.items()}
 
 
-def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
+#: Disks by live address, open.
+Disks = Mapping[str, Opened]
+
+
+def gold_side(gold: Gold, opened: Disks) -> Side:
     """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    trees = {address: Tree(os.fsencode(gold.path(address)), gold.manifest(address)) for address in addresses}
+    trees = {address: Tree(os.fsencode(disk.path), gold.manifest(address)) for address, disk in opened.items()}
     return Side(trees, gold.accounts)
 
 
 def disk_side(
-    site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
+    site: Site, layout: Layout, disks: Server, policy: Policy, *, live: bool = False,
     stage: Stage = silent, ahead: Prefetch | None = None,
 ) -> Side:  # fmt: skip
-    """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead.
+    """The side of a server's disks, scanned now, or taken from the process that scans them ahead.
 
     :param live: the clone may be running: what it writes meanwhile is taken as it comes, and noted.
     """
     trees = {}
     notes: list[Note] = []
-    for address, disk in disks.items():
+    for address, disk in disks.ids.items():
+        path = disks.opened[address].path
         progress = stage(f"reading {disk}")
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
-            found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(site.former.disk_path(disk)), found.manifest, set() if live else None)
+            found = manifests.scan_disk(site, disk, path, policy, live=live, progress=progress)
+        trees[address] = Tree(os.fsencode(path), found.manifest, set() if live else None)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
-    return Side(trees, accounts_of(site, layout, disks), tuple(notes))
+    return Side(trees, accounts_of(layout, disks.opened), tuple(notes))
 
 
-def accounts_of(site: Site, layout: Layout, disks: Mapping[str, str]) -> AccountTables:
+def accounts_of(layout: Layout, opened: Disks) -> AccountTables:
     """The account tables of a system of which these are the own disks."""
-    holder = disks.get(layout.disk_of(b"etc").address)
-    return AccountTables.of({}) if holder is None else AccountTables.read(site.former.disk_path(holder), b"etc")
+    holder = opened.get(layout.disk_of(b"etc").address)
+    return AccountTables.of({}) if holder is None else AccountTables.read(holder.path, b"etc")
 
 
 def plan_sides(
