@@ -18,7 +18,6 @@ from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import run_update
-from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image import local_accounts, open_version
 from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site
@@ -28,9 +27,16 @@ from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
 from support.counting import counted
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, small_site, text
-from support.former import former
+from support.former import Attached, LinkTo, Machine, former
 
 FEW, MANY = 3, 100
+
+#: Columns that older catalogs have not.
+LATER = {
+    "clones": "last",
+    "updates": "work back inputs migration disks seen told carry attempt",
+    "fallbacks": "work gone",
+}
 
 
 def neighbours(site: Site, number: int) -> None:
@@ -156,8 +162,11 @@ def old_site(site: Site) -> Iterator[Site]:
     with sqlite3.connect(site.catalog_file) as database:
         for table in ("readings", "local_accounts", "identities"):
             database.execute(f"DROP TABLE {table}")
-        for index in ("ix_updates_clone", "ix_fallbacks_clone"):
+        for index in ("ix_updates_clone", "ix_fallbacks_clone", "uq_updates_work", "ix_fallbacks_work"):
             database.execute(f"DROP INDEX {index}")
+        for table, names in LATER.items():
+            for name in names.split():
+                database.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         database.execute("UPDATE alembic_version SET version_num = '0002'")
     database.close()
     again = Site.open(site.root)

@@ -104,7 +104,7 @@ def test_a_name_is_free_after_the_end(site: Site) -> None:
 
 
 def test_a_machine_that_the_catalog_does_not_know_is_left_alone(site: Site, room: Path) -> None:
-    from goldroot.hosts.former import Attached, Machine
+    from support.former import Attached, Machine
 
     former(site).create_disk("stranger")
     for name in ("WEB1", "NEWRWMNT", "SMALLRWTST"):
@@ -113,7 +113,9 @@ def test_a_machine_that_the_catalog_does_not_know_is_left_alone(site: Site, room
         clones.create_clone(site, "web1", IMAGE)
     with pytest.raises(Refused, match="has a machine NEWRWMNT already"):
         import_image(site, "new", str(room / "root"))
-    with pytest.raises(Refused, match="the test system of image small, and the host has it as something else: stranger"):
+    with pytest.raises(
+        Refused, match="the test system of image small, and the host has it as something else: stranger"
+    ):
         run_tests(site, IMAGE)
     assert "stranger" in former(site).disks()
     assert former(site).get("SMALLRWTST").disks["1B5"].disk == "stranger"

@@ -17,6 +17,7 @@ from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.hosts import own_disks
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
@@ -36,11 +37,10 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    known = update_files.WorkFile(1, "web1")
-    update_files.save_decisions(site, known, {}, str(rules))
-    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
-    update_files.save_decisions(site, known, {}, None)
-    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
+    update_files.save_decisions(site, "web1", "work", {}, str(rules))
+    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "clone"
+    update_files.save_decisions(site, "web1", "work", {}, None)
+    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
@@ -63,7 +63,14 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
     newer = former(site).disk_path(str(aside.disks["1B5"]))
     with open(f"{newer}/srv/new") as file:
         assert file.read() == "written since\n"
-    assert [a for a in former(site).get("WEB1").addresses() if a.startswith("5")] == []
+    # What is set aside is parked as a whole: its links keep its gold.
+    entry = site.host.find("WEB1")
+    assert entry is not None and own_disks(entry, "5") == dict(aside.disks)
+    assert (entry.marks["5"].state, entry.marks["5"].version, entry.links["5B1"].owner) == (
+        "set-aside",
+        2,
+        "SMALLGOLD2",
+    )
 
 
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
@@ -97,9 +104,9 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
-        [aside] = fallbacks.every(tx, "web1")
-    assert {"1B5", "1B6", "before-1B5", "before-1B6"} == set(aside.disks)
-    for disk in aside.disks.values():
+        kept = fallbacks.every(tx, "web1")
+    assert [(one.state, one.from_version) for one in kept] == [("set-aside", 1), ("set-aside", 2)]
+    for disk in (disk for one in kept for disk in one.disks.values()):
         former(site).disk_path(str(disk))
 
 

@@ -13,7 +13,6 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import clones, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Failed, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
-from goldroot.hosts.former import Attached, LinkTo, Machine
 from goldroot.image.gold import all_versions, diff_gold, retire_gold, verify_gold
 from goldroot.image.gold_version import open_version, read_gold_record
 from goldroot.image.maintain import test_system as run_tests
@@ -21,7 +20,7 @@ from goldroot.image.publish import plan_publish, publish_gold
 from goldroot.image.renumber import collisions
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
-from support.former import former, path_of
+from support.former import Attached, LinkTo, Machine, former, gold_path, path_of
 from support.trees import dump_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n"
@@ -42,7 +41,7 @@ def link_clone(site: Site, name: str, number: int) -> None:
         clones.activate(tx, name)
     disk = f"{name}.1B5.1"
     Path(former(site).create_disk(disk), "etc").mkdir()
-    passwd = Path(gold.path("1B5"), "etc/passwd").read_bytes()
+    passwd = Path(gold_path(gold, "1B5"), "etc/passwd").read_bytes()
     Path(former(site).disk_path(disk), "etc/passwd").write_bytes(passwd)
     machine = Machine(name.upper(), disks={"1B5": Attached(disk)}, links={"1B1": LinkTo(gold.slot, "1B1")})
     former(site).define(machine)
@@ -59,8 +58,8 @@ def test_a_version_is_what_the_maintenance_system_was(bare: Site) -> None:
     gold = open_version(bare, "small")
     system = System(bare, "small", MAINTENANCE)
     for address in gold.addresses:
-        assert dump_tree(gold.path(address)) == dump_tree(path_of(system, address))
-        assert len(gold.manifest(address)) == len(dump_tree(gold.path(address)))
+        assert dump_tree(gold_path(gold, address)) == dump_tree(path_of(system, address))
+        assert len(gold.manifest(address)) == len(dump_tree(gold_path(gold, address)))
     assert [(package.name, package.version) for package in gold.packages] == [("app", "1.0")]
     assert gold.numbers["users"] == {"root": 0, "daemon": 1, "mail": 101}
     assert gold.accounts.users[b"mail"] == 101
@@ -202,11 +201,11 @@ def test_a_slot_more_in_the_configuration_is_a_slot_more(bare: Site) -> None:
 def test_a_changed_disk_is_found(bare: Site, quick: bool) -> None:
     publish_gold(bare, "small", untested=True)
     gold = open_version(bare, "small")
-    file = Path(gold.path("1B5"), "etc/app.conf")
+    file = Path(gold_path(gold, "1B5"), "etc/app.conf")
     times = file.stat()
     file.write_text("level = 7\n")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    Path(gold.path("1B6"), "var/new").touch()
+    Path(gold_path(gold, "1B6"), "var/new").touch()
     found = verify_gold(bare, "small", 1, quick=quick)
     changes = [(change.path, change.what, change.axes) for part in found.changes.values() for change in part]
     assert changes == [(b"etc/app.conf", "changed", ("content",)), (b"var/new", "added", ())]

@@ -14,12 +14,11 @@ import pytest
 from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts import Entry, Mark, NewDisk, new_id, utc_now
-from goldroot.hosts.former import Attached, Machine
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.site import Site, init_site, plan_init
-from support.former import former
+from support.former import Attached, Machine, former
 from support.roots import make_root
 
 Make = Callable[[str], Site]

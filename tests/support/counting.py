@@ -59,8 +59,8 @@ class CountedHost:
 @contextmanager
 def counted(site: Site) -> Iterator[Counter[str]]:
     """Counts of what is done in the block, in the main thread."""
-    former, host = site.former, site.host
-    site.__dict__["former"], site.__dict__["host"] = CountedHost(former), CountedHost(host)
+    host = site.host
+    site.__dict__["host"] = CountedHost(host)
     counts: Counter[str] = Counter()
 
     def hear(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
@@ -82,4 +82,4 @@ def counted(site: Site) -> Iterator[Counter[str]]:
         _counts.pop()
         SiteKey.verify = verify  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", hear)
-        site.__dict__["former"], site.__dict__["host"] = former, host
+        site.__dict__["host"] = host

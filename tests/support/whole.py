@@ -114,7 +114,7 @@ def _facts(site: Site) -> dict[str, Any]:
                 [_key(one.found), one.state] for move in moves for one in decisions.conflicts_of(tx, move.id)
             ],
         }  # fmt: skip
-    facts["records"] = [[one.clone, one.id, _record(site, one.clone, one.id)] for one in moves]
+    facts["records"] = [[one.clone, one.id, _record(site, one.clone, one.work)] for one in moves]
     return facts | _names(site) | {"unfinished runs": _unfinished(site)}
 
 
@@ -123,9 +123,9 @@ def _key(found: decisions.FoundConflict) -> str:
     return os.fsdecode(found.path) if found.axis == "unit" else found.key
 
 
-def _record(site: Site, clone: str, update: int) -> Any:
+def _record(site: Site, clone: str, work: str) -> Any:
     try:
-        with open(site.path("records", clone, str(update), "record.json"), encoding="utf-8") as file:
+        with open(site.path("records", clone, work, "record.json"), encoding="utf-8") as file:
             record = json.load(file)
     except FileNotFoundError:
         return None

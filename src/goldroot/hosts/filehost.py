@@ -94,7 +94,20 @@ class FileHost:
     @property
     def own_paths(self) -> list[str]:
         """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
-        names = ("entries", "links", "labels", "locks", "halfway", "scratch", "lock", "label", "disks", "")
+        names = (
+            "entries",
+            "links",
+            "labels",
+            "locks",
+            "halfway",
+            "scratch",
+            "lock",
+            "label",
+            "machines-before",
+            "machines",
+            "disks",
+            "",
+        )
         return [os.path.join(self.store, name).rstrip("/") for name in names]
 
     @property

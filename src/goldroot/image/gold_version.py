@@ -80,10 +80,6 @@ class Gold:
         with self.site.host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
             yield {address: opened[id] for address, id in ids.items()}
 
-    def path(self, address: str) -> str:
-        """Where a disk's files are, for those who do not open it yet."""
-        return self.site.former.at(self.slot, address).path
-
     def manifest(self, address: str) -> Manifest:
         """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
         signed = self.record["disks"][address]["digest"]

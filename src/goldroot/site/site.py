@@ -27,12 +27,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
-from goldroot.hosts.former.directory import DirectoryHost as FormerHost
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
 from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
@@ -146,11 +145,6 @@ class Site:
             convert_store(self, self._host)
             check_own(self, self._host)
         return self._host
-
-    @cached_property
-    def former(self) -> FormerHost:
-        """The host, in the words of those who have not moved to the new port yet."""
-        return FormerHost.of(cast("DirectoryHost", self.host))
 
     @cached_property
     def _host(self) -> DirectoryHost:

@@ -52,6 +52,24 @@ def check_own(site: Site, host: DirectoryHost) -> None:
         host.set_label(its)
 
 
+def check_former(site: Site, host: DirectoryHost, machines: list[str]) -> None:
+    """See that an older store, which is to be converted, is this site's own.
+
+    :raises Refused: it is another site's, or the catalog is not the one that goes with it.
+    """
+    from goldroot.catalog import entries, label_of_store
+
+    with site.catalog.read() as tx:
+        its = label_of_store(tx)
+        known = {entry.name for entry in entries.every(tx)}
+    label = host.label()
+    if its and label and its != label:
+        raise _not_its_own(host, "it carries the label of another catalog")
+    strange = [f"the machine {name}" for name in machines if name not in known]
+    if strange and (not its or its != label):
+        raise _not_its_own(host, f"the catalog does not know what stands there: {'; '.join(strange[:5])}")
+
+
 def refuse_lost_catalog(site: Site) -> None:
     """For those who would make an empty catalog.
 

@@ -25,6 +25,7 @@ from goldroot.hosts.entryfile import encode
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Entry
+from goldroot.tree import remove_tree
 
 #: What the definitions are called, and what is kept of them.
 BEFORE, KEPT = "machines", "machines-before"
@@ -59,7 +60,7 @@ def former_machines(store: str) -> list[FormerMachine]:
 def convert(host: DirectoryHost, entries: Iterable[Entry], sealed: Collection[str]) -> None:
     """Write the entries, and labels for their disks; what stood in the store before goes out of use by one rename.
 
-    The caller is alone with the store.
+    A disk that no entry names goes: it was left by a command that was killed.  The caller is alone with the store.
 
     :param sealed: ids of disks that are never written again.
     """
@@ -89,6 +90,8 @@ def convert(host: DirectoryHost, entries: Iterable[Entry], sealed: Collection[st
         os.rename(before, os.path.join(host.store, KEPT))
         sync_directory(host.store)
     crash.point("convert.done")
+    for name in there - kept.keys():
+        remove_tree(os.path.join(disks, name))
 
 
 def _read(path: str) -> FormerMachine:
