@@ -242,8 +242,9 @@ class FileHost:
             check_disk_id(id)
         with ExitStack() as stack:
             # In one order, so that two who want the same disks do not each wait for the other's.
-            given = [self._enter(stack, id, wanted[id], view) for id in sorted(wanted)]
-            self._refuse_strangers(given)
+            looked: dict[str, bool] = {}
+            given = [self._enter(stack, id, wanted[id], view, looked) for id in sorted(wanted)]
+            self._refuse_strangers([one for one in given if one[0].id not in looked])
             opened: dict[str, Opened] = {}
             for label, access, exact in given:
                 one = opened[label.id] = self._bytes.open(stack, label, access, use, exact=exact)
@@ -429,7 +430,7 @@ class FileHost:
     def _make(self, stack: ExitStack, label: Label, copy_of: str) -> None:
         source = None
         if copy_of:
-            given = self._enter(stack, check_disk_id(copy_of), "ro", "still")
+            given = self._enter(stack, check_disk_id(copy_of), "ro", "still", {})
             self._refuse_strangers([given])
             source = given[0]
         self._labels.write(label)
@@ -437,8 +438,13 @@ class FileHost:
         self._bytes.make(label, source)
         crash.point("host.disk-made")
 
-    def _enter(self, stack: ExitStack, id: str, access: Access, view: View) -> tuple[Label, Access, bool]:
-        """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly."""
+    def _enter(
+        self, stack: ExitStack, id: str, access: Access, view: View, looked: dict[str, bool]
+    ) -> tuple[Label, Access, bool]:
+        """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly.
+
+        :param looked: the live disks, and their machines, that were looked at already: whether they are seen exactly.
+        """
         self._label(id)  # before a lock's file is made for it
         taken = self._in_use.take(
             disk_lock(id), shared=access == "ro", note=new_note("disk") if access == "rw" else None
@@ -455,7 +461,11 @@ class FileHost:
         if access == "rw":
             self._refuse_writing(label, entry, address)
         elif is_live(address) and entry.role == "machine" and entry.name not in self._held:
-            return label, access, self._enter_live(stack, entry, view)
+            machine = f"{entry.name} as a whole"
+            if machine not in looked:
+                looked[machine] = self._enter_live(stack, entry, view)
+            looked[id] = looked[machine]
+            return label, access, looked[id]
         return label, access, True
 
     def _refuse_writing(self, label: Label, entry: Entry, address: str) -> None:
@@ -527,7 +537,9 @@ class FileHold:
     def broken(self) -> str | None:
         """Who uses the disks that were live when the hold began, or are now."""
         now = self._host.find(self._entry.name)
-        return self._host._seen(self._entry) or (self._host._seen(now) if now is not None else None)
+        if now is None or live_of(now) == live_of(self._entry):
+            return self._host._seen(self._entry)
+        return self._host._seen(self._entry) or self._host._seen(now)
 
 
 def live_of(entry: Entry) -> dict[str, str]:
