@@ -24,11 +24,11 @@ demo: venv ## The main job, from gold to rollback, in a temporary site
 
 test: venv ## The quick tests; as root on Debian it installs the packages that they want
 	@tools/debian-packages
-	$(BIN)/python -m pytest -v $(T)
+	tools/run-tests $(BIN)/python $(T)
 
 test-slow: venv ## The slow tests (real Debian roots, kills) within BUDGET seconds
 	@tools/debian-packages
-	tools/slow-tests $(BIN)/python $(BUDGET)
+	tools/run-tests $(BIN)/python --slow -m 'slow or integration or crash' --budget $(BUDGET)
 
 lint: venv ## ruff: rules and layout
 	$(BIN)/ruff check .

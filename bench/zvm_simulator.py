@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from goldroot.zvm.simulator import Simulator
+from goldroot.zvm.simulator import Listening, Simulator
 
 GUESTS = 1000
 
@@ -78,7 +78,7 @@ def main() -> None:
     text = site(GUESTS)
     for tls in (False, True):
         began = time.perf_counter()
-        with Simulator(text, tls=tls, active=["*"]) as simulator:
+        with Simulator(text, listening=Listening(tls=tls), active=["*"]) as simulator:
             print(
                 f"{GUESTS} guests, all logged on, {'TLS' if tls else 'TCP'}: made in {time.perf_counter() - began:.2f} s"
             )

@@ -1,4 +1,4 @@
-"""What every test can count on: ``--slow``, ``--budget``, the marks that they and the user's rights decide about.
+"""What every test can count on: ``--slow``, ``--budget``, ``--share``, the marks that they and the user's rights decide about.
 
 Trees are made in memory where it has the room, for a disk's file system takes as much of the processor's time again; else,
 or with ``--basetemp DIR``, they stand where all temporary files do.  What only a disk can show makes one for itself.
@@ -33,7 +33,8 @@ class Budget:
 
     def __init__(self, seconds: float) -> None:
         self.until = time.monotonic() + seconds
-        self.files: list[str] = []
+        self.files: list[str] = []  # that have not begun
+        self.share: Share | None = None
         self.turn = ""
         self.turn_ends = 0.0
 
@@ -41,10 +42,38 @@ class Budget:
         """Whether a test of this file may not begin any more."""
         now = time.monotonic()
         if file != self.turn:
-            self.files = [other for other in self.files if other != file]
+            self.files = [
+                other for other in self.files if other != file and not (self.share and self.share.taken(other))
+            ]
             equal = now + (self.until - now) / (1 + len(self.files))
             self.turn, self.turn_ends = file, max(equal, self.until - KEPT * len(self.files))
         return now > self.turn_ends
+
+
+class Share:
+    """The files of tests, shared out among the processes that name the same directory: each is run by one of them."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.mine: dict[str, bool] = {}
+
+    def takes(self, file: str) -> bool:
+        """Whether this file is ours: it is, where no other process has taken it."""
+        if file not in self.mine:
+            try:
+                os.close(os.open(self._mark(file), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            except FileExistsError:
+                self.mine[file] = False
+            else:
+                self.mine[file] = True
+        return self.mine[file]
+
+    def taken(self, file: str) -> bool:
+        """Whether any process has taken it."""
+        return os.path.exists(self._mark(file))
+
+    def _mark(self, file: str) -> str:
+        return os.path.join(self.place, file.replace("/", "%"))
 
 
 BUDGET = pytest.StashKey[Budget]()
@@ -62,6 +91,7 @@ hypothesis.settings.load_profile("goldroot")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow, integration and crash")
     parser.addoption("--budget", type=float, metavar="SECONDS", help="take so many seconds; skip the rest")
+    parser.addoption("--share", metavar="DIRECTORY", help="run files that no other process with this directory runs")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
@@ -134,6 +164,31 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if seconds := session.config.getoption("--budget"):
         budget = session.config.stash[BUDGET] = Budget(seconds)
         budget.files = list(dict.fromkeys(str(item.path) for item in session.items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Pytest's own loop, but a file is asked for when its turn comes."""
+    place = session.config.getoption("--share")
+    if not place or session.testsfailed or session.config.option.collectonly:
+        return None  # pytest's own loop says what is wrong
+    share = Share(place)
+    if budget := session.config.stash.get(BUDGET, None):
+        budget.share = share
+    ours = (item for item in list(session.items) if share.takes(str(item.path)))
+    item = next(ours, None)
+    ran: list[pytest.Item] = []
+    while item is not None:
+        following = next(ours, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        ran.append(item)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    session.testscollected = len(ran)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

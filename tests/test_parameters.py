@@ -21,20 +21,12 @@ KNOWN = {
     "fleet/inputs.py:disk_side": 7,
     "fleet/update/update.py:run_updates": 7,
     "merge/decide/answers.py:answer_conflict": 9,
-    "merge/decide/axes.py:_xattrs": 7,
     "merge/decide/presence.py:_ask": 7,
-    "run.py:run": 8,
-    "run.py:start": 7,
     "site/commands.py:run_on": 10,
     "system/confine.py:run_in": 11,
     "tree/build/build.py:build_tree": 8,
     "tree/scan/scan.py:scan_tree": 7,
     "tree/scan/scan.py:scan_trees": 7,
-    "zvm/simulator/running.py:__init__": 11,
-    "zvm/simulator/system.py:__init__": 9,
-    "zvm/smapi/calls.py:image_disk_copy_dm": 9,
-    "zvm/smapi/calls.py:image_disk_create_dm": 12,
-    "zvm/smapi/errors.py:__init__": 7,
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Busy",
     "ChecksFailed",
     "Conflict",
+    "Damaged",
     "Decision",
     "Decisions",
     "Failed",
@@ -51,6 +52,7 @@ __all__ = [
     "StillRunning",
     "TreeChanged",
     "Trees",
+    "Unreachable",
     "UsageError",
     "__version__",
     "apply_plan",
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
         BadSignature,
         Busy,
         ChecksFailed,
+        Damaged,
         Failed,
         GoldrootError,
         HostError,
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
         Refused,
         StillRunning,
         TreeChanged,
+        Unreachable,
         UsageError,
     )
     from goldroot.files import AnyPath
@@ -95,9 +99,9 @@ else:
         {
             "conflicts": "Conflict Decision Decisions",
             "errors": (
-                "BadInput BadPolicy BadSignature Busy ChecksFailed Failed GoldrootError HostError LimitReached MissingPackage"
-                " MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested ProgramFailed Refused"
-                " StillRunning TreeChanged UsageError"
+                "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged Failed GoldrootError HostError LimitReached"
+                " MissingPackage MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested ProgramFailed"
+                " Refused StillRunning TreeChanged Unreachable UsageError"
             ),
             "files": "AnyPath",
             "merge": "MergePlan Options Record Trees apply_plan load_decisions merge_trees plan_trees",

@@ -21,6 +21,17 @@ PACKAGES = {
     "unshare": "util-linux",
     "mount": "mount",
     "chroot": "coreutils",
+    "mkfs.ext4": "e2fsprogs",
+    "tune2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "xfs_admin": "xfsprogs",
+    "xfs_logprint": "xfsprogs",
+    "veritysetup": "cryptsetup-bin",
+    "systemd-nspawn": "systemd-container",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-s390x": "qemu-system-misc",
 }
 
 #: What a child sees by default: nothing of the caller's settings but these.
@@ -106,18 +117,18 @@ def start(
     args: Sequence[str],
     *,
     program: str,
-    stdin: int,
-    stdout: int,
-    stderr: int,
+    streams: tuple[int, int, int],
     pass_fds: Sequence[int],
     env: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
     """Begin a program of goldroot's own, in a session of its own; whoever calls waits for it.
 
     :param program: what is executed; ``args[0]`` is only what it is called.
+    :param streams: descriptors: its input, output and error output.
     :param env: all of its environment.
     :raises ProgramFailed: it could not be started.
     """
+    stdin, stdout, stderr = streams
     try:
         return subprocess.Popen(
             args,
@@ -130,7 +141,7 @@ def start(
             start_new_session=True,
         )
     except OSError as error:
-        raise ProgramFailed(f"{args[0]} could not be started: {error.strerror}") from error
+        raise _not_started(args[0], error) from error
 
 
 def run(
@@ -139,32 +150,26 @@ def run(
     stdin: bytes | None = None,
     ok: Sequence[int] | None = (0,),
     env: Mapping[str, str] | None = None,
-    cwd: str | bytes | None = None,
     pass_fds: Sequence[int] = (),
     timeout: float | None = None,
-    capture: bool = True,
 ) -> Done:
     """Run a program to its end and return what it said.
 
+    :param stdin: what it reads; ``None``: nothing.
     :param ok: exit statuses that count as success; ``None`` takes any.
     :param env: added to the small environment that :func:`environment` makes.
     :param timeout: in seconds; ``ProgramFailed`` when it runs out.
-    :param capture: ``False`` leaves the child the terminal (for shells that a person uses).
     :raises MissingProgram: the program is not installed.
     :raises ProgramFailed: it ended with a status that is not in ``ok``.
     """
-    name = os.fsdecode(args[0])
-    argv = [name if "/" in name else find(name), *args[1:]]
-    pipe = subprocess.PIPE if capture else None
+    name, argv = _found(args)
     try:
         done = subprocess.run(
             argv,
             input=stdin,
-            stdin=None if stdin is not None or not capture else subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
             env=environment(env),
-            cwd=cwd,
             pass_fds=pass_fds,
             timeout=timeout,
             check=False,
@@ -172,8 +177,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error
     except OSError as error:
-        raise ProgramFailed(f"{name} could not be started: {error.strerror}") from error
-    result = Done(done.returncode, done.stdout or b"", done.stderr or b"")
+        raise _not_started(name, error) from error
+    result = Done(done.returncode, done.stdout, done.stderr)
     if ok is not None and result.status not in ok:
         said = result.err.decode("utf-8", "replace").strip()
         raise ProgramFailed(
@@ -182,3 +187,29 @@ def run(
             stderr=said,
         )
     return result
+
+
+def lend_terminal(args: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> None:
+    """Run a program that a person uses, an editor for instance, with our terminal as its own, to its end.
+
+    :param env: added to the small environment that :func:`environment` makes.
+    :raises MissingProgram: the program is not installed.
+    :raises ProgramFailed: it ended with another status than 0.
+    """
+    name, argv = _found(args)
+    try:
+        status = subprocess.run(argv, env=environment(env), pass_fds=pass_fds, check=False).returncode
+    except OSError as error:
+        raise _not_started(name, error) from error
+    if status:
+        raise ProgramFailed(f"{name} ended with status {status}", status=status)
+
+
+def _found(args: Sequence[str | bytes]) -> tuple[str, list[str | bytes]]:
+    """The program's name, and the command with its full path."""
+    name = os.fsdecode(args[0])
+    return name, [name if "/" in name else find(name), *args[1:]]
+
+
+def _not_started(name: str, error: OSError) -> ProgramFailed:
+    return ProgramFailed(f"{name} could not be started: {error.strerror}")

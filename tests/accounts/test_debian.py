@@ -89,8 +89,17 @@ def test_a_year_of_changes_arrives_in_the_next_release() -> None:
 
 def test_every_renumbered_account_of_the_release_is_noted() -> None:
     merged = merge_accounts(BOOKWORM, TRIXIE, BOOKWORM)
-    users = {note.data["name"] for note in merged.notes if note.kind == "re-owned" and note.data["table"] == "user"}
-    assert users == {"_chrony", "postfix", "sshd", "Debian-snmp"}
+    [note] = [note for note in merged.notes if note.kind == "renumbered"]
+    listed = note.data["accounts"]
+    assert {one["name"] for one in listed if one["table"] == "user"} == {  # type: ignore[attr-defined]
+        "_chrony", "postfix", "sshd", "Debian-snmp"}  # fmt: skip
+    assert len(listed) == len(merged.renumbered)  # type: ignore[arg-type]
+    assert {one.name.decode() for one in merged.renumbered if one.table == "user"} == {
+        "_chrony",
+        "postfix",
+        "sshd",
+        "Debian-snmp",
+    }
     assert {one.name for one in merged.renumbered if one.table == "group"} == {
         name for name, gid in TRIXIE.groups.items() if BOOKWORM.groups.get(name, gid) != gid
     }

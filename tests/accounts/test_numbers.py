@@ -33,6 +33,13 @@ def noted(merged: AccountsMerge) -> list[tuple[str, object]]:
     return [(note.kind, note.data.get("name")) for note in merged.notes]
 
 
+def moved(merged: AccountsMerge) -> list[tuple[str, str, int, int]]:
+    """What the one note of a renumbering says: table, name, from, to."""
+    lists = [note.data["accounts"] for note in merged.notes if note.kind == "renumbered"]
+    assert len(lists) <= 1
+    return [(one["table"], one["name"], one["from"], one["to"]) for found in lists for one in found]  # type: ignore[attr-defined]
+
+
 def sole(merged: AccountsMerge) -> Conflict:
     assert len(merged.conflicts) == 1, merged.conflicts
     return merged.conflicts[0]
@@ -45,9 +52,8 @@ def test_gold_renumbering_is_followed_in_one_simultaneous_exchange() -> None:
     assert uids(merged) == {"root": 0, "one": 102, "two": 103, "three": 101, "anna": 1000}
     assert merged.conflicts == []
     assert merged.renumbered[0] == Renumbered("user", b"one", 101, 102, 101, 102)
-    for name in ("one", "two", "three"):
-        assert ("re-owned", name) in noted(merged)
-        assert noted(merged).count(("numbers-inside-files", name)) == 1
+    assert moved(merged) == [("user", "one", 101, 102), ("user", "two", 102, 103), ("user", "three", 103, 101)]
+    assert [kind for kind, _ in noted(merged)] == ["renumbered"]
 
 
 def test_the_clone_s_own_renumbering_stays() -> None:
@@ -73,7 +79,7 @@ def test_system_accounts_that_both_added_take_gold_s_number() -> None:
     merged = merge_accounts(numbered(), numbered(svc=105), numbered(svc=110, own=105 + 1))
     assert uids(merged) == {"svc": 105, "own": 106}
     assert merged.conflicts == []
-    assert ("re-owned", "svc") in noted(merged)
+    assert moved(merged) == [("user", "svc", 110, 105)]
 
 
 def test_system_accounts_that_both_renumbered_take_gold_s_number() -> None:
@@ -155,7 +161,7 @@ class TestNumberTaken:
         assert "997" in conflict.detail
         assert uids(merged) == {"root": 0, "old": 998, "new": 105, "own": 997, "other": 999}
         assert Renumbered("user", b"own", None, None, 105, 997) in merged.renumbered
-        assert ("re-owned", "own") in noted(merged)
+        assert ("user", "own", 105, 997) in moved(merged)
 
     @pytest.mark.parametrize(
         ("decision", "own", "new", "left"),
@@ -236,8 +242,8 @@ def test_a_kept_account_moves_where_gold_gave_its_number_away() -> None:
     merged = merge_accounts(numbered(old=105), numbered(new=105), numbered(old=105), users_in_use={b"old"})
     assert uids(merged) == {"old": 999, "new": 105}
     assert merged.conflicts == []
-    assert [kind for kind, name in noted(merged) if name == "old"] == [
-        "account-kept", "account-moved", "re-owned", "numbers-inside-files"]  # fmt: skip
+    assert [kind for kind, _ in noted(merged)] == ["account-kept", "renumbered"]
+    assert moved(merged) == [("user", "old", 105, 999)]
 
 
 def test_a_kept_account_keeps_a_number_that_is_not_given_away() -> None:

@@ -236,7 +236,7 @@ def test_a_plan_names_what_is_due_once(fleet: Site, capsys: pytest.CaptureFixtur
     next_gold(fleet, {"etc/made/a": "1\n", "etc/made/b": "1\n"})
     out = said(capsys, "update", "plan", "web1")[1]
     assert [line.split() for line in out.splitlines() if "due" in line] == [
-        ["due", "/etc/made:", "to", "be", "made", "anew", "by:", "make-it"]
+        ["due", "/etc/made:", "to", "be", "made", "again", "with", "2", "more,", "by:", "make-it"]
     ]
 
 

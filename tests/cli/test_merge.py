@@ -118,7 +118,7 @@ def test_plan_and_merge_make_the_same_record(merge: Merge, room: Path) -> None:
 
 def test_json_has_the_whole_record(merge: Merge, room: Path) -> None:
     data = merge("--into", room / "out", "--json").data
-    assert {"schema", "versions", "policy", "counts", "conflicts", "entries", "notes"} == data.keys()
+    assert {"schema", "versions", "policy", "counts", "conflicts", "entries", "memory", "notes"} == data.keys()
     assert data["conflicts"] == []
     assert {entry["path"] for entry in data["entries"]} == {"/etc/a", "/etc/b", "/etc/new"}
 
@@ -295,7 +295,8 @@ def test_accounts_from_elsewhere(merge: Merge, room: Path) -> None:
     said = merge("--into", room / "out", "--at", "/opt", "--accounts", *accounts, "--json", **disks)
     assert said.code == 0
     assert dump_tree(room / "out")["d/x"].uid == 107
-    assert [note["data"]["name"] for note in said.data["notes"] if note["kind"] == "re-owned"] == ["svc"]
+    [note] = [note for note in said.data["notes"] if note["kind"] == "renumbered"]
+    assert [one["name"] for one in note["data"]["accounts"]] == ["svc"]
 
 
 def test_accounts_from_elsewhere_are_none_for_trees_that_hold_others(merge: Merge, room: Path) -> None:

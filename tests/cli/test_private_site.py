@@ -22,7 +22,7 @@ from support.loose import loose
 from support.trees import make_tree
 
 
-@pytest.fixture(params=[0o000, 0o022])
+@pytest.fixture(params=[0o000, pytest.param(0o022, marks=pytest.mark.slow)])
 def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     before = os.umask(request.param)
     yield

@@ -101,7 +101,8 @@ def test_a_merge_keeps_the_modes_and_says_whose_the_files_are(user: User) -> Non
     assert (out / "usr/bin/tool").stat().st_mode & 0o7777 == 0o755, "nobody lends his own rights by a set-uid program"
 
 
-@pytest.mark.parametrize("number", [1000, pytest.param(101, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1000, 101])
 def test_the_demo_tells_its_story_to_any_user(number: int, user: User) -> None:
     """The first user of a machine has the number of the demo's own, and one more has that of an account of its systems."""
     os.chown(user.room, number, number)

@@ -105,6 +105,26 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
     assert text(site, "web1", "etc/generated") == "by gold 3\n"
 
 
+@pytest.mark.root
+def test_nothing_is_switched_before_a_map_of_a_merged_source_was_made(room: Path, engine: InProcess) -> None:
+    lines = [f"{number}\n" for number in range(9)]
+    head = "\0" * 12 + "\x61\x15\x06\0"
+    program = "#!/bin/sh\nread x < /etc/plain.conf; [ $x = good ] || exit 5\necho $1 > /etc/postfix/t.db\n"
+    maps = {"etc/postfix/t": "".join(lines), "etc/postfix/t.db": head, "usr/sbin/postmap": File(program, mode=0o755)}
+    site = small_site(room, {**ROOT, **shell(), **maps})
+    clones.create_clone(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/postfix/t": "".join([*lines, "own\n"]), "etc/postfix/t.db": head + "own"})
+    next_gold(site, {"etc/postfix/t": "".join(["gold\n", *lines]), "etc/postfix/t.db": head + "gold"})
+    before = dump(site, "web1")
+    with pytest.raises(ChecksFailed, match="postmap"):
+        run_update(site, engine, "web1")
+    assert dump(site, "web1") == before
+    on_clone(site, "web1", {"etc/plain.conf": "good\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert text(site, "web1", "etc/postfix/t.db") == "hash:/etc/postfix/t\n"
+    site.close()
+
+
 def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
         clones.create_clone(site, name, IMAGE)

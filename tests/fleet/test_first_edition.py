@@ -34,7 +34,7 @@ ARCHIVE = Path(__file__).parent.parent / "data" / "site-first-edition.tar.xz"
 CLONES = ("asked", "back", "cutoff", "moved", "plain", "rewrite", "switched")
 
 
-@pytest.fixture(params=[0o000, 0o022])
+@pytest.fixture(params=[0o000, pytest.param(0o022, marks=pytest.mark.slow)])
 def site(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     subprocess.run(["tar", "--xattrs", "--numeric-owner", "-xpf", ARCHIVE, "-C", tmp_path], check=True)
     monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "site"))

@@ -128,7 +128,8 @@ def test_renumbered_accounts_are_named(merged: Merged) -> None:
     clone, result = merged.clone, merged.result
     moved = {name for name in clone.users if result.users.get(name, clone.users[name]) != clone.users[name]}
     groups = {name for name in clone.groups if result.groups.get(name, clone.groups[name]) != clone.groups[name]}
-    assert moved | groups <= merged.note("re-owned")
+    [note] = [note for note in merged.record["notes"] if note["kind"] == "renumbered"]
+    assert moved | groups <= {one["name"] for one in note["data"]["accounts"]}
     assert RENUMBERED.get(merged.releases, set()) <= moved
     assert RENUMBERED_GROUPS.get(merged.releases, set()) <= groups
 

@@ -20,12 +20,11 @@ from support.trees import File, Node, dump_tree, make_tree
 PAGE = Path(__file__).parents[2] / "docs/reference/python.md"
 
 NAMES = [
-    "AnyPath", "BadInput", "BadPolicy", "BadSignature", "Busy", "ChecksFailed", "Conflict", "Decision", "Decisions", "Failed",
-    "GoldrootError", "HostError", "LimitReached",
-    "MergePlan", "MissingPackage", "MissingProgram", "NewerVersion", "NoFreeSlot", "NoPermission",
-    "NoSpace", "NotFound", "NotTested", "Note", "Options", "Policy", "ProgramFailed", "Progress", "Record", "Refused",
-    "StillRunning", "TreeChanged", "Trees", "UsageError", "__version__", "apply_plan", "load_decisions", "merge_trees",
-    "plan_trees",
+    "AnyPath", "BadInput", "BadPolicy", "BadSignature", "Busy", "ChecksFailed", "Conflict", "Damaged", "Decision",
+    "Decisions", "Failed", "GoldrootError", "HostError", "LimitReached", "MergePlan", "MissingPackage",
+    "MissingProgram", "NewerVersion", "NoFreeSlot", "NoPermission", "NoSpace", "NotFound", "NotTested", "Note",
+    "Options", "Policy", "ProgramFailed", "Progress", "Record", "Refused", "StillRunning", "TreeChanged", "Trees",
+    "Unreachable", "UsageError", "__version__", "apply_plan", "load_decisions", "merge_trees", "plan_trees",
 ]  # fmt: skip
 
 BASE: dict[str, Node] = {"hosts": "a\nb\nc\n", "issue": "1\n", "motd": "1\n", "passwd": "root:x:0:0::/root:/bin/sh\n"}

@@ -94,7 +94,11 @@ def test_owners_are_merged_as_names_through_an_exchange_of_numbers(tmp_path: Pat
     uids = {path: done.tree[path].uid for path in ("etc/of-a", "etc/of-b", "etc/mine", "srv/db/file")}
     assert uids == {"etc/of-a": 102, "etc/of-b": 101, "etc/mine": 102, "srv/db/file": 101}
     assert done.conflicts == []
-    assert {note["data"]["name"] for note in done.record["notes"] if note["kind"] == "re-owned"} == {"a", "b"}
+    [note] = done.record["notes"]
+    assert [(one["name"], one["from"], one["to"]) for one in note["data"]["accounts"]] == [
+        ("a", 101, 102),
+        ("b", 102, 101),
+    ]
 
 
 @pytest.mark.root
@@ -185,7 +189,7 @@ def test_each_major_version_of_postgresql_is_a_unit(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, old, new, {**old, "var/lib/postgresql/13/main/base": "1"})
     assert [done.text(path) for path in (conf % 17, data % 17, data % 13)] == ["port = 5432\n", "17\n", "13\n"]
     assert done.text("var/lib/postgresql/13/main/base") == "1"
-    assert done.conflicts == []
+    assert done.conflicts == [("/var/lib/postgresql/13", "unit")]  # its state stays beside an empty newer one
 
 
 def test_a_later_rule_inside_a_unit_does_not_make_it_changed(tmp_path: Path) -> None:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.examples import examples
-from support.merging import Outcome, merge_directories
-from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, dump_tree, make_tree
+from support.laws import Tree, merged, room, tidy
+from support.trees import Dir, Fifo, File, HardLink, Link, Seen, Socket, dump_tree
 
 ROOT = os.geteuid() == 0
 NAMES = ["a", "b", "a.c", "é", b"\xff\n".decode("utf-8", "surrogateescape"), "-x"]
@@ -37,8 +32,6 @@ links = st.builds(
 )
 fifos = st.builds(lambda mode: Fifo(mode=mode), modes)
 nodes = st.one_of(files, files, files, directories, links, fifos)
-
-Tree = dict[str, Node]
 
 
 @st.composite
@@ -71,36 +64,6 @@ def changed(draw: st.DrawFn, table: Tree, odd: bool = False) -> Tree:
             result[path] = node
     gone = draw(st.sets(st.sampled_from(sorted(result)), max_size=2)) - {""}
     return tidy({path: node for path, node in result.items() if path not in gone})
-
-
-def tidy(table: Tree) -> Tree:
-    """Without paths below what is no directory, parents first."""
-    result: Tree = {}
-    for path in sorted(table, key=lambda path: path.split("/")):
-        above = path.rpartition("/")[0]
-        if not path or (above in result and isinstance(result[above], Dir)) or not above:
-            result[path] = table[path]
-    return result
-
-
-@contextmanager
-def room(**tables: Tree) -> Iterator[tuple[Path, dict[str, Path]]]:
-    place = Path(tempfile.mkdtemp(prefix="goldroot-law-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        yield place, {word: make_tree(place / word, table) for word, table in tables.items()}
-    finally:
-        shutil.rmtree(place)
-
-
-def merged(place: Path, roots: dict[str, Path], base: str, gold: str, clone: str, out: str = "out") -> Outcome:
-    given = {"base": roots[base], "gold": roots[gold], "clone": roots[clone]}
-    if len({base, gold, clone}) < 3:  # the same directory twice is refused: give copies
-        for word, path in list(given.items()):
-            copy = place / f"{out}-{word}"
-            if not copy.exists():
-                os.system(f"cp -a '{path}' '{copy}'")
-            given[word] = copy
-    return merge_directories(place, given, at="/opt/site", out=out)
 
 
 def without_sockets(tree: dict[str, Seen]) -> dict[str, Seen]:

@@ -43,8 +43,8 @@ def test_gold_added_below_a_directory_that_the_clone_deleted(tmp_path: Path) -> 
     gold = {"etc/d/a": "1", "etc/d/new/deep": "n", "etc/x": "x"}
     done = merge_tables(tmp_path, base, gold, {"etc/x": "x"})
     assert "etc/d" not in done.tree
-    assert done.conflicts == [("/etc/d/new", "presence")]
-    assert done.entry("/etc/d/new/deep")["because"] == "/etc/d/new"
+    assert done.conflicts == [("/etc/d", "presence")]
+    assert done.entry("/etc/d/new/deep")["because"] == "/etc/d"
     key = done.record["conflicts"][0]["key"]
     again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions={key: Decision("gold")})
     assert again.text("etc/d/new/deep") == "n"

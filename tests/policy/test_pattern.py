@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 
 import pytest
@@ -105,3 +106,20 @@ def test_any_name_can_be_written(name: bytes) -> None:
     assert hits(written, b"/" + name)
     assert not hits(written, b"/" + name + b"x")
     assert as_text(name).encode("utf-8", "surrogateescape") == name
+
+
+GLOBS = st.lists(st.sampled_from(["a", "b", "ab", "*", "?", "[ab]", "[!a]"]), min_size=1, max_size=9).map("".join)
+
+
+@given(GLOBS.filter(lambda text: "**" not in text), st.text("abc", min_size=1, max_size=9))
+def test_a_name_with_wildcards_is_matched_as_a_shell_does(text: str, name: str) -> None:
+    (branch,) = parse("/" + text)
+    assert branch[0].matches(name) == fnmatch.fnmatchcase(name, text)
+
+
+def test_many_stars_on_a_long_name_are_no_work() -> None:
+    """Tried at every place of every star, this would take years."""
+    (branch,) = parse("/" + "*a" * 30 + "b")
+    assert not branch[0].matches("a" * 255)
+    (branch,) = parse("/" + "*?a" * 30 + "*")
+    assert branch[0].matches("a" * 255)

@@ -10,10 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,9 @@ from goldroot.hosts.directory import DirectoryHost
 from goldroot.hosts.entries import Entries
 from goldroot.hosts.filehost import FileHost, live_of
 from goldroot.hosts.inuse import InUse, entry_lock, new_note, utc_now
+from goldroot.hosts.machines import control
+from goldroot.hosts.nspawn import NspawnConfig, NspawnHost
+from goldroot.hosts.qemu import QemuConfig, QemuHost
 
 SINCE = "2026-11-26T09:30:00Z"
 MIB = 1 << 20
@@ -36,6 +40,7 @@ class Lab:
     sealed: str
     new_host: Callable[[Path], FileHost]
     host: FileHost = field(init=False)
+    commanded: bool = field(init=False, default=True)  #: a command of the site says whether a machine runs
 
     def __post_init__(self) -> None:
         self.host = self.again()
@@ -44,6 +49,10 @@ class Lab:
     def again(self) -> FileHost:
         """The same host, as another process has it."""
         return self.new_host(self.root)
+
+    def copied_to(self, root: Path) -> Lab | None:
+        """Another lab that is in the same state; ``None``: making one is as quick."""
+        return None
 
     # -- what others do
 
@@ -88,8 +97,8 @@ class Lab:
             taken.close()
 
     @contextmanager
-    def used(self, id: str) -> Iterator[None]:
-        """A program that knows nothing of goldroot has the bytes of a disk open for writing."""
+    def used(self, id: str) -> Iterator[bool]:
+        """A program that knows nothing of goldroot has the bytes of a disk open for writing; whether it could."""
         path = str(self.host.info([id])[id].where["path"])
         code = (
             "import os, sys, time\np = sys.argv[1]\nf = os.chdir(p) if os.path.isdir(p) else open(p, 'r+b')\n"
@@ -99,9 +108,13 @@ class Lab:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             try:
-                yield
+                yield True
             finally:
                 process.kill()
+
+    def place_of(self, id: str) -> Path:
+        """Where the bytes of a disk are."""
+        return Path(str(self.host.info([id])[id].where["path"]))
 
     def break_disk(self, id: str) -> None:
         """The bytes of a disk are gone, and a link is in their place."""
@@ -124,6 +137,10 @@ class Lab:
             patch.setattr(Entries, "find", counted)
             yield read
 
+    def handles(self) -> set[str]:
+        """What this process has open."""
+        return set(os.listdir("/proc/self/fd"))
+
     def halves(self) -> list[str]:
         """What is left of killed commands."""
         store = self.root / "store"
@@ -134,29 +151,92 @@ def directory_lab(root: Path) -> Lab:
     return Lab(root, "directory", "directory", lambda at: DirectoryHost("here", f"{at}/store", **_running(at)))
 
 
-def image_lab(root: Path) -> Lab:
-    from support.imagestore import ImageHost
+def nspawn_lab(root: Path) -> Lab:
+    return Lab(root, "directory", "directory", lambda at: nspawn_host(at, **_running(at)))
 
+
+def nspawn_host(at: Path, *, running_command: Sequence[str] = (), **paths: list[str]) -> NspawnHost:
+    """A host of containers; ``paths`` are of each place, where they are others than by default."""
+    config = NspawnConfig(store="store", running=list(running_command))
+    return NspawnHost("here", f"{at}/store", replace(config, paths=paths or config.paths))
+
+
+def qemu_lab(root: Path, **settings: Any) -> Lab:
+    """A host of images; ``settings`` are of its table."""
     if os.geteuid() != 0:
         pytest.skip("needs root: file systems are mounted")
-    for program in ("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    if not _mounts():
-        pytest.skip("this kernel mounts no ext4 or erofs images")
-    return Lab(root, "ext4", "erofs", lambda at: ImageHost("here", f"{at}/store", **_running(at)))
+    need_programs("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs")
+    need_mounts("ext4", "erofs")
+    return QemuLab(root, "ext4", "erofs", lambda at: qemu_host(at, **settings, **_running(at)))
 
 
-LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "images": image_lab}
+def zvm_lab(root: Path) -> Lab:
+    from support import zvmlab
+
+    return zvmlab.zvm_lab(root)
+
+
+class QemuLab(Lab):
+    """What is started is a QEMU, with the disks that a machine is given and without a machine: it executes nothing."""
+
+    @contextmanager
+    def started(self, name: str) -> Iterator[None]:
+        if shutil.which("qemu-system-x86_64") is None:
+            pytest.skip("qemu-system-x86 is not installed")
+        directory = self.root / "store" / "machines" / name
+        directory.mkdir(exist_ok=True)
+        disks = {address: disk.id for address, disk in found(self.host, name).disks.items() if address[0] == "1"}
+        words = ["qemu-system-x86_64", "-machine", "none", "-display", "none", "-nodefaults"]
+        for address, id in disks.items():
+            file = {"driver": "file", "filename": str(self.host.info([id])[id].where["path"]), "locking": "off"}
+            words += ["-blockdev", json.dumps({"driver": "raw", "node-name": f"disk-{address}", "file": file})]
+        with control.listening(str(directory), "qmp") as one, control.listening(str(directory), "copies") as other:
+            handles = {"qmp": one.fileno(), "copies": other.fileno()}
+            for socket, handle in handles.items():
+                words += [
+                    "-chardev",
+                    f"socket,id={socket},fd={handle},server=on,wait=off",
+                    "-mon",
+                    f"{socket},mode=control",
+                ]
+            process = subprocess.Popen(words, pass_fds=list(handles.values()))
+        try:
+            with super().started(name):
+                yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def qemu_host(at: Path, *, running_command: Sequence[str] = (), **settings: Any) -> QemuHost:
+    config = QemuConfig(running=list(running_command), **settings)
+    return QemuHost("here", f"{at}/store", config)
+
+
+LABS: Mapping[str, Callable[[Path], Lab]] = {
+    "directory": directory_lab,
+    "nspawn": nspawn_lab,
+    "qemu": qemu_lab,
+    "zvm": zvm_lab,
+}
 
 
 def _running(at: Path) -> dict[str, list[str]]:
     return {"running_command": ["/bin/sh", "-c", f'test -e "{at}/runs-$1"', "sh"]}
 
 
-def _mounts() -> bool:
+def need_programs(*programs: str) -> None:
+    """Skip a test where one of these is not installed."""
+    for program in programs:
+        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
+            pytest.skip(f"{program} is not installed")
+
+
+def need_mounts(*kinds: str) -> None:
+    """Skip a test where the kernel mounts no images of these file systems."""
     known = Path("/proc/filesystems").read_text().split()
-    return os.access("/dev/loop-control", os.W_OK) and {"ext4", "erofs"} <= set(known)
+    if not os.access("/dev/loop-control", os.W_OK) or not set(kinds) <= set(known):
+        pytest.skip(f"this kernel mounts no images of {' and '.join(kinds)}")
 
 
 # -- a site's words

@@ -35,6 +35,14 @@ class Outcome:
         """A file of the result as text."""
         return self.tree[path].content.decode()
 
+    def notes(self, kind: str) -> list[str]:
+        """The paths of all notes of a kind."""
+        return [note["path"] for note in self.record["notes"] if note["kind"] == kind]
+
+    def decide(self, take: str) -> dict[str, Decision]:
+        """The same answer to every conflict that is left."""
+        return {conflict["key"]: Decision(take) for conflict in self.record["conflicts"]}
+
     @property
     def conflicts(self) -> list[tuple[str, str]]:
         """(path, axis) of every conflict that is left."""
@@ -43,7 +51,7 @@ class Outcome:
 
 def merge_tables(
     room: Path, base: Table, gold: Table, clone: Table, *, at: str = "/", policy: str = "", out: str = "out",
-    decisions: Mapping[str, Decision] | None = None,
+    decisions: Mapping[str, Decision] | None = None, after: Outcome | None = None,
 ) -> Outcome:  # fmt: skip
     """Write the three tables below ``room`` (once), merge them, and read the result."""
     roots = {}
@@ -51,18 +59,22 @@ def merge_tables(
         roots[word] = room / word
         if not roots[word].exists():
             make_tree(roots[word], table)
-    return merge_directories(room, roots, at=at, policy=policy, out=out, decisions=decisions)
+    return merge_directories(room, roots, at=at, policy=policy, out=out, decisions=decisions, after=after)
 
 
 def merge_directories(
     room: Path, roots: Mapping[str, Path], *, at: str = "/", policy: str = "", out: str = "out",
-    decisions: Mapping[str, Decision] | None = None,
+    decisions: Mapping[str, Decision] | None = None, after: Outcome | None = None,
 ) -> Outcome:  # fmt: skip
-    """Merge the directories ``base``, ``gold`` and ``clone`` into ``room/out``."""
+    """Merge the directories ``base``, ``gold`` and ``clone`` into ``room/out``; ``after``: the server's last merge."""
     rules = Policy.parse(policy.encode(), "policy.toml") if policy else Policy.default()
     target = room / out
+    last = None
+    if after is not None:
+        last = room / f"{out}-after.json"
+        last.write_text(json.dumps(after.record))
     trees = Trees(roots["base"], roots["gold"], roots["clone"], at)
-    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1))
+    record = merge_trees(trees, target, rules, decisions, options=Options(jobs=1, after=last))
     # What every merge of the tests writes is what the published shape says, to the last field.
     assert read_record(json.dumps(record.data).encode()).as_json() == record.data
     return Outcome(record.data, dump_tree(target), target)

@@ -36,10 +36,6 @@ class Merged:
         """(old, new), as ``VERSION_CODENAME`` says."""
         return codename(self.base), codename(self.gold)
 
-    def note(self, kind: str) -> set[str]:
-        """The accounts that notes of a kind name."""
-        return {note["data"]["name"] for note in self.record["notes"] if note["kind"] == kind}
-
 
 def codename(server: Server) -> str:
     lines = server.text("/usr/lib/os-release").splitlines()

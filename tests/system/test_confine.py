@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -49,6 +51,37 @@ def test_a_command_has_few_rights_and_a_filter(machine: Machine, mode: Mode) -> 
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert status["Uid"].split() == status["Gid"].split() == ["0"] * 4
     assert status["SigIgn"] == "0" * 16
+
+
+class Action(ctypes.Structure):
+    """struct sigaction of the kernel."""
+
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("flags", ctypes.c_ulong),
+        ("restorer", ctypes.c_void_p),
+        ("mask", ctypes.c_ulong),
+    )
+
+
+@pytest.fixture
+def signals_ignored() -> Iterator[None]:
+    """As under ``nohup``, and as below a program that ignores a signal which the C library keeps to itself (32)."""
+    ours = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT, 35)}
+    call = {"x86_64": 13, "s390x": 174, "aarch64": 134}[os.uname().machine]
+    libc, before = ctypes.CDLL(None), Action()
+    assert libc.syscall(call, 32, ctypes.byref(Action(handler=1)), ctypes.byref(before), 8) == 0
+    yield
+    libc.syscall(call, 32, ctypes.byref(before), None, 8)
+    for number, handler in ours.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_ignored")
+def test_a_command_ignores_no_signal_that_its_caller_ignores(machine: Machine, mode: Mode) -> None:
+    own = Path("/proc/self/status").read_text()
+    assert status_of(own)["SigIgn"] != "0" * 16
+    assert status_of(machine.sh("cat /proc/self/status", mode=mode))["SigIgn"] == "0" * 16
 
 
 def test_the_caller_is_nowhere_in_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -516,3 +517,83 @@ def test_a_young_file_written_after_the_scan_is_not_taken_for_what_was_scanned(t
     (source / "a").write_text("two")
     with pytest.raises(TreeChanged, match="a"):
         build(rows_of(manifest), [source], tmp_path / "out")
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A directory on a file system that has the flags that tmpfs has not."""
+    room = Path(tempfile.mkdtemp(prefix="goldroot-flags-", dir="/var/tmp"))
+    try:
+        yield room
+    finally:
+        remove_tree(room)
+
+
+@pytest.mark.root
+def test_a_tree_takes_no_flags_from_the_directory_that_it_is_made_in(on_disk: Path) -> None:
+    """Else every path of it would count as changed at the next update."""
+    root = make_tree(on_disk / "t", {"d/f": "x", "log/l": "l"})
+    above = make_tree(on_disk / "above", {})
+    for flags in (0x80, 0x08, 0x01, 0x04, 0x40):
+        set_flags(above, flags)
+        out = above / f"out-{flags}"
+        built = copy_tree(root, out)
+        assert {flags_of(out / name) for name in ("", "d", "d/f", "log")} == {(0, 0)}
+        assert not any(built.manifest.columns.flags)
+        ready = make_tree(above / f"ready-{flags}", {})
+        copy_tree(root, ready)
+        assert {flags_of(ready / name) for name in ("", "d", "d/f")} == {(0, 0)}
+
+
+@pytest.mark.root
+def test_the_flags_that_say_how_a_path_is_treated_are_kept(on_disk: Path) -> None:
+    root = make_tree(on_disk / "t", {"d/f": "x", "d/sub/g": "y", "log": "l"})
+    wanted = {"d/f": 0x08 | 0x80, "log": 0x20 | 0x04, "d/sub": 0x01 | 0x08, "d": 0x01 | 0x80}
+    for path, flags in wanted.items():
+        set_flags(root / path, flags)
+    built = copy_tree(root, on_disk / "out")
+    assert {path: flags_of(on_disk / "out" / path) for path in wanted} == {p: (f, 0) for p, f in wanted.items()}
+    assert flags_of(on_disk / "out/d/sub/g") == (0, 0), "what is in a directory does not take its flags"
+    assert built.notes == ()
+    assert scan_tree(on_disk / "out").manifest.digest() == scan_tree(root).manifest.digest()
+
+
+@pytest.mark.root
+def test_flags_that_a_file_system_has_not_do_not_cost_the_others(tmp_path: Path) -> None:
+    set_flags(make_tree(tmp_path / "probe", {}), 0x40)
+    if not os.path.ismount("/dev/shm"):
+        pytest.skip("no tmpfs here")
+    room = Path(tempfile.mkdtemp(prefix="goldroot-flags-", dir="/dev/shm"))
+    try:
+        built = build([TOP, inline(b"f", flags=0x80 | 0x04)], [], room / "out")
+        assert flags_of(room / "out/f") == (0x80, 0)
+        assert [(note.kind, note.path) for note in built.notes] == [("flags-not-kept", b"f")]
+    finally:
+        remove_tree(room)
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_project_is_the_trees_own_and_stays(tmp_path: Path) -> None:
+    """A store under a quota must not leave it, nor must its trees differ by its number from all others."""
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    image.write_bytes(b"")
+    os.truncate(image, 400 << 20)
+    place.mkdir()
+    if shutil.which("mkfs.xfs") is None:
+        pytest.skip("no file system with projects can be made here")
+    subprocess.run(["mkfs.xfs", "-q", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=False).returncode:
+        pytest.skip("no file system with projects can be mounted here")
+    try:
+        root = make_tree(place / "t", {"d/f": "x", "other/g": "y"})
+        for path, project in (("", 7), ("d", 7), ("d/f", 7), ("other", 9), ("other/g", 9)):
+            set_flags(root / path, 0x80 if path == "d/f" else 0, project)
+        store = make_tree(place / "store", {})
+        set_flags(store, 0, 5)
+        copy_tree(root, store / "out")
+        projects = {name: flags_of(store / "out" / name)[1] for name in ("", "d", "d/f", "other", "other/g")}  # type: ignore[index]
+        assert projects == {"": 5, "d": 5, "d/f": 5, "other": 9, "other/g": 9}
+        assert scan_tree(store / "out").manifest.digest() == scan_tree(root).manifest.digest()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -10,38 +10,89 @@ __all__ = [
     "ACCOUNT_FILES",
     "ACL_ACCESS",
     "ACL_NAMES",
+    "AT_JOBS",
+    "CRON",
+    "CRONTAB",
     "GROUP",
+    "KEYS",
+    "LINGER",
     "NUMBER_KINDS",
+    "NUMERIC_OWNERS",
+    "OVERRIDES",
     "PASSWD",
+    "SUDOERS",
+    "UNITS",
     "AccountTables",
+    "AccountUse",
     "AccountsMerge",
+    "InUse",
     "LoginDefs",
     "NumberRanges",
     "OwnerNames",
     "OwnerNumbers",
+    "Questions",
     "Renumbered",
+    "asks_elsewhere",
+    "is_named",
+    "merge_account_tables",
     "merge_accounts",
     "merge_login_defs",
+    "merge_sources",
     "named_in_acl",
     "numbers_in_acl",
+    "orphans",
+    "owner_names",
+    "rename_in_acls",
 ]
 
 if TYPE_CHECKING:
+    from goldroot.accounts.aliases import owner_names
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
-    from goldroot.accounts.merge import AccountsMerge, merge_accounts
+    from goldroot.accounts.merge import AccountsMerge, merge_account_tables, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
-    from goldroot.accounts.owners import ACL_ACCESS, ACL_NAMES, OwnerNames, OwnerNumbers, named_in_acl, numbers_in_acl
+    from goldroot.accounts.orphan_records import orphans
+    from goldroot.accounts.owners import (
+        ACL_ACCESS,
+        ACL_NAMES,
+        NUMERIC_OWNERS,
+        OwnerNames,
+        OwnerNumbers,
+        is_named,
+        named_in_acl,
+        numbers_in_acl,
+        rename_in_acls,
+    )
+    from goldroot.accounts.questions import Questions
     from goldroot.accounts.renumbered import Renumbered
+    from goldroot.accounts.sources import asks_elsewhere, merge_sources
     from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, PASSWD, AccountTables
+    from goldroot.accounts.uses import (
+        AT_JOBS,
+        CRON,
+        CRONTAB,
+        KEYS,
+        LINGER,
+        OVERRIDES,
+        SUDOERS,
+        UNITS,
+        AccountUse,
+        InUse,
+    )
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "aliases": "owner_names",
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
-            "merge": "AccountsMerge merge_accounts",
+            "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",
-            "owners": "ACL_ACCESS ACL_NAMES OwnerNames OwnerNumbers named_in_acl numbers_in_acl",
+            "orphan_records": "orphans",
+            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
+            "rename_in_acls",
+            "questions": "Questions",
             "renumbered": "Renumbered",
+            "sources": "asks_elsewhere merge_sources",
             "tables": "ACCOUNT_FILES AccountTables GROUP PASSWD",
+            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SUDOERS UNITS",
         },
     )

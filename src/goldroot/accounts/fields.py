@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from goldroot.accounts.locked import agreed, is_locked_twice
 from goldroot.accounts.login_defs import number_of
 from goldroot.accounts.questions import Check, Questions, record_name
 from goldroot.accounts.tables import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
@@ -153,6 +154,8 @@ class RecordMerger:
         base, gold, clone = (
             pieces(tables, self.file, fields) for tables, fields in zip(self.tables, sides, strict=True)
         )
+        if sides.base is None and is_locked_twice(self.file, key, self.tables[1], self.tables[2]):
+            gold, clone = agreed(gold, clone)
         return {
             field.name: self._field(key, field, base.get(field.name), gold.get(field.name), clone.get(field.name))
             for field in FIELDS[self.file]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from goldroot.accounts.fields import FIELDS, NUMBER, Pieces, RecordMerger, ThreeLines, pieces
+from goldroot.accounts.login_defs import number_of
 from goldroot.accounts.numbers import Claim
-from goldroot.accounts.presence import KEPT, RecordPresence
+from goldroot.accounts.presence import RecordPresence
 from goldroot.accounts.questions import Questions
-from goldroot.accounts.tables import PASSWD, AccountTables, Key
+from goldroot.accounts.tables import PASSWD, RANGE_FILES, AccountTables, Key, by_account
 from goldroot.accounts.three_way import Absent, merge_order, three_way
+from goldroot.accounts.withdrawn import KEPT, WITHDRAWN
 
 Tables = tuple[AccountTables, AccountTables, AccountTables]  #: base's, gold's, the clone's
 
@@ -20,7 +22,7 @@ class AccountFile:
     def __init__(self, file: str, tables: Tables) -> None:
         self.file = file
         self.tables = tables
-        self.base, self.gold, self.clone = (side.table(file) for side in tables)
+        self.base, self.gold, self.clone = (by_account(side, file) for side in tables)
         self.records: dict[Key, Pieces] = {}
         self.odd: set[Key] = set()
 
@@ -63,23 +65,41 @@ class AccountFile:
         for key in self.records:
             sides = self.sides(key)
             base, gold, clone = (None if line is None else int(line[2]) for line in sides)
-            found.append(Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) == KEPT))
+            found.append(
+                Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) in (KEPT, WITHDRAWN))
+            )
         return found
 
-    def render(self, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes | None:
-        """The file's bytes; ``gids`` gives passwd's references to groups their numbers."""
+    def render(self, numbers: Mapping[Key, int], gids: Mapping[bytes, int], bare: Mapping[int, int]) -> bytes | None:
+        """The file's bytes.
+
+        :param numbers: of users, or of groups for the files about groups.
+        :param gids: the numbers of what passwd's references to groups mean.
+        :param bare: a number without an account -> the one to write instead.
+        """
         result = self.records.keys() | self.odd
         order = merge_order(self.base.keys, self.gold.keys, self.clone.keys, result)
+        order += [key for key in self.records if all(line is None for line in self.sides(key))]  # made by the merge
         if not order and not three_way(self.base.present, self.gold.present, self.clone.present):
             return None
-        lines = [key.text if key.odd else self._line(key, numbers, gids) for key in order]
+        heads = {key: self._head(key, numbers, bare) for key in order if not key.odd}
+        lines = [key.text if key.odd else self._line(key, heads[key], numbers, gids) for key in order]
         newline = three_way(self.base.newline, self.gold.newline, self.clone.newline)
         return b"\n".join(lines) + (b"\n" if newline and lines else b"")
 
-    def _line(self, key: Key, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes:
+    def _head(self, key: Key, numbers: Mapping[Key, int], bare: Mapping[int, int]) -> bytes:
+        """The first field: a name, or the number of an account, or a number alone."""
+        sides = self.sides(key)
+        own = next((line[0] for line in (sides.clone, sides.gold) if line is not None), key.text)
+        if key.by_number:
+            return sides.number_text(0, numbers.get(Key(key.account, 0), int(own)))
+        moved = bare.get(int(own)) if self.file in RANGE_FILES and number_of(own) is not None else None
+        return key.text if moved is None else b"%d" % moved
+
+    def _line(self, key: Key, head: bytes, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes:
         sides = self.sides(key)
         record = self.records[key]
-        parts: list[bytes | None] = [key.text]
+        parts: list[bytes | None] = [head]
         for one in FIELDS[self.file]:
             if one.kind == NUMBER:
                 parts.append(sides.number_text(one.first, numbers[key]))

@@ -11,13 +11,33 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
-from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
+from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs, number_of
 from goldroot.accounts.numbers import Claim, Numbering
-from goldroot.accounts.presence import AccountSide, Presence, absent_users
+from goldroot.accounts.orphan_records import note_orphans
+from goldroot.accounts.presence import Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
-from goldroot.accounts.ranges import Range, separate_ranges
-from goldroot.accounts.renumbered import Renumbered, report
-from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key
+from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
+from goldroot.accounts.renumbered import Renumbered, note_renumbered, renumbered_of
+from goldroot.accounts.sides import GROUP_FILES, AccountSide
+from goldroot.accounts.tables import (
+    ACCOUNT_FILES,
+    GROUP,
+    PASSWD,
+    RANGE_FILES,
+    SHADOW,
+    SUBGID,
+    SUBUID,
+    AccountTables,
+    Key,
+)
+from goldroot.accounts.uses import InUse
+from goldroot.accounts.withdrawn import (
+    WITHDRAWN,
+    nologin_of,
+    withdraw_password,
+    withdraw_user,
+    without_unused_ranges,
+)
 from goldroot.conflicts import CLONE, Conflict, Decisions
 from goldroot.tree import Note
 
@@ -63,10 +83,15 @@ def merge_accounts(
     :param decisions: answers to conflicts by their key.
     :param prefer: the side that stands at a conflict, ``"clone"`` or ``"gold"``.
     """
-    ask = Questions(decisions or {}, prefer)
-    merger = _Merger((base, gold, clone), ask)
-    merger.merge_records(users_in_use, groups_in_use)
-    return merger.numbered(users_in_use, groups_in_use, clone_bare_uids, clone_bare_gids)
+    used = InUse(users_in_use, groups_in_use, clone_bare_uids, clone_bare_gids)
+    return merge_account_tables((base, gold, clone), used, Questions(decisions or {}, prefer))
+
+
+def merge_account_tables(tables: Tables, used: InUse, ask: Questions) -> AccountsMerge:
+    """Merge the account tables of base, gold and clone, with all that the plan of a merge knows of their use."""
+    merger = _Merger(tables, ask)
+    merger.merge_records(used)
+    return merger.numbered(used)
 
 
 class _Merger:
@@ -79,44 +104,64 @@ class _Merger:
         self.user_fates: Mapping[bytes, str] = {}
         self.group_fates: Mapping[bytes, str] = {}
 
-    def merge_records(self, users_in_use: Set[bytes], groups_in_use: Set[bytes]) -> None:
+    def merge_records(self, used: InUse) -> None:
         """Merge all files but for the numbers of accounts."""
         base, gold, clone = (AccountSide(tables) for tables in self.tables)
         presence = Presence(base, gold, clone, self.ask)
-        self.user_fates = presence.users(users_in_use)
+        self.user_fates = presence.users(used)
         absent = absent_users(self.user_fates)
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
-        self.group_fates = presence.groups(groups_in_use, self.primary_groups())
+        self.group_fates = presence.groups(used.groups, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:
-            fates = self.group_fates if file in (GROUP, GSHADOW) else self.user_fates
+            fates = self.group_fates if file in GROUP_FILES else self.user_fates
             self.files[file].merge(fates, absent, self.ask)
+        self._withdraw({name for name, fate in self.user_fates.items() if fate == WITHDRAWN}, used)
+
+    def _withdraw(self, names: Set[bytes], used: InUse) -> None:
+        """Take away every way in; see :mod:`goldroot.accounts.withdrawn`."""
+        users, passwords = self.files[PASSWD].records, self.files[SHADOW].records
+        nologin = nologin_of(self.tables[side] for side in (1, 2, 0))
+        shadowed = any(tables.table(SHADOW).present for tables in self.tables[1:])
+        for key in [key for key in users if key.text in names]:
+            users[key] = withdraw_user(users[key], nologin, shadowed)
+            if shadowed:
+                passwords.setdefault(key, {})
+        for key in [key for key in passwords if key.text in names]:
+            passwords[key] = withdraw_password(passwords[key])
+        ranges = {file: self.files[file].records for file in RANGE_FILES}
+        without_unused_ranges(ranges, names, {SUBUID: used.bare_uids, SUBGID: used.bare_gids})
 
     def primary_groups(self) -> set[bytes]:
         """What passwd's gids of the result mean: names of groups, or ``#N``."""
         return {record["gid"] or b"" for record in self.files[PASSWD].records.values()}
 
-    def numbered(
-        self, users_in_use: Set[bytes], groups_in_use: Set[bytes], bare_uids: Set[int], bare_gids: Set[int]
-    ) -> AccountsMerge:
+    def numbered(self, used: InUse) -> AccountsMerge:
         """Number the accounts, and write the files."""
         defs = merge_login_defs(*(side.login_defs for side in self.tables))
         references = self.primary_groups()
-        bare_gids = bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
+        by_number = {key.text for file in RANGE_FILES for key in self.files[file].records}
+        bare_uids = used.bare_uids | {int(text) for text in by_number if number_of(text) is not None}
+        bare_gids = used.bare_gids | {int(name[1:]) for name in references if name.startswith(b"#")}
         users = self._number(PASSWD, "uid", defs.users, self.user_fates, bare_uids)
         groups = self._number(GROUP, "gid", defs.groups, self.group_fates, bare_gids)
-        user_numbers = self._names(users, users_in_use, [side.users for side in self.tables])
-        group_numbers = self._names(groups, groups_in_use | references, [side.groups for side in self.tables])
+        user_numbers = self._names(users, used.users, [side.users for side in self.tables])
+        group_numbers = self._names(groups, used.groups | references, [side.groups for side in self.tables])
         bare_users = _ask_bare(users, bare_uids, user_numbers)
         bare_groups = _ask_bare(groups, bare_gids, group_numbers)
         self._separate_ranges(defs)
-        renumbered = report(self.ask, users, self.files[PASSWD].claims(self.user_fates))
-        renumbered += report(self.ask, groups, self.files[GROUP].claims(self.group_fates))
+        bare_users = self._with_ranges(SUBUID, used.bare_uids) | bare_users
+        bare_groups = self._with_ranges(SUBGID, used.bare_gids) | bare_groups
+        renumbered = list(renumbered_of(users, self.files[PASSWD].claims(self.user_fates)))
+        renumbered += renumbered_of(groups, self.files[GROUP].claims(self.group_fates))
+        note_renumbered(self.ask, renumbered)
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        files = {
+            name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
+            for name, file in self.files.items()
+        }
+        note_orphans(self.ask, files, self.tables[2])
         return AccountsMerge(
-            {
-                name: file.render((users if name == PASSWD else groups).numbers, gids)
-                for name, file in self.files.items()
-            },
+            files,
             user_numbers,
             group_numbers,
             self.ask.conflicts,
@@ -165,6 +210,20 @@ class _Merger:
                     del merged.records[key]
                 else:
                     merged.records[key] = {"range": value}
+
+    def _with_ranges(self, file: str, bare: Set[int]) -> dict[int, int]:
+        """Numbers of users' containers, which move with the range that they are given from."""
+        merged = self.files[file]
+        ranges = [
+            (b":".join(line[1:]), record["range"] or b"0:0")
+            for key, record in merged.records.items()
+            if (line := merged.sides(key).clone) is not None
+        ]
+        moved = moved_with_ranges(ranges, bare)
+        if moved:
+            text = f"{len(moved):,} numbers of ranges that moved were moved with them, and the files that carry them"
+            self.ask.note("ranges-moved", file, text, count=len(moved))
+        return moved
 
 
 def _ask_bare(numbering: Numbering, bare: Set[int], names: Mapping[bytes, int]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """Owners as names: what a number means in its own tree, and what number a name has in the result.
 
 An owner is spoken of as a *token*: the account's name, or ``#`` and the number where the tree's account table has no name
-for it (a colon and ``#`` cannot stand in an account's name).  Numbers inside POSIX ACLs are treated alike.
+for it, or ``:`` and the number where it is one of another system's (a colon and ``#`` cannot stand in an account's name).
+Numbers inside POSIX ACLs are treated alike.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ class _Tokens(dict[int, bytes]):
 
     def __missing__(self, number: int) -> bytes:
         token = self[number] = b"#%d" % number
+        return token
+
+
+class _Foreign(dict[int, bytes]):
+    """number -> the token of a number of another system."""
+
+    def __missing__(self, number: int) -> bytes:
+        token = self[number] = b":%d" % number
         return token
 
 
@@ -64,6 +73,20 @@ class OwnerNames:
         return b"acl\n" + b"\n".join(b"%d:%s:%s" % (tag, said, who) for tag, who, said in sorted(words))
 
 
+class _NumericOwners(OwnerNames):
+    def __init__(self) -> None:
+        self.users, self.groups = _Foreign(), _Foreign()
+
+
+#: The view of a place in which all owners are numbers of another system.
+NUMERIC_OWNERS: OwnerNames = _NumericOwners()
+
+
+def is_named(token: bytes) -> bool:
+    """Whether a token is the name of an account."""
+    return not token.startswith((b"#", b":"))
+
+
 class OwnerNumbers:
     """The result's view: tokens to numbers.
 
@@ -88,6 +111,14 @@ class OwnerNumbers:
         """The number of a group token in the result."""
         return _number(token, self._groups, self._bare_groups)
 
+    def moves_user(self, number: int, names: OwnerNames) -> bool:
+        """Whether the account that a tree calls a number has another one in the result."""
+        return self._users.get(names.users[number], number) != number
+
+    def moves_group(self, number: int, names: OwnerNames) -> bool:
+        """The same for a group."""
+        return self._groups.get(names.groups[number], number) != number
+
     def xattrs(self, spoken: Mapping[bytes, bytes], mode: int) -> Xattrs:
         """Extended attributes as the kernel wants them, sorted by name."""
         return tuple(
@@ -111,10 +142,10 @@ class OwnerNumbers:
 
 
 def _number(token: bytes, named: Mapping[bytes, int], bare: Mapping[int, int]) -> int:
-    if not token.startswith(b"#"):
+    if is_named(token):
         return named[token]
     number = int(token[1:])
-    return bare.get(number, number)
+    return bare.get(number, number) if token.startswith(b"#") else number
 
 
 def _parse(value: bytes) -> list[tuple[int, int, int]] | None:
@@ -150,6 +181,23 @@ def named_in_acl(spoken: Mapping[bytes, bytes]) -> tuple[set[bytes], set[bytes]]
             elif int(tag) == _GROUP:
                 groups.add(who)
     return users, groups
+
+
+def rename_in_acls(
+    spoken: Mapping[bytes, bytes], users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """The extended attributes of one path, with other names in its ACLs."""
+    result = dict(spoken)
+    for name in ACL_NAMES:
+        head, *words = spoken.get(name, b"").split(b"\n")
+        renamed = []
+        for word in words:
+            tag, permissions, who = word.split(b":", 2)
+            names = users if int(tag) == _USER else groups if int(tag) == _GROUP else {}
+            renamed.append(b":".join((tag, permissions, names.get(who, who))))
+        if renamed:
+            result[name] = b"\n".join((head, *renamed))
+    return result
 
 
 def numbers_in_acl(xattrs: Xattrs) -> tuple[set[int], set[int]]:

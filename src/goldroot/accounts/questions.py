@@ -26,9 +26,10 @@ def record_name(key: Key) -> str:
 class Questions:
     """Collects what is asked and noted while accounts are merged."""
 
-    def __init__(self, decisions: Decisions, prefer: str) -> None:
+    def __init__(self, decisions: Decisions, prefer: str, *, going_back: bool = False) -> None:
         self.decisions = decisions
         self.prefer = prefer
+        self.going_back = going_back  #: a rollback that carries changes: it is not held up by what an update would ask
         self.conflicts: list[Conflict] = []
         self.notes: list[Note] = []
 

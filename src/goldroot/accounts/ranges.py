@@ -75,6 +75,26 @@ def separate_ranges(
     return settled
 
 
+def moved_with_ranges(ranges: Iterable[tuple[bytes, bytes]], numbers: Iterable[int]) -> dict[int, int]:
+    """Where numbers of ranges go that were moved: to the same place in the new range, if there is one.
+
+    :param ranges: old and new, as ``start:count``; where a number lies in several, they must agree.
+    """
+    spans = [(span(old), span(new)) for old, new in ranges]
+    if all(old == new for old, new in spans):
+        return {}
+    moved = {}
+    for number in numbers:
+        places = {
+            new[0] + number - old[0] if number - old[0] < new[1] - new[0] else number
+            for old, new in spans
+            if old[0] <= number < old[1]
+        }
+        if len(places) == 1 and number not in places:
+            moved[number] = places.pop()
+    return moved
+
+
 class Taken:
     """Numbers that ranges have, as spans in order that neither meet nor touch.
 

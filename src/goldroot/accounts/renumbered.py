@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.questions import Questions, shown
-from goldroot.accounts.tables import PASSWD
+from goldroot.accounts.tables import GROUP, PASSWD
 
 USER, GROUP_TABLE = "user", "group"
+#: So many are named to a person; the note has all.
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +24,52 @@ class Renumbered:
     gold: int | None
     clone: int | None
     number: int  #: in the result
+    kept: bool = False  #: gold removed the account, and may have given its number away
+
+    @property
+    def is_user(self) -> bool:
+        return self.table == USER
+
+    @property
+    def moved(self) -> bool:
+        """Whether its number on the clone was another one."""
+        return self.clone not in (None, self.number)
+
+    @property
+    def file(self) -> str:
+        return PASSWD if self.is_user else GROUP
+
+    def data(self) -> dict[str, object]:
+        """For a note."""
+        data: dict[str, object] = {"table": self.table, "name": shown(self.name), "from": self.clone, "to": self.number}
+        return {**data, "gold": self.gold, **({"kept": True} if self.kept else {})}
+
+    def __str__(self) -> str:
+        return f"{self.table} {shown(self.name)}"
 
 
-def report(ask: Questions, numbering: Numbering, claims: Iterable[Claim]) -> list[Renumbered]:
-    """The renumbered accounts of one table, each noted."""
-    changed = []
+def renumbered_of(numbering: Numbering, claims: Iterable[Claim]) -> Iterator[Renumbered]:
+    """The accounts of one table that end with another number than one of their sides has."""
     table = USER if numbering.file == PASSWD else GROUP_TABLE
     for claim in claims:
         number = numbering.numbers[claim.key]
-        if claim.key.nth or all(old in (None, number) for old in (claim.gold, claim.clone)):
-            continue
-        one = Renumbered(table, claim.key.text, claim.base, claim.gold, claim.clone, number)
-        changed.append(one)
-        _note(ask, numbering.file, one, kept=claim.kept)
-    return changed
+        if not claim.key.nth and any(old not in (None, number) for old in (claim.gold, claim.clone)):
+            yield Renumbered(table, claim.key.text, claim.base, claim.gold, claim.clone, number, kept=claim.kept)
 
 
-def _note(ask: Questions, file: str, one: Renumbered, *, kept: bool) -> None:
-    what = f"{one.table} {shown(one.name)}"
-    data = {"table": one.table, "name": shown(one.name), "gold": one.gold, "clone": one.clone, "number": one.number}
-    if one.clone is None or one.clone == one.number:
-        ask.note("not-gold-number", file, f"{what} has the number {one.number}, in gold {one.gold}", **data)
-    else:
-        if kept:
-            ask.note("account-moved", file, f"{what}: gold gave its number {one.clone} away", **data)
-        ask.note("re-owned", file, f"{what}: from {one.clone} to {one.number}, its files with it", **data)
-        text = f"{what}: lastlog, quotas, sudoers and other files that hold the number {one.clone} were not rewritten"
-        ask.note("numbers-inside-files", file, text, **data)
+def note_renumbered(ask: Questions, found: Sequence[Renumbered]) -> None:
+    """Note all that got other numbers, once; and each that has not gold's."""
+    for one in found:
+        if not one.moved:
+            text = f"{one} has the number {one.number}, in gold {one.gold}"
+            ask.note("not-gold-number", one.file, text, **one.data())
+    moved = [one for one in found if one.moved]
+    if not moved:
+        return
+    shown = ", ".join(f"{one} from {one.clone} to {one.number}" for one in moved[:SHOWN])
+    more = f" and {len(moved) - SHOWN} more" if len(moved) > SHOWN else ""
+    text = (
+        f"{shown}{more}: their files follow; lastlog, quotas, sudoers and other files that hold a number inside were not"
+        " rewritten"
+    )
+    ask.note("renumbered", moved[0].file, text, accounts=[one.data() for one in moved])

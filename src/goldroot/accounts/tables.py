@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
+from goldroot.accounts.sources import account_sources
 from goldroot.errors import BadInput, NoPermission
 from goldroot.files import Cursor, read_regular
 
@@ -23,7 +24,13 @@ PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "g
 
 #: The six files that are merged, in the order in which they are treated.
 ACCOUNT_FILES = (PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID)
-LOGIN_DEFS = "login.defs"
+#: Those of ranges, whose records may have a number in the place of the name.
+RANGE_FILES = (SUBUID, SUBGID)
+LOGIN_DEFS, NSSWITCH = "login.defs", "nsswitch.conf"
+
+
+#: Before the account's name in the key of a record that has the number instead (no record's own name begins so).
+BY_NUMBER = b"#"
 
 
 class Key(NamedTuple):
@@ -32,6 +39,16 @@ class Key(NamedTuple):
     text: bytes  #: a record's name, or the whole of an odd line
     nth: int  #: 0 for the first line with that text in its file, 1 for the second, ...
     odd: bool = False
+
+    @property
+    def account(self) -> bytes:
+        """The name of the account that a record is about; see :func:`by_account`."""
+        return self.text.removeprefix(BY_NUMBER)
+
+    @property
+    def by_number(self) -> bool:
+        """Whether the record names its account by the number."""
+        return not self.odd and self.text.startswith(BY_NUMBER)
 
 
 #: The least number of fields of a record, and which of them must be numbers.
@@ -105,7 +122,7 @@ class AccountTables:
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> AccountTables:
-        """The tables of the files given by name (``passwd``, ..., ``login.defs``); others are missing."""
+        """The tables of the files given by name (``passwd``, ..., ``login.defs``, ``nsswitch.conf``); others are missing."""
         return cls(files)
 
     @classmethod
@@ -140,7 +157,7 @@ class AccountTables:
     def _read_all(cls, folder: bytes, directory: int) -> AccountTables:
         files: dict[str, bytes] = {}
         irregular: list[str] = []
-        for name in (*ACCOUNT_FILES, LOGIN_DEFS):
+        for name in (*ACCOUNT_FILES, LOGIN_DEFS, NSSWITCH):
             try:
                 data = read_regular(name, directory)
             except FileNotFoundError:
@@ -171,6 +188,11 @@ class AccountTables:
         return parse_login_defs(self.files.get(LOGIN_DEFS))
 
     @cached_property
+    def sources(self) -> tuple[bytes, ...]:
+        """The services that the system asks for its users."""
+        return account_sources(self.files.get(NSSWITCH))
+
+    @cached_property
     def users(self) -> Mapping[bytes, int]:
         return _numbers(self.table(PASSWD))
 
@@ -185,6 +207,25 @@ class AccountTables:
     @cached_property
     def group_names(self) -> Mapping[int, bytes]:
         return _names(self.groups)
+
+
+def by_account(tables: AccountTables, file: str) -> Table:
+    """A table in whose keys accounts are named: subuid and subgid may have a number in the place of a login name.
+
+    The number means what it means in its own tree; one without an account stays itself.
+    """
+    table = tables.table(file)
+    if file not in RANGE_FILES or not any(key.text.isdigit() for key in table.lines):
+        return table
+    seen: Counter[tuple[bytes, bool]] = Counter()
+    lines: dict[Key, tuple[bytes, ...]] = {}
+    for key, fields in table.lines.items():
+        number = None if key.odd else number_of(key.text)
+        name = None if number is None else tables.user_names.get(number)
+        text = key.text if name is None else BY_NUMBER + name
+        lines[Key(text, seen[text, key.odd], key.odd)] = fields
+        seen[text, key.odd] += 1
+    return Table(lines, table.present, table.newline)
 
 
 def _numbers(table: Table) -> dict[bytes, int]:

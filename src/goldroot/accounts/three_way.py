@@ -33,6 +33,7 @@ class Absent(NamedTuple):
     kept: Collection[bytes] = ()  #: removed by gold, yet in the result: gold's removal from lists does not count
     lost: Collection[bytes] = ()  #: deleted by the clone and not in the result: gold adds them to no list
     dropped: Collection[bytes] = ()  #: removed by a decision: they leave the clone's lists too
+    withdrawn: Collection[bytes] = ()  #: in the result, and in no list of it
 
 
 def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, absent: Absent) -> bytes | None:
@@ -41,6 +42,7 @@ def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, a
     back = {name for name in here if name in before and name not in there and name in absent.kept}
     out = {name for name in there if name not in before and name not in here and name in absent.lost}
     out |= {name for name in here if name not in before and name not in there and name in absent.dropped}
+    out |= {name for name in absent.withdrawn if name in here or name in there}
     who = changed_by(base, gold, clone)
     if who != BOTH and not back and not out:
         return gold if who == GOLD else clone

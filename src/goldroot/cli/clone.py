@@ -183,6 +183,7 @@ def _say_clone(data: dict[str, Any]) -> None:
         ("fallback" if one["state"] == "kept" else "set aside", f"gold {one['version']}, until {one['kept_until']}")
         for one in data["fallbacks"]
     ]
+    lines += [("removed", path) for path in data["removed"]]
     if going := data["update"]:
         lines.append((going["kind"], f"{going['id']}, to gold {going['to']}: {going['state']}"))
     for what, said in lines:
@@ -272,6 +273,30 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
     emit(as_json, data, say)
     return results.exit_code(lambda _: 0)
+
+
+@clone.command()
+@click.argument("name", shell_complete=clone_names)
+@click.argument("path")
+@site_option
+@plan_option
+@json_option
+def forget(name: str, path: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Forget that the server NAME had removed PATH: it arrives when a gold has it again.
+
+    What a server removed stays removed, also where one gold version did not have it.  `goldroot clone show NAME` lists
+    what is remembered so.
+
+    \b
+    Example:
+      goldroot clone forget web1 /etc/cron.d/report
+    """
+    from goldroot.fleet import forget_removed
+
+    forget_removed(open_site(site_dir), name, path, plan_only=plan_only)
+    said = "would be" if plan_only else "is"
+    emit(as_json, {"clone": name, "path": path, "plan": plan_only},
+         lambda: put(f"{path} {said} forgotten: it arrives on {name} when a gold version has it."))  # fmt: skip
 
 
 @clone.command(context_settings=AS_COMMAND)

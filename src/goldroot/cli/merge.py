@@ -56,6 +56,13 @@ WORDS = {
     help="The /etc of each side, where the trees do not hold it.",
 )
 @click.option(
+    "--system",
+    nargs=2,
+    metavar="B G",
+    type=click.Path(),
+    help="The whole root before and after, where the trees are a part: what the server points at is looked up there.",
+)
+@click.option(
     "--policy",
     "policy_file",
     metavar="FILE",
@@ -66,13 +73,20 @@ WORDS = {
 @click.option(
     "--decisions", "decisions_file", metavar="FILE", type=click.Path(), help="Answers to conflicts, by key (JSON)."
 )
+@click.option(
+    "--after",
+    "after_file",
+    metavar="RECORD",
+    type=click.Path(),
+    help="The record of the last merge of this server: what it had removed before stays removed.",
+)
 @click.option("--sync", is_flag=True, help="Wait until OUT is on the disk; it appears then. A mount point always is.")
 @plan_option
 @json_option
 def merge(
     base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
-    policy_file: str | None, report: str | None, decisions_file: str | None, sync: bool, plan_only: bool,
-    as_json: bool,
+    system: tuple[str, str] | None, policy_file: str | None, report: str | None, decisions_file: str | None,
+    after_file: str | None, sync: bool, plan_only: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Merge three directory trees: BASE and GOLD, and the CLONE's own changes.
 
@@ -86,11 +100,11 @@ def merge(
         raise UsageError("nothing says where the result goes", todo="Give --into OUT, or --plan to only look.")
     if report:
         check_record_place(report, (base, gold, clone), None if plan_only else into)
-    trees = Trees(base, gold, clone, at, accounts)
+    trees = Trees(base, gold, clone, at, accounts, system)
     policy = Policy.load(policy_file) if policy_file else Policy.default()
     decisions = load_decisions(decisions_file) if decisions_file else {}
     with stages(as_json) as stage:
-        options = Options(sync=sync, progress=stage)
+        options = Options(sync=sync, progress=stage, after=after_file)
         if plan_only or into is None:
             record = plan_trees(trees, policy, decisions, options=options).record
             if report:

@@ -16,7 +16,8 @@ from goldroot.cli.output import json_option
 from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
 from goldroot.zvm.directory import files
-from goldroot.zvm.simulator import KINDS, Fault, Options, Simulator
+from goldroot.zvm.simulator import KINDS, Fault, Listening, Options, Simulator, Storage
+from goldroot.zvm.simulator.site import GROUPS, VOLUMES
 
 #: Largest directory that is read: many times that of the largest known.
 LARGEST_DIRECTORY = 64 << 20
@@ -57,7 +58,7 @@ def password_from(path: str) -> str:
     return line
 
 
-def groups_of(texts: Sequence[str]) -> dict[str, list[str]] | None:
+def groups_of(texts: Sequence[str]) -> dict[str, list[str]]:
     """``NAME=VOLSER,VOLSER``"""
     found = {}
     for text in texts:
@@ -65,7 +66,7 @@ def groups_of(texts: Sequence[str]) -> dict[str, list[str]] | None:
         if not name or not volsers:
             raise UsageError(f"{text!r} is no group", todo="Write NAME=VOLSER[,VOLSER...].")
         found[name] = volsers.split(",")
-    return found or None
+    return found
 
 
 def faults_in(path: str) -> list[Fault]:
@@ -217,17 +218,21 @@ def simulate(
         raise UsageError("--user and --password-file belong together", todo="Give both, or neither.")
     if bool(certificate) != bool(key):
         raise UsageError("--certificate and --key belong together", todo="Give both, or neither.")
-    settings: dict[str, Any] = {"disks": disks, "disk_form": disk_form, "cp": cp or "", "cp_user": cp_user}
+    storage = Storage(
+        {} if directory else VOLUMES, groups_of(groups) or ({} if directory else GROUPS), disks or "", disk_form
+    )
+    settings: dict[str, Any] = {"storage": storage, "cp": cp or "", "cp_user": cp_user}
     settings |= {"options": Options(form=async_form, delay=async_delay)}
     settings |= {"active": active} if active or directory else {}
-    settings |= {"groups": groups_of(groups)} if groups else {}
     simulator = Simulator(
         directory_from(directory) if directory else None,
-        host=host,
-        port=port,
-        tls=tls or bool(certificate),
-        certificate=(certificate, key) if certificate and key else None,
-        users={user: password_from(password_file)} if user and password_file else None,
+        listening=Listening(
+            host,
+            port,
+            tls=tls or bool(certificate),
+            certificate=(certificate, key) if certificate and key else None,
+            users={user: password_from(password_file)} if user and password_file else None,
+        ),
         faults=[*map(Fault.parse, faults), *(faults_in(faults_file) if faults_file else [])],
         **settings,
     )

@@ -11,6 +11,7 @@ __all__ = [
     "CreatePlan",
     "Created",
     "Drift",
+    "Forecast",
     "Outcome",
     "Prefetch",
     "RollbackPlan",
@@ -31,6 +32,8 @@ __all__ = [
     "fallback_data",
     "find_case",
     "find_drift",
+    "forecast_gold",
+    "forget_removed",
     "identity_from",
     "open_clone",
     "plan_clone",
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
         show_clone,
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
+    from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.prefetch import Prefetch
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
+    from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
     from goldroot.fleet.update.switch import again_at_switch
     from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
@@ -89,6 +94,7 @@ else:
         {
             "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
+            "forecast": "Forecast forecast_gold",
             "links": "slot_links",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
@@ -97,6 +103,7 @@ else:
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "open_clone",
+            "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.switch": "again_at_switch",
             "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",

@@ -20,6 +20,7 @@ from goldroot.fleet.clone_names import check_clone_name, machine_of
 from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
 from goldroot.fleet.server_readings import Reading, open_clone, read_server
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import (
     LIVE,
@@ -316,6 +317,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
             {"id": one.id, "version": one.from_version, "state": one.state, "kept_until": one.kept_until}
             for one in kept
         ],
+        "removed": [one["path"] for one in memory_of(site, name).data()],
         "update": None if going is None else
         {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.state},
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,8 +14,20 @@ from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.hosts import Access, Host, Opened, View
 from goldroot.image import Gold
-from goldroot.merge import Part, Plan, Tree, plan_merge
-from goldroot.policy import Policy
+from goldroot.merge import (
+    NO_MEMORY,
+    ManifestFiles,
+    Memory,
+    Part,
+    Plan,
+    SharedFiles,
+    Surroundings,
+    Tree,
+    Usr,
+    plan_merge,
+    usr_links,
+)
+from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
 from goldroot.tree import Manifest, Note, Progress
@@ -59,6 +71,8 @@ class Side:
     trees: Mapping[str, Tree]
     accounts: AccountTables
     notes: tuple[Note, ...] = field(default=())
+    memory: Memory = field(default=NO_MEMORY)  #: of a clone: what it had removed before
+    shared: SharedFiles | None = None  #: of a gold: what the clone's system has of it beside the clone's own disks
 
     @property
     def manifests(self) -> dict[str, Manifest]:
@@ -70,10 +84,37 @@ class Side:
 Disks = Mapping[str, Opened]
 
 
-def gold_side(gold: Gold, opened: Disks) -> Side:
-    """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    trees = {address: Tree(os.fsencode(disk.path), gold.manifest(address)) for address, disk in opened.items()}
-    return Side(trees, gold.accounts)
+def gold_side(gold: Gold, opened: Disks, addresses: Iterable[str]) -> Side:
+    """A gold version's side, from what was stored when it was published: nothing is scanned.
+
+    :param opened: all its disks; ``addresses``: those that are merged.
+    """
+    disks = OwnDisks(gold.layout, {address: disk.path for address, disk in opened.items()})
+    usr, family = _usr_of(disks), _family_of(disks)
+    trees = {a: Tree(os.fsencode(opened[a].path), gold.manifest(a), usr=usr, family=family) for a in addresses}
+    return Side(trees, gold.accounts, shared=shared_files(gold, trees))
+
+
+def shared_files(gold: Gold, own: Container[str] = ()) -> SharedFiles:
+    """What a gold version has on its disks, but for those that a clone has of its own, by the manifests of its publishing."""
+
+    def disk_of(path: bytes) -> str | None:
+        address = gold.layout.disk_of(path).address
+        return None if address in own else address
+
+    places = frozenset(b"/" + path for disk in gold.layout.disks for path in disk.paths)
+    return ManifestFiles(disk_of, gold.manifest, places)
+
+
+def _family_of(tree: OwnDisks) -> str:
+    """The family of a gold's system, by its os-release; a link leads to the one in /usr/lib."""
+    own = tree.read(b"etc/os-release") if tree.kind(b"etc/os-release") == "file" else None
+    return family_of(own or tree.read(b"usr/lib/os-release") or b"")
+
+
+def _usr_of(tree: OwnDisks) -> Usr:
+    """How gold's root leads into its ``/usr``: seven links, read where they are, as the root's manifest is a large one."""
+    return usr_links(lambda path: (tree.read(path) or b"")[len(b"-> ") :] if tree.kind(path) == "link" else None)
 
 
 def disk_side(
@@ -92,7 +133,7 @@ def disk_side(
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
             found = manifests.scan_disk(site, disk, path, policy, live=live, progress=progress)
-        trees[address] = Tree(os.fsencode(path), found.manifest, set() if live else None)
+        trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(layout, disks.opened), tuple(notes))
 
@@ -109,7 +150,9 @@ def plan_sides(
     """Plan the merge of base, gold and clone: one part for each disk, all with the one account table."""
     base, gold, clone = sides
     parts = [Part(a, b"/", (base.trees[a], gold.trees[a], clone.trees[a])) for a in clone.trees]
-    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, ask_units=ask_units)
+    shared = (base.shared, gold.shared) if base.shared is not None and gold.shared is not None else None
+    around = Surroundings(clone.memory, shared, ask_units)
+    return plan_merge(parts, policy, (base.accounts, gold.accounts, clone.accounts), decisions, around=around)
 
 
 def check_layouts(base: Gold, gold: Gold) -> None:

@@ -24,7 +24,7 @@ from goldroot.hosts import find_entry, own_disks
 from goldroot.image import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
-from goldroot.run import run
+from goldroot.run import lend_terminal
 from goldroot.site import Site, work_room
 from goldroot.system import read_path
 from goldroot.tree import path_text
@@ -281,7 +281,7 @@ def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = 
         with open(private.open_new(place, exclusive=True), "wb") as file:
             file.write(start)
         # It holds the room, too: where this command is killed, its text is not taken from under it.
-        run([*_editor(), place], capture=False, env=_terminal(), pass_fds=(room.handle,))
+        lend_terminal([*_editor(), place], env=_terminal(), pass_fds=(room.handle,))
         with open(place, "rb") as stream:
             content = stream.read()
         if content == start:

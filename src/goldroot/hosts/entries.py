@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -99,10 +99,10 @@ class Entries:
         with self.locked():
             there = self.find(entry.name)
             if there is not None:
-                if there.role == entry.role and _work(there) == _work(entry) is not None:
+                if there.role == entry.role and work_of(there) == work_of(entry) is not None:
                     return there
                 raise Refused(f"there is an entry {entry.name} already", todo="Choose another name.")
-            self._check_links(entry, Entry(entry.name, entry.role))
+            check_links(Entry(entry.name, entry.role), entry, self.find)
             return self._write(replace(entry, serial=f"{entry.generation}.0"), None)
 
     def undefine(self, name: str) -> None:
@@ -134,7 +134,7 @@ class Entries:
                 if reads_as(now, wanted):
                     return Applied("done", now)
                 raise EntryChanged(now, differences(wanted, now))
-            self._check_change(now, wanted)
+            check_change(now, wanted, self.find)
             return Applied("done", self._write(wanted, now))
 
     def put_disk(self, name: str, address: str, disk: Disk) -> None:
@@ -240,25 +240,35 @@ class Entries:
             self._index.settle()
         return replace(new, token=token_of(content))
 
-    def _check_change(self, now: Entry, wanted: Entry) -> None:
-        if {disk.id for disk in now.disks.values()} != {disk.id for disk in wanted.disks.values()}:
-            raise ValueError(f"{now.name}: a change of an entry neither adds nor drops a disk")
-        if len(now.disks) != len(wanted.disks):
-            raise ValueError(f"{now.name}: a disk would stand at two addresses")
-        if (now.role, now.others) != (wanted.role, wanted.others):
-            raise ValueError(f"{now.name}: role and what is not goldroot's never change")
-        if wanted.role == "owner" and wanted.startable:
-            raise ValueError(f"{now.name}: an owner of disks never runs")
-        for address in sorted(wanted.others & {*wanted.disks, *wanted.links}):
-            raise address_taken(now, address)
-        self._check_links(wanted, now)
 
-    def _check_links(self, wanted: Entry, now: Entry) -> None:
-        """New links lead somewhere; old ones may outlive what they led to."""
-        for link in sorted({*wanted.links.values()} - {*now.links.values()}, key=lambda one: (one.owner, one.address)):
-            owner = self.find(link.owner)
-            if owner is None or link.address not in owner.disks:
-                raise NotFound(f"{wanted.name} would link {link.owner} {link.address}, where there is no disk")
+def check_change(now: Entry, wanted: Entry, find: Callable[[str], Entry | None]) -> None:
+    """Whether an entry may become another by one change, as :meth:`goldroot.hosts.Host.apply` has it.
+
+    :param find: the entry of a name, for what new links lead to.
+    :raises ValueError, Refused, NotFound: as there.
+    """
+    if {disk.id for disk in now.disks.values()} != {disk.id for disk in wanted.disks.values()}:
+        raise ValueError(f"{now.name}: a change of an entry neither adds nor drops a disk")
+    if len(now.disks) != len(wanted.disks):
+        raise ValueError(f"{now.name}: a disk would stand at two addresses")
+    if (now.role, now.others) != (wanted.role, wanted.others):
+        raise ValueError(f"{now.name}: role and what is not goldroot's never change")
+    if wanted.role == "owner" and wanted.startable:
+        raise ValueError(f"{now.name}: an owner of disks never runs")
+    for address in sorted(wanted.others & {*wanted.disks, *wanted.links}):
+        raise address_taken(now, address)
+    check_links(now, wanted, find)
+
+
+def check_links(now: Entry, wanted: Entry, find: Callable[[str], Entry | None]) -> None:
+    """New links lead somewhere; old ones may outlive what they led to.
+
+    :raises NotFound: one does not.
+    """
+    for link in sorted({*wanted.links.values()} - {*now.links.values()}, key=lambda one: (one.owner, one.address)):
+        owner = find(link.owner)
+        if owner is None or link.address not in owner.disks:
+            raise NotFound(f"{wanted.name} would link {link.owner} {link.address}, where there is no disk")
 
 
 def where(entry: Entry, id: str) -> str | None:
@@ -295,7 +305,8 @@ def taken_over(now: Entry) -> Busy:
     )
 
 
-def _work(entry: Entry) -> str | None:
+def work_of(entry: Entry) -> str | None:
+    """Id of the work that put set 1 as it is; ``None``: it has no mark."""
     mark = entry.marks.get(LIVE)
     return None if mark is None else mark.by
 

@@ -118,6 +118,10 @@ class InUse:
         except (ValueError, TypeError):
             return Note(who=_holder(status))
 
+    def names(self) -> list[str]:
+        """The locks that have a file: for what tidies."""
+        return sorted(os.listdir(self._directory))
+
     def _try(self, name: str, how: int) -> Taken | None:
         while True:
             with store_errors(self._path(name)):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldroot import crash, private
@@ -21,6 +21,7 @@ from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, refuse_running, with_mark
+from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
@@ -48,6 +49,8 @@ class PublishPlan:
     slot: str = ""  #: where it would stand; empty where every slot is held
     leaves: int | None = None  #: the version that would leave that slot; nobody holds it
     full: str = ""  #: who holds every slot
+    checked: Checked = field(default_factory=Checked)
+    equals: int | None = None  #: the version before, where this is nothing but that
 
     @property
     def asking(self) -> list[Collision]:
@@ -62,16 +65,33 @@ class Published:
     version: GoldVersion
     plan: PublishPlan
     notes: tuple[Note, ...] = ()
+    new: bool = True  #: ``False``: it is the version before, and nothing was published
 
 
-def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> PublishPlan:
-    """Read the maintenance system as it is, and say what publishing it means."""
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person says beforehand about a publish."""
+
+    untested: bool = False  #: publish what was not tested in both forms since its last change; the record says so
+    renumber_ok: bool = False  #: publish although a clone's local account would collide with one of the new gold
+    accept: tuple[str, ...] = ()  #: findings of the check; the record says so
+    only_new: bool = False  #: publish nothing where nothing changed since the version before
+
+
+def plan_publish(
+    site: Site, image: str, *, accept: Collection[str] = (), progress: Progress | None = None
+) -> PublishPlan:
+    """Read the maintenance system as it is, and say what publishing it means.
+
+    :param accept: findings of the check, as :func:`goldroot.image.check_gold` takes them.
+    """
+    refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
     refuse_running(site.host, system.machine)
     site.key.ready()
     with system.open() as opened:
-        plan = _plan(system, opened, progress, keep=False)
+        plan = _plan(system, opened, progress, accept, keep=False)
     try:
         slot, leaves = next_slot(site, image)
     except NoFreeSlot as error:
@@ -79,7 +99,9 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     return replace(plan, slot=slot, leaves=leaves)
 
 
-def _plan(system: System, opened: Mapping[str, Opened], progress: Progress | None, *, keep: bool) -> PublishPlan:
+def _plan(
+    system: System, opened: Mapping[str, Opened], progress: Progress | None, accept: Collection[str], *, keep: bool
+) -> PublishPlan:
     site, image = system.site, system.image
     manifests = system.scan(opened, progress=progress, keep=keep)
     state = fingerprint(system.layout, manifests)
@@ -90,11 +112,13 @@ def _plan(system: System, opened: Mapping[str, Opened], progress: Progress | Non
     moved = renumbered(last.numbers, tables) if last else []
     met, notes = clone_collisions(site, image, tables, keep=keep)
     packages = read_packages(system.layout, {address: opened[address].path for address in manifests})
-    if last is not None and last.record["fingerprint"] == state:
+    equals = None
+    if last is not None and equals_last(manifests, last, system.layout.hash):
+        equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
     return PublishPlan(
         image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes),
-        system.layout.disk_of(b"etc").address,
+        system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
     )  # fmt: skip
 
 
@@ -112,21 +136,37 @@ def publish_gold(
     It is built in a free slot, recorded and signed, and becomes visible in one step.  Killed anywhere, nothing is
     visible, and the same command begins the version anew in the same slot.
 
-    :param untested: publish what was not tested in both forms since its last change; the record says so.
-    :param renumber_ok: publish although a clone's local account would collide with one of the new gold.
+    Parameters and errors of :func:`publish_system`; it is published also where nothing changed.
+    """
+    return publish_system(site, image, Consent(untested, renumber_ok), note=note, progress=progress)
+
+
+def publish_system(
+    site: Site, image: str, consent: Consent, *, note: str = "", progress: Progress | None = None
+) -> Published:
+    """Publish the maintenance system as the next gold version, as far as a person agrees.
+
+    :param note: a word for those who read the list of versions.
+    :raises BadInput: ``consent`` accepts what could not be found.
     :raises NotTested: it was not tested in both forms since its last change.
     :raises NoFreeSlot: every slot is held; the error names by whom.
-    :raises Refused: local accounts of clones would collide.
+    :raises Refused: the check found something, or local accounts of clones would collide.
     """
+    refuse_unknown(consent.accept)
     system = existing_system(site, image, MAINTENANCE)
     with ExitStack() as stack:
         stack.enter_context(site.lock(f"image-{image}", doing=f"publish of {image}"))
         stack.enter_context(site.host.hold(system.machine))
         opened = stack.enter_context(system.open())
-        plan = _plan(system, opened, progress, keep=True)
+        plan = _plan(system, opened, progress, consent.accept, keep=True)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
-        _refuse(plan, untested=untested, renumber_ok=renumber_ok)
+        if consent.only_new and plan.equals is not None:
+            with site.catalog.read() as tx:
+                return Published(catalog_gold.get(tx, image, plan.equals), plan, new=False)
+        refuse(image, plan.checked)
+        _refuse(plan, untested=consent.untested, renumber_ok=consent.renumber_ok)
+        remember(system, plan.checked)
         site.key.ready()
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
@@ -236,6 +276,7 @@ def _record(
         "packages": {"kind": plan.packages.kind, "count": len(plan.packages.installed), "digest": beside["packages"]},
         "renumbered": [str(each) for each in plan.renumbered],
         "collisions": [str(each) for each in plan.collisions],
+        "accepted": [finding.text for finding in plan.checked.accepted],
     }
 
 

@@ -5,6 +5,7 @@ The way of a merge, each step using only those before it::
     compare/   three manifests side by side -> what is not the same in all three (Comparison)
     decide/    each path of it, axis by axis -> a Verdict; each state unit -> a UnitVerdict
     fit/       the verdicts as one tree: directories for what stays, account files, hard links
+    refer/     what the result points at: what was there and is gone is asked about
     plan       all parts of a system together -> a Plan, with its conflicts and notes
     apply/     a plan -> the rows of the new tree, written to a place where they appear whole
     record/    a plan -> what is written down of it, and what may be shown
@@ -24,16 +25,24 @@ __all__ = [
     "CLONE_SIDE",
     "GOLD_SIDE",
     "MIGRATE_DUE",
+    "NO_MEMORY",
     "REBUILD_DUE",
+    "ManifestFiles",
+    "Memory",
     "MergePlan",
     "Options",
     "Part",
     "PartPlan",
     "Plan",
     "Record",
+    "Reference",
     "Row",
+    "SharedFiles",
+    "Surroundings",
     "Tree",
     "Trees",
+    "Usr",
+    "View",
     "apply_plan",
     "build_rows",
     "check_record_place",
@@ -42,6 +51,7 @@ __all__ = [
     "is_text",
     "joined",
     "load_decisions",
+    "look_up",
     "make_record",
     "merge_text",
     "merge_trees",
@@ -51,37 +61,50 @@ __all__ = [
     "printable",
     "record_bytes",
     "redact_diff",
+    "usr_links",
     "write_record",
 ]
 
 if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
-    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree
+    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
     from goldroot.merge.compare.rows import joined
+    from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
+    from goldroot.merge.memory import NO_MEMORY, Memory
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.entries import conflict_data, note_data
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
     from goldroot.merge.record.record import Record, make_record
     from goldroot.merge.record.redact import printable, redact_diff
+    from goldroot.merge.refer.reference import Reference, look_up
+    from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
+    from goldroot.merge.refer.view import View
+    from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "apply.apply": "build_rows",
-            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree",
+            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
             "compare.rows": "joined",
+            "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",
+            "memory": "Memory NO_MEMORY",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.entries": "conflict_data note_data",
             "record.file": "check_record_place record_bytes write_record",
             "record.record": "Record make_record",
             "record.redact": "printable redact_diff",
+            "refer.reference": "Reference look_up",
+            "refer.view": "View",
+            "refer.shared": "ManifestFiles SharedFiles",
+            "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },
     )

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
     AccountsMerge,
     AccountTables,
+    InUse,
     OwnerNames,
     OwnerNumbers,
-    merge_accounts,
+    Questions,
+    is_named,
+    merge_account_tables,
     named_in_acl,
+    owner_names,
 )
-from goldroot.conflicts import SIDES, Conflict, Decisions
+from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
-from goldroot.merge.compare.parts import GOLD_SIDE, Part
-from goldroot.merge.decide.contents import merger_of
+from goldroot.merge.compare.families import families, other_family
+from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
+from goldroot.merge.compare.mounts import see_past_mounts
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
+from goldroot.merge.decide.remembered import could_have_mattered, memory_after
+from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
+from goldroot.merge.fit.account_uses import AccountUses
+from goldroot.merge.fit.alternatives import settle_alternatives
+from goldroot.merge.fit.ca_stores import withdrawn_authorities
+from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
+from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
+from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
+from goldroot.merge.fit.result_files import ResultFiles
+from goldroot.merge.fit.spools import notes_of_spools
+from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.ports import say_ports
+from goldroot.merge.refer.refer import Findings, Referrer
+from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
 
 #: Kinds of notes that name a command to be run in the merged system.
 REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
+#: A kind of note: a file that was made from another which is not what it was, and no command is known.
+STALE = "stale-map"
+#: Kind of the note that the list of what the server had removed is not known.
+MEMORY_NOT_GIVEN = "memory-not-given"
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 
@@ -42,6 +71,9 @@ class Plan:
     names: tuple[OwnerNames, OwnerNames, OwnerNames]
     numbers: OwnerNumbers
     accounts: AccountsMerge | None
+    before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
+    after: Memory = NO_MEMORY  #: what is to be remembered once the server runs from the result
+    references: Findings = field(default_factory=Findings)  #: what the server keeps that points at something
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
@@ -53,43 +85,99 @@ def plan_merge(
     decisions: Decisions | None = None,
     *,
     prefer: str | None = None,
-    ask_units: bool = False,
+    around: Surroundings | None = None,
 ) -> Plan:
     """Plan the merge of one or more parts that share one set of account tables.
 
     :param accounts: the account tables of base, gold and clone; empty tables make numbers merge as numbers.
     :param decisions: remembered answers, by conflict key.
     :param prefer: whose version stands at a conflict (``clone`` or ``gold``); the policy's setting by default.
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
+    :param around: what is known besides the trees.
     :raises TreeChanged: a tree was written while it was read.
     :raises BadPolicy: an account table would go by another class than ``accounts``.
     """
     decisions = decisions or {}
     prefer = prefer or policy.conflict
+    around = around or Surroundings()
+    base_family, gold_family = families(parts, read_file)
+    changed = other_family(base_family, gold_family)
+    answer = decisions.get(changed.key) if changed is not None else None
+    policy = policy.for_family(base_family if answer is not None and answer.take == CLONE else gold_family)
     named = not all(tables.empty for tables in accounts)
-    if named:
+    by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
+    if by_record:
         check_account_rules(parts, policy)
     names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
-    planned = []
-    for part in parts:
-        setting = Setting(names, decisions, prefer, merger_of(part))
-        decided = decide_part(compare_part(part, names, policy), setting, ask_units=ask_units)
-        fit_part(decided, setting)
+    planned: list[PartPlan] = []
+    settings: list[Setting] = []
+    roots: list[ForeignRoot] = []
+    for given in parts:
+        part = see_past_mounts(given)
+        part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
+        roots += its_roots
+        read = reader_of(part)
+        same = Sameness(part, usr_of(part), read)
+        setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
+        decided = decide_part(compare_part(part, names, policy), setting)
+        settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
-    merged = _merge_accounts(accounts, planned, names, decisions, prefer) if named else None
+        settings.append(setting)
+    settle_alternatives([one.decided for one in planned], names)
+    for one, setting in zip(planned, settings, strict=True):
+        follow_sources(one.decided, setting, policy)
+    memory = memory_after([one.decided for one in planned], settings, policy)
+    for one, setting in zip(planned, settings, strict=True):
+        fit_part(one.decided, setting)
+    referrer = Referrer(planned, settings, around.shared)
+    asked = [ask_about(planned, settings, referrer.look_at_links())]
+    say_ports(planned, referrer)
+    ask = Questions(decisions, prefer, going_back=around.going_back)
+    used = _in_use(planned, names, accounts[2]) if named else InUse()
+    merged = merge_account_tables(accounts, used, ask) if by_record else None
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
-        if merged
+        if merged is not None and named
         else OwnerNumbers({}, {})
     )
-    plan = Plan(planned, policy, names, numbers, merged)
+    plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
+    foreign = asked_of(roots, names, numbers, going_back=around.going_back)
+    packages = own_packages(planned, names, decisions, going_back=around.going_back)
+    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
+    plan.notes += [*foreign.notes, *packages.notes]
+    if merged is not None and named:
+        plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
+        plan.notes += unknown_in_overrides(planned, names, merged)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
-    plan.notes += _irregular(accounts)
-    _collect(plan, named, going_back=ask_units)
+    tables = accounts[CLONE_SIDE]
+    if merged is not None:
+        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+    for found in asked:
+        plan.conflicts += found.conflicts
+        plan.notes += found.notes
+    plan.references = referrer.findings
+    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
+    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, questions, decisions, going_back=around.going_back)
+    _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_back: bool) -> None:
+    """Questions that are about the result, not about one of its axes; on the way back they are remarks."""
+    for conflict in found:
+        decision = decisions.get(conflict.key)
+        if going_back:
+            plan.notes.append(Note(conflict.kind, conflict.path, conflict.detail))
+        elif decision is None or decision.take not in conflict.answers:
+            trouble = "" if decision is None else f"{decision.take!r} is none of its answers"
+            plan.conflicts.append(conflict.unanswered(trouble))
+        else:
+            data = {"key": conflict.key, "take": decision.take, "axis": conflict.axis}
+            plan.notes.append(Note("decided", conflict.path, f"{conflict.axis}: decided", data))
 
 
 def _irregular(accounts: Accounts) -> list[Note]:
@@ -107,35 +195,17 @@ def _irregular(accounts: Accounts) -> list[Note]:
 
 
 def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
-    base, gold, clone = (OwnerNames(tables.user_names, tables.group_names) for tables in accounts)
+    users, groups = accounts[GOLD_SIDE].users, accounts[GOLD_SIDE].groups
+    base, gold, clone = (
+        OwnerNames(owner_names(tables.users, users), owner_names(tables.groups, groups)) for tables in accounts
+    )
     return base, gold, clone
 
 
-def _merge_accounts(
-    accounts: Accounts,
-    parts: Sequence[PartPlan],
-    names: tuple[OwnerNames, OwnerNames, OwnerNames],
-    decisions: Decisions,
-    prefer: str,
-) -> AccountsMerge:
-    users, groups = _in_use(parts, names)
-    return merge_accounts(
-        *accounts,
-        users_in_use={token for token in users if not token.startswith(b"#")},
-        groups_in_use={token for token in groups if not token.startswith(b"#")},
-        clone_bare_uids={int(token[1:]) for token in users if token.startswith(b"#")},
-        clone_bare_gids={int(token[1:]) for token in groups if token.startswith(b"#")},
-        decisions=decisions,
-        prefer=prefer,
-    )
-
-
-def _in_use(
-    parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> tuple[set[bytes], set[bytes]]:
-    """The user and group tokens that anything in the result carries."""
+def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
+    """The accounts that anything in the result carries."""
     users: set[bytes] = set()
-    groups: set[bytes] = set()
+    groups = groups_in_overrides(parts, names)
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users
@@ -143,8 +213,8 @@ def _in_use(
         for path, unit in one.decided.units.items():
             if unit.side != NO_SIDE:
                 used = comparison.units[path].used[unit.side - GOLD_SIDE]
-                users |= used.users
-                groups |= used.groups
+                users |= {unit.users.get(name, name) for name in used.users}
+                groups |= {unit.groups.get(name, name) for name in used.groups}
         for verdict in one.decided.verdicts.values():
             if verdict.want is not None:
                 users.add(verdict.want.owner)
@@ -152,20 +222,35 @@ def _in_use(
                 acl_users, acl_groups = named_in_acl(verdict.want.xattrs)
                 users |= acl_users
                 groups |= acl_groups
-    return users, groups
+    (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
+    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+
+
+def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
+    """Names, and numbers without a name."""
+    named = {token for token in tokens if is_named(token)}
+    return named, {int(token[1:]) for token in tokens if token.startswith(b"#")}
 
 
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     """Gather conflicts and notes in a stable order."""
     if not named:
         plan.notes.append(Note("numbers-as-numbers", b"", "no account tables: owners were merged as numbers"))
+    if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
+        text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
+        plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
+    if count := plan.references.not_checked:
+        word = "reference was" if count == 1 else "references were"
+        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:
         for verdict in one.decided.verdicts.values():
             plan.conflicts.extend(verdict.conflicts)
             placed.update(conflict.key for conflict in verdict.conflicts)
+        plan.conflicts.extend(one.decided.conflicts)
         plan.conflicts.extend(unit.conflict for unit in one.decided.units.values() if unit.conflict is not None)
-        plan.notes.extend(_part_notes(one, going_back=going_back))
+        plan.notes.extend([*_part_notes(one, going_back=going_back), *one.decided.notes])
     if plan.accounts is not None:
         plan.conflicts.extend(conflict for conflict in plan.accounts.conflicts if conflict.key not in placed)
         plan.notes.extend(plan.accounts.notes)
@@ -182,11 +267,7 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
     ]
     for path, verdict in one.decided.verdicts.items():
         notes.extend(Note("path", part.place(path), text) for text in verdict.notes)
-        rule = comparison.rules[path]
-        if rule.rebuild and verdict.want is not None:
-            notes.append(
-                Note(REBUILD_DUE, part.place(path), f"to be made anew by: {rule.rebuild}", {"command": rule.rebuild})
-            )
+    notes += _rebuilds(one)
     for path, unit in one.decided.units.items():
         notes.extend(Note("state-unit", part.place(path), text) for text in unit.notes)
         rule = comparison.units[path].rule
@@ -200,6 +281,24 @@ def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
         for path in one.linked.separated
     )
     return notes
+
+
+def _rebuilds(one: PartPlan) -> Iterator[Note]:
+    """What is to be made again: one note for each command, at the first of its paths."""
+    decided, place = one.decided, one.part.place
+    due: dict[str, list[bytes]] = {}
+    for path, verdict in decided.verdicts.items():
+        rule = decided.comparison.rules[path]
+        if rule.rebuild and verdict.want is not None:
+            due.setdefault(rule.rebuild, []).append(path)
+    for command, paths in due.items():
+        more = f" with {len(paths) - 1:,} more," if len(paths) > 1 else ""
+        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again{more} by: {command}", {"command": command})
+    for path, rebuild in decided.rebuilds.items():
+        if rebuild.command:
+            yield Note(REBUILD_DUE, place(path), rebuild.text, {"command": rebuild.command, "required": True})
+        else:
+            yield Note(STALE, place(path), rebuild.text)
 
 
 def _kept_beside(one: PartPlan, path: bytes) -> bool:

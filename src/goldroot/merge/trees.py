@@ -23,8 +23,11 @@ from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
 from goldroot.merge.compare.parts import Part, Tree
 from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.record.record import Record
+from goldroot.merge.refer.shared import DirectoryFiles, SharedFiles
+from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy, worth_reading
 from goldroot.tree import FILE, Built, Note, Progress, path_text, scan_trees
 
@@ -40,6 +43,8 @@ class Trees:
         by it.
     :param accounts: the ``/etc`` of base, gold and clone, for trees that do not hold it; else owners that the trees do
         not name are merged as numbers.
+    :param system: the root of the whole system before (base's) and after (gold's), for trees that are not whole: what the
+        server points at is looked up there.
     """
 
     base: AnyPath
@@ -47,12 +52,14 @@ class Trees:
     clone: AnyPath
     at: str | bytes = "/"
     accounts: tuple[AnyPath, AnyPath, AnyPath] | None = None
+    system: tuple[AnyPath, AnyPath] | None = None
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a merge is done; nothing of it changes the result.
+    """How a merge is done; nothing but ``after`` changes the result.
 
+    :param after: the record (a file) of the server's last merge: what it had removed before stays removed.
     :param jobs: processes at once; ``None``: one for each processor.
     :param sync: whether the result shall be on the disk before it appears.  Without, goldroot waits no more than ``cp``.
     :param progress: gives, for the name of a stage (``reading``, ``writing``), what is called with the number of entries
@@ -62,6 +69,7 @@ class Options:
     jobs: int | None = None
     sync: bool = False
     progress: Callable[[str], Progress | None] = lambda stage: None
+    after: AnyPath | None = None
 
 
 @dataclass(frozen=True)
@@ -85,14 +93,16 @@ def plan_trees(
 
     :param policy: the rules; ``None``: goldroot's own.
     :param decisions: answers to conflicts of an earlier plan, by their keys.
-    :raises BadInput: a tree is not a directory, two of them are the same, or ``at`` is not an absolute path.
+    :raises BadInput: a tree is not a directory, two of them are the same, ``at`` is not an absolute path, or
+        ``options.after`` is not a record.
     :raises BadPolicy: the policy gives account files to another class than ``accounts``.
     :raises NoPermission: something may not be read; the error names it.
     :raises TreeChanged: a tree was written while it was read.
     """
-    request = _Request.of(trees, policy, decisions)
+    options = options or Options()
+    request = _Request.of(trees, policy, decisions, options.after)
     _check_trees(request)
-    return _plan(request, options or Options())
+    return _plan(request, options)
 
 
 def apply_plan(
@@ -131,7 +141,7 @@ def merge_trees(
     """
     out = os.fsencode(into)
     options = options or Options()
-    request = _Request.of(trees, policy, decisions)
+    request = _Request.of(trees, policy, decisions, options.after)
     _check_into(request, out, _check_trees(request))
     with fresh_output(out, request.fingerprint(), sync=options.sync) as room:
         return _write(_plan(request, options), room, options, keep)
@@ -148,15 +158,20 @@ class _Request:
     accounts: tuple[bytes, bytes, bytes] | None
     policy: Policy
     decisions: Decisions
+    memory: Memory
+    system: tuple[bytes, bytes] | None
 
     @classmethod
-    def of(cls, trees: Trees, policy: Policy | None, decisions: Decisions | None) -> _Request:
+    def of(cls, trees: Trees, policy: Policy | None, decisions: Decisions | None, after: AnyPath | None) -> _Request:
         base, gold, clone = (os.fsencode(tree) for tree in (trees.base, trees.gold, trees.clone))
         given = None
         if trees.accounts is not None:
             one, two, three = map(os.fsencode, trees.accounts)
             given = one, two, three
-        return cls(base, gold, clone, _in_one_form(trees.at), given, policy or Policy.default(), decisions or {})
+        memory = NO_MEMORY if after is None else load_memory(os.fsencode(after))
+        system = None if trees.system is None else (os.fsencode(trees.system[0]), os.fsencode(trees.system[1]))
+        at, policy = _in_one_form(trees.at), policy or Policy.default()
+        return cls(base, gold, clone, at, given, policy, decisions or {}, memory, system)
 
     @property
     def roots(self) -> dict[str, bytes]:
@@ -164,8 +179,10 @@ class _Request:
 
     def fingerprint(self) -> str:
         """A hash of the request: what makes a later command the same command."""
-        places = [os.path.realpath(path) for path in (*self.roots.values(), *(self.accounts or ()))]
-        return digest_of((*places, self.at, self.policy.hash.encode(), decisions_digest(self.decisions))).hex()
+        given = (*self.roots.values(), *(self.accounts or ()), *(self.system or ()))
+        places = [os.path.realpath(path) for path in given]
+        said = self.policy.hash.encode(), decisions_digest(self.decisions), self.memory.digest()
+        return digest_of((*places, self.at, *said)).hex()
 
 
 def _in_one_form(at: str | bytes) -> bytes:
@@ -179,9 +196,20 @@ def _plan(request: _Request, options: Options) -> MergePlan:
     chosen = worth_reading(request.policy, at)
     roots = list(request.roots.values())
     scans = scan_trees(roots, contents=chosen, jobs=options.jobs, progress=options.progress("reading"))
-    base, gold, clone = (Tree(root, scanned.manifest) for root, scanned in zip(roots, scans, strict=True))
-    plan = plan_merge([Part("tree", at, (base, gold, clone))], request.policy, _accounts(request), request.decisions)
+    base, gold, clone = (
+        Tree.scanned(root, scanned.manifest, scanned.notes) for root, scanned in zip(roots, scans, strict=True)
+    )
+    parts, around = [Part("tree", at, (base, gold, clone))], Surroundings(request.memory, _shared(request))
+    plan = plan_merge(parts, request.policy, _accounts(request), request.decisions, around=around)
     return MergePlan(Record.of(plan, *(_note(note, at) for scanned in scans for note in scanned.notes)), plan, request)
+
+
+def _shared(request: _Request) -> tuple[SharedFiles, SharedFiles] | None:
+    """The two roots in which references are looked up."""
+    if request.system is None:
+        return None
+    before, after = (DirectoryFiles(root, request.at) for root in request.system)
+    return before, after
 
 
 def _write(plan: MergePlan, room: bytes, options: Options, keep: Callable[[Record], None] | None) -> Record:
@@ -269,6 +297,8 @@ def _check_trees(request: _Request) -> dict[tuple[int, int], str]:
                 todo="Give three different directories (a copy will do).",
             )
         seen[identity] = word
+    for word, path in zip(("the system before", "the system after"), request.system or (), strict=False):
+        _directory(word, path)
     return seen
 
 

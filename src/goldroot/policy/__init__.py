@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from goldroot.policy.family import family_of
 from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLASSES,
     CLONE,
     CONFIG,
+    FAMILIES,
     GENERATED,
     GOLD,
     IDENTITY,
     LINES,
+    NAMES,
+    NOTE,
+    NUMERIC,
     OPAQUE,
     STATE,
     WrittenRule,
@@ -20,14 +26,19 @@ from goldroot.policy.policy_file import (
 
 __all__ = [
     "ACCOUNTS",
+    "ASK",
     "CACHE",
     "CLASSES",
     "CLONE",
     "CONFIG",
+    "FAMILIES",
     "GENERATED",
     "GOLD",
     "IDENTITY",
     "LINES",
+    "NAMES",
+    "NOTE",
+    "NUMERIC",
     "OPAQUE",
     "STATE",
     "Explanation",
@@ -35,5 +46,6 @@ __all__ = [
     "Rule",
     "WrittenRule",
     "default_text",
+    "family_of",
     "worth_reading",
 ]

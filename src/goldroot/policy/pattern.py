@@ -148,7 +148,25 @@ def _component(tokens: Sequence[str]) -> Component:
             return Component(PREFIX, text)
         case [("*",), str(text)]:
             return Component(SUFFIX, text)
-    return Component(GLOB, "".join(re.escape(piece) if isinstance(piece, str) else _regex(*piece) for piece in pieces))
+    return Component(GLOB, _expression(pieces))
+
+
+def _expression(pieces: Sequence[str | tuple[str]]) -> str:
+    """The regular expression of a name with wildcards; it takes time in proportion to the name and the pattern.
+
+    What stands between two ``*`` has one length, so the first place where it fits is as good as any later one: once found
+    it is never given up (an atomic group).  Else every place of every ``*`` would be tried with every place of the others.
+    """
+    stretches = [""]
+    for piece in pieces:
+        if piece == ("*",):
+            stretches.append("")
+        else:
+            stretches[-1] += re.escape(piece) if isinstance(piece, str) else _regex(*piece)
+    if len(stretches) == 1:
+        return stretches[0]
+    first, *between, last = stretches
+    return first + "".join(f"(?>.*?{stretch})" for stretch in between) + ".*" + last
 
 
 def _pieces(tokens: Sequence[str]) -> Iterator[str | tuple[str]]:
@@ -186,8 +204,6 @@ def _normal(text: str) -> str:
 
 
 def _regex(wildcard: str) -> str:
-    if wildcard == "*":
-        return ".*"
     if wildcard == "?":
         return "."
     body = wildcard[1:-1]

@@ -6,28 +6,35 @@ import functools
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from goldroot.errors import BadPolicy
 from goldroot.policy import policy_file
 from goldroot.policy.matcher import Matched, Matcher
+from goldroot.policy.pattern import LITERAL
 from goldroot.policy.policy_file import (
     ACCOUNTS,
+    ASK,
     CACHE,
     CLONE,
     CONFIG,
+    DEBIAN,
     GENERATED,
     GOLD,
     IDENTITY,
     LINES,
+    NAMES,
+    NUMERIC,
     OPAQUE,
     STATE,
+    UBUNTU,
     WrittenRule,
 )
 
 __all__ = [
-    "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "OPAQUE", "STATE",
+    "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "NAMES", "NUMERIC", "OPAQUE", "STATE",
     "Explanation", "Policy", "Rule", "default_text",
 ]  # fmt: skip
 
@@ -52,7 +59,12 @@ class Rule:
     reason: str = ""
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
+    family: str = ""  #: the family of systems that it is for; empty for all
+    owners: str = ""  #: ``numeric``: the numbers of owners are another system's; ``names`` or empty: the server's
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
+    gone: str = ASK  #: state: a unit that gold deleted and the clone changed is asked about (``ask``), or noted
+    references: str = ASK  #: state: a link out of a unit that leads to nothing any more is asked about, or noted
+    mkdir: bool = True  #: state: whether directories that gold added arrive in a unit that the clone changed
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rule) and (self.index, self.where) == (other.index, other.where)
@@ -60,6 +72,9 @@ class Rule:
     def __hash__(self) -> int:
         return hash((self.index, self.where))
 
+
+#: A family whose rules hold for another one, too.
+_LIKE = {UBUNTU: DEBIAN}
 
 NO_RULE = Rule(-1, "", CONFIG, "built in", reason="no rule matches, so it is merged as configuration")
 
@@ -118,6 +133,12 @@ class Policy:
         below = cls.default() if written.extends == "default" else cls(())
         return cls((*below.rules, *written.rules), written.conflict or below.conflict)
 
+    def for_family(self, family: str) -> Policy:
+        """The rules that hold for a family of systems; all of them where it is not known ("")."""
+        if not family or not any(rule.family for rule in self.rules):
+            return self
+        return Policy([rule for rule in self.rules if rule.family in ("", family, _LIKE.get(family))], self.conflict)
+
     @property
     def hash(self) -> str:
         """Hex SHA-256 of what the rules say; comments, layout and places in files do not count."""
@@ -158,6 +179,14 @@ class Policy:
             if number > index and self.rules[number].cls is not None
         )
 
+    def starts_of(self, key: str) -> Iterator[tuple[str, bool]]:
+        """Where the patterns of rules that say something by a key begin: the names, absolute, before the first wildcard,
+        and whether that is all of the pattern."""
+        for rule in self.rules:
+            for branch in rule.branches if key in rule.keys else ():
+                names = list(takewhile(lambda component: component.kind == LITERAL, branch))
+                yield "/" + "/".join(component.text for component in names), len(names) == len(branch)
+
     def explain(self, path: bytes) -> Explanation:
         """Which rule wins for a path, what is added to it, and what it overrides."""
         answer = self._matcher(path)
@@ -171,20 +200,20 @@ class Policy:
         return Explanation(path, answer.rule, self.unit(path, answer.rule), adds, overridden)
 
     def _resolve(self, matched: Matched) -> _Answer:
-        """Later rules replace earlier ones, except that a secret stays one until a rule says ``secret = false``."""
+        """Later rules replace earlier ones, except that a secret stays one until a rule says ``secret = false``, and
+        numbers of another system stay that until one says ``owners = "names"``."""
         rule, depth = NO_RULE, 0
         adds: list[int] = []
-        secret_by: int | None = None
+        kept_by: dict[str, int] = {}
         for number, taken in matched:
             written = self.rules[number]
             if written.cls is None:
                 rule = _with(rule, written)
                 adds.append(number)
             else:
-                rule, depth = _rule(number, written, rule.secret), taken
-                adds = [secret_by] if secret_by is not None and "secret" not in written.keys else []
-            if "secret" in written.keys:
-                secret_by = number
+                rule, depth = _rule(number, written, rule), taken
+                adds = sorted({by for key, by in kept_by.items() if key not in written.keys})
+            kept_by |= {key: number for key in ("secret", "owners") if key in written.keys}
         return _Answer(rule, depth, tuple(adds))
 
 
@@ -202,14 +231,16 @@ def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
 
 def _with(rule: Rule, written: WrittenRule) -> Rule:
     """A rule with what one without a class adds; its reason is for what it adds, not for the class."""
-    said = {key: value for key, value in written.keys.items() if key != "reason"}
+    said = {key: value for key, value in written.keys.items() if key not in ("reason", "family")}
     return replace(rule, **said)
 
 
-def _rule(index: int, written: WrittenRule, secret: bool) -> Rule:
+def _rule(index: int, written: WrittenRule, earlier: Rule) -> Rule:
+    """The rule of a class; of an earlier one it keeps what would be wrong to forget."""
     keys = dict(written.keys)
     cls = keys.pop("class")
-    return Rule(index, written.pattern, cls, written.where, **{"secret": secret, **keys})
+    kept = {"secret": earlier.secret, "owners": earlier.owners}
+    return Rule(index, written.pattern, cls, written.where, **{**kept, **keys})
 
 
 def default_text() -> str:

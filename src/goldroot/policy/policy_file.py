@@ -14,6 +14,11 @@ from goldroot.policy.pattern import Branch
 
 CONFIG, OPAQUE, STATE, GOLD, CLONE = "config", "opaque", "state", "gold", "clone"
 IDENTITY, CACHE, GENERATED, LINES, ACCOUNTS = "identity", "cache", "generated", "lines", "accounts"
+#: Whose the numbers of owners are: of the server's accounts, or of another system.
+NAMES, NUMERIC = "names", "numeric"
+
+#: What is done with a finding about a state unit.
+ASK, NOTE = "ask", "note"
 
 #: Class -> what it does, in a line.
 CLASSES = {
@@ -29,14 +34,31 @@ CLASSES = {
     ACCOUNTS: "by record and field, as account tables",
 }
 
+#: The families of systems that rules tell apart.
+FAMILIES = DEBIAN, UBUNTU, SUSE, REDHAT = ("debian", "ubuntu", "suse", "redhat")
+
 TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
-    "rebuild": str, "migrate": str, "always": str, "whole": bool,
+    "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "gone": str, "references": str,
+    "mkdir": bool, "family": str,
 }  # fmt: skip
 #: Keys that mean something for one class only.
-ONLY_WITH = {"rebuild": GENERATED, "always": GENERATED, "migrate": STATE, "whole": STATE}
-CHOICES = {"extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",)}
+ONLY_WITH = {
+    "rebuild": GENERATED,
+    "always": GENERATED,
+    "migrate": STATE,
+    "whole": STATE,
+    "gone": STATE,
+    "references": STATE,
+    "mkdir": STATE,
+}
+#: Of these, what a rule without a class may add to a state rule.
+ADDED = ("migrate", "gone", "references", "mkdir")
+CHOICES = {
+    "extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",),
+    "owners": (NUMERIC, NAMES), "gone": (ASK, NOTE), "references": (ASK, NOTE), "family": FAMILIES,
+}  # fmt: skip
 
 _TYPE_NAMES = {
     str: "a string", bool: "true or false", list: "a list", int: "a number", float: "a number", dict: "a table",
@@ -54,6 +76,11 @@ class WrittenRule:
     file: str
     line: int
     branches: tuple[Branch, ...] = field(compare=False, repr=False)
+
+    @property
+    def family(self) -> str:
+        """The family of systems that the rule is for; "" for all."""
+        return str(self.keys.get("family", ""))
 
     @property
     def cls(self) -> str | None:
@@ -142,7 +169,7 @@ class _Reader:
         if "path" not in table and "paths" not in table:
             raise self._bad("a rule without a path", place, 'Add, for example: path = "/etc/example.conf"')
         for key, only in ONLY_WITH.items():
-            if key in table and cls != only and not (key == "migrate" and cls is None):
+            if key in table and cls != only and not (key in ADDED and cls is None):
                 raise self._bad(f"{key!r} has a meaning only with class = {only!r}", (*place, key))
         if cls == GENERATED and not table.get("rebuild", "").strip():
             raise self._bad("a generated file needs the command that makes it", place, 'Add: rebuild = "COMMAND"')
@@ -152,8 +179,8 @@ class _Reader:
                 (*place, "migrate"),
                 "Add whole = true (the path itself is one unit) or whole = false (each entry below it is one).",
             )
-        if not set(table) - {"path", "paths", "owner", "reason"}:
-            raise self._bad("a rule that decides nothing", place, "Add class, secret or pin.")
+        if not set(table) - {"path", "paths", "owner", "reason", "family"}:
+            raise self._bad("a rule that decides nothing", place, "Add class, secret, pin or owners.")
 
     def _paths(self, table: Mapping[str, Any], place: toml.Place) -> Iterable[tuple[str, toml.Place]]:
         if "path" in table:

@@ -11,10 +11,13 @@ from goldroot.faces import names_of
 TYPE_CHECKING = False
 
 __all__ = [
+    "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
     "Bound",
     "Confined",
+    "Finding",
+    "FirstIdentity",
     "Identity",
     "Limits",
     "Mode",
@@ -23,12 +26,21 @@ __all__ = [
     "Package",
     "PackageChange",
     "Packages",
+    "Tie",
+    "UpdateTrees",
     "compare_packages",
+    "doubtful",
+    "examine_accounts",
     "fingerprints",
+    "host_ties",
+    "is_leftover",
+    "leftovers",
+    "make_first",
     "os_facts",
     "power_of",
     "read_packages",
     "read_path",
+    "remove_path",
     "run_in",
     "shell_of",
     "write_identity",
@@ -36,12 +48,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, run_in, shell_of
-    from goldroot.system.disk_files import read_path
-    from goldroot.system.identity import Identity, OwnDisks, fingerprints, write_identity
+    from goldroot.system.disk_files import read_path, remove_path
+    from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
+    from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
+    from goldroot.system.identity import Identity, fingerprints, write_identity
+    from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
     from goldroot.system.network_values import NETWORK_VALUES
     from goldroot.system.os_release import os_facts
+    from goldroot.system.own_disks import OwnDisks
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
     from goldroot.system.words import Mode, power_of
 else:
@@ -49,12 +65,16 @@ else:
         __name__,
         {
             "confine": "Bound Confined run_in shell_of",
-            "disk_files": "read_path",
-            "identity": "Identity OwnDisks fingerprints write_identity",
+            "disk_files": "read_path remove_path",
+            "first_identity": "FirstIdentity UpdateTrees make_first",
+            "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
+            "identity": "Identity fingerprints write_identity",
+            "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",
             "network": "NetworkSettings",
             "network_values": "NETWORK_VALUES",
             "os_release": "os_facts",
+            "own_disks": "OwnDisks",
             "packages": "Package PackageChange Packages compare_packages read_packages",
             "words": "Mode power_of",
         },

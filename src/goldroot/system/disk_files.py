@@ -52,8 +52,21 @@ def names_in(root: str, path: bytes) -> list[bytes]:
         raise
 
 
-def put(root: str, path: bytes, data: bytes, mode: int = 0o644) -> None:
+def status_of(root: str, path: bytes) -> os.stat_result | None:
+    """The status of a path, itself where it is a link; ``None`` where there is nothing."""
+    try:
+        with parent_of(root, path) as (directory, name):
+            return os.stat(name or b".", dir_fd=directory, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+
+
+def put(root: str, path: bytes, data: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
     """Write a file anew, in place of what had its name; owner root where we are root.
+
+    :param owner: uid and gid instead, where that is allowed.
 
     :raises BadInput: a directory on the way is a link, or the name is a directory's.
     """
@@ -67,6 +80,9 @@ def put(root: str, path: bytes, data: bytes, mode: int = 0o644) -> None:
             )
             with open(handle, "wb") as file:
                 file.write(data)
+                if owner is not None:
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(file.fileno(), *owner)
                 os.fchmod(file.fileno(), mode)
             os.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError as error:
@@ -79,7 +95,7 @@ def put(root: str, path: bytes, data: bytes, mode: int = 0o644) -> None:
         raise
 
 
-def remove(root: str, path: bytes) -> None:
+def remove_path(root: str, path: bytes) -> None:
     """Remove a file; nothing happens where there is none."""
     try:
         with parent_of(root, path) as (directory, name):

@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from goldroot import sshkeys
 from goldroot.sshsig import KINDS, Kind
-from goldroot.system import disk_files
+from goldroot.system.identity_made import DBUS_ID, MACHINE_ID, make_contents, new_machine_id, to_make
+from goldroot.system.identity_places import to_remove
 from goldroot.system.network import NetworkSettings, checked_settings, network_files
 from goldroot.system.network_values import host_name
-from goldroot.system.placement import Placement
+from goldroot.system.own_disks import OwnDisks
 
-MACHINE_ID, HOSTNAME, SUSE_HOSTNAME, HOSTS = b"etc/machine-id", b"etc/hostname", b"etc/HOSTNAME", b"etc/hosts"
+HOSTNAME, SUSE_HOSTNAME, HOSTS = b"etc/hostname", b"etc/HOSTNAME", b"etc/hosts"
 SSH = b"etc/ssh"
 
 _KEY = re.compile(rb"ssh_host_([a-z0-9]+)_key")
@@ -43,51 +41,25 @@ class Identity:
         return data
 
 
-@dataclass(frozen=True)
-class OwnDisks:
-    """A clone's own disks as one tree; what stands on a shared disk is not in it."""
-
-    layout: Placement
-    roots: Mapping[str, str] = field(default_factory=dict)  #: directory of each own disk, by live address
-
-    def root(self, path: bytes) -> str | None:
-        """The directory of the disk that holds a path."""
-        return self.roots.get(self.layout.disk_of(path).address)
-
-    def read(self, path: bytes) -> bytes | None:
-        """See :func:`goldroot.system.disk_files.read_path`."""
-        root = self.root(path)
-        return None if root is None else disk_files.read_path(root, path)
-
-    def kind(self, path: bytes) -> str:
-        """See :func:`goldroot.system.disk_files.kind_of`."""
-        root = self.root(path)
-        return "" if root is None else disk_files.kind_of(root, path)
-
-    def names(self, path: bytes) -> list[bytes]:
-        """What a directory holds."""
-        root = self.root(path)
-        return [] if root is None else disk_files.names_in(root, path)
-
-    def put(self, path: bytes, data: bytes, mode: int = 0o644) -> None:
-        """Write a file; nothing where it would stand on a shared disk."""
-        root = self.root(path)
-        if root is not None:
-            disk_files.put(root, path, data, mode)
-
-
 def write_identity(tree: OwnDisks, identity: Identity, room: str) -> list[str]:
     """Make a copy of gold a server of its own.
 
     :param room: an empty directory of this command's own, for keys until they are in their place.
-    :returns: the paths written, for a person.
+    :returns: the paths written and removed, for a person.
     """
-    written = [*_names(tree, identity.hostname), *_ids(tree), *_keys(tree, identity.hostname, room)]
+    written = [*_names(tree, identity.hostname), *_machine_id(tree)]
+    made = make_contents(to_make(tree), tree, identity.hostname, room)
+    for path, content in made.items():
+        tree.put_like(path, content, tree)
+    written += [*made, *_keys(tree, identity.hostname, room)]
     if identity.network is not None:
         for file in network_files(identity.network, lambda path: _has(tree, path)):
             tree.put(file.path, file.content.encode(), file.mode)
             written.append(file.path)
-    return ["/" + os.fsdecode(path) for path in written]
+    removed = list(to_remove(tree))
+    for path in removed:
+        tree.remove(path)
+    return ["/" + os.fsdecode(path) for path in (*written, *removed)]
 
 
 def _has(tree: OwnDisks, path: bytes) -> bool:
@@ -118,47 +90,46 @@ def hosts_with(hosts: bytes, hostname: str) -> bytes:
     return b"\n".join([*kept[:place], own, *kept[place:]])
 
 
-def _ids(tree: OwnDisks) -> list[bytes]:
-    number = secrets.token_hex(16).encode() + b"\n"
+def _machine_id(tree: OwnDisks) -> list[bytes]:
+    number = new_machine_id()
     tree.put(MACHINE_ID, number, 0o444)
-    written = [MACHINE_ID]
-    for path, value, mode in (
-        (b"var/lib/dbus/machine-id", number, 0o444),
-        (b"etc/nvme/hostid", str(uuid.uuid4()).encode() + b"\n", 0o644),
-        (b"etc/nvme/hostnqn", b"nqn.2014-08.org.nvmexpress:uuid:" + str(uuid.uuid4()).encode() + b"\n", 0o644),
-        (b"etc/iscsi/initiatorname.iscsi", b"InitiatorName=iqn.1993-08.org.debian:01:"
-         + secrets.token_hex(6).encode() + b"\n", 0o600),
-        (b"var/lib/systemd/random-seed", secrets.token_bytes(32), 0o600),
-    ):  # fmt: skip
-        if tree.kind(path) == "file":
-            tree.put(path, value, mode)
-            written.append(path)
-    return written
+    if tree.kind(DBUS_ID) != "file":
+        return [MACHINE_ID]
+    tree.put(DBUS_ID, number, 0o444)
+    return [MACHINE_ID, DBUS_ID]
 
 
 def _keys(tree: OwnDisks, hostname: str, room: str) -> list[bytes]:
     """New ssh host keys, of the kinds that gold has; what gold had is removed even where no new one is made."""
+    kinds = key_kinds(tree)
+    for name in tree.names(SSH):
+        if name.startswith(b"ssh_host_"):
+            tree.remove(SSH + b"/" + name)
+    return [path for kind in kinds for path in make_host_key(tree, kind, hostname, room)]
+
+
+def key_kinds(tree: OwnDisks) -> list[Kind]:
+    """The kinds of host keys that a server of this gold has: those of gold, or all where its sshd has none yet."""
     if tree.kind(SSH) != "directory":
         return []
     names = tree.names(SSH)
-    there = {found[1].decode() for name in names if (found := _KEY.fullmatch(name))}
+    there = {found[1].decode() for name in names if (found := _KEY.fullmatch(name.removesuffix(b".pub")))}
     kinds = [kind for kind in KINDS if kind in there]
-    if not kinds and b"sshd_config" in names:
-        kinds = list(KINDS)
-    root = tree.root(SSH)
-    assert root is not None
-    for name in names:
-        if name.startswith(b"ssh_host_"):
-            disk_files.remove(root, SSH + b"/" + name)
-    return [path for kind in kinds for path in _key(tree, kind, hostname.partition(".")[0], room)]
+    return kinds or (list(KINDS) if b"sshd_config" in names else [])
 
 
-def _key(tree: OwnDisks, kind: Kind, hostname: str, room: str) -> list[bytes]:
-    private = SSH + f"/ssh_host_{kind}_key".encode()
-    pair = sshkeys.make_key(kind, f"root@{hostname}", room)
+def make_host_key(tree: OwnDisks, kind: Kind, hostname: str, room: str) -> list[bytes]:
+    """A new host key in its place; the paths of its two files."""
+    private = host_key(kind)
+    pair = sshkeys.make_key(kind, f"root@{hostname.partition('.')[0]}", room)
     tree.put(private, pair.private, 0o600)
     tree.put(private + b".pub", pair.public)
     return [private, private + b".pub"]
+
+
+def host_key(kind: Kind) -> bytes:
+    """Where sshd has its private key of a kind."""
+    return SSH + f"/ssh_host_{kind}_key".encode()
 
 
 def fingerprints(tree: OwnDisks) -> dict[str, str]:

@@ -77,8 +77,7 @@ def hold(
             numbers = [str(number) for number in (theirs.fileno(), file, os.getpid(), *view)]
             words = [sys.executable, "-I", "-S", "-c", _BEGIN, *numbers]
             process = start(
-                words, program=program, stdin=streams.theirs[0], stdout=streams.theirs[1], stderr=streams.theirs[2],
-                pass_fds=pass_fds, env={"LC_ALL": "C.UTF-8"},
+                words, program=program, streams=streams.theirs, pass_fds=pass_fds, env={"LC_ALL": "C.UTF-8"},
             )  # fmt: skip
         try:
             streams.begin()

@@ -19,6 +19,7 @@ __all__ = [
     "HELD",
     "INLINE",
     "LINK",
+    "OTHER_FILE_SYSTEM",
     "SOCKET",
     "WITHOUT_SET_ID",
     "BuildRow",
@@ -36,6 +37,7 @@ __all__ = [
     "hash_files",
     "in_tree_order",
     "is_below",
+    "kernel_flags",
     "mounts_below",
     "owners_not_kept",
     "parent",
@@ -58,10 +60,10 @@ if TYPE_CHECKING:
     from goldroot.tree.build.rows import INLINE, BuildRow
     from goldroot.tree.columns import Columns
     from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
-    from goldroot.tree.inode import read_flags, write_flags
+    from goldroot.tree.inode import kernel_flags, read_flags, write_flags
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.mounts import mounts_below
-    from goldroot.tree.notes import Note, Progress, owners_not_kept
+    from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note, Progress, owners_not_kept
     from goldroot.tree.paths import in_tree_order, is_below, parent, path_bytes, path_text, tree_key, upwards
     from goldroot.tree.problems import FULL, write_problem
     from goldroot.tree.remove import HELD, remove_tree
@@ -75,10 +77,10 @@ else:
             "build.rows": "BuildRow INLINE",
             "columns": "Columns",
             "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
-            "inode": "read_flags write_flags",
+            "inode": "kernel_flags read_flags write_flags",
             "manifest": "Manifest Squashed",
             "mounts": "mounts_below",
-            "notes": "Note Progress owners_not_kept",
+            "notes": "Note OTHER_FILE_SYSTEM Progress owners_not_kept",
             "paths": "in_tree_order is_below parent path_bytes path_text tree_key upwards",
             "problems": "FULL write_problem",
             "remove": "HELD remove_tree",

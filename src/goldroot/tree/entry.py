@@ -33,8 +33,8 @@ class Entry(NamedTuple):
     mtime: int  #: nanoseconds since 1970
     content: bytes
     xattrs: Xattrs  #: (name, value) sorted by name; ACLs and capabilities among them
-    flags: int  #: inode flags FS_IMMUTABLE_FL (0x10), FS_APPEND_FL (0x20), FS_NODUMP_FL (0x40) and FS_NOATIME_FL (0x80)
-    project: int  #: project id, 0 where there is none
+    flags: int  #: inode flags as :mod:`goldroot.tree.inode` has them in a byte
+    project: int  #: project id, 0 where there is none, or that of the tree's own directory
     group: int  #: number of the hard-link group within this tree, from 1; 0 for a file with one name
     inode: int
     ctime: int  #: nanoseconds since 1970

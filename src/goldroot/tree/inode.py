@@ -1,7 +1,12 @@
 """What an inode has besides its status: extended attributes, inode flags and the project id.
 
 Flags and project are read and set by ``FS_IOC_FSGETXATTR`` and ``FS_IOC_FSSETXATTR`` (linux/fs.h, ``struct fsxattr``),
-which only files and directories can be asked.  A file system without them has neither, and nothing is said about it.
+which only files and directories can be asked; flags that these do not know, by ``FS_IOC_GETFLAGS`` and its like.  A file
+system without them has neither, and nothing is said about it.
+
+Flags are those that say how a path is to be treated (chattr(1): i, a, d, A, S, D, j, t), one byte of them: as in
+``FS_*_FL`` where these fit, and three more in bits that nothing else uses.  What a file system keeps for itself (extents,
+encryption, verity, case folding, compression, inherited projects) is none of them.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 
 from goldroot.tree.entry import Xattrs
 from goldroot.tree.problems import WITHOUT
@@ -20,10 +26,22 @@ _NOTHING = (0, 0)
 _GET = 0x801C581F
 _SET = 0x401C5820
 
-#: FS_XFLAG_* by the FS_*_FL that manifests use.
-_XFLAGS = {0x10: 0x08, 0x20: 0x10, 0x40: 0x80, 0x80: 0x40}
-_KNOWN_XFLAGS = 0xD8
+_GET_FLAGS = 0x80086601
+_SET_FLAGS = 0x40086602
+_LONG = bytes(8)
+
+#: Flags of directories alone (D), of a journal (j) and of tails (t), in the byte of a manifest.
+DIRSYNC, JOURNAL, NOTAIL = 0x01, 0x02, 0x04
+
+#: FS_XFLAG_* by the flags that manifests use.
+_XFLAGS = {0x08: 0x20, 0x10: 0x08, 0x20: 0x10, 0x40: 0x80, 0x80: 0x40}
+_KNOWN_XFLAGS = 0xF8
 _PROJECT_INHERIT = 0x200
+#: FS_*_FL by the flags that manifests use, of those that have no FS_XFLAG_*.
+_OTHERS = {DIRSYNC: 0x10000, JOURNAL: 0x4000, NOTAIL: 0x8000}
+_KNOWN_OTHERS = 0x1C000
+#: Flags that are set by the first pair of calls.
+COMMON = 0xF8
 
 
 def read_flags(fd: int) -> tuple[int, int] | None:
@@ -34,23 +52,59 @@ def read_flags(fd: int) -> tuple[int, int] | None:
         if error.errno in WITHOUT:
             return None
         raise
+    others = _read_others(fd)
     if answer == _EMPTY:
-        return _NOTHING
+        return (others, 0) if others else _NOTHING
     xflags, _, _, project, _ = _FSXATTR.unpack(answer)
-    return _from_xflags(xflags & _KNOWN_XFLAGS), project
+    return _from_xflags(xflags & _KNOWN_XFLAGS) | others, project
+
+
+def _read_others(fd: int) -> int:
+    try:
+        found = _int(fcntl.ioctl(fd, _GET_FLAGS, _LONG)) & _KNOWN_OTHERS
+    except OSError as error:
+        if error.errno in WITHOUT:
+            return 0
+        raise
+    return sum(flag for flag, known in _OTHERS.items() if found & known) if found else 0
+
+
+def _int(answer: bytes) -> int:
+    """What the kernel puts in the place of a long, as ``int``."""
+    return int.from_bytes(answer[:4], sys.byteorder)
+
+
+def kernel_flags(flags: int) -> int:
+    """A manifest's flags as ``FS_IOC_GETFLAGS`` has them."""
+    return flags & COMMON | sum(known for flag, known in _OTHERS.items() if flags & flag)
 
 
 def write_flags(fd: int, flags: int, project: int, *, directory: bool) -> None:
-    """Set exactly these flags and this project.  A directory with a project hands it on to what is made in it.
+    """Set exactly these flags, and this project.  A directory with a project hands it on to what is made in it.
 
+    :param project: 0: it keeps the one that it has, its tree's; else what is made under a quota would leave it.
     :raises OSError: the file system or the caller's rights do not allow it.
     """
-    xflags, extent, count, _, cow = _FSXATTR.unpack(fcntl.ioctl(fd, _GET, _EMPTY))
-    xflags &= ~(_KNOWN_XFLAGS | _PROJECT_INHERIT)
+    xflags, extent, count, own, cow = _FSXATTR.unpack(fcntl.ioctl(fd, _GET, _EMPTY))
+    _write_others(fd, flags)  # an immutable file takes no other flag any more
+    xflags &= ~_KNOWN_XFLAGS
     xflags |= sum(xflag for flag, xflag in _XFLAGS.items() if flags & flag)
-    if directory and project:
-        xflags |= _PROJECT_INHERIT
-    fcntl.ioctl(fd, _SET, _FSXATTR.pack(xflags, extent, count, project, cow))
+    if project:
+        xflags = xflags | _PROJECT_INHERIT if directory else xflags & ~_PROJECT_INHERIT
+    fcntl.ioctl(fd, _SET, _FSXATTR.pack(xflags, extent, count, project or own, cow))
+
+
+def _write_others(fd: int, flags: int) -> None:
+    wanted = sum(known for flag, known in _OTHERS.items() if flags & flag)
+    try:
+        found = _int(fcntl.ioctl(fd, _GET_FLAGS, _LONG))
+    except OSError as error:
+        if error.errno in WITHOUT and not wanted:
+            return
+        raise
+    if found & _KNOWN_OTHERS != wanted:
+        changed = found & ~_KNOWN_OTHERS | wanted
+        fcntl.ioctl(fd, _SET_FLAGS, changed.to_bytes(4, sys.byteorder) + bytes(4))
 
 
 def _from_xflags(xflags: int) -> int:
@@ -74,7 +128,13 @@ def read_xattrs(where: int | bytes) -> Xattrs:
     if not names:
         return ()
     pairs = [(os.fsencode(name), _value(where, name, follow)) for name in names]
-    return tuple(sorted((name, value) for name, value in pairs if value is not None))
+    return tuple(sorted((name, value) for name, value in pairs if value is not None and not _is_hmac(name, value)))
+
+
+def _is_hmac(name: bytes, value: bytes) -> bool:
+    """Whether this is EVM's HMAC (security/integrity/evm: first byte EVM_XATTR_HMAC): it is made with a key of this machine
+    for this inode, so it means nothing to any other file, and the kernel refuses to have it written."""
+    return name == b"security.evm" and value[:1] == b"\x02"
 
 
 def _value(where: int | bytes, name: str, follow: bool) -> bytes | None:

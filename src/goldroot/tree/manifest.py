@@ -123,6 +123,33 @@ class Manifest:
                 return
             yield self.entry(index)
 
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """The rows of one kind, in tree order; others are not made."""
+        place = self.columns.kinds.find(kind)
+        while place >= 0:
+            yield self.entry(place)
+            place = self.columns.kinds.find(kind, place + 1)
+
+    def span(self, path: bytes) -> range:
+        """The places of the rows of a path and of what lies below it."""
+        self._offsets_of_paths()
+        places = range(len(self))
+        first = bisect_left(places, tree_key(path), key=lambda place: tree_key(self._path(place)))
+        if not path:
+            return range(first, len(self))
+        # The next name in tree order: below the path everything begins with its key and a NUL.
+        after = bisect_left(places, tree_key(path) + b"\x01", key=lambda place: tree_key(self._path(place)))
+        return range(first, after)
+
+    def children(self, path: bytes) -> Iterator[bytes]:
+        """The paths directly in a directory, in tree order; what lies deeper is passed over."""
+        span = self.span(path)
+        place = span.start + 1
+        while place < span.stop:
+            child = self._path(place)
+            yield child
+            place = self.span(child).stop
+
     def share(self, other: Manifest) -> None:
         """Use with another manifest what is made to find rows in them, as far as the same columns make it."""
         if self.columns.paths == other.columns.paths:

@@ -11,9 +11,9 @@ from operator import lt
 
 from goldroot.tree.columns import Columns
 from goldroot.tree.entry import BLOCK, CHAR, DIGEST_SIZE, DIRECTORY, FILE, LINK, Xattrs
+from goldroot.tree.inode import DIRSYNC
 
 KINDS = "fdlcbps"
-FLAGS = 0xF0
 #: The kernel's bound for a link's target.
 LINK_SIZE = 4095
 #: The kernel's bounds for an extended attribute.
@@ -75,8 +75,10 @@ def _check_numbers(columns: Columns) -> None:
         raise Bad("an entry is of no known kind")
     if kinds and max(columns.modes) > 0o7777:
         raise Bad("a mode has more than the permission bits")
-    if any(flags & ~FLAGS for flags in set(columns.flags)):
-        raise Bad("an entry has an unknown inode flag")
+    if any(columns.flags) and any(
+        flags & DIRSYNC and kind != DIRECTORY for kind, flags in set(zip(kinds, columns.flags, strict=True))
+    ):
+        raise Bad("something that is not a directory has a flag of directories")
     if not set(compress(kinds, columns.sizes)) <= {FILE}:
         raise Bad("something that is not a file has a size")
     if DIRECTORY in set(compress(kinds, columns.groups)) or (kinds and max(columns.groups) > len(kinds)):

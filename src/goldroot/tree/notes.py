@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 Progress = Callable[[int], None]
 
 
+#: Kind of the note of a scan that something is mounted on a path.
+OTHER_FILE_SYSTEM = "other-file-system"
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """One remark.

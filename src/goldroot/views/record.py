@@ -102,6 +102,22 @@ class RecordNote(View):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class RemovedPath(View):
+    """A path that the server removed."""
+
+    path: str
+    digest: str | None = Field(None, description="of the whole value that was removed; none of a secret")
+    target: str | None = Field(None, description="of a link")
+
+
+class RecordMemory(View):
+    """What stays removed on the server although gold does not have it at the moment."""
+
+    given: bool = Field(description="whether the merge was told what the server had removed before")
+    before: tuple[RemovedPath, ...]
+    after: tuple[RemovedPath, ...] = Field(description="what holds once the server runs from the result")
+
+
 class RecordVersions(View):
     """What wrote the record."""
 
@@ -119,6 +135,7 @@ class Record(View):
     conflicts: tuple[RecordConflict, ...]
     entries: tuple[RecordEntry, ...]
     notes: tuple[RecordNote, ...]
+    memory: RecordMemory | None = Field(None, description="missing in records of an older goldroot")
 
 
 class UnreadableRecord(ValueError):

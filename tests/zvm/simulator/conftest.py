@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.zvm.simulator import Simulator
+from goldroot.zvm.simulator import Listening, Simulator
 
 
 def packed(text: str | bytes) -> bytes:
@@ -149,7 +149,7 @@ def asking():
 @pytest.fixture
 def zvm() -> Iterator[Asker]:
     """The built-in site, running; at the end nothing illegal may have been answered."""
-    with Simulator(patience=5) as simulator:
+    with Simulator(listening=Listening(patience=5)) as simulator:
         yield Asker(simulator)
     assert simulator.bugs == []
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goldroot.errors import MissingProgram
-from goldroot.zvm.simulator import Simulator
+from goldroot.zvm.simulator import Listening, Simulator
 from goldroot.zvm.simulator.codes import legal
 from goldroot.zvm.simulator.dispatch import Dispatcher
 from goldroot.zvm.simulator.request import Head
@@ -21,7 +21,7 @@ from goldroot.zvm.simulator.system import System
 
 @pytest.fixture(scope="module")
 def running():
-    with Simulator(patience=0.5) as simulator:
+    with Simulator(listening=Listening(patience=0.5)) as simulator:
         yield simulator
     assert simulator.bugs == []
 
@@ -68,7 +68,7 @@ def test_what_no_request_can_be_is_refused_at_once(running, part, announced):
 
 def test_two_gigabytes_are_not_kept(part):
     """A client that announces and sends without end is cut off, and nothing of it is stored."""
-    with Simulator(patience=2) as simulator:
+    with Simulator(listening=Listening(patience=2)) as simulator:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         connection = socket.create_connection((simulator.host, simulator.port), timeout=30)
         with connection:
@@ -99,7 +99,7 @@ def test_a_request_that_ends_early(running, part, sent):
 
 
 def test_many_silent_connections_do_not_keep_others_waiting(part):
-    with Simulator(patience=20) as simulator:
+    with Simulator(listening=Listening(patience=20)) as simulator:
         silent = [socket.create_connection((simulator.host, simulator.port)) for _ in range(100)]
         try:
             still_answers(simulator, part)
@@ -114,7 +114,7 @@ def test_more_behind_the_request_does_not_lose_the_answer(running, part):
 
 
 def test_noise_instead_of_tls_and_tls_instead_of_plain(part):
-    with Simulator(tls=True, patience=1) as simulator:
+    with Simulator(listening=Listening(tls=True, patience=1)) as simulator:
         address = (simulator.host, simulator.port)
         for noise in (b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\0" * 3000, b"\0" * 10):
             data = part.exchange(address, noise, end=True)
@@ -126,7 +126,7 @@ def test_noise_instead_of_tls_and_tls_instead_of_plain(part):
             while len(data) < 20:
                 data += tls.recv(100)
         assert part.got(data).code == (0, 0)
-    with Simulator(patience=1) as simulator:
+    with Simulator(listening=Listening(patience=1)) as simulator:
         hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 506
         raw = part.exchange((simulator.host, simulator.port), hello)
         assert part.got(raw).code == (900, 36)
@@ -135,7 +135,7 @@ def test_noise_instead_of_tls_and_tls_instead_of_plain(part):
 def test_a_certificate_is_verified_by_its_own_file_only():
     context = ssl.create_default_context()
     with (
-        Simulator(tls=True) as simulator,
+        Simulator(listening=Listening(tls=True)) as simulator,
         socket.create_connection((simulator.host, simulator.port)) as plain,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
@@ -148,7 +148,7 @@ def test_without_openssl_the_error_names_the_way_out(monkeypatch):
 
     monkeypatch.setattr("goldroot.zvm.simulator.tls.find", gone)
     with pytest.raises(MissingProgram) as refused:
-        Simulator(tls=True).start()
+        Simulator(listening=Listening(tls=True)).start()
     assert "--certificate" in refused.value.todo
 
 
@@ -161,7 +161,7 @@ def test_no_password_is_in_what_objects_show_of_themselves():
 
 
 def test_stopping_ends_connections_that_wait(part):
-    simulator = Simulator(patience=60).start()
+    simulator = Simulator(listening=Listening(patience=60)).start()
     waiting = socket.create_connection((simulator.host, simulator.port), timeout=10)
     simulator.stop()
     assert waiting.recv(100) == b""
@@ -176,7 +176,7 @@ def test_stopping_ends_connections_that_wait(part):
      ("OTHER", "", (120, 0)), ("MAINT", "r\xecght", (120, 0))],
 )  # fmt: skip
 def test_users_and_passwords(part, user, password, code):
-    with Simulator(users={"maint": "right"}) as simulator:
+    with Simulator(listening=Listening(users={"maint": "right"})) as simulator:
         data = part.frame("Check_Authentication", None, user=user, password=password)
         assert part.got(part.exchange((simulator.host, simulator.port), data)).code == code
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goldroot.zvm.simulator import Options, System
+from goldroot.zvm.simulator import Options, Storage, System
 from goldroot.zvm.simulator.answer import Answer, IllegalAnswer
 from goldroot.zvm.simulator.calls import APIS
 from goldroot.zvm.simulator.codes import check, first_legal, legal, table, text
@@ -64,7 +64,7 @@ def requests(draw):
 def test_no_sequence_of_calls_gets_an_answer_that_is_not_legal(asynchronous, data):
     """Calls in any order with sensible and silly parameters; the state grows with them."""
     system = System(
-        DIRECTORY, volumes=dict(VOLUMES), groups=GROUPS, active=ACTIVE, options=Options(asynchronous=asynchronous)
+        DIRECTORY, storage=Storage(VOLUMES, GROUPS), active=ACTIVE, options=Options(asynchronous=asynchronous)
     )
     server = Dispatcher(system)
     for api, body in data.draw(st.lists(requests(), min_size=5, max_size=30)):
@@ -77,7 +77,7 @@ def test_no_sequence_of_calls_gets_an_answer_that_is_not_legal(asynchronous, dat
 @pytest.mark.parametrize("target", [TARGETS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in TARGETS[1:])])
 def test_every_call_with_every_word(target):
     """Each call alone: each word in the place of each string, on targets that are on, off and not there."""
-    system = System(DIRECTORY, volumes=dict(VOLUMES), groups=GROUPS, active=ACTIVE)
+    system = System(DIRECTORY, storage=Storage(VOLUMES, GROUPS), active=ACTIVE)
     server = Dispatcher(system)
     for name, api in APIS.items():
         for word in WORDS:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.zvm.simulator import Console, Options, Simulator, System
+from goldroot.zvm.simulator import Console, Options, Simulator, Storage, System
 from goldroot.zvm.simulator.console import COMMANDS
 from goldroot.zvm.simulator.dasd import Extent
 
@@ -30,7 +30,7 @@ USER PLAIN PW 1G 1G G
 
 @pytest.fixture
 def system(tmp_path):
-    made = System(SITE, disks=str(tmp_path / "disks"), active=["MGMT", "PLAIN"])
+    made = System(SITE, storage=Storage(files=str(tmp_path / "disks")), active=["MGMT", "PLAIN"])
     yield made
     made.close()
 
@@ -212,7 +212,7 @@ def test_a_guest_is_asked_to_go(cp):
 
 @pytest.fixture
 def trees(tmp_path):
-    made = System(SITE, disks=str(tmp_path / "disks"), disk_form="tree", active=["MGMT"])
+    made = System(SITE, storage=Storage(files=str(tmp_path / "disks"), form="tree"), active=["MGMT"])
     yield made
     made.close()
 

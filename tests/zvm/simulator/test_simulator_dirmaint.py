@@ -9,9 +9,10 @@ import struct
 import pytest
 
 from goldroot.errors import BadInput
-from goldroot.zvm.simulator import Options, Simulator, System
+from goldroot.zvm.simulator import Options, Simulator, Storage, System
 from goldroot.zvm.simulator.directory import Directory
 from goldroot.zvm.simulator.keywords import entry_items
+from goldroot.zvm.simulator.site import GROUPS, VOLUMES
 
 SENT = [
     "USER gt@pong @sm8pi@ 1G 1G ABCDEFG    ",
@@ -142,7 +143,7 @@ def test_no_space_no_such_group_and_an_address_that_is_taken(zvm, part):
 
 
 def test_deleted_space_can_be_had_again(part, asking):
-    with Simulator(FULL, groups={"G": ["VOL001"]}, volumes={"VOL001": 101}) as simulator:
+    with Simulator(FULL, storage=Storage({"VOL001": 101}, {"G": ["VOL001"]})) as simulator:
         zvm = asking(simulator)
         assert zvm("Image_Disk_Create_DM", "ONE", *disk(part, area="G")).code == (408, 24)
         assert zvm("Image_Disk_Delete_DM", "ONE", "100", part.byte(0)).code == (0, 0)
@@ -211,7 +212,7 @@ def test_the_directory_acts_at_the_next_logon_only(zvm, part):
 
 
 def test_minidisks_are_files_that_keep_their_data_when_addresses_change(tmp_path, part, asking):
-    with Simulator(disks=str(tmp_path / "disks")) as simulator:
+    with Simulator(storage=Storage(VOLUMES, GROUPS, str(tmp_path / "disks"))) as simulator:
         zvm = asking(simulator)
         path = simulator.system.disk_file("S10RWMNT", "1B5")
         assert path is not None
@@ -235,7 +236,7 @@ def test_minidisks_are_files_that_keep_their_data_when_addresses_change(tmp_path
 def test_no_link_in_the_place_of_a_disk_is_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
-    system = System(FULL, disks=str(tmp_path / "disks"))
+    system = System(FULL, storage=Storage(files=str(tmp_path / "disks")))
     path = system.disk_file("ONE", "100")
     assert path
     (tmp_path / "disks" / path.rpartition("/")[2]).unlink()
@@ -247,7 +248,7 @@ def test_no_link_in_the_place_of_a_disk_is_followed(tmp_path):
 
 
 def test_volume_labels_that_are_paths_make_no_files(tmp_path):
-    system = System("USER ONE PW\n MDISK 100 3390 1 10 ../../X MR\n", disks=str(tmp_path / "disks"))
+    system = System("USER ONE PW\n MDISK 100 3390 1 10 ../../X MR\n", storage=Storage(files=str(tmp_path / "disks")))
     assert system.disk_file("ONE", "100") is None
     assert list(tmp_path.iterdir()) == [tmp_path / "disks"]
     system.close()

@@ -16,7 +16,7 @@ from goldroot.zvm.simulator.codes import legal, table
 from goldroot.zvm.simulator.cp import Device
 from goldroot.zvm.simulator.dispatch import Dispatcher
 from goldroot.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from goldroot.zvm.simulator.system import Dump, System
+from goldroot.zvm.simulator.system import Dump, Storage, System
 
 # s string, z text with a zero byte, i int4, b byte, q int8, fN N bytes; A(x) counted array of x, S(x) counted
 # structure, *x repeated to the end, - nothing.
@@ -282,7 +282,7 @@ def frames(shared):
 
 
 def fresh() -> Dispatcher:
-    settings = {"volumes": dict(VOLUMES), "groups": GROUPS, "active": [*ACTIVE, "GT@PING"]}
+    settings = {"storage": Storage(VOLUMES, GROUPS), "active": [*ACTIVE, "GT@PING"]}
     return Dispatcher(System(DIRECTORY, **settings))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.zvm.simulator import Options, Simulator
+from goldroot.zvm.simulator import Listening, Options, Simulator
 
 FENCE = Path("/usr/sbin/fence_zvmip")
 STAND_IN = Path(__file__).with_name("smcli_stand_in.py")
@@ -42,7 +42,7 @@ def fence():
 
 @pytest.fixture
 def guarded():
-    with Simulator(tls=True, users={"FENCER": "right"}) as simulator:
+    with Simulator(listening=Listening(tls=True, users={"FENCER": "right"})) as simulator:
         yield simulator
     assert simulator.bugs == []
 
@@ -83,7 +83,9 @@ def test_fence_without_verification(fence, guarded):
 
 @pytest.mark.slow
 def test_fence_does_not_take_a_guest_that_stays_for_gone(fence):
-    with Simulator(tls=True, options=Options(shutdown=0), faults=["not-authorised@Image_Deactivate"]) as simulator:
+    with Simulator(
+        listening=Listening(tls=True), options=Options(shutdown=0), faults=["not-authorised@Image_Deactivate"]
+    ) as simulator:
         off = fence(simulator, "off", "--plug", "S10RO1", "--power-timeout", "2")
         assert off.returncode != 0
         assert "S10RO1" in simulator.system.active()

@@ -18,6 +18,7 @@ from goldroot.zvm.smapi import (
     LockInfo,
     LostReply,
     MdiskLink,
+    MinidiskRoom,
     OperationFailed,
     Patience,
     Progress,
@@ -238,7 +239,7 @@ class TestWaiting:
     def test_an_operation_that_fails(self, responder: Any, make_client: Any) -> None:
         self.start_and_end(responder, responder.answer(592, 5), 104, 108)
         with pytest.raises(OperationFailed, match="operation 5 failed") as caught:
-            make_client().image_disk_copy_dm("X", "5B5", "G", "1B5", area="LINUX")
+            make_client().image_disk_copy_dm("X", "5B5", "G", "1B5", room=MinidiskRoom("LINUX"))
         assert not isinstance(caught.value, StillWorking)
         assert caught.value.operation_id == 5
 

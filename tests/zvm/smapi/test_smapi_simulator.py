@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldroot.zvm.simulator import Options, Simulator
+from goldroot.zvm.simulator import Listening, Options, Simulator
 from goldroot.zvm.smapi import (
     CallRefused,
     Client,
     LostReply,
+    MinidiskRoom,
     OperationFailed,
     Patience,
     Progress,
@@ -33,12 +34,12 @@ def client_of(sim: Simulator, **server: object) -> Client:
 
 
 def test_over_tls_with_its_own_certificate() -> None:
-    with Simulator(tls=True) as sim:
+    with Simulator(listening=Listening(tls=True)) as sim:
         client_of(sim, tls=True, ca_file=sim.certificate).check_authentication()
 
 
 def test_a_wrong_password() -> None:
-    with Simulator(users={"MAINT": "OTHER"}) as sim, pytest.raises(CallRefused, match="120/0"):
+    with Simulator(listening=Listening(users={"MAINT": "OTHER"})) as sim, pytest.raises(CallRefused, match="120/0"):
         client_of(sim).check_authentication()
 
 
@@ -87,13 +88,13 @@ def test_minidisks_are_waited_for(form: str) -> None:
     with Simulator(options=Options(asynchronous="always", form=form, questions=2)) as sim:
         client = client_of(sim)
         client.progress = told.append
-        client.image_disk_create_dm("GT@PONG", "5B5", size=10, area="LINUX")
+        client.image_disk_create_dm("GT@PONG", "5B5", size=10, room=MinidiskRoom("LINUX"))
         assert [one.state for one in told][-2:] == ["running", "done"]
         assert any("MDISK 05B5" in record for record in client.image_query_dm("GT@PONG"))
         client.image_disk_delete_dm("GT@PONG", "5B5")
         sim.faults.add("fail-operation@Image_Disk_Create_DM#1")
         with pytest.raises(OperationFailed):
-            client.image_disk_create_dm("GT@PONG", "5B5", size=10, area="LINUX")
+            client.image_disk_create_dm("GT@PONG", "5B5", size=10, room=MinidiskRoom("LINUX"))
         assert sim.bugs == []
 
 

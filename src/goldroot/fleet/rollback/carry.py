@@ -5,16 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from goldroot import crash
 from goldroot.catalog import Update, decisions, updates
 from goldroot.errors import NotFound
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
-from goldroot.fleet.inputs import Server, Side, Stage, accounts_of, disk_side, gold_side, open_own, plan_sides
+from goldroot.fleet.inputs import (
+    Server,
+    Side,
+    Stage,
+    accounts_of,
+    disk_side,
+    gold_side,
+    open_own,
+    plan_sides,
+    shared_files,
+)
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry, as_switched
 from goldroot.fleet.update.checks import fallback_disks
+from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
 from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, write_down
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import make_disks
@@ -38,8 +50,13 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
         server = stack.enter_context(task.open_live("still"))
         back = stack.enter_context(open_own(task.host, task.layout, fallback_disks(task)))
         clone = disk_side(site, task.layout, server, task.policy, stage=stage)
+        clone = replace(clone, memory=memory_at(site, task.name, task.update.back, BEFORE))
         base = _base_again(stack, task, (back, clone), server.ids, stage)
         gold = disk_side(site, task.layout, back, task.policy, stage=stage)
+        base, gold = (
+            replace(base, shared=shared_files(task.base, back.ids)),
+            replace(gold, shared=shared_files(task.target, back.ids)),
+        )
         given = update_files.remembered(site, task.clone.image)
         plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
         if plan.conflicts and take_proposals:
@@ -83,9 +100,10 @@ def _base_again(
     given, policy = update_files.load_given(site, task.name, update.work)
     before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
     with ExitStack() as golds:
-        old, new = (golds.enter_context(version.open(back.ids)) for version in (before, after))
-        three = gold_side(before, old), gold_side(after, new), disk_side(site, task.layout, back, policy, stage=stage)
-        plan = plan_sides(three, policy, given)
+        old, new = (golds.enter_context(version.open()) for version in (before, after))
+        then = disk_side(site, task.layout, back, policy, stage=stage)
+        then = replace(then, memory=memory_given(site, task.name, update.work))
+        plan = plan_sides((gold_side(before, old, back.ids), gold_side(after, new, back.ids), then), policy, given)
         trees: dict[str, Tree] = {}
         places: dict[str, Opened] = {}
         for one in plan.parts:

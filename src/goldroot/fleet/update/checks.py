@@ -18,6 +18,7 @@ from goldroot.fleet.inputs import Stage, accounts_of, open_own
 from goldroot.fleet.server_readings import read_missing
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
+from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.hosts import PREPARED, find_entry, own_disks
@@ -50,12 +51,13 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
+    made = give_first_identity(task, record)
     ran = _run_due(task, record, stage)
     crash.point("update.rebuilt")
     with open_sides(task) as sides:
         found = list(shipped(task, record, sides))
     found += _image_checks(task, stage)
-    if ran or task.site.config.image(task.clone.image).checks:
+    if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
     if found:
         raise ChecksFailed(
@@ -112,6 +114,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             due.setdefault(note["data"]["command"], note["kind"])
     if task.update.migration == "done":
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
+    required = {note["data"]["command"] for note in record.get("notes", ()) if note.get("data", {}).get("required")}
     failed: dict[str, str] = {}
     migrates = MIGRATE_DUE in due.values()
     if migrates:
@@ -126,6 +129,8 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
                     raise _not_migrated(task, command, why) from error
+                if command in required:
+                    raise _not_rebuilt(task, command, why) from error
                 # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
                 failed[command] = why
                 with task.site.catalog.begin() as tx:
@@ -141,6 +146,14 @@ def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
         f"{task.name}: the migration {command!r} {why}",
         meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
         todo=f"Mend the cause, then: goldroot update run {task.name}",
+    )
+
+
+def _not_rebuilt(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
+    return ChecksFailed(
+        f"{task.name}: {command!r} {why}",
+        meaning="What it makes would not be what it is made from. Nothing was switched: the server is as it was.",
+        todo=f"Fix the cause, then: goldroot update run {task.name}",
     )
 
 

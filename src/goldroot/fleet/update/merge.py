@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.catalog import FoundConflict, decisions, updates
@@ -15,8 +15,10 @@ from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import is_prepared, make_disks
+from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
 
@@ -68,17 +70,20 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
 
 def digest_of(task: OpenUpdate, given: Decisions) -> str:
     """A hash of what decides a merge besides the trees."""
-    return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given)).hexdigest()
+    remembered = memory_of(task.site, task.name).digest()
+    return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
 
 
 def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> int:
     with ExitStack() as stack:
         server = stack.enter_context(task.open_live("live" if live else "still"))
-        base, gold = (stack.enter_context(version.open(server.ids)) for version in (task.base, task.target))
+        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
         out = stack.enter_context(task.open_prepared("rw"))
         running = not all(disk.exact for disk in server.opened.values())
         clone = disk_side(task.site, task.layout, server, task.policy, live=running, stage=stage)
-        plan = plan_sides((gold_side(task.base, base), gold_side(task.target, gold), clone), task.policy, given)
+        clone = replace(clone, memory=memory_of(task.site, task.name))
+        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
+        plan = plan_sides((*golds, clone), task.policy, given)
         notes = build_disks(task, plan, out, stage, live=running)
         torn = len(_torn(clone, notes)) if running else 0
         return write_down(task, Merged(plan, given, server, clone, notes, torn))
@@ -112,6 +117,7 @@ def write_down(task: OpenUpdate, done: Merged) -> int:
     record = make_record(done.plan)
     record["notes"] += [note_data(note) for note in (*done.clone.notes, *done.notes)]
     update_files.write(update_files.record_file(site, name, work), record_bytes(record))
+    save_references(site, name, work, done.plan.references.kept)
     crash.point("update.merge-written-down")
     return store_conflicts(task, done)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
@@ -12,6 +12,7 @@ from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, pl
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.reconcile import is_switched
 from goldroot.image import newest_gold, open_version
@@ -69,10 +70,10 @@ def plan_update(
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
     decided = update_files.remembered(site, clone.image)
-    with open_clone(site, clone) as server, base.open(server.ids) as old, target.open(server.ids) as new:
-        sides = gold_side(base, old), gold_side(target, new)
+    with open_clone(site, clone) as server, base.open() as old, target.open() as new:
+        sides = gold_side(base, old, server.ids), gold_side(target, new, server.ids)
         side = disk_side(site, base.layout, server, policy, live=True, stage=stage, ahead=ahead)
-        plan = plan_sides((*sides, side), policy, decided)
+        plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
         record = make_record(plan)
     record["notes"] += [note_data(note) for note in side.notes]
     return UpdatePlan(clone, number, record)

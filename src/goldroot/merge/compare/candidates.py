@@ -16,6 +16,7 @@ from operator import ne, not_
 from typing import Any
 
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
+from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.tree import FILE, SOCKET, Columns, Entry, Manifest, Xattrs, tree_key
 
 #: How many paths are compared at once at the most while a run grows.
@@ -45,8 +46,10 @@ class _Side:
     """One tree's columns in a form that can be compared with another tree's."""
 
     def __init__(
-        self, manifest: Manifest, names: OwnerNames, agree: bool, xattrs: dict[object, int], like: _Side | None
-    ) -> None:
+        self, manifest: Manifest, names: OwnerNames | None, numeric: NumericPlaces, xattrs: dict[object, int],
+        like: _Side | None,
+    ) -> None:  # fmt: skip
+        """:param names: ``None`` where the account tables of all trees agree: numbers are compared."""
         columns = manifest.columns
         self.manifest = manifest
         self.columns = columns
@@ -55,20 +58,36 @@ class _Side:
         same = like is not None and like.columns.paths == columns.paths
         self.paths: list[bytes] = like.paths if like is not None and same else list(columns.each_path())
         self.ends = manifest.content_ends()
-        users: Sequence[Any] = columns.uids if agree else list(map(names.users.__getitem__, columns.uids))
-        groups: Sequence[Any] = columns.gids if agree else list(map(names.groups.__getitem__, columns.gids))
-        numbers = [xattrs.setdefault(_comparable(held, names, agree), len(xattrs)) for held in columns.xattr_sets]
+        users: Sequence[Any] = columns.uids if names is None else list(map(names.users.__getitem__, columns.uids))
+        groups: Sequence[Any] = columns.gids if names is None else list(map(names.groups.__getitem__, columns.gids))
+        numbers = [xattrs.setdefault(_comparable(held, names), len(xattrs)) for held in columns.xattr_sets]
+        as_it_is = numbers == list(range(len(numbers)))
+        sets: Sequence[int] = columns.xattrs if as_it_is else list(map(numbers.__getitem__, columns.xattrs))
+        if names is not None and numeric:
+            foreign = numeric.rows(manifest)
+            users, groups, sets = _with_numbers(columns, foreign, (users, groups, sets), xattrs)
         self.compared: tuple[Sequence[Any], ...] = (
-            columns.kinds, columns.modes, users, groups, columns.sizes, columns.flags, columns.projects,
-            columns.xattrs if numbers == list(range(len(numbers))) else list(map(numbers.__getitem__, columns.xattrs)),
+            columns.kinds, columns.modes, users, groups, columns.sizes, columns.flags, columns.projects, sets,
             columns.content_sizes,
         )  # fmt: skip
         self.doubtful = _doubtful(columns)
 
 
-def _comparable(held: Xattrs, names: OwnerNames, agree: bool) -> object:
+def _with_numbers(
+    columns: Columns, foreign: bytearray, compared: tuple[Sequence[Any], Sequence[Any], Sequence[int]],
+    xattrs: dict[object, int],
+) -> tuple[list[Any], list[Any], list[int]]:  # fmt: skip
+    """Users, groups and sets of attributes as they are compared, as numbers in the rows of other systems."""
+    users, groups, sets = (list(column) for column in compared)
+    for row in compress(count(), foreign):
+        users[row], groups[row] = columns.uids[row], columns.gids[row]
+        sets[row] = xattrs.setdefault((b"numeric", columns.xattr_sets[columns.xattrs[row]]), len(xattrs))
+    return users, groups, sets
+
+
+def _comparable(held: Xattrs, names: OwnerNames | None) -> object:
     """A set of extended attributes, ACLs by name where the account tables do not agree."""
-    if agree or not any(name in ACL_NAMES for name, _ in held):
+    if names is None or not any(name in ACL_NAMES for name, _ in held):
         return held
     entry = Entry(b"", FILE, 0, 0, 0, 0, 0, b"", held, 0, 0, 0, 0, 0)
     return frozenset(names.xattrs(entry).items())
@@ -87,14 +106,18 @@ def _doubtful(columns: Columns) -> list[int]:
 
 
 def find_candidates(
-    manifests: tuple[Manifest, Manifest, Manifest], names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> Candidates:
-    """Compare three manifests, owners by name."""
+    manifests: tuple[Manifest, Manifest, Manifest], names: tuple[OwnerNames, OwnerNames, OwnerNames],
+    numeric: NumericPlaces = NOWHERE,
+) -> Candidates:  # fmt: skip
+    """Compare three manifests, owners by name.
+
+    :param numeric: where owners are numbers of another system, and no account is used.
+    """
     agree = all(one.users == names[0].users and one.groups == names[0].groups for one in names[1:])
     xattrs: dict[object, int] = {}
     sides: list[_Side] = []
     for manifest, side in zip(manifests, names, strict=True):
-        sides.append(_Side(manifest, side, agree, xattrs, sides[0] if sides else None))
+        sides.append(_Side(manifest, None if agree else side, numeric, xattrs, sides[0] if sides else None))
     places: list[Places] = []
     unchanged = 0
     for base, gold, clone, length in _runs([side.paths for side in sides]):
@@ -104,7 +127,9 @@ def find_candidates(
         offsets = _differing(sides, (base, gold, clone), length)
         places.extend((base + offset, gold + offset, clone + offset) for offset in offsets)
         unchanged += length - len(offsets)
-    users, groups = _used(manifests[2].columns, names[2], [place[2] for place in places if place[2] != ABSENT])
+    others = {place[2] for place in places if place[2] != ABSENT}
+    others.update(compress(count(), numeric.rows(manifests[2])) if numeric else ())
+    users, groups = _used(manifests[2].columns, names[2], list(others))
     return Candidates(places, unchanged, users, groups)
 
 
@@ -174,11 +199,11 @@ def _differing_contents(one: _Side, at: int, other: _Side, place: int, length: i
                     yield offset
 
 
-def _used(columns: Columns, names: OwnerNames, candidates: Sequence[int]) -> tuple[set[bytes], set[bytes]]:
-    """The user and group tokens of the clone's rows that are not candidates."""
-    users = {names.users[uid] for uid in _left(columns.uids, candidates)}
-    groups = {names.groups[gid] for gid in _left(columns.gids, candidates)}
-    for number in _left(columns.xattrs, candidates):
+def _used(columns: Columns, names: OwnerNames, others: Sequence[int]) -> tuple[set[bytes], set[bytes]]:
+    """The user and group tokens of all but some of the clone's rows."""
+    users = {names.users[uid] for uid in _left(columns.uids, others)}
+    groups = {names.groups[gid] for gid in _left(columns.gids, others)}
+    for number in _left(columns.xattrs, others):
         if number:
             entry = Entry(b"", FILE, 0, 0, 0, 0, 0, b"", columns.xattr_sets[number], 0, 0, 0, 0, 0)
             acl_users, acl_groups = named_in_acl(names.xattrs(entry))

@@ -13,10 +13,22 @@ from goldroot.accounts import OwnerNames
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.candidates import ABSENT, find_candidates
 from goldroot.merge.compare.comparison import Comparison, DroppedFiles, OwnersInUse, Unit
-from goldroot.merge.compare.parts import AT_CONTENT, AT_KIND, AT_XATTRS, BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row
+from goldroot.merge.compare.meaning import meant_of
+from goldroot.merge.compare.parts import (
+    AT_CONTENT,
+    AT_GID,
+    AT_KIND,
+    AT_UID,
+    AT_XATTRS,
+    BASE_SIDE,
+    CLONE_SIDE,
+    GOLD_SIDE,
+    Part,
+    Row,
+)
 from goldroot.merge.compare.rows import RowEquality
 from goldroot.policy import Policy, Rule
-from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files
+from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files, in_tree_order
 
 #: In the place of the digest of a file that a running system changed before it was read: no file has it.
 UNKNOWN = bytes(32)
@@ -50,13 +62,13 @@ class Comparer:
     def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
         self.comparison = Comparison(part)
-        self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE])
-        self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE])
+        self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE], part.numeric)
+        self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE], part.numeric)
 
     def run(self) -> Comparison:
         """Walk, then read what units leave open."""
         base, gold, clone = (tree.manifest for tree in self.part.trees)
-        found = find_candidates((base, gold, clone), self.names)
+        found = find_candidates((base, gold, clone), self.names, self.part.numeric)
         comparison = self.comparison
         comparison.unchanged, comparison.used = found.unchanged, OwnersInUse(found.users, found.groups)
         for side, tree in enumerate(self.part.trees):
@@ -75,6 +87,10 @@ class Comparer:
             self._drop_socket(path, sockets)
             b, g, c = (None if is_socket else row for row, is_socket in zip(rows, sockets, strict=True))
         same_gold, same_clone = self._base_gold(b, g), self._base_clone(b, c)
+        if self.part.borrows and b is not None:  # one file of one tree may count for two sides
+            source = self.part.source(BASE_SIDE, path)
+            same_gold = True if same_gold is None and self.part.source(GOLD_SIDE, path) == source else same_gold
+            same_clone = True if same_clone is None and self.part.source(CLONE_SIDE, path) == source else same_clone
         if same_gold and same_clone and b is not None:
             self._unchanged(c)
             return
@@ -96,7 +112,7 @@ class Comparer:
 
     def _unchanged(self, row: Row | None) -> None:
         self.comparison.unchanged += 1
-        if row is not None:
+        if row is not None and not self.part.numeric.covers(row[0]):
             self.comparison.used.add(row, self.names[CLONE_SIDE])
 
     def _delta(self, path: bytes, rule: Rule, rows: tuple[Row | None, Row | None, Row | None]) -> None:
@@ -119,7 +135,7 @@ class Comparer:
         """The entry with its content's digest, read now if no scan has read it."""
         if entry is None or entry.kind != FILE or entry.content:
             return entry
-        tree = self.part.trees[side]
+        tree = self.part.trees[self.part.source(side, entry.path)]
         try:
             return entry._replace(content=hash_files(tree.root, [entry.path])[entry.path])
         except TreeChanged:
@@ -151,13 +167,34 @@ class Comparer:
             unit = self.comparison.units[unit_path] = self._new_unit(unit_path, rule)
         unit.gold_changed |= same_gold is False
         unit.clone_changed |= same_clone is False
+        if same_clone is False and not unit.clone_meant:
+            base, _, clone = meant_of(rows)
+            meant = self._base_clone(base, clone)
+            unit.clone_meant = meant is False
+            if meant is None:
+                unit.doubtful.append(rows)
         unit.pinned |= rule.pin
+        if same_gold is False:
+            unit.gold_differs.append(path)
+            self._note_owners(unit, rows)
         for index, row, unknown in ((0, rows[GOLD_SIDE], same_gold), (1, rows[CLONE_SIDE], same_clone)):
-            if row is not None:
+            if row is not None and not self.part.numeric.covers(path):
                 unit.used[index].add(row, self.names[index + 1])
             if unknown is None:
                 unit.unread[index].append(rows)
         return True
+
+    def _note_owners(self, unit: Unit, rows: tuple[Row | None, ...]) -> None:
+        base, gold = rows[BASE_SIDE], rows[GOLD_SIDE]
+        if base is None or gold is None or self.part.numeric.covers(base[0]):
+            return
+        was, now = self.names[BASE_SIDE], self.names[GOLD_SIDE]
+        for owners, one, other in (
+            (unit.gold_owners[0], was.users[base[AT_UID]], now.users[gold[AT_UID]]),
+            (unit.gold_owners[1], was.groups[base[AT_GID]], now.groups[gold[AT_GID]]),
+        ):
+            if one != other:
+                owners.setdefault(one, set()).add(other)
 
     def _new_unit(self, path: bytes, rule: Rule) -> Unit:
         held = (tree.manifest.get(path) for tree in self.part.trees)
@@ -169,8 +206,20 @@ class Comparer:
         if not unit.gold_changed:
             unit.gold_changed = self._differ(unit.unread[0], GOLD_SIDE)
         if not unit.clone_changed:
-            unit.clone_changed = self._differ(unit.unread[1], CLONE_SIDE)
-        unit.unread = ([], [])
+            unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
+        if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
+            unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
+        if unit.gold_changed and unit.clone_changed and unit.rule.whole:
+            self._name_differing(unit)
+        unit.unread, unit.doubtful = ([], []), []
+
+    def _name_differing(self, unit: Unit) -> None:
+        """Of a small unit that both changed, which files gold changed: they do not arrive, and are named."""
+        batch = unit.unread[0][:BATCH]
+        before, after = self._digests(batch, BASE_SIDE), self._digests(batch, GOLD_SIDE)
+        paths = [row[0] for rows in batch if (row := rows[GOLD_SIDE]) is not None]
+        differing = {path for path, one, two in zip(paths, before, after, strict=True) if one != two}
+        unit.gold_differs = in_tree_order([*unit.gold_differs, *differing])
 
     def _differ(self, unread: list[tuple[Row | None, ...]], side: int) -> bool:
         for start in range(0, len(unread), BATCH):
@@ -188,5 +237,8 @@ class Comparer:
     def _digests(self, batch: list[tuple[Row | None, ...]], side: int) -> list[bytes]:
         rows = [rows[side] for rows in batch]
         unknown = [row[0] for row in rows if row is not None and not row[AT_CONTENT]]
-        read = hash_files(self.part.trees[side].root, unknown) if unknown else {}
+        read: dict[bytes, bytes] = {}
+        for source in {self.part.source(side, path) for path in unknown}:
+            held = [path for path in unknown if self.part.source(side, path) == source]
+            read |= hash_files(self.part.trees[source].root, held)
         return [row[AT_CONTENT] or read[row[0]] for row in rows if row is not None]

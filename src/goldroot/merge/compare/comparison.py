@@ -21,6 +21,7 @@ class Delta:
     place: bytes  #: absolute in the system
     rows: tuple[Entry | None, Entry | None, Entry | None]
     rule: Rule
+    numeric: bool = False  #: its owners are numbers of another system
 
 
 @dataclass(slots=True)
@@ -40,6 +41,10 @@ class OwnersInUse:
             self.groups |= groups
 
 
+#: Owner in base -> the owners that gold gave what was his, of the paths of a unit that both have.
+Owners = dict[bytes, set[bytes]]
+
+
 @dataclass(slots=True)
 class Unit:
     """A unit of class state: an entry directly below its rule's path, with all that is in it."""
@@ -49,10 +54,16 @@ class Unit:
     present: list[bool]  #: in base, gold, clone
     gold_changed: bool = False
     clone_changed: bool = False
+    clone_meant: bool = False  #: the clone changed more than labels, signatures and the like
     pinned: bool = False  #: something that differs in it is pinned, so all of it is the clone's
     used: tuple[OwnersInUse, OwnersInUse] = field(
         default_factory=lambda: (OwnersInUse(), OwnersInUse())
     )  #: gold's and the clone's
+    doubtful: list[tuple[Row | None, ...]] = field(
+        default_factory=list
+    )  #: only reading tells whether the clone meant it
+    gold_differs: list[bytes] = field(default_factory=list)  #: paths that gold certainly changed, in tree order
+    gold_owners: tuple[Owners, Owners] = field(default_factory=lambda: ({}, {}))  #: of users and of groups
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 
 
@@ -90,7 +101,8 @@ class Comparison:
 
     def delta(self, path: bytes) -> Delta:
         """One of the deltas."""
-        return Delta(path, self.part.place(path), self.deltas[path], self.rules[path])
+        numeric = self.part.numeric.covers(path)
+        return Delta(path, self.part.place(path), self.deltas[path], self.rules[path], numeric)
 
     def below(self, path: bytes) -> Iterator[bytes]:
         """The deltas below a directory."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
+from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.merge.compare.parts import (
     AT_CONTENT,
     AT_FLAGS,
@@ -43,10 +44,13 @@ def joined(streams: Sequence[Iterable[Row]]) -> Iterator[tuple[Row | None, Row |
 
 
 class RowEquality:
-    """Compares rows of two sides: the raw numbers where their account tables agree, tokens where not."""
+    """Compares rows of two sides: the raw numbers where their account tables agree, tokens where not.
 
-    def __init__(self, names: OwnerNames, others: OwnerNames) -> None:
-        self._names, self._others = names, others
+    :param numeric: where owners are numbers of another system.
+    """
+
+    def __init__(self, names: OwnerNames, others: OwnerNames, numeric: NumericPlaces = NOWHERE) -> None:
+        self._names, self._others, self._numeric = names, others, numeric
         self._agree = names.users == others.users and names.groups == others.groups
 
     def without_content(self, row: Row, other: Row) -> bool:
@@ -57,7 +61,7 @@ class RowEquality:
             or row[AT_FLAGS:AT_GROUP] != other[AT_FLAGS:AT_GROUP]
         ):
             return False
-        if self._agree:
+        if self._agree or self._numeric.covers(row[0]):
             return bool(row[AT_UID:AT_SIZE] == other[AT_UID:AT_SIZE] and row[AT_XATTRS] == other[AT_XATTRS])
         return (
             self._names.users[row[AT_UID]] == self._others.users[other[AT_UID]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldroot.conflicts import CONTENT, WITH_CONTENT, Conflict, Decision
+from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Setting, Verdict
 
@@ -18,13 +18,21 @@ def answer_conflict(
     """
     conflict = Conflict(delta.place, axis, kind, values, stands=stands or setting.prefer, detail=detail,
                         secret=delta.rule.secret)  # fmt: skip
+    return settle_conflict(verdict, conflict, setting, own=own)
+
+
+def settle_conflict(
+    verdict: Verdict, conflict: Conflict, setting: Setting, *, own: bool = False
+) -> tuple[str, bytes | None]:
+    """Answer a conflict that is made already: as :func:`answer_conflict`."""
+    axis = conflict.axis
     decision = setting.decisions.get(conflict.key)
     trouble = _trouble(decision, conflict, own and axis in WITH_CONTENT)
     if decision is None or trouble:
         verdict.conflicts.append(conflict.unanswered(trouble))
         verdict.axes[axis] = CONFLICT
         return conflict.stands, None
-    verdict.axes[axis] = decision.take if decision.take != CONTENT else MERGED
+    verdict.axes[axis] = decision.take if decision.take in (CLONE, GOLD) else MERGED
     verdict.decided[axis] = decision.take
     return decision.take, decision.content
 

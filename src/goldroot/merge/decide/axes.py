@@ -11,16 +11,13 @@ from typing import TypeVar
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import answer_conflict
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of
-from goldroot.tree import FILE, INLINE
+from goldroot.tree import FILE, INLINE, LINK
 
 T = TypeVar("T")
-
-
-#: They sign or measure the content, so they go where it goes and cannot survive a merge of it.
-CONTENT_XATTRS = (b"security.ima", b"security.evm")
 
 
 def which_side(base: T | None, gold: T | None, clone: T | None) -> str:
@@ -42,10 +39,11 @@ def merge_axes(delta: Delta, setting: Setting) -> Verdict:
     verdict = Verdict(None, SAME)
     side, content, inline = _content(delta, base, gold, clone, setting, verdict)
     plain: dict[str, int | bytes] = {}
-    for axis in ("mode", "owner", "group", "flags", "project"):
+    for axis in ("mode", "owner", "group", "project"):
         values = (None if base is None else getattr(base, axis), getattr(gold, axis), getattr(clone, axis))
         plain[axis] = _plain_axis(delta, axis, values, setting, verdict)
-    xattrs = _xattrs(delta, base, gold, clone, side, setting, verdict)
+    plain["flags"] = _flags(delta, (None if base is None else base.flags, gold.flags, clone.flags), setting, verdict)
+    xattrs = _xattrs(delta, (base, gold, clone), (side, content), setting, verdict)
     verdict.want = Want(
         kind=clone.kind, side=side, content=content, inline=inline, xattrs=xattrs,
         mtime=_mtime(verdict.axes.get("content", SAME), base, gold, clone, side),
@@ -70,8 +68,11 @@ def _content(
     if clone.kind == FILE:
         merged = setting.merger(delta)
         if merged is not None:
-            verdict.axes["content"] = MERGED
-            return INLINE, hashlib.sha256(merged).digest(), merged
+            return _merged(merged, gold, clone, verdict)
+    if clone.kind == LINK and (word := _spelling(delta, base, gold, clone, setting)) != CONFLICT:
+        verdict.axes["content"] = word
+        taken = gold if word == GOLD else clone
+        return taken.side, taken.content, None
     values = (base.content if base else b"", gold.content, clone.content)
     kind = "both-added" if base is None else "both-changed"
     said, is_file = _say(kind, clone.kind), clone.kind == FILE
@@ -80,6 +81,26 @@ def _content(
         return INLINE, hashlib.sha256(own).digest(), own
     taken = gold if answer == GOLD else clone
     return taken.side, taken.content, None
+
+
+def _merged(merged: bytes, gold: Want, clone: Want, verdict: Verdict) -> tuple[int, bytes, bytes | None]:
+    """A merged content; one that came out as a side's is that side's."""
+    digest = hashlib.sha256(merged).digest()
+    for word, side in ((GOLD, gold), (CLONE, clone)):
+        if side.content == digest:
+            verdict.axes["content"] = word
+            return side.side, digest, None
+    verdict.axes["content"] = MERGED
+    return INLINE, digest, merged
+
+
+def _spelling(delta: Delta, base: Want | None, gold: Want, clone: Want, setting: Setting) -> str:
+    """Which side a link follows whose text both sides changed: what only one of them leads elsewhere, else gold's spelling."""
+    leads = [
+        None if side is None else setting.sameness.link_text(delta.path, side.content) for side in (base, gold, clone)
+    ]
+    word = which_side(*leads)
+    return GOLD if word in (SAME, BOTH) else word
 
 
 def _say(kind: str, what: str) -> str:
@@ -107,17 +128,33 @@ def _plain_axis(
     return values[1] if word == GOLD else values[2]
 
 
+def _flags(delta: Delta, values: tuple[int | None, int, int], setting: Setting, verdict: Verdict) -> int:
+    """Inode flags; of those that mean nothing to anybody the clone's stand where both sides changed some."""
+    if which_side(*values) != CONFLICT:
+        return int(_plain_axis(delta, "flags", values, setting, verdict))
+    base, gold, clone = values
+    meant = None if base is None else canonical_flags(base), canonical_flags(gold), canonical_flags(clone)
+    return int(_plain_axis(delta, "flags", meant, setting, verdict)) | clone & ~canonical_flags(clone)
+
+
 def _xattrs(
-    delta: Delta, base: Want | None, gold: Want, clone: Want, side: int, setting: Setting, verdict: Verdict
+    delta: Delta, sides: tuple[Want | None, Want, Want], won: tuple[int, bytes], setting: Setting, verdict: Verdict
 ) -> dict[bytes, bytes]:
-    held = [{} if want is None else want.xattrs for want in (base, gold, clone)]
+    """:param won: whose content the result has, and its digest."""
+    held = [{} if want is None else want.xattrs for want in sides]
     result: dict[bytes, bytes] = {}
     for name in sorted({name for one in held for name in one}):
         values = (held[0].get(name), held[1].get(name), held[2].get(name))
-        if name in CONTENT_XATTRS:
-            value = None if side == INLINE else held[side].get(name)
+        if name in SIGNATURES:
+            side = _signer(values, won, sides)
+            value = None if side == INLINE else values[side]
             if side == INLINE:
                 verdict.notes.append(f"{name.decode()} was dropped: it signed a content that was merged")
+            elif (word := which_side(*values)) != SAME:
+                verdict.axes[_axis_of(name)] = BOTH if word == BOTH else GOLD if side == GOLD_SIDE else CLONE
+        elif name in LABELS and which_side(*values) == CONFLICT and None in values:
+            value = _label(values)
+            verdict.axes[_axis_of(name)] = GOLD if value == values[GOLD_SIDE] else CLONE
         else:
             value = _xattr(delta, name, values, setting, verdict)
         if value is not None:
@@ -125,11 +162,33 @@ def _xattrs(
     return result
 
 
+Values = tuple[bytes | None, bytes | None, bytes | None]  #: one attribute's in base, gold and clone
+
+
+def _signer(values: Values, won: tuple[int, bytes], sides: tuple[Want | None, Want, Want]) -> int:
+    """Whose signature goes with the content of the result: gold may have signed the same bytes again."""
+    side, content = won
+    _, gold, clone = sides
+    if side == INLINE or content != gold.content:
+        return side
+    only_clones = values[BASE_SIDE] == values[GOLD_SIDE] and clone.content == gold.content
+    return CLONE_SIDE if only_clones else GOLD_SIDE
+
+
+def _label(values: Values) -> bytes | None:
+    """A security label that one side has not, and the other two have differently: no label is no statement."""
+    _, gold, clone = values
+    return gold if clone is None else clone
+
+
+def _axis_of(name: bytes) -> str:
+    return "xattr:" + name.decode("utf-8", "surrogateescape")
+
+
 def _xattr(
-    delta: Delta, name: bytes, values: tuple[bytes | None, bytes | None, bytes | None], setting: Setting,
-    verdict: Verdict,
+    delta: Delta, name: bytes, values: Values, setting: Setting, verdict: Verdict,
 ) -> bytes | None:  # fmt: skip
-    axis = "xattr:" + name.decode("utf-8", "surrogateescape")
+    axis = _axis_of(name)
     word = which_side(*values)
     if word == CONFLICT:
         # A present, empty value must have another key than an absent one.

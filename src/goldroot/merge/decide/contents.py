@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
-from goldroot import files
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
+from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
+from goldroot.merge.decide.tables import kind_of, merge_table
 from goldroot.merge.decide.text import is_text, merge_text
 from goldroot.tree import FILE
 
@@ -18,35 +22,14 @@ from goldroot.tree import FILE
 MAX_MERGED = 64 << 20
 
 
-def read_file(root: bytes, path: bytes) -> bytes:
-    """A regular file's bytes.
-
-    :raises TreeChanged: it is not there any more, or is not a regular file any more.
-    """
-    try:
-        with files.parent_of(root, path) as (directory, name):
-            data = files.read_regular(name, directory)
-    except OSError as error:
-        if error.errno not in files.NOT_THERE:
-            raise
-        data = None
-    if data is None:
-        raise TreeChanged(
-            f"{os.fsdecode(path)!r} changed while it was merged",
-            meaning="The tree was written while goldroot read it; the result was given up.",
-            todo="Run the command again when nothing writes to the tree.",
-        )
-    return data
-
-
-def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
-    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict.
+def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
+    """Reads a side's bytes of a path of one part.
 
     Where a running system took the file away since the scan, its side counts as unchanged, which is written down.
     """
 
     def read(delta: Delta, side: int) -> bytes:
-        tree = part.trees[side]
+        tree = part.trees[part.source(side, delta.path)]
         try:
             return read_file(tree.root, delta.path)
         except TreeChanged:
@@ -56,20 +39,46 @@ def merger_of(part: Part) -> Callable[[Delta], bytes | None]:
             base = delta.rows[BASE_SIDE]
             return read(delta, BASE_SIDE) if base is not None and base.kind == FILE else read(delta, GOLD_SIDE)
 
+    return read
+
+
+def merger_of(read: Callable[[Delta, int], bytes]) -> Callable[[Delta], bytes | None]:
+    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict."""
+
     def merge(delta: Delta) -> bytes | None:
         base = delta.rows[BASE_SIDE]
         if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
             return None
-        if delta.rule.cls == "lines":
-            old = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
-            merger = merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
-            return merger(old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE))
-        if delta.rule.cls not in ("config", "state") or base is None or base.kind != FILE:
+        merger = _merger_for(delta)
+        if merger is None:
             return None
-        versions = [read(delta, side) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
-        if not all(is_text(version) for version in versions):
+        old = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
+        versions = old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
+        if delta.rule.cls != "lines" and not all(map(is_text, versions)):
             return None
-        result = merge_text(*versions)
-        return result.merged if result.clean else None
+        return merge_with_ends(*versions, merger)
 
     return merge
+
+
+def _merger_for(delta: Delta) -> TextMerger | None:
+    """What merges contents of this class and kind; ``None``: they are not merged inside."""
+    base = delta.rows[BASE_SIDE]
+    if delta.rule.cls == "lines":
+        return merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
+    if delta.rule.cls not in ("config", "state"):
+        return None
+    by_lines = _by_lines if base is not None and base.kind == FILE else _nothing
+    if delta.rule.cls == "config" and is_record(delta.place):
+        return merge_records
+    kind = kind_of(delta.place) if delta.rule.cls == "config" else None
+    return by_lines if kind is None else partial(merge_table, kind, by_lines)
+
+
+def _by_lines(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
+    result = merge_text(base, gold, clone)
+    return result.merged if result.clean else None
+
+
+def _nothing(base: bytes, gold: bytes, clone: bytes) -> None:
+    """Two texts that were added have no common ground: only what is the same but for line ends is an answer."""

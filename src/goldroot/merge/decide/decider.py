@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from goldroot.conflicts import Conflict
 from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
+from goldroot.merge.decide.deleted_directories import Added, additions_below, rows_of
+from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
     Below,
+    added_below,
     added_below_deleted,
     decide_presence,
     take_cache,
@@ -21,6 +23,8 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
+from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit
+from goldroot.merge.decide.removed import settle_removed
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
     NO_SIDE,
@@ -29,12 +33,11 @@ from goldroot.merge.decide.verdict import (
     UnitVerdict,
     Verdict,
     as_is,
-    equal,
     is_directory,
     value_of,
     want_of,
 )
-from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, path_text
+from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, upwards
 
 _BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
     "gold": take_gold,
@@ -45,25 +48,22 @@ _BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
 }
 
 
-def decide_part(comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> Decided:
-    """Decide every path and state unit of a part.
-
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
-    """
-    return Decider(comparison, setting, ask_units=ask_units).run()
+def decide_part(comparison: Comparison, setting: Setting) -> Decided:
+    """Decide every path and state unit of a part."""
+    return Decider(comparison, setting).run()
 
 
 class Decider:
-    """Decides one part.
+    """Decides one part."""
 
-    :param ask_units: see :class:`goldroot.merge.decide.units.UnitDecider`.
-    """
-
-    def __init__(self, comparison: Comparison, setting: Setting, *, ask_units: bool = False) -> None:
+    def __init__(self, comparison: Comparison, setting: Setting) -> None:
         self.comparison, self.setting = comparison, setting
         self.decided = Decided(comparison)
-        self._units = UnitDecider(comparison, setting, ask=ask_units)
+        self._units = UnitDecider(comparison, setting, ask=setting.going_back)
         self._covers: list[tuple[bytes, int]] = []
+        self._asked: set[bytes] = (
+            set()
+        )  #: directories that the clone deleted, at which what gold added below is asked about
         self._below = Below(self._changed_below, self._value_below)
 
     def run(self) -> Decided:
@@ -74,13 +74,23 @@ class Decider:
                 self.decided.units[path] = self._decide_unit(path, cover)
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
+        settle_removed(self.decided, self.setting)
+        look_for_moves(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
         if cover is not None:
             top, side = cover
             return UnitVerdict(side, self.decided.verdicts[top].outcome, because=top)
-        return self._units.decide(self.comparison.units[path], deleted_above=self._clone_deleted_above(path))
+        unit = self.comparison.units[path]
+        remembered = decide_remembered_unit(self.decided, self.setting, unit)
+        if remembered is not None:
+            return remembered
+        if not (unit.present[BASE_SIDE] or unit.present[CLONE_SIDE] or unit.pinned):
+            asked = self._asked_above(path)
+            if asked is not None:
+                return UnitVerdict(self._side_of_added(asked), self.decided.verdicts[asked].outcome, because=asked)
+        return self._units.decide(unit, deleted_above=self._clone_deleted_above(path))
 
     def _decide_path(self, path: bytes, cover: tuple[bytes, int] | None) -> Verdict:
         delta = self.comparison.delta(path)
@@ -91,17 +101,46 @@ class Decider:
         by_class = _BY_CLASS.get(delta.rule.cls)
         if by_class is not None:
             return by_class(delta, self.setting)
+        remembered = decide_remembered(self.decided, self.setting, delta)
+        if remembered is not None:
+            if is_directory(delta.rows[GOLD_SIDE]):
+                self._covers.append((path, NO_SIDE if remembered.want is None else GOLD_SIDE))
+            return remembered
         if delta.rows[BASE_SIDE] is None and delta.rows[CLONE_SIDE] is None and self._clone_deleted_above(path):
+            if (top := self._asked_above(path)) is not None:
+                return self._covered(delta, (top, self._side_of_added(top)))
             verdict = added_below_deleted(delta, self.setting, self._below)
             if is_directory(delta.rows[GOLD_SIDE]):
                 self._covers.append((path, NO_SIDE if verdict.want is None else GOLD_SIDE))
             return verdict
+        added = self._added_below(delta)
+        if added is not None:
+            self._asked.add(path)
+            return added_below(delta, self.setting, added)
         verdict = decide_presence(delta, self.setting, self._below)
-        if verdict.conflicts:
-            self._look_for_move(delta, verdict)
         if (verdict.conflicts or verdict.decided) and _holds_below(verdict, delta.rows):
             self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
         return verdict
+
+    def _added_below(self, delta: Delta) -> Added | None:
+        """What gold added below a directory, where the clone deleted it and nothing above it."""
+        base, gold, clone = delta.rows
+        if (
+            clone is not None
+            or not (is_directory(base) and is_directory(gold))
+            or self._asked_above(delta.path) is not None
+        ):
+            return None
+        return additions_below(self.comparison, delta.path, self.setting, _BY_CLASS)
+
+    def _asked_above(self, path: bytes) -> bytes | None:
+        """The directory at which it was asked about all that gold added below it, this path among it."""
+        if not self._asked:
+            return None
+        return next((above for above in upwards(parent(path)) if above in self._asked), None)
+
+    def _side_of_added(self, top: bytes) -> int:
+        return NO_SIDE if self.decided.verdicts[top].want is None else GOLD_SIDE
 
     def _covered(self, delta: Delta, cover: tuple[bytes, int]) -> Verdict:
         top, side = cover
@@ -118,8 +157,7 @@ class Decider:
         """Whether the nearest directory above that base had was deleted by the clone."""
         while path:
             path = parent(path)
-            # What is in a state unit is not a delta, nor is what is the same in all three.
-            rows = self.comparison.deltas.get(path) or self.comparison.part.rows(path)
+            rows = rows_of(self.comparison, path)
             if rows[BASE_SIDE] is not None:
                 return rows[CLONE_SIDE] is None
         return False
@@ -128,10 +166,14 @@ class Decider:
         """Whether a side changed anything below a directory that the other side made something else."""
         for below in self.comparison.below(path):
             delta = self.comparison.delta(below)
-            if not equal(as_is(delta, BASE_SIDE, self.setting), as_is(delta, side, self.setting)):
+            base, other = as_is(delta, BASE_SIDE, self.setting), as_is(delta, side, self.setting)
+            if base is None or other is None:
+                if base is not other:
+                    return True
+            elif not self.setting.sameness.unchanged(delta, base, other):
                 return True
         units = (unit for unit in self.comparison.units.values() if is_below(unit.path, path))
-        return any(unit.clone_changed if side == CLONE_SIDE else unit.gold_changed for unit in units)
+        return any(unit.clone_meant if side == CLONE_SIDE else unit.gold_changed for unit in units)
 
     def _value_below(self, path: bytes, side: int) -> bytes:
         """All that a side has below a directory, as a digest: an answer for a directory is one for what is in it.
@@ -151,32 +193,6 @@ class Decider:
                 value += b"%d:%d" % (entry.size, entry.mtime)
             parts += (entry.path, value)
         return digest_of(parts)
-
-    def _look_for_move(self, delta: Delta, verdict: Verdict) -> None:
-        """Gold deleted a file that the clone changed: name the place where gold has the same content now."""
-        base, gold, _ = delta.rows
-        if base is None or gold is not None or base.kind != FILE or not base.size:
-            return
-        moved = self._gold_additions().get(base.content)
-        if moved is None:
-            return
-        place = path_text(self.comparison.part.place(moved))
-        verdict.notes.append(f"gold moved it to {place}")
-        old = verdict.conflicts[0]
-        verdict.conflicts[0] = Conflict(
-            old.path, old.axis, "gold-moved-clone-changed", old.values, old.answers, old.stands,
-            f"gold moved it to {place}; the clone had changed it at its old place", old.secret,
-        )  # fmt: skip
-
-    def _gold_additions(self) -> dict[bytes, bytes]:
-        if not hasattr(self, "_additions"):
-            self._additions: dict[bytes, bytes] = {}
-            for path, (base, gold, _) in self.comparison.deltas.items():
-                if gold is None or gold.kind != FILE or not gold.size:
-                    continue
-                if base is None or base.kind != FILE or base.content != gold.content:
-                    self._additions.setdefault(gold.content, path)
-        return self._additions
 
 
 def _has_directory(rows: Rows) -> bool:

@@ -7,6 +7,9 @@ the end.  Blank lines are layout, not elements: the clone's stay and gold's are 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+Line = TypeVar("Line")
 
 
 def merge_lines(base: bytes, gold: bytes, clone: bytes) -> bytes:
@@ -26,8 +29,8 @@ def merge_lines(base: bytes, gold: bytes, clone: bytes) -> bytes:
 
 
 def insert_lines(
-    kept: list[bytes], gold: list[bytes], missing: set[bytes], element_of: Callable[[bytes], bytes]
-) -> list[bytes]:
+    kept: list[Line], gold: list[Line], missing: set[bytes], element_of: Callable[[Line], bytes]
+) -> list[Line]:
     """``kept`` with gold's ``missing`` lines, each after the nearest line before it in gold that is there.
 
     Lines with none before them stand before the first one that is there, or at the end.
@@ -36,8 +39,8 @@ def insert_lines(
     :param element_of: by what a line is told apart; ``b""`` for one that is layout.
     """
     anchors = {element_of(line) for line in kept} & {element_of(line) for line in gold} - {b""}
-    first: list[bytes] = []
-    after: dict[bytes, list[bytes]] = {}
+    first: list[Line] = []
+    after: dict[bytes, list[Line]] = {}
     queue = first
     for line in gold:
         element = element_of(line)
@@ -46,7 +49,7 @@ def insert_lines(
             missing = missing - {element}
         elif element in anchors:
             queue = after.setdefault(element, [])
-    result: list[bytes] = []
+    result: list[Line] = []
     for line in kept:
         element = element_of(line)
         if element in anchors:

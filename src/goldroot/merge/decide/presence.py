@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import answer_conflict
 from goldroot.merge.decide.axes import merge_axes
+from goldroot.merge.decide.deleted_directories import Added
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, equal, value_of
 from goldroot.tree import DIRECTORY, FILE, INLINE
 
@@ -63,11 +65,26 @@ def added_below_deleted(delta: Delta, setting: Setting, below: Below) -> Verdict
     return _ask(delta, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
+def added_below(delta: Delta, setting: Setting, added: Added) -> Verdict:
+    """The clone deleted a directory, and gold added something below it; gold may have changed the directory, too."""
+    base, gold = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE))
+    assert base is not None and gold is not None
+    changed = b"" if setting.sameness.unchanged(delta, base, gold) else value_of(gold)
+    verdict = Verdict(None, CONFLICT)
+    values = b"", added.value + changed, b""
+    answer, _ = answer_conflict(verdict, delta, "presence", "below-deleted", values, setting, added.detail, own=False)
+    verdict.want = gold if answer == GOLD else None
+    if not verdict.conflicts:
+        verdict.outcome = answer
+    return verdict
+
+
 def _deleted(
     delta: Delta, base: Want, gold: Want | None, clone: Want | None, setting: Setting, below: Below
 ) -> Verdict:
     changed = clone if gold is None else gold
-    if equal(base, changed):
+    assert changed is not None
+    if setting.sameness.unchanged(delta, base, changed):
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
@@ -80,9 +97,10 @@ def _deleted(
 
 def _retyped(delta: Delta, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
     """Gold's and the clone's types differ, so at least one of them changed it."""
-    if clone.kind == base.kind and equal(base, clone) and not _below(delta, clone, CLONE_SIDE, below):
+    same = setting.sameness.unchanged
+    if clone.kind == base.kind and same(delta, base, clone) and not _below(delta, clone, CLONE_SIDE, below):
         return Verdict(gold, GOLD, {"type": GOLD})
-    if gold.kind == base.kind and equal(base, gold) and not _below(delta, gold, GOLD_SIDE, below):
+    if gold.kind == base.kind and same(delta, base, gold) and not _below(delta, gold, GOLD_SIDE, below):
         return Verdict(clone, CLONE, {"type": CLONE})
     detail = "one side changed its type, the other changed it or something below it"
     return _ask(delta, "type", "type-changed", (base, gold, clone), setting, detail, below)
@@ -120,14 +138,30 @@ def own_content(own: bytes, wants: Wants) -> Want | None:
     return replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
 
 
+def _unchanged(delta: Delta, setting: Setting, base: Want | None, other: Want | None) -> bool:
+    """Whether a side changed nothing that anybody means, its presence included."""
+    if base is None or other is None:
+        return base is other
+    return setting.sameness.unchanged(delta, base, other)
+
+
+def _with_labels(gold: Want | None, clone: Want | None) -> Want | None:
+    """Gold's version of a path with the server's security labels, where gold gives it none."""
+    if gold is None or clone is None or clone.kind != gold.kind:
+        return gold
+    labels = {name: value for name, value in clone.xattrs.items() if name in LABELS}
+    return replace(gold, xattrs={**labels, **gold.xattrs}) if labels else gold
+
+
 def take_gold(delta: Delta, setting: Setting) -> Verdict:
     """Class gold: gold's always; what the clone had changed is dropped, with a note."""
     base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    verdict = Verdict(gold, SAME if equal(base, gold) else GOLD)
+    verdict = Verdict(_with_labels(gold, clone), SAME if equal(base, gold) else GOLD)
     if equal(gold, clone):
         verdict.outcome = SAME if equal(base, gold) else BOTH
     elif not equal(base, clone):
         verdict.outcome = GOLD
+    if verdict.outcome == GOLD and not _unchanged(delta, setting, base, clone):
         verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
@@ -142,6 +176,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
         verdict.outcome = SAME if equal(base, gold) else BOTH
     elif not equal(base, gold):
         verdict.outcome = CLONE
+    if verdict.outcome == CLONE and not _unchanged(delta, setting, base, gold):
         verdict.notes.append("gold's change was not taken: this path is always the clone's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
@@ -151,7 +186,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
 def take_generated(delta: Delta, setting: Setting) -> Verdict:
     """Class generated: until it is made again, the clone's where it differs from base, else gold's (or always gold's)."""
     base, gold, clone = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    if delta.rule.always == GOLD or equal(base, clone):
+    if delta.rule.always == GOLD or _unchanged(delta, setting, base, clone):
         verdict = Verdict(gold, GOLD)
     else:
         verdict = Verdict(clone, CLONE)

@@ -63,10 +63,9 @@ def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
         handles = [stack.enter_context(_in_memory(side, content)) for side, content in sides.items()]
         files = [f"/proc/self/fd/{handle}" for handle in handles]
         done = run(
-            ["git", "merge-file", "-p", "-q", _style(), size, *labels, *files],
+            ["git", "-C", "/", "merge-file", "-p", "-q", _style(), size, *labels, *files],
             ok=range(_MOST_CONFLICTS + 1),
             env=_UNCONFIGURED,
-            cwd="/",
             pass_fds=handles,
         )
     return TextMerge(done.status == 0, done.out)

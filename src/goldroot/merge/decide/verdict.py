@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from goldroot.accounts import OwnerNames
+from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
 from goldroot.merge.compare.comparison import Comparison, Delta
-from goldroot.tree import DIRECTORY, INLINE, Entry
+from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.tree import DIRECTORY, INLINE, Entry, Note
 
 SAME, BOTH, MERGED, CONFLICT = "same", "both", "merged", "conflict"  # verdicts, beside GOLD and CLONE
 
@@ -54,6 +56,16 @@ class UnitVerdict:
     conflict: Conflict | None = None
     notes: list[str] = field(default_factory=list)
     because: bytes = b""  #: the path above whose conflict this one shares
+    users: dict[bytes, bytes] = field(default_factory=dict)  #: owners of the clone's unit -> who gold made of them
+    groups: dict[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """How a derived file is made again."""
+
+    command: str  #: run in the result; ``""``: nobody knows which, and a person has to see to it
+    text: str
 
 
 @dataclass
@@ -63,6 +75,24 @@ class Decided:
     comparison: Comparison
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)  #: in tree order
     units: dict[bytes, UnitVerdict] = field(default_factory=dict)
+    within: set[bytes] = field(default_factory=set)  #: verdicts about a unit itself, or about what gold has in it
+    conflicts: list[Conflict] = field(default_factory=list)  #: that are not about one verdict
+    notes: list[Note] = field(default_factory=list)  #: what is not about one verdict; their paths are places
+    rebuilds: dict[bytes, Rebuild] = field(default_factory=dict)  #: derived files that have to be made again
+
+
+class Sameness(Protocol):
+    """What makes values the same although their bytes differ; see :mod:`goldroot.merge.decide.sameness`."""
+
+    @property
+    def read(self) -> Callable[[Delta, int], bytes]:
+        """Reads a side's bytes of a path that it has as a file."""
+
+    def unchanged(self, delta: Delta, base: Want, other: Want) -> bool:
+        """Whether ``other`` is no change of base's that anybody means."""
+
+    def link_text(self, path: bytes, text: bytes) -> bytes:
+        """Where a link leads, in one spelling."""
 
 
 #: A path whose content both sides changed -> merged bytes, or ``None`` where no merger answers.
@@ -77,6 +107,9 @@ class Setting:
     decisions: Decisions
     prefer: str  #: whose version stands at a conflict: CLONE or GOLD
     merger: ContentMerger
+    sameness: Sameness
+    memory: Memory = NO_MEMORY  #: what the server had removed before
+    going_back: bool = False  #: on the way back new questions are notes, and the clone's stands
 
 
 def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
@@ -90,7 +123,8 @@ def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:
 def as_is(delta: Delta, side: int, setting: Setting) -> Want | None:
     """What ``side`` (BASE_SIDE, GOLD_SIDE or CLONE_SIDE) has at this path."""
     entry = delta.rows[side]
-    return None if entry is None else want_of(entry, setting.names[side], side)
+    names = NUMERIC_OWNERS if delta.numeric else setting.names[side]
+    return None if entry is None else want_of(entry, names, side)
 
 
 def equal(one: Want | None, other: Want | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from goldroot.accounts import OwnerNames
+from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.merge.compare.parts import CLONE_SIDE, Part
 from goldroot.merge.decide.verdict import NO_SIDE, SAME, Decided, UnitVerdict, Want, want_of
 from goldroot.tree import parent
@@ -52,4 +52,10 @@ class PartPlan:
         side = self.side_over(path)
         side = CLONE_SIDE if side is None else side
         entry = None if side == NO_SIDE else self.part.trees[side].manifest.get(path)
-        return None if entry is None else want_of(entry, names[side], side)
+        return None if entry is None else want_of(entry, self.names_at(path, names)[side], side)
+
+    def names_at(
+        self, path: bytes, names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    ) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
+        """What the numbers of owners are called at a path: by the accounts of each side, or nothing."""
+        return (NUMERIC_OWNERS,) * 3 if self.part.numeric.covers(path) else names

@@ -11,7 +11,7 @@ from goldroot.merge.decide.verdict import SAME, Decided, Verdict, Want, main_axi
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
 from goldroot.policy import Rule
-from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, path_text
+from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, kernel_flags, path_text
 
 SOCKET_DROPPED = "a socket is made anew by the program that listens on it"
 
@@ -111,7 +111,7 @@ def _path_entry(plan: Plan, one: PartPlan, path: bytes, verdict: Verdict, rule: 
     sockets = one.decided.comparison.sockets.get(path, (False,) * 3)
     sides = {
         word: {"kind": "socket"} if sockets[side] else _side(row, names, side, secrets)
-        for side, (word, row, names) in enumerate(zip(SIDES, rows, plan.names, strict=True))
+        for side, (word, row, names) in enumerate(zip(SIDES, rows, one.names_at(path, plan.names), strict=True))
     }
     entry: dict[str, Any] = {
         "path": path_text(one.part.place(path)),
@@ -148,7 +148,7 @@ def _side(row: Entry | None, names: OwnerNames, side: int, secrets: _Secrets | N
 
 def _shown(want: Want, secrets: _Secrets | None, row: Entry | None = None) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": KINDS[want.kind], "mode": f"{want.mode:04o}"}
-    data["owner"], data["group"] = want.owner.decode("utf-8", "replace"), want.group.decode("utf-8", "replace")
+    data["owner"], data["group"] = _owner(want.owner), _owner(want.group)
     if row is not None:
         data["uid"], data["gid"] = row.uid, row.gid
     if want.kind == FILE:
@@ -164,8 +164,13 @@ def _shown(want: Want, secrets: _Secrets | None, row: Entry | None = None) -> di
     if want.xattrs:
         data["xattrs"] = sorted(path_text(name) for name in want.xattrs)
     if want.flags or want.project:
-        data["flags"], data["project"] = want.flags, want.project
+        data["flags"], data["project"] = kernel_flags(want.flags), want.project
     return data
+
+
+def _owner(token: bytes) -> str:
+    """A number is a number, whether the server's tables have no name for it or it is another system's."""
+    return "#" + token[1:].decode() if token.startswith(b":") else token.decode("utf-8", "replace")
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

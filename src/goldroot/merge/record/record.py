@@ -90,4 +90,5 @@ def make_record(plan: Plan) -> dict[str, Any]:
         "conflicts": [conflict_data(conflict) for conflict in plan.conflicts],
         "entries": entries,
         "notes": [note_data(note) for note in plan.notes],
+        "memory": {"given": plan.before.given, "before": plan.before.data(), "after": plan.after.data()},
     }

@@ -20,8 +20,8 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 
 # These have one number on every architecture that goldroot has a filter for.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
-#: machine -> pivot_root, keyctl
-_NUMBERS = {"x86_64": (155, 250), "s390x": (217, 280), "aarch64": (41, 219)}
+#: machine -> pivot_root, keyctl, rt_sigaction
+_NUMBERS = {"x86_64": (155, 250, 13), "s390x": (217, 280, 174), "aarch64": (41, 219, 134)}
 
 #: For mount(2): MS_REMOUNT | MS_BIND, MS_REC | MS_PRIVATE.
 _REMOUNT, _PRIVATE = 32 | 4096, 16384 | 1 << 18
@@ -150,10 +150,14 @@ def keep_capabilities(kept: int) -> None:
 
 
 def default_signals() -> None:
-    """As a program expects them: Python ignores some (SIGPIPE, SIGXFSZ) and handles SIGINT."""
-    libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
-    for number in (2, 13, 25):
-        libc.signal(number, None)
+    """As a program expects them: Python ignores some, whoever started goldroot (``nohup``) may ignore others.
+
+    Asked of the kernel itself: the C library keeps two signals (32 and 33) to itself and changes them for nobody, but they are
+    inherited all the same.
+    """
+    default = b"\0" * 32  # struct sigaction of the kernel: no handler, no flags, an empty mask
+    for number in set(range(1, 65)) - {9, 19}:  # SIGKILL and SIGSTOP cannot be changed
+        _syscall("rt_sigaction", _NUMBERS[os.uname().machine][2], number, default, None, 8)
 
 
 class _Program(ctypes.Structure):

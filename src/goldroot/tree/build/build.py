@@ -22,6 +22,7 @@ from goldroot.tree.build.complete import Places
 from goldroot.tree.build.gather import WrittenChunk
 from goldroot.tree.build.rows import BuildRow, cut_rows
 from goldroot.tree.build.write import TreeWriter
+from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.notes import Note, Progress, owners_not_kept
 from goldroot.tree.paths import path_text
@@ -158,8 +159,11 @@ def _open_out(out: bytes) -> int:
                 f"{path_text(out)} is not empty", meaning="Nothing was written.", todo="Name a new or empty directory."
             )
         os.fchmod(top, 0o700)
+        # Flags and a default ACL would be handed on to all that is made.
+        if (read_flags(top) or (0, 0))[0]:
+            write_flags(top, 0, 0, directory=True)
         for name in os.listxattr(top):
-            if name.startswith("system.posix_acl"):  # a default ACL would be handed on to all that is made
+            if name.startswith("system.posix_acl"):
                 os.removexattr(top, name)
     except OSError as error:
         os.close(top)

@@ -11,13 +11,13 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from goldroot.errors import NoPermission
 from goldroot.tree.build.rows import BuildRow
 from goldroot.tree.entry import DIRECTORY, FILE
-from goldroot.tree.inode import write_flags, write_xattr
+from goldroot.tree.inode import COMMON, write_flags, write_xattr
 from goldroot.tree.notes import Note
 from goldroot.tree.problems import DENIED, FULL, WITHOUT, shown
 from goldroot.tree.scan.reuse import WITHOUT_SET_ID
@@ -128,8 +128,8 @@ class Completer:
         return status.f_bavail > 16 and status.f_favail > 16
 
     def _set_flags(self, row: BuildRow, fd: int) -> None:
-        """Set flags and project; where that is refused, the flags without the project."""
-        for flags, project in dict.fromkeys(((row.flags, row.project), (row.flags, 0), (0, 0))):
+        """Set flags and project; where that is refused, as many of them as can be."""
+        for flags, project in _less_and_less(row):
             try:
                 if flags or project:
                     write_flags(fd, flags, project, directory=row.kind == DIRECTORY)
@@ -146,3 +146,9 @@ class Completer:
 
     def _note(self, kind: str, row: BuildRow, text: str) -> None:
         self.notes.append(Note(kind, row.path, text))
+
+
+def _less_and_less(row: BuildRow) -> Iterable[tuple[int, int]]:
+    """Flags and project, without what not every file system has, and at last nothing."""
+    flags = (row.flags, row.flags & COMMON)
+    return dict.fromkeys([*((some, row.project) for some in flags), *((some, 0) for some in flags), (0, 0)])

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from goldroot.files import Cursor
 from goldroot.tree.mounts import mounts_below
-from goldroot.tree.notes import Note
+from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note
 from goldroot.tree.problems import DENIED, MOVED, changed, read_problem
-from goldroot.tree.scan.statuses import CTIME, DEVICE, INODE, UID, Fields, fields_of
+from goldroot.tree.scan.statuses import CTIME, DEVICE, INODE, IS_DIRECTORY, MODE, TYPE, UID, Fields, fields_of
 
 #: How often a directory is listed that changes while it is listed.
 TRIES = 3
@@ -60,7 +60,7 @@ class Lister:
         """
         if status[DEVICE] != self.status[DEVICE] or path in self._mounts:
             text = "something else is mounted here; what is in it was not looked at"
-            self.notes.append(Note("other-file-system", path, text))
+            self.notes.append(Note(OTHER_FILE_SYSTEM, path, text))
             return Listing(status, [], [])
         is_lost_and_found = path == LOST_AND_FOUND and status[UID] == 0
         try:
@@ -73,7 +73,16 @@ class Lister:
             return None
         prefix = path + b"/" if path else b""
         paths = [prefix + name for name in names]
-        return Listing(status, paths, self._ask_all(paths, listed))
+        statuses = self._ask_all(paths, listed)
+        if not self._mounts.isdisjoint(paths):
+            self._note_mounted_files(paths, statuses)
+        return Listing(status, paths, statuses)
+
+    def _note_mounted_files(self, paths: list[bytes], statuses: list[Fields]) -> None:
+        """What is mounted on anything but a directory; that is noted when it is looked into."""
+        for path, status in zip(paths, statuses, strict=True):
+            if path in self._mounts and status[MODE] & TYPE != IS_DIRECTORY:
+                self.notes.append(Note(OTHER_FILE_SYSTEM, path, "something else is mounted here, and hides what it is"))
 
     def _list(self, path: bytes, status: Fields) -> tuple[Fields, list[bytes], Listed]:
         fd = self._cursor.at(path)

@@ -90,6 +90,7 @@ class Reader:
         self._contents = contents
         self._cursor = Cursor(root)
         self._digester = digester or Digester()
+        self._project = (read_flags(root) or (0, 0))[1]
         self._extra = os.O_NOATIME
         self._strict = True
 
@@ -137,9 +138,10 @@ class Reader:
             raise read_problem(error, self._shown, path) from error
 
     def details(self, fd: int) -> tuple[Xattrs, int, int]:
-        """Extended attributes, inode flags and project of an open file or directory."""
+        """Extended attributes, inode flags and project of an open file or directory; the tree's own project is 0."""
         # Asked of each one: the layers of an overlay may be of file systems with and without flags.
-        return read_xattrs(fd), *(read_flags(fd) or (0, 0))
+        flags, project = read_flags(fd) or (0, 0)
+        return read_xattrs(fd), flags, project if project != self._project else 0
 
     def _file(self, wanted: Wanted) -> Found:
         fd = self.open(wanted.path)

@@ -10,8 +10,8 @@ from .console import Console, Said
 from .cp import CpError, Device, Guest
 from .faults import KINDS, Fault, Faults
 from .links import Link, access_for
-from .running import Simulator
-from .system import Options, System
+from .running import Listening, Simulator
+from .system import Options, Storage, System
 
 __all__ = [
     "KINDS",
@@ -22,10 +22,12 @@ __all__ = [
     "Faults",
     "Guest",
     "Link",
+    "Listening",
     "Options",
     "Said",
     "Simulator",
     "SmapiError",
+    "Storage",
     "System",
     "access_for",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.zvm.simulator import codes
 from goldroot.zvm.simulator.answer import Answer, IllegalAnswer, SmapiError
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 #: Replies that ``Response_Recovery`` can still give, and how many bytes of them together.
 KEPT_REPLIES = 512
 KEPT_BYTES = 16 << 20
+
+#: Done, and the object directory is offline.
+OFFLINE = (0, 8)
 
 #: The return code of requests that are wrong in themselves.
 MALFORMED = 900
@@ -123,12 +126,17 @@ class Dispatcher:
             call = Call(head.api, head.user.upper(), target, values, self.system, self.replies.get)
             self.system.settle()
             self._faults_before(call)
-            return known.work(call)
+            return self._offline(head.api, known.work(call))
         except SmapiError as error:
             return nearest(head.api, error.answer)
         except CpError as error:
             code = codes.first_legal(head.api, *CP_CODES.get(error.number, ()), (396, error.number))
             return Answer(*(code or (24, 419)))
+
+    def _offline(self, api: str, answer: Answer) -> Answer:
+        """The answer, or that of a change which is written and not in force (fault ``object-offline``)."""
+        done = (answer.rc, answer.rs) == (0, 0) and codes.legal(api, *OFFLINE)
+        return replace(answer, rs=OFFLINE[1]) if done and self.system.faults.strike(api, "object-offline") else answer
 
     def _authentic(self, head: Head) -> bool:
         if not 1 <= len(head.user) <= 8 or not 1 <= len(head.password) <= 200:

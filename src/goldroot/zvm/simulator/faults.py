@@ -32,6 +32,7 @@ KINDS = {
     "cp-refused": "CP refuses the command with message number VALUE (API: CP_LINK, CP_DETACH, ...)",
     "link-stays": "CP says that the disk is detached, and it is not (API: CP_DETACH)",
     "no-flashcopy": "the storage server cannot copy (API: CP_FLASHCOPY)",
+    "object-offline": "done, and the object directory is offline: it is not in force (0/8)",
     "slow": "the work takes VALUE seconds longer",
 }
 

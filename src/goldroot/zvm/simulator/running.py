@@ -16,6 +16,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -28,22 +29,35 @@ from .endpoint import Endpoint
 from .faults import Fault, Faults
 from .server import Server
 from .site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from .system import System
+from .system import Storage, System
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the simulator listens, and to whom.
+
+    :param port: 0 for any that is free; :attr:`Simulator.port` says which.
+    :param tls: speak TLS; with ``certificate`` (paths of certificate and key), or one that is made now.
+    :param users: user ID -> password of those who may call; None takes any.
+    :param patience: seconds that a client may be silent.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: bool = False
+    certificate: tuple[str, str] | None = None
+    users: dict[str, str] | None = None
+    patience: float = 30.0
 
 
 class Simulator:
     """A simulated z/VM that listens for SMAPI requests.
 
     :param directory: a user directory as text; None for the small site that is built in.
-    :param host: where to listen.
-    :param port: 0 for any that is free; :attr:`port` says which.
-    :param tls: speak TLS; with ``certificate`` (paths of certificate and key), or one that is made now.
-    :param users: user ID -> password of those who may call; None takes any.
-    :param patience: seconds that a client may be silent.
+    :param listening: where, and to whom.
     :param cp: a directory in which ``vmcp`` and its socket are made; "" for none.
     :param cp_user: the guest that types at ``vmcp``.
-    :param settings: what :class:`~.system.System` takes besides: ``disks``, ``disk_form``, ``volumes``, ``groups``,
-        ``active``, ``options``, ``clock``.
+    :param settings: what :class:`~.system.System` takes besides: ``storage``, ``active``, ``options``, ``clock``.
     :raises BadInput: the directory is none, or the certificate cannot be used.
     """
 
@@ -51,28 +65,21 @@ class Simulator:
         self,
         directory: str | bytes | None = None,
         *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        tls: bool = False,
-        certificate: tuple[str, str] | None = None,
-        users: dict[str, str] | None = None,
+        listening: Listening = Listening(),
         faults: Iterable[Fault | str] = (),
-        patience: float = 30.0,
         cp: str = "",
         cp_user: str = "GOLDMGMT",
         **settings: Any,
     ) -> None:
         if directory is None:
-            settings = {"volumes": VOLUMES, "groups": GROUPS, "active": ACTIVE, **settings}
+            settings = {"storage": Storage(VOLUMES, GROUPS), "active": ACTIVE, **settings}
         self.system = System(DIRECTORY if directory is None else directory, faults=faults, **settings)
-        self.dispatcher = Dispatcher(self.system, users)
+        self.dispatcher = Dispatcher(self.system, listening.users)
         self.console = Console(self.system)
         self.endpoint = Endpoint(self.console, cp, cp_user) if cp else None
-        self.host, self.port = host, port
+        self.host, self.port = listening.host, listening.port
         self.certificate = ""
-        self._patience = patience
-        self._tls = tls
-        self._given = certificate
+        self._listening = listening
         self._stack = contextlib.ExitStack()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,10 +139,10 @@ class Simulator:
         self.system.close()
 
     def _context(self) -> ssl.SSLContext | None:
-        if not self._tls:
+        if not self._listening.tls:
             return None
-        if self._given:
-            pair = certificates.Certificate(*self._given)
+        if self._listening.certificate:
+            pair = certificates.Certificate(*self._listening.certificate)
         else:
             directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="goldroot-zvm-"))
             pair = certificates.self_signed(directory, self.host)
@@ -150,7 +157,7 @@ class Simulator:
         # What a client does wrong (a TLS handshake that is none) is no message for whoever runs the simulator.
         self._loop.set_exception_handler(lambda loop, details: None)
         self._stopping = asyncio.Event()
-        server = Server(self.dispatcher, patience=self._patience)
+        server = Server(self.dispatcher, patience=self._listening.patience)
         try:
             self.host, self.port = await server.start(self.host, self.port, context)
             if self.endpoint:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.errors import BadInput
@@ -86,12 +86,24 @@ class Stores:
     lan_access: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
 
-class System:
-    """:param text: the source directory.
-    :param disks: a directory in which every minidisk is a file; None for none.
-    :param disk_form: ``image`` for files of the disk's size, ``tree`` for directories in their place.
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The volumes, and where the content of their minidisks is kept.
+
     :param volumes: volser -> cylinders, for volumes that are larger than their minidisks say, or empty.
     :param groups: group for AUTOG -> its volumes; by default ``LINUX`` with all volumes.
+    :param files: a directory in which every minidisk is a file; "" for none.
+    :param form: ``image`` for files of the disk's size, ``tree`` for directories in their place.
+    """
+
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: str = ""
+    form: str = "image"
+
+
+class System:
+    """:param text: the source directory.
     :param active: who is logged on at the beginning; ``*`` for everybody who can be.
     :raises BadInput: the text is no directory.
     """
@@ -100,10 +112,7 @@ class System:
         self,
         text: str | bytes,
         *,
-        disks: str | None = None,
-        disk_form: str = "image",
-        volumes: dict[str, int] | None = None,
-        groups: dict[str, list[str]] | None = None,
+        storage: Storage | None = None,
         active: Iterable[str] = (),
         faults: Iterable[Fault | str] = (),
         options: Options | None = None,
@@ -114,11 +123,12 @@ class System:
         self.clock = clock
         self.started = clock()
         self.directory = Directory.from_text(text)
-        self.dasd = Dasd(dict(volumes or {}))
+        storage = storage or Storage()
+        self.dasd = Dasd(dict(storage.volumes))
         self.dasd.learn(self.directory)
-        for group, volsers in (groups or {"LINUX": sorted(self.dasd.volumes)}).items():
+        for group, volsers in (storage.groups or {"LINUX": sorted(self.dasd.volumes)}).items():
             self.dasd.add_group(group.upper(), [volser.upper() for volser in volsers])
-        self.files = DiskFiles(disks, disk_form) if disks else None
+        self.files = DiskFiles(storage.files, storage.form) if storage.files else None
         self.cp = ControlProgram(self.directory, self.dasd, clock)
         self.manager = DirectoryManager(self.directory, self.dasd, self.cp, self.files)
         self.cp.gone = self._gone

@@ -7,6 +7,7 @@
 Checked against frames captured from z/VM 7.1, never against a live system: docs/zvm/smapi.md says what that means.
 """
 
+from goldroot.zvm.smapi.calls import MinidiskForm, MinidiskRoom
 from goldroot.zvm.smapi.client import Client, Clock, Patience, Secret
 from goldroot.zvm.smapi.errors import (
     BadCertificate,
@@ -47,6 +48,8 @@ __all__ = [
     "LockInfo",
     "LostReply",
     "MdiskLink",
+    "MinidiskForm",
+    "MinidiskRoom",
     "OperationFailed",
     "Patience",
     "Progress",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from goldroot.zvm.smapi.reply import Reply
@@ -27,6 +28,34 @@ T = TypeVar("T")
 
 #: ``data_security_erase``: left to the directory manager, no, yes.
 ERASE = {None: 0, False: 1, True: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class MinidiskRoom:
+    """Where the directory manager shall find room for a minidisk, and who may have it.
+
+    :param area: group (AUTOG), region (AUTOR) or volume (AUTOV, or ``allocation`` is the start).
+    :param passwords: for read, write and multiple access.
+    """
+
+    area: str = ""
+    allocation: str = "AUTOG"
+    mode: str = "MR"
+    passwords: tuple[str, str, str] = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class MinidiskForm:
+    """What a new minidisk is.
+
+    :param unit: of its size: 1 cylinders, 2 blocks of 512 bytes, 3 of 1024, 4 of 2048, 5 of 4096.
+    :param formatting: 0 as the directory manager is set, 1 none, 2 to 5 for CMS.
+    """
+
+    device: str = "3390"
+    unit: int = 1
+    formatting: int = 0
+    label: str = ""
 
 
 class Calls:
@@ -130,37 +159,28 @@ class Calls:
         vdev: str,
         *,
         size: int,
-        area: str,
-        allocation: str = "AUTOG",
-        devtype: str = "3390",
-        unit: int = 1,
-        mode: str = "MR",
-        formatting: int = 0,
-        label: str = "",
-        passwords: tuple[str, str, str] = ("", "", ""),
+        room: MinidiskRoom,
+        form: MinidiskForm = MinidiskForm(),
         wait: bool = True,
     ) -> Reply:
         """Add a minidisk.
 
-        :param size: in ``unit``: 1 cylinders, 2 blocks of 512 bytes, 3 of 1024, 4 of 2048, 5 of 4096.
-        :param area: group (AUTOG), region (AUTOR) or volume (AUTOV, or ``allocation`` is the start).
-        :param formatting: 0 as the directory manager is set, 1 none, 2 to 5 for CMS.
-        :param passwords: for read, write and multiple access.
+        :param size: in the unit of ``form``.
         """
         return self.call(
             "Image_Disk_Create_DM",
             target,
             wait=wait,
             image_disk_number=vdev,
-            image_disk_device_type=devtype,
-            image_disk_allocation_type=allocation,
-            allocation_area_name_or_volser=area,
-            allocation_unit_size=unit,
+            image_disk_device_type=form.device,
+            image_disk_allocation_type=room.allocation,
+            allocation_area_name_or_volser=room.area,
+            allocation_unit_size=form.unit,
             image_disk_size=size,
-            image_disk_mode=mode,
-            image_disk_formatting=formatting,
-            image_disk_label=label,
-            **_passwords(passwords),
+            image_disk_mode=room.mode,
+            image_disk_formatting=form.formatting,
+            image_disk_label=form.label,
+            **_passwords(room.passwords),
         )
 
     def image_disk_copy_dm(
@@ -170,10 +190,7 @@ class Calls:
         source: str,
         source_vdev: str,
         *,
-        area: str = "",
-        allocation: str = "AUTOG",
-        mode: str = "MR",
-        passwords: tuple[str, str, str] = ("", "", ""),
+        room: MinidiskRoom = MinidiskRoom(),
         wait: bool = True,
     ) -> Reply:
         """Create a minidisk that is a copy of ``source_vdev`` of ``source``; 408/4 when ``vdev`` exists."""
@@ -184,10 +201,10 @@ class Calls:
             image_disk_number=vdev,
             source_image_name=source,
             source_image_disk_number=source_vdev,
-            image_disk_allocation_type=allocation,
-            allocation_area_name_or_volser=area,
-            image_disk_mode=mode,
-            **_passwords(passwords),
+            image_disk_allocation_type=room.allocation,
+            allocation_area_name_or_volser=room.area,
+            image_disk_mode=room.mode,
+            **_passwords(room.passwords),
         )
 
     def image_disk_delete_dm(self, target: str, vdev: str, *, erase: bool | None = None, wait: bool = True) -> Reply:

@@ -51,8 +51,7 @@ def refused(layout: CallLayout, target: str, reply: Reply, secrets: Iterable[str
     detail = f"z/VM adds: {scrubbed(redact.line(reply.detail), secrets)}" if reply.detail else _failing(reply)
     return CallRefused(
         f"{layout.api} {target}: {text} ({reply.return_code}/{reply.reason_code})".replace("  ", " "),
-        code=reply.code,
-        text=text,
+        answer=(*reply.code, text),
         detail=detail,
         api=layout.api,
         target=target,

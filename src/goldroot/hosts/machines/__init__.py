@@ -1,0 +1,5 @@
+"""Machines that a host starts itself: each has a supervisor, which outlives the command that asked for it."""
+
+from goldroot.hosts.machines.host import MachineHost, Running
+
+__all__ = ["MachineHost", "Running"]

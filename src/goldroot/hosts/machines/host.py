@@ -1,0 +1,221 @@
+"""A host that keeps disks and entries as files and runs the machines: what is the same for containers and for QEMU.
+
+A machine is run by a supervisor (:mod:`goldroot.hosts.machines.supervise`), a process of its own that holds the entry's
+lock as long as the machine lives.  So "does it run" is asked of the kernel, and nobody holds a machine that runs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+from goldroot.errors import Busy, HostError, Refused, Unreachable
+from goldroot.hosts.addresses import is_live
+from goldroot.hosts.bytes import DiskBytes
+from goldroot.hosts.filehost import FileHost, live_of
+from goldroot.hosts.inuse import Note, entry_lock, utc_now
+from goldroot.hosts.labels import Label
+from goldroot.hosts.machines import control
+from goldroot.hosts.machines.console import last_lines
+from goldroot.hosts.port import Access, Entry
+from goldroot.hosts.standing import still_running
+from goldroot.tree import remove_tree
+
+#: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.
+_AFTER_KILL, _ASK_AGAIN = 20.0, 2.0
+_LOOK_AGAIN = 0.05
+
+
+class Running(Protocol):
+    """A machine, for its supervisor."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process that is the machine; a child of the supervisor."""
+
+    @property
+    def console(self) -> int:
+        """A descriptor from which the console is read."""
+
+    def is_up(self) -> bool:
+        """Whether it has begun to run its system."""
+
+    def halt(self, how: str) -> None:
+        """Ask it to shut down ("asked"), as the power button does ("pressed"), or end it at once ("killed").
+
+        :raises HostError: it has no such way.
+        """
+
+    def inside(self) -> int:
+        """The process whose end is the end of all that the machine is; as this machine numbers it.
+
+        :raises HostError: there is none.
+        """
+
+
+@dataclass(frozen=True)
+class Given:
+    """A live disk that a machine is given.
+
+    :param owner: "" where it is its own, else whose it is.
+    """
+
+    address: str
+    label: Label
+    access: Access
+    owner: str = ""
+
+
+class MachineHost(FileHost, ABC):
+    """Entries and disks below ``store``, and machines that run from them.
+
+    :param config: the host's table, as a dataclass that has ``store`` and ``running``.
+    """
+
+    abilities = replace(FileHost.abilities, boots=True)
+    #: How a machine of this kind is stopped: the first one that helps.
+    ways: ClassVar[Sequence[str]] = ("asked", "killed")
+
+    def __init__(self, name: str, store: str, disk_bytes: DiskBytes, config: Any) -> None:
+        super().__init__(name, store, disk_bytes, running_command=config.running)
+        self.config = replace(config, store=self.store)
+
+    @abstractmethod
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
+        """In the supervisor: begin to run a machine; ``stack`` ends with it."""
+
+    def create(self) -> None:
+        super().create()
+        os.makedirs(os.path.join(self.store, "machines"), mode=0o700, exist_ok=True)
+
+    def undefine(self, name: str) -> None:
+        super().undefine(name)
+        remove_tree(self.directory(name))
+
+    def directory(self, name: str) -> str:
+        """What is kept of a machine besides its disks."""
+        return os.path.join(self.store, "machines", name)
+
+    def table(self) -> Mapping[str, Any]:
+        """The host's table, for its supervisors."""
+        return {"kind": self.kind, "name": self.name, "config": asdict(self.config)}
+
+    # -- power
+
+    def start(self, name: str) -> None:
+        entry = self._entries.get(name)
+        if entry.role == "owner":
+            raise Refused(f"{name} is an owner of disks, which never runs")
+        if not entry.startable:
+            raise Refused(
+                f"{name} is being made or removed", meaning="It was not started.", todo="End that work first."
+            )
+        power = self.power(name)
+        if power.state == "on":
+            if power.runs == "current":
+                return
+            raise still_running(name, power.why)
+        from goldroot.hosts.machines.supervise import begin
+
+        directory = self.directory(name)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        begin(self.table(), name, directory)
+
+    def stop(self, name: str, patience: float) -> str:
+        power = self.power(name)
+        if power.state == "off":
+            return "off"
+        if self._in_use.note(entry_lock(name)).what != "run":
+            raise still_running(name, power.why)
+        for how in self.ways:
+            seconds = _AFTER_KILL if how == "killed" else patience / (len(self.ways) - 1)
+            if self._ended(name, how, seconds):
+                return how
+        if self.power(name).state == "off":
+            return "killed"
+        raise still_running(name, "nothing ended it")
+
+    def console(self, name: str, lines: int) -> list[str]:
+        self._entries.get(name)
+        return last_lines(self.directory(name), lines)
+
+    # -- for the supervisor
+
+    @contextmanager
+    def run_by(self, who: str, name: str) -> Iterator[tuple[Entry, Sequence[Given]]]:
+        """The entry that a machine runs from in the block, and its disks; nobody else runs or holds it.
+
+        :param who: for others' messages.
+        :raises Busy, StillRunning: somebody does.
+        :raises Refused: it is not startable any more.
+        """
+        with ExitStack() as stack:
+            entry = self._taken(stack, who, name)
+            if not entry.startable:
+                raise Refused(f"{name} is not startable any more", meaning="It was not started.")
+            if reason := self._seen(entry):
+                raise still_running(name, reason)
+            yield entry, [*self._own(entry), *self._linked(stack, entry)]
+
+    def _taken(self, stack: ExitStack, who: str, name: str) -> Entry:
+        """The entry, as it is while its lock is held."""
+        while True:
+            entry = self._entries.get(name)
+            note = Note("run", who, utc_now(), live_of(entry))
+            if (taken := self._in_use.take(entry_lock(name), note=note)) is None:
+                other = self._in_use.note(entry_lock(name))
+                raise Busy(f"{name} is in use by {other}", meaning="It was not started.", todo="Try again after that.")
+            if self._entries.get(name).token == entry.token:
+                stack.callback(taken.close)
+                return entry
+            taken.close()  # it was changed between
+
+    def _own(self, entry: Entry) -> Iterator[Given]:
+        for address, disk in sorted(entry.disks.items()):
+            if is_live(address):
+                label = self._label(disk.id)
+                if not self._bytes.stands(label):
+                    self._refuse_lost(entry, disk.id)
+                yield Given(address, label, "ro" if label.sealed else disk.mode)
+
+    def _linked(self, stack: ExitStack, entry: Entry) -> Iterator[Given]:
+        """Disks of others are locked while it runs, also after the entry has ceased to link them."""
+        for address, link in sorted(entry.links.items()):
+            if not is_live(address):
+                continue
+            disk = self._entries.get(link.owner).disks.get(link.address)
+            if disk is None:
+                raise Refused(f"{entry.name} links {link.owner} {link.address}, where there is no disk")
+            label, _, _ = self._enter(stack, disk.id, "ro", "still", {})
+            yield Given(address, label, "ro", link.owner)
+
+    # -- inside
+
+    def _told(self, name: str, how: str) -> bool:
+        """Whether the supervisor could do that; where it is gone, the machine is, too."""
+        try:
+            control.ask(self.directory(name), do=how)
+        except Unreachable:
+            return True
+        except HostError:
+            return False
+        return True
+
+    def _ended(self, name: str, how: str, seconds: float) -> bool:
+        end, asked = time.monotonic() + seconds, 0.0
+        while True:
+            now = time.monotonic()
+            if now >= asked + _ASK_AGAIN:
+                if not self._told(name, how):
+                    return False
+                asked = now
+            if self.power(name).state == "off":
+                return True
+            if now >= end:
+                return False
+            time.sleep(_LOOK_AGAIN)

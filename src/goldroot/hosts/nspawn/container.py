@@ -1,0 +1,90 @@
+"""What a container is given, as words for systemd-nspawn (systemd 252 and newer); nothing here changes anything.
+
+Two things that nspawn leaves open are closed by our own mounts: device nodes that lie on a disk (nodev), and owners above
+65,535, with which its own mapping stops (:data:`COUNT`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from goldroot.errors import BadInput
+from goldroot.hosts.addresses import place_of
+from goldroot.hosts.machines.host import Given
+
+#: The numbers 0, 1, ... of a container are these outside: nobody's, and below 2^32 - 1.  nspawn wants a multiple of 65,536.
+BASE, COUNT = 1 << 31, (1 << 31) - (1 << 16)
+
+#: Of those that nspawn leaves, what a server's system can do without.
+_DROPPED = "CAP_MKNOD,CAP_AUDIT_CONTROL,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_SYS_TTY_CONFIG,CAP_LINUX_IMMUTABLE"
+#: Calls through which the kernel was attacked most often, and that no server of a fleet needs.
+_FORBIDDEN = "~bpf ~perf_event_open ~userfaultfd ~io_uring_setup ~io_uring_enter ~io_uring_register ~kcmp"
+
+
+def arguments(name: str, root: str) -> list[str]:
+    """The words after ``systemd-nspawn``; ``root`` is put together already, with owners that fit :data:`BASE`."""
+    machine = host_name(name)
+    registered = "yes" if os.path.isdir("/run/systemd/system") else "no"
+    return [
+        "--quiet",
+        f"--directory={root}",
+        f"--machine={machine}",
+        # the same at each start: journal and DHCP of a server know it by that; /etc/machine-id is its own disk's
+        f"--uuid={hashlib.sha256(name.encode()).hexdigest()[:32]}",
+        "--boot",
+        f"--register={registered}",
+        "--keep-unit",
+        f"--private-users={BASE}:{COUNT}",
+        "--private-users-ownership=off",
+        "--private-network",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        f"--drop-capability={_DROPPED}",
+        f"--system-call-filter={_FORBIDDEN}",
+    ]
+
+
+def host_name(name: str) -> str:
+    """A name that systemd takes for a machine (machine names have no "_" and do not end with "-")."""
+    return name.lower().replace("_", "-").strip("-")
+
+
+def ordered(name: str, disks: Sequence[Given], paths: Mapping[str, Sequence[str]]) -> Iterator[tuple[Given, str]]:
+    """Every disk with each of its paths, parents before what is in them.
+
+    :raises BadInput: no disk has the root, or a disk's place has no paths.
+    """
+    found: list[tuple[Given, str]] = []
+    for given in disks:
+        place = place_of(given.address)
+        if place not in paths:
+            raise BadInput(
+                f"{name} has a disk at {given.address}, and this host does not know where its files belong",
+                todo=f'Add the place to the host\'s table: paths = {{{place} = ["/..."], ...}}.',
+            )
+        found += [(given, path) for path in paths[place]]
+    if not any(path == "/" for _, path in found):
+        raise BadInput(f"no disk of {name} has the root", todo="Its entry needs a link or disk whose place has '/'.")
+    return iter(sorted(found, key=lambda one: one[1].strip("/").split("/") if one[1] != "/" else []))
+
+
+def first_inside(pid: int) -> int | None:
+    """The first process of the container that ``pid`` runs: its child that is number 1 to itself."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (found := _status(name)) and int(found.get("PPid", "0")) == pid:
+            numbers = found.get("NSpid", "").split()
+            if len(numbers) > 1 and numbers[-1] == "1":
+                return int(name)
+    return None
+
+
+def _status(pid: str) -> dict[str, str]:
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}

@@ -1,0 +1,151 @@
+"""The nspawn host: the parts put together."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from goldroot.errors import BadInput, HostError, NoPermission, Refused
+from goldroot.hosts.directory.disks import Directories
+from goldroot.hosts.machines import MachineHost, Running, control
+from goldroot.hosts.machines.host import Given
+from goldroot.hosts.nspawn import mounts
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside, ordered
+from goldroot.hosts.port import Entry
+from goldroot.run import Done, find, run, start
+
+#: Where systemd-nspawn would leave a directory of each machine on this one.
+_NSPAWN_RUN = "/run/systemd/nspawn"
+
+
+@dataclass(frozen=True)
+class NspawnConfig:
+    """``[hosts.NAME]`` with ``kind = "nspawn"``.
+
+    :param store: where disks and entries stand; relative to the site.
+    :param running: a command that is called with an entry's name; status 0: it runs, 1: it does not.
+    :param paths: place -> the paths of that disk, as the layout has them.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+
+    store: str = "store"
+    running: list[str] = field(default_factory=list)
+    paths: dict[str, list[str]] = field(
+        default_factory=lambda: {
+            "B1": ["/"],
+            "B5": ["/etc", "/root", "/srv", "/home", "/usr/local"],
+            "B6": ["/var"],
+        }
+    )
+
+
+class NspawnHost(MachineHost):
+    """Disks as directories below ``store``; machines as containers whose numbers are no user's of this machine."""
+
+    kind = "nspawn"
+    abilities = replace(MachineHost.abilities, guest_commands=True)
+
+    def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
+        super().__init__(name, store, Directories(store), config)
+
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
+        if os.geteuid() != 0:
+            raise NoPermission("only root starts containers", todo="Run goldroot as root.")
+        program, setpriv = find("systemd-nspawn"), find("setpriv")
+        root = os.path.join(self.directory(entry.name), "root")
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        self._mount(stack, entry, disks, root)
+        lead, follow = pty.openpty()
+        stack.callback(os.close, lead)
+        words = [setpriv, "--pdeathsig", "KILL", "--", program, *arguments(entry.name, root)]
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8", "SYSTEMD_NSPAWN_LOCK": "0"}
+        env["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "1"
+        try:
+            process = start(words, program=setpriv, streams=(follow, follow, follow), pass_fds=(), env=env)
+        finally:
+            os.close(follow)
+        return Container(process, lead)
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
+        if self.power(name).state != "on":
+            raise Refused(f"{name} does not run", todo="Start it first.")
+        pid = int(control.ask(self.directory(name), do="inside")["pid"])
+        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
+        return run([*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv], ok=None, timeout=timeout)
+
+    def _mount(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], root: str) -> None:
+        """Put the system together, in this process's own view of files."""
+        mounts.own_mounts()
+        if not os.path.isdir("/run/systemd/system"):
+            os.makedirs(_NSPAWN_RUN, mode=0o755, exist_ok=True)
+            mounts.cover(_NSPAWN_RUN)
+        with mounts.shifted(BASE, COUNT) as namespace:
+            for given, path in ordered(entry.name, disks, self.config.paths):
+                opened = self._bytes.open(stack, given.label, given.access, "system", exact=True)
+                stack.callback(opened.close)
+                attributes = mounts.NODEV | (mounts.READ_ONLY if given.access == "ro" else 0)
+                _place(opened.handle, root, path, (attributes, namespace))
+
+
+class Container:
+    """A container, see :class:`goldroot.hosts.machines.Running`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], console: int) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.console = console
+
+    def is_up(self) -> bool:
+        return first_inside(self.pid) is not None
+
+    def halt(self, how: str) -> None:
+        if how == "pressed":
+            raise HostError("a container has no power button")
+        # What nspawn itself sends when it is asked: but asked twice, it ends at once.  Process 1 ends all that is inside.
+        # Where there is no process 1, it has ended, or has not begun.
+        if (pid := first_inside(self.pid)) is not None:
+            os.kill(pid, signal.SIGRTMIN + 3 if how == "asked" else signal.SIGKILL)
+        elif how == "killed":
+            self._process.kill()
+
+    def inside(self) -> int:
+        if (pid := first_inside(self.pid)) is None:
+            raise HostError("nothing runs inside")
+        return pid
+
+
+def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
+    """Let a path of a disk stand at the same path of the system; no link is followed on either way."""
+    try:
+        source, target = mounts.below(disk, path), mounts.below_path(root, path)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be mounted: {error.filename or path}: {error.strerror}",
+            meaning="It has to be a directory, without a link on the way, on its disk and where it is mounted.",
+            todo="Compare `paths` of the host with the image's layout.",
+        ) from error
+    try:
+        mounts.place(source, target, *how)
+    except OSError as error:
+        raise HostError(
+            f"{path} cannot be mounted with other owners: {error.strerror}",
+            meaning="The store's file system, or this kernel, has no mapped mounts.",
+            todo="Put the store on ext4, xfs, btrfs or tmpfs, with Linux 5.12 or newer.",
+        ) from error
+    finally:
+        os.close(source)
+        os.close(target)
+
+
+def open_host(name: str, config: NspawnConfig, root: str) -> NspawnHost:
+    """The host of that name in the site at ``root``."""
+    return NspawnHost(name, os.path.join(root, config.store), config)

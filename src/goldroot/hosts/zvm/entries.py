@@ -1,0 +1,216 @@
+"""Entries as user directory entries, over SMAPI: what :class:`goldroot.hosts.Host` says of entries.
+
+One change is Lock, Query, Replace.  What is compared is what an entry says, never its bytes: a directory manager
+writes it again in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from goldroot import crash
+from goldroot.errors import HostError, NotFound, Refused
+from goldroot.hosts.addresses import check_entry_name
+from goldroot.hosts.changes import check_entry, differences, reads_as
+from goldroot.hosts.entries import check_change, check_links, taken_over, work_of
+from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
+from goldroot.hosts.zvm.extents import Extents, disk_at
+from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
+from goldroot.hosts.zvm.reading import Standing, checked, is_managed, standing
+from goldroot.hosts.zvm.writing import Words, changed, new_entry
+from goldroot.zvm import directory as source
+from goldroot.zvm.smapi import CallRefused, SmapiError
+
+#: Lines of a new entry.  Nobody logs it on before it is complete.
+TEMPLATES: Mapping[Role, tuple[str, ...]] = {
+    "machine": ("USER {user} NOLOG 512M 1G G", " MACHINE ESA"),
+    "owner": ("USER {user} NOLOG 32M 32M G",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a site writes entries: words, and the lines that a new one begins with."""
+
+    words: Words
+    templates: Mapping[Role, tuple[str, ...]] = field(default_factory=lambda: TEMPLATES)
+
+
+class DirectoryEntries:
+    """:param style: names, modes and templates of the site."""
+
+    def __init__(self, manager: Manager, extents: Extents, style: Style) -> None:
+        self._manager = manager
+        self._extents = extents
+        self._style = style
+        self.names = style.words.names
+
+    def create(self) -> None:
+        """Nothing: the directory is z/VM's."""
+
+    # -- questions
+
+    def find(self, name: str) -> Entry | None:
+        """As :meth:`goldroot.hosts.Host.find`."""
+        found = self.standing(name)
+        return None if found is None else found.entry
+
+    def get(self, name: str) -> Entry:
+        """An entry that has to be there.
+
+        :raises NotFound: it is not.
+        """
+        if (found := self.find(name)) is None:
+            raise _not_found(name)
+        return found
+
+    def standing(self, name: str) -> Standing | None:
+        """An entry with all that it says, passwords too."""
+        found = self._manager.read(self.names.user(name))
+        return None if found is None else self._read(name, found)
+
+    def all(self) -> Iterator[Entry]:
+        """As :meth:`goldroot.hosts.Host.entries`: those in which goldroot has written."""
+        named = {name: found for found in self._manager.all() if is_managed(found) and (name := self._name(found))}
+        for name in sorted(named):
+            yield self._read(name, named[name]).entry
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote."""
+        user = self.names.user(check_entry_name(owner))
+        found: list[tuple[str, str, str]] = []
+        for target in sorted({target for target, _ in self._manager.linking(user)}):
+            entry = self._manager.read(target)
+            name = self.names.shown(target)
+            if entry is not None and is_managed(entry):
+                self._read(name, entry)  # nobody knows what a damaged one links
+            statements = [] if entry is None else [link for link, _ in source.links(entry) if link.owner == user]
+            for link in statements:
+                theirs = self.names.address(owner, "owner", link.vdev1)
+                found.append((name, self.names.address(name, "machine", link.address), _short(theirs)))
+        return sorted(found)
+
+    # -- changes
+
+    def define(self, entry: Entry) -> Entry:
+        """As :meth:`goldroot.hosts.Host.define`."""
+        check_entry(entry)
+        if entry.disks or entry.startable:
+            raise ValueError(f"{entry.name} would be defined with disks, or startable")
+        if (there := self.find(entry.name)) is not None:
+            return self._same_work(there, entry)
+        check_links(Entry(entry.name, entry.role), entry, self.find)
+        wanted = replace(entry, serial=f"{entry.generation}.0")
+        made = new_entry(self._style.templates[entry.role], wanted, self._style.words, self._role)
+        try:
+            self._manager.create(self.names.user(entry.name), made)
+        except CallRefused as error:
+            if error.code != EXISTS:
+                raise
+        except UNSURE:
+            pass  # looked at next
+        crash.point("zvm.entry-created")
+        return self._same_work(self.get(entry.name), entry)
+
+    def undefine(self, name: str) -> None:
+        """As :meth:`goldroot.hosts.Host.undefine`."""
+        if (entry := self.find(name)) is None:
+            return
+        if entry.disks:
+            there = ", ".join(f"{address} {disk.id}" for address, disk in sorted(entry.disks.items()))
+            raise Refused(f"{name} has disks: {there}", todo="Delete them first.")
+        if links := [link for link in self.linked(name) if link[0] != name]:
+            raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
+        crash.point("zvm.entry-going")
+        self._manager.delete(self.names.user(name))
+        crash.point("zvm.entry-gone")
+
+    def apply(self, wanted: Entry) -> Applied:
+        """As :meth:`goldroot.hosts.Host.apply`."""
+        check_entry(wanted)
+        applied: list[Entry] = []
+
+        def make(found: source.Entry | None) -> source.Entry | None:
+            now = self._there(wanted.name, found)
+            if wanted.generation < now.entry.generation:
+                raise taken_over(now.entry)
+            if wanted.token != now.entry.token:
+                if not reads_as(now.entry, wanted):
+                    raise EntryChanged(now.entry, differences(wanted, now.entry))
+                applied.append(now.entry)
+                return None
+            check_change(now.entry, wanted, self.find)
+            return changed(now, _counted(wanted, now.entry), self._style.words, self._role)
+
+        done = self._manager.replace(self.names.user(wanted.name), make)
+        return Applied("done", applied[0]) if applied else self._outcome(done, wanted)
+
+    def put_disk(self, name: str, address: str, disk: Disk) -> None:
+        """A disk that was just made stands in its entry for good: a new serial says so."""
+
+        def make(found: source.Entry | None) -> source.Entry | None:
+            now = self._there(name, found)
+            if now.entry.disks.get(address, Disk("", "ro")).id != disk.id:
+                raise HostError(f"disk {disk.id} does not stand at {address} of {name}, where it was just made")
+            return changed(now, _counted(now.entry, now.entry), self._style.words, self._role)
+
+        if self._manager.replace(self.names.user(name), make).outcome != "done":
+            raise HostError(f"it is not known whether {name} says that it has disk {disk.id}", todo="Run it again.")
+
+    def drop_disk(self, name: str, id: str) -> None:
+        """Nothing: a minidisk leaves its entry when it is deleted."""
+
+    # -- inside
+
+    def _outcome(self, done: Replaced, wanted: Entry) -> Applied:
+        if done.entry is None:
+            return Applied("unknown", None)
+        try:
+            now = self._read(wanted.name, done.entry).entry
+        except SmapiError:
+            return Applied("unknown", None)
+        if done.outcome != "done" or reads_as(now, wanted):
+            return Applied(done.outcome, now)
+        if replace(now, marks=wanted.marks, serial=wanted.serial, token="") == replace(wanted, token=""):
+            raise HostError(
+                f"the directory manager does not keep the comments of {wanted.name}",
+                meaning="The change is made, but goldroot's marks are lost: after a crash it could not be told from the "
+                "entry which set of disks is which.",
+                todo="Let the directory manager keep comment records (DirMaint does by default).",
+            )
+        raise EntryChanged(now, differences(wanted, now))
+
+    def _there(self, name: str, found: source.Entry | None) -> Standing:
+        if found is None:
+            raise _not_found(name)
+        return self._read(name, found)
+
+    def _read(self, name: str, found: source.Entry) -> Standing:
+        registry = partial(disk_at, self._extents)
+        return checked(standing(found, self._manager.beside(found), name=name, names=self.names, registry=registry))
+
+    def _same_work(self, there: Entry, entry: Entry) -> Entry:
+        if there.role == entry.role and work_of(there) == work_of(entry) is not None:
+            return there
+        raise Refused(f"there is an entry {entry.name} already", todo="Choose another name.")
+
+    def _role(self, name: str) -> Role:
+        return self.get(name).role
+
+    def _name(self, found: source.Entry) -> str | None:
+        return self.names.entry(found.name)
+
+
+def _counted(wanted: Entry, now: Entry) -> Entry:
+    """The entry with the next serial."""
+    return replace(wanted, serial=f"{wanted.generation}.{int(now.serial.partition('.')[2]) + 1}")
+
+
+def _short(device: str) -> str:
+    return device.lstrip("0") or "0"
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"there is no entry {name}", todo="Is this the host that was meant?")

@@ -1,0 +1,215 @@
+"""Which places of a part have owners of another system: what the policy says, and roots that have account tables of their own.
+
+A directory X of a state unit is the root of another system where X/etc/passwd says whom its numbers belong to.  It counts
+only if nobody but root can have made it so: else a service could plant the file, and its set-uid programs would keep a
+number that is another account's by now.  Where all accounts of such a root are the server's own (a jail), they follow
+the server's as ever; else a person is asked, and until then the numbers stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from goldroot.accounts import GROUP, PASSWD, AccountTables, OwnerNames, OwnerNumbers, numbers_in_acl
+from goldroot.conflicts import Conflict, Decisions
+from goldroot.errors import TreeChanged
+from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
+from goldroot.policy import NAMES, NUMERIC, STATE, Policy
+from goldroot.tree import DIRECTORY, FILE, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
+
+_TABLE = b"/etc/passwd"
+#: Nobody but the owner may write.
+_OTHERS_WRITE = 0o022
+#: A table of another system that is larger is not read (bytes).
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRoot:
+    """A directory of a state unit that has account tables of its own."""
+
+    part: Part
+    path: bytes  #: in the trees
+    side: int  #: whose tree it is in: the clone's, else gold's
+    is_jail: bool  #: all of its accounts are the server's
+    decided: str = ""  #: a person's answer
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its owners stay numbers."""
+        return not self.is_jail and self.decided != NAMES
+
+    @property
+    def conflict(self) -> Conflict:
+        """The question whose numbers they are; one for all servers that have the root at this place."""
+        detail = (
+            "it has accounts of its own, which are not the server's: its files keep their numbers (numeric), or follow"
+        )
+        return Conflict(
+            self.part.place(self.path), "owners", "foreign-root", (b"", b"", b"another system"), (NUMERIC, NAMES), NUMERIC,
+            f"{detail} the accounts of the server that have these numbers now (names)",
+        )  # fmt: skip
+
+
+def by_policy(part: Part, policy: Policy) -> NumericPlaces:
+    """The places of a part that the policy says of whose numbers their owners are."""
+    marks: dict[bytes, bool] = {}
+    for path in in_tree_order({*_places(part, policy), b""}):
+        numeric = policy.match(part.place(path)).owners == NUMERIC
+        if numeric != next((marks[above] for above in upwards(parent(path)) if above in marks), False):
+            marks[path] = numeric
+    return NumericPlaces(marks) if any(marks.values()) else NOWHERE
+
+
+def _places(part: Part, policy: Policy) -> Iterator[bytes]:
+    """The paths at which a rule about owners may begin to hold."""
+    prefix = part.place(b"").rstrip(b"/") + b"/"
+    for start, whole in policy.starts_of("owners"):
+        place = os.fsencode(start)
+        if whole:
+            path = place[len(prefix) :]
+            if place.startswith(prefix) and any(tree.manifest.get(path) is not None for tree in part.trees):
+                yield path
+        elif place.startswith(prefix) or prefix.startswith(place):
+            for tree in part.trees:
+                for row in tree.manifest.below(place[len(prefix) :] if place.startswith(prefix) else b""):
+                    yield row.path
+
+
+def find_roots(
+    part: Part, policy: Policy, accounts: tuple[AccountTables, AccountTables, AccountTables], decisions: Decisions
+) -> Iterator[ForeignRoot]:
+    """The roots of other systems in the state units of a part, of those in each other the outer one.
+
+    :param part: with the places that the policy marks, in which nothing is looked for.
+    """
+    homes = {fields[5].rstrip(b"/") for _, fields in accounts[CLONE_SIDE].table(PASSWD).records() if len(fields) > 5}
+    found: list[bytes] = []
+    for side in (CLONE_SIDE, GOLD_SIDE):
+        manifest = part.trees[side].manifest
+        for path in sorted(_with_tables(manifest), key=len):
+            if any(path == one or is_below(path, one) for one in found) or part.numeric.covers(path):
+                continue
+            place = part.place(path)
+            if not _is_roots_alone(manifest, path) or place in homes or parent(place) == b"/home":
+                continue
+            rule = policy.match(place)
+            if rule.cls != STATE or rule.owners == NAMES or policy.unit(place, rule) is None:
+                continue
+            found.append(path)
+            one = ForeignRoot(part, path, side, _is_jail(part, path, side, accounts[side]))
+            decision = decisions.get(one.conflict.key)
+            known = decision is not None and decision.take in (NUMERIC, NAMES)
+            yield replace(one, decided=decision.take) if decision is not None and known else one
+
+
+def _with_tables(manifest: Manifest) -> Iterator[bytes]:
+    """The directories that have an ``etc/passwd``, found in the column as it lies."""
+    column, at = manifest.columns.paths, 0
+    while (at := column.find(_TABLE + b"\0", at)) >= 0:
+        yield column[column.rfind(b"\0", 0, at) + 1 : at]
+        at += len(_TABLE)
+
+
+def _is_roots_alone(manifest: Manifest, path: bytes) -> bool:
+    """Whether the directory, its ``etc`` and its table are root's, and nobody else may write them."""
+    kinds = ((path, DIRECTORY), (path + b"/etc", DIRECTORY), (path + _TABLE, FILE))
+    rows = [(manifest.get(one), kind) for one, kind in kinds]
+    return all(
+        row is not None and row.kind == kind and row.uid == 0 and not row.mode & _OTHERS_WRITE for row, kind in rows
+    )
+
+
+def _is_jail(part: Part, path: bytes, side: int, accounts: AccountTables) -> bool:
+    """Whether every record of the root's tables says what the accounts of its tree's own system say."""
+    own = AccountTables.of(
+        {name: data for name in (PASSWD, GROUP) if (data := _read(part, path + b"/etc/" + name.encode(), side))}
+    )
+    return all(
+        known.get(key.text) == int(fields[2])
+        for file, known in ((PASSWD, accounts.users), (GROUP, accounts.groups))
+        for key, fields in own.table(file).records()
+    )
+
+
+def _read(part: Part, path: bytes, side: int) -> bytes | None:
+    tree = part.trees[part.source(side, path)]
+    row = tree.manifest.get(path)
+    if row is None or row.kind != FILE or row.size > _LARGEST:
+        return None
+    try:
+        return read_file(tree.root, path)
+    except TreeChanged:
+        if tree.torn is None:
+            raise
+        tree.torn.add(path)
+        return None
+
+
+def mark_numeric(
+    part: Part, policy: Policy, accounts: tuple[AccountTables, AccountTables, AccountTables], decisions: Decisions
+) -> tuple[Part, list[ForeignRoot]]:
+    """The part with the places in which owners are numbers, and the roots that were found in it."""
+    marked = replace(part, numeric=by_policy(part, policy))
+    roots = list(find_roots(marked, policy, accounts, decisions))
+    places = marked.numeric
+    for one in roots:
+        if one.numeric:
+            places = places.marked(one.path, numeric=True)
+    return replace(marked, numeric=places), roots
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked and noted of foreign roots."""
+
+    conflicts: list[Conflict] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def asked_of(
+    roots: Iterable[ForeignRoot], names: tuple[OwnerNames, OwnerNames, OwnerNames], numbers: OwnerNumbers,
+    *, going_back: bool = False,
+) -> Asked:  # fmt: skip
+    """What is asked or noted of roots in which numbers are used that the server's accounts give up; of others nothing.
+
+    :param numbers: what the merged accounts make of names.
+    :param going_back: a rollback that carries changes is not held up: the numbers stay, with a note.
+    """
+    asked = Asked()
+    for one in roots:
+        moved = _renumbered(one, names[one.side], numbers)
+        if not moved:
+            continue
+        place = one.part.place(one.path)
+        shown = ", ".join(sorted(moved)[:5])
+        if one.is_jail:
+            text = f"its files follow the accounts that got other numbers ({shown}); its own etc/passwd and etc/group do not"
+            asked.notes.append(Note("jail-tables-stale", place, text, {"accounts": sorted(moved)}))
+        elif one.decided:
+            data = {"key": one.conflict.key, "take": one.decided, "axis": "owners"}
+            asked.notes.append(Note("decided", place, "owners: decided", data))
+        elif going_back:
+            text = f"it has accounts of its own: its files keep their numbers, which were the server's {shown}"
+            asked.notes.append(Note("foreign-root", place, text, {"accounts": sorted(moved)}))
+        else:
+            detail = f"{one.conflict.detail}; renumbered here: {shown}"
+            asked.conflicts.append(replace(one.conflict, detail=detail))
+    return asked
+
+
+def _renumbered(one: ForeignRoot, names: OwnerNames, numbers: OwnerNumbers) -> set[str]:
+    """The accounts of the server that get other numbers, and whose old ones are used below the root."""
+    manifest = one.part.trees[one.side].manifest
+    span, columns = manifest.span(one.path), manifest.columns
+    uids, gids = set(columns.uids[span.start : span.stop]), set(columns.gids[span.start : span.stop])
+    for nth in set(columns.xattrs[span.start : span.stop]):
+        acl_uids, acl_gids = numbers_in_acl(columns.xattr_sets[nth])
+        uids |= acl_uids
+        gids |= acl_gids
+    found = {"user " + path_text(names.users[uid]) for uid in uids if numbers.moves_user(uid, names)}
+    return found | {"group " + path_text(names.groups[gid]) for gid in gids if numbers.moves_group(gid, names)}

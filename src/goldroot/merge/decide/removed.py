@@ -1,0 +1,197 @@
+"""Removed stays removed, also where gold has it under another name.
+
+What the server removed, and gold dropped at its old place and added at a new one, would come back without a word:
+
+* an enabled link, such as ``mods-enabled/php8.2.load``, where gold has ``php8.4.load``: path and target are the same but
+  for version numbers;
+* a file that gold moved: the same content, held by exactly one path of base and by one addition of gold.
+
+Each is a question at the new path, which names the old one; until it is answered the path stays absent.  Where the
+server removed a whole directory, or a module with two files, that is one question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from goldroot.conflicts import GOLD, Conflict
+from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.answers import settle_conflict
+from goldroot.merge.decide.rc_links import settle_rc_links
+from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
+from goldroot.merge.decide.versions import without_versions
+from goldroot.policy import CONFIG, LINES, OPAQUE
+from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
+
+#: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8).
+_ENABLED = re.compile(
+    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires)|(?:mods|conf|sites|modules)-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
+    re.DOTALL,
+)
+#: Of a module that has several links, the question is at the first of these.
+_HEADS = (b".load", b".conf")
+#: Kind of the conflict, and of the note on the way back.
+KIND = "clone-deleted-gold-renamed"
+#: How many other paths of one question are named.
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class _Question:
+    """Additions of gold's that are, under other names, what the server removed for one reason."""
+
+    pairs: list[tuple[bytes, bytes]] = field(default_factory=list)  #: (place before, path in the trees now)
+
+
+def settle_removed(decided: Decided, setting: Setting) -> None:
+    """Keep away what the server removed and gold has under another name, in place, and ask."""
+    settle_rc_links(decided, setting)
+    added = [path for path in decided.verdicts if _arrives(decided, path)]
+    if not added:
+        return
+    questions: dict[tuple[bytes, bytes], _Question] = {}
+    for cause, old, new in [*_enabled(decided, setting, added), *_moved(decided, setting, added)]:
+        questions.setdefault(cause, _Question()).pairs.append((old, new))
+    for question in questions.values():
+        _ask(decided, setting, question)
+
+
+def _arrives(decided: Decided, path: bytes) -> bool:
+    """Whether a path is gold's addition that nobody asks about."""
+    verdict, (base, gold, clone) = decided.verdicts[path], decided.comparison.deltas[path]
+    rule = decided.comparison.rules[path]
+    return (
+        base is None
+        and clone is None
+        and gold is not None
+        and gold.kind in (FILE, LINK)
+        and verdict.want is not None
+        and not verdict.because
+        and not verdict.conflicts
+        and not verdict.decided
+        and rule.cls in (CONFIG, OPAQUE, LINES)
+    )
+
+
+def _removed(decided: Decided) -> Iterator[tuple[Delta, Entry]]:
+    """What base has, and neither gold nor the clone."""
+    for path in decided.verdicts:
+        base, gold, clone = decided.comparison.deltas[path]
+        if base is not None and gold is None and clone is None:
+            yield decided.comparison.delta(path), base
+
+
+def _enabled(
+    decided: Decided, setting: Setting, added: Iterable[bytes]
+) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
+    """(cause, place before, path now) of enabled links; the cause is the module."""
+    part = decided.comparison.part
+    gone: dict[tuple[bytes, bytes], bytes] = {}
+    for known in setting.memory.entries.values():
+        if known.target and _ENABLED.fullmatch(known.place):
+            gone[_identity(known.place, known.target)] = known.place
+    for delta, base in _removed(decided):
+        if base.kind == LINK and _ENABLED.fullmatch(delta.place):
+            gone[_identity(delta.place, base.content)] = delta.place
+    if not gone:
+        return
+    for path in added:
+        entry, place = decided.comparison.deltas[path][GOLD_SIDE], part.place(path)
+        assert entry is not None
+        if entry.kind == LINK and _ENABLED.fullmatch(place):
+            old = gone.get(_identity(place, entry.content))
+            if old is not None and old != place:
+                yield (parent(place), _stem(place)), old, path
+
+
+def _identity(place: bytes, target: bytes) -> tuple[bytes, bytes]:
+    return without_versions(place), without_versions(target)
+
+
+def _stem(place: bytes) -> bytes:
+    name = place.rpartition(b"/")[2]
+    return next((name.removesuffix(one) for one in _HEADS if name.endswith(one)), name)
+
+
+def _moved(
+    decided: Decided, setting: Setting, added: Iterable[bytes]
+) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
+    """(cause, place before, path now) of files that gold moved; the cause is the old place, or the topmost directory
+    that the server removed with it."""
+    gone: dict[bytes, Delta] = {}
+    for delta, base in _removed(decided):
+        if base.kind == FILE and base.size and base.content and delta.rule.cls in (CONFIG, OPAQUE, LINES):
+            gone[base.content] = delta
+    places: dict[bytes, list[bytes]] = {}
+    for path in added if gone else ():
+        entry = decided.comparison.deltas[path][GOLD_SIDE]
+        assert entry is not None
+        if entry.kind == FILE and entry.content in gone:
+            places.setdefault(entry.content, []).append(path)
+    if not places:
+        return
+    held = _contents_of(decided.comparison.part.trees[BASE_SIDE].manifest)
+    for content, paths in places.items():
+        if len(paths) == 1 and held[content] == 1:
+            old = gone[content]
+            top = _removed_above(decided, old.path)
+            cause = (b"moved " + top, parent(paths[0])) if top != old.path else (b"moved " + old.path, paths[0])
+            yield cause, old.place, paths[0]
+
+
+def _contents_of(manifest: Manifest) -> Counter[bytes]:
+    """How many files of a tree hold each content."""
+    columns = manifest.columns
+    return Counter(
+        content for kind, content in zip(columns.kinds, columns.each_content(), strict=True) if kind == FILE and content
+    )
+
+
+def _removed_above(decided: Decided, path: bytes) -> bytes:
+    """The topmost directory that the clone removed with a path; the path itself where its directory stayed."""
+    top = path
+    while path:
+        path = parent(path)
+        rows = decided.comparison.deltas.get(path) or decided.comparison.part.rows(path)
+        if rows[CLONE_SIDE] is not None:
+            return top
+        top = path
+    return top
+
+
+def _ask(decided: Decided, setting: Setting, question: _Question) -> None:
+    """One question for additions that come of one cause; its answer holds for all of them."""
+    pairs = sorted(question.pairs, key=lambda pair: (not pair[1].endswith(_HEADS[0]), pair[1]))
+    comparison = decided.comparison
+    old, head = pairs[0]
+    place = comparison.part.place(head)
+    detail = f"the server removed {path_text(old)}; gold has it as {path_text(place)}"
+    if len(pairs) > 1:
+        named = ", ".join(path_text(comparison.part.place(path)) for _, path in pairs[1 : _SHOWN + 1])
+        more = f" and {len(pairs) - 1 - _SHOWN} more" if len(pairs) - 1 > _SHOWN else ""
+        detail += f"; so it is with {named}{more}"
+    top = Verdict(None, CONFLICT)
+    if setting.going_back:
+        decided.notes.append(Note(KIND, place, f"{detail}; it stays removed"))
+        answer = "clone"
+        top.axes["presence"] = answer
+    else:
+        was = b"".join(before + b"\0" for before, _ in pairs)
+        now = b"".join(value_of(decided.verdicts[path].want) for _, path in pairs)
+        secret = any(comparison.rules[path].secret for _, path in pairs)
+        conflict = Conflict(
+            place, "presence", KIND, (was, now, b""), stands=setting.prefer, detail=detail, secret=secret
+        )
+        answer, _ = settle_conflict(top, conflict, setting)
+    top.outcome = CONFLICT if top.conflicts else answer
+    for _, path in pairs:
+        want = as_is(comparison.delta(path), GOLD_SIDE, setting) if answer == GOLD else None
+        if path == head:
+            top.want = want
+            decided.verdicts[path] = top
+        else:
+            decided.verdicts[path] = Verdict(want, top.outcome, {"presence": top.outcome}, because=head)

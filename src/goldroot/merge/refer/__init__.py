@@ -1,0 +1,1 @@
+"""Referring: what the server keeps must not point at what gold took away."""

@@ -1,0 +1,212 @@
+"""Broken references as questions and notes: one for each cause, and what an answer does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from goldroot.accounts import AccountTables
+from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.answers import settle_conflict
+from goldroot.merge.decide.units import unit_delta
+from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
+from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.refer.refer import Broken, Referrer, read_side
+from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, RESOLVER, SHELL, UNIT, Reference
+from goldroot.policy import ASK
+from goldroot.tree import DIRECTORY, FILE, Note, path_text
+
+AXIS = "reference"
+#: Kind of the conflict and of the note.
+BROKEN = "reference-broken"
+#: Kind of the note that some could not be looked up.
+NOT_CHECKED = "references-not-checked"
+#: Kind of the note about login shells that are there, and not allowed any more.
+NOT_LISTED = "shell-not-listed"
+#: How many examples are named.
+SHOWN = 10
+
+#: Where update-alternatives keeps its records.
+_RECORDS = (b"var/lib/dpkg/alternatives", b"var/lib/alternatives")
+
+
+@dataclass
+class Asked:
+    """What came of the findings."""
+
+    conflicts: list[Conflict] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def ask_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: Iterable[Broken]) -> Asked:
+    """Ask one question for each cause, or note it; carry out what was answered, in the parts.
+
+    On the way back nothing is asked.
+    """
+    asked = Asked()
+    for group in _groups(parts, broken):
+        level = ASK if any(one.reference.level == ASK for one in group) else ""
+        if level != ASK or settings[0].going_back:
+            asked.notes.append(_note(group))
+        else:
+            _ask(parts, settings, group, asked)
+    return asked
+
+
+def ask_about_tables(
+    parts: Sequence[PartPlan],
+    settings: Sequence[Setting],
+    referrer: Referrer,
+    merged: AccountTables,
+    gold: AccountTables,
+) -> Asked:
+    """The same for what stands in tables: login shells and fstab."""
+    broken = referrer.look_at_tables(merged, gold)
+    asked = ask_about(parts, settings, broken)
+    gone = {one.reference.text for one in broken if one.reference.kind == SHELL}
+    for shell, names in referrer.unlisted_shells(merged, gold).items():
+        if shell not in gone:
+            text = f"{path_text(shell)} is not in /etc/shells any more; it is the login shell of {_listed(names)}"
+            asked.notes.append(Note(NOT_LISTED, b"/etc/shells", text, {"accounts": len(names)}))
+    return asked
+
+
+def _groups(parts: Sequence[PartPlan], broken: Iterable[Broken]) -> Iterator[list[Broken]]:
+    """References that are gone for one reason, each group in the order of paths.
+
+    Of alternatives, those of a master's manual pages belong to it.  A note is about a whole class of places (/home), a question
+    about one unit (a site below /srv), a link of configuration about what all that lead to it miss.
+    """
+    groups: dict[tuple[object, ...], list[Broken]] = {}
+    found = list(broken)
+    slaves = _slaves(parts) if any(one.reference.kind == ALTERNATIVE for one in found) else {}
+    for one in sorted(found, key=lambda one: (one.reference.path, one.reference.who)):
+        reference = one.reference
+        if reference.kind == ALTERNATIVE and _is_slave(reference.path, reference.text, slaves):
+            continue
+        if reference.kind in (UNIT, ALTERNATIVE):
+            cause: tuple[object, ...] = (
+                reference.kind,
+                reference.subject,
+                reference.kind == ALTERNATIVE and reference.path,
+            )
+        elif reference.kind == SHELL:
+            cause = (reference.kind, one.place, reference.level)
+        elif reference.kind in (MOUNT, RESOLVER):
+            cause = (reference.kind, one.place)
+        elif reference.group:
+            cause = (reference.kind, _place_of(reference))
+        else:
+            cause = (reference.kind, one.cause)
+        groups.setdefault(cause, []).append(one)
+    yield from groups.values()
+
+
+def _slaves(parts: Sequence[PartPlan]) -> Mapping[bytes, bytes]:
+    """Slave -> master of the alternatives of the server, as update-alternatives(1) keeps them: the mode, the master's link,
+    then a name and a link for each slave, to the first empty line."""
+    found: dict[bytes, bytes] = {}
+    for one in parts:
+        tree = one.part.trees[CLONE_SIDE]
+        for directory in _RECORDS:
+            inside = one.part.inside(b"/" + directory)
+            for entry in tree.manifest.below(inside) if inside is not None else ():
+                if entry.kind == FILE:
+                    lines = read_side(one, CLONE_SIDE, entry.path).split(b"\n")
+                    end = lines.index(b"") if b"" in lines else len(lines)
+                    name = entry.path.rpartition(b"/")[2]
+                    found.update(dict.fromkeys(lines[2:end:2], name))
+    return found
+
+
+def _is_slave(path: bytes, text: bytes, slaves: Mapping[bytes, bytes]) -> bool:
+    """Without a record of the name, a manual page is taken for a slave."""
+    return path.rpartition(b"/")[2] in slaves or b"/man/" in text
+
+
+def _place_of(reference: Reference) -> bytes:
+    """Where one asks about links of a state unit: at the unit; where one notes them: at what holds the units."""
+    noted = reference.level != ASK and reference.kind not in (SHELL, MOUNT)
+    return reference.group.rpartition(b"/")[0] if noted else reference.group
+
+
+def _head(group: Sequence[Broken]) -> bytes:
+    return _place_of(group[0].reference) or group[0].reference.path
+
+
+def _words(group: Sequence[Broken]) -> str:
+    first = group[0].reference
+    places = sorted({one.place for one in group})
+    place = _listed(places)
+    if first.kind == SHELL:
+        names = _listed([one.reference.who for one in group])
+        said = f"the login shell {place} is gone in the new system"
+        return f"{said}, and {names} {'has' if len(group) == 1 else 'have'} it"
+    if first.kind == MOUNT:
+        uses = _listed(sorted({one.reference.who for one in group}))
+        return f"fstab names {place} ({uses}), which is gone in the new system"
+    if first.kind == RESOLVER:
+        return f"it leads to {path_text(first.text)}, and what makes that ({place}) is gone in the new system"
+    more = (
+        f" ({_listed([one.reference.path for one in group])})" if len(group) > 1 or _head(group) != first.path else ""
+    )
+    if first.kind == UNIT:
+        return f"the server enables {path_text(first.text)}{more}, and the new system has no unit of that name"
+    are = "is" if len(places) == 1 else "are"
+    return f"the server links to {place}{more}, which {are} gone in the new system"
+
+
+def _listed(names: Sequence[bytes]) -> str:
+    shown = ", ".join(path_text(name) for name in names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def _note(group: Sequence[Broken]) -> Note:
+    return Note(BROKEN, _head(group), _words(group), {"references": len(group)})
+
+
+def _ask(parts: Sequence[PartPlan], settings: Sequence[Setting], group: Sequence[Broken], asked: Asked) -> None:
+    setting = settings[0]
+    links = [one.link for one in group if one.link is not None]
+    can_take = len(links) == len(group) and all(_can_take(parts[number], path) for number, path in links)
+    answers = (CLONE, GOLD) if can_take else (CLONE,)
+    stands = setting.prefer if setting.prefer in answers else CLONE
+    secret = any(_is_secret(parts[number], path) for number, path in links)
+    values = (_together(one.place for one in group), b"", _together(one.reference.text for one in group))
+    conflict = Conflict(_head(group), AXIS, BROKEN, values, answers, stands, _words(group), secret)
+    verdict = Verdict(None, CONFLICT)
+    answer, _ = settle_conflict(verdict, conflict, setting)
+    asked.conflicts += verdict.conflicts
+    for number, path in links:
+        if answer == GOLD:
+            _take_gold(parts[number], path, settings[number], verdict)
+        elif verdict.decided and path in parts[number].decided.verdicts:
+            parts[number].decided.verdicts[path].decided[AXIS] = answer
+
+
+def _together(values: Iterable[bytes]) -> bytes:
+    return b"\0".join(sorted(set(values)))
+
+
+def _is_secret(one: PartPlan, path: bytes) -> bool:
+    rule = one.decided.comparison.rules.get(path)
+    return rule is not None and rule.secret
+
+
+def _can_take(one: PartPlan, path: bytes) -> bool:
+    """Whether a link can become what gold has there; a directory would be one without what is in it."""
+    gold = one.part.trees[GOLD_SIDE].manifest.get(path)
+    return gold is None or gold.kind != DIRECTORY
+
+
+def _take_gold(one: PartPlan, path: bytes, setting: Setting, asked: Verdict) -> None:
+    """A link becomes what gold has at its place; nothing, and it goes."""
+    comparison, rows = one.decided.comparison, one.part.rows(path)
+    gold = rows[GOLD_SIDE]
+    want = None if gold is None else want_of(gold, setting.names[GOLD_SIDE], GOLD_SIDE)
+    if path not in comparison.deltas:
+        top = next(unit for unit in comparison.units.values() if path == unit.path or path.startswith(unit.path + b"/"))
+        comparison.deltas[path], comparison.rules[path] = rows, unit_delta(comparison, top).rule
+    word = CONFLICT if asked.conflicts else GOLD
+    one.decided.verdicts[path] = Verdict(want, word, {AXIS: word}, decided=dict(asked.decided))

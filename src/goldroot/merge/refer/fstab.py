@@ -1,0 +1,106 @@
+"""The references of an fstab, as fstab(5), mount(8) and systemd.mount(5) have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+#: With one of these a boot does not wait for the mount, or does not make it.
+_LENIENT = (b"noauto", b"nofail", b"x-systemd.automount")
+
+#: Options whose value is a file with secrets: mount.cifs(8), mount.ceph(8).
+_FILES = (b"credentials", b"cred", b"secretfile")
+
+
+@dataclass(frozen=True, slots=True)
+class MountLine:
+    """One line; fields are without their escapes."""
+
+    source: bytes
+    point: bytes
+    kind: bytes
+    options: tuple[bytes, ...]
+
+    @property
+    def lenient(self) -> bool:
+        """Whether a boot goes on without it."""
+        return any(option in _LENIENT for option in self.options)
+
+    @property
+    def mounts(self) -> bool:
+        """Whether something is mounted at ``point``."""
+        return self.point.startswith(b"/") and self.kind != b"swap"
+
+    def paths(self) -> Iterator[tuple[str, bytes]]:
+        """(what it is, path) of all that must be there for it: ``mount point``, ``source``, ``swap file``, ``credentials``."""
+        if self.mounts:
+            yield "mount point", self.point
+        if self.source.startswith(b"/") and not self.source.startswith((b"/dev/", b"//")):
+            yield ("swap file" if self.kind == b"swap" else "source"), self.source
+        for option in self.options:
+            name, _, value = option.partition(b"=")
+            if name in _FILES and value.startswith(b"/"):
+                yield "credentials", value
+            elif self.kind in (b"overlay", b"overlayfs") and name in (b"lowerdir", b"upperdir", b"workdir"):
+                yield from (("source", path) for path in value.split(b":") if path.startswith(b"/"))
+
+
+def parse_fstab(content: bytes) -> list[MountLine]:
+    """The lines of an fstab that mount something; others say nothing."""
+    lines = []
+    for line in content.split(b"\n"):
+        fields = [_ESCAPED.sub(_unescaped, field) for field in line.split()]
+        if len(fields) >= 3 and not fields[0].startswith(b"#"):
+            options = tuple(fields[3].split(b",")) if len(fields) > 3 else ()
+            lines.append(MountLine(fields[0], _plain(fields[1]), fields[2], options))
+    return lines
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    number = int(found[1], 8)
+    return bytes((number,)) if number < 256 else found[0]
+
+
+def _plain(point: bytes) -> bytes:
+    return b"/" + point.strip(b"/") if point.startswith(b"/") else point
+
+
+def unit_names(lines: list[MountLine]) -> set[bytes]:
+    """The units that systemd makes of an fstab: systemd-fstab-generator(8)."""
+    names = set()
+    for line in lines:
+        if line.mounts:
+            names.add(unit_name(line.point, b".mount"))
+            if b"x-systemd.automount" in line.options:
+                names.add(unit_name(line.point, b".automount"))
+        elif line.kind == b"swap" and line.source.startswith(b"/"):
+            names.add(unit_name(line.source, b".swap"))
+    return names
+
+
+def unit_name(path: bytes, suffix: bytes) -> bytes:
+    """The name of the unit of a path: systemd-escape(1)."""
+    plain = path.strip(b"/")
+    if not plain:
+        return b"-" + suffix
+    written = bytearray()
+    for place, byte in enumerate(plain):
+        char = bytes((byte,))
+        if char == b"/":
+            written += b"-"
+        elif (char.isalnum() and byte < 128) or char in b":_" or (char == b"." and place):
+            written += char
+        else:
+            written += b"\\x%02x" % byte
+    return bytes(written) + suffix
+
+
+def path_of_unit(name: bytes) -> bytes | None:
+    """The path that a ``.mount`` unit mounts at; ``None`` for other units."""
+    if not name.endswith(b".mount"):
+        return None
+    plain = name.removesuffix(b".mount").replace(b"-", b"/")
+    return b"/" + re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), plain).strip(b"/")

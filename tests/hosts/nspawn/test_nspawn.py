@@ -1,0 +1,203 @@
+"""Containers: they run from the shared root, which they cannot write, outlive the command, and end with their supervisor."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import BadInput, Busy, HostError, Refused, StillRunning
+from goldroot.hosts.nspawn.container import BASE
+from support.hosts import Lab, found
+from support.killing import in_a_copy
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+def until_said(lab: Lab, words: str, name: str = "WEB1") -> list[str]:
+    """The console's lines, when it has said these words."""
+    for _ in range(600):
+        lines = lab.host.console(name, 100)
+        if any(words in line for line in lines):
+            return lines
+        time.sleep(0.05)
+    raise AssertionError(lines)
+
+
+def supervisor_of(lab: Lab, name: str = "WEB1") -> int:
+    said = re.search(r"process (\d+)", lab.host.power(name).why)
+    assert said
+    return int(said[1])
+
+
+def test_a_server_runs_from_the_shared_root_and_cannot_write_it(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    assert (lab.host.power("WEB1").state, lab.host.power("WEB1").runs) == ("on", "current")
+    lines = until_said(lab, "ready")
+    assert "up as 0" in lines
+    assert "etc was written" in lines
+    assert "the root was written" not in lines
+    with lab.host.open_disks({"WEB1-1B5": "ro", "root": "ro"}, view="live") as opened:
+        etc = Path(opened["WEB1-1B5"].path, "etc")
+        assert (etc / "written").stat().st_uid == 0, "owners on disk are those inside"
+        assert not opened["WEB1-1B5"].exact
+        assert not Path(opened["root"].path, "usr/written").exists()
+    assert lab.host.stop("WEB1", 30) == "asked"
+    assert lab.host.console("WEB1", 5)[-1].endswith("ended with status 0")
+    assert lab.host.power("WEB1").state == "off"
+
+
+def test_again_is_nothing(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    first = supervisor_of(lab)
+    lab.again().start("WEB1")
+    assert supervisor_of(lab) == first
+    lab.host.stop("WEB1", 30)
+    assert lab.again().stop("WEB1", 30) == "off"
+
+
+def test_a_server_outlives_the_command_that_started_it(lab: Lab) -> None:
+    assert in_a_copy(lambda: lab.again().start("WEB1")) == 0
+    until_said(lab, "ready")
+    assert lab.host.power("WEB1").state == "on"
+    assert os.getsid(supervisor_of(lab)) != os.getsid(0)
+
+
+def test_a_running_server_is_not_held_and_a_held_one_not_started(lab: Lab) -> None:
+    with lab.host.hold("WEB1"), pytest.raises(Busy, match="WEB1 is in use by"):
+        lab.again().start("WEB1")
+    lab.host.start("WEB1")
+    with pytest.raises(StillRunning, match="WEB1"), lab.host.hold("WEB1"):
+        pass
+    with pytest.raises(StillRunning), lab.host.open_disks({"WEB1-1B5": "ro"}):
+        pass
+    with pytest.raises(Refused):
+        lab.host.delete_disk("WEB1-1B5")
+
+
+def test_nobody_starts_what_is_not_startable_or_a_slot(lab: Lab) -> None:
+    lab.host.apply(replace(found(lab.host, "WEB1"), startable=False))
+    with pytest.raises(Refused, match="being made or removed"):
+        lab.host.start("WEB1")
+    with pytest.raises(Refused, match="never runs"):
+        lab.host.start("GOLD")
+
+
+def test_gold_that_somebody_fills_is_not_started_from(lab: Lab) -> None:
+    lab.host.apply(replace(found(lab.host, "WEB1"), links={}))
+    lab.host.empty_disk("root")
+    with lab.host.hold("GOLD"), lab.host.open_disks({"root": "rw"}):
+        from goldroot.hosts import Link
+
+        lab.host.apply(replace(found(lab.host, "WEB1"), links={"1B1": Link("GOLD", "1B1")}))
+        with pytest.raises(Busy, match="disk root is in use"):
+            lab.again().start("WEB1")
+
+
+def test_the_machine_ends_with_its_supervisor(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    os.kill(supervisor_of(lab), signal.SIGKILL)
+    for _ in range(200):
+        if lab.host.power("WEB1").state == "off":
+            break
+        time.sleep(0.05)
+    assert lab.host.power("WEB1").state == "off"
+    with lab.host.hold("WEB1"):
+        pass
+    lab.host.start("WEB1")
+
+
+def test_who_does_not_listen_is_killed_and_that_is_told(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    assert lab.host.command("WEB1", ["sh", "-c", "kill -STOP $(cat /proc/1/stat | { read n rest; echo $n; })"], 10)
+    assert lab.host.stop("WEB1", 0) == "killed"
+    assert lab.host.power("WEB1").state == "off"
+
+
+def test_a_command_runs_inside_as_its_root_and_nobody_of_this_machine(lab: Lab) -> None:
+    with pytest.raises(Refused, match="does not run"):
+        lab.host.command("WEB1", ["true"], 10)
+    lab.host.start("WEB1")
+    done = lab.host.command("WEB1", ["sh", "-c", "id -u; cat /etc/hostname /proc/self/uid_map; ls /sys/class/net"], 10)
+    lines = done.out.decode().split("\n")
+    assert lines[:2] == ["0", "web1"]
+    assert lines[2].split()[1] == str(BASE)
+    assert [line for line in lines[3:] if line] == ["lo"], "it has no network but its own loopback"
+    assert lab.host.command("WEB1", ["sh", "-c", "exit 7"], 10).status == 7
+
+
+def test_a_server_that_ends_at_once_is_told_with_what_it_said(lab: Lab) -> None:
+    with lab.host.hold("WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        Path(opened["WEB1-1B5"].path, "etc").rename(Path(opened["WEB1-1B5"].path, "other"))
+    with pytest.raises(BadInput, match="/etc cannot be mounted"):
+        lab.host.start("WEB1")
+    assert lab.host.power("WEB1").state == "off"
+
+
+def test_a_link_in_a_disk_leads_nowhere(lab: Lab, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with lab.host.hold("WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        etc = Path(opened["WEB1-1B5"].path, "etc")
+        (etc / "hostname").unlink()
+        etc.rmdir()
+        etc.symlink_to(outside)
+    with pytest.raises(BadInput, match="/etc cannot be mounted"):
+        lab.host.start("WEB1")
+    assert list(outside.iterdir()) == []
+
+
+def test_a_place_that_the_host_does_not_know_is_refused(lab: Lab) -> None:
+    lab.host.config = replace(lab.host.config, paths={"B1": ["/"]})
+    with pytest.raises(BadInput, match="does not know where its files belong"):
+        lab.host.start("WEB1")
+    lab.host.config = replace(lab.host.config, paths={"B1": ["/usr"], "B5": ["/etc"]})
+    with pytest.raises(BadInput, match="has the root"):
+        lab.host.start("WEB1")
+
+
+def test_owners_above_65535_are_themselves(lab: Lab) -> None:
+    with lab.host.hold("WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        file = Path(opened["WEB1-1B5"].path, "etc", "large")
+        file.touch()
+        os.chown(file, 2_000_000_000, 70_000)
+    lab.host.start("WEB1")
+    assert lab.host.command("WEB1", ["stat", "-c", "%u %g", "/etc/large"], 10).out == b"2000000000 70000\n"
+
+
+def test_a_device_node_on_a_disk_is_not_one(lab: Lab) -> None:
+    with lab.host.hold("WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        os.mknod(Path(opened["WEB1-1B5"].path, "etc", "zero"), 0o020666, os.makedev(1, 5))
+    lab.host.start("WEB1")
+    done = lab.host.command("WEB1", ["sh", "-c", "read -n 1 x < /etc/zero"], 10)
+    assert done.status != 0
+    assert b"ermission denied" in done.err
+
+
+def test_nothing_is_left_on_this_machine(lab: Lab) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    lab.host.start("WEB1")
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    pid = supervisor_of(lab)
+    lab.host.stop("WEB1", 0)
+    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+    assert not Path("/run/systemd/nspawn/propagate/web1").exists()
+    lab.host.apply(replace(found(lab.host, "WEB1"), startable=False))
+    lab.host.delete_disk("WEB1-1B5")
+    lab.host.undefine("WEB1")
+    assert list((lab.root / "store" / "machines").iterdir()) == []
+
+
+def test_a_supervisor_that_does_not_know_the_question_says_so(lab: Lab) -> None:
+    from goldroot.hosts.machines import control
+
+    lab.host.start("WEB1")
+    with pytest.raises(HostError, match="not a question"):
+        control.ask(lab.root / "store" / "machines" / "WEB1", do="dance")
