@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from goldroot import private
 from goldroot.accounts import AccountTables
 from goldroot.errors import BadInput, Refused
+from goldroot.hosts import Opened
 from goldroot.image.changes import changes_between
 from goldroot.image.gold_version import Gold, current_gold
 from goldroot.image.maintain import existing_system
@@ -61,27 +62,37 @@ def check_gold(
     """
     refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"check of {image}"), site.host.stopped(system.machine):
-        manifests = system.scan(progress=progress)
-        checked = examine(system, manifests, current_gold(site, image), accept)
+    with (
+        site.lock(f"image-{image}", doing=f"check of {image}"),
+        site.host.hold(system.machine),
+        system.open("rw" if clean else "ro") as opened,
+    ):
+        manifests = system.scan(opened, progress=progress)
+        checked = examine(system, opened, manifests, current_gold(site, image), accept)
         remember(system, checked)
         if not clean:
             return checked
         for address, path in checked.leftovers:
-            remove_path(system.path(address), path)
-        system.scan(progress=progress)
+            remove_path(opened[address].path, path)
+        system.scan(opened, progress=progress)
     return Checked(checked.refused, checked.known, checked.accepted, (), len(checked.leftovers))
 
 
 def examine(
-    system: System, manifests: Mapping[str, Manifest], last: Gold | None, accept: Collection[str] = ()
+    system: System,
+    opened: Mapping[str, Opened],
+    manifests: Mapping[str, Manifest],
+    last: Gold | None,
+    accept: Collection[str] = (),
 ) -> Checked:
-    """Examine a maintenance system that was scanned; ``last`` is the version before."""
-    found = examine_accounts(_tables(system.path(system.layout.disk_of(b"etc").address)), _tree(system))
+    """Examine a maintenance system that was scanned, by its open disks; ``last`` is the version before."""
+    tree = OwnDisks(system.layout, {address: disk.path for address, disk in opened.items()})
+    found = examine_accounts(_tables(opened[system.layout.disk_of(b"etc").address].path), tree)
     before: set[str] = set()
     if last is not None and found:
-        tree = OwnDisks(last.layout, {address: last.path(address) for address in last.addresses})
-        before = {finding.key for finding in examine_accounts(last.accounts, tree)}
+        with last.open() as disks:
+            tree = OwnDisks(last.layout, {address: disk.path for address, disk in disks.items()})
+            before = {finding.key for finding in examine_accounts(last.accounts, tree)}
     taken = {*accept, *_remembered(system)}
     accepted = [finding for finding in found if finding.key in taken or finding.what in accept]
     rest = [finding for finding in found if finding not in accepted]
@@ -156,10 +167,6 @@ def _remembered(system: System) -> Sequence[str]:
 
 def _file(system: System) -> str:
     return system.site.image_path(system.image, ACCEPTED)
-
-
-def _tree(system: System) -> OwnDisks:
-    return OwnDisks(system.layout, {disk.address: system.path(disk.address) for disk in system.layout.disks})
 
 
 def _tables(root: str) -> AccountTables:

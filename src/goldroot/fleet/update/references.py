@@ -26,7 +26,7 @@ class References:
     found: Sequence[Reference]
 
 
-def save_references(site: Site, clone: str, update: int, found: Iterable[tuple[Reference, bytes]]) -> None:
+def save_references(site: Site, clone: str, work: str, found: Iterable[tuple[Reference, bytes]]) -> None:
     """Keep what a merge found that its server points at."""
     data = [
         {
@@ -35,20 +35,20 @@ def save_references(site: Site, clone: str, update: int, found: Iterable[tuple[R
         }
         for one, place in found
     ]  # fmt: skip
-    update_files.write(_file(site, clone, update), json.dumps({"schema": 1, "references": data}).encode())
+    update_files.write(_file(site, clone, work), json.dumps({"schema": 1, "references": data}).encode())
 
 
 def load_references(site: Site, clone: str) -> References | None:
     """What the newest merge found of a server; ``None`` where there was none."""
     with site.catalog.read() as tx:
-        numbers = sorted((one.id for one in updates.every(tx, clone)), reverse=True)
-    for number in numbers:
+        newest = sorted(updates.every(tx, clone), key=lambda one: -one.id)
+    for update in newest:
         try:
-            with open(_file(site, clone, number), "rb") as file:
+            with open(_file(site, clone, update.work), "rb") as file:
                 data = json.load(file)["references"]
         except FileNotFoundError:
             continue
-        return References(number, [_reference(one) for one in data])
+        return References(update.id, [_reference(one) for one in data])
     return None
 
 
@@ -57,5 +57,5 @@ def _reference(data: dict[str, str]) -> Reference:
     return replace(Reference(data["kind"], path, text, subject), level=data["level"], who=who)
 
 
-def _file(site: Site, clone: str, update: int) -> str:
-    return os.path.join(update_files.directory(site, clone, update), "references.json")
+def _file(site: Site, clone: str, work: str) -> str:
+    return os.path.join(update_files.directory(site, clone, work), "references.json")
