@@ -8,8 +8,8 @@ What was accepted is kept beside the image, by finding: the next version may hav
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from goldroot import private
 from goldroot.accounts import AccountTables
@@ -19,8 +19,17 @@ from goldroot.image.gold_version import Gold, current_gold
 from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
-from goldroot.system import FINDINGS, Finding, OwnDisks, examine_accounts, is_leftover, leftovers, remove_path
-from goldroot.tree import Manifest, Progress
+from goldroot.system import (
+    FINDINGS,
+    Finding,
+    OwnDisks,
+    broken_references,
+    examine_accounts,
+    is_leftover,
+    leftovers,
+    remove_path,
+)
+from goldroot.tree import Entry, Manifest, Progress
 
 ACCEPTED = "accepted.json"
 
@@ -40,6 +49,7 @@ class Checked:
     known: tuple[Finding, ...] = ()  #: the version before has them, too
     accepted: tuple[Finding, ...] = ()
     leftovers: tuple[tuple[str, bytes], ...] = ()  #: (disk's address, path)
+    broken: tuple[str, ...] = ()  #: what the system points at and does not have
     cleaned: int = 0  #: how many files were removed
 
     @property
@@ -70,14 +80,14 @@ def check_gold(
         for address, path in checked.leftovers:
             remove_path(system.path(address), path)
         system.scan(progress=progress)
-    return Checked(checked.refused, checked.known, checked.accepted, (), len(checked.leftovers))
+    return replace(checked, leftovers=(), cleaned=len(checked.leftovers))
 
 
 def examine(
     system: System, manifests: Mapping[str, Manifest], last: Gold | None, accept: Collection[str] = ()
 ) -> Checked:
     """Examine a maintenance system that was scanned; ``last`` is the version before."""
-    found = examine_accounts(_tables(system.path(system.layout.disk_of(b"etc").address)), _tree(system))
+    found = examine_accounts(_tables(system), _tree(system))
     before: set[str] = set()
     if last is not None and found:
         tree = OwnDisks(last.layout, {address: last.path(address) for address in last.addresses})
@@ -90,6 +100,7 @@ def examine(
         tuple(finding for finding in rest if finding.key in before),
         tuple(accepted),
         tuple(leftovers(manifests)),
+        tuple(_broken(system, manifests)),
     )
 
 
@@ -162,5 +173,15 @@ def _tree(system: System) -> OwnDisks:
     return OwnDisks(system.layout, {disk.address: system.path(disk.address) for disk in system.layout.disks})
 
 
-def _tables(root: str) -> AccountTables:
-    return AccountTables.read(root, b"etc")
+def _tables(system: System) -> AccountTables:
+    return AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
+
+
+def _broken(system: System, manifests: Mapping[str, Manifest]) -> list[str]:
+    def look(path: bytes) -> Entry | None:
+        return manifests[system.layout.disk_of(path).address].get(path)
+
+    def below(path: bytes) -> Iterator[Entry]:
+        return manifests[system.layout.disk_of(path).address].below(path)
+
+    return broken_references(look, below, _tables(system), _tree(system).read(b"etc/fstab") or b"")
