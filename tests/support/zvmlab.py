@@ -21,8 +21,8 @@ from goldroot.hosts.zvm.cp import CpRefused
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import Parts, ZvmHost
-from goldroot.hosts.zvm.minidisks import Pool
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import CpError
 from goldroot.zvm.smapi import Client

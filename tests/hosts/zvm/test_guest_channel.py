@@ -17,8 +17,9 @@ from goldroot.hosts.zvm.cp import Vmcp
 from goldroot.hosts.zvm.dasd import Dasds
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.minidisks import Pool, tag_of
+from goldroot.hosts.zvm.medium import tag_of
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import Simulator, Storage
 from support.dasd_shims import write_shims

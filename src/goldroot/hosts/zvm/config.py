@@ -14,8 +14,8 @@ from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import Parts, ZvmHost
-from goldroot.hosts.zvm.minidisks import Pool
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.smapi import PORT, Client, Secret, Server
 

@@ -32,7 +32,7 @@ APPEARS = 30.0
 
 
 class Dasds:
-    """As :class:`goldroot.hosts.zvm.minidisks.Medium`.
+    """As :class:`goldroot.hosts.zvm.medium.Medium`.
 
     :param by_path: the directory in which devices are named by their address.
     :param sleep: for tests, that need not wait.

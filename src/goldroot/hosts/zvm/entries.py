@@ -18,7 +18,7 @@ from goldroot.hosts.entries import check_change, check_links, taken_over, work_o
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
-from goldroot.hosts.zvm.reading import Standing, checked, is_managed, standing
+from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing
 from goldroot.hosts.zvm.writing import Words, changed, new_entry
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
@@ -70,6 +70,11 @@ class DirectoryEntries:
         """An entry with all that it says, passwords too."""
         found = self._manager.read(self.names.user(name))
         return None if found is None else self._read(name, found)
+
+    def text(self, name: str) -> tuple[Role, source.Entry] | None:
+        """What an entry is, and its statements, in one call."""
+        found = self._manager.read(self.names.user(name))
+        return None if found is None else (role_in(found, name, self.names), found)
 
     def all(self) -> Iterator[Entry]:
         """As :meth:`goldroot.hosts.Host.entries`: those in which goldroot has written."""

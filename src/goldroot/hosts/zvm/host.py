@@ -20,7 +20,9 @@ from goldroot.hosts.zvm.entries import DirectoryEntries, Style
 from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import PAUSES, Manager
-from goldroot.hosts.zvm.minidisks import Medium, Minidisks, Pool
+from goldroot.hosts.zvm.medium import Medium
+from goldroot.hosts.zvm.minidisks import Minidisks
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.zvm.smapi import Client
 
