@@ -102,7 +102,7 @@ class Trees:
     def seal(self, device: str, form: str) -> None:
         """Nothing: there is one form."""
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
         return os.open(device, OPEN_DIRECTORY)
 
     def evidence(self, device: str, form: str) -> str:
@@ -132,6 +132,7 @@ class ZvmLab(Lab):
             style=Style(Words(Names(NAMES))),
             pool=Pool("LINUX"),
             pauses=(0, 0),
+            snapshots=True,
         )
         return ZvmHost("here", str(root / "store"), parts)
 

@@ -98,11 +98,13 @@ class Dasds:
     def seal(self, device: str, form: str) -> None:
         WRITTEN[form].refuse_dirty(self._part(device))
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
         part, written = self._part(device), WRITTEN[form]
-        written.refuse_dirty(part)
-        attributes = NOSUID | NODEV | (NOEXEC if use == "files" else 0) | (0 if write else READ_ONLY)
-        return mounted(part, form, written.options, attributes)
+        if not replay:
+            written.refuse_dirty(part)
+        # A journal is replayed only where the file system may be written; what is written to a copy harms nobody.
+        read_only = 0 if write or replay else READ_ONLY
+        return mounted(part, form, written.options, NOSUID | NODEV | (NOEXEC if use == "files" else 0) | read_only)
 
     def evidence(self, device: str, form: str) -> str:
         digest = hashlib.sha256()

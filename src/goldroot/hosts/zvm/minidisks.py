@@ -6,13 +6,14 @@ made of its id, so that another's disk is known before it is read or written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from goldroot import crash
-from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused
+from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused, StillRunning
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Access, DiskInfo, Role, Use
@@ -55,6 +56,8 @@ class Minidisks:
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
+        #: disks of running machines, which are seen as copies of one moment, by their id
+        self.running: Counter[str] = Counter()
 
     @property
     def forms(self) -> Collection[str]:
@@ -197,11 +200,30 @@ class Minidisks:
     def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
         """Open a disk; ``stack`` gives back the link and all else that this takes."""
         row = self.row(label.id)
+        if access == "ro" and self.running[row.id] > 0:
+            return self._open_copy(stack, row, use)
         linked, device = stack.enter_context(self._device_of(row, "R" if access == "ro" else ""))
         if access == "rw":
             self._refuse_others(row, linked)
         handle = self._medium.mount(device, row.sealed or row.form, write=access == "rw", use=use)
         return OpenedDisk(handle, exact=exact)
+
+    def _open_copy(self, stack: ExitStack, row: Row, use: Use) -> OpenedDisk:
+        """A copy that the storage server makes at once, on a temporary disk that goes with the block."""
+        with ExitStack() as source:
+            origin = self._linked(source, row, "RR")
+            assert row.extent is not None, "what is linked has an extent"
+            copy = stack.enter_context(self._links.temporary(row.extent.size))
+            if not self._links.copy_blocks(origin, copy):
+                raise StillRunning(
+                    f"disk {row.id} of a running machine cannot be seen: FLASHCOPY is refused",
+                    meaning="A copy that takes its time would be of no one moment. Nothing was changed.",
+                    todo="Stop the machine first, or set live_view to none in the host's table.",
+                )
+        device = stack.enter_context(self._links.online(copy))
+        if (tag := self._medium.tag(device)) not in ("", tag_of(row.id)):
+            raise Damaged(f"the minidisk of disk {row.id} has the label {tag!r}, and not its own")
+        return OpenedDisk(self._medium.mount(device, row.sealed or row.form, write=False, use=use, replay=True))
 
     @contextmanager
     def hold(self, labels: Sequence[Label]) -> Iterator[None]:
