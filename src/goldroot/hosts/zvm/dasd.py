@@ -102,9 +102,8 @@ class Dasds:
         part, written = self._part(device), WRITTEN[form]
         if not replay:
             written.refuse_dirty(part)
-        # A journal is replayed only where the file system may be written; what is written to a copy harms nobody.
-        read_only = 0 if write or replay else READ_ONLY
-        return mounted(part, form, written.options, NOSUID | NODEV | (NOEXEC if use == "files" else 0) | read_only)
+        attributes = NOSUID | NODEV | (NOEXEC if use == "files" else 0) | (0 if write else READ_ONLY)
+        return mounted(part, form, written.options, attributes, replay=replay)
 
     def evidence(self, device: str, form: str) -> str:
         digest = hashlib.sha256()
