@@ -14,8 +14,10 @@ from goldroot.errors import BadInput
 from goldroot.hosts.addresses import place_of
 from goldroot.hosts.machines.host import Given
 
-#: The numbers 0, 1, ... of a container are these outside: nobody's, and below 2^32 - 1.  nspawn wants a multiple of 65,536.
-BASE, COUNT = 1 << 31, (1 << 31) - (1 << 16)
+#: The numbers 0, 1, ... of a container are these outside: nobody's (systemd's own containers end below them), and below
+#: 2^32 - 1.  nspawn wants multiples of 65,536.  The group that terminals belong to (5 inside) has to be below 2^31 for
+#: older kernels, whose devpts takes no larger number (seen with 6.1).
+BASE, COUNT = (1 << 31) - (1 << 16), 1 << 31
 
 #: Of those that nspawn leaves, what a server's system can do without.
 _DROPPED = "CAP_MKNOD,CAP_AUDIT_CONTROL,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_SYS_TTY_CONFIG,CAP_LINUX_IMMUTABLE"
