@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from goldroot.files import digest_of
 
 __all__ = [
-    "CLONE", "CONTENT", "GOLD", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
 ]  # fmt: skip
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
+#: An answer where one side moved a file that the other changed: the change is made at the new place.
+MOVED = "moved"
 #: The three trees, in the order of everything that has one value of each.
 SIDES = ("base", "gold", "clone")
 #: Axes on which content of one's own is an answer.

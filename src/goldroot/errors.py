@@ -26,6 +26,7 @@
     │   └── HostError                 exit 4   a host answered with an error
     │       ├── Unreachable           exit 4   a host did not answer: nothing is known
     │       ├── Damaged               exit 4   a disk or an entry is broken, and is not repaired silently
+    │       ├── CpRefused             exit 4   z/VM's control program did not do it (goldroot.hosts.zvm)
     │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing
     │   └── EntryChanged              exit 5   an entry is not what a change of it was made from (goldroot.hosts)

@@ -73,7 +73,7 @@ def test_paths_with_nothing_but_another_time_are_counted(goldroot: Run, tmp_path
     goldroot("gold", "publish", "small", "--untested")
     os.utime(root / "etc/app.conf", (1, 1))
     goldroot("image", "import", "small", "--replace", "--from", str(root))
-    goldroot("gold", "publish", "small", "--untested")
+    goldroot("gold", "publish", "small", "--untested", "--unchanged")
     diff = ("gold", "diff", "small", "1", "2")
     counted = "(1 path with nothing but another time; named with --times)\n"
     assert goldroot(*diff) == goldroot(*diff, "--paths") == (1, counted)

@@ -62,6 +62,20 @@ def test_explain_as_json(capsys: CaptureFixture) -> None:
     assert [rule["path"] for rule in data["overrides"]] == ["*.key"]
 
 
+def test_explain_for_a_family_of_systems(capsys: CaptureFixture, tmp_path: Path) -> None:
+    path = "/etc/sysconfig/network"
+    assert "family     not known: the rules for all families" in said(capsys, "explain", path)
+    out = said(capsys, "explain", path, "--family", "redhat")
+    assert f"{path}: clone\n" in out and "family     redhat\n" in out
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "usr/lib/os-release").write_text('ID="sles"\n')
+    (tmp_path / "etc/os-release").symlink_to("/etc/os-release")
+    (data,) = as_data(capsys, "explain", path, "--root", str(tmp_path))
+    assert (data["class"], data["family"]) == ("config", "suse")
+    assert "Give --family or --root" in said(capsys, "explain", path, "--root", "/", "--family", "suse", status=2)
+
+
 def test_a_path_that_is_no_utf8(capsys: CaptureFixture) -> None:
     assert "/srv/\\xff/x: state" in said(capsys, "explain", "/srv/\udcff/x")
     assert as_data(capsys, "explain", "/srv/\udcff/x")[0]["unit"] == "/srv/\\xff", "as in a record"

@@ -23,9 +23,25 @@ def test_what_was_perhaps_meant_is_said() -> None:
     assert 'kind = "directory"' in caught.value.todo
 
 
+#: What a table of a kind must say.
+NEEDED = {"zvm": {"server": "zvm.example.com", "user": "GOLDADM", "guest": "GOLDMGMT", "group": "LINUX"}}
+
+
 def test_each_kind_opens_a_host_of_its_name(tmp_path: Path) -> None:
     for name in KINDS:
-        assert open_host(host_table("here", {"kind": name}), str(tmp_path)).kind == name
+        table = host_table("here", {"kind": name, **NEEDED.get(name, {})})
+        assert open_host(table, str(tmp_path)).kind == name
+    assert list(tmp_path.iterdir()) == [], "nothing is made, and no password read"
+
+
+def test_a_table_that_lacks_what_its_kind_needs_says_which_key() -> None:
+    for values in ({}, {"server": "zvm.example.com", "user": "GOLDADM", "guest": "GOLDMGMT"}):
+        with pytest.raises(BadTable) as caught:
+            host_table("a", {"kind": "zvm", **values})
+        assert caught.value.brief == f"{'group' if values else 'server'!r} is missing"
+    with pytest.raises(BadTable) as caught:
+        host_table("a", {"kind": "zvm", **NEEDED["zvm"], "link_mode": "MW"})
+    assert caught.value.key == "link_mode"
 
 
 def test_a_table_that_says_nothing_costs_no_pydantic() -> None:

@@ -22,11 +22,15 @@ from support.trees import Dir, Fifo, File, HardLink, Link, Node, Seen, Socket, d
 ROOT = os.geteuid() == 0
 PATHS = (
     "etc/a", "etc/apache2/mods-enabled/php8.2.load", "etc/apache2/mods-enabled/php8.4.load", "etc/d/e/f", "etc/d/e/g",
-    "etc/d/x.pem", "etc/group", "etc/hostname", "etc/ld.so.cache", "etc/lvm/a/b", "etc/netplan/n",
+    "etc/d/x.pem", "etc/alternatives/e", "etc/fstab",
+    "etc/systemd/system/a.wants/x.service", "etc/systemd/system/b.service", "usr/lib/systemd/system/x.service", "srv/s/t/l",
+    "etc/group", "etc/hostname", "etc/ld.so.cache", "etc/lvm/a/b", "etc/netplan/n",
     "etc/passwd",
     "etc/rc2.d/K01cron", "etc/rc2.d/S07cron", "etc/rc2.d/S08cron", "etc/shadow", "etc/shells",
     "etc/ssh/ssh_host_rsa_key", "etc/ssl/certs/ca-certificates.crt",
-    "etc/ssl/private/ssl-cert-snakeoil.key", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
+    "etc/ssl/private/ssl-cert-snakeoil.key", "etc/postfix/t", "etc/postfix/t.db", "etc/postfix/t.lmdb", "etc/hosts", "etc/fstab",
+    "etc/alternatives/editor", "etc/os-release", "usr/local/share/ca-certificates/own", "var/lib/dpkg/alternatives/editor",
+    "var/lib/dpkg/statoverride", "home/u/.ssh/authorized_keys", "home/u/f", "root/.ssh/authorized_keys",
     "root/.ssh/config", "run/x/y", "srv/j/etc/passwd", "srv/j/f", "srv/s/t/u",
     "usr/local/bin/tool", "var/cache/app/x", "var/cache/bind/zone",
     "var/lib/alternatives/editor", "var/lib/db/data", "var/lib/db/deep/x.key", "var/lib/docker/v/f",
@@ -41,9 +45,24 @@ PASSWD = (
     "root:x:0:0::/:/x\nsvc:x:8:0::/:/x\nown:x:7:0::/:/x\n",
 )
 GROUP = ("root:x:0:\n", "root:x:0:\ngrp:x:7:\n", "root:x:0:\ngrp:x:8:own\nshop:x:7:\n")
+#: Paths that are links.
+LINKS = ("etc/alternatives/e", "etc/systemd/system/a.wants/x.service", "etc/systemd/system/b.service", "srv/s/t/l")
 #: Where an example happens: anywhere, or in a place so small that changes meet.
-NEAR = ("", "etc/ss", "etc/rc", "etc/ap", "home/", "root/", "var/lib/")
+NEAR = (
+    "", "etc/ss", "etc/postfix", "etc/alternatives", "etc/rc", "etc/ap", "etc/sy", "home/", "root/", "var/lib/",
+)  # fmt: skip
 TEXTS = ("", "1\n", "1\n2\n3\n4\n", "9\n2\n3\n4\n", "1\n2\n3\n8\n", "\0")
+
+RECORDS = ("auto\n/l\n\n/d\n1\n\n", "manual\n/l\n\n/d\n1\n/a\n2\n\n", "auto\n/l\n\n/a\n3\n\n", "odd\n")
+#: What stands in files of which the content has a meaning.
+CONTENTS = {
+    "etc/group": GROUP, "etc/postfix/t.db": ("\0" * 12 + "\x61\x15\x06\0", "\0", "\0x"),
+    "etc/hosts": ("1.1.1.1 a\n", "1.1.1.1 a b\n", "1.1.1.2 c\n1.1.1.1 d\n", "1.1.1.1 a\r\n"),
+    "etc/fstab": ("a /a t\n", "b /a t\n/dev/b /b t\n", "c /a/b t", "c /a/b t\nc /a/b t\n"),
+    "etc/os-release": ("ID=debian\n", "ID=sles\n", "ID=arch\n"),
+    "var/lib/dpkg/alternatives/editor": RECORDS, "var/lib/alternatives/editor": RECORDS,
+    "var/lib/dpkg/statoverride": ("svc grp 755 /x\n", "own grp 755 /y\n", "odd\n", ""),
+}  # fmt: skip
 
 Tree = dict[str, Node]
 
@@ -58,6 +77,14 @@ def _near(near: str, paths: Sequence[str]) -> list[str]:
 @st.composite
 def nodes(draw: st.DrawFn, path: str) -> Node:
     kind = draw(st.sampled_from("fffffdlps"))
+    if kind != "s" and path in LINKS:
+        return Link(
+            draw(st.sampled_from(["/usr/lib/systemd/system/x.service", "/usr/lib", "/srv/s", "/run/x", "b.service"]))
+        )
+    if kind == "f" and path == "etc/fstab":
+        return File(
+            draw(st.sampled_from(["", "/srv/s /var/lib/db none bind 0 0\n", "/usr/lib /srv none bind,nofail\n"]))
+        )
     if kind != "s" and path.startswith(("etc/rc", "etc/ap")):
         return Link(draw(st.sampled_from(["../a", "../b1", "../b2"])))
     if kind == "d":
@@ -66,7 +93,7 @@ def nodes(draw: st.DrawFn, path: str) -> Node:
         return Link(draw(st.sampled_from(["a", "/etc/d", "../.."])))
     if kind in "ps":
         return Fifo() if kind == "p" else Socket()
-    content = PASSWD if path.endswith("etc/passwd") else GROUP if path == "etc/group" else TEXTS
+    content = PASSWD if path.endswith("etc/passwd") else CONTENTS.get(path, TEXTS)
     gid = draw(owners) if ROOT else None
     return File(draw(st.sampled_from(content)), mode=draw(modes), uid=draw(owners) if ROOT else None, gid=gid)
 
@@ -122,6 +149,7 @@ class Room:
         self.place = Path(
             tempfile.mkdtemp(prefix="goldroot-law-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
         )
+        self.tables: dict[str, Tree] = tables
         self.roots = {word: make_tree(self.place / word, table) for word, table in tables.items()}
         self.before = {word: dump_tree(path) for word, path in self.roots.items()}
         self._merges = 0
@@ -194,7 +222,7 @@ def test_a_second_run_is_identical(data: st.DataObject) -> None:
 
 
 @quick
-@given(st.data(), st.sampled_from(["clone", "gold"]), st.sampled_from(["clone", "gold"]))
+@given(st.data(), st.sampled_from(["clone", "gold"]), st.sampled_from(["clone", "gold", "moved"]))
 def test_every_conflict_can_be_decided(data: st.DataObject, prefer: str, take: str) -> None:
     """By any of its answers; a decision may bring up another question, but that comes to an end."""
     with Room(data) as room:
@@ -215,7 +243,8 @@ def test_every_conflict_can_be_decided(data: st.DataObject, prefer: str, take: s
 @quick
 @given(st.data())
 def test_a_state_unit_is_one_sides_as_a_whole(data: st.DataObject) -> None:
-    """But for the paths in it that go by a later rule, and the directories that these need."""
+    """But for the paths in it that go by a later rule and the directories that these need, the mode and owner of its own
+    directory, and the empty directories that gold added."""
     rules = Policy.default()
     with Room(data) as room:
         done = room.merge()
@@ -232,9 +261,13 @@ def test_a_state_unit_is_one_sides_as_a_whole(data: st.DataObject) -> None:
                 for word, found in inside.items()
             }
             held = {p for p in of_unit["result"] if any(o.startswith(f"{p}/") for o in done.tree)}
+            came = {p for p, s in of_unit["result"].items() if s[0] == "d" and p not in of_unit["clone"]}
+            held |= {top, *(p for p in came if p in of_unit["gold"] and p not in of_unit["base"])}
             sides = [{p: s for p, s in of_unit[word].items() if p not in held} for word in ("gold", "clone")]
             result = {p: s for p, s in of_unit["result"].items() if p not in held}
             assert result in [*sides, {}], (top, result, sides)
+            tops = [s and (s[0], s[2]) for s in (of_unit[word].get(top) for word in ("gold", "clone", "result"))]  # type: ignore[index]
+            assert tops[2] in (tops[0], tops[1], None), (top, tops)
 
 
 def of_state(rules: Policy, path: str) -> bool:
@@ -255,3 +288,35 @@ def test_over_three_versions_a_removed_path_stays_removed(data: st.DataObject) -
             gone = path not in room.before["clone"] and path not in room.before["gold"] and path not in first.tree
             if gone and seen.kind != "d" and rules.match(b"/" + path.encode()).cls in ("config", "opaque", "lines"):
                 assert path not in back.tree or asked, path
+
+
+@quick
+@given(st.data())
+def test_a_live_server_that_is_asked_twice_gets_the_same_keys(data: st.DataObject) -> None:
+    """Whatever its services wrote meanwhile into the state that it had changed already."""
+    rules = Policy.default()
+    with Room(data) as room:
+        first = room.merge()
+        changed = {e["path"] for e in first.record["entries"] if e["axis"] == "unit" and e["changed"]["clone"]}
+        for path, seen in room.before["clone"].items():
+            place = os.fsencode("/" + path)
+            unit = rules.unit(place)
+            alone = seen.kind == "f" and not seen.names  # else it would write another path, too
+            if alone and unit is not None and path_text(unit) in changed:
+                with open(room.roots["clone"] / path, "ab") as file:
+                    file.write(b"written meanwhile\n")
+        room.before["clone"] = dump_tree(room.roots["clone"])
+        second = room.merge()
+        assert [c["key"] for c in first.record["conflicts"]] == [c["key"] for c in second.record["conflicts"]]
+
+
+@quick
+@given(st.data())
+def test_what_was_merged_asks_nothing_new_about_references_and_units(data: st.DataObject) -> None:
+    """Once it is switched, "before" is gone."""
+    with Room(data) as room:
+        done = room.merge()
+        same = make_tree(room.place / "same", room.tables["gold"])
+        again = {"base": room.roots["gold"], "gold": same, "clone": done.out}
+        settled = merge_directories(room.place, again, out="settled", after=done)
+        assert [one for one in settled.conflicts if one[1] in ("reference", "unit")] == []

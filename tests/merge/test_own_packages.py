@@ -12,6 +12,7 @@ from goldroot.accounts import AccountTables
 from goldroot.conflicts import Decision
 from goldroot.merge.compare.parts import Part, Tree
 from goldroot.merge.plan import Plan, plan_merge
+from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import scan_tree
 from support.merging import merge_tables
@@ -115,18 +116,21 @@ def test_a_database_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
     assert "packages-unknown" in {note["kind"] for note in done.record["notes"]}
 
 
-def plan(room: Path, *, ask_units: bool) -> Plan:
+def plan(room: Path, *, going_back: bool) -> Plan:
     tables = (status(base="1"), status(base="2"), status(base="1", htop="3"))
     roots = [make_tree(room / word, table) for word, table in zip(("b", "g", "c"), tables, strict=True)]
     base, gold, clone = (Tree(str(root).encode(), scan_tree(root).manifest) for root in roots)
     none = AccountTables.of({})
     return plan_merge(
-        [Part("tree", b"/", (base, gold, clone))], Policy.default(), (none, none, none), ask_units=ask_units
+        [Part("tree", b"/", (base, gold, clone))],
+        Policy.default(),
+        (none, none, none),
+        around=Surroundings(going_back=going_back),
     )
 
 
 def test_a_rollback_that_carries_is_not_held_up(tmp_path: Path) -> None:
-    assert [conflict.axis for conflict in plan(tmp_path, ask_units=False).conflicts] == ["packages"]
-    back = plan(tmp_path, ask_units=True)
+    assert [conflict.axis for conflict in plan(tmp_path, going_back=False).conflicts] == ["packages"]
+    back = plan(tmp_path, going_back=True)
     assert back.conflicts == []
     assert "own-packages" in {note.kind for note in back.notes}

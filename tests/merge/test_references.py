@@ -305,3 +305,28 @@ def test_once_it_is_switched_it_is_not_asked_again(tmp_path: Path) -> None:
     _, gold, clone = tables({"usr/bin/vim": PROGRAM}, {"etc/alternatives/editor": Link("/usr/bin/vim")})
     result: Table = {path: node for path, node in clone.items() if path != "usr/bin/vim"}
     assert merge_tables(tmp_path, gold, {**gold, "etc/new": "1"}, result).conflicts == []
+
+
+def test_accounts_that_are_not_merged_here_refer_to_nothing(tmp_path: Path) -> None:
+    """Merging /srv with the three /etc beside it says nothing of login shells."""
+    etc = {"passwd": PASSWD.format("/usr/bin/zsh"), "group": "root:x:0:\nanna:x:1000:\n"}
+    for side in ("b", "g", "c"):
+        make_tree(tmp_path / f"{side}-etc", etc)
+        make_tree(tmp_path / side, {"site/x": "1", f"new-{side}/x": "1"})
+    trees = Trees(tmp_path / "b", tmp_path / "g", tmp_path / "c", at="/srv",
+                  accounts=(tmp_path / "b-etc", tmp_path / "g-etc", tmp_path / "c-etc"))  # fmt: skip
+    assert "references-not-checked" not in {note.kind for note in plan_trees(trees).record.notes}
+
+
+def test_a_link_that_is_a_unit_leads_out_of_it(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, *tables({"srv/shared/x": "1"}, {"srv/site": Link("shared/x")}))
+    assert done.conflicts == [("/srv/site", "reference")]
+
+
+@pytest.mark.parametrize("depth", [39, 41])
+def test_forty_links_are_none(tmp_path: Path, depth: int) -> None:
+    chain: dict[str, Node] = {f"usr/share/l{number}": Link(f"l{number + 1}") for number in range(depth)}
+    chain[f"usr/share/l{depth}"] = "end"
+    base, gold, clone = tables(chain, {"etc/own": Link("/usr/share/l1")})
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert bool(done.conflicts) is (depth < 40)

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from goldroot.policy import Policy
+from goldroot.errors import BadPolicy
+from goldroot.policy import Policy, family_of
 from goldroot.policy.policy import NO_RULE
 
 
@@ -22,6 +23,8 @@ def rule_text(path: str, keys: str) -> str:
 DEFAULTS = {
     "config": "/etc/aliases.db /etc/ssl/certs/own.0a1b /etc/selinux/targeted/contexts/files/file_contexts.local"
     " /var/lib/selinux/targeted/active/booleans.local"
+    " /var/lib/dpkg/alternatives/editor /var/lib/dpkg/statoverride /var/lib/dpkg/diversions /etc/sysconfig/network/config"
+    " /etc/sysconfig/network/dhcp /etc/sysconfig/network/scripts/functions /etc/udev/rules.d/70-own.rules"
     " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
     "opaque": "/etc/ssl/certs/own.pem /var/lib/selinux/targeted/active/modules/100/base/hll"
     " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks"
@@ -31,14 +34,19 @@ DEFAULTS = {
     " /usr/local/lib/x /usr/local/share/x /var/backups/x /var/opt/a /var/named/x",
     "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
     " /var/lib/shells.state /var/lib/systemd/deb-systemd-helper-enabled/a /etc/os-release /etc/debian_version /etc/passwd-"
+    " /var/lib/dpkg/statoverride-old /var/lib/dnf/history.sqlite /var/lib/zypp/AutoInstalled /etc/products.d/SLES.prod"
+    " /etc/redhat-release /etc/system-release-cpe /etc/lsb-release /etc/SuSE-release /var/adm/fillup-templates/sysconfig.x"
     " /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-",
     "clone": "/etc/network/interfaces /etc/network/interfaces.d/eth0 /etc/netplan/a.yaml"
     " /etc/NetworkManager/system-connections/wifi /etc/sysconfig/network/ifcfg-eth0 /etc/sysconfig/hardware/x"
+    " /etc/sysconfig/network /etc/sysconfig/network/ifroute-eth0 /etc/sysconfig/network/routes /etc/systemd/network/10.network"
+    " /etc/sysconfig/network-scripts/ifcfg-eth0 /etc/wicked/common.xml /etc/udev/rules.d/41-dasd-eckd-0.0.0200.rules"
+    " /etc/dasd.conf /etc/zfcp.conf /etc/.updated /var/.updated /etc/.git/config"
     " /etc/resolv.conf /etc/adjtime /etc/lvm/lvm.conf",
     "identity": "/etc/machine-id /etc/hostname /etc/HOSTNAME /etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_rsa_key.pub"
     " /etc/krb5.keytab /etc/iscsi/initiatorname.iscsi /etc/nvme/hostid /etc/nvme/hostnqn"
     " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
-    " /var/lib/systemd/random-seed",
+    " /var/lib/systemd/random-seed /var/lib/zypp/AnonymousUniqueId",
     "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
     "generated": "/etc/ld.so.cache /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database /etc/ssl/certs/0a1b2c3d.0"
     " /etc/ssl/certs/java/cacerts /var/lib/ca-certificates/pem/a.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
@@ -63,6 +71,7 @@ SECRETS = (
     " /etc/ssl/private/ssl-cert-snakeoil.key /etc/mysql/debian.cnf /root/.pgpass /home/a/.pgpass /etc/netplan/a.yaml"
     " /etc/NetworkManager/system-connections/w /etc/ppp/chap-secrets /etc/postfix/sasl_passwd /etc/postfix/sasl_passwd.db"
     " /root/.ssh/id_ed25519 /var/lib/mysql/server-key.pem"
+    " /etc/zypp/credentials.d/SCCcredentials /etc/sysconfig/network/providers/x /etc/sysconfig/network-scripts/keys-wlan0"
 )
 PUBLIC = (
     "/etc/sudoers /etc/passwd /etc/group /etc/passwdqc.conf /etc/security/group.conf"
@@ -244,3 +253,51 @@ def test_answers_do_not_depend_on_the_order_of_questions() -> None:
     forward, backward = Policy.parse(b"", "a"), Policy.parse(b"", "a")
     there = {path: forward.match(path) for path in paths}
     assert {path: backward.match(path) for path in reversed(paths)} == there
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("ID=debian\n", "debian"),
+        ('ID=ubuntu\nID_LIKE="debian"\n', "ubuntu"),
+        ("ID=raspbian\nID_LIKE=debian\n", "debian"),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', "ubuntu"),
+        ('ID="sles"\nID_LIKE="suse"\n', "suse"),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "suse"),
+        ("ID=opensuse-tumbleweed\n", "suse"),
+        ('ID="rhel"\nID_LIKE="fedora"\n', "redhat"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "redhat"),
+        ("ID='fedora'\n", "redhat"),
+        ("ID=arch\n", ""),
+        ('ID="unended\nID_LIKE=debian\n', "debian"),
+        ("", ""),
+    ],
+)
+def test_the_family_of_a_system(text: str, family: str) -> None:
+    assert family_of(text) == family == family_of(text.encode())
+
+
+def test_rules_of_a_family_hold_for_it_alone() -> None:
+    policy = policy_of(
+        rule_text("/a", 'class = "gold"\nfamily = "debian"') + rule_text("/a", 'class = "clone"\nfamily = "suse"')
+    )
+    words = {
+        family: policy.for_family(family).match(b"/a").cls for family in ("", "debian", "ubuntu", "suse", "redhat")
+    }
+    assert words == {"": "clone", "debian": "gold", "ubuntu": "gold", "suse": "clone", "redhat": "config"}
+
+
+def test_suses_directory_of_the_network_is_red_hats_file() -> None:
+    default, path = Policy.default(), b"/etc/sysconfig/network"
+    assert default.for_family("redhat").match(path).cls == "clone"
+    assert default.for_family("suse").match(path).cls == "config"
+    for family in ("suse", ""):
+        classes = [
+            default.for_family(family).match(path + name).cls for name in (b"/config", b"/ifcfg-eth0", b"/scripts/x")
+        ]
+        assert classes == ["config", "clone", "config"]
+
+
+def test_a_family_that_is_none_is_told() -> None:
+    with pytest.raises(BadPolicy, match="'family' cannot be 'suze'"):
+        policy_of(rule_text("/a", 'class = "gold"\nfamily = "suze"'))

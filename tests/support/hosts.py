@@ -40,6 +40,7 @@ class Lab:
     sealed: str
     new_host: Callable[[Path], FileHost]
     host: FileHost = field(init=False)
+    commanded: bool = field(init=False, default=True)  #: a command of the site says whether a machine runs
 
     def __post_init__(self) -> None:
         self.host = self.again()
@@ -48,6 +49,10 @@ class Lab:
     def again(self) -> FileHost:
         """The same host, as another process has it."""
         return self.new_host(self.root)
+
+    def copied_to(self, root: Path) -> Lab | None:
+        """Another lab that is in the same state; ``None``: making one is as quick."""
+        return None
 
     # -- what others do
 
@@ -92,8 +97,8 @@ class Lab:
             taken.close()
 
     @contextmanager
-    def used(self, id: str) -> Iterator[None]:
-        """A program that knows nothing of goldroot has the bytes of a disk open for writing."""
+    def used(self, id: str) -> Iterator[bool]:
+        """A program that knows nothing of goldroot has the bytes of a disk open for writing; whether it could."""
         path = str(self.host.info([id])[id].where["path"])
         code = (
             "import os, sys, time\np = sys.argv[1]\nf = os.chdir(p) if os.path.isdir(p) else open(p, 'r+b')\n"
@@ -103,9 +108,13 @@ class Lab:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             try:
-                yield
+                yield True
             finally:
                 process.kill()
+
+    def place_of(self, id: str) -> Path:
+        """Where the bytes of a disk are."""
+        return Path(str(self.host.info([id])[id].where["path"]))
 
     def break_disk(self, id: str) -> None:
         """The bytes of a disk are gone, and a link is in their place."""
@@ -127,6 +136,10 @@ class Lab:
         with monkeypatch.context() as patch:
             patch.setattr(Entries, "find", counted)
             yield read
+
+    def handles(self) -> set[str]:
+        """What this process has open."""
+        return set(os.listdir("/proc/self/fd"))
 
     def halves(self) -> list[str]:
         """What is left of killed commands."""
@@ -155,6 +168,12 @@ def qemu_lab(root: Path, **settings: Any) -> Lab:
     need_programs("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs")
     need_mounts("ext4", "erofs")
     return QemuLab(root, "ext4", "erofs", lambda at: qemu_host(at, **settings, **_running(at)))
+
+
+def zvm_lab(root: Path) -> Lab:
+    from support import zvmlab
+
+    return zvmlab.zvm_lab(root)
 
 
 class QemuLab(Lab):
@@ -194,7 +213,12 @@ def qemu_host(at: Path, *, running_command: Sequence[str] = (), **settings: Any)
     return QemuHost("here", f"{at}/store", config)
 
 
-LABS: Mapping[str, Callable[[Path], Lab]] = {"directory": directory_lab, "nspawn": nspawn_lab, "qemu": qemu_lab}
+LABS: Mapping[str, Callable[[Path], Lab]] = {
+    "directory": directory_lab,
+    "nspawn": nspawn_lab,
+    "qemu": qemu_lab,
+    "zvm": zvm_lab,
+}
 
 
 def _running(at: Path) -> dict[str, list[str]]:

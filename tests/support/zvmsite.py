@@ -29,11 +29,11 @@ VOLUMES = {"LX3001": 3339, "LX3002": 3339}
 CLOCK = Clock(sleep=lambda seconds: None)
 
 
-def simulator(root: Path, **settings: Any) -> Simulator:
+def simulator(root: Path, text: str = DIRECTORY, **settings: Any) -> Simulator:
     """One whose minidisks are directories; two guests of the site's own are logged on."""
     storage = Storage(VOLUMES, {"LINUX": ["LX3001", "LX3002"]}, str(root / "minidisks"), "tree")
     options = settings.pop("options", Options())
-    return Simulator(DIRECTORY, storage=storage, active=("MAINT", "GOLDMGMT"), options=options, **settings)
+    return Simulator(text, storage=storage, active=("MAINT", "GOLDMGMT"), options=options, **settings)
 
 
 def client(sim: Simulator, *, timeout: float = 20.0) -> Client:

@@ -40,7 +40,9 @@ __all__ = [
     "merge_sources",
     "named_in_acl",
     "numbers_in_acl",
+    "orphans",
     "owner_names",
+    "rename_in_acls",
 ]
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
     from goldroot.accounts.merge import AccountsMerge, merge_account_tables, merge_accounts
     from goldroot.accounts.numbers import NUMBER_KINDS
+    from goldroot.accounts.orphan_records import orphans
     from goldroot.accounts.owners import (
         ACL_ACCESS,
         ACL_NAMES,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
         is_named,
         named_in_acl,
         numbers_in_acl,
+        rename_in_acls,
     )
     from goldroot.accounts.questions import Questions
     from goldroot.accounts.renumbered import Renumbered
@@ -82,7 +86,9 @@ else:
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
             "merge": "AccountsMerge merge_account_tables merge_accounts",
             "numbers": "NUMBER_KINDS",
-            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl",
+            "orphan_records": "orphans",
+            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
+            "rename_in_acls",
             "questions": "Questions",
             "renumbered": "Renumbered",
             "sources": "asks_elsewhere merge_sources",

@@ -13,6 +13,7 @@ from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
 from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs, number_of
 from goldroot.accounts.numbers import Claim, Numbering
+from goldroot.accounts.orphan_records import note_orphans
 from goldroot.accounts.presence import Presence, absent_users
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
@@ -33,6 +34,7 @@ from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import (
     WITHDRAWN,
     nologin_of,
+    returned_users,
     withdraw_password,
     withdraw_user,
     without_unused_ranges,
@@ -108,7 +110,7 @@ class _Merger:
         base, gold, clone = (AccountSide(tables) for tables in self.tables)
         presence = Presence(base, gold, clone, self.ask)
         self.user_fates = presence.users(used)
-        absent = absent_users(self.user_fates)
+        absent = absent_users(self.user_fates, returned_users(*self.tables, self.ask))
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
         self.group_fates = presence.groups(used.groups, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:
@@ -154,11 +156,13 @@ class _Merger:
         renumbered += renumbered_of(groups, self.files[GROUP].claims(self.group_fates))
         note_renumbered(self.ask, renumbered)
         gids = {name: _reference(name, group_numbers, bare_groups) for name in references}
+        files = {
+            name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
+            for name, file in self.files.items()
+        }
+        note_orphans(self.ask, files, self.tables[2])
         return AccountsMerge(
-            {
-                name: file.render((groups if name in GROUP_FILES else users).numbers, gids, bare_users)
-                for name, file in self.files.items()
-            },
+            files,
             user_numbers,
             group_numbers,
             self.ask.conflicts,

@@ -183,6 +183,23 @@ def named_in_acl(spoken: Mapping[bytes, bytes]) -> tuple[set[bytes], set[bytes]]
     return users, groups
 
 
+def rename_in_acls(
+    spoken: Mapping[bytes, bytes], users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """The extended attributes of one path, with other names in its ACLs."""
+    result = dict(spoken)
+    for name in ACL_NAMES:
+        head, *words = spoken.get(name, b"").split(b"\n")
+        renamed = []
+        for word in words:
+            tag, permissions, who = word.split(b":", 2)
+            names = users if int(tag) == _USER else groups if int(tag) == _GROUP else {}
+            renamed.append(b":".join((tag, permissions, names.get(who, who))))
+        if renamed:
+            result[name] = b"\n".join((head, *renamed))
+    return result
+
+
 def numbers_in_acl(xattrs: Xattrs) -> tuple[set[int], set[int]]:
     """The numbers of users and of groups that the ACLs among a path's extended attributes name."""
     entries = [entry for name, value in xattrs if name in ACL_NAMES for entry in _parse(value) or ()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.gold_check import accept_option, check, checked_data, say_checked
 from goldroot.cli.image import notes_data, say_changes, say_notes
 from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
@@ -19,7 +20,7 @@ from goldroot.errors import EXIT_FINDINGS, BadSignature
 if TYPE_CHECKING:
     from goldroot.catalog import GoldVersion
     from goldroot.fleet import Forecast
-    from goldroot.image import Difference, PublishPlan
+    from goldroot.image import Consent, Difference, PublishPlan
     from goldroot.site import Site
 
 #: How many changed paths a person is shown without asking for all.
@@ -28,10 +29,11 @@ SHOWN = 30
 
 @click.group(cls=Group)
 def gold() -> None:
-    """Publish, list, compare and verify gold versions: immutable, numbered, signed.
+    """Check, publish, list, compare and verify gold versions: immutable, numbered, signed.
 
     \b
     Examples:
+      goldroot gold check debian --clean
       goldroot gold publish debian --note "security updates"
       goldroot gold diff debian 1 2
       goldroot gold list
@@ -43,41 +45,50 @@ def gold() -> None:
 @click.option("--untested", is_flag=True, help="Publish what was not tested since its last change; the record says so.")
 @click.option("--note", default="", metavar="TEXT", help="A word for those who read the list of versions.")
 @click.option("--renumber-ok", is_flag=True, help="Publish although local accounts of clones would collide.")
+@click.option(
+    "--keep", is_flag=True, help="Publish with what ties it to one host (keytabs, registrations); the record says so."
+)
+@click.option("--unchanged", is_flag=True, help="Publish also what is nothing but the version before.")
+@accept_option
 @site_option
 @plan_option
 @json_option
 def publish(
-    image: str, untested: bool, note: str, renumber_ok: bool, site_dir: str | None, plan_only: bool, as_json: bool
-) -> None:
+    image: str, untested: bool, note: str, renumber_ok: bool, keep: bool, unchanged: bool, accept: tuple[str, ...],
+    site_dir: str | None, plan_only: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Publish IMAGE's maintenance system as the next gold version, in a free slot.
 
-    It is refused where the system was not tested with read-only and with read-write root since its last change.
-    A publish that was killed is begun anew by the same command.
+    It is refused where the system was not tested with read-only and with read-write root since its last change,
+    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing changed since the version before, there is
+    nothing new, and no slot is taken. A publish that was killed is begun again by the same command.
 
     \b
     Examples:
       goldroot gold publish debian --note "nginx 1.26"
       goldroot gold publish debian --plan
     """
-    from goldroot.image import plan_publish, publish_gold
+    from goldroot.image import Consent, plan_publish, publish_system
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
-            plan = plan_publish(site, image, progress=stage("reading the maintenance system"))
+            plan = plan_publish(site, image, accept=accept, progress=stage("reading the maintenance system"))
             data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
-            emit(as_json, data, lambda: _say_plan(plan, untested=untested, renumber_ok=renumber_ok))
+            emit(as_json, data, lambda: _say_plan(plan, Consent(untested, renumber_ok, keep=keep)))
             return
-        done = publish_gold(
-            site, image, untested=untested, note=note, renumber_ok=renumber_ok, progress=stage(f"publishing {image}")
-        )
+        consent = Consent(untested, renumber_ok, accept, only_new=not unchanged, keep=keep)
+        done = publish_system(site, image, consent, note=note, progress=stage(f"publishing {image}"))
 
     def say() -> None:
+        if not done.new:
+            put(f"Nothing new: {image} is gold version {done.version.number} but for times, logs and caches.")
+            return
         _say_findings(done.plan)
         say_notes(done.notes)
         put(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
 
-    data = {**_plan_data(done.plan), **_version_data(done.version), "notes": notes_data(done.notes)}
+    data = {**_plan_data(done.plan), **_version_data(done.version), "notes": notes_data(done.notes), "new": done.new}
     emit(as_json, data, say)
 
 
@@ -94,10 +105,13 @@ def _plan_data(plan: PublishPlan) -> dict[str, Any]:
         "packages": len(plan.packages.installed),
         "entries": {address: len(manifest) for address, manifest in plan.manifests.items()},
         "notes": notes_data(plan.notes),
+        "equals": plan.equals,
+        "check": checked_data(plan.checked),
+        "ties": [str(tie) for tie in plan.ties],
     }
 
 
-def _say_plan(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
+def _say_plan(plan: PublishPlan, consent: Consent) -> None:
     total = sum(map(len, plan.manifests.values()))
     disks, packages = counted(len(plan.manifests), "disk"), counted(len(plan.packages.installed), "package")
     put(f"would publish {total:,} entries on {disks}, {packages}")
@@ -108,13 +122,22 @@ def _say_plan(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
         put(f"warning: it would be refused: {plan.full}")
     say_notes(plan.notes)
     _say_findings(plan)
-    if plan.untested and not untested:
+    if plan.equals is not None:
+        put(f"nothing would be published without --unchanged: it is gold version {plan.equals}")
+    if plan.checked.refused:
+        put(f"warning: it would be refused: see goldroot gold check {plan.image}")
+    if plan.ties and not consent.keep:
+        put("warning: it would be refused: remove what ties it to one host, or give --keep")
+    if plan.untested and not consent.untested:
         put(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
-    if plan.asking and not renumber_ok:
+    if plan.asking and not consent.renumber_ok:
         put("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
 
 
 def _say_findings(plan: PublishPlan) -> None:
+    for tie in plan.ties:
+        put(f"warning: it ties gold to one host: {tie}")
+    say_checked(plan.checked)
     if plan.untested:
         put(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
     if plan.renumbered:
@@ -167,6 +190,9 @@ def _say_forecast(found: Forecast) -> None:
     put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
     if found.unknown:
         put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
+
+
+gold.add_command(check)
 
 
 @gold.command("list")

@@ -19,7 +19,7 @@ COMMANDS = {
     "init": ("goldroot.cli.site:init", "Make a site: configuration, catalog and disk store."),
     "image": ("goldroot.cli.image:image", "Import and list images."),
     "maintain": ("goldroot.cli.image:maintain", "Work on an image's maintenance system, and test it."),
-    "gold": ("goldroot.cli.gold:gold", "Publish, list, compare and verify gold versions."),
+    "gold": ("goldroot.cli.gold:gold", "Check, publish, list, compare and verify gold versions."),
     "clone": ("goldroot.cli.clone:clone", "Create, list and inspect the servers made from gold."),
     "linked": ("goldroot.cli.clone:linked", "Who is on which gold version."),
     "update": ("goldroot.cli.update:update", "Move clones to another gold version."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, table
 from goldroot.cli.terminal import put, put_exact
 from goldroot.errors import UsageError
-from goldroot.policy import CLASSES, Explanation, Policy, Rule, WrittenRule, default_text
+from goldroot.policy import CLASSES, FAMILIES, Explanation, Policy, Rule, WrittenRule, default_text, family_of
 from goldroot.tree import path_text
 
 policy_option = click.option(
@@ -40,20 +41,39 @@ def policy() -> None:
 @policy.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @policy_option
+@click.option("--family", type=click.Choice(FAMILIES), help="Explain for a system of this family.")
+@click.option(
+    "--root", metavar="DIR", type=click.Path(file_okay=False), help="The same for the system in DIR, by its os-release."
+)
 @json_option
-def explain(paths: tuple[str, ...], policy_file: str | None, as_json: bool) -> None:
+def explain(
+    paths: tuple[str, ...], policy_file: str | None, family: str | None, root: str | None, as_json: bool
+) -> None:
     """Say which rule decides about each PATH, where it stands and why, and which rules it overrides.
 
-    A PATH is absolute, as in the system that is merged; it need not exist here.
+    A PATH is absolute, as in the system that is merged; it need not exist here. Some rules hold for one family of systems;
+    a merge goes by the new gold's. Without --family or --root all rules are explained.
 
     \b
     Examples:
       goldroot policy explain /etc/ssh/sshd_config /var/lib/mysql
       goldroot policy explain --policy policy.toml /etc/shop/payment.conf
+      goldroot policy explain --family suse /etc/sysconfig/network/config
     """
-    rules = load(policy_file)
+    if family and root:
+        raise UsageError("a family was given, and a root that has one", todo="Give --family or --root.")
+    known = family or (_family_of(root) if root else "")
+    rules = load(policy_file).for_family(known)
     found = [rules.explain(absolute(path)) for path in paths]
-    emit(as_json, [explanation_data(one) for one in found], lambda: _tell(found))
+    emit(as_json, [{**explanation_data(one), "family": known} for one in found], lambda: _tell(found, known))
+
+
+def _family_of(root: str) -> str:
+    """The family of the system in a directory; "" where it says none that rules tell apart."""
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        with suppress(OSError), open(os.open(os.path.join(root, name), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            return family_of(file.read())
+    return ""
 
 
 @policy.command()
@@ -132,8 +152,10 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
 
 def rule_data(rule: Rule) -> dict[str, Any]:
     """A deciding rule as JSON data, without the keys that say nothing."""
-    keys = ("secret", "pin", "whole", "owner", "reason", "rebuild", "migrate", "always", "owners")
-    return {"path": rule.pattern, "class": rule.cls} | {key: getattr(rule, key) for key in keys if getattr(rule, key)}
+    keys = ("secret", "pin", "whole", "family", "owner", "reason", "rebuild", "migrate", "always", "owners")
+    state = {key: getattr(rule, key) for key in ("gone", "references", "mkdir")} if rule.cls == "state" else {}
+    said = {key: getattr(rule, key) for key in keys if getattr(rule, key)}
+    return {"path": rule.pattern, "class": rule.cls} | said | state
 
 
 def written_data(rule: WrittenRule) -> dict[str, Any]:
@@ -141,9 +163,10 @@ def written_data(rule: WrittenRule) -> dict[str, Any]:
     return {"path": rule.pattern, **rule.keys, "where": rule.where}
 
 
-def _tell(found: Sequence[Explanation]) -> None:
+def _tell(found: Sequence[Explanation], family: str) -> None:
     for one in found:
         _tell_one(one)
+        put(f"  family     {family or 'not known: the rules for all families'}")
 
 
 def _tell_one(one: Explanation) -> None:
@@ -157,6 +180,7 @@ def _tell_one(one: Explanation) -> None:
             put(f"  {word:9}  {getattr(rule, word)}")
     if one.unit is not None:
         put(f"  unit       {path_text(one.unit)}")
+        put(f"  gone       {rule.gone}: what is done where gold deleted it and the server changed it")
     elif rule.cls == "state":
         put("  unit       none: the directory itself, whose mode and owner are merged as configuration")
     for other in one.adds:

@@ -25,7 +25,7 @@ from goldroot.merge import (
     plan_merge,
     usr_links,
 )
-from goldroot.policy import Policy
+from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
 from goldroot.tree import Manifest, Note, Progress
@@ -57,8 +57,9 @@ class Side:
 
 def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
     """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    usr = _usr_of(gold)
-    trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr) for a in addresses}
+    disks = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
+    usr, family = _usr_of(disks), _family_of(disks)
+    trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr, family=family) for a in addresses}
     return Side(trees, gold.accounts, shared=shared_files(gold, trees))
 
 
@@ -73,9 +74,14 @@ def shared_files(gold: Gold, own: Container[str] = ()) -> SharedFiles:
     return ManifestFiles(disk_of, gold.manifest, places)
 
 
-def _usr_of(gold: Gold) -> Usr:
+def _family_of(tree: OwnDisks) -> str:
+    """The family of a gold's system, by its os-release; a link leads to the one in /usr/lib."""
+    own = tree.read(b"etc/os-release") if tree.kind(b"etc/os-release") == "file" else None
+    return family_of(own or tree.read(b"usr/lib/os-release") or b"")
+
+
+def _usr_of(tree: OwnDisks) -> Usr:
     """How gold's root leads into its ``/usr``: seven links, read where they are, as the root's manifest is a large one."""
-    tree = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
     return usr_links(lambda path: (tree.read(path) or b"")[len(b"-> ") :] if tree.kind(path) == "link" else None)
 
 

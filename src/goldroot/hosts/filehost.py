@@ -29,6 +29,7 @@ from goldroot.hosts.atomic import store_errors
 from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
+from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
 from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.port import (
     Abilities,
@@ -55,6 +56,7 @@ class FileHost:
     :param disk_bytes: how this kind keeps them.
     :param running_command: a command of the site that is called with an entry's name and ends with status 0 when that
         machine runs, 1 when it does not; anything else is an error.
+    :param keepers: what keeps entries and labels, where files of the store do not.
     """
 
     kind = "files"
@@ -69,13 +71,20 @@ class FileHost:
         verity=False,
     )
 
-    def __init__(self, name: str, store: str, disk_bytes: DiskBytes, *, running_command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: str,
+        disk_bytes: DiskBytes,
+        *,
+        running_command: Sequence[str] = (),
+        keepers: tuple[EntryKeeper, LabelKeeper] | None = None,
+    ) -> None:
         self.name = name
         self.store = os.path.abspath(store)
         self.running_command = tuple(running_command)
         self._bytes = disk_bytes
-        self._entries = Entries(self.store)
-        self._labels = Labels(self.store)
+        self._entries, self._labels = keepers or (Entries(self.store), Labels(self.store))
         self._in_use = InUse(self.store)
         self._held: set[str] = set()
 
@@ -176,6 +185,9 @@ class FileHost:
         return {id: self._bytes.info(self._label(id)) for id in ids}
 
     def room(self, sizes: Sequence[int]) -> str | None:
+        return self._room_in_store(sizes)
+
+    def _room_in_store(self, sizes: Sequence[int]) -> str | None:
         wanted, free = sum(sizes), free_bytes(self.store)
         return None if wanted <= free else f"{self.name} has {free} bytes left, and {wanted} are needed"
 
@@ -197,7 +209,7 @@ class FileHost:
 
     @contextmanager
     def scratch(self, size: int) -> Iterator[Opened]:
-        if (reason := self.room([size])) is not None:
+        if (reason := self._room_in_store([size])) is not None:
             raise NoSpace(reason, todo="Make room, then run the command again.")
         id = new_id()
         taken = self._in_use.take(f"scratch-{id}", note=new_note("disk"))

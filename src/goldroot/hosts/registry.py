@@ -7,7 +7,7 @@ the dataclass; a table that says nothing costs no import of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has no ``[hosts.NAME]``.
 ONLY_HOST = "local"
-DIRECTORY, NSPAWN, QEMU = "directory", "nspawn", "qemu"
+DIRECTORY, NSPAWN, QEMU, ZVM = "directory", "nspawn", "qemu", "zvm"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -77,8 +77,14 @@ def _qemu() -> Kind:
     return Kind(QemuConfig, open_host)
 
 
+def _zvm() -> Kind:
+    from goldroot.hosts.zvm import ZvmConfig, open_host
+
+    return Kind(ZvmConfig, open_host)
+
+
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu}
+KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu, ZVM: _zvm}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:
@@ -104,7 +110,7 @@ def open_host(table: HostTable, root: str) -> Host:
 
 
 def _checked(config: type, values: dict[str, Any]) -> Any:
-    if not values:
+    if not values and not _needed(config):
         return config()
     from pydantic import TypeAdapter, ValidationError
 
@@ -114,13 +120,18 @@ def _checked(config: type, values: dict[str, Any]) -> Any:
         raise _bad_table(error.errors(include_url=False)[0], [field.name for field in fields(config)]) from None
 
 
+def _needed(config: type) -> bool:
+    """Whether a table cannot be empty."""
+    return any(one.default is MISSING and one.default_factory is MISSING for one in fields(config))
+
+
 def _bad_table(found: ErrorDetails, known: list[str]) -> BadTable:
     key = str(found["loc"][0]) if found["loc"] else ""
     if found["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         near = get_close_matches(key, known, 1)
         todo = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(['kind', *known])}."
         return BadTable(f"unknown key {key!r}", key, todo=todo)
-    if found["type"] == "missing_argument":
+    if found["type"] in ("missing", "missing_argument"):
         return BadTable(f"{key!r} is missing")
     what = _MUST_BE.get(found["type"], "")
     if what and len(found["loc"]) > 1:

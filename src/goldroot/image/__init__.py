@@ -11,12 +11,15 @@ __all__ = [
     "MAINTENANCE",
     "TEST",
     "Change",
+    "Checked",
+    "Consent",
     "Difference",
     "Gold",
     "PublishPlan",
     "Role",
     "System",
     "check_genuine",
+    "check_gold",
     "current_gold",
     "diff_gold",
     "enter_system",
@@ -29,6 +32,7 @@ __all__ = [
     "plan_import",
     "plan_publish",
     "publish_gold",
+    "publish_system",
     "read_gold_record",
     "refuse_held_version",
     "refuse_unknown_machine",
@@ -43,13 +47,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.image.changes import Change
+    from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import Difference, diff_gold, refuse_held_version, retire_gold, verify_gold
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
-    from goldroot.image.publish import PublishPlan, plan_publish, publish_gold
+    from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.renumber import local_accounts
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
@@ -58,13 +63,14 @@ else:
         __name__,
         {
             "changes": "Change",
+            "check": "Checked check_gold",
             "genuine": "check_genuine",
             "gold": "Difference diff_gold refuse_held_version retire_gold verify_gold",
             "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
-            "publish": "PublishPlan plan_publish publish_gold",
+            "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "renumber": "local_accounts",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldroot import crash, private
@@ -20,13 +20,14 @@ from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts.former import Attached
+from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.slots import begin, disk_id, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.site import Site
-from goldroot.system import Packages, read_packages
+from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
 from goldroot.version import __version__
 
@@ -46,6 +47,9 @@ class PublishPlan:
     slot: str = ""  #: where it would stand; empty where every slot is held
     leaves: int | None = None  #: the version that would leave that slot; nobody holds it
     full: str = ""  #: who holds every slot
+    checked: Checked = field(default_factory=Checked)
+    equals: int | None = None  #: the version before, where this is nothing but that
+    ties: tuple[Tie, ...] = ()  #: what ties the system to one host
 
     @property
     def asking(self) -> list[Collision]:
@@ -60,15 +64,33 @@ class Published:
     version: GoldVersion
     plan: PublishPlan
     notes: tuple[Note, ...] = ()
+    new: bool = True  #: ``False``: it is the version before, and nothing was published
 
 
-def plan_publish(site: Site, image: str, *, progress: Progress | None = None) -> PublishPlan:
-    """Read the maintenance system as it is, and say what publishing it means."""
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person says beforehand about a publish."""
+
+    untested: bool = False  #: publish what was not tested in both forms since its last change; the record says so
+    renumber_ok: bool = False  #: publish although a clone's local account would collide with one of the new gold
+    accept: tuple[str, ...] = ()  #: findings of the check; the record says so
+    only_new: bool = False  #: publish nothing where nothing changed since the version before
+    keep: bool = False  #: publish what ties the system to one host, on all servers then; the record says so
+
+
+def plan_publish(
+    site: Site, image: str, *, accept: Collection[str] = (), progress: Progress | None = None
+) -> PublishPlan:
+    """Read the maintenance system as it is, and say what publishing it means.
+
+    :param accept: findings of the check, as :func:`goldroot.image.check_gold` takes them.
+    """
+    refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
     site.host.refuse_running(system.machine)
     site.key.ready()
-    plan = _plan(system, progress, keep=False)
+    plan = _plan(system, progress, accept, keep=False)
     try:
         slot, leaves = next_slot(site, image)
     except NoFreeSlot as error:
@@ -76,7 +98,7 @@ def plan_publish(site: Site, image: str, *, progress: Progress | None = None) ->
     return replace(plan, slot=slot, leaves=leaves)
 
 
-def _plan(system: System, progress: Progress | None, *, keep: bool) -> PublishPlan:
+def _plan(system: System, progress: Progress | None, accept: Collection[str], *, keep: bool) -> PublishPlan:
     site, image = system.site, system.image
     manifests = system.scan(progress=progress, keep=keep)
     state = fingerprint(system.layout, manifests)
@@ -87,9 +109,15 @@ def _plan(system: System, progress: Progress | None, *, keep: bool) -> PublishPl
     moved = renumbered(last.numbers, tables) if last else []
     met, notes = clone_collisions(site, image, tables, keep=keep)
     packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
-    if last is not None and last.record["fingerprint"] == state:
+    equals = None
+    if last is not None and equals_last(manifests, last, system.layout.hash):
+        equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    return PublishPlan(image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes))
+    tree = OwnDisks(system.layout, {address: system.path(address) for address in manifests})
+    return PublishPlan(
+        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
+        checked=examine(system, manifests, last, accept), equals=equals, ties=tuple(host_ties(tree)),
+    )  # fmt: skip
 
 
 def publish_gold(
@@ -106,18 +134,34 @@ def publish_gold(
     It is built in a free slot, recorded and signed, and becomes visible in one step.  Killed anywhere, nothing is
     visible, and the same command begins the version anew in the same slot.
 
-    :param untested: publish what was not tested in both forms since its last change; the record says so.
-    :param renumber_ok: publish although a clone's local account would collide with one of the new gold.
+    Parameters and errors of :func:`publish_system`; it is published also where nothing changed.
+    """
+    return publish_system(site, image, Consent(untested, renumber_ok), note=note, progress=progress)
+
+
+def publish_system(
+    site: Site, image: str, consent: Consent, *, note: str = "", progress: Progress | None = None
+) -> Published:
+    """Publish the maintenance system as the next gold version, as far as a person agrees.
+
+    :param note: a word for those who read the list of versions.
+    :raises BadInput: ``consent`` accepts what could not be found.
     :raises NotTested: it was not tested in both forms since its last change.
     :raises NoFreeSlot: every slot is held; the error names by whom.
-    :raises Refused: local accounts of clones would collide.
+    :raises Refused: the check found something, it is tied to one host, or local accounts of clones would collide.
     """
+    refuse_unknown(consent.accept)
     system = existing_system(site, image, MAINTENANCE)
     with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
-        plan = _plan(system, progress, keep=True)
+        plan = _plan(system, progress, consent.accept, keep=True)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
-        _refuse(plan, untested=untested, renumber_ok=renumber_ok)
+        if consent.only_new and plan.equals is not None:
+            with site.catalog.read() as tx:
+                return Published(catalog_gold.get(tx, image, plan.equals), plan, new=False)
+        refuse(image, plan.checked)
+        _refuse(plan, consent)
+        remember(system, plan.checked)
         site.key.ready()
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
@@ -137,14 +181,21 @@ def publish_gold(
         return Published(done, replace(plan, manifests=manifests), notes)
 
 
-def _refuse(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
-    if plan.untested and not untested:
+def _refuse(plan: PublishPlan, consent: Consent) -> None:
+    if plan.ties and not consent.keep:
+        more = f"; and {len(plan.ties) - 5} more" if len(plan.ties) > 5 else ""
+        raise Refused(
+            f"{plan.image} has what ties it to one host: {'; '.join(map(str, plan.ties[:5]))}{more}",
+            meaning="All servers made from it would have the same, and be taken for one. Nothing was published.",
+            todo="Remove it from the maintenance system, or publish with --keep: the record says so.",
+        )
+    if plan.untested and not consent.untested:
         raise NotTested(
             f"the maintenance system of {plan.image} was not tested in {' and '.join(plan.untested)} form since its last change",
             meaning="Nothing was published.",
             todo=f"Test it with `goldroot maintain test {plan.image}`, or publish with --untested: the record says so.",
         )
-    if plan.asking and not renumber_ok:
+    if plan.asking and not consent.renumber_ok:
         shown = "; ".join(map(str, plan.asking[:5]))
         raise Refused(
             f"accounts of clones would collide with the new gold: {shown}",
@@ -203,6 +254,8 @@ def _record(
         "packages": {"kind": plan.packages.kind, "count": len(plan.packages.installed), "digest": beside["packages"]},
         "renumbered": [str(each) for each in plan.renumbered],
         "collisions": [str(each) for each in plan.collisions],
+        "accepted": [finding.text for finding in plan.checked.accepted],
+        "kept": [str(tie) for tie in plan.ties],
     }
 
 

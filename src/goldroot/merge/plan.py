@@ -18,29 +18,35 @@ from goldroot.accounts import (
     named_in_acl,
     owner_names,
 )
-from goldroot.conflicts import SIDES, Conflict, Decisions
+from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.families import families, other_family
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
+from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remembered import could_have_mattered, memory_after
 from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
+from goldroot.merge.fit.alternatives import settle_alternatives
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
 from goldroot.merge.fit.labels import labels_due
 from goldroot.merge.fit.one_tree import fit_part
+from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
 from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
+from goldroot.merge.refer.ports import say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
@@ -93,6 +99,10 @@ def plan_merge(
     decisions = decisions or {}
     prefer = prefer or policy.conflict
     around = around or Surroundings()
+    base_family, gold_family = families(parts, read_file)
+    changed = other_family(base_family, gold_family)
+    answer = decisions.get(changed.key) if changed is not None else None
+    policy = policy.for_family(base_family if answer is not None and answer.take == CLONE else gold_family)
     named = not all(tables.empty for tables in accounts)
     by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
     if by_record:
@@ -109,14 +119,18 @@ def plan_merge(
         same = Sameness(part, usr_of(part), read)
         setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
         decided = decide_part(compare_part(part, names, policy), setting)
-        follow_sources(decided, setting, policy)
+        settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
+    settle_alternatives([one.decided for one in planned], names)
+    for one, setting in zip(planned, settings, strict=True):
+        follow_sources(one.decided, setting, policy)
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
     referrer = Referrer(planned, settings, around.shared)
     asked = [ask_about(planned, settings, referrer.look_at_links())]
+    say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
     merged = merge_account_tables(accounts, used, ask) if by_record else None
@@ -132,6 +146,7 @@ def plan_merge(
     plan.notes += [*foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
+        plan.notes += unknown_in_overrides(planned, names, merged)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
@@ -144,8 +159,9 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [*_irregular(accounts), *labels_due(planned)]
-    _ask(plan, withdrawn_authorities(planned, policy), decisions, going_back=around.going_back)
+    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
+    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
 
@@ -189,7 +205,7 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
 def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
     """The accounts that anything in the result carries."""
     users: set[bytes] = set()
-    groups: set[bytes] = set()
+    groups = groups_in_overrides(parts, names)
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users
@@ -197,8 +213,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
         for path, unit in one.decided.units.items():
             if unit.side != NO_SIDE:
                 used = comparison.units[path].used[unit.side - GOLD_SIDE]
-                users |= used.users
-                groups |= used.groups
+                users |= {unit.users.get(name, name) for name in used.users}
+                groups |= {unit.groups.get(name, name) for name in used.groups}
         for verdict in one.decided.verdicts.values():
             if verdict.want is not None:
                 users.add(verdict.want.owner)
@@ -232,6 +248,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
         for verdict in one.decided.verdicts.values():
             plan.conflicts.extend(verdict.conflicts)
             placed.update(conflict.key for conflict in verdict.conflicts)
+        plan.conflicts.extend(one.decided.conflicts)
         plan.conflicts.extend(unit.conflict for unit in one.decided.units.values() if unit.conflict is not None)
         plan.notes.extend([*_part_notes(one, going_back=going_back), *one.decided.notes])
     if plan.accounts is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goldroot.policy.family import family_of
 from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
@@ -10,6 +11,7 @@ from goldroot.policy.policy_file import (
     CLASSES,
     CLONE,
     CONFIG,
+    FAMILIES,
     GENERATED,
     GOLD,
     IDENTITY,
@@ -29,6 +31,7 @@ __all__ = [
     "CLASSES",
     "CLONE",
     "CONFIG",
+    "FAMILIES",
     "GENERATED",
     "GOLD",
     "IDENTITY",
@@ -43,5 +46,6 @@ __all__ = [
     "Rule",
     "WrittenRule",
     "default_text",
+    "family_of",
     "worth_reading",
 ]

@@ -20,6 +20,7 @@ from goldroot.policy.policy_file import (
     CACHE,
     CLONE,
     CONFIG,
+    DEBIAN,
     GENERATED,
     GOLD,
     IDENTITY,
@@ -28,6 +29,7 @@ from goldroot.policy.policy_file import (
     NUMERIC,
     OPAQUE,
     STATE,
+    UBUNTU,
     WrittenRule,
 )
 
@@ -57,6 +59,7 @@ class Rule:
     reason: str = ""
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
     migrate: str = ""  #: state: a command, run in the merged system
+    family: str = ""  #: the family of systems that it is for; empty for all
     owners: str = ""  #: ``numeric``: the numbers of owners are another system's; ``names`` or empty: the server's
     always: str = ""  #: generated: ``gold``, or empty: the clone's where it differs from base
     gone: str = ASK  #: state: a unit that gold deleted and the clone changed is asked about (``ask``), or noted
@@ -69,6 +72,9 @@ class Rule:
     def __hash__(self) -> int:
         return hash((self.index, self.where))
 
+
+#: A family whose rules hold for another one, too.
+_LIKE = {UBUNTU: DEBIAN}
 
 NO_RULE = Rule(-1, "", CONFIG, "built in", reason="no rule matches, so it is merged as configuration")
 
@@ -126,6 +132,12 @@ class Policy:
         written = policy_file.parse(data, file)
         below = cls.default() if written.extends == "default" else cls(())
         return cls((*below.rules, *written.rules), written.conflict or below.conflict)
+
+    def for_family(self, family: str) -> Policy:
+        """The rules that hold for a family of systems; all of them where it is not known ("")."""
+        if not family or not any(rule.family for rule in self.rules):
+            return self
+        return Policy([rule for rule in self.rules if rule.family in ("", family, _LIKE.get(family))], self.conflict)
 
     @property
     def hash(self) -> str:
@@ -219,7 +231,7 @@ def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
 
 def _with(rule: Rule, written: WrittenRule) -> Rule:
     """A rule with what one without a class adds; its reason is for what it adds, not for the class."""
-    said = {key: value for key, value in written.keys.items() if key != "reason"}
+    said = {key: value for key, value in written.keys.items() if key not in ("reason", "family")}
     return replace(rule, **said)
 
 

@@ -34,11 +34,14 @@ CLASSES = {
     ACCOUNTS: "by record and field, as account tables",
 }
 
+#: The families of systems that rules tell apart.
+FAMILIES = DEBIAN, UBUNTU, SUSE, REDHAT = ("debian", "ubuntu", "suse", "redhat")
+
 TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
     "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "gone": str, "references": str,
-    "mkdir": bool,
+    "mkdir": bool, "family": str,
 }  # fmt: skip
 #: Keys that mean something for one class only.
 ONLY_WITH = {
@@ -54,7 +57,7 @@ ONLY_WITH = {
 ADDED = ("migrate", "gone", "references", "mkdir")
 CHOICES = {
     "extends": ("default", "none"), "conflict": ("clone", "gold"), "class": tuple(CLASSES), "always": ("gold",),
-    "owners": (NUMERIC, NAMES), "gone": (ASK, NOTE), "references": (ASK, NOTE),
+    "owners": (NUMERIC, NAMES), "gone": (ASK, NOTE), "references": (ASK, NOTE), "family": FAMILIES,
 }  # fmt: skip
 
 _TYPE_NAMES = {
@@ -73,6 +76,11 @@ class WrittenRule:
     file: str
     line: int
     branches: tuple[Branch, ...] = field(compare=False, repr=False)
+
+    @property
+    def family(self) -> str:
+        """The family of systems that the rule is for; "" for all."""
+        return str(self.keys.get("family", ""))
 
     @property
     def cls(self) -> str | None:
@@ -171,7 +179,7 @@ class _Reader:
                 (*place, "migrate"),
                 "Add whole = true (the path itself is one unit) or whole = false (each entry below it is one).",
             )
-        if not set(table) - {"path", "paths", "owner", "reason"}:
+        if not set(table) - {"path", "paths", "owner", "reason", "family"}:
             raise self._bad("a rule that decides nothing", place, "Add class, secret, pin or owners.")
 
     def _paths(self, table: Mapping[str, Any], place: toml.Place) -> Iterable[tuple[str, toml.Place]]:

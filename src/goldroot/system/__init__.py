@@ -11,10 +11,12 @@ from goldroot.faces import names_of
 TYPE_CHECKING = False
 
 __all__ = [
+    "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
     "Bound",
     "Confined",
+    "Finding",
     "FirstIdentity",
     "Identity",
     "Limits",
@@ -28,13 +30,17 @@ __all__ = [
     "UpdateTrees",
     "compare_packages",
     "doubtful",
+    "examine_accounts",
     "fingerprints",
     "host_ties",
+    "is_leftover",
+    "leftovers",
     "make_first",
     "os_facts",
     "power_of",
     "read_packages",
     "read_path",
+    "remove_path",
     "run_in",
     "shell_of",
     "write_identity",
@@ -42,8 +48,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, run_in, shell_of
-    from goldroot.system.disk_files import read_path
+    from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
+    from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
@@ -58,8 +65,9 @@ else:
         __name__,
         {
             "confine": "Bound Confined run_in shell_of",
-            "disk_files": "read_path",
+            "disk_files": "read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
+            "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

@@ -95,7 +95,7 @@ def put(root: str, path: bytes, data: bytes, mode: int = 0o644, owner: tuple[int
         raise
 
 
-def remove(root: str, path: bytes) -> None:
+def remove_path(root: str, path: bytes) -> None:
     """Remove a file; nothing happens where there is none."""
     try:
         with parent_of(root, path) as (directory, name):

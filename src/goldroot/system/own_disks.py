@@ -59,4 +59,4 @@ class OwnDisks:
         """Remove a file; nothing happens where there is none."""
         root = self.root(path)
         if root is not None:
-            disk_files.remove(root, path)
+            disk_files.remove_path(root, path)

@@ -47,7 +47,7 @@ def test_a_child_that_gets_the_descriptor_reaches_them(ready: Lab) -> None:
 
 
 def test_nothing_is_left_after_the_block(ready: Lab) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = ready.handles()
     with ready.host.open_disks({"WEB1-5B5": "rw", "DEBIANGOLD-1B1": "ro"}) as opened:
         kept = dict(opened)
         path = kept["WEB1-5B5"].path
@@ -56,20 +56,20 @@ def test_nothing_is_left_after_the_block(ready: Lab) -> None:
             with pytest.raises(ValueError, match="outside of the block"):
                 use()
     assert not Path(path, "hostname").exists()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert ready.handles() == before
 
 
 def test_nothing_is_left_after_an_error_in_the_block(ready: Lab) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = ready.handles()
     with pytest.raises(ZeroDivisionError), ready.host.hold("WEB1"), ready.host.open_disks({"WEB1-1B5": "rw"}):
         raise ZeroDivisionError
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert ready.handles() == before
     with ready.host.hold("WEB1"), ready.host.open_disks({"WEB1-1B5": "rw"}):
         pass
 
 
 def test_all_or_none(ready: Lab) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = ready.handles()
     with pytest.raises(NotFound), ready.host.open_disks({"DEBIANGOLD-1B1": "ro", "WEB1-5B5": "rw", "nothing": "ro"}):
         pass
     with ready.again().open_disks({"WEB1-5B5": "ro"}), pytest.raises(Busy):
@@ -77,7 +77,7 @@ def test_all_or_none(ready: Lab) -> None:
     ready.break_disk("DEBIANGOLD2-1B1")
     with pytest.raises(Exception, match="DEBIANGOLD2-1B1"):
         ready.host.open_disks({"DEBIANGOLD-1B1": "ro", "DEBIANGOLD2-1B1": "ro", "WEB1-5B5": "rw"}).__enter__()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert ready.handles() == before
     with ready.host.open_disks({"DEBIANGOLD-1B1": "ro", "WEB1-5B5": "rw"}):
         pass
 

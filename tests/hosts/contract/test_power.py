@@ -65,8 +65,8 @@ def test_who_starts_it_in_spite_of_the_hold_is_found_out(ready: Lab) -> None:
             assert ready.host.abilities.strong_hold or held.broken()
         assert held.broken() is None
         ready.host.apply(exchange(found(ready.host, "WEB1"), "5", "update", "kept", since=SINCE))
-        with ready.used("WEB1-1B5"):  # from the disks that were live before
-            assert ready.host.abilities.strong_hold or held.broken()
+        with ready.used("WEB1-1B5") as could:  # from the disks that were live before
+            assert not could or ready.host.abilities.strong_hold or held.broken()
 
 
 def test_a_killed_holder_holds_no_longer(ready: Lab) -> None:
@@ -100,6 +100,8 @@ def test_who_does_not_start_machines_says_so(ready: Lab) -> None:
 
 
 def test_a_running_command_that_fails_leaves_the_answer_open(ready: Lab) -> None:
+    if not ready.commanded:
+        pytest.skip("this host knows by itself what runs")
     ready.host.running_command = ("/bin/sh", "-c", "exit 7")
     for attempt in (lambda: ready.host.power("WEB1"), lambda: ready.host.hold("WEB1").__enter__()):
         with pytest.raises(HostError, match="running command"):

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,7 +32,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mounted(image: str, kind: str, options: Mapping[str, str], attributes: int, *, replay: bool = False) -> int:
-    """A descriptor of the root directory of an image.
+    """A descriptor of the root directory of an image, or of a block device.
 
     :param kind: as the kernel calls the file system.
     :param options: of the file system; a value "" is a flag.
@@ -72,7 +73,10 @@ def loop_of(images: Sequence[str], *, writing: bool) -> str | None:
 
 @contextmanager
 def _loop(image: str, write: bool) -> Iterator[str]:
-    """The path of a loop device of an image, in a block in which it is mounted."""
+    """The path of a loop device of an image, in a block in which it is mounted; a block device needs none."""
+    if stat.S_ISBLK(os.lstat(image).st_mode):
+        yield image
+        return
     mode = (os.O_RDWR if write else os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
     backing = os.open(image, mode)
     try:

@@ -45,7 +45,7 @@ class DirectoryEntries:
         self._manager = manager
         self._extents = extents
         self._style = style
-        self._names = style.words.names
+        self.names = style.words.names
 
     def create(self) -> None:
         """Nothing: the directory is z/VM's."""
@@ -68,7 +68,7 @@ class DirectoryEntries:
 
     def standing(self, name: str) -> Standing | None:
         """An entry with all that it says, passwords too."""
-        found = self._manager.read(self._names.user(name))
+        found = self._manager.read(self.names.user(name))
         return None if found is None else self._read(name, found)
 
     def all(self) -> Iterator[Entry]:
@@ -79,17 +79,17 @@ class DirectoryEntries:
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote."""
-        user = self._names.user(check_entry_name(owner))
+        user = self.names.user(check_entry_name(owner))
         found: list[tuple[str, str, str]] = []
         for target in sorted({target for target, _ in self._manager.linking(user)}):
             entry = self._manager.read(target)
-            name = self._names.shown(target)
+            name = self.names.shown(target)
             if entry is not None and is_managed(entry):
                 self._read(name, entry)  # nobody knows what a damaged one links
             statements = [] if entry is None else [link for link, _ in source.links(entry) if link.owner == user]
             for link in statements:
-                theirs = self._names.address(owner, "owner", link.vdev1)
-                found.append((name, self._names.address(name, "machine", link.address), _short(theirs)))
+                theirs = self.names.address(owner, "owner", link.vdev1)
+                found.append((name, self.names.address(name, "machine", link.address), _short(theirs)))
         return sorted(found)
 
     # -- changes
@@ -105,7 +105,7 @@ class DirectoryEntries:
         wanted = replace(entry, serial=f"{entry.generation}.0")
         made = new_entry(self._style.templates[entry.role], wanted, self._style.words, self._role)
         try:
-            self._manager.create(self._names.user(entry.name), made)
+            self._manager.create(self.names.user(entry.name), made)
         except CallRefused as error:
             if error.code != EXISTS:
                 raise
@@ -124,7 +124,7 @@ class DirectoryEntries:
         if links := [link for link in self.linked(name) if link[0] != name]:
             raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
         crash.point("zvm.entry-going")
-        self._manager.delete(self._names.user(name))
+        self._manager.delete(self.names.user(name))
         crash.point("zvm.entry-gone")
 
     def apply(self, wanted: Entry) -> Applied:
@@ -144,7 +144,7 @@ class DirectoryEntries:
             check_change(now.entry, wanted, self.find)
             return changed(now, _counted(wanted, now.entry), self._style.words, self._role)
 
-        done = self._manager.replace(self._names.user(wanted.name), make)
+        done = self._manager.replace(self.names.user(wanted.name), make)
         return Applied("done", applied[0]) if applied else self._outcome(done, wanted)
 
     def put_disk(self, name: str, address: str, disk: Disk) -> None:
@@ -156,7 +156,7 @@ class DirectoryEntries:
                 raise HostError(f"disk {disk.id} does not stand at {address} of {name}, where it was just made")
             return changed(now, _counted(now.entry, now.entry), self._style.words, self._role)
 
-        if self._manager.replace(self._names.user(name), make).outcome != "done":
+        if self._manager.replace(self.names.user(name), make).outcome != "done":
             raise HostError(f"it is not known whether {name} says that it has disk {disk.id}", todo="Run it again.")
 
     def drop_disk(self, name: str, id: str) -> None:
@@ -189,7 +189,7 @@ class DirectoryEntries:
 
     def _read(self, name: str, found: source.Entry) -> Standing:
         registry = partial(disk_at, self._extents)
-        return checked(standing(found, self._manager.beside(found), name=name, names=self._names, registry=registry))
+        return checked(standing(found, self._manager.beside(found), name=name, names=self.names, registry=registry))
 
     def _same_work(self, there: Entry, entry: Entry) -> Entry:
         if there.role == entry.role and work_of(there) == work_of(entry) is not None:
@@ -200,7 +200,7 @@ class DirectoryEntries:
         return self.get(name).role
 
     def _name(self, found: source.Entry) -> str | None:
-        return self._names.entry(found.name)
+        return self.names.entry(found.name)
 
 
 def _counted(wanted: Entry, now: Entry) -> Entry:

@@ -10,6 +10,7 @@ a file of the host's store.  A row is written before anything is made, and goes 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Literal, Protocol
 
 from goldroot import private
 from goldroot.errors import Damaged, HostError
+from goldroot.hosts.addresses import check_disk_id
 from goldroot.hosts.labels import Label
 from goldroot.hosts.zvm.reading import Extent
 
@@ -83,6 +85,7 @@ class ExtentsFile:
         self._path = path
 
     def create(self) -> None:
+        private.make_directory(os.path.dirname(self._path))
         private.prepare(self._path)
         with self._open() as database:
             database.execute(_TABLE)
@@ -158,7 +161,7 @@ class RowLabels:
 
     def find(self, id: str) -> Label | None:
         """What was asked for, and the form that it was sealed in."""
-        row = self._extents.find(id)
+        row = self._extents.find(check_disk_id(id))
         return None if row is None else Label(row.id, row.owner, row.size, row.form, row.sealed)
 
     def write(self, label: Label) -> None:

@@ -110,6 +110,15 @@ class Manager:
         :raises Busy: somebody else has it locked.
         :raises SmapiError: z/VM refused; nothing was changed.
         """
+        try:
+            return self._replaced_locked(user, make)
+        except CallRefused as error:
+            if error.code != NO_ENTRY:
+                raise
+        make(None)
+        return Replaced("done", None)
+
+    def _replaced_locked(self, user: str, make: Callable[[source.Entry | None], source.Entry | None]) -> Replaced:
         with self._locked(user) as lock:
             now = self.read(user)
             new = make(now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goldroot.accounts import ACL_NAMES
+from goldroot.accounts import ACL_NAMES, rename_in_acls
 from goldroot.merge.compare.parts import (
     AT_CONTENT,
     AT_GID,
@@ -18,7 +18,7 @@ from goldroot.merge.compare.parts import (
     Row,
 )
 from goldroot.merge.compare.rows import joined
-from goldroot.merge.decide.verdict import NO_SIDE, Want, want_of
+from goldroot.merge.decide.verdict import NO_SIDE, UnitVerdict, Want, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
 from goldroot.tree import INLINE, SOCKET, BuildRow, Built, Entry, Progress, Xattrs, build_tree, is_below
@@ -38,16 +38,17 @@ def apply_part(
 
 def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:
     """Every path of the result in tree order."""
-    rows = _Rows(plan, one)
+    rows = plain = _Rows(plan, one)
     unit: bytes | None = None
     side = NO_SIDE
     verdicts, units = one.decided.verdicts, one.decided.units
     for triple in joined([tree.manifest.rows() for tree in one.part.trees]):
         path = next(row for row in triple if row is not None)[0]
         if unit is not None and not is_below(path, unit):
-            unit = None
+            unit, rows = None, plain
         if path in units:
             unit, side = path, units[path].side
+            rows = plain.renamed(units[path])
         verdict = verdicts.get(path)
         if verdict is not None:
             if verdict.want is not None:
@@ -73,12 +74,16 @@ def _latest(triple: tuple[Row | None, Row | None, Row | None]) -> int:
 class _Rows:
     """Makes build rows: owners as numbers of the merged tables."""
 
-    def __init__(self, plan: Plan, one: PartPlan) -> None:
-        self._plan, self._one = plan, one
+    def __init__(self, plan: Plan, one: PartPlan, unit: UnitVerdict | None = None) -> None:
+        self._plan, self._one, self._unit = plan, one, unit
         self._groups = one.linked.groups
         self._numeric = one.part.numeric
         self._uids: list[dict[int, int]] = [{}, {}, {}]
         self._gids: list[dict[int, int]] = [{}, {}, {}]
+
+    def renamed(self, unit: UnitVerdict) -> _Rows:
+        """The same for a unit of the clone's, in which accounts may have other names."""
+        return _Rows(self._plan, self._one, unit) if unit.users or unit.groups else self
 
     def wanted(self, path: bytes, want: Want, triple: tuple[Row | None, Row | None, Row | None]) -> BuildRow:
         """A path with a verdict."""
@@ -100,7 +105,10 @@ class _Rows:
         xattrs = row[AT_XATTRS]
         if xattrs and any(name in ACL_NAMES for name, _ in xattrs):
             want = want_of(Entry._make(row), self._plan.names[side], side)
-            xattrs = self._plan.numbers.xattrs(want.xattrs, want.mode)
+            spoken = (
+                want.xattrs if self._unit is None else rename_in_acls(want.xattrs, self._unit.users, self._unit.groups)
+            )
+            xattrs = self._plan.numbers.xattrs(spoken, want.mode)
         return self._row(row, side, mtime, (self._uid(row[AT_UID], side), self._gid(row[AT_GID], side), xattrs))
 
     def _row(self, row: Row, side: int, mtime: int, owners: tuple[int, int, Xattrs]) -> BuildRow:
@@ -116,11 +124,13 @@ class _Rows:
     def _uid(self, number: int, side: int) -> int:
         known = self._uids[side]
         if number not in known:
-            known[number] = self._plan.numbers.uid(self._plan.names[side].users[number])
+            name = self._plan.names[side].users[number]
+            known[number] = self._plan.numbers.uid(self._unit.users.get(name, name) if self._unit else name)
         return known[number]
 
     def _gid(self, number: int, side: int) -> int:
         known = self._gids[side]
         if number not in known:
-            known[number] = self._plan.numbers.gid(self._plan.names[side].groups[number])
+            name = self._plan.names[side].groups[number]
+            known[number] = self._plan.numbers.gid(self._unit.groups.get(name, name) if self._unit else name)
         return known[number]

@@ -14,10 +14,21 @@ from goldroot.errors import TreeChanged
 from goldroot.merge.compare.candidates import ABSENT, find_candidates
 from goldroot.merge.compare.comparison import Comparison, DroppedFiles, OwnersInUse, Unit
 from goldroot.merge.compare.meaning import meant_of
-from goldroot.merge.compare.parts import AT_CONTENT, AT_KIND, AT_XATTRS, BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row
+from goldroot.merge.compare.parts import (
+    AT_CONTENT,
+    AT_GID,
+    AT_KIND,
+    AT_UID,
+    AT_XATTRS,
+    BASE_SIDE,
+    CLONE_SIDE,
+    GOLD_SIDE,
+    Part,
+    Row,
+)
 from goldroot.merge.compare.rows import RowEquality
 from goldroot.policy import Policy, Rule
-from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files
+from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files, in_tree_order
 
 #: In the place of the digest of a file that a running system changed before it was read: no file has it.
 UNKNOWN = bytes(32)
@@ -50,7 +61,7 @@ class Comparer:
 
     def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
-        self.comparison = Comparison(part)
+        self.comparison = Comparison(part, self._unit_of)
         self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE], part.numeric)
         self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE], part.numeric)
 
@@ -147,10 +158,9 @@ class Comparer:
         same_clone: bool | None,
     ) -> bool:  # fmt: skip
         """Count a row to its unit; False for the rule's own directory, which is not a unit."""
-        place = self.policy.unit(self.part.place(path), rule)
-        if place is None:
+        unit_path = self._unit_of(path)
+        if unit_path is None:
             return False
-        unit_path = place[len(self.part.place(b"").rstrip(b"/")) + 1 :]
         unit = self.comparison.units.get(unit_path)
         if unit is None:
             unit = self.comparison.units[unit_path] = self._new_unit(unit_path, rule)
@@ -163,12 +173,31 @@ class Comparer:
             if meant is None:
                 unit.doubtful.append(rows)
         unit.pinned |= rule.pin
+        if same_gold is False:
+            unit.gold_differs.append(path)
+            self._note_owners(unit, rows)
         for index, row, unknown in ((0, rows[GOLD_SIDE], same_gold), (1, rows[CLONE_SIDE], same_clone)):
             if row is not None and not self.part.numeric.covers(path):
                 unit.used[index].add(row, self.names[index + 1])
             if unknown is None:
                 unit.unread[index].append(rows)
         return True
+
+    def _note_owners(self, unit: Unit, rows: tuple[Row | None, ...]) -> None:
+        base, gold = rows[BASE_SIDE], rows[GOLD_SIDE]
+        if base is None or gold is None or self.part.numeric.covers(base[0]):
+            return
+        was, now = self.names[BASE_SIDE], self.names[GOLD_SIDE]
+        for owners, one, other in (
+            (unit.gold_owners[0], was.users[base[AT_UID]], now.users[gold[AT_UID]]),
+            (unit.gold_owners[1], was.groups[base[AT_GID]], now.groups[gold[AT_GID]]),
+        ):
+            if one != other:
+                owners.setdefault(one, set()).add(other)
+
+    def _unit_of(self, path: bytes) -> bytes | None:
+        place = self.policy.unit(self.part.place(path))
+        return None if place is None else place[len(self.part.place(b"").rstrip(b"/")) + 1 :]
 
     def _new_unit(self, path: bytes, rule: Rule) -> Unit:
         held = (tree.manifest.get(path) for tree in self.part.trees)
@@ -183,7 +212,17 @@ class Comparer:
             unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
         if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
             unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
+        if unit.gold_changed and unit.clone_changed and unit.rule.whole:
+            self._name_differing(unit)
         unit.unread, unit.doubtful = ([], []), []
+
+    def _name_differing(self, unit: Unit) -> None:
+        """Of a small unit that both changed, which files gold changed: they do not arrive, and are named."""
+        batch = unit.unread[0][:BATCH]
+        before, after = self._digests(batch, BASE_SIDE), self._digests(batch, GOLD_SIDE)
+        paths = [row[0] for rows in batch if (row := rows[GOLD_SIDE]) is not None]
+        differing = {path for path, one, two in zip(paths, before, after, strict=True) if one != two}
+        unit.gold_differs = in_tree_order([*unit.gold_differs, *differing])
 
     def _differ(self, unread: list[tuple[Row | None, ...]], side: int) -> bool:
         for start in range(0, len(unread), BATCH):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -41,6 +41,10 @@ class OwnersInUse:
             self.groups |= groups
 
 
+#: Owner in base -> the owners that gold gave what was his, of the paths of a unit that both have.
+Owners = dict[bytes, set[bytes]]
+
+
 @dataclass(slots=True)
 class Unit:
     """A unit of class state: an entry directly below its rule's path, with all that is in it."""
@@ -58,6 +62,8 @@ class Unit:
     doubtful: list[tuple[Row | None, ...]] = field(
         default_factory=list
     )  #: only reading tells whether the clone meant it
+    gold_differs: list[bytes] = field(default_factory=list)  #: paths that gold certainly changed, in tree order
+    gold_owners: tuple[Owners, Owners] = field(default_factory=lambda: ({}, {}))  #: of users and of groups
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 
 
@@ -74,6 +80,7 @@ class Comparison:
     """All of a part that is not the same in the three trees."""
 
     part: Part
+    unit_of: Callable[[bytes], bytes | None]  #: a path in the trees -> the state unit that it belongs to
     deltas: dict[bytes, Rows] = field(default_factory=dict)  #: in tree order
     rules: dict[bytes, Rule] = field(default_factory=dict)  #: of the deltas
     units: dict[bytes, Unit] = field(default_factory=dict)

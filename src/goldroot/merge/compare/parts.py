@@ -39,6 +39,7 @@ class Tree:
     unseen: frozenset[bytes] = frozenset()
     borrowed: Mapping[bytes, int] = field(default_factory=dict)
     usr: Usr = field(default_factory=dict)  #: of gold's: what its system's root is known to have
+    family: str = ""  #: what its system's os-release says, where that does not stand in the tree
 
     @classmethod
     def scanned(cls, root: bytes, manifest: Manifest, notes: Iterable[Note], *, live: bool = False) -> Tree:
@@ -65,13 +66,6 @@ class Part:
             return self.at
         return (self.at if self.at != b"/" else b"") + b"/" + path
 
-    def inside(self, place: bytes) -> bytes | None:
-        """The path in the trees of an absolute path in the system; ``None`` where it lies outside of them."""
-        prefix = self.at.rstrip(b"/") + b"/"
-        if place == self.at:
-            return b""
-        return place[len(prefix) :] if place.startswith(prefix) else None
-
     @property
     def borrows(self) -> bool:
         """Whether any tree has rows of another one's files."""
@@ -81,6 +75,13 @@ class Part:
         """The side whose file a side's row is: its own, but for what lies below a mount."""
         borrowed = self.trees[side].borrowed
         return next((borrowed[above] for above in upwards(path) if above in borrowed), side) if borrowed else side
+
+    def inside(self, place: bytes) -> bytes | None:
+        """The path in the trees of an absolute path in the system; ``None`` where it lies outside of them."""
+        prefix = self.at.rstrip(b"/") + b"/"
+        if place == self.at:
+            return b""
+        return place[len(prefix) :] if place.startswith(prefix) else None
 
     def rows(self, path: bytes) -> Rows:
         """What base, gold and clone have at a path in the trees."""

@@ -10,6 +10,7 @@ from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
@@ -68,6 +69,8 @@ def _merger_for(delta: Delta) -> TextMerger | None:
     if delta.rule.cls not in ("config", "state"):
         return None
     by_lines = _by_lines if base is not None and base.kind == FILE else _nothing
+    if delta.rule.cls == "config" and is_record(delta.place):
+        return merge_records
     kind = kind_of(delta.place) if delta.rule.cls == "config" else None
     return by_lines if kind is None else partial(merge_table, kind, by_lines)
 

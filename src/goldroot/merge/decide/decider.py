@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from goldroot.conflicts import Conflict
 from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.deleted_directories import Added, additions_below, rows_of
+from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
     Below,
     added_below,
@@ -37,7 +37,7 @@ from goldroot.merge.decide.verdict import (
     value_of,
     want_of,
 )
-from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, path_text, upwards
+from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, upwards
 
 _BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
     "gold": take_gold,
@@ -75,6 +75,7 @@ class Decider:
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
         settle_removed(self.decided, self.setting)
+        look_for_moves(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
@@ -117,8 +118,6 @@ class Decider:
             self._asked.add(path)
             return added_below(delta, self.setting, added)
         verdict = decide_presence(delta, self.setting, self._below)
-        if verdict.conflicts:
-            self._look_for_move(delta, verdict)
         if (verdict.conflicts or verdict.decided) and _holds_below(verdict, delta.rows):
             self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
         return verdict
@@ -179,7 +178,8 @@ class Decider:
     def _value_below(self, path: bytes, side: int) -> bytes:
         """All that a side has below a directory, as a digest: an answer for a directory is one for what is in it.
 
-        A file that nobody read goes by its size and time; at worst an answer is asked for once more.
+        A file that nobody read goes by its size and time; at worst an answer is asked for once more.  Of a state unit it
+        counts that it is there: what is in it is written while a person thinks.
         """
         if not is_directory(self.comparison.deltas[path][side]):
             return b""
@@ -189,37 +189,15 @@ class Decider:
             rule = self.comparison.rules.get(held.path)
             if entry is None or entry.kind == SOCKET or (rule is not None and rule.cls == "cache"):
                 continue
+            unit = self.comparison.unit_of(held.path)
+            if unit is not None:
+                parts += (held.path, b"unit") if held.path == unit else ()
+                continue
             value = value_of(want_of(entry, self.setting.names[side], side))
             if entry.kind == FILE and not entry.content:
                 value += b"%d:%d" % (entry.size, entry.mtime)
             parts += (entry.path, value)
         return digest_of(parts)
-
-    def _look_for_move(self, delta: Delta, verdict: Verdict) -> None:
-        """Gold deleted a file that the clone changed: name the place where gold has the same content now."""
-        base, gold, _ = delta.rows
-        if base is None or gold is not None or base.kind != FILE or not base.size:
-            return
-        moved = self._gold_additions().get(base.content)
-        if moved is None:
-            return
-        place = path_text(self.comparison.part.place(moved))
-        verdict.notes.append(f"gold moved it to {place}")
-        old = verdict.conflicts[0]
-        verdict.conflicts[0] = Conflict(
-            old.path, old.axis, "gold-moved-clone-changed", old.values, old.answers, old.stands,
-            f"gold moved it to {place}; the clone had changed it at its old place", old.secret,
-        )  # fmt: skip
-
-    def _gold_additions(self) -> dict[bytes, bytes]:
-        if not hasattr(self, "_additions"):
-            self._additions: dict[bytes, bytes] = {}
-            for path, (base, gold, _) in self.comparison.deltas.items():
-                if gold is None or gold.kind != FILE or not gold.size:
-                    continue
-                if base is None or base.kind != FILE or base.content != gold.content:
-                    self._additions.setdefault(gold.content, path)
-        return self._additions
 
 
 def _has_directory(rows: Rows) -> bool:

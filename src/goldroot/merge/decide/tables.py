@@ -1,10 +1,11 @@
-"""Tables that are merged by key: hosts(5), aliases(5), fstab(5)."""
+"""Tables that are merged by key: hosts(5), aliases(5), fstab(5); dpkg's overrides of owners and its diversions."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from goldroot.merge.decide.keyed_lines import COMMENT, Item, Items, Kind, NotKeyed, merge_keyed, text_of
 from goldroot.merge.decide.line_sets import split_lines
@@ -191,10 +192,50 @@ def _refuse(was: Items, golds: Items, clones: Items) -> None:
     """Values that are a whole: no answer."""
 
 
+# -- dpkg
+
+
+class Override(NamedTuple):
+    """One line of dpkg-statoverride(1)."""
+
+    user: bytes
+    group: bytes
+    mode: bytes
+    path: bytes
+
+
+def overrides(content: bytes) -> list[Override]:
+    """The overrides of a file's bytes; other lines are left out."""
+    words = (line.split(None, 3) for line in split_lines(content))
+    return [Override(*each) for each in words if len(each) == 4]
+
+
+def _statoverride(content: bytes) -> list[Item] | None:
+    items = []
+    for line in split_lines(content):
+        words = line.split(None, 3)
+        if len(words) != 4:
+            return None
+        items.append(Item(words[3], tuple(words), line))
+    return items
+
+
+def _diversions(content: bytes) -> list[Item] | None:
+    """dpkg-divert(1): each is three lines, the path, where to, and the package."""
+    lines = split_lines(content)
+    if len(lines) % 3:
+        return None
+    triples = zip(lines[::3], lines[1::3], lines[2::3], strict=True)
+    return [Item(path, (where, package), b"\n".join((path, where, package))) for path, where, package in triples]
+
+
+STATOVERRIDE, DIVERSIONS = b"/var/lib/dpkg/statoverride", b"/var/lib/dpkg/diversions"
+
 HOSTS = Kind(_hosts, _both_hosts, may_stand=_one_address_each)
 ALIASES = Kind(_aliases, _refuse)
 FSTAB = Kind(_fstab, _refuse, place=_parents_first, may_stand=_boots)
 _KINDS = {
     b"/etc/hosts": HOSTS, b"/etc/fstab": FSTAB,
     b"/etc/aliases": ALIASES, b"/etc/mail/aliases": ALIASES, b"/etc/postfix/aliases": ALIASES,
+    STATOVERRIDE: Kind(_statoverride, _refuse), DIVERSIONS: Kind(_diversions, _refuse),
 }  # fmt: skip

@@ -11,7 +11,28 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_
 from goldroot.merge.decide.answers import answer_conflict
 from goldroot.merge.decide.presence import ADDED_BELOW_DELETED
 from goldroot.merge.decide.verdict import CONFLICT, NO_SIDE, SAME, Setting, UnitVerdict, Verdict
-from goldroot.tree import DIRECTORY, Manifest, parent
+from goldroot.merge.decide.versions import without_versions
+from goldroot.policy import ASK
+from goldroot.tree import DIRECTORY, Manifest, parent, path_text
+
+#: The note about a unit that both sides changed.
+KEPT_WHOLE = "gold changed this unit too; the clone's is kept as a whole"
+#: Kind of the conflict about a unit that gold deleted.
+UNIT_GONE = "unit-gone"
+
+
+def newer_beside(comparison: Comparison, path: bytes) -> list[bytes]:
+    """Units that gold added beside one, with another number in the same name."""
+    same = without_versions(path)
+    return [
+        one.path
+        for one in comparison.units.values()
+        if one.path != path
+        and parent(one.path) == parent(path)
+        and one.present[GOLD_SIDE]
+        and not one.present[BASE_SIDE]
+        and without_versions(one.path) == same
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +63,35 @@ class UnitDecider:
             return UnitVerdict(
                 GOLD_SIDE, GOLD, notes=["on the server only labels, signatures and the like had changed"]
             )
+        if unit.present == [True, False, True]:
+            return self._gone(unit)
         verdict = UnitVerdict(CLONE_SIDE, CLONE)
         if unit.gold_changed:
-            verdict.notes.append("gold changed this unit too; the clone's is kept as a whole")
+            verdict.notes.append(KEPT_WHOLE)
         return verdict
+
+    def _gone(self, unit: Unit) -> UnitVerdict:
+        """Gold deleted a unit that the clone changed: it stays, and that is asked or noted.
+
+        The question holds nothing of what the unit contains: a running database would make a new one with each write.
+        """
+        beside = self._beside(unit)
+        said = "gold deleted this state unit, and the server changed it" + (
+            f"; gold has {beside} now" if beside else ""
+        )
+        if unit.rule.gone != ASK:
+            return UnitVerdict(CLONE_SIDE, CLONE, notes=[f"{said}: the server's stays"])
+        verdict = Verdict(None, CONFLICT)
+        answer, _ = answer_conflict(
+            verdict, unit_delta(self.comparison, unit), "unit", UNIT_GONE, (b"", b"gone", b""), self.setting, said,
+            stands=CLONE,
+        )  # fmt: skip
+        return _answered(verdict, answer, SIDE_OF[answer])
+
+    def _beside(self, unit: Unit) -> str:
+        """What gold added beside a unit under the same name with another number: a newer version's state."""
+        part = self.comparison.part
+        return ", ".join(path_text(part.place(path)) for path in newer_beside(self.comparison, unit.path))
 
     def _ask_added(self, unit: Unit) -> UnitVerdict:
         verdict = Verdict(None, CONFLICT)

@@ -56,6 +56,8 @@ class UnitVerdict:
     conflict: Conflict | None = None
     notes: list[str] = field(default_factory=list)
     because: bytes = b""  #: the path above whose conflict this one shares
+    users: dict[bytes, bytes] = field(default_factory=dict)  #: owners of the clone's unit -> who gold made of them
+    groups: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Decided:
     comparison: Comparison
     verdicts: dict[bytes, Verdict] = field(default_factory=dict)  #: in tree order
     units: dict[bytes, UnitVerdict] = field(default_factory=dict)
+    within: set[bytes] = field(default_factory=set)  #: verdicts about a unit itself, or about what gold has in it
+    conflicts: list[Conflict] = field(default_factory=list)  #: that are not about one verdict
     notes: list[Note] = field(default_factory=list)  #: what is not about one verdict; their paths are places
     rebuilds: dict[bytes, Rebuild] = field(default_factory=dict)  #: derived files that have to be made again
 

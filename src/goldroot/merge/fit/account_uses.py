@@ -84,8 +84,9 @@ class AccountUses:
         manifest = one.part.trees[CLONE_SIDE].manifest
         for row in rows:
             path = manifest.entry(row).path
-            unit = one.side_over(path)
-            if path not in one.decided.verdicts and unit in (None, CLONE_SIDE) and not one.part.numeric.covers(path):
+            unit = one.unit_over(path)
+            is_his = unit is None or (unit.side == CLONE_SIDE and name not in unit.users)
+            if path not in one.decided.verdicts and is_his and not one.part.numeric.covers(path):
                 yield one.part.place(path)
         for path, verdict in one.decided.verdicts.items():
             if verdict.want is not None and verdict.want.owner == name:

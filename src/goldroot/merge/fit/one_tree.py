@@ -143,7 +143,7 @@ class Fitter:
     def _drop(self, path: bytes, blocker: bytes) -> None:
         if path in self.decided.units and self._unit_present(path):
             self._drop_unit(path, blocker)
-        if path in self._made_again:
+        if path in self._made_again or path in self.decided.within:
             del self.decided.verdicts[path]  # what was in it asks for itself
         if path not in self.decided.verdicts:
             return

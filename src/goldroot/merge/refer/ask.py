@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.refer import Broken, Referrer
+from goldroot.merge.refer.refer import Broken, Referrer, read_side
 from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, RESOLVER, SHELL, UNIT, Reference
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, Note, path_text
@@ -114,7 +113,7 @@ def _slaves(parts: Sequence[PartPlan]) -> Mapping[bytes, bytes]:
             inside = one.part.inside(b"/" + directory)
             for entry in tree.manifest.below(inside) if inside is not None else ():
                 if entry.kind == FILE:
-                    lines = read_file(tree.root, entry.path).split(b"\n")
+                    lines = read_side(one, CLONE_SIDE, entry.path).split(b"\n")
                     end = lines.index(b"") if b"" in lines else len(lines)
                     name = entry.path.rpartition(b"/")[2]
                     found.update(dict.fromkeys(lines[2:end:2], name))

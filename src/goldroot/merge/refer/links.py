@@ -71,7 +71,7 @@ def _of_state(one: PartPlan, entry: Entry, gold: Index, foreign: frozenset[bytes
     top = next((path for path in upwards(entry.path) if path in one.decided.units), None)
     if top is None or one.decided.units[top].side != CLONE_SIDE or entry.content == _NOTHING:
         return
-    if stays_inside(entry.path[len(top) :], entry.content):
+    if entry.path != top and stays_inside(entry.path[len(top) :], entry.content):
         return
     unit, place = one.part.place(top), one.part.place(entry.path)
     target = absolute(place, entry.content)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from goldroot.accounts import AccountTables
+from goldroot.errors import TreeChanged
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.verdict import Setting
@@ -20,13 +21,25 @@ from goldroot.merge.refer.fstab import parse_fstab, path_of_unit, unit_names
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
 from goldroot.merge.refer.reference import LINK_TO, RESOLVER, Reference, look_up, resolver_of
 from goldroot.merge.refer.shared import Node, SharedFiles
-from goldroot.merge.refer.tables import FSTAB, mounts_of, shells_of, unlisted
+from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
 from goldroot.policy import NOTE
 from goldroot.tree import FILE
 
 _UNITS = b"/etc/systemd/system/"
 _SHELLS = b"/etc/shells"
+
+
+def read_side(one: PartPlan, side: int, path: bytes) -> bytes:
+    """A file of one side; empty where a running server has just taken it away, which is written down."""
+    tree = one.part.trees[one.part.source(side, path)]
+    try:
+        return read_file(tree.root, path)
+    except TreeChanged:
+        if tree.torn is None:
+            raise
+        tree.torn.add(path)
+        return b""
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,8 @@ class Referrer:
         lines = parse_fstab(fstab)
         known = self._shared[0].mounted if self._shared else frozenset()
         mounts = {line.point for line in lines if line.mounts} | self._mount_units
+        # What a scan did not enter: another file system was mounted there.
+        mounts |= {one.part.place(path) for one in self.parts for tree in one.part.trees for path in tree.unseen}
         return View(
             look,
             frozenset(mounts - known - {b"/"}),
@@ -127,7 +142,7 @@ class Referrer:
                 entry = one.part.trees[side].manifest.get(path)
                 side_of = side if entry is not None and entry.kind == FILE else None
             if side_of is not None:
-                return read_file(one.part.trees[side_of].root, path)
+                return read_side(one, side_of, path)
         return b""
 
     def look_at_links(self) -> list[Broken]:
@@ -159,8 +174,14 @@ class Referrer:
     def look_at_tables(self, merged: AccountTables, gold: AccountTables) -> list[Broken]:
         """Find the login shells, and the paths in fstab, that are gone."""
         mounts = mounts_of(self.content(FSTAB, None), self.content(FSTAB, GOLD_SIDE))
-        references = [*shells_of(merged, gold, self.after), *map(self._at_boot, mounts)]
+        shells = shells_of(merged, gold, self.after) if self._has(PASSWD) else ()
+        references = [*shells, *map(self._at_boot, mounts)]
         return list(self._broken((reference, None) for reference in references))
+
+    def _has(self, place: bytes) -> bool:
+        """Whether a place is merged here at all."""
+        paths = [(one, one.part.inside(place)) for one in self.parts]
+        return any(path is not None and any(one.part.rows(path)) for one, path in paths)
 
     def _at_boot(self, reference: Reference) -> Reference:
         """A missing mount point on a writable disk is made at boot: systemd.mount(5)."""

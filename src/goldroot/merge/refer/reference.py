@@ -58,8 +58,8 @@ def look_up(view: View, reference: Reference) -> Found:
     return _LOOKS[reference.kind](view, reference.subject)
 
 
-def _path(view: View, subject: bytes) -> Found:
-    return view.find(subject)
+def _target(view: View, subject: bytes) -> Found:
+    return view.find(subject, links=1)  # the link itself
 
 
 def _beneath(view: View, subject: bytes) -> Found:
@@ -118,8 +118,8 @@ def resolver_of(place: bytes) -> bytes | None:
 
 
 _LOOKS: Mapping[str, Callable[[View, bytes], Found]] = {
-    LINK_TO: _path,
-    ALTERNATIVE: _path,
+    LINK_TO: _target,
+    ALTERNATIVE: _target,
     UNIT: _unit,
     SHELL: _program,
     MOUNT: _beneath,

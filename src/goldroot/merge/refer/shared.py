@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 from goldroot import files
@@ -36,21 +35,33 @@ class SharedFiles(Protocol):
         """What stands at an absolute place; ``None`` where there is nothing."""
 
 
+#: So many looks into a manifest cost less than a table of all its paths.
+FEW = 200
+
+
 class Index:
-    """A manifest by its paths: one look costs one look into a table."""
+    """A manifest by its paths: a few are searched for; for more, one look costs one look into a table."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-
-    @cached_property
-    def _places(self) -> dict[bytes, int]:
-        return {path: place for place, path in enumerate(self._manifest.paths())}
+        self._looks = 0
+        self._places: dict[bytes, int] | None = None
 
     def __contains__(self, path: bytes) -> bool:
-        return path in self._places
+        return self.look(path) is not None if self._places is None else path in self._places
 
     def look(self, path: bytes) -> Node | None:
         """What stands at a path of the tree."""
+        if self._places is None:
+            self._looks += 1
+            if self._looks <= FEW:
+                entry = self._manifest.get(path)
+                return (
+                    None
+                    if entry is None
+                    else Node(entry.kind, entry.content if entry.kind == LINK else b"", entry.mode)
+                )
+            self._places = {path: place for place, path in enumerate(self._manifest.paths())}
         place = self._places.get(path)
         if place is None:
             return None

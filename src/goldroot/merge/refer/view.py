@@ -51,20 +51,21 @@ class View:
     made_units: frozenset[bytes] = frozenset()  #: that systemd makes of an fstab
     _directories: dict[bytes, Found] = field(default_factory=dict)
 
-    def find(self, place: bytes, *, beneath: bool = False) -> Found:
+    def find(self, place: bytes, *, beneath: bool = False, links: int = 0) -> Found:
         """Where an absolute path leads.
 
+        :param links: how many links led here.
         :param beneath: of a place at which something is mounted, look at the directory below the mount.
         """
         names = [name for name in place.split(b"/") if name not in (b"", b".")]
         if not names:
             return Found(THERE, b"/", Node(DIRECTORY, mode=0o755))
         if b".." in names:
-            return self._walk(b"", names, 0, beneath)
+            return self._walk(b"", names, links, beneath)
         above = self._directory(b"/".join(names[:-1]))
         if above.state != THERE:
             return Found(above.state, above.place + b"/" + names[-1], None, above.outside)
-        return self._walk(above.place.rstrip(b"/"), names[-1:], 0, beneath)
+        return self._walk(above.place.rstrip(b"/"), names[-1:], links, beneath)
 
     def _directory(self, path: bytes) -> Found:
         """A directory, remembered: many paths have the same."""

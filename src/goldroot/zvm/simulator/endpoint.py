@@ -3,7 +3,9 @@
 ::
 
     DIR/vmcp       the program; set PATH so that it is found first
-    DIR/cp.sock    one line of JSON for each command: {"user": ..., "command": ...} -> {"rc": ..., "text": ...}
+    DIR/cp.sock    one line of JSON for each command: {"user": ..., "command": ...} -> {"rc": ..., "text": ...};
+                   {"user": ..., "disk": ADDRESS} is answered with the path of that disk's content, for stand-ins of
+                   the programs that make a disk one of Linux
 
 Whoever may open the socket acts as any guest: the directory belongs to its owner alone.
 """
@@ -91,7 +93,17 @@ class Endpoint:
     def _answer(self, line: bytes) -> Said:
         try:
             asked = json.loads(line)
+            if "disk" in asked:
+                return self._content(str(asked["user"]), str(asked["disk"]))
             user, command = str(asked["user"]), str(asked["command"])
         except (ValueError, KeyError, TypeError):
             return Said(1, "HCPCMD001E Unknown CP command")
         return self.console.command(user, command)
+
+    def _content(self, user: str, address: str) -> Said:
+        """Where the content of a guest's disk is, for who stands in for its Linux."""
+        try:
+            found = self.console.system.disk_file(user, address)
+        except OSError as error:
+            return Said(1, f"{error.strerror}")
+        return Said(0, found) if found else Said(40, f"HCPQVD040E Device {address} does not exist")

@@ -35,14 +35,24 @@ DONE, FAILED = ((0, 100), (0, 0)), (0, 108)
 
 
 class Secret:
-    """A password that neither prints, logs, pickles nor compares by accident."""
+    """A password that neither prints, logs, pickles nor compares by accident.
+
+    :param value: the password, or what gets it when it is needed for the first time.
+    """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str | Callable[[], str]) -> None:
         self._value = value
 
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing has to be asked for it."""
+        return isinstance(self._value, str)
+
     def reveal(self) -> str:
+        if not isinstance(self._value, str):
+            self._value = self._value()
         return self._value
 
     def __repr__(self) -> str:
@@ -99,7 +109,8 @@ class Client(Calls):
         self.server = server
         self.userid = check_user(userid)
         self._password = password if isinstance(password, Secret) else Secret(password)
-        check_password(self._password.reveal())
+        if self._password.is_known:
+            check_password(self._password.reveal())
         self.patience = patience or Patience()
         self.progress = progress
         self.clock = clock or Clock()
@@ -169,7 +180,8 @@ class Client(Calls):
         return replace(reply, return_code=0, reason_code=0)
 
     def _encoded(self, layout: CallLayout, target: str, params: Mapping[str, object]) -> bytes:
-        return encode_request(layout, params, userid=self.userid, password=self._password.reveal(), target=target)
+        password = check_password(self._password.reveal())
+        return encode_request(layout, params, userid=self.userid, password=password, target=target)
 
     def _with_repeats(self, layout: CallLayout, target: str, params: Mapping[str, object]) -> Reply:
         request = self._encoded(layout, target, params)

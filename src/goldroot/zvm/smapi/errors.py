@@ -4,7 +4,7 @@
 
     HostError
     └── SmapiError
-        ├── CannotConnect     nothing was sent: no such host, nobody listens, too slow
+        ├── CannotConnect     nothing was sent: no such host, nobody listens, too slow; it is an Unreachable, too
         ├── BadCertificate    TLS: the server could not prove who it is, or does not speak TLS; nothing was sent
         ├── LostReply         the request was sent and its answer did not come: a change may or may not have happened
         ├── BadReply          an answer came that cannot be read
@@ -18,7 +18,7 @@ A request that cannot be sent as it is (no such API, a value too long, a passwor
 
 from __future__ import annotations
 
-from goldroot.errors import HostError
+from goldroot.errors import HostError, Unreachable
 
 
 class SmapiError(HostError):
@@ -35,7 +35,7 @@ class SmapiError(HostError):
         return {**super().as_dict(), "api": self.api, "target": self.target}
 
 
-class CannotConnect(SmapiError):
+class CannotConnect(SmapiError, Unreachable):
     kind = "smapi-connect"
 
 

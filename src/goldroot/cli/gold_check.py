@@ -1,0 +1,95 @@
+"""``goldroot gold check``, and how its findings are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from goldroot.cli.known_names import image_names
+from goldroot.cli.output import counted, emit, json_option
+from goldroot.cli.progress import stages
+from goldroot.cli.site import open_site, site_option
+from goldroot.cli.terminal import put
+from goldroot.errors import EXIT_FINDINGS
+from goldroot.tree import path_text
+
+if TYPE_CHECKING:
+    from goldroot.image import Checked
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: How many of the files that were left are named.
+SHOWN = 10
+
+
+def accept_option(command: F) -> F:
+    """Adds ``--accept WHAT``, which may be given several times."""
+    return click.option(
+        "--accept", multiple=True, metavar="WHAT",
+        help="Accept findings of one kind (no-hashes, doubled, orphans), or a single one by its name; remembered and recorded.",
+    )(command)  # fmt: skip
+
+
+@click.command()
+@click.argument("image", shell_complete=image_names)
+@click.option(
+    "--clean", is_flag=True, help="Remove what maintenance left: histories, logs, cached packages. No directory."
+)
+@accept_option
+@site_option
+@json_option
+def check(image: str, clean: bool, accept: tuple[str, ...], site_dir: str | None, as_json: bool) -> int:
+    """Look for what should not go to every server: in IMAGE's maintenance system, before it is published.
+
+    Accounts that nobody can log in to, names and numbers that stand twice, and records without an account are findings:
+    exit status 1, and a publish is refused until they are fixed or accepted. What the version before has, too, and what
+    maintenance left behind are warnings.
+
+    \b
+    Examples:
+      goldroot gold check debian
+      goldroot gold check debian --clean --accept orphans
+    """
+    from goldroot.image import check_gold
+
+    with stages(as_json) as stage:
+        site = open_site(site_dir)
+        checked = check_gold(site, image, clean=clean, accept=accept, progress=stage("reading the maintenance system"))
+
+    def say() -> None:
+        say_checked(checked)
+        if checked.cleaned:
+            put(f"removed {counted(checked.cleaned, 'file')} that maintenance left")
+        words = "may not be published as it is" if checked.refused else "may be published, as far as its check goes"
+        put(f"{image} {words}.")
+
+    emit(as_json, {"image": image, **checked_data(checked)}, say)
+    return EXIT_FINDINGS if checked.refused else 0
+
+
+def checked_data(checked: Checked) -> dict[str, Any]:
+    """What a check found, as JSON data."""
+    kinds = {"refused": checked.refused, "known": checked.known, "accepted": checked.accepted}
+    found = {
+        word: [{"what": one.what, "name": one.key, "text": one.text} for one in findings]
+        for word, findings in kinds.items()
+    }
+    return {**found, "leftovers": ["/" + path_text(path) for _, path in checked.leftovers], "cleaned": checked.cleaned}
+
+
+def say_checked(checked: Checked) -> None:
+    """What a check found, for a person."""
+    for one in checked.refused:
+        put(f"refused: {one.text} [{one.key}]")
+    for one in checked.known:
+        put(f"warning: {one.text}, as in the version before [{one.key}]")
+    for one in checked.accepted:
+        put(f"accepted: {one.text} [{one.key}]")
+    if checked.leftovers:
+        shown = ", ".join("/" + path_text(path) for _, path in checked.leftovers[:SHOWN])
+        more = ", ..." if len(checked.leftovers) > SHOWN else ""
+        put(
+            f"warning: maintenance left {counted(len(checked.leftovers), 'file')} (goldroot gold check --clean): {shown}{more}"
+        )

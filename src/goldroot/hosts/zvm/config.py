@@ -1,0 +1,127 @@
+"""``[hosts.NAME]`` with ``kind = "zvm"``, and the host that it says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from goldroot import private
+from goldroot.errors import BadInput, Refused, UsageError
+from goldroot.hosts.zvm.cp import Vmcp
+from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
+from goldroot.hosts.zvm.entries import TEMPLATES, Style
+from goldroot.hosts.zvm.extents import ExtentsFile
+from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.minidisks import Pool
+from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.writing import Words
+from goldroot.zvm.smapi import PORT, Client, Secret, Server
+
+#: The variable that holds the password where no file does.
+PASSWORD = "GOLDROOT_SMAPI_PASSWORD"
+
+
+@dataclass(frozen=True)
+class ZvmConfig:
+    """``[hosts.NAME]`` with ``kind = "zvm"``.
+
+    :param server: name or address of the SMAPI server.
+    :param user: a user ID that may call SMAPI.
+    :param guest: user ID of the management guest, on which goldroot runs.
+    :param group: the directory manager's group of volumes, for new minidisks.
+    :param password_file: its first line is the password of ``user``; relative to the site.  Without it,
+        ``$GOLDROOT_SMAPI_PASSWORD``.
+    :param ca_file: certificate that the server's is checked against; "" for those of the system.
+    :param store: directory for locks, notes and the registry of disks; relative to the site.
+    :param names: entry's name -> user ID, where they differ.
+    :param prefixes: a slot's name -> the digit before the addresses of its disks, where it is not 1.
+    :param link_mode: of links to gold: SR keeps writers off while a server is up, where the site allows LNKSTABL.
+    :param disk_mode: of a server's own live disks.
+    :param logon: what stands in the place of the password of a server that goldroot made.
+    :param template: the lines of a new server's directory entry; ``{user}`` is its user ID.
+    :param link_addresses: first and last address of the management guest at which disks are linked.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
+
+    server: str
+    user: str
+    guest: str
+    group: str
+    password_file: str = ""
+    port: int = PORT
+    tls: bool = True
+    ca_file: str = ""
+    store: str = "store"
+    names: dict[str, str] = field(default_factory=dict)
+    prefixes: dict[str, str] = field(default_factory=dict)
+    link_mode: Literal["RR", "SR"] = "RR"
+    disk_mode: Literal["W", "M", "MR"] = "MR"
+    logon: Literal["AUTOONLY", "LBYONLY"] = "AUTOONLY"
+    template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
+    slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
+    link_addresses: str = "F000-F0FF"
+    vmcp: str = "vmcp"
+    devices: str = BY_PATH
+
+
+def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
+    """The host of that name in the site at ``root``; nothing is asked and no password is read yet.
+
+    :raises UsageError: a name, template or address in the table cannot be one.
+    """
+    store = os.path.join(root, config.store)
+    server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
+    parts = Parts(
+        client=Client(server, config.user, Secret(lambda: _password(config, root))),
+        cp=Vmcp(config.vmcp),
+        medium=Dasds(config.devices),
+        extents=ExtentsFile(os.path.join(store, "disks.sqlite")),
+        me=config.guest.upper(),
+        style=Style(
+            Words(Names(config.names, config.prefixes), config.link_mode, config.disk_mode, config.logon),
+            {"machine": _template(config.template), "owner": _template(config.slot_template)},
+        ),
+        pool=Pool(config.group.upper(), config.disk_mode),
+        addresses=_addresses(config.link_addresses),
+    )
+    return ZvmHost(name, store, parts)
+
+
+def _password(config: ZvmConfig, root: str) -> str:
+    """:raises UsageError: there is none.  :raises Refused: others may read the file."""
+    if not config.password_file:
+        if PASSWORD in os.environ:
+            return os.environ[PASSWORD]
+        raise UsageError("there is no password for SMAPI", todo=f"Name a password_file, or set {PASSWORD}.")
+    path = os.path.join(root, config.password_file)
+    if private.is_loose(path):
+        raise Refused(f"the password file {path!r} may be read by others than its owner", todo=f"chmod 600 {path}")
+    try:
+        with open(path, encoding="latin-1") as file:
+            return file.readline().rstrip("\n")
+    except OSError as error:
+        raise UsageError(f"the password file {path!r} cannot be read: {error.strerror}") from error
+
+
+def _template(lines: Sequence[str]) -> tuple[str, ...]:
+    words = lines[0].split() if lines else []
+    if len(words) < 3 or words[0].upper() not in ("USER", "IDENTITY") or words[1] != "{user}" or words[2] != "NOLOG":
+        raise BadInput(
+            "a template of a directory entry begins with `USER {user} NOLOG`",
+            meaning="Nobody logs a machine on before it is complete; then goldroot writes another word there.",
+        )
+    return tuple(lines)
+
+
+def _addresses(range_: str) -> tuple[str, ...]:
+    first, _, last = range_.partition("-")
+    try:
+        numbers = range(int(first, 16), int(last, 16) + 1)
+    except ValueError:
+        numbers = range(0)
+    if not numbers or numbers[-1] > 0xFFFF:
+        raise BadInput(f"{range_!r} is not a range of device addresses", todo="Write it so: F000-F0FF.")
+    return tuple(f"{number:04X}" for number in numbers)

@@ -1,0 +1,409 @@
+"""Minidisks: made and deleted by the directory manager, and reached through links of the management guest.
+
+What is on a disk is a :class:`Medium`'s: how it is formatted, labelled and mounted.  Each disk carries a label that is
+made of its id, so that another's disk is known before it is read or written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from goldroot import crash
+from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused
+from goldroot.hosts.bytes import OpenedDisk
+from goldroot.hosts.labels import Label
+from goldroot.hosts.port import Access, DiskInfo, Use
+from goldroot.hosts.zvm.entries import DirectoryEntries
+from goldroot.hosts.zvm.extents import Extents, Row
+from goldroot.hosts.zvm.links import Devices, Linked, Links, Minidisk
+from goldroot.hosts.zvm.manager import UNSURE, Manager
+from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.reading import extent_of
+from goldroot.tree import copy_tree
+from goldroot.zvm.directory import Mdisk, disks
+from goldroot.zvm.smapi import CallRefused, MinidiskForm, MinidiskRoom
+
+#: Bytes of a cylinder of a 3390 in blocks of 4 KiB: 15 tracks of 12 blocks.
+CYLINDER = 15 * 12 * 4096
+#: Bytes of the first two tracks, in which labels are and no partition is.
+LABELS = 2 * 12 * 4096
+
+EXISTS, NO_DISK, NO_ROOM = (408, 4), (408, 8), (408, 24)
+
+
+class Medium(Devices, Protocol):
+    """What is on minidisks.  A device is what :meth:`online` has named."""
+
+    @property
+    def forms(self) -> Collection[str]:
+        """Forms of disks that can be made."""
+
+    @property
+    def sealed_forms(self) -> Collection[str]:
+        """Forms that a disk can be sealed in."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a copy of the blocks is a copy of the disk, so that inodes stay."""
+
+    def least(self, form: str) -> int:
+        """Bytes of the smallest disk of a form."""
+
+    def tag(self, device: str) -> str:
+        """The label on the disk; "" where there is none."""
+
+    def format(self, device: str, form: str, tag: str) -> None:
+        """An empty file system and a label, in the place of whatever is there."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy all blocks, where the storage server does not."""
+
+    def own(self, device: str, form: str, tag: str) -> None:
+        """Make a copy of blocks a disk of its own: label, file system's UUID, and all of the room."""
+
+    def seal(self, device: str, form: str) -> None:
+        """Make the read-only form of what is on the disk, in its place.
+
+        :raises Damaged: it was not unmounted.
+        """
+
+    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
+        """A directory descriptor of its root, which is all that keeps it mounted.
+
+        :raises Damaged: dirty or broken.
+        """
+
+    def evidence(self, device: str, form: str) -> str:
+        """Cheap proof that nobody wrote to a sealed disk; "": there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Where new minidisks come from.
+
+    :param group: the directory manager's group of volumes.
+    :param mode: of live disks.
+    """
+
+    group: str
+    mode: str = "MR"
+
+
+class Minidisks:
+    """The disks of a z/VM host; the caller holds each disk's lock, and has looked whether it may."""
+
+    def __init__(
+        self, manager: Manager, entries: DirectoryEntries, extents: Extents, links: Links, medium: Medium, pool: Pool
+    ) -> None:
+        self._manager = manager
+        self._entries = entries
+        self._extents = extents
+        self._links = links
+        self._medium = medium
+        self._pool = pool
+        self.names: Names = entries.names
+        #: disks that this process holds exclusively, by their id
+        self.held: dict[str, Linked] = {}
+
+    @property
+    def forms(self) -> Collection[str]:
+        return self._medium.forms
+
+    @property
+    def sealed_forms(self) -> Collection[str]:
+        return self._medium.sealed_forms
+
+    # -- making
+
+    def make(self, label: Label, source: Label | None) -> None:
+        """Make a disk whose row is there, in its entry, empty or as a copy; again: finished."""
+        row = self.row(label.id)
+        device = self._device(row)
+        disk = self._minidisk(row.owner, device) or self._create(row, device, source)
+        extent = extent_of(disk)
+        wanted = self._cylinders(row, source)
+        if extent is None or extent.size != wanted:
+            raise Refused(
+                f"{row.owner} has a minidisk at {row.address} that is not the one that was to be made",
+                meaning=f"It has {disk.size} cylinders, and {wanted} were asked for. It was not touched.",
+                todo="Look at the directory entry; delete that minidisk, or choose another address.",
+            )
+        row = replace(row, extent=extent)
+        self._extents.write(row)
+        crash.point("zvm.disk-placed")
+        with self._device_of(row, "W") as target:
+            if source is None or not self._copied_blocks(source, row, target):
+                self._medium.format(target[1], row.form, tag_of(row.id))
+                crash.point("zvm.disk-formatted")
+                if source is not None:
+                    self._copy_files(source, row, target[1])
+        self._extents.write(replace(row, state="made"))
+        crash.point("zvm.disk-made")
+
+    def empty(self, label: Label) -> None:
+        """An empty file system in the place of what there is."""
+        row = self.row(label.id)
+        with self._device_of(row, self._writing(row)) as (_, device):
+            row = replace(row, sealed="")
+            self._extents.write(replace(row, state="emptying"))
+            crash.point("zvm.disk-emptying")
+            self._medium.format(device, row.form, tag_of(row.id))
+        crash.point("zvm.disk-emptied")
+        self._extents.write(replace(row, state="made"))
+
+    def seal(self, label: Label, form: str) -> None:
+        row = self.row(label.id)
+        with self._device_of(row, self._writing(row)) as (_, device):
+            self._medium.seal(device, form)
+        crash.point("zvm.disk-sealing")
+
+    def settle(self, label: Label) -> None:
+        """Nothing: a disk has one form at a time."""
+
+    def remove(self, id: str) -> None:
+        """The minidisk leaves its entry, its content is destroyed, and its row goes."""
+        row = self.row(id)
+        self._extents.write(replace(row, state="deleting"))
+        crash.point("zvm.disk-going")
+        user = self.names.user(row.owner)
+        if (device := self._standing_at(row)) is not None:
+            self._manager.unlock_left(user)
+            try:
+                self._manager.waiting(user, lambda: self._manager.client.image_disk_delete_dm(user, device, erase=True))
+            except (CallRefused, *UNSURE):
+                if self._standing_at(row) is not None:
+                    raise
+        crash.point("zvm.disk-gone")
+        self._extents.remove(id)
+
+    # -- questions
+
+    def row(self, id: str) -> Row:
+        """:raises NotFound: there is no such disk."""
+        if (row := self._extents.find(id)) is None:
+            raise NotFound(f"there is no disk {id}", todo="Is this the host that was meant?")
+        return row
+
+    def stands(self, label: Label) -> bool:
+        """Whether the disk is made whole, and stands in its entry."""
+        row = self._extents.find(label.id)
+        return row is not None and row.state == "made" and self._standing_at(row) is not None
+
+    def check_label(self, label: Label) -> None:
+        """:raises Damaged: another's disk lies where this one should."""
+        with self._device_of(self.row(label.id), "RR"):
+            pass
+
+    def copies(self, source: Label, form: str) -> Literal["blocks", "files"]:
+        same = (source.sealed or source.form) == form
+        return "blocks" if same and self._medium.blocks else "files"
+
+    def info(self, label: Label) -> DiskInfo:
+        row = self.row(label.id)
+        extent = row.extent
+        where: Mapping[str, object] = (
+            {} if extent is None else {"volume": extent.volume, "start": extent.start, "size": extent.size}
+        )
+        size = 0 if extent is None else extent.size * CYLINDER
+        return DiskInfo(where, size, -1, row.sealed or row.form, bool(row.sealed), self._evidence(row))
+
+    def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
+        """Who else has one of these disks now, by CP; its own machine, where that only reads it, is none."""
+        for label in labels:
+            row = self.row(label.id)
+            with ExitStack() as stack:
+                try:
+                    linked = self._linked(stack, row, "RR")
+                except Busy as error:
+                    return error.brief
+                for user in self._links.others(linked):
+                    own = user.name == self.names.user(row.owner)
+                    if user.access == "R/W" or (not own and not writing):
+                        return f"{user}"
+        return None
+
+    def attached(self, label: Label) -> bool:
+        """Whether its own machine has it since its last logon, at whatever address."""
+        row = self.row(label.id)
+        if row.extent is None or self._standing_at(row) is None:
+            return False
+        with ExitStack() as stack:
+            others = self._links.others(self._linked(stack, row, "RR"))
+        return any(user.name == self.names.user(row.owner) for user in others)
+
+    def room(self, sizes: Sequence[int]) -> str | None:
+        """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
+        found = self._manager.client.image_volume_space_query_dm(self._pool.group, query=2, entry=3)
+        gaps = sorted((one.size for one in found), reverse=True)
+        for size in sorted(sizes, reverse=True):
+            need = _cylinders(size)
+            gaps.sort(reverse=True)
+            if not gaps or gaps[0] < need:
+                free = sum(gaps) * CYLINDER
+                return f"group {self._pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
+            gaps[0] -= need
+        return None
+
+    # -- opening
+
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+        """Open a disk; ``stack`` gives back the link and all else that this takes."""
+        row = self.row(label.id)
+        mode = "R" if access == "ro" else self._writing(row)
+        linked, device = stack.enter_context(self._device_of(row, mode))
+        if access == "rw":
+            self._refuse_others(row, linked)
+        handle = self._medium.mount(device, row.sealed or row.form, write=access == "rw", use=use)
+        return OpenedDisk(handle, exact=exact)
+
+    @contextmanager
+    def hold(self, labels: Sequence[Label]) -> Iterator[None]:
+        """Nobody else gets these disks in the block: exclusive links.
+
+        :raises Busy: somebody has one.
+        """
+        with ExitStack() as stack:
+            for label in labels:
+                row = self.row(label.id)
+                self.held[row.id] = self._linked(stack, row, "EW")
+                stack.callback(self.held.pop, row.id, None)
+            yield
+
+    # -- what killed commands left
+
+    def halves(self) -> list[str]:
+        """None: rows say what is not whole, and the command that made it finishes it."""
+        return []
+
+    def tidy(self, id: str) -> None:
+        """Nothing, see :meth:`halves`."""
+
+    # -- inside
+
+    def _create(self, row: Row, device: str, source: Label | None) -> Mdisk:
+        user, mode = self.names.user(row.owner), self._pool.mode if row.address.startswith("1") else "RR"
+        form = MinidiskForm(formatting=1)
+        room = MinidiskRoom(self._pool.group, mode=mode)
+        size = self._cylinders(row, source)
+        self._manager.unlock_left(user)
+        try:
+            self._manager.waiting(
+                user,
+                lambda: self._manager.client.image_disk_create_dm(user, device, size=size, room=room, form=form),
+            )
+        except CallRefused as error:
+            if error.code == NO_ROOM:
+                raise NoSpace(f"{error.brief}; needed are {size} cylinders", todo="Make room in the group.") from error
+            if error.code != EXISTS:
+                raise
+        except UNSURE:
+            pass  # looked at next
+        crash.point("zvm.disk-created")
+        if (disk := self._minidisk(row.owner, device)) is None:
+            raise HostError(
+                f"the minidisk {device} of {user} was not made, or not yet",
+                todo="Run the command again; what was made meanwhile is found.",
+            )
+        return disk
+
+    def _copied_blocks(self, source: Label, row: Row, target: tuple[Linked, str]) -> bool:
+        if self.copies(source, row.form) != "blocks":
+            return False
+        with self._device_of(self.row(source.id), "R") as origin:
+            if not self._links.copy_blocks(origin[0], target[0]):
+                self._medium.copy(origin[1], target[1])
+        self._medium.own(target[1], row.form, tag_of(row.id))
+        return True
+
+    def _copy_files(self, source: Label, row: Row, device: str) -> None:
+        with ExitStack() as stack:
+            old = self.open(stack, source, "ro", "files", exact=True)
+            stack.callback(old.close)
+            new = OpenedDisk(self._medium.mount(device, row.form, write=True, use="files"))
+            stack.callback(new.close)
+            copy_tree(old.path, new.path)
+
+    @contextmanager
+    def _device_of(self, row: Row, mode: str) -> Iterator[tuple[Linked, str]]:
+        """The device of a disk, linked, online, and with its own label on it as soon as it is made."""
+        with ExitStack() as stack:
+            linked = self._linked(stack, row, mode)
+            device = stack.enter_context(self._links.online(linked))
+            if row.state == "made" and (tag := self._medium.tag(device)) != tag_of(row.id):
+                raise Damaged(
+                    f"the minidisk of disk {row.id} has the label {tag!r}, and not its own",
+                    meaning="It may be anybody's: it is neither read, written nor removed.",
+                    todo="Look at the directory entry: was another minidisk put in its place?",
+                )
+            yield linked, device
+
+    def _linked(self, stack: ExitStack, row: Row, mode: str) -> Linked:
+        if row.id in self.held:
+            return self.held[row.id]
+        device = self._standing_at(row)
+        if row.extent is None or device is None:
+            raise Damaged(
+                f"disk {row.id} is not where it was, in the entry {row.owner}",
+                meaning="Its minidisk was deleted or changed by somebody else. Nothing was made in its place.",
+                todo="Look at the directory entry.",
+            )
+        disk = Minidisk(self.names.user(row.owner), device, row.extent)
+        try:
+            return stack.enter_context(self._links.link(disk, mode))
+        except Busy as error:
+            raise Busy(f"disk {row.id} is in use: {error.brief}", meaning=error.meaning, todo=error.todo) from error
+
+    def _refuse_others(self, row: Row, linked: Linked) -> None:
+        for user in self._links.others(linked):
+            if user.access == "R/W" or user.name != self.names.user(row.owner):
+                raise Busy(f"disk {row.id} is in use: {user}", todo="End that use, then run the command again.")
+
+    def _writing(self, row: Row) -> str:
+        """The link mode in which a disk is written: gold only where nobody has it, another beside its own machine's
+        reading and nobody else's writing."""
+        return "W" if self._entries.get(row.owner).role == "owner" else "M"
+
+    def _standing_at(self, row: Row) -> str | None:
+        """The device number at which a disk stands in its entry; ``None``: it does not."""
+        found = self._entries.standing(row.owner)
+        for disk, _ in disks(found.text) if found is not None else ():
+            if row.extent is not None and extent_of(disk) == row.extent:
+                return disk.address
+        return self._device(row) if row.extent is None and self._minidisk(row.owner, self._device(row)) else None
+
+    def _minidisk(self, owner: str, device: str) -> Mdisk | None:
+        found = self._entries.standing(owner)
+        there = [] if found is None else [disk for disk, _ in disks(found.text) if disk.address == device]
+        return there[0] if there else None
+
+    def _device(self, row: Row) -> str:
+        return self.names.device(row.owner, self._entries.get(row.owner).role, row.address)
+
+    def _cylinders(self, row: Row, source: Label | None) -> int:
+        """How many a new disk has: a copy of blocks needs those of its source."""
+        least = 0
+        if source is not None and self.copies(source, row.form) == "blocks":
+            extent = self.row(source.id).extent
+            least = extent.size if extent is not None else 0
+        return max(_cylinders(max(row.size, self._medium.least(row.form))), least)
+
+    def _evidence(self, row: Row) -> str:
+        if not row.sealed:
+            return ""
+        with self._device_of(row, "RR") as (_, device):
+            return self._medium.evidence(device, row.sealed)
+
+
+def tag_of(id: str) -> str:
+    """The label of a disk: six letters and digits, as a volume's label has."""
+    number = int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big")
+    letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return "G" + "".join(letters[number // 36**place % 36] for place in range(5))
+
+
+def _cylinders(size: int) -> int:
+    return -(-(size + LABELS) // CYLINDER)

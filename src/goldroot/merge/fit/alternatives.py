@@ -1,0 +1,113 @@
+"""The links by which an alternative is chosen follow its record, which is merged by what it means.
+
+A record lies in ``/var``, its links in ``/etc/alternatives``: these may be two disks, so this looks at all parts together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from goldroot.accounts import OwnerNames
+from goldroot.conflicts import CLONE, GOLD
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.alternatives import AUTO, LINKS, MANUAL, Record, is_record, parse_record, written_record
+from goldroot.merge.decide.contents import reader_of
+from goldroot.merge.decide.verdict import Decided, Verdict, outcome_of, want_of
+from goldroot.tree import FILE, INLINE, LINK, path_text
+
+Names = tuple[OwnerNames, OwnerNames, OwnerNames]  #: what base, gold and clone call the numbers of owners
+
+
+def settle_alternatives(decided: Sequence[Decided], names: Names) -> None:
+    """Decide links that both sides changed by the records that say where they lead, in place."""
+    for one in decided:
+        for path, verdict in list(one.verdicts.items()):
+            if is_record(one.comparison.part.place(path)):
+                record = _result(one, path, verdict)
+                if record is not None:
+                    _settle(decided, record, _own(one, path), os.path.basename(path), verdict, names)
+
+
+def _own(one: Decided, path: bytes) -> Record | None:
+    delta = one.comparison.delta(path)
+    row = delta.rows[CLONE_SIDE]
+    return (
+        parse_record(reader_of(one.comparison.part)(delta, CLONE_SIDE))
+        if row is not None and row.kind == FILE
+        else None
+    )
+
+
+def _result(one: Decided, path: bytes, verdict: Verdict) -> Record | None:
+    want = verdict.want
+    if want is None or want.kind != FILE:
+        return None
+    if want.side == INLINE or want.inline is not None:
+        return parse_record(want.inline or b"")
+    return parse_record(reader_of(one.comparison.part)(one.comparison.delta(path), want.side))
+
+
+def _settle(
+    decided: Sequence[Decided], record: Record, own: Record | None, name: bytes, verdict: Verdict, names: Names
+) -> None:
+    """:param own: the server's record as it was."""
+    chosen = _chosen(decided, name)
+    if record.mode == MANUAL:
+        choice = chosen
+        if choice is not None and choice not in record.choices:
+            verdict.notes.append(f"{path_text(choice)} was chosen by hand on the server, and is no choice any more")
+            _by_itself(verdict, record)
+            return
+    else:
+        choice = record.best
+        if own is not None and chosen not in (None, own.best):
+            return  # somebody made the link by hand, and not by its tool
+    if choice is None:
+        return
+    targets = {name: choice, **record.choices[choice].slaves}
+    for link, target in targets.items():
+        for one, path in _places(decided, link):
+            _lead(one, path, target, names)
+
+
+def _by_itself(verdict: Verdict, record: Record) -> None:
+    """A merged record does not say ``manual`` of a choice that is gone: its tool chooses again, unless a person does."""
+    want = verdict.want
+    if want is not None and want.inline is not None:
+        data = written_record(replace(record, mode=AUTO), ends_blank=want.inline.endswith(b"\n\n"))
+        verdict.want = replace(want, inline=data, content=hashlib.sha256(data).digest())
+
+
+def _chosen(decided: Sequence[Decided], name: bytes) -> bytes | None:
+    """Where the server's link leads."""
+    for one, path in _places(decided, name):
+        row = one.comparison.part.trees[CLONE_SIDE].manifest.get(path)
+        if row is not None and row.kind == LINK:
+            return row.content
+    return None
+
+
+def _places(decided: Sequence[Decided], link: bytes) -> Iterator[tuple[Decided, bytes]]:
+    for one in decided:
+        prefix = one.comparison.part.place(b"").rstrip(b"/") + b"/"
+        if (LINKS + link).startswith(prefix):
+            yield one, (LINKS + link)[len(prefix) :]
+
+
+def _lead(one: Decided, path: bytes, target: bytes, names: Names) -> None:
+    """Take the side whose link leads where the record says, if both changed it."""
+    verdict = one.verdicts.get(path)
+    if verdict is None or not any(conflict.axis == "content" for conflict in verdict.conflicts):
+        return
+    for word, side in ((CLONE, CLONE_SIDE), (GOLD, GOLD_SIDE)):
+        row = one.comparison.deltas[path][side]
+        if row is not None and row.kind == LINK and row.content == target and verdict.want is not None:
+            verdict.conflicts = [conflict for conflict in verdict.conflicts if conflict.axis != "content"]
+            taken = want_of(row, names[side], side)
+            verdict.want = replace(verdict.want, side=side, content=taken.content, mtime=taken.mtime)
+            verdict.axes["content"] = word
+            verdict.outcome = outcome_of(verdict)
+            return
