@@ -54,6 +54,20 @@ def host_name(name: str) -> str:
     return name.lower().replace("_", "-").strip("-")
 
 
+def check_paths(paths: Mapping[str, Sequence[str]]) -> None:
+    """:raises ValueError: a place or path is not one, or a path stands on two disks."""
+    seen: set[str] = set()
+    for place, listed in paths.items():
+        if len(place) != 2 or not set(place) <= set("0123456789ABCDEF"):
+            raise ValueError(f"{place!r} is not a place: two hexadecimal digits")
+        for path in listed:
+            if (path != "/" and any(step in ("", ".", "..") for step in path.split("/")[1:])) or path[:1] != "/":
+                raise ValueError(f"{path!r} is not an absolute path in its shortest form")
+            if path in seen:
+                raise ValueError(f"{path!r} stands on two disks")
+            seen.add(path)
+
+
 def ordered(name: str, disks: Sequence[Given], paths: Mapping[str, Sequence[str]]) -> Iterator[tuple[Given, str]]:
     """Every disk with each of its paths, parents before what is in them.
 
