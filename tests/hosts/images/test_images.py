@@ -340,3 +340,30 @@ def test_xfs_disks_are_made_copied_grown_sealed_and_looked_at(tmp_path: Path) ->
     file_of(lab, "y").write_bytes(b"\0" * 400 * MIB)
     with pytest.raises(Damaged, match="no file system"):
         lab.host.open_disks({"y": "ro"}).__enter__()
+
+
+@pytest.mark.slow
+def test_where_the_store_has_reflinks_a_copy_of_blocks_takes_no_room(tmp_path: Path) -> None:
+    need_programs("mkfs.xfs", "mount")
+    need_mounts("xfs")
+    image, place = tmp_path / "store.xfs", tmp_path / "place"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(512 * MIB)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        lab = qemu_lab(place)
+        make_slot(lab, "GOLD")
+        lab.host.create_disk(NewDisk("large", "GOLD", "1B6", 64 * MIB, "ext4"))
+        with written(lab, "large") as top:
+            (top / "file").write_bytes(os.urandom(40 * MIB))
+        os.sync()
+        before = os.statvfs(place)
+        lab.host.create_disk(NewDisk("copy", "GOLD", "1B7", 64 * MIB, "ext4", "large"))
+        os.sync()
+        after = os.statvfs(place)
+        assert (before.f_bfree - after.f_bfree) * after.f_frsize < 8 * MIB
+        assert content(lab.host, "copy") == content(lab.host, "large")
+    finally:
+        subprocess.run(["umount", place], check=True)

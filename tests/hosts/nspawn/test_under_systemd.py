@@ -21,7 +21,7 @@ from support.busybox import make_root
 from support.guest import INIT, extract_kernel, put_boot
 from support.hosts import MIB, Lab, applied, found, hold, live, need_programs, new_disk, qemu_lab
 
-pytestmark = [pytest.mark.root, pytest.mark.integration]
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
 
 PACKAGES = "systemd-sysv,systemd-container,dbus,python3-minimal,python3-zstandard,util-linux"
 
