@@ -50,6 +50,8 @@ _KINDS = {
 }
 #: Nobody's configuration is larger; such a file is not compared by lines (bytes).
 _LARGEST = 1 << 20
+#: A text that is so many times as long as another, or as short, is not the same one.
+_NEAR = 4
 #: To tell which lines stand everywhere, so many files of base are read, up to so many bytes in all.
 _MOST_FILES, _MOST_BYTES = 5000, 32 << 20
 
@@ -62,7 +64,8 @@ def look_for_moves(decided: Decided, setting: Setting) -> None:
         if verdict.conflicts and not verdict.because and verdict.conflicts[0].kind in _KINDS
     ]
     if asked:
-        finder = _Finder(decided, setting)
+        bases = (decided.comparison.deltas[path][BASE_SIDE] for path in asked)
+        finder = _Finder(decided, setting, [base.size for base in bases if base is not None and base.kind == FILE])
         for path in asked:
             base = decided.comparison.deltas[path][BASE_SIDE]
             if base is not None and base.kind == FILE and base.size:
@@ -75,6 +78,7 @@ class _Finder:
 
     decided: Decided
     setting: Setting
+    sizes: list[int]  #: of the files that are asked about
     _pairs: int = MOST_PAIRS
     _taken: set[bytes] = field(default_factory=set)
 
@@ -152,9 +156,10 @@ class _Finder:
         return dict(self._read(CLONE_SIDE))
 
     def _read(self, side: int) -> Iterator[tuple[bytes, Lines]]:
-        for path in self._additions(side):
+        for path, entry in self._additions(side).items():
             delta = self.decided.comparison.delta(path)
-            if delta.rule.cls == CONFIG and (text := self._text(delta, side)) is not None:
+            near = any(size <= entry.size * _NEAR and entry.size <= size * _NEAR for size in self.sizes)
+            if near and delta.rule.cls == CONFIG and (text := self._text(delta, side)) is not None:
                 yield path, lines_of(text)
 
     def _text(self, delta: Delta, side: int) -> bytes | None:
