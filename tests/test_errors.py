@@ -35,5 +35,7 @@ def test_the_drawing_is_the_tree() -> None:
 
 
 def test_every_error_has_a_word_of_its_own() -> None:
-    words = [each.kind for each in dict.fromkeys(every(errors.GoldrootError)) if each.__module__.startswith("goldroot.")]
+    words = [
+        each.kind for each in dict.fromkeys(every(errors.GoldrootError)) if each.__module__.startswith("goldroot.")
+    ]
     assert len(words) == len(set(words))
