@@ -38,8 +38,7 @@ def test_a_table_that_lacks_what_its_kind_needs_says_which_key() -> None:
     for values in ({}, {"server": "zvm.example.com", "user": "GOLDADM", "guest": "GOLDMGMT"}):
         with pytest.raises(BadTable) as caught:
             host_table("a", {"kind": "zvm", **values})
-        assert caught.value.key == ("group" if values else "server")
-        assert "is missing" in caught.value.brief
+        assert caught.value.brief == f"{'group' if values else 'server'!r} is missing"
     with pytest.raises(BadTable) as caught:
         host_table("a", {"kind": "zvm", **NEEDED["zvm"], "link_mode": "MW"})
     assert caught.value.key == "link_mode"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,10 @@ from goldroot.hosts import Applied, Entry, Host, Link, Mark, NewDisk, with_links
 from goldroot.hosts.directory import DirectoryHost
 from goldroot.hosts.entries import Entries
 from goldroot.hosts.filehost import FileHost, live_of
-from goldroot.hosts.images import Images
 from goldroot.hosts.inuse import InUse, entry_lock, new_note, utc_now
+from goldroot.hosts.machines import control
 from goldroot.hosts.nspawn import NspawnConfig, NspawnHost
+from goldroot.hosts.qemu import QemuConfig, QemuHost
 
 SINCE = "2026-11-26T09:30:00Z"
 MIB = 1 << 20
@@ -159,22 +161,13 @@ def nspawn_host(at: Path, *, running_command: Sequence[str] = (), **paths: list[
     return NspawnHost("here", f"{at}/store", replace(config, paths=paths or config.paths))
 
 
-class ImageHost(FileHost):
-    """Disks as images, and nothing that runs them."""
-
-    kind = "images"
-    abilities = replace(FileHost.abilities, live_view="none", sizes=True)
-
-    def __init__(self, name: str, store: str, *, running_command: Sequence[str] = ()) -> None:
-        super().__init__(name, store, Images(store), running_command=running_command)
-
-
-def image_lab(root: Path) -> Lab:
+def qemu_lab(root: Path, **settings: Any) -> Lab:
+    """A host of images; ``settings`` are of its table."""
     if os.geteuid() != 0:
         pytest.skip("needs root: file systems are mounted")
     need_programs("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs")
     need_mounts("ext4", "erofs")
-    return Lab(root, "ext4", "erofs", lambda at: ImageHost("here", f"{at}/store", **_running(at)))
+    return QemuLab(root, "ext4", "erofs", lambda at: qemu_host(at, **settings, **_running(at)))
 
 
 def zvm_lab(root: Path) -> Lab:
@@ -183,10 +176,47 @@ def zvm_lab(root: Path) -> Lab:
     return zvmlab.zvm_lab(root)
 
 
+class QemuLab(Lab):
+    """What is started is a QEMU, with the disks that a machine is given and without a machine: it executes nothing."""
+
+    @contextmanager
+    def started(self, name: str) -> Iterator[None]:
+        if shutil.which("qemu-system-x86_64") is None:
+            pytest.skip("qemu-system-x86 is not installed")
+        directory = self.root / "store" / "machines" / name
+        directory.mkdir(exist_ok=True)
+        disks = {address: disk.id for address, disk in found(self.host, name).disks.items() if address[0] == "1"}
+        words = ["qemu-system-x86_64", "-machine", "none", "-display", "none", "-nodefaults"]
+        for address, id in disks.items():
+            file = {"driver": "file", "filename": str(self.host.info([id])[id].where["path"]), "locking": "off"}
+            words += ["-blockdev", json.dumps({"driver": "raw", "node-name": f"disk-{address}", "file": file})]
+        with control.listening(str(directory), "qmp") as one, control.listening(str(directory), "copies") as other:
+            handles = {"qmp": one.fileno(), "copies": other.fileno()}
+            for socket, handle in handles.items():
+                words += [
+                    "-chardev",
+                    f"socket,id={socket},fd={handle},server=on,wait=off",
+                    "-mon",
+                    f"{socket},mode=control",
+                ]
+            process = subprocess.Popen(words, pass_fds=list(handles.values()))
+        try:
+            with super().started(name):
+                yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def qemu_host(at: Path, *, running_command: Sequence[str] = (), **settings: Any) -> QemuHost:
+    config = QemuConfig(running=list(running_command), **settings)
+    return QemuHost("here", f"{at}/store", config)
+
+
 LABS: Mapping[str, Callable[[Path], Lab]] = {
     "directory": directory_lab,
-    "images": image_lab,
     "nspawn": nspawn_lab,
+    "qemu": qemu_lab,
     "zvm": zvm_lab,
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has no ``[hosts.NAME]``.
 ONLY_HOST = "local"
-DIRECTORY, NSPAWN, ZVM = "directory", "nspawn", "zvm"
+DIRECTORY, NSPAWN, QEMU, ZVM = "directory", "nspawn", "qemu", "zvm"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -71,6 +71,12 @@ def _nspawn() -> Kind:
     return Kind(NspawnConfig, open_host)
 
 
+def _qemu() -> Kind:
+    from goldroot.hosts.qemu import QemuConfig, open_host
+
+    return Kind(QemuConfig, open_host)
+
+
 def _zvm() -> Kind:
     from goldroot.hosts.zvm import ZvmConfig, open_host
 
@@ -78,7 +84,7 @@ def _zvm() -> Kind:
 
 
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, ZVM: _zvm}
+KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu, ZVM: _zvm}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:

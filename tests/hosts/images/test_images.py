@@ -18,7 +18,8 @@ from goldroot.hosts import NewDisk
 from goldroot.hosts.images import Images, verity
 from goldroot.hosts.images.mounting import loop_of
 from goldroot.hosts.labels import Label
-from support.hosts import MIB, Lab, content, fill, image_lab, make_slot, need_mounts, need_programs
+from goldroot.hosts.qemu import QemuHost
+from support.hosts import MIB, Lab, content, fill, make_slot, need_mounts, need_programs, qemu_lab
 from support.killing import in_a_copy
 
 pytestmark = pytest.mark.root
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     """A slot with an ext4 disk ``GOLD-1B1``."""
-    lab = image_lab(tmp_path)
+    lab = qemu_lab(tmp_path)
     make_slot(lab, "GOLD")
     return lab
 
@@ -232,7 +233,7 @@ def small(tmp_path: Path) -> Iterator[Lab]:
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], check=True)
     try:
-        yield image_lab(place)
+        yield qemu_lab(place)
     finally:
         subprocess.run(["umount", place], check=True)
 
@@ -266,16 +267,18 @@ def test_sealing_on_a_full_store_says_so_and_leaves_the_disk_as_it_was(small: La
 
 def test_a_tree_of_hashes_tells_what_was_written_since(tmp_path: Path) -> None:
     need_programs("veritysetup")
-    lab = image_lab(tmp_path)
+    lab = qemu_lab(tmp_path, verity=True)
+    assert isinstance(lab.host, QemuHost)
     make_slot(lab, "GOLD")
-    images = Images(str(tmp_path / "store"), with_hashes=True)
-    lab.host._bytes = images
+    with pytest.raises(Refused, match="no tree of hashes"):
+        lab.host.check_verity("GOLD-1B1")
     for id, form in (("GOLD-1B1", "erofs"), ("GOLD-1B5", "ext4")):
         lab.host.seal_disk(id, form)
         path = str(file_of(lab, id))
         found = verity.of(path)
         assert found is not None
-        verity.check(path, found)
+        assert lab.host.verity(id) == found
+        assert lab.host.check_verity(id).sealed
         with pytest.raises(Damaged, match="not what was sealed"):
             verity.check(path, replace(found, root="0" * 64))
         Path(path).chmod(0o600)
@@ -283,7 +286,7 @@ def test_a_tree_of_hashes_tells_what_was_written_since(tmp_path: Path) -> None:
             file.seek(100)
             file.write(b"somebody was here")
         with pytest.raises(Damaged, match="not what was sealed"):
-            verity.check(path, found)
+            lab.host.check_verity(id)
         lab.host.empty_disk(id)
         assert verity.of(str(file_of(lab, id))) is None
     assert sorted(path.suffix for path in (tmp_path / "store" / "disks").iterdir()) == [".ext4", ".ext4"]
@@ -299,7 +302,7 @@ def test_a_tree_of_hashes_tells_what_was_written_since(tmp_path: Path) -> None:
 def test_xfs_disks_are_made_copied_grown_sealed_and_looked_at(tmp_path: Path) -> None:
     need_programs("mkfs.xfs", "xfs_admin", "xfs_logprint", "xfs_growfs")
     need_mounts("xfs", "erofs")
-    lab = image_lab(tmp_path)
+    lab = qemu_lab(tmp_path)
     make_slot(lab, "GOLD")
     made = lab.host.create_disk(NewDisk("x", "GOLD", "1B6", MIB, "xfs"))
     assert (made.form, made.size) == ("xfs", 300 * MIB), "there is no smaller one"

@@ -147,6 +147,11 @@ class Images:
             options = dict(written.options)
         return OpenedDisk(mounting.mounted(path, form, options, _attributes(access, use)), exact=exact)
 
+    def open_copy(self, label: Label, path: str, use: Use) -> OpenedDisk:
+        """Open a copy that was taken while the disk was written: its journal is replayed, in the copy."""
+        form = WRITTEN[_form_of(label)]
+        return OpenedDisk(mounting.mounted(path, form.name, form.options, _attributes("ro", use), replay=True))
+
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
         paths = [self.file(label) for label in labels]
         found = None

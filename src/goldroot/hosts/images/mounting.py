@@ -31,15 +31,16 @@ _CONFIG_SIZE, _FLAGS_AT = 8 + 232 + 64, 8 + 52
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def mounted(image: str, kind: str, options: Mapping[str, str], attributes: int) -> int:
+def mounted(image: str, kind: str, options: Mapping[str, str], attributes: int, *, replay: bool = False) -> int:
     """A descriptor of the root directory of an image, or of a block device.
 
     :param kind: as the kernel calls the file system.
     :param options: of the file system; a value "" is a flag.
     :param attributes: of the mount; with :data:`READ_ONLY` neither the file system nor the image is written.
+    :param replay: the file system is written nevertheless, to replay its journal.
     :raises Damaged: the kernel does not take it.
     """
-    write = not attributes & READ_ONLY
+    write = replay or not attributes & READ_ONLY
     with ExitStack() as stack:
         source = stack.enter_context(_loop(image, write))
         try:

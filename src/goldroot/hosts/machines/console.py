@@ -20,8 +20,8 @@ from goldroot.escape import escape
 LARGEST = 1 << 20
 NAME = "console.log"
 
-#: What moves a cursor or colours a text (ECMA-48: CSI and OSC sequences, and two-character ones).
-_SEQUENCES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+#: What moves a cursor or colours a text (ECMA-48 and ECMA-35: CSI and OSC sequences, and short ones).
+_SEQUENCES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 
 
 class ConsoleLog:
@@ -55,8 +55,9 @@ def last_lines(directory: str, count: int) -> list[str]:
             break
         with suppress(FileNotFoundError), open(os.path.join(directory, name), "rb") as file:
             content = file.read() + content
-    text = _SEQUENCES.sub(b"", content).replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
-    lines = [escape(line.rpartition("\r")[2]) for line in text.split("\n")]
+    text = _SEQUENCES.sub(b"", content).decode("utf-8", "surrogateescape")
+    # A line that was begun again with a carriage return shows what was written last.
+    lines = [escape(line.rstrip("\r").rpartition("\r")[2], keep="\t") for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return lines[-count:] if count > 0 else []

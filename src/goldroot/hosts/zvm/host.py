@@ -14,7 +14,7 @@ from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Abilities, Disk, DiskInfo, Entry, NewDisk, Power
+from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import DirectoryEntries, Style
 from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
@@ -159,6 +159,7 @@ class ZvmHost(FileHost):
         with super().hold(name) as hold, ExitStack() as stack:
             entry = self._directory.get(name)
             if entry.role == "machine":
+                self._guests.forget(self._disks.names.user(name))
                 live = [
                     label for a, disk in entry.disks.items() if is_live(a) and (label := self._labels.find(disk.id))
                 ]
@@ -249,6 +250,9 @@ class ZvmHost(FileHost):
         if taken is None:
             raise Refused(f"{why} by {self._in_use.note(lock)}", todo="Try again when that has ended.")
         stack.callback(taken.close)
+
+    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
+        """Nothing: who else has a disk is told when it is linked, which is the only way to it."""
 
     def _seen(self, entry: Entry) -> str | None:
         if entry.role != "machine":

@@ -1,0 +1,136 @@
+"""QEMU's command line, from an entry; nothing here starts or reads anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goldroot.errors import BadInput
+from goldroot.hosts.port import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """An image, at an address."""
+
+    address: str
+    image: str
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What one architecture has its own words for."""
+
+    program: str
+    machine: str
+    console: str  #: the kernel's name of the first serial line
+    bus: str  #: of virtio devices: "pci" or "ccw"
+
+
+#: As ``uname -m`` has them.
+BOARDS = {
+    "x86_64": Board("qemu-system-x86_64", "q35", "ttyS0", "pci"),
+    "s390x": Board("qemu-system-s390x", "s390-ccw-virtio", "ttysclp0", "ccw"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that is to run."""
+
+    name: str
+    architecture: str
+    accelerator: str  #: "kvm" or "tcg"
+    memory: int  #: MiB
+    processors: int
+    kernel: str
+    initrd: str
+    parameters: str  #: of the kernel, after those for its console
+    drives: Sequence[Drive]
+    user: str = ""  #: what QEMU becomes once it has all files open
+    more: Sequence[str] = ()  #: what the site's table adds: network cards
+
+
+def board_of(architecture: str) -> Board:
+    """:raises BadInput: goldroot does not know how to run that."""
+    if architecture not in BOARDS:
+        raise BadInput(f"QEMU hosts run no machines of {architecture!r}", todo=f"Use {' or '.join(BOARDS)}.")
+    return BOARDS[architecture]
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Descriptors of listening sockets: two of QEMU's monitor, and one of the guest's agent."""
+
+    qmp: int
+    copies: int
+    agent: int
+
+
+def command(machine: Machine, sockets: Sockets) -> list[str]:
+    """The words, from the program's name on; the console is standard input and output."""
+    board = board_of(machine.architecture)
+    words = [
+        board.program,
+        *("-nodefaults", "-no-user-config", "-display", "none", "-name", machine.name),
+        *("-machine", board.machine, "-accel", machine.accelerator),
+        *("-cpu", "host" if machine.accelerator == "kvm" else "max"),
+        *("-m", str(machine.memory), "-smp", str(machine.processors)),
+        *("-kernel", machine.kernel, "-initrd", machine.initrd),
+        *("-append", f"console={board.console} {machine.parameters}".strip()),
+        *("-chardev", "stdio,id=console,signal=off", *_console(board)),
+        *("-chardev", f"socket,id=qmp,fd={sockets.qmp},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=copies,fd={sockets.copies},server=on,wait=off"),
+        *("-mon", "chardev=copies,mode=control"),
+        *("-device", f"virtio-serial-{board.bus}"),
+        *("-chardev", f"socket,id=agent,fd={sockets.agent},server=on,wait=off"),
+        *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
+        *("-device", f"virtio-rng-{board.bus}"),
+        # after all files are open it can start nothing and gain nothing
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+    ]
+    for drive in machine.drives:
+        words += _drive(board, drive)
+    if machine.user:
+        words += ["-runas", machine.user]
+    return [*words, *machine.more]
+
+
+def device_number(address: str) -> str:
+    """What a guest of s390x sees as ``0.0.01b1``, as under z/VM: "fe.0.01b1" for QEMU."""
+    return f"fe.0.{int(address, 16):04x}"
+
+
+def _console(board: Board) -> list[str]:
+    return ["-device", "sclpconsole,chardev=console"] if board.bus == "ccw" else ["-serial", "chardev:console"]
+
+
+def _drive(board: Board, drive: Drive) -> list[str]:
+    """JSON, so that a path may hold any character; the guest finds its disks by serial, never by their order."""
+    read_only = drive.access == "ro"
+    file: dict[str, object] = {
+        "driver": "file",
+        "node-name": f"file-{drive.address}",
+        "filename": drive.image,
+        "locking": "on",
+        "read-only": read_only,
+        "discard": "unmap",
+    }
+    disk: dict[str, object] = {
+        "driver": "raw",
+        "node-name": f"disk-{drive.address}",
+        "file": file["node-name"],
+        "read-only": read_only,
+        "discard": "unmap",
+    }
+    device: dict[str, object] = {
+        "driver": f"virtio-blk-{board.bus}",
+        "id": f"device-{drive.address}",
+        "drive": disk["node-name"],
+        "serial": drive.address,
+    }
+    if board.bus == "ccw":
+        device["devno"] = device_number(drive.address)
+    return ["-blockdev", json.dumps(file), "-blockdev", json.dumps(disk), "-device", json.dumps(device)]

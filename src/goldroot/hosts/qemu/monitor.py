@@ -1,0 +1,131 @@
+"""What is said with QEMU and with the guest's agent: JSON objects, one a line, over sockets in the machine's directory.
+
+QEMU's side is QMP (docs/interop/qmp-spec of QEMU), the agent's is qemu-ga's (docs/interop/qemu-ga).  Both are asked here
+one question after another, and wait for no event; the library qemu.qmp speaks the first only, and wants an event loop.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from goldroot.errors import HostError, ProgramFailed, Unreachable
+from goldroot.hosts.machines import control
+from goldroot.run import Done
+
+#: Sockets: QEMU's monitor; another one, for what takes long; the guest's agent.
+QMP, COPIES, AGENT = "qmp", "copies", "agent"
+#: Seconds that each waits for an answer; an agent that is not there answers nothing at all.
+_PATIENCE, _AGENT_PATIENCE = 10.0, 3.0
+_LARGEST = 64 << 20
+
+
+class Talk:
+    """One conversation."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._ours = ours
+        self._said = b""
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """What is returned.
+
+        :raises HostError: the other side says no.
+        """
+        self.tell(command, **arguments)
+        return self._answer(command)
+
+    def ask_with(self, handle: int, command: str, **arguments: Any) -> Any:
+        """As :meth:`ask`, and a descriptor goes with the question."""
+        socket.send_fds(self._ours, [_line(command, arguments)], [handle])
+        return self._answer(command)
+
+    def _answer(self, command: str) -> Any:
+        while True:
+            answer = self.hear()
+            if "error" in answer:
+                raise HostError(f"{command}: {answer['error'].get('desc', answer['error'])}")
+            if "return" in answer:
+                return answer["return"]
+
+    def tell(self, command: str, **arguments: Any) -> None:
+        """Without an answer."""
+        self._ours.sendall(_line(command, arguments))
+
+    def hear(self) -> dict[str, Any]:
+        """The next object."""
+        while b"\n" not in self._said:
+            if not (more := self._ours.recv(65536)) or len(self._said) > _LARGEST:
+                raise ConnectionError("the other side has ended")
+            self._said += more
+        line, _, self._said = self._said.partition(b"\n")
+        return dict(json.loads(line.lstrip(b"\xff")))  # the agent sends this byte where it begins again
+
+
+def _line(command: str, arguments: dict[str, Any]) -> bytes:
+    said = {"execute": command, **({"arguments": arguments} if arguments else {})}
+    return json.dumps(said).encode() + b"\n"
+
+
+@contextmanager
+def qmp(directory: str, name: str = QMP) -> Iterator[Talk]:
+    """A conversation with QEMU.
+
+    :param name: of the socket: each serves one conversation at a time.
+    :raises Unreachable: it does not answer.
+    """
+    with _talk(directory, name, _PATIENCE) as talk:
+        talk.hear()  # its greeting
+        talk.ask("qmp_capabilities")
+        yield talk
+
+
+@contextmanager
+def agent(directory: str) -> Iterator[Talk]:
+    """A conversation with the guest's agent.
+
+    :raises Unreachable: there is none, or it does not answer.
+    """
+    with _talk(directory, AGENT, _AGENT_PATIENCE) as talk:
+        number = int.from_bytes(os.urandom(4), "big")
+        talk.tell("guest-sync", id=number)
+        while talk.hear().get("return") != number:
+            pass  # an answer to somebody who has not waited for it
+        yield talk
+
+
+def run_inside(directory: str, argv: Sequence[str], timeout: float) -> Done:
+    """Run a command by the guest's agent.
+
+    :param timeout: in seconds.
+    :raises ProgramFailed: it did not end in that time, and may go on inside.
+    """
+    end = time.monotonic() + timeout
+    with agent(directory) as talk:
+        started = talk.ask("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True})
+        while True:
+            found = talk.ask("guest-exec-status", pid=started["pid"])
+            if found["exited"]:
+                status = found.get("exitcode", 128 + found.get("signal", 0))
+                out, err = (base64.b64decode(found.get(key, "")) for key in ("out-data", "err-data"))
+                return Done(status, out, err)
+            if time.monotonic() >= end:
+                raise ProgramFailed(f"{argv[0]} did not end within {timeout:g} s", todo="Look at why it hangs.")
+            time.sleep(0.1)
+
+
+@contextmanager
+def _talk(directory: str, name: str, patience: float) -> Iterator[Talk]:
+    who = "the guest's agent" if name == AGENT else "QEMU"
+    try:
+        with control.connected(directory, name) as ours:
+            ours.settimeout(patience)
+            yield Talk(ours)
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"{who} of {os.path.basename(directory)} does not answer: {error}") from error

@@ -1,0 +1,192 @@
+"""Machines of QEMU that boot, by emulation: from the shared root, which they cannot write, and back to their disks."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import Damaged, HostError, Refused, StillRunning
+from goldroot.hosts import Entry, Link
+from goldroot.hosts.qemu import monitor
+from support.guest import extract_kernel, put_boot
+from support.hosts import MIB, Lab, applied, found, gold, hold, live, need_programs, new_disk, qemu_lab
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    return extract_kernel(tmp_path_factory.mktemp("kernel") / "unpacked")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, unpacked: Path) -> Iterator[Lab]:
+    """A slot ``GOLD`` with a root, and servers ``WEB1`` and ``WEB2``; what runs at the end is killed."""
+    with booting(tmp_path, unpacked, "x86_64") as lab:
+        yield lab
+
+
+@contextmanager
+def booting(root: Path, unpacked: Path, architecture: str) -> Iterator[Lab]:
+    lab = qemu_lab(root, accelerator="tcg", memory=256, architecture=architecture, parameters="quiet panic=-1")
+    lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
+    lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
+    with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:
+        put_boot(unpacked, Path(opened["root"].path))
+        Path(opened["root"].path, "etc").mkdir()
+    lab.host.seal_disk("root", "erofs")
+    for name in ("WEB1", "WEB2"):
+        lab.host.define(Entry(name, "machine", links={"1B1": Link("GOLD", "1B1")}, marks={"1": live()}))
+        lab.host.create_disk(new_disk(lab, f"{name}-1B5", name, "1B5"))
+        put(lab, name, "hostname", f"{name.lower()}\n")
+        applied(lab.host.apply(replace(found(lab.host, name), startable=True)))
+    try:
+        yield lab
+    finally:
+        for name in ("WEB1", "WEB2"):
+            lab.host.stop(name, 0)
+
+
+def put(lab: Lab, name: str, file: str, text: str = "") -> None:
+    with hold(lab.host, name), lab.host.open_disks({f"{name}-1B5": "rw"}) as opened:
+        etc = Path(opened[f"{name}-1B5"].path, "etc")
+        etc.mkdir(exist_ok=True)
+        (etc / file).write_text(text)
+
+
+def until_said(lab: Lab, words: str, name: str = "WEB1") -> list[str]:
+    for _ in range(2400):
+        lines = lab.host.console(name, 200)
+        if any(words in line for line in lines):
+            return lines
+        time.sleep(0.05)
+    raise AssertionError(lines)
+
+
+def test_two_servers_boot_from_one_root_that_neither_can_write(lab: Lab) -> None:
+    before = lab.host.info(["root"])["root"].evidence
+    for name in ("WEB1", "WEB2"):
+        lab.host.start(name)
+    for name in ("WEB1", "WEB2"):
+        lines = until_said(lab, "ready", name)
+        assert any(line.startswith(f"up as {name.lower()} on ") for line in lines), lines
+        assert "etc was written" in lines
+        assert not [line for line in lines if "no root" in line or "root was written" in line]
+        assert not [line for line in lines if "disk was written" in line]
+        assert (lab.host.power(name).state, lab.host.power(name).runs) == ("on", "current")
+    with pytest.raises(StillRunning), lab.host.hold("WEB1"):
+        pass
+    with lab.host.open_disks({"WEB1-1B5": "ro", "root": "ro"}, view="live") as opened:
+        assert opened["WEB1-1B5"].exact
+        assert (Path(opened["WEB1-1B5"].path) / "etc/written").exists(), "as the guest has it now"
+        with pytest.raises(OSError, match="Read-only"):
+            (Path(opened["WEB1-1B5"].path) / "new").touch()
+    assert lab.halves() == []
+    assert lab.host.stop("WEB1", 120) == "asked"
+    assert lab.host.power("WEB2").state == "on"
+    assert "the agent was asked" in lab.host.console("WEB1", 20)
+    with lab.host.open_disks({"WEB1-1B5": "ro"}) as opened:
+        assert Path(opened["WEB1-1B5"].path, "etc/written").exists()
+    assert lab.host.info(["root"])["root"].evidence == before
+
+
+def test_a_server_of_s390x_has_the_papers_device_numbers(tmp_path: Path) -> None:
+    unpacked = extract_kernel(tmp_path / "unpacked", "s390x")
+    (tmp_path / "site").mkdir()
+    with booting(tmp_path / "site", unpacked, "s390x") as lab:
+        lab.host.start("WEB1")
+        lines = until_said(lab, "ready")
+        assert "up as web1 on s390x" in lines
+        (devices,) = (line.split() for line in lines if line.startswith("channel devices"))
+        assert {"0.0.01b1", "0.0.01b5"} <= set(devices)
+        assert lab.host.stop("WEB1", 120) == "asked"
+
+
+def test_where_no_agent_listens_the_button_is_pressed(lab: Lab) -> None:
+    put(lab, "WEB1", "no-agent")
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    assert lab.host.stop("WEB1", 120) == "pressed"
+    assert "the button was pressed" in lab.host.console("WEB1", 20)
+
+
+def test_who_does_not_listen_is_killed_and_its_disk_is_dirty(lab: Lab) -> None:
+    put(lab, "WEB1", "dirty")
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    assert lab.host.stop("WEB1", 1) == "killed"
+    with pytest.raises(Damaged, match="not unmounted"):
+        lab.host.open_disks({"WEB1-1B5": "ro"}).__enter__()
+    lab.host.start("WEB1")
+    until_said(lab, "up as web1")
+
+
+def test_a_machine_that_is_stopped_by_its_monitor_says_so(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    with monitor.qmp(str(lab.root / "store/machines/WEB1")) as talk:
+        talk.ask("stop")
+    assert "QEMU says: paused" in lab.host.power("WEB1").why
+    with monitor.qmp(str(lab.root / "store/machines/WEB1")) as talk:
+        talk.ask("cont")
+        with pytest.raises(HostError, match="dance"):
+            talk.ask("dance")
+
+
+def test_the_machine_ends_with_its_supervisor(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    said = re.search(r"process (\d+)", lab.host.power("WEB1").why)
+    assert said
+    os.kill(int(said[1]), signal.SIGKILL)
+    for _ in range(200):
+        if lab.host.power("WEB1").state == "off":
+            break
+        time.sleep(0.05)
+    with lab.host.hold("WEB1"):
+        pass
+
+
+def test_a_qemu_that_does_not_start_says_why(lab: Lab) -> None:
+    lab.host.config = replace(lab.host.config, options=["-nonsense"])
+    with pytest.raises(HostError, match="ended at once") as caught:
+        lab.host.start("WEB1")
+    assert "nonsense" in caught.value.meaning
+    assert lab.host.power("WEB1").state == "off"
+
+
+def test_a_root_without_a_kernel_is_told(lab: Lab) -> None:
+    lab.host.config = replace(lab.host.config, root="B5")
+    with pytest.raises(Damaged, match="nothing to boot"):
+        lab.host.start("WEB1")
+
+
+def test_a_held_machine_is_started_by_no_qemu(lab: Lab) -> None:
+    need_programs("qemu-io")
+    path = str(lab.host.info(["WEB1-1B5"])["WEB1-1B5"].where["path"])
+
+    def other_qemu() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["qemu-io", "-f", "raw", "-c", "write 0 512", path], capture_output=True, text=True)
+
+    with lab.host.hold("WEB1"):
+        done = other_qemu()
+        assert done.returncode != 0
+        assert "lock" in done.stderr
+        with pytest.raises(Refused, match="WEB1 is in use by"):
+            lab.again().start("WEB1")
+    with subprocess.Popen(["qemu-io", "-f", "raw", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # its prompt: it has the file open
+        with pytest.raises(StillRunning), lab.host.hold("WEB1"):
+            pass
+        process.kill()
+    assert other_qemu().returncode == 0
