@@ -60,8 +60,9 @@ def publish(
     """Publish IMAGE's maintenance system as the next gold version, in a free slot.
 
     It is refused where the system was not tested with read-only and with read-write root since its last change,
-    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing changed since the version before, there is
-    nothing new, and no slot is taken. A publish that was killed is begun again by the same command.
+    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing
+    changed since the version before, there is nothing new, and no slot is taken. A publish that was killed is begun again
+    by the same command.
 
     \b
     Examples:
