@@ -62,7 +62,7 @@ def test_a_forecast_names_servers_and_what_they_would_lose(fleet: Site, capsys: 
     assert code != 0 and "was not tested" in out
     next_gold(fleet, {"etc/plain.conf": "2\n"})
     code, out = said(capsys, "gold", "forecast", IMAGE)
-    assert code == 0 and "Not known, as no merge has seen them: web1" in out
+    assert code == 0 and "Not known, as no plan or merge has seen them: web1" in out
     assert said(capsys, "update", "run", "web1")[0] == 0
     next_gold(fleet, {UNIT: None})
     code, out = said(capsys, "gold", "forecast", IMAGE)

@@ -159,8 +159,8 @@ def _say_findings(plan: PublishPlan) -> None:
 def forecast(image: str, to: int | None, tested: bool, site_dir: str | None, as_json: bool) -> int:
     """Say which servers a gold version of IMAGE would break: what they point at and it does not have.
 
-    A server's links, login shells, enabled services and mounts are known from its last merge; no disk is opened.  What it
-    changed since is not seen: `goldroot update plan` sees it.  Exit code 1: at least one server would lose something.
+    A server's links, login shells, enabled services and mounts are known from its last plan or merge; no disk is opened.
+    What it changed since is not seen: `goldroot update plan` looks again.  Exit code 1: at least one server would lose something.
 
     \b
     Examples:
@@ -190,7 +190,7 @@ def _say_forecast(found: Forecast) -> None:
             put(f"  ... and {len(lost) - SHOWN} more")
     put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
     if found.unknown:
-        put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
+        put(f"Not known, as no plan or merge has seen them: {', '.join(found.unknown)}")
 
 
 gold.add_command(check)

@@ -116,7 +116,7 @@ def attach_result(
     record = make_record(plan)
     record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
     update_files.write(update_files.record_file(task.site, task.name, task.update.id), record_bytes(record))
-    save_references(task.site, task.name, task.update.id, plan.references.kept)
+    save_references(task.site, task.name, plan.references.kept)
     known.new, known.digest, known.migration = disks, digest_of(task, given), ""
     task.save()
     crash.point("update.merge-written-down")
