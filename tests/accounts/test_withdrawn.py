@@ -304,6 +304,20 @@ def test_merging_again_with_the_new_gold_as_base_changes_nothing() -> None:
     assert (again.files, again.conflicts) == (merged.files, [])
 
 
+def test_an_account_that_gold_has_again_comes_back_whole() -> None:
+    """What only gold deleted is not remembered: no question about each field of the locked record."""
+    gold = without(etc(), b"anna")
+    locked = merge(etc(), gold, etc(), files={b"anna": 1})
+    server = AccountTables.of({f: d for f, d in locked.files.items() if d is not None} | {
+        f: d for f, d in etc().files.items() if "." in f})  # fmt: skip
+    again = etc(shadow=(b"anna:" + HASH + b":20000", b"anna:" + OTHER + b":20500"))
+    merged = merge(gold, again, server, files={b"anna": 1})
+    assert merged.conflicts == []
+    assert lines_of(merged, b"anna") == lines_of(merge(again, again, again), b"anna")
+    assert groups_of(merged, b"anna") == groups_of(merge(again, again, again), b"anna")
+    assert "account-returned" in {note.kind for note in merged.notes}
+
+
 def test_a_rollback_that_carries_keeps_what_it_would_withdraw() -> None:
     merged = merge(etc(), without(etc(), b"anna"), etc(), files={b"anna": 1}, back=True)
     assert lines_of(merged, b"anna") == lines_of(merge(etc(), etc(), etc()), b"anna")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from goldroot.conflicts import Decision
+from goldroot.merge import Options, Trees, plan_trees
 from support.merging import Outcome, Table, merge_tables
-from support.trees import Link
+from support.trees import Link, make_tree
 
 POLICY = """
 [[rule]]
@@ -52,3 +53,12 @@ def test_a_later_gold_of_that_family_asks_no_more_and_an_unknown_one_never(tmp_p
         room = tmp_path / str(number)
         room.mkdir()
         assert ("/etc/os-release", "family") not in merged(room, base, gold).conflicts
+
+
+def test_the_family_of_a_root_that_was_named(tmp_path: Path) -> None:
+    roots = [
+        make_tree(tmp_path / name, {"usr/lib/os-release": f"ID={name}\n", "etc/x": "1"}) for name in ("debian", "sles")
+    ]
+    clone = make_tree(tmp_path / "clone", {"x": "1"})
+    trees = Trees(roots[0] / "etc", roots[1] / "etc", clone, "/etc", system=(roots[0], roots[1]))
+    assert [one.axis for one in plan_trees(trees, options=Options(jobs=1)).conflicts] == ["family"]

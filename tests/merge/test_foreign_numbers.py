@@ -169,6 +169,18 @@ def test_a_root_with_accounts_of_its_own_is_asked_about_and_keeps_its_numbers(tm
         assert "decided" in {note["kind"] for note in again.record["notes"]}
 
 
+def test_a_root_that_gold_has_too_is_golds_matter(tmp_path: Path) -> None:
+    """An unchanged clone becomes gold, whose container has its own 999; what the server added to it is asked about."""
+    both = foreign("srv/chroot/sid")
+    done = merge_tables(tmp_path, {**OLD, **both}, {**NEW, **both}, {**OLD, **both})
+    assert (done.conflicts, done.tree["srv/chroot/sid/var/data"].uid) == ([], 999)
+    (tmp_path / "own").mkdir()
+    own = {**OLD, **both, "srv/chroot/sid/var/own": File("o", uid=999)}
+    assert owners(merge_tables(tmp_path / "own", {**OLD, **both}, {**NEW, **both}, own)) == [
+        ("/srv/chroot/sid", "owners")
+    ]
+
+
 def test_the_key_of_a_root_is_the_same_on_all_servers(tmp_path: Path) -> None:
     keys = set()
     for server, passwd in (("one", FOREIGN), ("two", ROOT + "mysql:x:999:999::/:/bin/sh\n")):

@@ -17,7 +17,9 @@ def rc(*names: str, directory: str = "etc/rc2.d") -> Table:
     return {**INIT, directory: Dir(), **{f"{directory}/{name}": CRON for name in names}}
 
 
-@pytest.mark.parametrize("directory", ["etc/rc2.d", "etc/rcS.d", "etc/rc.d/rc3.d", "etc/init.d/rc5.d"])
+@pytest.mark.parametrize(
+    "directory", ["etc/rc2.d", "etc/rcS.d", "etc/rc.d/rc3.d", "etc/init.d/rc5.d", "etc/init.d/boot.d"]
+)
 @pytest.mark.parametrize(
     ("base", "gold", "clone", "result"),
     [
@@ -82,6 +84,10 @@ def enabled(path: str, target: str) -> Table:
         (
             "etc/apache2/conf-enabled/php8.2-fpm.conf", "../conf-available/php8.2-fpm.conf",
             "etc/apache2/conf-enabled/php8.4-fpm.conf", "../conf-available/php8.4-fpm.conf",
+        ),
+        (
+            "etc/nginx/modules-enabled/50-mod-1.22.conf", "/usr/share/nginx/modules-available/mod-1.22.conf",
+            "etc/nginx/modules-enabled/50-mod-1.26.conf", "/usr/share/nginx/modules-available/mod-1.26.conf",
         ),
         (
             "etc/php/8.2/fpm/conf.d/20-xdebug.ini", "/etc/php/8.2/mods-available/xdebug.ini",

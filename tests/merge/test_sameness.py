@@ -9,6 +9,7 @@ import pytest
 
 from goldroot.accounts import OwnerNames, owner_names
 from goldroot.conflicts import Decision
+from goldroot.merge import Options, Trees, plan_trees
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.line_ends import in_one_form, merge_with_ends
@@ -18,7 +19,7 @@ from goldroot.policy import Policy
 from goldroot.tree import FILE, Entry
 from goldroot.tree.inode import _is_hmac
 from support.merging import Outcome, Table, merge_tables
-from support.trees import Dir, File, Link
+from support.trees import Dir, File, Link, make_tree
 
 ROOT = {"bin": Link("usr/bin"), "lib": Link("usr/lib"), "sbin": Link("usr/sbin"), "usr/lib/x": "x"}
 SELINUX = "security.selinux"
@@ -78,6 +79,18 @@ def test_texts_that_may_lead_elsewhere_are_asked_about(
 def test_a_root_that_nobody_has_seen_tells_nothing(tmp_path: Path) -> None:
     sides = [{"x": Link(target)} for target in ("/lib/a", "/usr/lib/b", "/lib/b")]
     assert merge_tables(tmp_path, *sides, at="/etc").conflicts == [("/etc/x", "content")]
+
+
+def test_a_root_that_was_named_tells_what_trees_of_etc_cannot(tmp_path: Path) -> None:
+    roots = [
+        make_tree(tmp_path / word, {**ROOT, "etc/x": Link(to)}) for word, to in (("b", "/lib/a"), ("g", "/usr/lib/b"))
+    ]
+    clone = make_tree(tmp_path / "c", {"x": Link("/lib/b")})
+    trees = Trees(roots[0] / "etc", roots[1] / "etc", clone, "/etc", system=(roots[0], roots[1]))
+    assert plan_trees(trees, options=Options(jobs=1)).conflicts == ()
+    (roots[1] / "lib").unlink()
+    make_tree(roots[1] / "lib", {"x": "x"})
+    assert [one.axis for one in plan_trees(trees, options=Options(jobs=1)).conflicts] == ["content"]
 
 
 def test_the_root_of_a_container_is_another_root(tmp_path: Path) -> None:

@@ -73,14 +73,14 @@ def extract_kernel(place: Path, architecture: str = "x86_64") -> Path:
     return place
 
 
-def put_boot(unpacked: Path, root: Path) -> None:
-    """Put the kernel and an initial file system of its own into a root."""
-    (root / "boot").mkdir()
+def put_boot(unpacked: Path, root: Path, init: str = INIT) -> None:
+    """Put the kernel and an initial file system of its own into a root; ``init`` is what that does."""
+    (root / "boot").mkdir(exist_ok=True)
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
     version = kernel.name.removeprefix("vmlinuz-")
     shutil.copy(kernel, root / "boot")
     (busybox,) = (path for path in unpacked.rglob("bin/busybox") if path.is_file())
-    files: dict[str, bytes] = {"init": INIT.encode(), "bin/busybox": busybox.read_bytes()}
+    files: dict[str, bytes] = {"init": init.encode(), "bin/busybox": busybox.read_bytes()}
     there = {path.stem: path for path in (unpacked / "lib/modules" / version).rglob("*.ko")}
     for number, name in enumerate(name for name in MODULES if name in there):
         files[f"modules/{number:02}-{name}.ko"] = there[name].read_bytes()

@@ -10,7 +10,7 @@ import pytest
 
 from goldroot.accounts import AccountTables
 from goldroot.system.gold_checks import examine_accounts, is_leftover
-from goldroot.system.identity import OwnDisks
+from goldroot.system.own_disks import OwnDisks
 from support.trees import Dir, Node, make_tree
 
 PASSWD, GROUP, SHADOW = (

@@ -154,8 +154,10 @@ class RecordMerger:
         base, gold, clone = (
             pieces(tables, self.file, fields) for tables, fields in zip(self.tables, sides, strict=True)
         )
-        if sides.base is None and is_locked_twice(self.file, key, self.tables[1], self.tables[2]):
+        if sides.base is None and gold != clone and is_locked_twice(self.file, key, self.tables[1], self.tables[2]):
             gold, clone = agreed(gold, clone)
+        if key.text in self.absent.returned and self.file in (PASSWD, SHADOW):
+            return {**clone, **gold}
         return {
             field.name: self._field(key, field, base.get(field.name), gold.get(field.name), clone.get(field.name))
             for field in FIELDS[self.file]

@@ -34,6 +34,7 @@ from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import (
     WITHDRAWN,
     nologin_of,
+    returned_users,
     withdraw_password,
     withdraw_user,
     without_unused_ranges,
@@ -109,7 +110,7 @@ class _Merger:
         base, gold, clone = (AccountSide(tables) for tables in self.tables)
         presence = Presence(base, gold, clone, self.ask)
         self.user_fates = presence.users(used)
-        absent = absent_users(self.user_fates)
+        absent = absent_users(self.user_fates, returned_users(*self.tables, self.ask))
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
         self.group_fates = presence.groups(used.groups, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:

@@ -86,10 +86,14 @@ class Presence:
         )
 
 
-def absent_users(fates: Mapping[bytes, str]) -> Absent:
-    """What the fates of users mean for the lists that name them."""
+def absent_users(fates: Mapping[bytes, str], returned: Set[bytes]) -> Absent:
+    """What the fates of users mean for the lists that name them.
+
+    :param returned: see :func:`goldroot.accounts.withdrawn.returned_users`.
+    """
     words = (KEPT, DELETED, REMOVED, WITHDRAWN)
-    return Absent(*({name for name, fate in fates.items() if fate == which} for which in words))
+    kept, lost, dropped, withdrawn = ({name for name, fate in fates.items() if fate == which} for which in words)
+    return Absent(kept, lost, dropped, withdrawn, returned)
 
 
 class RecordPresence:

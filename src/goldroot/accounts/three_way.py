@@ -34,6 +34,7 @@ class Absent(NamedTuple):
     lost: Collection[bytes] = ()  #: deleted by the clone and not in the result: gold adds them to no list
     dropped: Collection[bytes] = ()  #: removed by a decision: they leave the clone's lists too
     withdrawn: Collection[bytes] = ()  #: in the result, and in no list of it
+    returned: Collection[bytes] = ()  #: withdrawn on the clone, and gold has them again: gold's record counts
 
 
 def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, absent: Absent) -> bytes | None:

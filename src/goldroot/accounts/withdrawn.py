@@ -157,6 +157,17 @@ def _said(held: bool, use: AccountUse) -> str:
     return str(use) or ("files" if held else "")
 
 
+def returned_users(base: AccountTables, gold: AccountTables, clone: AccountTables, ask: Questions) -> set[bytes]:
+    """The users that an earlier gold had deleted, so that they were withdrawn on the clone, and that gold has again."""
+    found = set()
+    for key, fields in clone.table(SHADOW).records():
+        is_withdrawn = fields[1] == LOCKED and fields[7:8] == (EXPIRED,) and not key.nth
+        if is_withdrawn and key.text not in base.users and key.text in gold.users:
+            found.add(key.text)
+            ask.note("account-returned", PASSWD, f"{shown(key.text)}: gold has it again", name=shown(key.text))
+    return found
+
+
 def nologin_of(tables: Iterable[AccountTables]) -> bytes:
     """How the first of some systems that knows ``nologin`` spells its path."""
     for one in tables:

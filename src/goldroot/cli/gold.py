@@ -20,7 +20,7 @@ from goldroot.errors import EXIT_FINDINGS, BadSignature
 if TYPE_CHECKING:
     from goldroot.catalog import GoldVersion
     from goldroot.fleet import Forecast
-    from goldroot.image import Difference, PublishPlan
+    from goldroot.image import Consent, Difference, PublishPlan
     from goldroot.site import Site
 
 #: How many changed paths a person is shown without asking for all.
@@ -45,20 +45,24 @@ def gold() -> None:
 @click.option("--untested", is_flag=True, help="Publish what was not tested since its last change; the record says so.")
 @click.option("--note", default="", metavar="TEXT", help="A word for those who read the list of versions.")
 @click.option("--renumber-ok", is_flag=True, help="Publish although local accounts of clones would collide.")
+@click.option(
+    "--keep", is_flag=True, help="Publish with what ties it to one host (keytabs, registrations); the record says so."
+)
 @click.option("--unchanged", is_flag=True, help="Publish also what is nothing but the version before.")
 @accept_option
 @site_option
 @plan_option
 @json_option
 def publish(
-    image: str, untested: bool, note: str, renumber_ok: bool, unchanged: bool, accept: tuple[str, ...],
+    image: str, untested: bool, note: str, renumber_ok: bool, keep: bool, unchanged: bool, accept: tuple[str, ...],
     site_dir: str | None, plan_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Publish IMAGE's maintenance system as the next gold version, in a free slot.
 
-    It is refused where the system was not tested with read-only and with read-write root since its last change, and
-    where goldroot gold check finds what no server should have. Where nothing changed since the version before, there is
-    nothing new, and no slot is taken. A publish that was killed is begun again by the same command.
+    It is refused where the system was not tested with read-only and with read-write root since its last change,
+    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing
+    changed since the version before, there is nothing new, and no slot is taken. A publish that was killed is begun again
+    by the same command.
 
     \b
     Examples:
@@ -72,9 +76,9 @@ def publish(
         if plan_only:
             plan = plan_publish(site, image, accept=accept, progress=stage("reading the maintenance system"))
             data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
-            emit(as_json, data, lambda: _say_plan(plan, untested=untested, renumber_ok=renumber_ok))
+            emit(as_json, data, lambda: _say_plan(plan, Consent(untested, renumber_ok, keep=keep)))
             return
-        consent = Consent(untested, renumber_ok, accept, only_new=not unchanged)
+        consent = Consent(untested, renumber_ok, accept, only_new=not unchanged, keep=keep)
         done = publish_system(site, image, consent, note=note, progress=stage(f"publishing {image}"))
 
     def say() -> None:
@@ -104,10 +108,11 @@ def _plan_data(plan: PublishPlan) -> dict[str, Any]:
         "notes": notes_data(plan.notes),
         "equals": plan.equals,
         "check": checked_data(plan.checked),
+        "ties": [str(tie) for tie in plan.ties],
     }
 
 
-def _say_plan(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
+def _say_plan(plan: PublishPlan, consent: Consent) -> None:
     total = sum(map(len, plan.manifests.values()))
     disks, packages = counted(len(plan.manifests), "disk"), counted(len(plan.packages.installed), "package")
     put(f"would publish {total:,} entries on {disks}, {packages}")
@@ -122,13 +127,17 @@ def _say_plan(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
         put(f"nothing would be published without --unchanged: it is gold version {plan.equals}")
     if plan.checked.refused:
         put(f"warning: it would be refused: see goldroot gold check {plan.image}")
-    if plan.untested and not untested:
+    if plan.ties and not consent.keep:
+        put("warning: it would be refused: remove what ties it to one host, or give --keep")
+    if plan.untested and not consent.untested:
         put(f"warning: it would be refused: run goldroot maintain test {plan.image} first, or give --untested")
-    if plan.asking and not renumber_ok:
+    if plan.asking and not consent.renumber_ok:
         put("warning: it would be refused: give gold's accounts other numbers, or give --renumber-ok")
 
 
 def _say_findings(plan: PublishPlan) -> None:
+    for tie in plan.ties:
+        put(f"warning: it ties gold to one host: {tie}")
     say_checked(plan.checked)
     if plan.untested:
         put(f"warning: not tested in {' and '.join(plan.untested)} form since its last change")
@@ -150,8 +159,8 @@ def _say_findings(plan: PublishPlan) -> None:
 def forecast(image: str, to: int | None, tested: bool, site_dir: str | None, as_json: bool) -> int:
     """Say which servers a gold version of IMAGE would break: what they point at and it does not have.
 
-    A server's links, login shells, enabled services and mounts are known from its last merge; no disk is opened.  What it
-    changed since is not seen: `goldroot update plan` sees it.  Exit code 1: at least one server would lose something.
+    A server's links, login shells, enabled services and mounts are known from its last plan or merge; no disk is opened.
+    What it changed since is not seen: `goldroot update plan` looks again.  Exit code 1: at least one server would lose something.
 
     \b
     Examples:
@@ -181,7 +190,7 @@ def _say_forecast(found: Forecast) -> None:
             put(f"  ... and {len(lost) - SHOWN} more")
     put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
     if found.unknown:
-        put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
+        put(f"Not known, as no plan or merge has seen them: {', '.join(found.unknown)}")
 
 
 gold.add_command(check)

@@ -8,8 +8,8 @@ What was accepted is kept beside the image, by finding: the next version may hav
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from goldroot import private
 from goldroot.accounts import AccountTables
@@ -20,8 +20,17 @@ from goldroot.image.gold_version import Gold, current_gold
 from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
-from goldroot.system import FINDINGS, Finding, OwnDisks, examine_accounts, is_leftover, leftovers, remove_path
-from goldroot.tree import Manifest, Progress
+from goldroot.system import (
+    FINDINGS,
+    Finding,
+    OwnDisks,
+    broken_references,
+    examine_accounts,
+    is_leftover,
+    leftovers,
+    remove_path,
+)
+from goldroot.tree import Entry, Manifest, Progress
 
 ACCEPTED = "accepted.json"
 
@@ -41,6 +50,7 @@ class Checked:
     known: tuple[Finding, ...] = ()  #: the version before has them, too
     accepted: tuple[Finding, ...] = ()
     leftovers: tuple[tuple[str, bytes], ...] = ()  #: (disk's address, path)
+    broken: tuple[str, ...] = ()  #: what the system points at and does not have
     cleaned: int = 0  #: how many files were removed
 
     @property
@@ -75,7 +85,7 @@ def check_gold(
         for address, path in checked.leftovers:
             remove_path(opened[address].path, path)
         system.scan(opened, progress=progress)
-    return Checked(checked.refused, checked.known, checked.accepted, (), len(checked.leftovers))
+    return replace(checked, leftovers=(), cleaned=len(checked.leftovers))
 
 
 def examine(
@@ -87,12 +97,13 @@ def examine(
 ) -> Checked:
     """Examine a maintenance system that was scanned, by its open disks; ``last`` is the version before."""
     tree = OwnDisks(system.layout, {address: disk.path for address, disk in opened.items()})
-    found = examine_accounts(_tables(opened[system.layout.disk_of(b"etc").address].path), tree)
+    tables = _tables(opened[system.layout.disk_of(b"etc").address].path)
+    found = examine_accounts(tables, tree)
     before: set[str] = set()
     if last is not None and found:
         with last.open() as disks:
-            tree = OwnDisks(last.layout, {address: disk.path for address, disk in disks.items()})
-            before = {finding.key for finding in examine_accounts(last.accounts, tree)}
+            its = OwnDisks(last.layout, {address: disk.path for address, disk in disks.items()})
+            before = {finding.key for finding in examine_accounts(last.accounts, its)}
     taken = {*accept, *_remembered(system)}
     accepted = [finding for finding in found if finding.key in taken or finding.what in accept]
     rest = [finding for finding in found if finding not in accepted]
@@ -101,6 +112,7 @@ def examine(
         tuple(finding for finding in rest if finding.key in before),
         tuple(accepted),
         tuple(leftovers(manifests)),
+        tuple(_broken(system, manifests, tables, tree)),
     )
 
 
@@ -171,3 +183,13 @@ def _file(system: System) -> str:
 
 def _tables(root: str) -> AccountTables:
     return AccountTables.read(root, b"etc")
+
+
+def _broken(system: System, manifests: Mapping[str, Manifest], tables: AccountTables, tree: OwnDisks) -> list[str]:
+    def look(path: bytes) -> Entry | None:
+        return manifests[system.layout.disk_of(path).address].get(path)
+
+    def below(path: bytes) -> Iterator[Entry]:
+        return manifests[system.layout.disk_of(path).address].below(path)
+
+    return broken_references(look, below, tables, tree.read(b"etc/fstab") or b"")

@@ -28,7 +28,7 @@ from goldroot.image.renumber import Collision, Renumbered, clone_collisions, ren
 from goldroot.image.slots import begin, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once, with_recorded_owners
 from goldroot.site import Site
-from goldroot.system import Packages, read_packages
+from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, scan_tree
 from goldroot.version import __version__
 
@@ -51,6 +51,7 @@ class PublishPlan:
     full: str = ""  #: who holds every slot
     checked: Checked = field(default_factory=Checked)
     equals: int | None = None  #: the version before, where this is nothing but that
+    ties: tuple[Tie, ...] = ()  #: what ties the system to one host
 
     @property
     def asking(self) -> list[Collision]:
@@ -76,6 +77,7 @@ class Consent:
     renumber_ok: bool = False  #: publish although a clone's local account would collide with one of the new gold
     accept: tuple[str, ...] = ()  #: findings of the check; the record says so
     only_new: bool = False  #: publish nothing where nothing changed since the version before
+    keep: bool = False  #: publish what ties the system to one host, on all servers then; the record says so
 
 
 def plan_publish(
@@ -116,9 +118,11 @@ def _plan(
     if last is not None and equals_last(manifests, last, system.layout.hash):
         equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
+    tree = OwnDisks(system.layout, {address: opened[address].path for address in manifests})
     return PublishPlan(
-        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes),
+        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
         system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
+        ties=tuple(host_ties(tree)),
     )  # fmt: skip
 
 
@@ -150,7 +154,7 @@ def publish_system(
     :raises BadInput: ``consent`` accepts what could not be found.
     :raises NotTested: it was not tested in both forms since its last change.
     :raises NoFreeSlot: every slot is held; the error names by whom.
-    :raises Refused: the check found something, or local accounts of clones would collide.
+    :raises Refused: the check found something, it is tied to one host, or local accounts of clones would collide.
     """
     refuse_unknown(consent.accept)
     system = existing_system(site, image, MAINTENANCE)
@@ -165,7 +169,7 @@ def publish_system(
             with site.catalog.read() as tx:
                 return Published(catalog_gold.get(tx, image, plan.equals), plan, new=False)
         refuse(image, plan.checked)
-        _refuse(plan, untested=consent.untested, renumber_ok=consent.renumber_ok)
+        _refuse(plan, consent)
         remember(system, plan.checked)
         site.key.ready()
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
@@ -191,14 +195,21 @@ def publish_system(
         return Published(done, replace(plan, manifests=manifests), notes)
 
 
-def _refuse(plan: PublishPlan, *, untested: bool, renumber_ok: bool) -> None:
-    if plan.untested and not untested:
+def _refuse(plan: PublishPlan, consent: Consent) -> None:
+    if plan.ties and not consent.keep:
+        more = f"; and {len(plan.ties) - 5} more" if len(plan.ties) > 5 else ""
+        raise Refused(
+            f"{plan.image} has what ties it to one host: {'; '.join(map(str, plan.ties[:5]))}{more}",
+            meaning="All servers made from it would have the same, and be taken for one. Nothing was published.",
+            todo="Remove it from the maintenance system, or publish with --keep: the record says so.",
+        )
+    if plan.untested and not consent.untested:
         raise NotTested(
             f"the maintenance system of {plan.image} was not tested in {' and '.join(plan.untested)} form since its last change",
             meaning="Nothing was published.",
             todo=f"Test it with `goldroot maintain test {plan.image}`, or publish with --untested: the record says so.",
         )
-    if plan.asking and not renumber_ok:
+    if plan.asking and not consent.renumber_ok:
         shown = "; ".join(map(str, plan.asking[:5]))
         raise Refused(
             f"accounts of clones would collide with the new gold: {shown}",
@@ -277,6 +288,7 @@ def _record(
         "renumbered": [str(each) for each in plan.renumbered],
         "collisions": [str(each) for each in plan.collisions],
         "accepted": [finding.text for finding in plan.checked.accepted],
+        "kept": [str(tie) for tie in plan.ties],
     }
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import Conflict, Decisions
@@ -21,15 +21,18 @@ from goldroot.errors import BadInput
 from goldroot.files import AnyPath, digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
+from goldroot.merge.compare.families import RELEASES
 from goldroot.merge.compare.parts import Part, Tree
+from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.sameness import usr_links
 from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.record.record import Record
 from goldroot.merge.refer.shared import DirectoryFiles, SharedFiles
 from goldroot.merge.surroundings import Surroundings
-from goldroot.policy import Policy, worth_reading
-from goldroot.tree import FILE, Built, Note, Progress, path_text, scan_trees
+from goldroot.policy import Policy, family_of, worth_reading
+from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees
 
 
 @dataclass(frozen=True)
@@ -199,9 +202,25 @@ def _plan(request: _Request, options: Options) -> MergePlan:
     base, gold, clone = (
         Tree.scanned(root, scanned.manifest, scanned.notes) for root, scanned in zip(roots, scans, strict=True)
     )
+    if request.system is not None:
+        base, gold = (_of_system(tree, root) for tree, root in zip((base, gold), request.system, strict=True))
     parts, around = [Part("tree", at, (base, gold, clone))], Surroundings(request.memory, _shared(request))
     plan = plan_merge(parts, request.policy, _accounts(request), request.decisions, around=around)
     return MergePlan(Record.of(plan, *(_note(note, at) for scanned in scans for note in scanned.notes)), plan, request)
+
+
+def _of_system(tree: Tree, root: bytes) -> Tree:
+    """A tree with what its system's root tells: how it leads into its ``/usr``, and its family."""
+    files = DirectoryFiles(root, b"/")
+
+    def target_of(path: bytes) -> bytes | None:
+        node = files.look(path)
+        return node.target if node is not None and node.kind == LINK else None
+
+    texts = (
+        read_file(root, path[1:]) for path in RELEASES if (node := files.look(path)) is not None and node.kind == FILE
+    )
+    return replace(tree, usr=usr_links(target_of), family=next(filter(None, map(family_of, texts)), ""))
 
 
 def _shared(request: _Request) -> tuple[SharedFiles, SharedFiles] | None:

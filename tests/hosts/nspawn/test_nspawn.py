@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, Busy, HostError, Refused, StillRunning
+from goldroot.errors import BadInput, HostError, Refused, StillRunning
 from goldroot.hosts.nspawn.container import BASE
 from support.hosts import Lab, found
 from support.killing import in_a_copy
@@ -69,7 +69,7 @@ def test_a_server_outlives_the_command_that_started_it(lab: Lab) -> None:
 
 
 def test_a_running_server_is_not_held_and_a_held_one_not_started(lab: Lab) -> None:
-    with lab.host.hold("WEB1"), pytest.raises(Busy, match="WEB1 is in use by"):
+    with lab.host.hold("WEB1"), pytest.raises(Refused, match="WEB1 is in use by"):
         lab.again().start("WEB1")
     lab.host.start("WEB1")
     with pytest.raises(StillRunning, match="WEB1"), lab.host.hold("WEB1"):
@@ -95,7 +95,7 @@ def test_gold_that_somebody_fills_is_not_started_from(lab: Lab) -> None:
         from goldroot.hosts import Link
 
         lab.host.apply(replace(found(lab.host, "WEB1"), links={"1B1": Link("GOLD", "1B1")}))
-        with pytest.raises(Busy, match="disk root is in use"):
+        with pytest.raises(Refused, match="links GOLD 1B1: disk root is in use"):
             lab.again().start("WEB1")
 
 
@@ -111,6 +111,14 @@ def test_the_machine_ends_with_its_supervisor(lab: Lab) -> None:
     with lab.host.hold("WEB1"):
         pass
     lab.host.start("WEB1")
+
+
+def test_who_ends_the_supervisor_asks_the_machine_to_end(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    os.kill(supervisor_of(lab), signal.SIGTERM)
+    lines = until_said(lab, "ended with status 0")
+    assert "shutting down" in lines
 
 
 def test_who_does_not_listen_is_killed_and_that_is_told(lab: Lab) -> None:

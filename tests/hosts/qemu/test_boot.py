@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import Busy, Damaged, HostError, StillRunning
+from goldroot.errors import Damaged, HostError, Refused, StillRunning
 from goldroot.hosts import Entry, Link
 from goldroot.hosts.qemu import monitor
 from support.guest import extract_kernel, put_boot
 from support.hosts import MIB, Lab, applied, found, gold, hold, live, need_programs, new_disk, qemu_lab
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_a_held_machine_is_started_by_no_qemu(lab: Lab) -> None:
         done = other_qemu()
         assert done.returncode != 0
         assert "lock" in done.stderr
-        with pytest.raises(Busy):
+        with pytest.raises(Refused, match="WEB1 is in use by"):
             lab.again().start("WEB1")
     with subprocess.Popen(["qemu-io", "-f", "raw", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

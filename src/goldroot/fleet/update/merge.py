@@ -117,7 +117,7 @@ def write_down(task: OpenUpdate, done: Merged) -> int:
     record = make_record(done.plan)
     record["notes"] += [note_data(note) for note in (*done.clone.notes, *done.notes)]
     update_files.write(update_files.record_file(site, name, work), record_bytes(record))
-    save_references(site, name, work, done.plan.references.kept)
+    save_references(site, name, done.plan.references.kept)
     crash.point("update.merge-written-down")
     return store_conflicts(task, done)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import Refused
+from goldroot.errors import NoPermission, NoSpace, Refused
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.server_readings import open_clone
@@ -15,6 +16,7 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.reconcile import is_switched
+from goldroot.fleet.update.references import save_references
 from goldroot.image import newest_gold, open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site import Site
@@ -75,6 +77,9 @@ def plan_update(
         side = disk_side(site, base.layout, server, policy, live=True, stage=stage, ahead=ahead)
         plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
         record = make_record(plan)
+    # Who may only look at a site, or looks at one without room, keeps nothing for a forecast.
+    with suppress(NoPermission, NoSpace, OSError):
+        save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
     return UpdatePlan(clone, number, record)
 

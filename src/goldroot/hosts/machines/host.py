@@ -151,8 +151,8 @@ class MachineHost(FileHost, ABC):
         """The entry that a machine runs from in the block, and its disks; nobody else runs or holds it.
 
         :param who: for others' messages.
-        :raises Busy, StillRunning: somebody does.
-        :raises Refused: it is not startable any more.
+        :raises StillRunning: somebody runs it.
+        :raises Refused: it is held, or not startable any more, or a disk that it links is being written.
         """
         with ExitStack() as stack:
             entry = self._taken(stack, who, name)
@@ -169,7 +169,9 @@ class MachineHost(FileHost, ABC):
             note = Note("run", who, utc_now(), live_of(entry))
             if (taken := self._in_use.take(entry_lock(name), note=note)) is None:
                 other = self._in_use.note(entry_lock(name))
-                raise Busy(f"{name} is in use by {other}", meaning="It was not started.", todo="Try again after that.")
+                raise Refused(
+                    f"{name} is in use by {other}", meaning="It was not started.", todo="Try again when that has ended."
+                )
             if self._entries.get(name).token == entry.token:
                 stack.callback(taken.close)
                 return entry
@@ -191,7 +193,14 @@ class MachineHost(FileHost, ABC):
             disk = self._entries.get(link.owner).disks.get(link.address)
             if disk is None:
                 raise Refused(f"{entry.name} links {link.owner} {link.address}, where there is no disk")
-            label, _, _ = self._enter(stack, disk.id, "ro", "still", {})
+            try:
+                label, _, _ = self._enter(stack, disk.id, "ro", "still", {})
+            except Busy as error:
+                raise Refused(
+                    f"{entry.name} links {link.owner} {link.address}: {error.brief}",
+                    meaning="It was not started.",
+                    todo=error.todo,
+                ) from error
             yield Given(address, label, "ro", link.owner)
 
     # -- inside

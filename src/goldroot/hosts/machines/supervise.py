@@ -174,7 +174,7 @@ class Loop:
         self._ended = os.pidfd_open(running.pid)
         self._selector.register(self._ended, selectors.EVENT_READ, self._end_seen)
         self._status: int | None = None
-        signal.signal(signal.SIGTERM, lambda *_: running.halt("asked"))
+        signal.signal(signal.SIGTERM, lambda *_: self._ask_to_end())
 
     def until_up(self, patience: float) -> None:
         """:raises HostError: it ended before, or takes too long."""
@@ -229,6 +229,15 @@ class Loop:
             return {"pid": self._running.inside()}
         raise HostError("that is not a question")
 
+    def _ask_to_end(self) -> None:
+        """The host is shut down, or somebody ends the supervisor."""
+        for how in ("asked", "pressed"):
+            try:
+                self._running.halt(how)
+                return
+            except (GoldrootError, OSError) as error:
+                self._console.write(f"\n-- {utc_now()}: not {how}: {error}\n".encode())
+
     def _end_seen(self) -> None:
         self._selector.unregister(self._ended)
         os.close(self._ended)
@@ -255,7 +264,8 @@ def _scope(table: Mapping[str, Any], name: str) -> list[str]:
     if not os.path.isdir("/run/systemd/system"):
         return []
     unit = f"goldroot-{table['name']}-{name}-{time.time_ns()}.scope"
-    return [find("systemd-run"), "--scope", "--quiet", "--collect", f"--unit={unit}", "--"]
+    said = f"--description=goldroot's supervisor of {name}, host {table['name']}"
+    return [find("systemd-run"), "--scope", "--quiet", "--collect", f"--unit={unit}", said, "--"]
 
 
 def _log(directory: str) -> int:

@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from goldroot.errors import Damaged, GoldrootError, HostError, Refused
-from goldroot.hosts.addresses import LIVE, check_disk_id, is_live, place_of
+from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold
 from goldroot.hosts.images import Images, verity
@@ -50,8 +50,8 @@ class QemuConfig:
 
     store: str = "store"
     running: list[str] = field(default_factory=list)
-    architecture: str = ""
-    accelerator: str = ""
+    architecture: Literal["", "x86_64", "s390x"] = ""
+    accelerator: Literal["", "kvm", "tcg"] = ""
     memory: int = 1024
     processors: int = 1
     parameters: str = "ro"
@@ -59,6 +59,11 @@ class QemuConfig:
     user: str = ""
     options: list[str] = field(default_factory=list)
     verity: bool = False
+
+    def __post_init__(self) -> None:
+        if self.memory < 1 or self.processors < 1:
+            raise ValueError("a machine has at least 1 MiB and 1 processor")
+        check_place(self.root)
 
 
 class QemuHost(MachineHost):

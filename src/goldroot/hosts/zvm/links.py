@@ -141,7 +141,10 @@ class Links:
     @contextmanager
     def _address(self) -> Iterator[str]:
         """A free address, noted; the note goes if nothing stands there in the end."""
+        used = set(self._notes.names())  # by others, or left and not to be given back yet
         for address in self._addresses:
+            if _file(address) in used:
+                continue
             if (taken := self._notes.take(_file(address), note=new_note("disk"), patient=False)) is None:
                 continue
             if self._cp_has(address):  # somebody else's: no file of ours said so

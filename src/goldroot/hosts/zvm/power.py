@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 from goldroot import crash, private
 from goldroot.errors import HostError, StillRunning
@@ -21,6 +22,8 @@ ALREADY_ON, NOT_ON, GOING = (200, 8), (200, 12), (200, 16)
 #: Seconds between two looks at a guest that comes or goes, and for which one that was logged on is waited for.
 LOOK = 1.0
 COMING = 120.0
+#: In the place of the time, of a guest that is being logged on.
+_COMING = "coming"
 #: The form of dates that is asked for: yyyy-mm-dd.
 DATE = 4
 
@@ -52,21 +55,21 @@ class Guests:
 
     def runs_from(self, user: str, since: str) -> dict[str, str] | None:
         """What goldroot gave the guest that was logged on then; ``None``: somebody else has logged it on."""
-        try:
-            with open(self._file(user), encoding="utf-8") as file:
-                said = json.load(file)
-        except (FileNotFoundError, ValueError):
-            return None
-        right = isinstance(said, dict) and said.get("since") == since and isinstance(said.get("given"), dict)
-        return {str(key): str(value) for key, value in said["given"].items()} if right else None
+        noted = self._noted(user)
+        return noted[1] if noted is not None and noted[0] == since else None
 
     def log_on(self, user: str, given: Mapping[str, str]) -> None:
         """Returns when it is logged on.  Again: nothing.
 
+        What it is given is written down before: a guest that was off then, and is on now, runs from that.
+
         :raises HostError: z/VM does not log it on.
         """
         if self.is_on(user):
+            if self._noted(user) == (_COMING, dict(given)):
+                self._note(user, self.since(user), given)
             return
+        self._note(user, _COMING, given)
         try:
             self._client.image_activate(user)
         except CallRefused as error:
@@ -77,8 +80,12 @@ class Guests:
         crash.point("zvm.logged-on")
         if not self._becomes(user, on=True, within=COMING):
             raise HostError(f"{user} was to be logged on and is not, after {COMING:g} seconds")
-        said = {"since": self.since(user), "given": dict(given)}
-        write_whole(self._file(user), json.dumps(said).encode() + b"\n")
+        self._note(user, self.since(user), given)
+
+    def forget(self, user: str) -> None:
+        """It is off, and its entry may change: what was noted of it is no more."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._file(user))
 
     def log_off(self, user: str, patience: float) -> str:
         """How it ended: "off" (it was), "asked", "killed".
@@ -113,6 +120,17 @@ class Guests:
                 return False
             clock.sleep(LOOK)
         return True
+
+    def _note(self, user: str, since: str, given: Mapping[str, str]) -> None:
+        write_whole(self._file(user), json.dumps({"since": since, "given": dict(given)}).encode() + b"\n")
+
+    def _noted(self, user: str) -> tuple[str, dict[str, str]] | None:
+        try:
+            with open(self._file(user), encoding="utf-8") as file:
+                said = json.load(file)
+            return str(said["since"]), {str(key): str(value) for key, value in said["given"].items()}
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            return None
 
     def _file(self, user: str) -> str:
         return os.path.join(self._folder, f"{user}.json")

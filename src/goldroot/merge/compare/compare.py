@@ -61,7 +61,7 @@ class Comparer:
 
     def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
-        self.comparison = Comparison(part)
+        self.comparison = Comparison(part, self._unit_of)
         self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE], part.numeric)
         self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE], part.numeric)
 
@@ -158,10 +158,9 @@ class Comparer:
         same_clone: bool | None,
     ) -> bool:  # fmt: skip
         """Count a row to its unit; False for the rule's own directory, which is not a unit."""
-        place = self.policy.unit(self.part.place(path), rule)
-        if place is None:
+        unit_path = self._unit_of(path)
+        if unit_path is None:
             return False
-        unit_path = place[len(self.part.place(b"").rstrip(b"/")) + 1 :]
         unit = self.comparison.units.get(unit_path)
         if unit is None:
             unit = self.comparison.units[unit_path] = self._new_unit(unit_path, rule)
@@ -195,6 +194,10 @@ class Comparer:
         ):
             if one != other:
                 owners.setdefault(one, set()).add(other)
+
+    def _unit_of(self, path: bytes) -> bytes | None:
+        place = self.policy.unit(self.part.place(path))
+        return None if place is None else place[len(self.part.place(b"").rstrip(b"/")) + 1 :]
 
     def _new_unit(self, path: bytes, rule: Rule) -> Unit:
         held = (tree.manifest.get(path) for tree in self.part.trees)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -80,6 +80,7 @@ class Comparison:
     """All of a part that is not the same in the three trees."""
 
     part: Part
+    unit_of: Callable[[bytes], bytes | None]  #: a path in the trees -> the state unit that it belongs to
     deltas: dict[bytes, Rows] = field(default_factory=dict)  #: in tree order
     rules: dict[bytes, Rule] = field(default_factory=dict)  #: of the deltas
     units: dict[bytes, Unit] = field(default_factory=dict)

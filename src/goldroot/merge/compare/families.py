@@ -10,7 +10,7 @@ from goldroot.policy import family_of
 from goldroot.tree import FILE
 
 #: os-release(5): the first of these that is there.
-FILES = (b"/etc/os-release", b"/usr/lib/os-release")
+RELEASES = (b"/etc/os-release", b"/usr/lib/os-release")
 
 
 def families(parts: Sequence[Part], read: Callable[[bytes, bytes], bytes]) -> tuple[str, str]:
@@ -28,7 +28,7 @@ def _family(parts: Sequence[Part], side: int, read: Callable[[bytes, bytes], byt
         if tree.family:
             return tree.family
         prefix = part.place(b"").rstrip(b"/") + b"/"
-        for file in FILES:
+        for file in RELEASES:
             path = file[len(prefix) :] if file.startswith(prefix) else b""
             entry = tree.manifest.get(path) if path else None
             if entry is not None and entry.kind == FILE and (found := family_of(read(tree.root, path))):
@@ -41,7 +41,7 @@ def other_family(base: str, gold: str) -> Conflict | None:
     if not base or not gold or base == gold:
         return None
     return Conflict(
-        FILES[0], "family", "family-changed", (base.encode(), gold.encode(), b""), (GOLD, CLONE), GOLD,
+        RELEASES[0], "family", "family-changed", (base.encode(), gold.encode(), b""), (GOLD, CLONE), GOLD,
         f"gold was a system of the family {base} and is one of {gold} now: 'gold' merges by the rules for {gold},"
         f" 'clone' by those for {base}",
     )  # fmt: skip

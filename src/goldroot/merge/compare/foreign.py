@@ -19,7 +19,7 @@ from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
 from goldroot.policy import NAMES, NUMERIC, STATE, Policy
-from goldroot.tree import DIRECTORY, FILE, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
+from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
 
 _TABLE = b"/etc/passwd"
 #: Nobody but the owner may write.
@@ -203,13 +203,20 @@ def asked_of(
 
 
 def _renumbered(one: ForeignRoot, names: OwnerNames, numbers: OwnerNumbers) -> set[str]:
-    """The accounts of the server that get other numbers, and whose old ones are used below the root."""
-    manifest = one.part.trees[one.side].manifest
-    span, columns = manifest.span(one.path), manifest.columns
-    uids, gids = set(columns.uids[span.start : span.stop]), set(columns.gids[span.start : span.stop])
-    for nth in set(columns.xattrs[span.start : span.stop]):
-        acl_uids, acl_gids = numbers_in_acl(columns.xattr_sets[nth])
-        uids |= acl_uids
-        gids |= acl_gids
-    found = {"user " + path_text(names.users[uid]) for uid in uids if numbers.moves_user(uid, names)}
-    return found | {"group " + path_text(names.groups[gid]) for gid in gids if numbers.moves_group(gid, names)}
+    """The accounts of the server that get other numbers, and whose old ones are used below the root by files that are not
+    gold's: what gold has there, it has with these numbers."""
+    manifest, gold = one.part.trees[one.side].manifest, one.part.trees[GOLD_SIDE].manifest
+    found: set[str] = set()
+    for row in (row for row in (manifest.get(one.path), *manifest.below(one.path)) if row is not None):
+        acl_uids, acl_gids = numbers_in_acl(row.xattrs)
+        moved = {
+            "user " + path_text(names.users[uid]) for uid in (row.uid, *acl_uids) if numbers.moves_user(uid, names)
+        }
+        moved |= {"group " + path_text(names.groups[g]) for g in (row.gid, *acl_gids) if numbers.moves_group(g, names)}
+        if moved - found and not (one.side != GOLD_SIDE and _same_owners(row, gold.get(row.path))):
+            found |= moved
+    return found
+
+
+def _same_owners(row: Entry, other: Entry | None) -> bool:
+    return other is not None and (row.uid, row.gid, row.xattrs) == (other.uid, other.gid, other.xattrs)

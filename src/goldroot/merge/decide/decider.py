@@ -178,7 +178,8 @@ class Decider:
     def _value_below(self, path: bytes, side: int) -> bytes:
         """All that a side has below a directory, as a digest: an answer for a directory is one for what is in it.
 
-        A file that nobody read goes by its size and time; at worst an answer is asked for once more.
+        A file that nobody read goes by its size and time; at worst an answer is asked for once more.  Of a state unit it
+        counts that it is there: what is in it is written while a person thinks.
         """
         if not is_directory(self.comparison.deltas[path][side]):
             return b""
@@ -187,6 +188,10 @@ class Decider:
             entry = self.comparison.deltas.get(held.path, (held,) * 3)[side]
             rule = self.comparison.rules.get(held.path)
             if entry is None or entry.kind == SOCKET or (rule is not None and rule.cls == "cache"):
+                continue
+            unit = self.comparison.unit_of(held.path)
+            if unit is not None:
+                parts += (held.path, b"unit") if held.path == unit else ()
                 continue
             value = value_of(want_of(entry, self.setting.names[side], side))
             if entry.kind == FILE and not entry.content:

@@ -18,7 +18,7 @@ from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, as_is
 from goldroot.policy import CONFIG, OPAQUE
 from goldroot.tree import LINK, Note, parent, path_text
 
-_DIRECTORY = re.compile(rb"/etc/(?:rc\.d/|init\.d/)?rc[0-9S]\.d")
+_DIRECTORY = re.compile(rb"/etc/(?:rc\.d/|init\.d/)?(?:rc[0-9S]|boot)\.d")
 _LINK = re.compile(rb"(?P<letter>[SK])(?P<number>[0-9]{2})(?P<name>.+)", re.DOTALL)
 START, STOP = b"S", b"K"
 

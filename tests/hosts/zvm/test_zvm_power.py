@@ -1,0 +1,142 @@
+"""Guests are logged on and off, and it is known what they run from; kills, lost answers and other administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import Busy, Refused, StillRunning
+from goldroot.hosts import exchange
+from goldroot.hosts.zvm import ZvmHost
+from goldroot.hosts.zvm.points import POINTS
+from goldroot.zvm.simulator import Options
+from support.hosts import SINCE, found, make_machine, make_slot, new_disk, prepare
+from support.killing import kill_at, points_of
+from support.points import named_points
+from support.zvmlab import ME, ZvmLab
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> ZvmLab:
+    """Two slots, and a machine whose set 5 is prepared for the second."""
+    lab = ZvmLab(tmp_path)
+    make_slot(lab, "DEBIANGOLD", 1)
+    make_slot(lab, "DEBIANGOLD2", 2)
+    make_machine(lab)
+    prepare(lab)
+    return lab
+
+
+def switch(host: ZvmHost) -> None:
+    host.apply(exchange(found(host, "WEB1"), "5", "update", "kept", since=SINCE))
+
+
+def test_a_guest_has_the_devices_of_its_logon_until_it_is_logged_on_again(lab: ZvmLab) -> None:
+    lab.host.start("WEB1")
+    lab.host.start("WEB1")
+    assert lab.host.power("WEB1").runs == "current"
+    switch(lab.host)
+    assert lab.host.power("WEB1").runs == "older"
+    assert lab.again().power("WEB1").runs == "older", "also to who did not start it"
+    assert lab.host.stop("WEB1", 0) == "killed"
+    lab.host.start("WEB1")
+    assert lab.host.power("WEB1").runs == "current"
+
+
+def test_who_was_logged_on_by_others_runs_from_nobody_knows_what(lab: ZvmLab) -> None:
+    lab.host.start("WEB1")
+    lab.sim.system.clock = lambda clock=lab.sim.system.clock: clock() + 5  # type: ignore[misc]
+    lab.sim.system.cp.clock = lab.sim.system.clock
+    lab.sim.system.logoff("WEB1")
+    lab.sim.system.logon("WEB1")
+    assert (lab.host.power("WEB1").state, lab.host.power("WEB1").runs) == ("on", "unknown")
+    lab.host.start("WEB1")
+    assert lab.host.power("WEB1").runs == "unknown"
+
+
+def test_a_start_that_was_killed_is_known_by_the_next(lab: ZvmLab) -> None:
+    kill_at("zvm.logged-on", lambda: lab.again().start("WEB1"))
+    assert lab.host.power("WEB1").state == "on"
+    lab.again().start("WEB1")
+    assert lab.host.power("WEB1").runs == "current"
+
+
+@pytest.mark.parametrize("fault", ["lost-reply", "cut-reply"])
+def test_lost_answers_are_looked_up(lab: ZvmLab, fault: str) -> None:
+    lab.sim.faults.add("lost-request@Response_Recovery")
+    lab.sim.faults.add(f"{fault}@Image_Activate#1")
+    lab.host.start("WEB1")
+    assert lab.host.power("WEB1").runs == "current"
+    lab.sim.faults.add(f"{fault}@Image_Deactivate#1")
+    assert lab.host.stop("WEB1", 0) == "killed"
+    assert lab.host.power("WEB1").state == "off"
+
+
+def test_a_guest_that_goes_slowly_is_asked_first(tmp_path: Path) -> None:
+    lab = ZvmLab(tmp_path)
+    object.__setattr__(lab.sim.system, "options", Options(shutdown=0.2))
+    make_slot(lab)
+    make_machine(lab)
+    lab.host.start("WEB1")
+    assert lab.host.stop("WEB1", 30) == "asked"
+
+
+def test_a_hold_keeps_other_guests_off_its_disks_and_finds_out_who_logs_it_on(lab: ZvmLab) -> None:
+    with lab.host.hold("WEB1") as held:
+        assert [(one.owner, one.detail[0]) for one in lab.sim.system.query_virtual(ME) if one.address[0] == "F"] == [
+            ("WEB1", "R/W")
+        ]
+        with lab.used("WEB1-1B5") as could:
+            assert not could
+        with pytest.raises(Refused, match="held"):
+            lab.again().start("WEB1")
+        with lab.runs("WEB1"):
+            assert held.broken() == "WEB1 is logged on"
+    assert lab.halves() == []
+
+
+def test_nobody_holds_what_another_guest_reads(lab: ZvmLab) -> None:
+    lab.sim.system.link("MAINT", "WEB1", "01B5", "0F00", "RR")
+    with pytest.raises(Busy, match="WEB1-1B5 is in use"), lab.host.hold("WEB1"):
+        pass
+    assert lab.halves() == []
+
+
+def test_a_machine_is_not_started_whose_gold_is_being_written(lab: ZvmLab) -> None:
+    entry = found(lab.host, "WEB1")
+    lab.host.apply(replace(entry, links={}))
+    with lab.host.hold("DEBIANGOLD"), lab.host.open_disks({"DEBIANGOLD-1B1": "rw"}):
+        lab.again().apply(replace(found(lab.host, "WEB1"), links=entry.links))
+        with pytest.raises(Refused, match="links disk DEBIANGOLD-1B1, which is being written"):
+            lab.again().start("WEB1")
+    lab.host.start("WEB1")
+
+
+def test_a_guest_that_logs_on_in_the_middle_is_seen(lab: ZvmLab) -> None:
+    lab.sim.faults.add("logon=WEB1@Image_Status_Query#1")
+    with pytest.raises(StillRunning, match="WEB1"), lab.host.hold("WEB1"):
+        pass
+    assert lab.halves() == []
+
+
+def test_each_point_that_the_source_names_is_in_the_list_and_is_passed(lab: ZvmLab) -> None:
+    assert {name for name in named_points() if name.startswith("zvm.")} == set(POINTS)
+    new = new_disk(lab, "new", "WEB1", "6B5", copy_of="WEB1-5B5")
+    acts: list[Callable[[ZvmHost], object]] = [
+        lambda host: host.create_disk(new),
+        lambda host: host.seal_disk("new", lab.sealed),
+        lambda host: host.empty_disk("new"),
+        lambda host: host.delete_disk("new"),
+        lambda host: host.define(replace(found(host, "WEB1"), name="WEB2", disks={}, startable=False)),
+        lambda host: host.undefine("WEB2"),
+        lambda host: host.start("WEB1"),
+        lambda host: host._links.temporary(10).__enter__(),
+    ]
+    passed = {point.partition(":")[0] for act in acts for point in points_of(partial(act, lab.again()))}
+    assert passed >= set(POINTS)

@@ -1,0 +1,45 @@
+"""What ties a system to one host is not published for all of them without a word."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import Refused
+from goldroot.image.gold_version import read_gold_record
+from goldroot.image.publish import Consent, plan_publish, publish_gold, publish_system
+from goldroot.image.systems import MAINTENANCE, System
+from goldroot.site import Site
+
+
+def put(site: Site, path: str, text: str) -> None:
+    system = System(site, "small", MAINTENANCE)
+    file = Path(system.path(system.layout.disk_of(os.fsencode(path)).address), path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_a_keytab_is_published_only_by_a_word_that_the_record_keeps(bare: Site) -> None:
+    put(bare, "etc/krb5.keytab", "key")
+    put(bare, "var/lib/samba/private/secrets.tdb", "secret")
+    with pytest.raises(Refused, match=r"/etc/krb5\.keytab \(a Kerberos keytab\); /var/lib/samba") as caught:
+        publish_gold(bare, "small", untested=True)
+    assert "--keep" in caught.value.todo
+    assert len(plan_publish(bare, "small").ties) == 2
+    done = publish_system(bare, "small", Consent(untested=True, keep=True))
+    kept = read_gold_record(bare, "small", done.version.number)["kept"]
+    assert kept == [
+        "/etc/krb5.keytab (a Kerberos keytab)",
+        "/var/lib/samba/private/secrets.tdb (Samba's secrets of a domain)",
+    ]
+
+
+def test_what_is_perhaps_not_meant_for_all_is_noted(bare: Site) -> None:
+    put(bare, "root/.ssh/id_ed25519", "key")
+    put(bare, "etc/mailname", "gold.example.org\n")
+    done = publish_gold(bare, "small", untested=True)
+    notes = {os.fsdecode(note.path): note.text for note in done.notes if note.kind == "own-of-one-host"}
+    assert sorted(notes) == ["/etc/mailname", "/root/.ssh/id_ed25519"]
+    assert read_gold_record(bare, "small", done.version.number)["kept"] == []
