@@ -60,6 +60,16 @@ def test_who_was_logged_on_by_others_runs_from_nobody_knows_what(lab: ZvmLab) ->
     assert lab.host.power("WEB1").runs == "unknown"
 
 
+def test_what_a_guest_has_had_since_its_logon_is_not_deleted_though_it_is_not_whole(lab: ZvmLab) -> None:
+    lab.host.start("WEB1")
+    kill_at("zvm.disk-emptying", lambda: lab.again().empty_disk("WEB1-5B5"))
+    with pytest.raises(Refused, match="attached since its logon"):
+        lab.host.delete_disk("WEB1-5B5")
+    lab.host.stop("WEB1", 0)
+    lab.host.delete_disk("WEB1-5B5")
+    assert lab.halves() == []
+
+
 def test_a_start_that_was_killed_is_known_by_the_next(lab: ZvmLab) -> None:
     kill_at("zvm.logged-on", lambda: lab.again().start("WEB1"))
     assert lab.host.power("WEB1").state == "on"

@@ -231,7 +231,7 @@ class ZvmHost(FileHost):
                     f"disk {label.id} is the live one at {address} of {entry.name}", meaning="It was not touched."
                 )
             refuse_linked(entry, address, self._directory.linked(entry.name))
-        if not self._disks.stands(label):
+        if not self._disks.is_placed(label):
             return
         self._disks.check_label(label)
         if self._disks.attached(label):

@@ -146,6 +146,11 @@ class Minidisks:
         row = self._extents.find(label.id)
         return row is not None and row.state == "made" and self._place(row).disk is not None
 
+    def is_placed(self, label: Label) -> bool:
+        """Whether its minidisk is known and stands in its entry, whole or not."""
+        row = self._extents.find(label.id)
+        return row is not None and row.extent is not None and self._place(row).disk is not None
+
     def check_label(self, label: Label) -> None:
         """:raises Damaged: another's disk lies where this one should."""
         with self._device_of(self.row(label.id), "RR"):
