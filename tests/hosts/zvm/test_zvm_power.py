@@ -70,6 +70,19 @@ def test_what_a_guest_has_had_since_its_logon_is_not_deleted_though_it_is_not_wh
     assert lab.halves() == []
 
 
+def test_a_removal_that_was_cut_off_is_finished_by_tidy_when_nobody_has_the_disk(lab: ZvmLab) -> None:
+    where = lab.place_of("WEB1-5B5")
+    kill_at("zvm.disk-going", lambda: lab.again().delete_disk("WEB1-5B5"))
+    assert "5B5" in found(lab.host, "WEB1").others, "nobody sees it, and its address is taken"
+    with lab.runs("WEB1"):
+        assert lab.again().tidy() == []
+    assert where.exists()
+    assert lab.again().tidy() == ["removed what a killed command left of disk WEB1-5B5"]
+    assert not where.exists()
+    assert "5B5" not in found(lab.host, "WEB1").others
+    assert lab.host.tidy() == []
+
+
 def test_a_start_that_was_killed_is_known_by_the_next(lab: ZvmLab) -> None:
     kill_at("zvm.logged-on", lambda: lab.again().start("WEB1"))
     assert lab.host.power("WEB1").state == "on"

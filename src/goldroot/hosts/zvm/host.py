@@ -234,7 +234,7 @@ class ZvmHost(FileHost):
         if not self._disks.is_placed(label):
             return
         self._disks.check_label(label)
-        if self._disks.attached(label):
+        if self._disks.attached(label.id):
             raise Refused(
                 f"{label.owner} runs from disk {label.id}, or has had it attached since its logon",
                 todo="It can go after the next stop.",
