@@ -25,6 +25,8 @@ PACKAGES = {
     "tune2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "resize2fs": "e2fsprogs",
+    "mkfs.erofs": "erofs-utils",
+    "mksquashfs": "squashfs-tools",
     "mkfs.xfs": "xfsprogs",
     "xfs_admin": "xfsprogs",
     "xfs_logprint": "xfsprogs",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from goldroot.errors import UsageError
 from goldroot.hosts.registry import KINDS, BadTable, host_table, open_host
 
 
@@ -42,6 +43,24 @@ def test_a_table_that_lacks_what_its_kind_needs_says_which_key() -> None:
     with pytest.raises(BadTable) as caught:
         host_table("a", {"kind": "zvm", **NEEDED["zvm"], "link_mode": "MW"})
     assert caught.value.key == "link_mode"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"kind": "qemu", "accelerator": "kmv"}, "'kvm' or 'tcg'"),
+        ({"kind": "qemu", "memory": 0}, "at least 1 MiB"),
+        ({"kind": "qemu", "memory": "much"}, "whole number"),
+        ({"kind": "qemu", "root": "1B1"}, "not a place"),
+        ({"kind": "nspawn", "paths": {"B1": ["/"], "1B5": ["/etc"]}}, "not a place"),
+        ({"kind": "nspawn", "paths": {"B1": ["/"], "B5": ["/../etc"]}}, "absolute path"),
+        ({"kind": "nspawn", "paths": {"B1": ["/"], "B5": ["etc"]}}, "absolute path"),
+        ({"kind": "nspawn", "paths": {"B1": ["/", "/etc"], "B5": ["/etc"]}}, "two disks"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_when_a_table_is_read(values: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        host_table("a", values)
 
 
 def test_a_table_that_says_nothing_costs_no_pydantic() -> None:

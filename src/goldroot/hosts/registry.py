@@ -28,6 +28,7 @@ _MUST_BE = {
     "list_type": "a list",
     "bool_type": "true or false",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
     "dict_type": "a table",
 }
 

@@ -182,6 +182,20 @@ def test_a_mounted_ext4_that_was_cut_off_is_dirty(lab: Lab) -> None:
         written(lab).__enter__()
 
 
+def test_a_disk_that_was_cut_off_is_damaged(lab: Lab) -> None:
+    path = file_of(lab, "GOLD-1B1")
+    os.truncate(path, 5 * MIB)
+    for attempt in (
+        lambda: lab.host.open_disks({"GOLD-1B1": "ro"}).__enter__(),
+        lambda: written(lab).__enter__(),
+        lambda: lab.host.seal_disk("GOLD-1B1", "erofs"),
+        lambda: lab.host.create_disk(NewDisk("copy", "GOLD", "1B6", 8 * MIB, "ext4", "GOLD-1B1")),
+    ):
+        with pytest.raises(Damaged):
+            attempt()
+    assert path.stat().st_size == 5 * MIB
+
+
 def test_a_cut_off_sealed_image_is_damaged(lab: Lab) -> None:
     lab.host.seal_disk("GOLD-1B1", "erofs")
     path = file_of(lab, "GOLD-1B1")
@@ -323,6 +337,33 @@ def test_xfs_disks_are_made_copied_grown_sealed_and_looked_at(tmp_path: Path) ->
             lab.host.open_disks({"y": access}).__enter__()
     lab.host.seal_disk("x", "erofs")
     assert content(lab.host, "x") == {"file": b"1"}
-    file_of(lab, "y").write_bytes(b"\0" * 300 * MIB)
+    file_of(lab, "y").write_bytes(b"\0" * 400 * MIB)
     with pytest.raises(Damaged, match="no file system"):
         lab.host.open_disks({"y": "ro"}).__enter__()
+
+
+@pytest.mark.slow
+def test_where_the_store_has_reflinks_a_copy_of_blocks_takes_no_room(tmp_path: Path) -> None:
+    need_programs("mkfs.xfs", "mount")
+    need_mounts("xfs")
+    image, place = tmp_path / "store.xfs", tmp_path / "place"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(512 * MIB)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        lab = qemu_lab(place)
+        make_slot(lab, "GOLD")
+        lab.host.create_disk(NewDisk("large", "GOLD", "1B6", 64 * MIB, "ext4"))
+        with written(lab, "large") as top:
+            (top / "file").write_bytes(os.urandom(40 * MIB))
+        os.sync()
+        before = os.statvfs(place)
+        lab.host.create_disk(NewDisk("copy", "GOLD", "1B7", 64 * MIB, "ext4", "large"))
+        os.sync()
+        after = os.statvfs(place)
+        assert (before.f_bfree - after.f_bfree) * after.f_frsize < 8 * MIB
+        assert content(lab.host, "copy") == content(lab.host, "large")
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -16,7 +16,7 @@ from goldroot.hosts import Entry, Link, exchange
 from goldroot.hosts.nspawn import NspawnHost
 from support.hosts import SINCE, Lab, applied, found, gold, hold, live, need_programs, new_disk, nspawn_host, prepare
 
-pytestmark = [pytest.mark.root, pytest.mark.integration]
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
 
 OWN = {"B5": ["etc", "root"], "B6": ["var"]}
 

@@ -20,7 +20,7 @@ from goldroot.hosts.qemu import monitor
 from support.guest import extract_kernel, put_boot
 from support.hosts import MIB, Lab, applied, found, gold, hold, live, need_programs, new_disk, qemu_lab
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

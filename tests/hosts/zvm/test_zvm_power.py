@@ -37,6 +37,15 @@ def switch(host: ZvmHost) -> None:
     host.apply(exchange(found(host, "WEB1"), "5", "update", "kept", since=SINCE))
 
 
+def test_a_store_is_made_and_knows_its_disks(lab: ZvmLab) -> None:
+    assert lab.host.is_made()
+    assert lab.host.disk_ids() == sorted(
+        ["DEBIANGOLD-1B1", "DEBIANGOLD-1B5", "DEBIANGOLD2-1B1", "DEBIANGOLD2-1B5", "WEB1-1B5", "WEB1-5B5"]
+    )
+    there = {str(one) for one in (lab.root / "store").iterdir()}
+    assert there <= set(lab.host.own_paths)
+
+
 def test_a_guest_has_the_devices_of_its_logon_until_it_is_logged_on_again(lab: ZvmLab) -> None:
     lab.host.start("WEB1")
     lab.host.start("WEB1")

@@ -58,21 +58,27 @@ class Images:
     def stands(self, label: Label) -> bool:
         path = self.file(label)
         try:
-            mode = os.lstat(path).st_mode
+            found = os.lstat(path)
         except FileNotFoundError:
             return False
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise Damaged(
                 f"the disk {path!r} is not a file, and links are never followed",
                 meaning="What a link leads to may be anybody's: it is neither read, written nor removed.",
                 todo="Put the file back.",
+            )
+        if not label.sealed and found.st_size < _size(label):
+            raise Damaged(
+                f"the disk {path!r} was cut off: it has {found.st_size} bytes of {_size(label)}",
+                meaning="What stood behind is lost. It was neither read nor written.",
+                todo="Put the file back from a backup, or delete the disk.",
             )
         return True
 
     def make(self, label: Label, source: Label | None) -> None:
         """A copy of blocks is never smaller than its source: what is asked for is the least that it has."""
         form, place = WRITTEN[label.form], self.file(label)
-        size = max(form.least, -(-label.size // MIB) * MIB)
+        size = _size(label)
         with self._making(label.id, size) as making:
             if source is not None and self.copies(source, label.form) == "blocks":
                 _copy_blocks(form, self.file(source), making, size)
@@ -91,6 +97,7 @@ class Images:
 
     def seal(self, label: Label, form: str) -> None:
         written, image = WRITTEN[label.form], self.file(label)
+        self.stands(label)
         written.refuse_dirty(image)
         sealed = self.file(replace(label, sealed=form))
         if form == label.form:
@@ -216,6 +223,11 @@ class Images:
             new = OpenedDisk(mounting.mounted(making, form, options, _attributes("rw", "files")))
             stack.callback(new.close)
             copy_tree(old.path, new.path)
+
+
+def _size(label: Label) -> int:
+    """The least that a disk has."""
+    return max(WRITTEN[label.form].least, -(-label.size // MIB) * MIB)
 
 
 def _form_of(label: Label) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from goldroot.errors import Damaged, ProgramFailed
-from goldroot.run import run
+from goldroot.run import find, run
 
 MIB = 1 << 20
 
@@ -126,12 +126,21 @@ PACKED: Mapping[str, str] = {
 }
 
 
+#: mount(8): mount failure.
+_NOT_MOUNTED = 32
+
+
 def pack(image: str, written: FileSystem, form: str, out: str) -> None:
     """Make a sealed form of an unmounted image, as a file that is not there yet.
 
     The programs want a path, and take that of a mount without a place for the host's root.  So the image has a place in a
     mount namespace of its own: the directory of ``out``, which is reached by a descriptor of before.
+
+    :raises Damaged: the kernel does not take the image.
     """
+    find(PACKED[form].split()[0])
     options = ",".join(["ro", "loop", "nosuid", "nodev", "noexec", *written.options])
     script = f'exec 3<"$1"; mount -t {written.name} -o {options} "$3" "$1"; cd /proc/self/fd/3; exec {PACKED[form]}'
-    run(["unshare", "--mount", "sh", "-ec", script, "sh", os.path.dirname(out), os.path.basename(out), image])
+    words = ["unshare", "--mount", "sh", "-ec", script, "sh", os.path.dirname(out), os.path.basename(out), image]
+    if (done := run(words, ok=(0, _NOT_MOUNTED))).status == _NOT_MOUNTED:
+        raise Damaged(f"the disk {image!r} cannot be mounted: {done.err.decode('utf-8', 'replace').strip()}")

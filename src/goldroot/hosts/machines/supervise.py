@@ -264,7 +264,8 @@ def _scope(table: Mapping[str, Any], name: str) -> list[str]:
     if not os.path.isdir("/run/systemd/system"):
         return []
     unit = f"goldroot-{table['name']}-{name}-{time.time_ns()}.scope"
-    return [find("systemd-run"), "--scope", "--quiet", "--collect", f"--unit={unit}", "--"]
+    said = f"--description=goldroot's supervisor of {name}, host {table['name']}"
+    return [find("systemd-run"), "--scope", "--quiet", "--collect", f"--unit={unit}", said, "--"]
 
 
 def _log(directory: str) -> int:

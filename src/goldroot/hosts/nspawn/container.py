@@ -14,8 +14,10 @@ from goldroot.errors import BadInput
 from goldroot.hosts.addresses import place_of
 from goldroot.hosts.machines.host import Given
 
-#: The numbers 0, 1, ... of a container are these outside: nobody's, and below 2^32 - 1.  nspawn wants a multiple of 65,536.
-BASE, COUNT = 1 << 31, (1 << 31) - (1 << 16)
+#: The numbers 0, 1, ... of a container are these outside: nobody's (systemd's own containers end below them), and below
+#: 2^32 - 1.  nspawn wants multiples of 65,536.  The group that terminals belong to (5 inside) has to be below 2^31 for
+#: older kernels, whose devpts takes no larger number (seen with 6.1).
+BASE, COUNT = (1 << 31) - (1 << 16), 1 << 31
 
 #: Of those that nspawn leaves, what a server's system can do without.
 _DROPPED = "CAP_MKNOD,CAP_AUDIT_CONTROL,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_SYS_TTY_CONFIG,CAP_LINUX_IMMUTABLE"
@@ -50,6 +52,20 @@ def arguments(name: str, root: str) -> list[str]:
 def host_name(name: str) -> str:
     """A name that systemd takes for a machine (machine names have no "_" and do not end with "-")."""
     return name.lower().replace("_", "-").strip("-")
+
+
+def check_paths(paths: Mapping[str, Sequence[str]]) -> None:
+    """:raises ValueError: a place or path is not one, or a path stands on two disks."""
+    seen: set[str] = set()
+    for place, listed in paths.items():
+        if len(place) != 2 or not set(place) <= set("0123456789ABCDEF"):
+            raise ValueError(f"{place!r} is not a place: two hexadecimal digits")
+        for path in listed:
+            if (path != "/" and any(step in ("", ".", "..") for step in path.split("/")[1:])) or path[:1] != "/":
+                raise ValueError(f"{path!r} is not an absolute path in its shortest form")
+            if path in seen:
+                raise ValueError(f"{path!r} stands on two disks")
+            seen.add(path)
 
 
 def ordered(name: str, disks: Sequence[Given], paths: Mapping[str, Sequence[str]]) -> Iterator[tuple[Given, str]]:

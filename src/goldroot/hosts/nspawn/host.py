@@ -16,7 +16,7 @@ from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.host import Given
 from goldroot.hosts.nspawn import mounts
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside, ordered
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered
 from goldroot.hosts.port import Entry
 from goldroot.run import Done, find, run, start
 
@@ -44,6 +44,9 @@ class NspawnConfig:
             "B6": ["/var"],
         }
     )
+
+    def __post_init__(self) -> None:
+        check_paths(self.paths)
 
 
 class NspawnHost(MachineHost):

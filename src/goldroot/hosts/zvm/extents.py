@@ -55,6 +55,9 @@ class Extents(Protocol):
     def coming(self, owner: str, address: str) -> Row | None:
         """The row of a disk that is intended for an address and whose extent is not known."""
 
+    def ids(self) -> list[str]:
+        """The ids of all disks: for lists."""
+
     def deleting(self) -> list[str]:
         """The ids of disks whose removal was begun."""
 
@@ -101,6 +104,10 @@ class ExtentsFile:
 
     def coming(self, owner: str, address: str) -> Row | None:
         return self._one("owner = ? AND address = ? AND volume IS NULL", owner, address)
+
+    def ids(self) -> list[str]:
+        with self._open() as database:
+            return [id for (id,) in database.execute("SELECT id FROM disks ORDER BY id")]
 
     def deleting(self) -> list[str]:
         with self._open() as database:

@@ -91,6 +91,16 @@ class ZvmHost(FileHost):
         super().create()
         self._guests.create()
 
+    @property
+    def own_paths(self) -> list[str]:
+        return [os.path.join(self.store, name) for name in ("guests", "disks.sqlite")] + super().own_paths
+
+    def is_made(self) -> bool:
+        return all(os.path.isdir(os.path.join(self.store, name)) for name in ("locks", "guests"))
+
+    def disk_ids(self) -> list[str]:
+        return self._extents.ids()
+
     # -- disks
 
     def create_disk(self, new: NewDisk) -> DiskInfo:
@@ -161,8 +171,8 @@ class ZvmHost(FileHost):
         return self._guests.log_off(self._disks.names.user(name), patience)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[FileHold]:
-        with super().hold(name) as hold, ExitStack() as stack:
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
+        with super().hold(name, runs=runs) as hold, ExitStack() as stack:
             entry = self._directory.get(name)
             if entry.role == "machine":
                 self._guests.forget(self._disks.names.user(name))
@@ -189,7 +199,7 @@ class ZvmHost(FileHost):
             raise address_taken(entry, new.address)
         source = None
         if new.copy_of:
-            given = self._enter(stack, check_disk_id(new.copy_of), "ro", "still")
+            given = self._enter(stack, check_disk_id(new.copy_of), "ro", "still", {})
             source = given[0]
         if row is not None and row.extent is None and not taken:
             row = None  # nothing was made yet: it may be made elsewhere, or otherwise
