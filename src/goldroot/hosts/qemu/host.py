@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import pty
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -123,6 +124,8 @@ class QemuHost(MachineHost):
     def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
         board, directory = board_of(self.architecture), self.directory(entry.name)
         program, setpriv = find(board.program), find("setpriv")
+        for given in disks:
+            self._images.refuse_cut_off(given.label)
         boot, initrd = self._kernel(entry, disks, directory)
         machine = Machine(
             name=entry.name,
@@ -181,8 +184,9 @@ class QemuHost(MachineHost):
         with super().hold(name) as held:
             entry = self._entries.get(name)
             live = [self._label(disk.id) for address, disk in sorted(entry.disks.items()) if is_live(address)]
-            images = [self._images.file(label) for label in live if self._images.stands(label)]
-            with kept_from_qemu(images) as taken:
+            images = [self._images.file(label) for label in live]
+            # What is lost or a link keeps nobody from holding its machine: it can be removed then.
+            with kept_from_qemu(image for image in images if stat.S_ISREG(_mode(image))) as taken:
                 if taken is not None:
                     raise still_running(name, f"a QEMU has {taken} open")
                 yield held
@@ -252,6 +256,13 @@ class Emulated:
 
     def inside(self) -> int:
         return self.pid
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def open_host(name: str, config: QemuConfig, root: str) -> QemuHost:
