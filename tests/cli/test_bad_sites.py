@@ -27,6 +27,7 @@ from goldroot.fleet.update import reconcile
 from goldroot.site import Site
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site, text
 from support.fork_server import ForkServer
+from support.former import former, path_of
 from support.roots import ROOT as ROOT_WITH_SHELL
 from support.roots import add_program
 from support.trees import dump_tree
@@ -276,7 +277,7 @@ def test_a_store_that_is_not_there_is_said(site: Site, say: Say) -> None:
 
 
 def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
-    file = Path(site.path("store/machines/WEB1.json"))
+    file = Path(site.path("store/entries/WEB1.json"))
     good = file.read_bytes()
     file.write_bytes(good[: len(good) // 2])
     for args in (("clone", "show", "web1"), UPDATE, ("clone", "delete", "web1")):
@@ -350,7 +351,7 @@ def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: p
         assert other.stdout is not None and other.stdin is not None and other.stderr is not None
         assert other.stdout.readline() == "ready\n"
         assert guarded(cli, [*UPDATE, "--site", made.root]) == 3
-        assert "a goldroot command runs it" in capsys.readouterr().err
+        assert "clone enter" in capsys.readouterr().err
         assert text(made, "web1", "etc/app.conf") == "level = 1\n"
         other.stdin.close()
         # What power it has was said first, in one line.
@@ -365,7 +366,7 @@ def next_gold_root(site: Site) -> str:
     """The root disk of the maintenance system."""
     from goldroot.image import MAINTENANCE, System
 
-    return System(site, IMAGE, MAINTENANCE).path("1B1")
+    return path_of(System(site, IMAGE, MAINTENANCE), "1B1")
 
 
 # -- gold that was tampered with
@@ -399,7 +400,7 @@ def test_a_gold_whose_papers_were_changed_is_not_used(site: Site, say: Say) -> N
 def test_a_gold_slot_that_was_tampered_with_is_not_used(site: Site, say: Say, path: str) -> None:
     before = dump(site, "web1")
     address = "1B1" if path.startswith("usr") else "1B5"
-    file = Path(site.host.at("SMALLGOLD2", address).path, path)
+    file = Path(former(site).at("SMALLGOLD2", address).path, path)
     good = file.read_bytes() if file.exists() else None
     times = file.stat().st_mtime_ns if good else 0
     above = file.parent.stat().st_mtime_ns
@@ -421,11 +422,11 @@ def test_a_gold_slot_that_was_tampered_with_is_not_used(site: Site, say: Say, pa
 
 @pytest.mark.root
 def test_a_gold_that_was_tampered_with_makes_no_clones(site: Site, say: Say) -> None:
-    file = Path(site.host.at("SMALLGOLD2", "1B6").path, "var/log/syslog")
+    file = Path(former(site).at("SMALLGOLD2", "1B6").path, "var/log/syslog")
     os.chown(file, 4711, 4711)
     said = say("clone", "create", "web2", "--image", IMAGE)
     assert said.code == 4 and "/var/log/syslog" in said.words
-    assert not [disk for disk in site.host.disks() if disk.startswith("web2")]
+    assert not [disk for disk in former(site).disks() if disk.startswith("web2")]
     os.chown(file, 0, 0)
     assert say("clone", "create", "web2", "--image", IMAGE).code == 0
 
@@ -463,14 +464,14 @@ def test_an_update_without_room_switches_nothing_and_is_finished_later(
     with narrow(template, 16) as place:
         there = Site.open(str(place / "site"))
         on_clone(there, "web1", {"srv/large": LARGE, "var/lib/mysql/ibdata": LARGE})
-        before, disks = dump(there, "web1"), there.host.disks()
+        before, disks = dump(there, "web1"), former(there).disks()
         fill(place, leaving * 1024)
         said = say(*UPDATE, root=there.root)
         assert said.code == 4, said.words
         assert "no space" in said.words or "full" in said.words, said.words
         assert "again" in said.words, said.words
         assert dump(there, "web1") == before
-        assert there.host.disks() == disks, "what was begun does not keep the file system full"
+        assert former(there).disks() == disks, "what was begun does not keep the file system full"
         (place / "ballast").unlink()
         assert say(*UPDATE, root=there.root).code == 0
         assert text(there, "web1", "etc/plain.conf") == "gold 2\n"
@@ -485,7 +486,7 @@ def test_without_a_byte_or_an_inode_every_look_works(template: Path, site: Site,
         there = str(place / "site")
         with closing(Site.open(there)) as opened:
             on_clone(opened, "web1", {"etc/plain.conf": "mine\n"})
-            Path(opened.host.at("SMALLRWMNT", "1B5").path, "etc/plain.conf").write_text("new\n")
+            Path(former(opened).at("SMALLRWMNT", "1B5").path, "etc/plain.conf").write_text("new\n")
         fill(place, 0)
         subprocess.run(["mount", "-o", f"remount,nr_inodes={used_inodes(place)}", place], check=True)
         before = unchanged_files(there)

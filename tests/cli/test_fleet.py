@@ -22,6 +22,7 @@ from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from goldroot.views import UpdatePlan, UpdateRow
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
+from support.former import former, path_of
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def data(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
 def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """The number that `update run` says next, also where one path asks twice."""
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
-    Path(fleet.host.at("WEB1", "1B5").path, "etc/plain.conf").chmod(0o600)
+    Path(former(fleet).at("WEB1", "1B5").path, "etc/plain.conf").chmod(0o600)
     system = System(fleet, IMAGE, MAINTENANCE)
-    Path(system.path("1B5"), "etc/plain.conf").chmod(0o640)
+    Path(path_of(system, "1B5"), "etc/plain.conf").chmod(0o640)
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert "2  to be decided" in said(capsys, "update", "plan", "web1")[1]
     assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]
@@ -131,10 +132,8 @@ def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsy
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     fleet.catalog.close()
-    machines = Path(fleet.config.host.store, "machines")
-    for running in machines.glob("*.running"):
-        running.unlink()
-    before, disks = dump(fleet, "web1"), fleet.host.disks()
+    machines = Path(fleet.config.host.store, "entries")
+    before, disks = dump(fleet, "web1"), former(fleet).disks()
     definitions = sorted(os.listdir(machines))
     for args in (
         ["clone", "create", "web3", "--image", IMAGE, "--plan"],
@@ -145,7 +144,7 @@ def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixtur
     ):
         assert said(capsys, *args)[0] == 0, args
         assert json.loads(said(capsys, *args, "--json")[1]) is not None
-    assert (dump(fleet, "web1"), fleet.host.disks()) == (before, disks)
+    assert (dump(fleet, "web1"), former(fleet).disks()) == (before, disks)
     assert sorted(os.listdir(machines)) == definitions
     assert data(capsys, "update", "list", "--all") == []
     assert [row["name"] for row in data(capsys, "clone", "list")] == ["web1", "web2"]
@@ -153,7 +152,7 @@ def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixtur
 
 def test_one_failure_does_not_stop_the_others(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
-    with fleet.host.running("WEB1"):
+    with former(fleet).running("WEB1"):
         code, out = said(capsys, "update", "run", "web1", "nobody", "web2")
     assert code == 3
     assert "still-running" in out and "not-found" in out

@@ -15,6 +15,7 @@ import pytest
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
+from support.former import former
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -91,8 +92,6 @@ def test_a_plan_leaves_a_site_that_was_changed_byte_for_byte(goldroot: Run, tmp_
         goldroot("maintain", "run", *test, "small", "/bin/sh", "-c", f"echo 3 > /etc/app{len(test)}.conf")
     shutil.rmtree(tmp_path / "site/locks")
     (tmp_path / "site/locks").mkdir()
-    for running in (tmp_path / "site/store/machines").glob("*.running"):
-        running.unlink()
     before = state(tmp_path / "site")
     assert "1 path would be taken back" in goldroot("maintain", "take-back", "small", "--plan")[1]
     for words in ("gold publish --plan small", "maintain test --plan small", "maintain run --plan small ls"):
@@ -109,7 +108,7 @@ def test_a_plan_refuses_while_another_command_works_on_the_image(goldroot: Run, 
             with site.lock("image-small", doing="a long work"):
                 code, said = goldroot(*plan)
                 assert (code, "image-small is in use by `a long work`" in said) == (5, True), said
-            with site.host.running("SMALLRWMNT"):
+            with former(site).running("SMALLRWMNT"):
                 code, said = goldroot(*plan)
                 assert (code, "SMALLRWMNT may still be written" in said) == (3, True), said
 
@@ -186,7 +185,8 @@ def state(site: Path) -> dict[str, object]:
 def test_a_damaged_gold_is_told(goldroot: Run, tmp_path: Path) -> None:
     goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root", shell=False)))
     goldroot("gold", "publish", "small", "--untested")
-    (tmp_path / "site/store/disks/small.gold.1.1B5/etc/app.conf").write_text("evil\n")
+    [etc] = (tmp_path / "site/store/disks").glob("smallgold-1B5-*")
+    (etc / "etc/app.conf").write_text("evil\n")
     code, said = goldroot("gold", "verify", "small")
     assert code == 4
     assert "changed /etc/app.conf (content" in said

@@ -128,7 +128,7 @@ def test_an_older_site_is_closed_when_it_is_opened(
     again.close()
 
 
-@pytest.mark.parametrize("name", ["catalog.sqlite", "keys/site", "goldroot.toml", "store", "records", "store/machines"])
+@pytest.mark.parametrize("name", ["catalog.sqlite", "keys/site", "goldroot.toml", "store", "records", "store/entries"])
 def test_one_open_path_is_seen(tmp_path: Path, name: str) -> None:
     place = tmp_path / "site"
     assert guarded(cli, ["init", str(place)]) == 0

@@ -28,6 +28,7 @@ from goldroot.escape import escape
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, small_site
+from support.former import former, path_of
 
 #: One of each kind: C0, escape sequences, DEL, C1, bidirectional and other format controls, separators, no UTF-8.
 HOSTILE = (
@@ -203,7 +204,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str, code: int | None = 0) -
 def test_what_gold_says_of_itself(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """PRETTY_NAME, package names, notes, paths, links' targets."""
     system = System(fleet, IMAGE, MAINTENANCE)
-    usr, etc, var = (Path(system.path(system.layout.disk_of(path).address)) for path in (b"usr", b"etc", b"var"))
+    usr, etc, var = (Path(path_of(system, system.layout.disk_of(path).address)) for path in (b"usr", b"etc", b"var"))
     status = var / "var/lib/dpkg"
     for place in (usr, var):
         (place / "var/lib/dpkg").mkdir(parents=True, exist_ok=True)
@@ -266,7 +267,7 @@ def test_a_patch_is_exact_in_a_pipe_and_harmless_on_a_terminal(
 ) -> None:
     assert guarded(cli, ["clone", "create", "web1", "--image", IMAGE]) == 0
     content = b"mine \x1b[2J \xff\xfe \xe2\x80\xae\tx\r\n"
-    root = Path(fleet.host.at("WEB1", "1B5").path)
+    root = Path(former(fleet).at("WEB1", "1B5").path)
     (root / "etc/plain.conf").write_bytes(content)
     capfdbinary.readouterr()
     assert guarded(cli, ["clone", "diff", "web1", "--patch"]) == 0

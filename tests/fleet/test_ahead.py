@@ -14,10 +14,11 @@ from goldroot.fleet.update.plan import plan_update
 from goldroot.policy import Policy
 from goldroot.site import Site
 from support.fleet import IMAGE, on_clone
+from support.former import former
 
 
 def disks_of(site: Site, name: str) -> list[str]:
-    return [attached.disk for attached in site.host.get(name.upper()).disks.values()]
+    return [attached.disk for attached in former(site).get(name.upper()).disks.values()]
 
 
 def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
@@ -26,7 +27,9 @@ def test_what_was_scanned_ahead_is_what_a_scan_says(site: Site) -> None:
     with Prefetch(site, ["web1"]) as ahead:
         taken = {disk: ahead.take(disk, Policy.default()) for disk in disks_of(site, "web1")}
     for disk, scanned in taken.items():
-        assert scanned is None or scanned.manifest.digest() == scan_disk(site, disk, Policy.default()).manifest.digest()
+        path = former(site).disk_path(disk)
+        again = scan_disk(site, disk, path, Policy.default())
+        assert scanned is None or scanned.manifest.digest() == again.manifest.digest()
     assert len(os.sched_getaffinity(0)) == 1 or None not in taken.values()
 
 

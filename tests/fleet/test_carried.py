@@ -19,6 +19,7 @@ from goldroot.site import Site
 from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text
+from support.former import path_of
 
 NEW = {"etc/group": GROUP + "crontab:x:997:\n"}
 LOCAL = {"etc/group": GROUP + "svc1:x:997:\n"}
@@ -26,7 +27,7 @@ LOCAL = {"etc/group": GROUP + "svc1:x:997:\n"}
 
 def tool_of(site: Site, uid: int, gid: int) -> None:
     """A program on gold's shared disk gets another owner, from the next version on."""
-    path = os.path.join(System(site, IMAGE, MAINTENANCE).path("1B1"), "usr/bin/tool")
+    path = os.path.join(path_of(System(site, IMAGE, MAINTENANCE), "1B1"), "usr/bin/tool")
     os.chown(path, uid, gid)
     os.chmod(path, 0o2755)
 

@@ -24,6 +24,7 @@ from goldroot.run import Done
 from goldroot.site import Site, run_on
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
+from support.former import former, path_of
 from support.trees import File, Node
 
 
@@ -254,8 +255,8 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")
-    [disk] = [one.disk for at, one in migrating.host.get("WEB1").disks.items() if at == "5B6"]
-    assert Path(migrating.host.disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
+    [disk] = [one.disk for at, one in former(migrating).get("WEB1").disks.items() if at == "5B6"]
+    assert Path(former(migrating).disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
 
 
 @pytest.mark.root
@@ -303,4 +304,4 @@ def test_a_mode_that_a_check_set_is_not_carried_with_the_servers_content(with_sh
 def live_of_maintenance(site: Site, path: str) -> str:
     """A path of the maintenance system, in the disk where it stands."""
     system = System(site, IMAGE, MAINTENANCE)
-    return os.path.join(system.path(system.layout.disk_of(path.encode()).address), path)
+    return os.path.join(path_of(system, system.layout.disk_of(path.encode()).address), path)

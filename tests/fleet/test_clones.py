@@ -16,6 +16,7 @@ from goldroot.site import Site
 from goldroot.system import Identity, NetworkSettings, fingerprints, network
 from goldroot.system.identity import hosts_with
 from support.fleet import IMAGE, ROOT, live, next_gold, on_clone, small_site, text
+from support.former import former
 from support.trees import File, Node, dump_tree
 
 SSH: dict[str, Node] = {
@@ -124,12 +125,12 @@ def test_the_hosts_line_replaces_the_one_that_was_there() -> None:
 
 
 def test_rule_1_a_clone_links_gold_and_changes_nothing_of_it(site: Site) -> None:
-    path = site.host.at("SMALLGOLD", "1B1").path
+    path = former(site).at("SMALLGOLD", "1B1").path
     before = dump_tree(path)
     clones.create_clone(site, "web1", IMAGE)
-    machine = site.host.get("WEB1")
+    machine = former(site).get("WEB1")
     assert set(machine.disks) == {"1B5", "1B6"}
-    assert site.host.at("WEB1", "1B1").mode == "ro"
+    assert former(site).at("WEB1", "1B1").mode == "ro"
     assert dump_tree(path) == before
     for _ in range(2):
         next_gold(site, {"etc/plain.conf": "next\n"})
@@ -170,7 +171,7 @@ def test_a_running_clone_is_not_deleted(site: Site) -> None:
     from goldroot.errors import StillRunning
 
     clones.create_clone(site, "web1", IMAGE)
-    with site.host.running("WEB1"), pytest.raises(StillRunning):
+    with former(site).running("WEB1"), pytest.raises(StillRunning):
         clones.delete_clone(site, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
 
@@ -184,7 +185,7 @@ def test_a_machine_that_is_there_already_is_not_taken(site: Site) -> None:
 
 def test_a_clone_that_is_refused_holds_no_slot(site: Site) -> None:
     """Gold that was written to is nobody's source; the slot must be free for the one that puts it right."""
-    with open(os.path.join(site.host.at("SMALLGOLD", "1B5").path, "etc/plain.conf"), "a") as file:
+    with open(os.path.join(former(site).at("SMALLGOLD", "1B5").path, "etc/plain.conf"), "a") as file:
         file.write("by hand\n")
     with pytest.raises(BadSignature, match="not what was published"):
         clones.create_clone(site, "web1", IMAGE)

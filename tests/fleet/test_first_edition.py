@@ -22,6 +22,7 @@ from goldroot.catalog import clones, entries
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
+from support.former import former
 from support.loose import loose
 
 pytestmark = [
@@ -68,7 +69,7 @@ def test_it_is_closed_to_others_and_its_names_are_those_of_its_machines(
     with opened.catalog.read() as tx:
         names = {one.name: one.role for one in entries.every(tx)}
     assert {name for name, role in names.items() if role == "clone"} == {name.upper() for name in CLONES}
-    assert {machine.name for machine in opened.host.machines()} <= set(names)
+    assert {machine.name for machine in former(opened).machines()} <= set(names)
     opened.close()
     goldroot("clone", "list")
     assert capsys.readouterr().err == "", "it is said once"

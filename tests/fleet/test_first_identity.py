@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from goldroot.catalog import updates
 from goldroot.fleet import clones, drift
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
 from goldroot.fleet.update import update_files
@@ -40,8 +41,9 @@ def test_a_service_that_comes_with_an_update_has_a_key_of_each_servers_own(site:
     assert text(site, "web1", "var/lib/wicked/state.xml") == "new"
     etc = live(site, "web1").root(b"etc") or ""
     assert stat.S_IMODE(os.stat(f"{etc}/etc/ssh/ssh_host_ed25519_key").st_mode) == 0o600
-    [update] = [work.update for work in update_files.every(site, "web1")]
-    notes = update_files.read_record(site, "web1", update)["notes"]
+    with site.catalog.read() as tx:
+        [update] = updates.every(tx, "web1")
+    notes = update_files.read_record(site, "web1", update.work)["notes"]
     made = {note["path"] for note in notes if note["kind"] == "identity-made"}
     assert made == {"/etc/hostid", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"}
 

@@ -21,6 +21,7 @@ from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site
+from support.former import former
 from support.trees import Seen
 
 pytestmark = pytest.mark.crash
@@ -122,7 +123,7 @@ def _check_whole(root: Path, name: str) -> None:
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, "web1")
         assert updates.in_flight(tx, "web1") is None, name
-    slot = site.host.at("WEB1", "1B1").owner
+    slot = former(site).at("WEB1", "1B1").owner
     assert slot == {1: "SMALLGOLD", 2: "SMALLGOLD2"}[clone.version], name
     shown = clones.show_clone(site, "web1")
     named = set(shown["disks"].values())
@@ -131,7 +132,7 @@ def _check_whole(root: Path, name: str) -> None:
 
         for one in fallbacks.every(tx, "web1"):
             named |= {str(disk) for disk in one.disks.values()}
-    assert {disk for disk in site.host.disks() if disk.startswith("web1-")} == named, name
+    assert {disk for disk in former(site).disks() if disk.startswith("web1-")} == named, name
     site.close()
 
 
@@ -160,7 +161,7 @@ def test_a_removal_killed_anywhere_is_finished(room: Path) -> None:
         again = goldroot(root, DELETE)
         assert again.returncode == 0, (name, again.stderr)
         site = Site.open(str(root))
-        assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
+        assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == []
         with site.catalog.read() as tx:
             assert catalog_clones.every(tx) == []
         site.close()

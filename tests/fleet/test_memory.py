@@ -12,6 +12,7 @@ from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, next_gold, on_clone, text
+from support.former import former
 
 MOTD = {"etc/motd": "hello\n"}
 GONE = {"etc/motd": None}
@@ -71,7 +72,7 @@ def test_an_update_that_was_forgotten_about_meanwhile_is_merged_again(site: Site
     """Between the merge and the switch a person has the path forgotten."""
     without(site, engine)
     next_gold(site, MOTD)
-    with site.host.running("WEB1"), pytest.raises(StillRunning):
+    with former(site).running("WEB1"), pytest.raises(StillRunning):
         run_update(site, engine, "web1")
     forget_removed(site, "web1", "/etc/motd")
     assert run_update(site, engine, "web1").outcome == "done"

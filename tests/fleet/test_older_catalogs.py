@@ -28,6 +28,7 @@ from goldroot.image import publish_gold
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, small_site
+from support.former import former
 from support.trees import Seen
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
@@ -152,17 +153,17 @@ def tried(site: Site, act: Callable[[Site], object], where: str) -> GoldrootErro
 
 def named_disks(site: Site) -> set[str]:
     """The disks of web1 that are live, or kept by a fallback."""
-    if site.host.find("WEB1") is None:
+    if former(site).find("WEB1") is None:
         return set()
     with site.catalog.read() as tx:
         kept = fallbacks.every(tx, "web1") if catalog_clones.find(tx, "web1") else []
-    return {disk.disk for disk in site.host.get("WEB1").disks.values()} | {
+    return {disk.disk for disk in former(site).get("WEB1").disks.values()} | {
         str(disk) for one in kept for disk in one.disks.values()
     }
 
 
 def live_content(site: Site) -> dict[str, Seen]:
-    return dump(site, "WEB1") if site.host.find("WEB1") else {}
+    return dump(site, "WEB1") if former(site).find("WEB1") else {}
 
 
 def test_the_catalog_of_any_moment_under_a_later_host(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,16 +187,16 @@ def check(
     site: Site, command: str, error: GoldrootError | None, needed: set[str], before: dict[str, Seen], where: str
 ) -> None:
     """Nothing that is needed is gone, and the clone goes on from there."""
-    if not (command == "clone delete" and error is None) and site.host.find("WEB1") is not None:
+    if not (command == "clone delete" and error is None) and former(site).find("WEB1") is not None:
         if before and command != "fallback prune":
-            assert needed <= set(site.host.disks()), where
+            assert needed <= set(former(site).disks()), where
         if error is not None and before:
             assert live_content(site) == before, where
     with site.catalog.read() as tx:
         clone = catalog_clones.find(tx, "web1")
     if (
         clone is None
-        or site.host.find("WEB1") is None
+        or former(site).find("WEB1") is None
         or (isinstance(error, Refused) and "does not know" in error.brief)
     ):
         return
@@ -207,7 +208,7 @@ def check(
             going = updates.in_flight(tx, "web1")
             now = catalog_clones.get(tx, "web1")
             slots = {f"{IMAGE.upper()}GOLD{n if n > 1 else ''}": n for n in range(1, 9)}
-        owner = site.host.at("WEB1", "1B1").owner
+        owner = former(site).at("WEB1", "1B1").owner
         assert owner in slots
         if going is not None:
             assert going.state == "needs-review" or isinstance(later, Refused), (where, error, again, going, later)

@@ -74,7 +74,7 @@ def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> 
     from goldroot.fleet.update import update_files as work
 
     found = review.find_case(waiting, "web1")
-    record = work.read_record(waiting, "web1", found.update.id)
+    record = work.read_record(waiting, "web1", found.update.work)
     assert {conflict["key"] for conflict in record["conflicts"]} == {one.found.key for one in found.waiting}
     entries = {entry["path"]: entry for entry in record["entries"]}
     assert entries["/etc/plain.conf"]["outcome"] == "conflict"

@@ -17,9 +17,11 @@ from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.hosts import own_disks
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
+from support.former import former
 from support.trees import HardLink
 
 
@@ -35,11 +37,10 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    known = update_files.WorkFile(1, "web1")
-    update_files.save_decisions(site, known, {}, str(rules))
-    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "clone"
-    update_files.save_decisions(site, known, {}, None)
-    assert update_files.load_given(site, "web1", 1)[1].match(b"/etc/mine").cls == "config"
+    update_files.save_decisions(site, "web1", "work", {}, str(rules))
+    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "clone"
+    update_files.save_decisions(site, "web1", "work", {}, None)
+    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:
@@ -59,10 +60,17 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
         [aside] = fallbacks.every(tx, "web1")
         assert aside.state == "set-aside"
         assert not [one for one in holders_of(tx, IMAGE, 2) if one.kind == "clone"]
-    newer = site.host.disk_path(str(aside.disks["1B5"]))
+    newer = former(site).disk_path(str(aside.disks["1B5"]))
     with open(f"{newer}/srv/new") as file:
         assert file.read() == "written since\n"
-    assert [a for a in site.host.get("WEB1").addresses() if a.startswith("5")] == []
+    # What is set aside is parked as a whole: its links keep its gold.
+    entry = site.host.find("WEB1")
+    assert entry is not None and own_disks(entry, "5") == dict(aside.disks)
+    assert (entry.marks["5"].state, entry.marks["5"].version, entry.links["5B1"].owner) == (
+        "set-aside",
+        2,
+        "SMALLGOLD2",
+    )
 
 
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
@@ -83,7 +91,7 @@ def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: In
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
     roll_back(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
-    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+    assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
 
 
 def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> None:
@@ -94,12 +102,12 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/shadow") == shadow
     assert text(site, "web1", "etc/added.conf") == "since\n"
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
-    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD"
+    assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
-        [aside] = fallbacks.every(tx, "web1")
-    assert {"1B5", "1B6", "before-1B5", "before-1B6"} == set(aside.disks)
-    for disk in aside.disks.values():
-        site.host.disk_path(str(disk))
+        kept = fallbacks.every(tx, "web1")
+    assert [(one.state, one.from_version) for one in kept] == [("set-aside", 1), ("set-aside", 2)]
+    for disk in (disk for one in kept for disk in one.disks.values()):
+        former(site).disk_path(str(disk))
 
 
 def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Site, engine: InProcess) -> None:
@@ -271,8 +279,8 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
         fallback.plan_prune(site, force=True)
     [gone] = fallback.prune_fallbacks(site, ["web1"], force=True)
     assert gone.error is None
-    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == sorted(
-        one.disk for one in site.host.get("WEB1").disks.values()
+    assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == sorted(
+        one.disk for one in former(site).get("WEB1").disks.values()
     )
     assert text(site, "web1", "srv/mine") == "before\n"
     with pytest.raises(NotFound):
@@ -303,7 +311,7 @@ def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, 
 def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     clones.delete_clone(site, "web1")
-    assert [disk for disk in site.host.disks() if disk.startswith("web1-")] == []
+    assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == []
     with site.catalog.read() as tx:
         assert catalog_clones.every(tx) == []
         assert holders_of(tx, IMAGE, 1) == []

@@ -17,6 +17,7 @@ from goldroot.merge import build_rows
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, live, next_gold, on_clone, text
+from support.former import former
 from support.restless import CONF, LOG, SPOOL, WAL, restless
 from support.trees import Seen, dump_tree
 
@@ -44,7 +45,7 @@ def test_a_busy_server_is_merged_every_time_and_the_switch_keeps_what_was_writte
     busy: Site, engine: InProcess
 ) -> None:
     on_clone(busy, "web1", {"srv/mine": "mine\n"})
-    with busy.host.running("WEB1"), restless(live(busy, "web1")):
+    with former(busy).running("WEB1"), restless(live(busy, "web1")):
         for _ in range(7):
             with pytest.raises(StillRunning) as caught:
                 run_update(busy, engine, "web1")
@@ -76,7 +77,7 @@ def test_what_was_copied_in_a_state_that_was_gone_again_is_merged_again(
         return build_rows(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(merge, "build_rows", other_while_copied)
-    with busy.host.running("WEB1"), pytest.raises(StillRunning) as caught:
+    with former(busy).running("WEB1"), pytest.raises(StillRunning) as caught:
         run_update(busy, engine, "web1")
     assert "1 path was written while it was read" in caught.value.meaning
     monkeypatch.undo()
@@ -89,7 +90,7 @@ def test_what_was_copied_in_a_state_that_was_gone_again_is_merged_again(
 def test_a_quiet_server_says_nothing_of_it_and_is_not_merged_twice(
     busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with busy.host.running("WEB1"), pytest.raises(StillRunning) as caught:
+    with former(busy).running("WEB1"), pytest.raises(StillRunning) as caught:
         run_update(busy, engine, "web1")
     assert "merges again" not in caught.value.meaning
 
@@ -117,7 +118,7 @@ def test_a_text_that_both_sides_changed_may_vanish_while_it_is_merged(
             file.with_name("aside").rename(file)
 
     monkeypatch.setattr(merge, "plan_sides", vanished_meanwhile)
-    with busy.host.running("WEB1"), pytest.raises(StillRunning) as caught:
+    with former(busy).running("WEB1"), pytest.raises(StillRunning) as caught:
         run_update(busy, engine, "web1")
     assert "1 path was written while it was read" in caught.value.meaning
     monkeypatch.undo()

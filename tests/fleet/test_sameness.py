@@ -9,6 +9,7 @@ from goldroot.fleet.update.plan import plan_update
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from support.fleet import IMAGE, ROOT, live, next_gold, small_site
+from support.former import path_of
 from support.trees import Link
 
 
@@ -35,7 +36,7 @@ def test_two_spellings_of_one_place_ask_nothing_on_a_server_that_shares_its_root
     site = made(room)
     lead(live(site, "web1").root(b"etc/x.service"), "/lib/b")
     system = System(site, IMAGE, MAINTENANCE)
-    lead(system.path(system.layout.disk_of(b"etc").address), "/usr/lib/b")
+    lead(path_of(system, system.layout.disk_of(b"etc").address), "/usr/lib/b")
     next_gold(site, {"etc/plain.conf": "2\n"})
     assert asked(site) == []
     lead(live(site, "web1").root(b"etc/x.service"), "/lib/c")

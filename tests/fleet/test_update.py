@@ -15,6 +15,7 @@ from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess, Progress, State, Workflow
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text
+from support.former import former
 from support.trees import dump_tree
 
 
@@ -40,8 +41,8 @@ def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> Non
         text(site, "web1", "etc/app.conf") == "one = 11\ntwo = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 77\n"
     )
     assert text(site, "web1", "srv/site") == "x"
-    assert site.host.at("WEB1", "1B1").owner == "SMALLGOLD2"
-    assert site.host.at("WEB1", "5B1").owner == "SMALLGOLD"
+    assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD2"
+    assert former(site).at("WEB1", "5B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
         assert catalog_clones.get(tx, "web1").version == 2
         kept = fallbacks.latest(tx, "web1")
@@ -59,7 +60,7 @@ def test_a_program_that_is_missing_is_missed_before_anything_is_made(
 ) -> None:
     clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "gold's\n"})
-    before = dump(site, "web1"), site.host.disks()
+    before = dump(site, "web1"), former(site).disks()
 
     def missing(program: str) -> str:
         raise MissingProgram(f"the program {program!r} is not installed")
@@ -70,7 +71,7 @@ def test_a_program_that_is_missing_is_missed_before_anything_is_made(
             run_update(site, engine, "web1")
         with site.catalog.read() as tx:
             assert updates.in_flight(tx, "web1") is None
-    assert (dump(site, "web1"), site.host.disks()) == before
+    assert (dump(site, "web1"), former(site).disks()) == before
     run_update(site, engine, "web1")
     with monkeypatch.context() as here:
         here.setattr(update, "find", missing)
@@ -117,14 +118,15 @@ def test_rule_2_a_live_disk_is_never_written_by_an_update(site: Site, engine: In
     next_gold(site, {"etc/plain.conf": "gold's\n"})
     before = dump(site, "web1")
     roots = dict(live(site, "web1").roots)
+    first = former(site).get("WEB1").disks["1B5"].disk
     run_update(site, engine, "web1")
     assert dump(site, "web1") != before
-    machine = site.host.get("WEB1")
-    assert {a: site.host.at("WEB1", a.replace("1", "5", 1)).path for a in roots} == roots
+    machine = former(site).get("WEB1")
+    assert {a: former(site).at("WEB1", a.replace("1", "5", 1)).path for a in roots} == roots
     for address, root in roots.items():
         there = {f"{address}:{path}": seen for path, seen in dump_tree(root).items()}
         assert there == {key: seen for key, seen in before.items() if key.startswith(address)}
-    assert machine.disks["5B5"].disk == "web1-1B5-1.1"
+    assert machine.disks["5B5"].disk == first
 
 
 def test_versions_can_be_skipped(site: Site, engine: InProcess) -> None:
@@ -140,7 +142,7 @@ def test_versions_can_be_skipped(site: Site, engine: InProcess) -> None:
 def test_a_running_clone_is_merged_and_not_switched(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
-    with site.host.running("WEB1"):
+    with former(site).running("WEB1"):
         with pytest.raises(StillRunning):
             run_update(site, engine, "web1")
         assert text(site, "web1", "etc/plain.conf") == "plain\n"
@@ -157,21 +159,21 @@ def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) 
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "usr/bin/own") == "mine\n"
     assert text(site, "web1", "usr/bin/tool") == "#!/bin/sh\necho 2\n"
-    assert site.host.get("WEB1").links == {}
+    assert former(site).get("WEB1").links == {}
 
 
 def test_a_cancel_that_was_cut_off_is_finished_by_whatever_comes_next(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
-    before = site.host.disks()
+    before = former(site).disks()
     begun = run_update(site, engine, "web1")
-    assert begun.outcome == "needs-review" and site.host.disks() != before
+    assert begun.outcome == "needs-review" and former(site).disks() != before
     with site.catalog.begin() as tx:
         updates.set_state(tx, begun.update, "cancelled")
     assert cancel_update(site, "web1").id == begun.update
-    assert site.host.disks() == before
-    assert not any(address.startswith("5") for address in site.host.get("WEB1").addresses())
+    assert former(site).disks() == before
+    assert not any(address.startswith("5") for address in former(site).get("WEB1").addresses())
     with pytest.raises(Refused, match="no update of web1 is in flight"):
         cancel_update(site, "web1")
 

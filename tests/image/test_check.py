@@ -18,6 +18,7 @@ from goldroot.image.publish import Consent, plan_publish, publish_gold, publish_
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
 from goldroot.system import remove_path
+from support.former import former, path_of
 
 NEW = Consent(untested=True, only_new=True)
 
@@ -25,7 +26,7 @@ NEW = Consent(untested=True, only_new=True)
 def put(site: Site, path: str, text: str | None) -> Path:
     """A change of the maintenance system; ``None`` removes the file."""
     system = System(site, "small", MAINTENANCE)
-    file = Path(system.path(system.layout.disk_of(os.fsencode(path)).address), path)
+    file = Path(path_of(system, system.layout.disk_of(os.fsencode(path)).address), path)
     if text is None:
         file.unlink()
     else:
@@ -67,7 +68,7 @@ def test_what_was_accepted_is_recorded_and_remembered_by_finding(bare: Site) -> 
 
 def test_what_the_version_before_has_too_is_a_warning(bare: Site) -> None:
     publish_gold(bare, "small", untested=True)
-    gold = Path(System(bare, "small", MAINTENANCE).site.host.at("SMALLGOLD", "1B5").path, "etc/group")
+    gold = Path(former(bare).at("SMALLGOLD", "1B5").path, "etc/group")
     text = gold.read_text() + "twin:x:101:\n"
     gold.write_text(text)  # published by a goldroot that did not look
     put(bare, "etc/group", text)
@@ -107,7 +108,7 @@ def test_cleaning_follows_no_link(bare: Site, tmp_path: Path) -> None:
     log.parent.rmdir()
     log.parent.symlink_to(outside)
     for address, path in checked.leftovers:
-        remove_path(system.path(address), path)
+        remove_path(path_of(system, address), path)
     assert (outside / "x.log").read_text() == "kept\n"
 
 

@@ -20,6 +20,7 @@ from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System, fingerprint
 from goldroot.site import Site
+from support.former import former, path_of, scan_of
 from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree
@@ -57,13 +58,13 @@ def whole(site: Site, versions: dict[int, str]) -> None:
     for number, state in versions.items():
         assert verify_gold(site, "small", number).whole
         assert open_version(site, "small", number).record["fingerprint"] == state
-    named = {disk.disk for machine in site.host.machines() for disk in machine.disks.values()}
-    assert set(site.host.disks()) == named
+    named = {disk.disk for machine in former(site).machines() for disk in machine.disks.values()}
+    assert set(former(site).disks()) == named
 
 
 def state_of(site: Site) -> str:
     system = System(site, "small", MAINTENANCE)
-    return fingerprint(system.layout, system.scan())
+    return fingerprint(system.layout, scan_of(system))
 
 
 def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_import_at_every_point(copied: Callable[[str], Site], tmp_path: Path) ->
         finished(site, *words)
         whole(site, {})
         system = System(site, "small", MAINTENANCE)
-        assert dump_tree(os.path.join(system.path("1B5"), "etc")) == dump_tree(root / "etc")
+        assert dump_tree(os.path.join(path_of(system, "1B5"), "etc")) == dump_tree(root / "etc")
 
 
 @pytest.mark.root
@@ -136,23 +137,22 @@ def test_tests_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> 
     [
         "take-back-disk-built:1",
         "take-back-disk-built:2",  # the last: only the disks that it concerns are made anew
-        "definition-written:1",
-        "definition-in-force:1",
         "system-in-place:1",
+        "system-disk-swept:1",
     ],
 )
 def test_take_back_is_done_wholly_or_not_at_all(copied: Callable[[str], Site], point: str) -> None:
     site = copied("small")
     run_tests(site, "small")
-    Path(System(site, "small", TEST).path("1B5"), "etc/app.conf").write_text("level = 2\n")
-    Path(System(site, "small", TEST).path("1B6"), "var/fix").write_text("x")
+    Path(path_of(System(site, "small", TEST), "1B5"), "etc/app.conf").write_text("level = 2\n")
+    Path(path_of(System(site, "small", TEST), "1B6"), "var/fix").write_text("x")
     killed_at(site, point, "maintain", "take-back", "small")
     system = System(site, "small", MAINTENANCE)
-    conf, fix = Path(system.path("1B5"), "etc/app.conf"), Path(system.path("1B6"), "var/fix")
+    conf, fix = Path(path_of(system, "1B5"), "etc/app.conf"), Path(path_of(system, "1B6"), "var/fix")
     assert (conf.read_text(), fix.exists()) in (("level = 1\n", False), ("level = 2\n", True)), "both disks or none"
     finished(site, "maintain", "take-back", "small")
-    assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 2\n"
-    assert Path(system.path("1B6"), "var/fix").exists()
+    assert Path(path_of(system, "1B5"), "etc/app.conf").read_text() == "level = 2\n"
+    assert Path(path_of(system, "1B6"), "var/fix").exists()
     whole(site, {})
 
 

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,8 +21,9 @@ from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, TEST, System
 from goldroot.image.takeback import take_back
-from goldroot.site import Placed, Site, binds_of, open_places
-from goldroot.system import Confined
+from goldroot.site import Site
+from goldroot.system import Bound, Confined
+from support.former import former, path_of, scan_of
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -36,8 +38,26 @@ def sh(site: Site, script: str, role: str = MAINTENANCE) -> str:
     return done.out.decode()
 
 
+class Placed(NamedTuple):
+    disk: str
+    path: bytes
+    read_only: bool
+
+
+def put_together(system: System, *, read_only_root: bool = False) -> list[Placed]:
+    return [
+        Placed(path_of(system, bind.address), bind.path, read_only_root and bind.shared)
+        for bind in system.layout.binds()
+    ]
+
+
 def run_in(places: list[Placed], command: list[str], **options: Any) -> Confined:
-    with open_places(places) as binds:
+    with ExitStack() as stack:
+        binds = []
+        for place in places:
+            handle = os.open(place.disk, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, handle)
+            binds.append(Bound(handle, place.path, place.read_only))
         return system_room.run_in(binds, command, **options)
 
 
@@ -53,7 +73,7 @@ def mounts_of(site: Site) -> list[str]:
 
 def test_the_system_is_put_together_and_nothing_is_left_behind(small: Site) -> None:
     before = {
-        address: dump_tree(System(small, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")
+        address: dump_tree(path_of(System(small, "small", MAINTENANCE), address)) for address in ("1B1", "1B5", "1B6")
     }
     mounts = mounts_of(small)
     script = (
@@ -61,7 +81,9 @@ def test_the_system_is_put_together_and_nothing_is_left_behind(small: Site) -> N
     )
     assert sh(small, script) == "level = 1 2\n"  # the first process is goldroot's
     assert mounts_of(small) == mounts
-    after = {address: dump_tree(System(small, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    after = {
+        address: dump_tree(path_of(System(small, "small", MAINTENANCE), address)) for address in ("1B1", "1B5", "1B6")
+    }
     assert after == before
 
 
@@ -69,12 +91,12 @@ def test_what_is_done_there_lands_on_the_right_disk(small: Site) -> None:
     sh(small, "echo new > /etc/new; echo log > /var/log/new; echo root > /usr/new; echo mine > /usr/local/new")
     system = System(small, "small", MAINTENANCE)
     for address, path in (("1B5", "etc/new"), ("1B6", "var/log/new"), ("1B1", "usr/new"), ("1B5", "usr/local/new")):
-        assert os.path.isfile(os.path.join(system.path(address), path))
+        assert os.path.isfile(os.path.join(path_of(system, address), path))
 
 
 def test_a_read_only_root_is_read_only_and_the_rest_is_not(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
-    binds = binds_of(small.host, system.machine, system.layout, read_only_root=True)
+    binds = put_together(system, read_only_root=True)
     for path, written in (("/x", False), ("/usr/x", False), ("/boot/x", False), ("/etc/x", True), ("/var/x", True)):
         done = run_in(binds, ["/bin/sh", "-c", f"echo > {path}"], ok=None)
         assert (done.status == 0) == written, path
@@ -99,7 +121,7 @@ def test_services_find_their_runtime_directories(small: Site) -> None:
     """`sshd -t` is a check that everybody has, and refuses to work without /run/sshd."""
     unit = "[Service]\nRuntimeDirectory=sshd app/deep\nRuntimeDirectory=../out %i /abs\nRuntimeDirectoryMode=0700\n"
     sh(small, "echo small1 > /etc/hostname")
-    root = Path(System(small, "small", MAINTENANCE).path("1B1"), "usr/lib/systemd/system")
+    root = Path(path_of(System(small, "small", MAINTENANCE), "1B1"), "usr/lib/systemd/system")
     root.mkdir(parents=True)
     (root / "app.service").write_text(unit)
     (root / "link.service").symlink_to("/etc/passwd")
@@ -111,14 +133,14 @@ def test_services_find_their_runtime_directories(small: Site) -> None:
 
 def test_a_command_without_a_network_has_its_own_loopback(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
-    binds = binds_of(small.host, system.machine, system.layout)
+    binds = put_together(system)
     flags = run_in(binds, ["/bin/sh", "-c", "read flags < /sys/class/net/lo/flags; echo $flags"])
     assert int(flags.out, 16) & 1, "lo is down"
 
 
 def test_what_a_command_says_and_how_it_ends(small: Site) -> None:
     system = System(small, "small", MAINTENANCE)
-    binds = binds_of(small.host, system.machine, system.layout)
+    binds = put_together(system)
     with pytest.raises(ProgramFailed, match="status 9: why") as caught:
         run_in(binds, ["/bin/sh", "-c", "echo why >&2; exit 9"])
     assert caught.value.status == 9
@@ -131,7 +153,7 @@ def test_packages_start_no_daemons_and_leave_no_trace_of_that(small: Site) -> No
     script = "command -v invoke-rc.d; command -v deb-systemd-invoke; invoke-rc.d app start && test -r $APT_CONFIG && echo quiet"
     said = sh(small, script).splitlines()
     assert said == ["/run/goldroot/bin/invoke-rc.d", "/run/goldroot/bin/deb-systemd-invoke", "quiet"]
-    assert os.listdir(os.path.join(System(small, "small", MAINTENANCE).path("1B1"), "run")) == []
+    assert os.listdir(os.path.join(path_of(System(small, "small", MAINTENANCE), "1B1"), "run")) == []
 
 
 def test_changes_are_against_the_current_gold(small: Site) -> None:
@@ -146,13 +168,17 @@ def test_changes_are_against_the_current_gold(small: Site) -> None:
 
 def test_tests_run_in_both_forms_on_a_copy(small: Site) -> None:
     site = configure(small, "echo seen >> /var/log/tests", "test -e /etc/app.conf")
-    before = {address: dump_tree(System(site, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    before = {
+        address: dump_tree(path_of(System(site, "small", MAINTENANCE), address)) for address in ("1B1", "1B5", "1B6")
+    }
     done = run_tests(site, "small")
     assert done.passed
     assert [form.form for form in done.forms] == ["read-only", "read-write"]
     copy = System(site, "small", TEST)
-    assert Path(copy.path("1B6"), "var/log/tests").read_text() == "seen\nseen\n"
-    after = {address: dump_tree(System(site, "small", MAINTENANCE).path(address)) for address in ("1B1", "1B5", "1B6")}
+    assert Path(path_of(copy, "1B6"), "var/log/tests").read_text() == "seen\nseen\n"
+    after = {
+        address: dump_tree(path_of(System(site, "small", MAINTENANCE), address)) for address in ("1B1", "1B5", "1B6")
+    }
     assert after == before
 
 
@@ -171,29 +197,29 @@ def test_a_fix_is_taken_back_and_what_tests_left_is_not(small: Site) -> None:
     planned = take_back(site, "small", plan_only=True)
     assert [change.path for change in planned.changes] == [b"etc/app.conf", b"etc/group", b"usr/fix", b"var/other"]
     system = System(site, "small", MAINTENANCE)
-    assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 1\n"
+    assert Path(path_of(system, "1B5"), "etc/app.conf").read_text() == "level = 1\n"
     done = take_back(site, "small", [b"etc", b"usr/fix"])
     assert [change.path for change in done.changes] == [b"etc/app.conf", b"etc/group", b"usr/fix"]
-    assert Path(system.path("1B5"), "etc/app.conf").read_text() == "level = 9\n"
-    assert os.path.exists(os.path.join(system.path("1B1"), "usr/fix"))
-    assert not os.path.exists(os.path.join(system.path("1B6"), "var/log/tests"))
-    assert not os.path.exists(os.path.join(system.path("1B6"), "var/other"))
-    attached = {disk.disk for disk in site.host.get(system.machine).disks.values()}
-    assert {disk for disk in site.host.disks() if disk.startswith("small.mnt.")} == attached
+    assert Path(path_of(system, "1B5"), "etc/app.conf").read_text() == "level = 9\n"
+    assert os.path.exists(os.path.join(path_of(system, "1B1"), "usr/fix"))
+    assert not os.path.exists(os.path.join(path_of(system, "1B6"), "var/log/tests"))
+    assert not os.path.exists(os.path.join(path_of(system, "1B6"), "var/other"))
+    attached = {disk.disk for disk in former(site).get(system.machine).disks.values()}
+    assert {disk for disk in former(site).disks() if disk.startswith("smallrwmnt-")} == attached
     assert take_back(site, "small", [b"etc", b"usr/fix"]).changes == (), "a second time there is nothing to take"
 
 
 def test_removals_and_directories_are_taken_back(small: Site) -> None:
     run_tests(small, "small")
     copy, system = System(small, "small", TEST), System(small, "small", MAINTENANCE)
-    etc = Path(copy.path("1B5"), "etc")
+    etc = Path(path_of(copy, "1B5"), "etc")
     (etc / "app.conf").unlink()
     (etc / "app.conf").mkdir()
     (etc / "app.conf" / "part").write_text("x")
     (etc / "shadow").unlink()
     take_back(small, "small")
-    assert list(changes_between(copy.scan()["1B5"], system.scan()["1B5"])) == []
-    assert not Path(system.path("1B5"), "etc/shadow").exists()
+    assert list(changes_between(scan_of(copy)["1B5"], scan_of(system)["1B5"])) == []
+    assert not Path(path_of(system, "1B5"), "etc/shadow").exists()
 
 
 def test_what_both_changed_is_not_taken_back(small: Site) -> None:
@@ -202,7 +228,7 @@ def test_what_both_changed_is_not_taken_back(small: Site) -> None:
     sh(small, "echo ours > /etc/app.conf")
     with pytest.raises(Refused, match=r"changed the same .* /etc/app\.conf"):
         take_back(small, "small")
-    assert Path(System(small, "small", MAINTENANCE).path("1B5"), "etc/app.conf").read_text() == "ours\n"
+    assert Path(path_of(System(small, "small", MAINTENANCE), "1B5"), "etc/app.conf").read_text() == "ours\n"
 
 
 def test_nobody_works_on_a_system_twice(small: Site) -> None:
@@ -227,7 +253,7 @@ def test_nobody_works_on_a_system_twice(small: Site) -> None:
 
 
 def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
-    with small.host.running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
+    with former(small).running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
         run_tests(small, "small")
 
 

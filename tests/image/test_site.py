@@ -14,6 +14,7 @@ from goldroot import sshkeys
 from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, MissingProgram, NotFound
 from goldroot.site import Site, init_site, plan_init
 from goldroot.system import MIB, Limits
+from support.former import former
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def site(tmp_path: Path) -> Site:
 def test_a_new_site_is_complete(site: Site) -> None:
     assert site.config.slots == 3
     assert site.config.fallback_days == 14
-    assert site.host.machines() == []
+    assert former(site).machines() == []
     with site.catalog.read():
         pass
     assert stat.S_IMODE(os.stat(site.path("keys", "site")).st_mode) == 0o600

@@ -13,11 +13,12 @@ import pytest
 
 from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
-from goldroot.hosts.former import Attached, Machine
+from goldroot.hosts import Entry, Mark, NewDisk, new_id, utc_now
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold
 from goldroot.site import Site, init_site, plan_init
+from support.former import Attached, Machine, former
 from support.roots import make_root
 
 Make = Callable[[str], Site]
@@ -29,8 +30,8 @@ def used(bare: Site) -> Site:
     run_tests(bare, "small")
     publish_gold(bare, "small")
     disk = "web1-1B5-1.1"
-    bare.host.create_disk(disk)
-    bare.host.define(Machine("WEB1", disks={"1B5": Attached(disk)}))
+    former(bare).create_disk(disk)
+    former(bare).define(Machine("WEB1", disks={"1B5": Attached(disk)}))
     bare.close()
     return bare
 
@@ -58,8 +59,8 @@ def test_init_makes_no_empty_catalog_over_what_is_there(used: Site, lost: str) -
             command(used.root)
         said = caught.value.meaning
         assert "gold SMALLGOLD (small 1)" in said
-        assert "the maintenance system SMALLRWMNT (image small)" in said
-        assert "the test system SMALLRWTST (image small)" in said
+        assert "the system SMALLRWMNT (image small)" in said
+        assert "the system SMALLRWTST (image small)" in said
         assert "the clone WEB1" in said
         assert "images holds small" in said
         assert "from a backup" in caught.value.todo
@@ -86,7 +87,7 @@ def test_a_store_elsewhere_does_not_hide_that_the_site_was_used(used: Site, tmp_
 
 
 def test_disks_without_a_definition_are_missed_as_well(empty: Site) -> None:
-    empty.host.create_disk("web1-1B5-1.1")
+    former(empty).create_disk("web1-1B5-1.1")
     empty.close()
     os.unlink(empty.path("catalog.sqlite"))
     with pytest.raises(Refused, match="missing or empty") as caught:
@@ -96,10 +97,10 @@ def test_disks_without_a_definition_are_missed_as_well(empty: Site) -> None:
 
 def test_a_store_that_cannot_be_read_is_no_empty_one(used: Site) -> None:
     os.unlink(used.path("catalog.sqlite"))
-    Path(used.path("store", "machines", "WEB1.json")).write_text("{")
+    Path(used.path("store", "entries", "WEB1.json")).write_text("{")
     with pytest.raises(Refused, match="missing or empty") as caught:
         init_site(used.root)
-    assert "WEB1.json is not a machine definition" in caught.value.meaning
+    assert "WEB1.json is not an entry of a machine" in caught.value.meaning
 
 
 def test_a_catalog_that_is_something_else_is_told_as_before(used: Site) -> None:
@@ -122,7 +123,7 @@ def test_an_unused_site_may_lose_its_catalog(tmp_path: Path) -> None:
     init_site(str(tmp_path / "site")).close()
     os.unlink(tmp_path / "site" / "catalog.sqlite")
     site = init_site(str(tmp_path / "site"))
-    assert site.host.machines() == []
+    assert former(site).machines() == []
     site.close()
 
 
@@ -149,7 +150,7 @@ def test_a_site_without_its_configuration_is_not_made_again(used: Site) -> None:
     Path(used.path("goldroot.toml")).touch()  # what the error says of a site with the settings of a new one
     assert "touch" in caught.value.todo
     again = Site.open(used.root)
-    assert again.host.get("SMALLGOLD").kind == "owner"
+    assert former(again).get("SMALLGOLD").kind == "owner"
     again.close()
 
 
@@ -162,17 +163,17 @@ def label_of(catalog: Catalog) -> str:
 
 
 def test_store_and_catalog_have_one_label(small: Site) -> None:
-    assert small.host.label() == label_of(small.catalog) != ""
+    assert former(small).label() == label_of(small.catalog) != ""
 
 
 @pytest.mark.parametrize("theirs", ["small", "empty"])
 def test_another_sites_store_is_not_taken(copied: Make, tmp_path: Path, theirs: str) -> None:
     other = copied(theirs)
-    assert other.host.label()
+    assert former(other).label()
     other.close()
     os.rename(other.root, tmp_path / "other")
     site = init_site(str(tmp_path / "own"))
-    assert site.host.label()
+    assert former(site).label()
     Path(site.path("goldroot.toml")).write_text(f'[host]\nstore = "{tmp_path}/other/store"\n')
     with pytest.raises(Refused, match="is not that of this site: it carries the label of another") as caught:
         _ = Site.open(site.root).host
@@ -193,7 +194,7 @@ def unlabel(site: Site) -> None:
 def test_an_older_store_is_labelled_where_the_catalog_knows_it(small: Site) -> None:
     unlabel(small)
     again = Site.open(small.root)
-    assert again.host.label() == label_of(again.catalog) != ""
+    assert former(again).label() == label_of(again.catalog) != ""
     again.close()
 
 
@@ -209,20 +210,21 @@ def test_an_older_store_that_the_catalog_does_not_know_is_not_taken(small: Site,
 
 
 def test_what_a_killed_import_left_is_no_sign_of_another_site(small: Site) -> None:
-    small.host.create_disk("new.mnt.1B5.1")
-    small.host.define(Machine("NEWRWMNT", disks={"1B5": Attached("new.mnt.1B5.1")}))
+    mark = Mark("live", new_id(), "new", "", 0, utc_now())
+    small.host.define(Entry("NEWRWMNT", "machine", marks={"1": mark}))
+    small.host.create_disk(NewDisk("newrwmnt-1B5-0123456789", "NEWRWMNT", "1B5", 0, "directory"))
     unlabel(small)
     again = Site.open(small.root)
-    assert again.host.label()
+    assert former(again).label()
     again.close()
 
 
 def test_a_label_that_was_not_written_is_written_by_the_next(small: Site) -> None:
-    label = small.host.label()
+    label = former(small).label()
     small.close()
     os.unlink(small.path("store", "label"))  # killed between the catalog and the store
     again = Site.open(small.root)
-    assert again.host.label() == label
+    assert former(again).label() == label
     again.close()
 
 
@@ -231,7 +233,7 @@ def test_a_store_that_is_not_there_is_told_as_before(small: Site) -> None:
     os.rename(small.path("store"), small.path("gone"))
     again = Site.open(small.root)
     with pytest.raises(HostError, match="there is no store"):
-        again.host.machines()
+        former(again).machines()
     again.close()
 
 

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from goldroot.fleet import clones, own_disks_of
-from goldroot.image import MAINTENANCE, System, import_image, publish_gold
+from goldroot.fleet import clones
+from goldroot.image import MAINTENANCE, System, import_image, open_version, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
+from support.former import former, path_of
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nmysql:x:101:101::/var/lib/mysql:/bin/false\n"
@@ -88,7 +89,7 @@ def next_gold(site: Site, files: Mapping[str, str | None], *, renumber_ok: bool 
     """Change files of the maintenance system (``None`` removes one) and publish it."""
     system = System(site, IMAGE, MAINTENANCE)
     for path, content in files.items():
-        write(system.path(system.layout.disk_of(path.encode()).address), path, content)
+        write(path_of(system, system.layout.disk_of(path.encode()).address), path, content)
     return publish_gold(site, IMAGE, untested=True, renumber_ok=renumber_ok).version.number
 
 
@@ -115,7 +116,10 @@ def on_clone(site: Site, name: str, files: Mapping[str, str | None]) -> None:
 def live(site: Site, name: str) -> OwnDisks:
     """The live disks of a clone."""
     with site.catalog.read() as tx:
-        return own_disks_of(site, clones.catalog_clones.get(tx, name))
+        clone = clones.catalog_clones.get(tx, name)
+    disks = former(site).get(clone.machine).disks
+    paths = {address: former(site).disk_path(disk.disk) for address, disk in disks.items() if address.startswith("1")}
+    return OwnDisks(open_version(site, clone.image, clone.version).layout, paths)
 
 
 def text(site: Site, name: str, path: str) -> str | None:
@@ -126,10 +130,10 @@ def text(site: Site, name: str, path: str) -> str | None:
 
 def dump(site: Site, name: str) -> dict[str, Seen]:
     """Everything on a clone's live disks, and what its links show."""
-    machine = site.host.get(name.upper())
+    machine = former(site).get(name.upper())
     found: dict[str, Seen] = {}
     for address in machine.addresses():
         if address.startswith("1"):
-            there = dump_tree(site.host.at(name.upper(), address).path)
+            there = dump_tree(former(site).at(name.upper(), address).path)
             found |= {f"{address}:{path}": seen for path, seen in there.items()}
     return found

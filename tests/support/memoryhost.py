@@ -169,7 +169,7 @@ class MemoryHost:
             del self.running[name]
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[None]:
         if name in self.running:
             raise StillRunning(f"{name} runs")
         self.held.add(name)

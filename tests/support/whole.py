@@ -15,13 +15,14 @@ from goldroot.catalog import clones, decisions, entries, fallbacks, images, upda
 from goldroot.catalog import gold as catalog_gold
 from goldroot.image import verify_gold
 from goldroot.site import Site
+from support.former import former
 from support.trees import Seen, dump_tree
 
 #: What differs between two runs that came to the same: the generation and number in a clone's disk, times.
 _DRAWN = re.compile(r"-\d+\.\d+(b?)(?=\.|$)")
 
 #: What the next writer in that directory sweeps: half a definition, half a manifest.
-_PASSING = re.compile(r"^\..+\.json\.\d+$|\.new-\d+$")
+_PASSING = re.compile(r"^\..+\.json\.new$|\.new-\d+$")
 
 
 def look(root: str, clone: str) -> dict[str, Any]:
@@ -65,13 +66,13 @@ def _live(site: Site, clone: str) -> dict[str, str] | None:
     """As :func:`support.fleet.dump`, and the links besides."""
     with site.catalog.read() as tx:
         name = entries.of_clone(tx, clone)
-    machine = next((one for one in site.host.machines() if one.name == name), None)
+    machine = next((one for one in former(site).machines() if one.name == name), None)
     if machine is None:
         return None
     found = {f"{a} links": f"{k.owner} {k.address}" for a, k in machine.links.items() if a.startswith("1")}
     for address in machine.addresses():
         if address.startswith("1"):
-            tree = dump_tree(site.host.at(machine.name, address).path)
+            tree = dump_tree(former(site).at(machine.name, address).path)
             found |= {f"{address}:{path}": _words(seen) for path, seen in tree.items()}
     return found
 
@@ -88,7 +89,7 @@ def _words(seen: Seen) -> str:
 def _paths(site: Site) -> dict[str, str]:
     """The disks that are there, without those that a killed removal left a part of."""
     store = os.path.join(site.config.host.store, "disks")
-    return {disk: path for disk in site.host.disks() if os.path.isdir(path := os.path.join(store, disk))}
+    return {disk: path for disk in former(site).disks() if os.path.isdir(path := os.path.join(store, disk))}
 
 
 def _digest(tree: dict[str, Seen]) -> str:
@@ -113,7 +114,7 @@ def _facts(site: Site) -> dict[str, Any]:
                 [_key(one.found), one.state] for move in moves for one in decisions.conflicts_of(tx, move.id)
             ],
         }  # fmt: skip
-    facts["records"] = [[one.clone, one.id, _record(site, one.clone, one.id)] for one in moves]
+    facts["records"] = [[one.clone, one.id, _record(site, one.clone, one.work)] for one in moves]
     return facts | _names(site) | {"unfinished runs": _unfinished(site)}
 
 
@@ -122,9 +123,9 @@ def _key(found: decisions.FoundConflict) -> str:
     return os.fsdecode(found.path) if found.axis == "unit" else found.key
 
 
-def _record(site: Site, clone: str, update: int) -> Any:
+def _record(site: Site, clone: str, work: str) -> Any:
     try:
-        with open(site.path("records", clone, str(update), "record.json"), encoding="utf-8") as file:
+        with open(site.path("records", clone, work, "record.json"), encoding="utf-8") as file:
             record = json.load(file)
     except FileNotFoundError:
         return None
@@ -139,7 +140,8 @@ def _names(site: Site) -> dict[str, Any]:
     store = site.config.host.store
     drawn = {
         "disks": os.listdir(os.path.join(store, "disks")),
-        "machines": [name for name in os.listdir(os.path.join(store, "machines")) if not name.endswith(".running")],
+        "entries": os.listdir(os.path.join(store, "entries")),
+        "labels": os.listdir(os.path.join(store, "labels")),
         "manifests": os.listdir(site.path("manifests")) if os.path.isdir(site.path("manifests")) else [],
         "work": os.listdir(site.path("work")),
         "images": [name for _, names, files in os.walk(site.path("images")) for name in names + files],

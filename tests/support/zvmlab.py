@@ -21,8 +21,8 @@ from goldroot.hosts.zvm.cp import CpRefused
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import Parts, ZvmHost
-from goldroot.hosts.zvm.minidisks import Pool
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import CpError
 from goldroot.zvm.smapi import Client
@@ -102,7 +102,7 @@ class Trees:
     def seal(self, device: str, form: str) -> None:
         """Nothing: there is one form."""
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
         return os.open(device, OPEN_DIRECTORY)
 
     def evidence(self, device: str, form: str) -> str:
@@ -132,6 +132,7 @@ class ZvmLab(Lab):
             style=Style(Words(Names(NAMES))),
             pool=Pool("LINUX"),
             pauses=(0, 0),
+            snapshots=True,
         )
         return ZvmHost("here", str(root / "store"), parts)
 

@@ -38,6 +38,7 @@ class Clone:
     identity: Mapping[str, Any]
     generation: int
     created_at: str
+    last: str  #: id of the work that made what is live
     machine: str
 
 
@@ -55,6 +56,7 @@ def create(
     *,
     host: str = "",
     identity: Mapping[str, Any] | None = None,
+    work: str = "",
 ) -> Clone:
     """Add a clone in state ``creating``; it holds its gold version from now on.
 
@@ -71,7 +73,7 @@ def create(
         raise Refused(f"gold version {version} of {image!r} is {of.state}", todo="Take a published version.")
     machine = entries.check_free_for_clone(tx, name, host)
     fence = _next_fence(tx, name)
-    clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), machine)
+    clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), work, machine)
     tx.add(
         clones,
         name=name,
@@ -83,6 +85,7 @@ def create(
         identity=clone.identity,
         generation=clone.generation,
         created_at=clone.created_at,
+        last=work,
     )
     entries.take_for_clone(tx, name, host)
     readings.begin(tx, name, clone.identity)
@@ -130,6 +133,11 @@ def move(tx: Tx, name: str, version: int) -> None:
     clone = get(tx, name)
     _set(tx, name, version=version)
     events.add(tx, "clone-moved", f"clone:{name}", from_version=clone.version, to_version=version)
+
+
+def follow(tx: Tx, name: str, **values: object) -> None:
+    """Bring the row up to the clone's entry: state, version, last work."""
+    _set(tx, get(tx, name).name, **values)
 
 
 def begin_delete(tx: Tx, name: str) -> Clone:

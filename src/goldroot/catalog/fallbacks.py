@@ -30,6 +30,8 @@ class Fallback:
     kept_until: str
     state: State
     created_at: str
+    work: str  #: id of the work that left it
+    gone: bool  #: pruned, and nothing of it is there any more
 
 
 def keep(
@@ -55,6 +57,7 @@ def keep(
         kept_until=kept_until,
         state=state,
         created_at=now(),
+        work=of.work,
     )
     events.add(tx, f"fallback-{state}", f"clone:{of.clone}", fallback=number, update=update, until=kept_until)
     return get(tx, number)
@@ -66,6 +69,28 @@ def get(tx: Tx, number: int) -> Fallback:
     if row is None:
         raise NotFound(f"there is no fallback {number}", todo="`goldroot fallback list` names those that there are.")
     return Fallback(*row)
+
+
+def left_by(tx: Tx, work: str) -> Fallback | None:
+    """What this work left; ``None``: nothing."""
+    row = tx.first(sa.select(fallbacks).where(fallbacks.c.work == work))
+    return None if row is None else Fallback(*row)
+
+
+def cut_off(tx: Tx, clone: str | None = None) -> list[Fallback]:
+    """Those (of a clone, of all) that were pruned, and of which something is still there."""
+    query = sa.select(fallbacks).where(fallbacks.c.state == "pruned", ~fallbacks.c.gone).order_by(fallbacks.c.id)
+    if clone is not None:
+        query = query.where(fallbacks.c.clone == clone)
+    return [Fallback(*row) for row in tx.rows(query)]
+
+
+def follow(tx: Tx, number: int, state: State, *, gone: bool, disks: Mapping[str, Any]) -> None:
+    """Bring the row up to what the entry of the clone says."""
+    known = get(tx, number)
+    tx.write(fallbacks.update().where(fallbacks.c.id == number).values(state=state, gone=gone, disks=dict(disks)))
+    if known.state != state:
+        events.add(tx, f"fallback-{state}", f"clone:{known.clone}", fallback=number)
 
 
 def latest(tx: Tx, clone: str) -> Fallback | None:

@@ -22,6 +22,8 @@ A change here needs a migration in ``migrations/versions``; a test compares the 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -41,7 +43,7 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 metadata = MetaData(
     naming_convention={
@@ -65,6 +67,19 @@ def _image(*, primary: bool = False) -> Column[str]:
 
 def _clone() -> Column[str]:
     return Column("clone", Text, ForeignKey("clones.name", ondelete="CASCADE"), nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    """A text that older rows have not."""
+    return Column(name, Text, nullable=False, server_default=text("''"))
+
+
+def _data(name: str) -> Column[Any]:
+    return Column(name, JSON, nullable=False, server_default=text("'{}'"))
+
+
+def _truth(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
 
 
 def _version(column: str) -> ForeignKeyConstraint:
@@ -146,6 +161,7 @@ clones = Table(
     Column("identity", JSON, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("created_at", Text, nullable=False),
+    _text("last"),  # the id of the work that made what is live
     _version("version"),
     _one_of("kind", "read-only", "read-write"),
     _one_of("state", "active", "creating", "deleting"),
@@ -202,6 +218,15 @@ updates = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
+    _text("work"),  # its id: random, since numbers come back after a restore, and name other things then
+    _text("back"),  # of a rollback: the work that left what it goes back to
+    _text("inputs"),  # a digest of what decided the last merge besides the trees
+    _text("migration"),  # of the state on the new disks: "begun", "done", or "" where nothing was
+    _data("disks"),  # that are made for it: ids by live address
+    _data("seen"),  # the live disks that were merged: ids by live address
+    _data("told"),  # what a person is told of it: rebuilds that failed, clones that could not be compared, torn paths
+    _truth("carry"),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # how often its workflow was begun
     _version("from_version"),
     _version("to_version"),
     _one_of("kind", "update", "rollback"),
@@ -217,6 +242,7 @@ updates = Table(
     ),
     Index("uq_updates_clone_in_flight", "clone", unique=True, sqlite_where=_NOT_ENDED),
     Index("ix_updates_clone", "clone"),
+    Index("uq_updates_work", "work", unique=True),
     # Numbers are never used twice: a record and a fallback name an update by its number.
     sqlite_autoincrement=True,
 )
@@ -262,10 +288,13 @@ fallbacks = Table(
     Column("kept_until", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    _text("work"),  # that left it; the set's mark names it, too
+    _truth("gone"),  # pruned, and its disks are gone
     _version("from_version"),
     UniqueConstraint("update_id"),
     _one_of("state", "kept", "used", "pruned", "set-aside"),
     Index("ix_fallbacks_clone", "clone"),
+    Index("ix_fallbacks_work", "work"),
     Index("ix_fallbacks_image_from_version", "image", "from_version"),
     sqlite_autoincrement=True,
 )

@@ -11,8 +11,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -53,6 +56,15 @@ class Update:
     error: str
     created_at: str
     changed_at: str
+    work: str = ""  #: its id, which no other one ever has
+    back: str = ""  #: of a rollback: id of the work that left what it goes back to
+    inputs: str = ""
+    migration: str = ""
+    disks: Mapping[str, str] = field(default_factory=dict)  #: that are made for it: ids by live address
+    seen: Mapping[str, str] = field(default_factory=dict)  #: the live disks that were merged
+    told: Mapping[str, Any] = field(default_factory=dict)
+    carry: bool = False
+    attempt: int = 0
 
     @property
     def ended(self) -> bool:
@@ -60,7 +72,9 @@ class Update:
         return self.state in ENDED
 
 
-def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update") -> Update:
+def begin(
+    tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", work: str = "", back: str = "", carry: bool = False
+) -> Update:
     """Plan an update; it holds both of its versions until it ends.
 
     :raises Refused: one of this clone is in flight; the clone is not active; the version has no disks any more, or (for
@@ -93,31 +107,48 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update") -> Upda
         error="",
         created_at=at,
         changed_at=at,
+        work=work or _drawn(),
+        back=back,
+        carry=carry,
     )
     events.add(tx, f"{kind}-begun", f"clone:{clone}", update=number, from_version=of.version, to_version=to_version)
     return get(tx, number)
 
 
-def found(tx: Tx, clone: str, from_version: int, to_version: int, *, kind: Kind) -> Update:
-    """The row of an update that the machine shows to have switched and that this catalog does not know: it is older."""
-    at, of = now(), clones.get(tx, clone)
+def found(tx: Tx, update: Update) -> Update:
+    """The row of a work that the clone's entry tells of and that this catalog does not know: it is older."""
+    at = now()
     number = tx.add(
-        updates, clone=clone, image=of.image, from_version=from_version, to_version=to_version, kind=kind,
-        state="switching", record="", error="", created_at=at, changed_at=at,
+        updates, clone=update.clone, image=update.image, from_version=update.from_version,
+        to_version=update.to_version, kind=update.kind, state=update.state, record="", error="", created_at=at,
+        changed_at=at, work=update.work, back=update.back, disks=dict(update.disks), carry=update.carry,
     )  # fmt: skip
-    events.add(tx, f"{kind}-found", f"clone:{clone}", update=number, from_version=from_version, to_version=to_version)
+    events.add(
+        tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, from_version=update.from_version,
+        to_version=update.to_version,
+    )  # fmt: skip
     return get(tx, number)
 
 
-def has_switched(tx: Tx, number: int) -> None:
-    """The machine shows that it has switched: it is ``switching``, from whatever state it was in.
-
-    The machine's definition alone says which disks are live.  A catalog that says less is older than the switch.
-    """
+def follow(tx: Tx, number: int, state: State) -> None:
+    """Bring the row up to what the clone's entry says, from whatever state it was in: this catalog may be older."""
     update = get(tx, number)
-    if update.state not in ("checked", "switching"):
-        events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state)
-    tx.write(updates.update().where(updates.c.id == number).values(state="switching", changed_at=now()))
+    tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now()))
+    if update.state != state and (update.state, state) != ("checked", "switching"):
+        events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state, now=state)
+
+
+def note(tx: Tx, number: int, **values: object) -> Update:
+    """Write down what is known of a work besides its state: columns of :class:`Update` by name."""
+    tx.write(updates.update().where(updates.c.id == number).values(changed_at=now(), **values))
+    return get(tx, number)
+
+
+def begin_attempt(tx: Tx, number: int) -> int:
+    """Its workflow is begun once more; returns the number of this attempt, which shuts the one before out."""
+    attempt = get(tx, number).attempt + 1
+    tx.write(updates.update().where(updates.c.id == number).values(attempt=attempt))
+    return attempt
 
 
 def find(tx: Tx, number: int) -> Update | None:
@@ -138,6 +169,18 @@ def in_flight(tx: Tx, clone: str) -> Update | None:
     """The clone's update that has not ended, if there is one."""
     row = tx.first(sa.select(updates).where(updates.c.clone == clone, updates.c.state.not_in(ENDED)))
     return None if row is None else Update(*row)
+
+
+def of_work(tx: Tx, work: str) -> Update | None:
+    """The update of that id, or ``None``."""
+    row = tx.first(sa.select(updates).where(updates.c.work == work))
+    return None if row is None else Update(*row)
+
+
+def uncleared(tx: Tx, clone: str) -> list[Update]:
+    """The clone's updates that came to nothing and still have disks, oldest first."""
+    query = sa.select(updates).where(updates.c.clone == clone, updates.c.state.in_(("cancelled", "failed")))
+    return [one for one in (Update(*row) for row in tx.rows(query.order_by(updates.c.id))) if one.disks]
 
 
 def latest(tx: Tx, clone: str) -> Update | None:
@@ -172,3 +215,7 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
     if update.state != state:
         events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values)
     return get(tx, number)
+
+
+def _drawn() -> str:
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))

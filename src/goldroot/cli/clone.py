@@ -250,13 +250,13 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot clone delete web1 --plan
     """
-    from goldroot.fleet import delete_clone, is_disk_of, show_clone
+    from goldroot.fleet import delete_clone, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
         show_clone(site, name)
-        disks = [disk for disk in site.host.disks() if is_disk_of(name, disk)]
+        disks = sorted(show_clone(site, name)["disks"].values())
         if not plan_only:
             delete_clone(site, name)
         return disks

@@ -60,8 +60,9 @@ def publish(
     """Publish IMAGE's maintenance system as the next gold version, in a free slot.
 
     It is refused where the system was not tested with read-only and with read-write root since its last change,
-    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing changed since the version before, there is
-    nothing new, and no slot is taken. A publish that was killed is begun again by the same command.
+    where goldroot gold check finds what no server should have, and where something ties it to one host. Where nothing
+    changed since the version before, there is nothing new, and no slot is taken. A publish that was killed is begun again
+    by the same command.
 
     \b
     Examples:
@@ -158,8 +159,8 @@ def _say_findings(plan: PublishPlan) -> None:
 def forecast(image: str, to: int | None, tested: bool, site_dir: str | None, as_json: bool) -> int:
     """Say which servers a gold version of IMAGE would break: what they point at and it does not have.
 
-    A server's links, login shells, enabled services and mounts are known from its last merge; no disk is opened.  What it
-    changed since is not seen: `goldroot update plan` sees it.  Exit code 1: at least one server would lose something.
+    A server's links, login shells, enabled services and mounts are known from its last plan or merge; no disk is opened.
+    What it changed since is not seen: `goldroot update plan` looks again.  Exit code 1: at least one server would lose something.
 
     \b
     Examples:
@@ -189,7 +190,7 @@ def _say_forecast(found: Forecast) -> None:
             put(f"  ... and {len(lost) - SHOWN} more")
     put(f"{what} would break {len(hit)} of {counted(len(data['servers']), 'server')} that are known.")
     if found.unknown:
-        put(f"Not known, as no merge has seen them: {', '.join(found.unknown)}")
+        put(f"Not known, as no plan or merge has seen them: {', '.join(found.unknown)}")
 
 
 gold.add_command(check)

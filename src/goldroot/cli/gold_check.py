@@ -44,8 +44,8 @@ def check(image: str, clean: bool, accept: tuple[str, ...], site_dir: str | None
     """Look for what should not go to every server: in IMAGE's maintenance system, before it is published.
 
     Accounts that nobody can log in to, names and numbers that stand twice, and records without an account are findings:
-    exit status 1, and a publish is refused until they are fixed or accepted. What the version before has, too, and what
-    maintenance left behind are warnings.
+    exit status 1, and a publish is refused until they are fixed or accepted. Warnings are what the version before has, too,
+    what the system points at and does not have (units, shells, mount points), and what maintenance left behind.
 
     \b
     Examples:
@@ -76,7 +76,8 @@ def checked_data(checked: Checked) -> dict[str, Any]:
         word: [{"what": one.what, "name": one.key, "text": one.text} for one in findings]
         for word, findings in kinds.items()
     }
-    return {**found, "leftovers": ["/" + path_text(path) for _, path in checked.leftovers], "cleaned": checked.cleaned}
+    left = ["/" + path_text(path) for _, path in checked.leftovers]
+    return {**found, "broken": list(checked.broken), "leftovers": left, "cleaned": checked.cleaned}
 
 
 def say_checked(checked: Checked) -> None:
@@ -87,6 +88,10 @@ def say_checked(checked: Checked) -> None:
         put(f"warning: {one.text}, as in the version before [{one.key}]")
     for one in checked.accepted:
         put(f"accepted: {one.text} [{one.key}]")
+    for text in checked.broken[:SHOWN]:
+        put(f"warning: {text}")
+    if len(checked.broken) > SHOWN:
+        put(f"warning: ... and {len(checked.broken) - SHOWN:,} more that lead to nothing; every one with --json")
     if checked.leftovers:
         shown = ", ".join("/" + path_text(path) for _, path in checked.leftovers[:SHOWN])
         more = ", ..." if len(checked.leftovers) > SHOWN else ""

@@ -195,14 +195,14 @@ def _work(
     name: str, command: Sequence[str], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> int:
     from goldroot.image import enter_system, existing_system
-    from goldroot.site import binds_of
     from goldroot.system import Mode, power_of
 
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
         system = existing_system(site, name, role)
-        binds = binds_of(site.host, system.machine, system.layout)
-        mounts = [{"path": "/" + os.fsdecode(bound.path), "disk": bound.disk} for bound in binds]
+        where = {address: site.host.info([id])[id].where["path"] for address, id in system.disks.items()}
+        binds = system.layout.binds()
+        mounts = [{"path": "/" + os.fsdecode(bind.path), "disk": str(where[bind.address])} for bind in binds]
         steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]
         words = " ".join(command) or "a shell"
         emit(

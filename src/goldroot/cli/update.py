@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -108,16 +109,16 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
         put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
     for path, note in due(found.record["notes"]).items():
         put(f"  due       {path}: {note}")
-    _count_notes(found.record["notes"])
+    _count_notes(found.record["notes"], "--json has them")
 
 
-def _count_notes(notes: Sequence[dict[str, Any]]) -> None:
+def _count_notes(notes: Sequence[dict[str, Any]], where: str) -> None:
     """How many notes there are of each kind; what is due has lines of its own."""
     from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 
     kinds = Counter(note["kind"] for note in notes if note["kind"] not in ("path", REBUILD_DUE, MIGRATE_DUE))
     if kinds:
-        put(f"  notes     {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))} (--json has them)")
+        put(f"  notes     {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))} ({where})")
 
 
 def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -246,6 +247,8 @@ def _say_outcome(site: Site, done: Outcome) -> None:
     say_failed_rebuilds(done)
     say_not_compared(done)
     if done.record:
+        with open(done.record, "rb") as file:
+            _count_notes(json.load(file)["notes"], "the record has them")
         put(f"  Record:  {done.record}")
 
 

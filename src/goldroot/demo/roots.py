@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from goldroot.errors import GoldrootError
 from goldroot.run import run
-from goldroot.site import Placed, open_places
-from goldroot.system import run_in
+from goldroot.system import Bound, run_in
 
 #: What the demo's commands, tests and checks call inside a small root.
 PROGRAMS = ("sh", "cat", "chmod", "chown", "grep", "mkdir", "rm", "sed")
@@ -165,8 +164,11 @@ def _copy(root: str, source: str, inside: str) -> None:
 
 def _can_enter(root: str) -> bool:
     try:
-        with open_places([Placed(root, b"", False)]) as binds:
-            run_in(binds, ["/bin/sh", "-c", "cat /etc/passwd | sed -n 1p"])
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            run_in([Bound(handle, b"", False)], ["/bin/sh", "-c", "cat /etc/passwd | sed -n 1p"])
+        finally:
+            os.close(handle)
     except GoldrootError:
         return False
     return True

@@ -49,13 +49,17 @@ class Look:
 
     def __init__(self, site: Site, name: str) -> None:
         from goldroot.catalog import clones, updates
-        from goldroot.fleet import own_disks_of
+        from goldroot.hosts import find_entry, own_disks
+        from goldroot.image import open_version
 
         with site.catalog.read() as tx:
             self.clone = clones.get(tx, name)
             self.updates = updates.every(tx, name)
         self.site = site
-        self.tree: OwnDisks = own_disks_of(site, self.clone)
+        disks = own_disks(find_entry(site.host, self.clone.machine))
+        found = site.host.info(disks.values())
+        layout = open_version(site, self.clone.image, self.clone.version).layout
+        self.tree = OwnDisks(layout, {address: str(found[id].where["path"]) for address, id in disks.items()})
 
     def text(self, path: str) -> str:
         """A file; empty where there is none."""

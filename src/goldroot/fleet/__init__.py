@@ -35,8 +35,7 @@ __all__ = [
     "forecast_gold",
     "forget_removed",
     "identity_from",
-    "is_disk_of",
-    "own_disks_of",
+    "open_clone",
     "plan_clone",
     "plan_prune",
     "plan_rollback",
@@ -56,7 +55,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.fleet.clone_names import is_disk_of
     from goldroot.fleet.clones import (
         Created,
         CreatePlan,
@@ -85,7 +83,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
-    from goldroot.fleet.server_readings import own_disks_of
+    from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
     from goldroot.fleet.update.switch import again_at_switch
@@ -94,7 +92,6 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "clone_names": "is_disk_of",
             "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
@@ -105,7 +102,7 @@ else:
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
-            "server_readings": "own_disks_of",
+            "server_readings": "open_clone",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.switch": "again_at_switch",

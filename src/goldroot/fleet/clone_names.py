@@ -1,15 +1,12 @@
-"""The names of a clone's machine and disks."""
+"""The names of a clone and of its machine."""
 
 from __future__ import annotations
 
 import os
-import re
 
 from goldroot.errors import UsageError
-from goldroot.hosts.former import Machine
+from goldroot.hosts import Entry
 from goldroot.site import CLONE_NAME, Layout, Site
-
-_DISK = re.compile(r"(?P<clone>[a-z0-9][a-z0-9-]*)-(?P<address>1[0-9A-F]{2})-(?P<work>[0-9]+\.[0-9]+[a-z]?)")
 
 
 def check_clone_name(name: str) -> str:
@@ -36,29 +33,9 @@ def machine_of(site: Site, clone: str) -> str:
         return clones.get(tx, clone).machine
 
 
-def disk_name(clone: str, address: str, generation: int, nth: int, use: str = "") -> str:
-    """The id of a disk: whose it is, the live address that it is for, and the piece of work that made it.
-
-    Fencing generations are never used twice, so neither is a disk's id.
-    """
-    return f"{clone}-{address}-{generation}.{nth}{use}"
-
-
-def is_disk_of(clone: str, disk: str) -> bool:
-    """Whether a disk was made for this clone."""
-    found = _DISK.fullmatch(disk)
-    return found is not None and found["clone"] == clone
-
-
-def generation_of(disk: str) -> int:
-    """The generation that a clone's disk was made by; 0 where its id says none."""
-    found = _DISK.fullmatch(disk)
-    return 0 if found is None else int(found["work"].split(".")[0])
-
-
-def own_addresses(layout: Layout, machine: Machine) -> tuple[str, ...]:
+def own_addresses(layout: Layout, entry: Entry) -> tuple[str, ...]:
     """The live addresses at which a machine has disks of its own: not the shared ones, but where it is read-write."""
-    return tuple(disk.address for disk in layout.disks if disk.address in machine.disks)
+    return tuple(disk.address for disk in layout.disks if disk.address in entry.disks)
 
 
 def person() -> str:

@@ -1,14 +1,14 @@
 """Clones: made from gold, looked at, entered, removed.
 
-Making one is safe to be killed: the catalog says ``creating`` first, disks are written under names that are used once,
-the machine is defined when they are complete, and the catalog says ``active`` last.  The same command begins anew what
-was cut off, and removing finishes what was.
+Making one is safe to be killed: the catalog says ``creating`` first, the entry can be started when its disks are complete,
+and the catalog says ``active`` last.  The same command begins again what was cut off, and removing finishes what was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -16,16 +16,30 @@ from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readi
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, disk_name, is_disk_of, machine_of, own_addresses
-from goldroot.fleet.inputs import Stage, policy_of, silent
-from goldroot.fleet.server_readings import read_server
+from goldroot.fleet.clone_names import check_clone_name, machine_of
+from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
+from goldroot.fleet.server_readings import Reading, open_clone, read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.hosts.former import Attached, LinkTo, Machine
+from goldroot.hosts import (
+    LIVE,
+    Entry,
+    Link,
+    Mark,
+    NewDisk,
+    fenced,
+    find_entry,
+    new_disk_id,
+    new_id,
+    running_reason,
+    utc_now,
+    with_mark,
+)
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
-from goldroot.site import Layout, Site, TellForm, binds_of, run_on, work_room
-from goldroot.system import Confined, Identity, NetworkSettings, OwnDisks, write_identity
+from goldroot.policy import Policy
+from goldroot.site import Site, TellForm, open_system, run_on, work_room
+from goldroot.system import Confined, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -34,7 +48,7 @@ class Created:
     """A new clone and what a person should know about its making."""
 
     clone: Clone
-    machine: Machine
+    machine: Entry
     identity: tuple[str, ...]  #: the paths that make it itself
     notes: tuple[Note, ...]
 
@@ -100,37 +114,69 @@ def create_clone(
         plan = plan_clone(site, name, image, number, read_write=read_write, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
-        check_genuine(open_version(site, image, plan.version))
+        gold = open_version(site, image, plan.version)
+        check_genuine(gold)
         clone = _begin(site, plan)
-        gold = open_version(site, image, clone.version)
-        disks = {address: disk_name(name, address, clone.generation, 1) for address in plan.copied}
-        notes: list[Note] = []
-        built: dict[str, Manifest] = {}
-        for address, disk in disks.items():
-            path = site.host.create_disk(disk)
-            copy = copy_tree(gold.path(address), path, known=gold.manifest(address), progress=stage(f"copying {disk}"))
-            built[disk] = copy.manifest
-            notes += copy.notes
-            crash.point("clone.disk-copied")
-        with work_room(site, f"keys-{name}") as room:
-            written = write_identity(_tree(site, gold.layout, disks), identity, room.path)
-        crash.point("clone.identity-written")
-        for disk in disks.values():
-            manifests.save_made(site, disk, built[disk], policy)
-        reading = read_server(gold, _tree(site, gold.layout, disks))
-        machine = site.host.define(_machine(clone.machine, plan, disks))
+        entry = _define(site, clone, plan)
+        with site.host.hold(clone.machine):
+            written, notes, reading = _fill(site, gold, plan, policy, stage)
+            site.host.apply(replace(find_entry(site.host, clone.machine), startable=True))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
             reading.note(tx, name)
-            return Created(catalog_clones.get(tx, name), machine, tuple(written), said_once(notes))
+        entry = find_entry(site.host, clone.machine)
+        with site.catalog.read() as tx:
+            return Created(catalog_clones.get(tx, name), entry, tuple(written), said_once(notes))
+
+
+def _define(site: Site, clone: Clone, plan: CreatePlan) -> Entry:
+    """An entry with links and without disks: those of an attempt that was killed go."""
+    host = site.host
+    mark = Mark("live", clone.last, clone.image, clone.name, clone.version, utc_now())
+    links = {address: Link(plan.slot, address) for address in plan.linked}
+    entry = host.define(fenced(Entry(clone.machine, "machine", links=links, marks={LIVE: mark}), clone.generation))
+    crash.point("clone.entry-made")
+    remove_disks(site, entry)
+    entry = find_entry(host, clone.machine)
+    if entry.generation < clone.generation:
+        host.apply(fenced(entry, clone.generation))
+    return find_entry(host, clone.machine)
+
+
+def _fill(
+    site: Site, gold: Gold, plan: CreatePlan, policy: Policy, stage: Stage
+) -> tuple[list[str], list[Note], Reading]:
+    """Disks of its own, as gold's, and what makes it itself; the clone is held."""
+    with site.catalog.read() as tx:
+        machine = catalog_clones.get(tx, plan.name).machine
+    ids = {address: new_disk_id(machine, address) for address in plan.copied}
+    for address, id in ids.items():
+        site.host.create_disk(NewDisk(id, machine, address, 0, "directory"))
+        crash.point("clone.disk-made")
+    notes: list[Note] = []
+    with open_own(site.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
+        built: dict[str, Manifest] = {}
+        for address, id in ids.items():
+            source, out = sources[address].path, server.opened[address].path
+            copy = copy_tree(source, out, known=gold.manifest(address), progress=stage(f"copying {id}"))
+            built[address] = copy.manifest
+            notes += copy.notes
+            crash.point("clone.disk-copied")
+        with work_room(site, f"keys-{plan.name}") as room:
+            written = write_identity(server.tree, plan.identity, room.path)
+        crash.point("clone.identity-written")
+        for address, id in ids.items():
+            manifests.save_made(site, id, server.opened[address].path, built[address], policy)
+        return list(written), notes, read_server(gold, server.tree)
 
 
 def _made_already(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Created | None:
-    """A clone whose making was cut off behind its last step, the definition: only the catalog was to follow."""
+    """A clone whose making was cut off behind its last step on the host: only the catalog was to follow."""
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, name)
-    if begun is None or begun.state != "creating" or site.host.find(begun.machine) is None:
+    entry = None if begun is None or begun.state != "creating" else site.host.find(begun.machine)
+    if entry is None or not entry.startable:
         return None
     _gold_for(site, name, image, number, kind)
     reconcile(site, name)
@@ -138,13 +184,12 @@ def _made_already(site: Site, name: str, image: str, number: int | None, kind: C
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
         return None
-    machine = site.host.get(clone.machine)
     gold = open_version(site, clone.image, clone.version)
-    disks = {address: machine.disks[address].disk for address in own_addresses(gold.layout, machine)}
-    reading = read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(d) for a, d in disks.items()}))
+    with open_clone(site, clone) as server:
+        reading = read_server(gold, server.tree)
     with site.catalog.begin() as tx:
         reading.note(tx, name)
-    return Created(clone, machine, (), ())
+    return Created(clone, find_entry(site.host, clone.machine), (), ())
 
 
 def _gold_for(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Gold:
@@ -188,50 +233,46 @@ def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
 
 
 def _begin(site: Site, plan: CreatePlan) -> Clone:
-    """The catalog's row, and no disk left of an attempt that was killed."""
+    """The catalog's row."""
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            known = catalog_clones.create(
-                tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict()
+            catalog_clones.create(
+                tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict(), work=new_id()
             )
-            generation = known.generation
         else:
-            generation = catalog_clones.fence(tx, plan.name)
+            catalog_clones.fence(tx, plan.name)
             catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
-    # The host has no machine of it: what there is of its disks was left by a making or removal that was cut off.
-    remove_all(site, plan.name)
     update_files.forget(site, plan.name)
     crash.point("clone.cleaned")
     with site.catalog.read() as tx:
-        clone = catalog_clones.get(tx, plan.name)
-    assert clone.generation == generation
-    return clone
+        return catalog_clones.get(tx, plan.name)
 
 
-def _machine(machine: str, plan: CreatePlan, disks: Mapping[str, str]) -> Machine:
-    return Machine(
-        machine,
-        disks={address: Attached(disk) for address, disk in disks.items()},
-        links={address: LinkTo(plan.slot, address) for address in plan.linked},
-    )
+def remove_disks(site: Site, entry: Entry) -> None:
+    """Delete all disks of an entry that cannot be started; a second time it finishes the first."""
+    for disk in entry.disks.values():
+        manifests.forget(site, disk.id)
+        site.host.delete_disk(disk.id)
+        crash.point("clone.disk-removed")
 
 
-def _tree(site: Site, layout: Layout, disks: Mapping[str, str]) -> OwnDisks:
-    return OwnDisks(layout, {address: site.host.disk_path(disk) for address, disk in disks.items()})
-
-
-def remove_all(site: Site, name: str) -> None:
-    """Take away the machine and every disk that was made for a clone; a second time it finishes the first."""
-    host, its = site.host, machine_of(site, name)
-    if host.find(its) is not None:
-        host.delete(its)
-        crash.point("clone.undefined")
-    for disk in host.disks():
-        if is_disk_of(name, disk):
-            manifests.forget(site, disk)
-            host.delete_disk(disk)
-            crash.point("clone.disk-removed")
+def _remove(site: Site, name: str) -> None:
+    """Take away the machine with all its disks; a second time it finishes the first.  The clone is held, or cannot be
+    started."""
+    host, entry = site.host, site.host.find(machine_of(site, name))
+    if entry is None:
+        return
+    mark = entry.marks.get(LIVE)
+    if entry.startable or (mark is not None and mark.state != "removing"):
+        gone = entry if mark is None else with_mark(entry, LIVE, replace(mark, state="removing"))
+        host.apply(replace(gone, startable=False))
+        crash.point("clone.marked")
+    remove_disks(site, find_entry(host, entry.name))
+    entry = find_entry(host, entry.name)
+    if entry.links:
+        host.apply(replace(entry, links={}))
+        crash.point("clone.unlinked")
 
 
 def delete_clone(site: Site, name: str) -> None:
@@ -244,14 +285,16 @@ def delete_clone(site: Site, name: str) -> None:
         reconcile(site, name)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
-        if site.host.find(clone.machine) is not None and clone.state == "active":
-            with site.host.stopped(clone.machine), site.catalog.begin() as tx:
-                catalog_clones.begin_delete(tx, name)
-        else:
+        entry = site.host.find(clone.machine)
+        with ExitStack() as stack:
+            if entry is not None:
+                stack.enter_context(site.host.hold(clone.machine))
             with site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)
-        crash.point("clone.deleting")
-        remove_all(site, name)
+            crash.point("clone.deleting")
+            _remove(site, name)
+        site.host.undefine(clone.machine)
+        crash.point("clone.undefined")
         update_files.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
@@ -267,8 +310,8 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
     return {
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
-        "running": site.host.is_running(machine.name) if machine else None,
-        "disks": {} if machine is None else {a: disk.disk for a, disk in sorted(machine.disks.items())},
+        "running": running_reason(site.host, machine.name) if machine else None,
+        "disks": {} if machine is None else {a: disk.id for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
         "fallbacks": [
             {"id": one.id, "version": one.from_version, "state": one.state, "kept_until": one.kept_until}
@@ -294,8 +337,10 @@ def enter_clone(
     if clone.state != "active":
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
     layout = open_version(site, clone.image, clone.version).layout
-    with site.host.running(clone.machine):
-        binds = binds_of(site.host, clone.machine, layout)
+    with (
+        site.host.hold(clone.machine, runs=True),
+        open_system(site.host, find_entry(site.host, clone.machine), layout) as binds,
+    ):
         return run_on(
             site.config, clone.image, binds, command or None,
             ok=None, capture=capture, label=clone.machine, told=told,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Clone
-from goldroot.fleet.inputs import Stage, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.update.open_update import active_clone, live_disks
+from goldroot.fleet.inputs import Disks, Stage, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.server_readings import open_clone
+from goldroot.fleet.update.open_update import active_clone
 from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
@@ -48,11 +49,12 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
     clone = active_clone(site, name)
     gold = open_version(site, clone.image, clone.version)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(clone.machine), gold.layout)
-    own = disk_side(site, gold.layout, disks, policy, live=True, stage=stage)
-    base = gold_side(gold, disks)
-    # A merge in which gold did not move: what it finds is what the clone has changed.
-    record = make_record(plan_sides((base, base, own), policy))
+    with open_clone(site, clone) as server, gold.open() as opened:
+        own = disk_side(site, gold.layout, server, policy, live=True, stage=stage)
+        base = gold_side(gold, opened, server.ids)
+        # A merge in which gold did not move: what it finds is what the clone has changed.
+        record = make_record(plan_sides((base, base, own), policy))
+        disks = dict(server.ids)
     entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], below)]
     return Drift(clone, [_drifted(entry) for entry in entries], gold, disks, policy)
 
@@ -86,6 +88,11 @@ def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, l
 
     :param exact: as they are, for a file; without it what a terminal would act upon is escaped.
     """
+    with open_clone(site, found.clone) as server, found.gold.open(server.ids) as opened:
+        return _patch(found, opened, server.opened, exact=exact)
+
+
+def _patch(found: Drift, gold: Disks, own: Disks, *, exact: bool) -> dict[str, list[str]]:
     shown = {}
     for entry in found.entries:
         if entry["axis"] == "unit":
@@ -95,8 +102,7 @@ def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, l
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old = read_path(found.gold.path(address), path)
-        new = read_path(site.host.disk_path(found.disks[address]), path)
+        old, new = read_path(gold[address].path, path), read_path(own[address].path, path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

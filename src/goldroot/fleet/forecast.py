@@ -24,7 +24,7 @@ class Forecast:
 
     :param to: the version; ``None`` for the maintenance system as it was tested.
     :param broken: server -> what it points at and would lose; empty where nothing.
-    :param unknown: servers of which no merge has seen what they point at.
+    :param unknown: servers of which no plan or merge has seen what they point at.
     """
 
     image: str
@@ -82,7 +82,7 @@ def _broken(site: Site, clone: Clone, before: Callable[[int], View], after: View
         return None
     return [
         one
-        for one in known.found
+        for one in known
         if look_up(after, one).state == "gone" and look_up(before(clone.version), one).state == "there"
     ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
@@ -11,6 +12,7 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
+from goldroot.hosts import Access, Host, Opened, View
 from goldroot.image import Gold
 from goldroot.merge import (
     NO_MEMORY,
@@ -40,6 +42,29 @@ def silent(name: str) -> Progress | None:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A server's own disks, open: their ids and what they are opened as, by live address."""
+
+    layout: Layout
+    ids: Mapping[str, str]
+    opened: Mapping[str, Opened]
+
+    @property
+    def tree(self) -> OwnDisks:
+        """The disks as one tree."""
+        return OwnDisks(self.layout, {address: disk.path for address, disk in self.opened.items()})
+
+
+@contextmanager
+def open_own(
+    host: Host, layout: Layout, ids: Mapping[str, str], access: Access = "ro", *, view: View = "still"
+) -> Iterator[Server]:
+    """Disks (ids by live address), open for the block."""
+    with host.open_disks(dict.fromkeys(ids.values(), access), view=view) as opened:
+        yield Server(layout, ids, {address: opened[id] for address, id in ids.items()})
+
+
+@dataclass(frozen=True)
 class Side:
     """One side: the tree of each disk by its live address, and the account tables."""
 
@@ -55,11 +80,18 @@ class Side:
         return {address: tree.manifest for address, tree in self.trees.items()}
 
 
-def gold_side(gold: Gold, addresses: Iterable[str]) -> Side:
-    """A gold version's side, from what was stored when it was published: nothing is scanned."""
-    disks = OwnDisks(gold.layout, {address: gold.path(address) for address in gold.addresses})
+#: Disks by live address, open.
+Disks = Mapping[str, Opened]
+
+
+def gold_side(gold: Gold, opened: Disks, addresses: Iterable[str]) -> Side:
+    """A gold version's side, from what was stored when it was published: nothing is scanned.
+
+    :param opened: all its disks; ``addresses``: those that are merged.
+    """
+    disks = OwnDisks(gold.layout, {address: disk.path for address, disk in opened.items()})
     usr, family = _usr_of(disks), _family_of(disks)
-    trees = {a: Tree(os.fsencode(gold.path(a)), gold.manifest(a), usr=usr, family=family) for a in addresses}
+    trees = {a: Tree(os.fsencode(opened[a].path), gold.manifest(a), usr=usr, family=family) for a in addresses}
     return Side(trees, gold.accounts, shared=shared_files(gold, trees))
 
 
@@ -86,30 +118,30 @@ def _usr_of(tree: OwnDisks) -> Usr:
 
 
 def disk_side(
-    site: Site, layout: Layout, disks: Mapping[str, str], policy: Policy, *, live: bool = False,
+    site: Site, layout: Layout, disks: Server, policy: Policy, *, live: bool = False,
     stage: Stage = silent, ahead: Prefetch | None = None,
 ) -> Side:  # fmt: skip
-    """The side of disks (ids by live address), scanned now, or taken from the process that scans them ahead.
+    """The side of a server's disks, scanned now, or taken from the process that scans them ahead.
 
     :param live: the clone may be running: what it writes meanwhile is taken as it comes, and noted.
     """
     trees = {}
     notes: list[Note] = []
-    for address, disk in disks.items():
+    for address, disk in disks.ids.items():
+        path = disks.opened[address].path
         progress = stage(f"reading {disk}")
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
-            found = manifests.scan_disk(site, disk, policy, live=live, progress=progress)
-        root = os.fsencode(site.host.disk_path(disk))
-        trees[address] = Tree.scanned(root, found.manifest, found.notes, live=live)
+            found = manifests.scan_disk(site, disk, path, policy, live=live, progress=progress)
+        trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
-    return Side(trees, accounts_of(site, layout, disks), tuple(notes))
+    return Side(trees, accounts_of(layout, disks.opened), tuple(notes))
 
 
-def accounts_of(site: Site, layout: Layout, disks: Mapping[str, str]) -> AccountTables:
+def accounts_of(layout: Layout, opened: Disks) -> AccountTables:
     """The account tables of a system of which these are the own disks."""
-    holder = disks.get(layout.disk_of(b"etc").address)
-    return AccountTables.of({}) if holder is None else AccountTables.read(site.host.disk_path(holder), b"etc")
+    holder = opened.get(layout.disk_of(b"etc").address)
+    return AccountTables.of({}) if holder is None else AccountTables.read(holder.path, b"etc")
 
 
 def plan_sides(

@@ -15,9 +15,9 @@ def slot_links(site: Site, image: str | None = None) -> list[dict[str, Any]]:
     only is worth a look.
     """
     links: dict[str, set[tuple[str, str]]] = {}
-    for machine in site.host.machines():
-        for address, link in machine.links.items():
-            links.setdefault(link.owner, set()).add((machine.name, address))
+    for entry in site.host.entries():
+        for address, link in entry.links.items():
+            links.setdefault(link.owner, set()).add((entry.name, address))
     with site.catalog.read() as tx:
         names = [images.get(tx, image).name] if image else [one.name for one in images.every(tx)]
         rows = []

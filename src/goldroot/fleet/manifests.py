@@ -3,8 +3,8 @@
 ::
 
     SITE/manifests/
-    ├── web1-1B5-4.1.made     the tree as goldroot wrote it: what was written since is told from it
-    └── web1-1B5-4.1.seen     the tree as the last scan saw it: the cache of the next one
+    ├── web1-1B5-u7k2m9q4xa.made     the tree as goldroot wrote it: what was written since is told from it
+    └── web1-1B5-u7k2m9q4xa.seen     the tree as the last scan saw it: the cache of the next one
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def forget(site: Site, disk: str) -> None:
 
 
 def scan_disk(
-    site: Site, disk: str, policy: Policy, *, live: bool = False, jobs: int | None = None,
+    site: Site, disk: str, path: str, policy: Policy, *, live: bool = False, jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Scan:  # fmt: skip
-    """Scan a disk, with what is known of it; state units are read only as far as a merge needs it.
+    """Scan a disk that is open at ``path``, with what is known of it; state units are read only as far as a merge needs it.
 
     What was seen is stored for the next scan, where it says more than what is known.
 
@@ -54,7 +54,6 @@ def scan_disk(
     :param jobs: processes at once, see :func:`goldroot.tree.scan`.
     """
     known = load(site, disk) or load(site, disk, MADE)
-    path = site.host.disk_path(disk)
     found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
@@ -68,28 +67,27 @@ def _signatures(manifest: Manifest) -> tuple[object, ...]:
     return columns.inodes, columns.ctimes, columns.paths
 
 
-def save_made(site: Site, disk: str, built: Manifest, policy: Policy) -> Manifest:
+def save_made(site: Site, disk: str, path: str, built: Manifest, policy: Policy) -> Manifest:
     """Store a disk as it is now that goldroot has finished it, for both uses; returns it.
 
     A scan right after the writing trusts no young ctime: somebody might still be writing.  Here nobody is: the commands
     that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
     content is read, is known again later, and is not taken for something that the server wrote.
     """
-    path = site.host.disk_path(disk)
     made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
     save(site, disk, made, MADE)
     save(site, disk, made)
     return made
 
 
-def save_built(site: Site, disk: str, built: Manifest, policy: Policy) -> None:
+def save_built(site: Site, disk: str, path: str, built: Manifest, policy: Policy) -> None:
     """Store a disk as it was built, for both uses; looked at once more where a file is as young as its making.
 
     A service writes its state when it is stopped, and an update may copy it in the same second.  Its row has no ctime
     then, and would tell of something that the server wrote since.
     """
     if any(kind == FILE and not ctime for kind, ctime in zip(built.columns.kinds, built.columns.ctimes, strict=True)):
-        save_made(site, disk, built, policy)
+        save_made(site, disk, path, built, policy)
         return
     save(site, disk, built, MADE)
     save(site, disk, built)

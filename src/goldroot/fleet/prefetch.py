@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from goldroot.errors import GoldrootError
-from goldroot.hosts.former import prepared
+from goldroot.hosts import find_entry, own_disks
 from goldroot.run import signals_wait
 from goldroot.site import Site
 
@@ -90,11 +90,12 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
         site.take_store_as_checked()  # it is checked where this copy comes from
         with open(writing, "wb") as results:
             for name in names:
-                disks = site.host.get(machines[name]).disks
-                for disk in (disks[address].disk for address in sorted(disks) if not prepared(address)):
-                    scanned = manifests.scan_disk(site, disk, policy, live=True)
-                    results.write(pickle.dumps((disk, scanned), protocol=5))
-                    results.flush()
+                disks = own_disks(find_entry(site.host, machines[name]))
+                with site.host.open_disks(dict.fromkeys(disks.values(), "ro"), view="live") as opened:
+                    for _, disk in sorted(disks.items()):
+                        scanned = manifests.scan_disk(site, disk, opened[disk].path, policy, live=True)
+                        results.write(pickle.dumps((disk, scanned), protocol=5))
+                        results.flush()
     except (GoldrootError, OSError, sqlite3.Error, KeyError):
         pass
     finally:

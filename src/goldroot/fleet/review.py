@@ -18,7 +18,9 @@ from goldroot.fleet.clone_names import machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import MARKERS
-from goldroot.fleet.update.reconcile import is_live
+from goldroot.fleet.update.entry_says import kept_sets
+from goldroot.fleet.update.reconcile import is_switched
+from goldroot.hosts import find_entry, own_disks
 from goldroot.image import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
@@ -88,7 +90,7 @@ def find_case(site: Site, name: str) -> Case:
     :raises NotFound: there is none, or no such clone.
     """
     found = all_cases(site, name)
-    if not found or is_live(site, update_files.load(site, name, found[0].update.id)):
+    if not found or is_switched(site, found[0].update):
         raise NotFound(f"nothing of {name} waits for a review", todo="See: goldroot review list")
     return found[0]
 
@@ -127,15 +129,29 @@ def _named(one: WaitingConflict, text: str) -> bool:
 
 
 def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
-    """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk."""
-    known = update_files.load(site, found.update.clone, found.update.id)
-    path = one.found.path.lstrip(b"/")
-    layout = open_version(site, found.update.image, found.update.to_version).layout
-    address = layout.disk_of(path).address
-    live = site.host.get(machine_of(site, found.update.clone)).disks
-    disks = (known.base.get(address), known.gold.get(address), live[address].disk if address in live else None)
-    base, gold, clone = (None if disk is None else read_path(site.host.disk_path(disk), path) for disk in disks)
-    return Versions(base, gold, clone, policy_of(site, found.update.image).match(one.found.path))
+    """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk.
+
+    Of a carry, gold's is the fallback's, and the base's was kept.
+    """
+    update, path = found.update, one.found.path.lstrip(b"/")
+    old, new = (open_version(site, update.image, number) for number in (update.from_version, update.to_version))
+    address = new.layout.disk_of(path).address
+    entry = find_entry(site.host, machine_of(site, update.clone))
+    clone = _read_disk(site, own_disks(entry).get(address), path)
+    if update.carry:
+        base = update_files.load_base(site, update.clone, update.work, one.found.key)
+        digit = kept_sets(entry).get(update.back)
+        gold = _read_disk(site, own_disks(entry, digit).get(address) if digit else None, path)
+    else:
+        base, gold = (_read_disk(site, version.disks.get(address), path) for version in (old, new))
+    return Versions(base, gold, clone, policy_of(site, update.image).match(one.found.path))
+
+
+def _read_disk(site: Site, disk: str | None, path: bytes) -> bytes | None:
+    if disk is None:
+        return None
+    with site.host.open_disks({disk: "ro"}, view="live") as opened:
+        return read_path(opened[disk].path, path)
 
 
 def show_conflict(site: Site, found: Case, one: WaitingConflict) -> dict[str, Any]:
@@ -149,7 +165,7 @@ def show_conflict(site: Site, found: Case, one: WaitingConflict) -> dict[str, An
         "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
         "secret": conflict.secret, "state": one.state,
     }  # fmt: skip
-    record = update_files.read_record(site, found.update.clone, found.update.id)
+    record = update_files.read_record(site, found.update.clone, found.update.work)
     entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
     data |= {side: entry[side] for side in SIDES if side in entry}
     account = _account(conflict.axis)
@@ -164,7 +180,7 @@ def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     if one.found.kind not in NUMBER_KINDS:
         return one.found.detail
     layout = open_version(site, found.update.image, found.update.to_version).layout
-    own = own_addresses(layout, site.host.get(machine_of(site, found.update.clone)))
+    own = own_addresses(layout, find_entry(site.host, machine_of(site, found.update.clone)))
     if all(disk.address in own for disk in layout.disks):
         return one.found.detail
     return f"{one.found.detail}; the disks that it shares with gold carry gold's number and cannot be re-owned"

@@ -6,15 +6,18 @@ in the transaction that says so.  Other servers' updates and publishes then ask 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
 from goldroot.errors import GoldrootError
 from goldroot.fleet.clone_names import own_addresses
+from goldroot.fleet.inputs import Server, open_own
+from goldroot.hosts import Access, Host, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
-from goldroot.site import Site
+from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks, fingerprints
 
 
@@ -42,23 +45,30 @@ def read_server(gold: Gold, tree: OwnDisks) -> Reading:
 
 
 def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]) -> Reading | None:
-    """What a clone is after a switch to these disks; ``None`` where that cannot be read.
+    """What a clone is after a switch to these live disks; ``None`` where that cannot be read.
 
     The switch has happened: this stands in nobody's way, and it is read when somebody asks for it.
     """
     try:
         gold = open_version(site, image, version)
-        return read_server(gold, OwnDisks(gold.layout, {a: site.host.disk_path(disk) for a, disk in disks.items()}))
+        with open_own(site.host, gold.layout, disks, view="live") as server:
+            return read_server(gold, server.tree)
     except (GoldrootError, OSError):
         return None
 
 
-def own_disks_of(site: Site, clone: Clone) -> OwnDisks:
-    """The own disks of a clone as one tree."""
+@contextmanager
+def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
+    """The live disks of a clone, open for the block."""
     gold = open_version(site, clone.image, clone.version)
-    machine = site.host.get(clone.machine)
-    addresses = own_addresses(gold.layout, machine)
-    return OwnDisks(gold.layout, {a: site.host.disk_path(machine.disks[a].disk) for a in addresses})
+    with open_own(site.host, gold.layout, live_disks(site.host, clone, gold.layout), access, view=view) as server:
+        yield server
+
+
+def live_disks(host: Host, clone: Clone, layout: Layout) -> dict[str, str]:
+    """The ids of a clone's own live disks, by address."""
+    entry = find_entry(host, clone.machine)
+    return {address: entry.disks[address].id for address in own_addresses(layout, entry)}
 
 
 def read_missing(site: Site, but: str) -> list[str]:
@@ -72,7 +82,8 @@ def read_missing(site: Site, but: str) -> list[str]:
     unknown = []
     for clone in missing:
         try:
-            found = read_server(open_version(site, clone.image, clone.version), own_disks_of(site, clone))
+            with open_clone(site, clone) as server:
+                found = read_server(open_version(site, clone.image, clone.version), server.tree)
         except (GoldrootError, OSError):
             unknown.append(clone.name)
             continue

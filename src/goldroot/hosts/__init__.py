@@ -1,6 +1,8 @@
 """Hosts: where disks and machines live.  What every host can do is :class:`Host`; changes of entries are functions."""
 
 from goldroot.hosts.addresses import (
+    LIVE,
+    PREPARED,
     check_address,
     check_disk_id,
     check_entry_name,
@@ -21,6 +23,7 @@ from goldroot.hosts.changes import (
     with_links,
     with_mark,
 )
+from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.port import (
     Abilities,
     Access,
@@ -36,11 +39,24 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    Role,
+    State,
     Use,
     View,
 )
+from goldroot.hosts.standing import (
+    Standing,
+    find_entry,
+    own_disks,
+    refuse_running,
+    running_reason,
+    standing,
+    still_running,
+)
 
 __all__ = [
+    "LIVE",
+    "PREPARED",
     "Abilities",
     "Access",
     "Applied",
@@ -55,6 +71,9 @@ __all__ = [
     "NewDisk",
     "Opened",
     "Power",
+    "Role",
+    "Standing",
+    "State",
     "Use",
     "View",
     "change",
@@ -64,14 +83,21 @@ __all__ = [
     "differences",
     "exchange",
     "fenced",
+    "find_entry",
     "free_set",
     "is_live",
     "new_disk_id",
     "new_id",
+    "own_disks",
     "park",
     "place_of",
     "reads_as",
+    "refuse_running",
+    "running_reason",
     "set_of",
+    "standing",
+    "still_running",
+    "utc_now",
     "with_links",
     "with_mark",
 ]

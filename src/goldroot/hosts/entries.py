@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from goldroot import crash
+from goldroot import crash, private
 from goldroot.errors import Busy, Damaged, Failed, HostError, NotFound, Refused
 from goldroot.hosts.addresses import LIVE, check_entry_name, is_live
 from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
@@ -44,8 +44,8 @@ class Entries:
     def create(self) -> None:
         """Make the directories; what is there stays."""
         for name in ("", "entries", "links"):
-            os.makedirs(os.path.join(self.store, name), mode=0o700, exist_ok=True)
-        os.close(os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            private.make_directory(os.path.join(self.store, name).rstrip("/"))
+        private.prepare(self._lock_file)
 
     # -- questions
 

@@ -22,8 +22,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Literal
 
-from goldroot import crash
-from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot import crash, private
+from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, new_id
 from goldroot.hosts.atomic import store_errors
 from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
@@ -44,6 +44,7 @@ from goldroot.hosts.port import (
     Use,
     View,
 )
+from goldroot.hosts.standing import still_running
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
 
@@ -90,11 +91,58 @@ class FileHost:
 
     def create(self) -> None:
         """Make the store's directories; what is there already stays."""
+        private.make_directory(self.store)
         self._entries.create()
         self._labels.create()
         self._in_use.create()
         for name in ("disks", "halfway", "scratch"):
-            os.makedirs(os.path.join(self.store, name), mode=0o700, exist_ok=True)
+            private.make_directory(os.path.join(self.store, name))
+
+    # -- whose it is
+
+    @property
+    def own_paths(self) -> list[str]:
+        """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
+        names = (
+            "entries",
+            "links",
+            "labels",
+            "locks",
+            "halfway",
+            "scratch",
+            "lock",
+            "label",
+            "machines-before",
+            "machines",
+            "disks",
+            "",
+        )
+        return [os.path.join(self.store, name).rstrip("/") for name in names]
+
+    @property
+    def trees(self) -> list[str]:
+        """The directories in which trees are: what is in these has modes of its own."""
+        return [os.path.join(self.store, name) for name in ("disks", "halfway", "scratch")]
+
+    def is_made(self) -> bool:
+        """Whether the store's directories are there."""
+        return all(os.path.isdir(os.path.join(self.store, name)) for name in ("disks", "entries"))
+
+    def label(self) -> str:
+        """What :meth:`set_label` wrote last; "" where nothing was."""
+        try:
+            with open(os.path.join(self.store, "label"), encoding="ascii", errors="replace") as file:
+                return file.read(64).strip()
+        except FileNotFoundError:
+            return ""
+
+    def set_label(self, label: str) -> None:
+        """Write down whose the store is."""
+        private.write(os.path.join(self.store, "label"), f"{label}\n".encode())
+
+    def disk_ids(self) -> list[str]:
+        """The ids of all disks that there are anything of; for lists, never to answer about one."""
+        return sorted({*os.listdir(os.path.join(self.store, "disks")), *self._bytes.halves()})
 
     # -- disks
 
@@ -184,6 +232,13 @@ class FileHost:
     def info(self, ids: Collection[str]) -> Mapping[str, DiskInfo]:
         return {id: self._bytes.info(self._label(id)) for id in ids}
 
+    def in_use(self, ids: Collection[str]) -> str | None:
+        labels = [self._label(id) for id in ids]
+        busy = (id for id in ids if not self._in_use.free(disk_lock(id)))
+        if (id := next(busy, None)) is not None:
+            return f"disk {id} is in use by {self._in_use.note(disk_lock(id))}"
+        return self._bytes.users(labels, writing=False) if labels else None
+
     def room(self, sizes: Sequence[int]) -> str | None:
         return self._room_in_store(sizes)
 
@@ -199,8 +254,9 @@ class FileHost:
             check_disk_id(id)
         with ExitStack() as stack:
             # In one order, so that two who want the same disks do not each wait for the other's.
-            given = [self._enter(stack, id, wanted[id], view) for id in sorted(wanted)]
-            self._refuse_strangers(given)
+            looked: dict[str, bool] = {}
+            given = [self._enter(stack, id, wanted[id], view, looked) for id in sorted(wanted)]
+            self._refuse_strangers([one for one in given if one[0].id not in looked])
             opened: dict[str, Opened] = {}
             for label, access, exact in given:
                 one = opened[label.id] = self._bytes.open(stack, label, access, use, exact=exact)
@@ -265,9 +321,8 @@ class FileHost:
 
     def power(self, name: str) -> Power:
         entry = self._entries.get(name)
-        if (taken := self._in_use.take(entry_lock(name), shared=True, patient=False)) is None:
+        if not self._in_use.asked(entry_lock(name)):
             return self._power_noted(entry, self._in_use.note(entry_lock(name)))
-        taken.close()
         if reason := self._seen(entry):
             return Power("on", reason, "", "unknown")
         return Power("off", "", "", "nothing")
@@ -285,9 +340,10 @@ class FileHost:
         return "off"
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[FileHold]:
-        self._entries.get(name)  # before a lock's file is made for it
-        taken = self._in_use.take(entry_lock(name), note=new_note("hold"))
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
+        before = self._entries.get(name)  # before a lock's file is made for it
+        note = new_note("run", live_of(before)) if runs else new_note("hold")
+        taken = self._in_use.take(entry_lock(name), note=note)
         if taken is None:
             note = self._in_use.note(entry_lock(name))
             if note.what == "run":
@@ -386,7 +442,7 @@ class FileHost:
     def _make(self, stack: ExitStack, label: Label, copy_of: str) -> None:
         source = None
         if copy_of:
-            given = self._enter(stack, check_disk_id(copy_of), "ro", "still")
+            given = self._enter(stack, check_disk_id(copy_of), "ro", "still", {})
             self._refuse_strangers([given])
             source = given[0]
         self._labels.write(label)
@@ -394,8 +450,13 @@ class FileHost:
         self._bytes.make(label, source)
         crash.point("host.disk-made")
 
-    def _enter(self, stack: ExitStack, id: str, access: Access, view: View) -> tuple[Label, Access, bool]:
-        """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly."""
+    def _enter(
+        self, stack: ExitStack, id: str, access: Access, view: View, looked: dict[str, bool]
+    ) -> tuple[Label, Access, bool]:
+        """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly.
+
+        :param looked: the live disks, and their machines, that were looked at already: whether they are seen exactly.
+        """
         self._label(id)  # before a lock's file is made for it
         taken = self._in_use.take(
             disk_lock(id), shared=access == "ro", note=new_note("disk") if access == "rw" else None
@@ -412,7 +473,11 @@ class FileHost:
         if access == "rw":
             self._refuse_writing(label, entry, address)
         elif is_live(address) and entry.role == "machine" and entry.name not in self._held:
-            return label, access, self._enter_live(stack, entry, view)
+            machine = f"{entry.name} as a whole"
+            if machine not in looked:
+                looked[machine] = self._enter_live(stack, entry, view)
+            looked[id] = looked[machine]
+            return label, access, looked[id]
         return label, access, True
 
     def _refuse_writing(self, label: Label, entry: Entry, address: str) -> None:
@@ -484,7 +549,9 @@ class FileHold:
     def broken(self) -> str | None:
         """Who uses the disks that were live when the hold began, or are now."""
         now = self._host.find(self._entry.name)
-        return self._host._seen(self._entry) or (self._host._seen(now) if now is not None else None)
+        if now is None or live_of(now) == live_of(self._entry):
+            return self._host._seen(self._entry)
+        return self._host._seen(self._entry) or self._host._seen(now)
 
 
 def live_of(entry: Entry) -> dict[str, str]:
@@ -492,15 +559,6 @@ def live_of(entry: Entry) -> dict[str, str]:
     disks = {address: disk.id for address, disk in entry.disks.items() if is_live(address)}
     links = {address: f"{link.owner} {link.address}" for address, link in entry.links.items() if is_live(address)}
     return disks | links
-
-
-def still_running(name: str, reason: str) -> StillRunning:
-    """The error for a machine that may still be written."""
-    return StillRunning(
-        f"{name} may still be written: {reason}",
-        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
-        todo="Shut it down (or end what is named here), then run the same command again.",
-    )
 
 
 def _or(words: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from goldroot import private
 from goldroot.hosts.atomic import store_errors
 from goldroot.locks import command_line
 
@@ -29,11 +30,14 @@ class Taken:
 
     handle: int
     path: str
+    signed: bool = False  #: whether it says who has it
 
     def close(self) -> None:
         """Give it back; again: nothing."""
         handle, self.handle = self.handle, -1
         if handle >= 0:
+            if self.signed:
+                _write(handle, None)
             os.close(handle)
 
     def gone(self) -> None:
@@ -63,7 +67,7 @@ class InUse:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        private.make_directory(self._directory)
 
     def make(self, name: str) -> None:
         """Make a lock's file when that comes into being which it is for: who only asks later makes none."""
@@ -75,14 +79,32 @@ class InUse:
 
         :param note: for an exclusive one, what is written into it.
         :param patient: try again for a second or two.
+
+        Who shares it takes away what a killed holder has written into it; :meth:`asked` does not.
         """
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         for wait in TRIES if patient else TRIES[:1]:
             time.sleep(wait)
             if (taken := self._try(name, how)) is not None:
-                _write(taken.handle, note)
+                if note is not None or os.fstat(taken.handle).st_size:  # a killed holder's words go
+                    _write(taken.handle, note)
+                taken.signed = note is not None
                 return taken
         return None
+
+    def asked(self, name: str) -> bool:
+        """Whether nobody has the lock exclusively; nothing is written, so that a plan may ask."""
+        if (taken := self._try(name, fcntl.LOCK_SH)) is None:
+            return False
+        taken.close()
+        return True
+
+    def free(self, name: str) -> bool:
+        """Whether nobody has the lock at all, shared or not; nothing is written."""
+        if (taken := self._try(name, fcntl.LOCK_EX)) is None:
+            return False
+        taken.close()
+        return True
 
     def note(self, name: str) -> Note:
         """What whoever has the lock says of it, or the kernel."""
@@ -148,8 +170,8 @@ def new_note(what: Literal["hold", "run", "disk"], live: dict[str, Any] | None =
 
 
 def utc_now() -> str:
-    """The time, UTC, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The time, UTC, ISO 8601, to the microsecond: two changes of an entry can be told apart."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _write(handle: int, note: Note | None) -> None:

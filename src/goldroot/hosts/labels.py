@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
+from goldroot import private
 from goldroot.errors import Damaged
 from goldroot.hosts.addresses import check_disk_id
 from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
@@ -35,7 +36,7 @@ class Labels:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        private.make_directory(self._directory)
 
     def find(self, id: str) -> Label | None:
         """:raises Damaged: it is not what goldroot wrote."""

@@ -240,6 +240,12 @@ class Host(Protocol):
         :raises NotFound: an id is nowhere.
         """
 
+    def in_use(self, ids: Collection[str]) -> str | None:
+        """Why one of these disks is in use at this moment, by readers too; ``None`` where nothing speaks for it.
+
+        :raises NotFound: an id is nowhere.
+        """
+
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes, in bytes, do not fit, or ``None``; allocates nothing."""
 
@@ -329,9 +335,10 @@ class Host(Protocol):
         :raises StillRunning: none helped.
         """
 
-    def hold(self, name: str) -> AbstractContextManager[Hold]:
+    def hold(self, name: str, *, runs: bool = False) -> AbstractContextManager[Hold]:
         """Off, and kept off as far as the host can.
 
+        :param runs: the caller runs the system in the block: others are told that it runs.
         :raises StillRunning: it runs.
         :raises Busy: somebody else holds it, or reads its live disks; who.
         """

@@ -8,19 +8,29 @@ What was accepted is kept beside the image, by finding: the next version may hav
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from goldroot import private
 from goldroot.accounts import AccountTables
 from goldroot.errors import BadInput, Refused
+from goldroot.hosts import Opened
 from goldroot.image.changes import changes_between
 from goldroot.image.gold_version import Gold, current_gold
 from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
-from goldroot.system import FINDINGS, Finding, OwnDisks, examine_accounts, is_leftover, leftovers, remove_path
-from goldroot.tree import Manifest, Progress
+from goldroot.system import (
+    FINDINGS,
+    Finding,
+    OwnDisks,
+    broken_references,
+    examine_accounts,
+    is_leftover,
+    leftovers,
+    remove_path,
+)
+from goldroot.tree import Entry, Manifest, Progress
 
 ACCEPTED = "accepted.json"
 
@@ -40,6 +50,7 @@ class Checked:
     known: tuple[Finding, ...] = ()  #: the version before has them, too
     accepted: tuple[Finding, ...] = ()
     leftovers: tuple[tuple[str, bytes], ...] = ()  #: (disk's address, path)
+    broken: tuple[str, ...] = ()  #: what the system points at and does not have
     cleaned: int = 0  #: how many files were removed
 
     @property
@@ -61,27 +72,38 @@ def check_gold(
     """
     refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"check of {image}"), site.host.stopped(system.machine):
-        manifests = system.scan(progress=progress)
-        checked = examine(system, manifests, current_gold(site, image), accept)
+    with (
+        site.lock(f"image-{image}", doing=f"check of {image}"),
+        site.host.hold(system.machine),
+        system.open("rw" if clean else "ro") as opened,
+    ):
+        manifests = system.scan(opened, progress=progress)
+        checked = examine(system, opened, manifests, current_gold(site, image), accept)
         remember(system, checked)
         if not clean:
             return checked
         for address, path in checked.leftovers:
-            remove_path(system.path(address), path)
-        system.scan(progress=progress)
-    return Checked(checked.refused, checked.known, checked.accepted, (), len(checked.leftovers))
+            remove_path(opened[address].path, path)
+        system.scan(opened, progress=progress)
+    return replace(checked, leftovers=(), cleaned=len(checked.leftovers))
 
 
 def examine(
-    system: System, manifests: Mapping[str, Manifest], last: Gold | None, accept: Collection[str] = ()
+    system: System,
+    opened: Mapping[str, Opened],
+    manifests: Mapping[str, Manifest],
+    last: Gold | None,
+    accept: Collection[str] = (),
 ) -> Checked:
-    """Examine a maintenance system that was scanned; ``last`` is the version before."""
-    found = examine_accounts(_tables(system.path(system.layout.disk_of(b"etc").address)), _tree(system))
+    """Examine a maintenance system that was scanned, by its open disks; ``last`` is the version before."""
+    tree = OwnDisks(system.layout, {address: disk.path for address, disk in opened.items()})
+    tables = _tables(opened[system.layout.disk_of(b"etc").address].path)
+    found = examine_accounts(tables, tree)
     before: set[str] = set()
     if last is not None and found:
-        tree = OwnDisks(last.layout, {address: last.path(address) for address in last.addresses})
-        before = {finding.key for finding in examine_accounts(last.accounts, tree)}
+        with last.open() as disks:
+            its = OwnDisks(last.layout, {address: disk.path for address, disk in disks.items()})
+            before = {finding.key for finding in examine_accounts(last.accounts, its)}
     taken = {*accept, *_remembered(system)}
     accepted = [finding for finding in found if finding.key in taken or finding.what in accept]
     rest = [finding for finding in found if finding not in accepted]
@@ -90,6 +112,7 @@ def examine(
         tuple(finding for finding in rest if finding.key in before),
         tuple(accepted),
         tuple(leftovers(manifests)),
+        tuple(_broken(system, manifests, tables, tree)),
     )
 
 
@@ -158,9 +181,15 @@ def _file(system: System) -> str:
     return system.site.image_path(system.image, ACCEPTED)
 
 
-def _tree(system: System) -> OwnDisks:
-    return OwnDisks(system.layout, {disk.address: system.path(disk.address) for disk in system.layout.disks})
-
-
 def _tables(root: str) -> AccountTables:
     return AccountTables.read(root, b"etc")
+
+
+def _broken(system: System, manifests: Mapping[str, Manifest], tables: AccountTables, tree: OwnDisks) -> list[str]:
+    def look(path: bytes) -> Entry | None:
+        return manifests[system.layout.disk_of(path).address].get(path)
+
+    def below(path: bytes) -> Iterator[Entry]:
+        return manifests[system.layout.disk_of(path).address].below(path)
+
+    return broken_references(look, below, tables, tree.read(b"etc/fstab") or b"")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.errors import BadSignature
+from goldroot.hosts import Opened
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.gold_version import Gold
 from goldroot.image.systems import with_recorded_owners
@@ -15,10 +16,10 @@ from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
 
 def changes_of(
-    gold: Gold, address: str, manifest: Manifest, known: Manifest | None, progress: Progress | None = None
+    disk: Opened, manifest: Manifest, known: Manifest | None, progress: Progress | None = None
 ) -> Iterator[Change]:
     """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
-    found = scan_tree(gold.path(address), known=known, progress=progress).manifest
+    found = scan_tree(disk.path, known=known, progress=progress).manifest
     return changes_between(manifest, with_recorded_owners(found, manifest))
 
 
@@ -31,9 +32,10 @@ def check_genuine(gold: Gold) -> None:
     """
     if (gold.image, gold.number) in gold.site.genuine:
         return
-    for address in gold.addresses:
-        manifest = gold.manifest(address)
-        if changed := list(changes_of(gold, address, manifest, manifest)):
+    with gold.open() as opened:
+        found = {a: list(changes_of(opened[a], manifest, manifest)) for a in opened for manifest in [gold.manifest(a)]}
+    for address, changed in found.items():
+        if changed:
             named = ", ".join("/" + path_text(change.path) for change in changed[:3])
             raise BadSignature(
                 f"the disk {address} of gold version {gold.number} of {gold.image} is not what was published: {named}"

@@ -9,11 +9,11 @@ from goldroot import crash
 from goldroot.catalog import GoldVersion, holders_of, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import Refused
+from goldroot.hosts import LIVE, with_mark
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.genuine import changes_of
 from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
-from goldroot.image.slots import disk_id
 from goldroot.site import Site
 from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
@@ -73,10 +73,11 @@ def verify_gold(
     """
     gold = open_version(site, image, number)
     changes, entries = {}, 0
-    for address in gold.addresses:
-        manifest = gold.manifest(address)
-        changes[address] = tuple(changes_of(gold, address, manifest, manifest if quick else None, progress))
-        entries += len(manifest)
+    with gold.open() as opened:
+        for address in gold.addresses:
+            manifest = gold.manifest(address)
+            changes[address] = tuple(changes_of(opened[address], manifest, manifest if quick else None, progress))
+            entries += len(manifest)
     return Verified(image, number, entries, changes)
 
 
@@ -93,26 +94,26 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False) ->
         if not remove:
             return done
         if done.slot_name is not None:
+            _remove_disks(site, done, done.slot_name)
             with site.catalog.begin() as tx:
                 catalog_gold.remove(tx, image, number)
         crash.point("retire-removed")
-        _remove_disks(site, done)
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
 
 
-def _remove_disks(site: Site, version: GoldVersion) -> None:
-    """The disks of a version that has no slot any more; a second time it finishes the first."""
-    host, its = site.host, disk_id(version, "")
-    for machine in host.machines():
-        kept = {address: disk for address, disk in machine.disks.items() if not disk.disk.startswith(its)}
-        if len(kept) < len(machine.disks):
-            host.replace(replace(machine, disks=kept))
-            crash.point("retire-detached")
-    for disk in host.disks():
-        if disk.startswith(its):
-            host.delete_disk(disk)
-            crash.point("retire-disk-removed")
+def _remove_disks(site: Site, version: GoldVersion, slot: str) -> None:
+    """The disks of a version that nobody holds; a second time it finishes the first."""
+    entry = site.host.find(slot)
+    mark = entry.marks.get(LIVE) if entry is not None else None
+    if entry is None or mark is None or (mark.image, mark.version) != (version.image, version.number):
+        return
+    if mark.state != "removing":
+        site.host.apply(with_mark(entry, LIVE, replace(mark, state="removing")))
+        crash.point("retire-marked")
+    for disk in entry.disks.values():
+        site.host.delete_disk(disk.id)
+        crash.point("retire-disk-removed")
 
 
 def refuse_held_version(site: Site, image: str, number: int) -> None:
@@ -121,7 +122,7 @@ def refuse_held_version(site: Site, image: str, number: int) -> None:
         version = catalog_gold.get(tx, image, number)
         who = [str(holder) for holder in holders_of(tx, image, number)]
     if not who and version.slot_name is not None:
-        who = sorted({f"the link {link.machine} {link.address}" for link in site.host.linked(version.slot_name)})
+        who = sorted({f"the link {machine} {address}" for machine, address, _ in site.host.linked(version.slot_name)})
     if who:
         raise Refused(
             f"version {number} of {image} cannot be removed: it is held by {', '.join(who)}",

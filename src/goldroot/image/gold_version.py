@@ -18,7 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,12 +28,13 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import Tx, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NewerVersion, NotFound
+from goldroot.hosts import LIVE, Opened, find_entry, own_disks
 from goldroot.site import Layout, Site, parse_layout
 from goldroot.system import Package
 from goldroot.tree import Manifest
 
-#: The shape of a record.
-SCHEMA = 1
+#: The shape of a record.  1 had the slot and the ids of the disks, too, which are a host's matter.
+SCHEMA = 2
 
 RECORD, SIGNATURE = "record.json", "record.json.sig"
 
@@ -55,9 +57,28 @@ class Gold:
     def addresses(self) -> list[str]:
         return sorted(self.record["disks"])
 
-    def path(self, address: str) -> str:
-        """Where a disk's files are."""
-        return self.site.host.at(self.slot, address).path
+    @cached_property
+    def disks(self) -> Mapping[str, str]:
+        """The ids of its disks, by address.
+
+        :raises BadSignature: the slot does not hold this version.
+        """
+        entry = find_entry(self.site.host, self.slot)
+        mark = entry.marks.get(LIVE)
+        if mark is None or (mark.state, mark.image, mark.version) != ("gold", self.image, self.number):
+            raise BadSignature(
+                f"{self.slot} does not hold gold version {self.number} of {self.image}",
+                meaning="The catalog says that it does: one of the two was put back from a backup.",
+                todo="Put back the one that goes with the other, or publish a new version.",
+            )
+        return own_disks(entry)
+
+    @contextmanager
+    def open(self, addresses: Iterable[str] | None = None) -> Iterator[Mapping[str, Opened]]:
+        """Its disks (all without addresses) by address, open for the block."""
+        ids = {a: id for a, id in self.disks.items() if addresses is None or a in set(addresses)}
+        with self.site.host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
+            yield {address: opened[id] for address, id in ids.items()}
 
     def manifest(self, address: str) -> Manifest:
         """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
@@ -71,7 +92,9 @@ class Gold:
     @cached_property
     def accounts(self) -> AccountTables:
         """The account tables, read from gold's own /etc."""
-        return AccountTables.read(self.path(self.layout.disk_of(b"etc").address), b"etc")
+        address = self.layout.disk_of(b"etc").address
+        with self.open([address]) as opened:
+            return AccountTables.read(opened[address].path, b"etc")
 
     @cached_property
     def numbers(self) -> Mapping[str, Mapping[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import stat
@@ -91,7 +92,9 @@ def _import(system: System, chosen: Layout, source: str, progress: Progress | No
     site, image = system.site, system.image
     private.make_directory(site.image_path(image))
     private.write(site.image_path(image, "layout.toml"), chosen.source.encode())
-    done = _read_into(system, source, progress)
+    system.begin()
+    with site.host.hold(system.machine):
+        done = _read_into(system, source, progress)
     crash.point("import-before-catalog")
     with site.catalog.begin() as tx:
         images.create(tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots)
@@ -108,7 +111,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
     :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
     """
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.stopped(system.machine):
+    with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.hold(system.machine):
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
         done = _read_into(system, source, progress)
@@ -119,34 +122,25 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
 
 def _read_into(system: System, source: str, progress: Progress | None) -> Imported:
     """Fill new disks from a directory or an archive; what was made goes at once where that fails."""
-    system.site.host.delete_disk(_unpacked(system))  # a run that was killed may have left it
-    with system.tidy():
-        if not os.path.isdir(source):
-            return _from_archive(system, source, progress)
-        _check_directory(source)
-        return _fill(system, source, None, [], progress)
+    system.site.host.tidy()  # a run that was killed may have left what it unpacked
+    if not os.path.isdir(source):
+        return _from_archive(system, source, progress)
+    _check_directory(source)
+    return _fill(system, source, None, [], progress)
 
 
 def _facts(system: System) -> dict[str, str]:
-    root = system.path(system.layout.disk_of(b"etc").address), system.path(system.layout.disk_of(b"usr").address)
-    return {**os_facts(*root), "architecture": platform.machine()}
+    etc, usr = (system.layout.disk_of(path).address for path in (b"etc", b"usr"))
+    with system.open(view="live") as opened:
+        return {**os_facts(opened[etc].path, opened[usr].path), "architecture": platform.machine()}
 
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
-    """Unpack beside, on a disk that no machine has, then go on as with a directory."""
-    host, disk = system.site.host, _unpacked(system)
-    try:
-        where = host.create_disk(disk)
-        done = unpack(source, where, progress=progress)
-        _check_directory(where, shown=source)
-        return _fill(system, where, done.owners, done.notes, progress)
-    finally:
-        host.delete_disk(disk)
-
-
-def _unpacked(system: System) -> str:
-    """The id of the disk that an archive is unpacked on."""
-    return f"{system.image}.import"
+    """Unpack beside, then go on as with a directory."""
+    with system.site.host.scratch(0) as where:
+        done = unpack(source, where.path, progress=progress)
+        _check_directory(where.path, shown=source)
+        return _fill(system, where.path, done.owners, done.notes, progress)
 
 
 def _fill(
@@ -160,15 +154,14 @@ def _fill(
     found = scan_tree(source, contents=False)
     notes = [*notes, *found.notes]
     manifest = _as_root(found.manifest) if owners is None else _given(found.manifest, owners)
-    disks = system.new_disks()
     entries = {}
-    for address, rows in split(manifest, system.layout, notes).items():
-        made = build_tree(rows_of(rows), [source], system.site.host.disk_path(disks[address]), progress=progress)
-        system.remember({address: made.manifest})
-        notes += made.notes
-        entries[address] = len(made.manifest)
-        crash.point("import-disk-filled")
-    system.put_in_place(disks)
+    with system.replaced() as outs:
+        for address, rows in split(manifest, system.layout, notes).items():
+            made = build_tree(rows_of(rows), [source], outs[address].path, progress=progress)
+            system.remember({address: made.manifest})
+            notes += made.notes
+            entries[address] = len(made.manifest)
+            crash.point("import-disk-filled")
     return Imported(system.image, system.machine, system.layout.name, entries, said_once(notes))
 
 
@@ -294,6 +287,7 @@ def _named(site: Site, image: str) -> Iterator[System]:
     What an import that was killed left is removed: it had these names, a machine, perhaps, and no image.  Where the
     block fails, they are given back.
     """
+    _ = site.host  # one that is not this site's is refused before a name is taken
     with site.catalog.begin() as tx:
         begun = images.reserve(tx, image, site.config.image(image).slots)
     crash.point("import-named")
@@ -301,13 +295,22 @@ def _named(site: Site, image: str) -> Iterator[System]:
     try:
         if not begun:
             refuse_unknown_machine(site, system.machine)
-        elif system.exists():
-            site.host.delete(system.machine)
-        system.sweep()
+        _forget(system)
         yield system
     except BaseException:
         with suppress(GoldrootError, OSError):
             if not begun or not system.exists():
+                system.remove()
                 with site.catalog.begin() as tx:
                     entries.release_image(tx, image)
         raise
+
+
+def _forget(system: System) -> None:
+    """What an import that was killed had made to its end, but for the catalog, is made again: another source may come."""
+    host = system.site.host
+    entry = host.find(system.machine)
+    if entry is not None and entry.startable:
+        with host.hold(system.machine):
+            host.apply(dataclasses.replace(entry, startable=False))
+    system.remove()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import Form, images
-from goldroot.errors import LimitReached, NotFound, Refused
+from goldroot.errors import LimitReached, NotFound, Refused, StillRunning
+from goldroot.hosts import find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
-from goldroot.site import Placed, Site, TellForm, binds_of, run_on, weakness
-from goldroot.system import Confined, Mode
+from goldroot.site import Site, TellForm, open_system, run_on, weakness
+from goldroot.system import Bound, Confined, Mode
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
@@ -78,11 +80,11 @@ def enter_system(
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
-        binds = binds_of(site.host, system.machine, system.layout)
-        return run_on(
-            site.config, image, binds, command or None,
-            ok=None, capture=capture, network=True, label=system.machine, told=told,
-        )  # fmt: skip
+        with open_system(site.host, find_entry(site.host, system.machine), system.layout) as binds:
+            return run_on(
+                site.config, image, binds, command or None,
+                ok=None, capture=capture, network=True, label=system.machine, told=told,
+            )  # fmt: skip
 
 
 def system_changes(
@@ -98,7 +100,8 @@ def system_changes(
 
     system = existing_system(site, image, role)
     with site.lock(f"image-{image}", doing=f"comparison of {system.machine}"):
-        now = system.scan(progress=progress)
+        with system.open(view="live") as opened:
+            now = system.scan(opened, progress=progress)
         if role == TEST:
             before = {address: system.known(address, of="tested") for address in now}
             if None in before.values():
@@ -124,21 +127,22 @@ def test_system(site: Site, image: str, *, progress: Progress | None = None) -> 
     :raises StillRunning: the maintenance system is in use.
     """
     source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
-    with site.lock(f"image-{image}", doing=f"test of {image}"), site.host.stopped(source.machine):
-        if copy.exists() and (reason := site.host.is_running(copy.machine)):
-            raise Refused(f"{copy.machine} is in use: {reason}", todo="End that use, then run the command again.")
-        manifests = source.scan(progress=progress)
+    with site.lock(f"image-{image}", doing=f"test of {image}"), ExitStack() as stack:
+        stack.enter_context(site.host.hold(source.machine))
+        _hold_copy(stack, copy)
+        with source.open() as opened:
+            manifests = source.scan(opened, progress=progress)
         tested = fingerprint(source.layout, manifests)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, tested)
             images.touched(tx, image, TEST)
         # From here until the tests have ended nobody can say what on the test system is a fix.
         copy.forget(of="tested")
-        with copy.tidy():
-            notes = _copy(source, copy, manifests, progress)
+        notes = _copy(source, copy, manifests, progress)
         copy.remember(manifests, of="copied")
         forms = tuple(_test_form(site, copy, form) for form in FORMS)
-        copy.remember(copy.scan(), of="tested")
+        with copy.open() as opened:
+            copy.remember(copy.scan(opened), of="tested")
         crash.point("test-before-catalog")
         with site.catalog.begin() as tx:
             for form in forms:
@@ -149,32 +153,42 @@ def test_system(site: Site, image: str, *, progress: Progress | None = None) -> 
 def _copy(
     source: System, copy: System, manifests: Mapping[str, Manifest], progress: Progress | None
 ) -> tuple[Note, ...]:
-    disks = copy.new_disks()
     notes: list[Note] = []
-    for address, manifest in manifests.items():
-        out = copy.site.host.disk_path(disks[address])
-        made = build_tree(rows_of(manifest), [source.path(address)], out, progress=progress)
-        copy.remember({address: made.manifest})
-        notes += made.notes
-        crash.point("test-disk-copied")
-    copy.put_in_place(disks)
+    with source.open() as sources, copy.replaced() as outs:
+        for address, manifest in manifests.items():
+            made = build_tree(rows_of(manifest), [sources[address].path], outs[address].path, progress=progress)
+            copy.remember({address: made.manifest})
+            notes += made.notes
+            crash.point("test-disk-copied")
     return said_once(notes)
+
+
+def _hold_copy(stack: ExitStack, copy: System) -> None:
+    """:raises Refused: somebody uses the test system, which would go."""
+    copy.begin()
+    try:
+        stack.enter_context(copy.site.host.hold(copy.machine))
+    except StillRunning as error:
+        raise Refused(
+            f"{copy.machine} is in use: {error.brief}", todo="End that use, then run the command again."
+        ) from error
 
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
-    binds = binds_of(site.host, system.machine, system.layout, read_only_root=form == "read-only")
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:
         said.extend(filter(None, [weakness(mode, why)]))
 
-    run_on(site.config, system.image, binds, [], told=told)
-    ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
+    entry = find_entry(site.host, system.machine)
+    with open_system(site.host, entry, system.layout, read_only_root=form == "read-only") as binds:
+        run_on(site.config, system.image, binds, [], told=told)
+        ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
 
 
-def _test(site: Site, system: System, binds: Sequence[Placed], command: str) -> Ran:
+def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:
     try:
         done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], ok=None, timeout=PATIENCE)
     except LimitReached as error:

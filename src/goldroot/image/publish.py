@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,16 +20,16 @@ from goldroot.accounts import AccountTables
 from goldroot.catalog import GoldVersion, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
-from goldroot.hosts.former import Attached
+from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, refuse_running, with_mark
 from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
-from goldroot.image.slots import begin, disk_id, next_slot, tidy
-from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
+from goldroot.image.slots import begin, next_slot, tidy
+from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once, with_recorded_owners
 from goldroot.site import Site
 from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of
+from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, scan_tree
 from goldroot.version import __version__
 
 
@@ -44,6 +45,7 @@ class PublishPlan:
     packages: Packages
     manifests: Mapping[str, Manifest]
     notes: tuple[Note, ...]
+    etc: str  #: the address of the disk of ``/etc``
     slot: str = ""  #: where it would stand; empty where every slot is held
     leaves: int | None = None  #: the version that would leave that slot; nobody holds it
     full: str = ""  #: who holds every slot
@@ -88,9 +90,10 @@ def plan_publish(
     refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
-    site.host.refuse_running(system.machine)
+    refuse_running(site.host, system.machine)
     site.key.ready()
-    plan = _plan(system, progress, accept, keep=False)
+    with system.open() as opened:
+        plan = _plan(system, opened, progress, accept, keep=False)
     try:
         slot, leaves = next_slot(site, image)
     except NoFreeSlot as error:
@@ -98,25 +101,28 @@ def plan_publish(
     return replace(plan, slot=slot, leaves=leaves)
 
 
-def _plan(system: System, progress: Progress | None, accept: Collection[str], *, keep: bool) -> PublishPlan:
+def _plan(
+    system: System, opened: Mapping[str, Opened], progress: Progress | None, accept: Collection[str], *, keep: bool
+) -> PublishPlan:
     site, image = system.site, system.image
-    manifests = system.scan(progress=progress, keep=keep)
+    manifests = system.scan(opened, progress=progress, keep=keep)
     state = fingerprint(system.layout, manifests)
     with site.catalog.read() as tx:
         untested = images.untested_forms(tx, image, state)
-    tables = AccountTables.read(system.path(system.layout.disk_of(b"etc").address), b"etc")
+    tables = AccountTables.read(opened[system.layout.disk_of(b"etc").address].path, b"etc")
     last = current_gold(site, image)
     moved = renumbered(last.numbers, tables) if last else []
     met, notes = clone_collisions(site, image, tables, keep=keep)
-    packages = read_packages(system.layout, {address: system.path(address) for address in manifests})
+    packages = read_packages(system.layout, {address: opened[address].path for address in manifests})
     equals = None
     if last is not None and equals_last(manifests, last, system.layout.hash):
         equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    tree = OwnDisks(system.layout, {address: system.path(address) for address in manifests})
+    tree = OwnDisks(system.layout, {address: opened[address].path for address in manifests})
     return PublishPlan(
         image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
-        checked=examine(system, manifests, last, accept), equals=equals, ties=tuple(host_ties(tree)),
+        system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
+        ties=tuple(host_ties(tree)),
     )  # fmt: skip
 
 
@@ -152,8 +158,11 @@ def publish_system(
     """
     refuse_unknown(consent.accept)
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"publish of {image}"), site.host.stopped(system.machine):
-        plan = _plan(system, progress, consent.accept, keep=True)
+    with ExitStack() as stack:
+        stack.enter_context(site.lock(f"image-{image}", doing=f"publish of {image}"))
+        stack.enter_context(site.host.hold(system.machine))
+        opened = stack.enter_context(system.open())
+        plan = _plan(system, opened, progress, consent.accept, keep=True)
         with site.catalog.begin() as tx:
             images.fingerprinted(tx, image, MAINTENANCE, plan.fingerprint)
         if consent.only_new and plan.equals is not None:
@@ -167,12 +176,17 @@ def publish_system(
         assert version.slot_name is not None
         crash.point("publish-begun")
         with tidy(site, version):
-            manifests, notes = _build(system, plan, version, progress)
-            record = _record(system, plan, version, manifests)
-            signature = _write_beside(site, version, manifests, plan, record)
+            manifests, tables, notes = _build(opened, plan, site.host, version.slot_name, progress)
+            beside = _beside(tables, plan)
+            record = _record(system, plan, version, manifests, beside)
+            signature = _write_beside(site, version, manifests, beside, record)
         crash.point("publish-recorded")
-        _attach(system, version, list(manifests))
+        _mark_gold(site.host, version.slot_name)
         crash.point("publish-before-visible")
+        if links := site.host.linked(version.slot_name):
+            raise Refused(
+                f"{links[0][0]} links {version.slot_name}, which was being filled", meaning="Nothing was published."
+            )
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
@@ -205,34 +219,54 @@ def _refuse(plan: PublishPlan, consent: Consent) -> None:
 
 
 def _build(
-    system: System, plan: PublishPlan, version: GoldVersion, progress: Progress | None
-) -> tuple[dict[str, Manifest], tuple[Note, ...]]:
-    """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error."""
-    made, notes = {}, list(plan.notes)
-    for address, manifest in plan.manifests.items():
-        out = system.site.host.create_disk(disk_id(version, address))
-        built = build_tree(rows_of(manifest), [system.path(address)], out, progress=progress)
-        made[address] = built.manifest
-        notes += built.notes
-        crash.point("publish-disk-built")
-    return made, said_once(notes)
+    sources: Mapping[str, Opened], plan: PublishPlan, host: Host, slot: str, progress: Progress | None
+) -> tuple[dict[str, Manifest], AccountTables, tuple[Note, ...]]:
+    """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error.
+
+    :returns: the manifests of the sealed disks by address, their account tables, what is to be told.
+    """
+    made, notes, ids = {}, list(plan.notes), {}
+    with host.hold(slot):
+        for address in plan.manifests:
+            ids[address] = new_disk_id(slot, address)
+            host.create_disk(NewDisk(ids[address], slot, address, 0, "directory"))
+        with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
+            for address, manifest in plan.manifests.items():
+                built = build_tree(
+                    rows_of(manifest), [sources[address].path], opened[ids[address]].path, progress=progress
+                )
+                made[address] = built.manifest
+                notes += built.notes
+                crash.point("publish-disk-built")
+        for id in ids.values():
+            host.seal_disk(id, "directory")
+    crash.point("publish-sealed")
+    with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
+        for address, manifest in made.items():
+            found = scan_tree(opened[ids[address]].path, known=manifest, settled=True).manifest
+            made[address] = with_recorded_owners(found, manifest)
+        tables = AccountTables.read(opened[ids[plan.etc]].path, b"etc")
+    return made, tables, said_once(notes)
 
 
 def _record(
-    system: System, plan: PublishPlan, version: GoldVersion, manifests: Mapping[str, Manifest]
+    system: System,
+    plan: PublishPlan,
+    version: GoldVersion,
+    manifests: Mapping[str, Manifest],
+    files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """What is signed."""
     with system.site.catalog.read() as tx:
         image = images.get(tx, plan.image)
         tests = images.latest_tests(tx, plan.image, plan.fingerprint)
     layout = system.layout
-    beside = {name: hashlib.sha256(content).hexdigest() for name, content in _beside(system, version, plan).items()}
+    beside = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return {
         "schema": SCHEMA,
         "goldroot": __version__,
         "image": plan.image,
         "version": version.number,
-        "slot": version.slot_name,
         "published_at": now(),
         "note": version.note,
         "os": dict(image.os),
@@ -242,7 +276,6 @@ def _record(
         "layout": {"name": layout.name, "hash": layout.hash, "text": layout.source},
         "disks": {
             address: {
-                "disk": disk_id(version, address),
                 "shared": layout.disk(address).shared,
                 "entries": len(manifest),
                 "bytes": sum(row[5] for row in manifest.rows()),
@@ -259,10 +292,8 @@ def _record(
     }
 
 
-def _beside(system: System, version: GoldVersion, plan: PublishPlan) -> dict[str, bytes]:
+def _beside(tables: AccountTables, plan: PublishPlan) -> dict[str, bytes]:
     """The files that stand beside the record."""
-    address = system.layout.disk_of(b"etc").address
-    tables = AccountTables.read(system.site.host.disk_path(disk_id(version, address)), b"etc")
     numbers = {
         key: {name.decode("utf-8", "surrogateescape"): number for name, number in table.items()}
         for key, table in (("users", tables.users), ("groups", tables.groups))
@@ -272,7 +303,11 @@ def _beside(system: System, version: GoldVersion, plan: PublishPlan) -> dict[str
 
 
 def _write_beside(
-    site: Site, version: GoldVersion, manifests: Mapping[str, Manifest], plan: PublishPlan, record: Mapping[str, Any]
+    site: Site,
+    version: GoldVersion,
+    manifests: Mapping[str, Manifest],
+    beside: Mapping[str, bytes],
+    record: Mapping[str, Any],
 ) -> str:
     """Everything into the new directory, then one rename; returns the signature."""
     new, final = (
@@ -286,17 +321,16 @@ def _write_beside(
     document = canonical(record)
     signature = site.key.sign(document)
     contents = {RECORD: document, SIGNATURE: signature.encode()}
-    system = System(site, version.image, MAINTENANCE)
-    contents |= {f"{name}.json": content for name, content in _beside(system, version, plan).items()}
+    contents |= {f"{name}.json": content for name, content in beside.items()}
     for name, content in contents.items():
         private.write(os.path.join(new, name), content)
     os.rename(new, final)
     return signature
 
 
-def _attach(system: System, version: GoldVersion, addresses: Sequence[str]) -> None:
-    """The slot's machine owns the disks, read-only."""
-    assert version.slot_name is not None
-    machine = system.site.host.get(version.slot_name)
-    disks = {address: Attached(disk_id(version, address), "ro") for address in addresses}
-    system.site.host.replace(replace(machine, disks=disks))
+def _mark_gold(host: Host, slot: str) -> None:
+    """The slot says that it holds gold, read-only."""
+    entry = find_entry(host, slot)
+    disks = {address: replace(disk, mode="ro") for address, disk in entry.disks.items()}
+    mark = replace(entry.marks[LIVE], state="gold")
+    host.apply(with_mark(replace(entry, disks=disks), LIVE, mark))

@@ -13,6 +13,7 @@ from typing import Protocol
 from goldroot.accounts import AccountTables, LoginDefs, NumberRanges, merge_login_defs
 from goldroot.catalog import AccountKind, Clone, LocalAccount, LocalAccounts, clones, readings
 from goldroot.errors import GoldrootError
+from goldroot.hosts import find_entry, standing
 from goldroot.image.gold_version import Gold, open_version
 from goldroot.site import Site
 from goldroot.tree import Note
@@ -162,13 +163,19 @@ def clone_collisions(
 def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> LocalAccounts:
     """A clone that the catalog does not know of yet."""
     address = gold.layout.disk_of(b"etc").address
-    own = AccountTables.read(site.host.at(clone.name.upper(), address).path, b"etc")
+    own = _read_accounts(site, clone, address)
     found = local_accounts(gold.accounts, own)
     if keep:
         with site.catalog.begin() as tx:
             if clones.find(tx, clone.name) == clone:  # it may have been switched to another gold meanwhile
                 readings.note_accounts(tx, clone.name, found)
     return found
+
+
+def _read_accounts(site: Site, clone: Clone, address: str) -> AccountTables:
+    disk = standing(site.host, find_entry(site.host, clone.machine))[address]
+    with site.host.open_disks({disk.id: "ro"}, view="live") as opened:
+        return AccountTables.read(opened[disk.id].path, b"etc")
 
 
 def _text(name: bytes) -> str:

@@ -9,21 +9,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from goldroot import crash
 from goldroot.catalog import GoldVersion, entries, holders_of
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
-from goldroot.hosts.former import Machine
+from goldroot.hosts import LIVE, Entry, Mark, new_id, utc_now, with_mark
 from goldroot.image.gold_version import directory_of
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import Site
-
-
-def disk_id(version: GoldVersion, address: str) -> str:
-    """The id of a version's disk; a number is used again only after its publish was given up."""
-    return f"{version.image}.gold.{version.number}.{address}"
 
 
 def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool) -> GoldVersion:
@@ -114,34 +108,33 @@ def _linked(site: Site, image: str) -> dict[str, str]:
             if slot.version is None or not holders_of(tx, image, slot.version)
         ]
     for slot in slots:
-        machine = site.host.find(slot.name)
-        links = [f"{link.machine} links it at {link.address}" for link in site.host.linked(slot.name)]
-        disks = machine.disks.values() if machine is not None else ()
-        if why := next(iter(links), None) or site.host.disk_user(*(disk.disk for disk in disks)):
+        entry = site.host.find(slot.name)
+        links = [f"{machine} links it at {address}" for machine, address, _ in site.host.linked(slot.name)]
+        disks = [disk.id for disk in entry.disks.values()] if entry is not None else []
+        if why := next(iter(links), None) or site.host.in_use(disks):
             found[slot.name] = why
     return found
 
 
 def _clear(site: Site, version: GoldVersion) -> None:
-    """An empty slot: its owner without disks, and the disks that stood there gone.
+    """An empty slot, marked for the version that comes: its owner without disks.
 
     Only a slot that the catalog gave to a version that is being published comes here: nobody holds it.
     """
     assert version.slot_name is not None
     if version.state != "publishing":
         raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
-    slot, host = version.slot_name, site.host
-    if (machine := host.find(slot)) is not None:
-        refuse_foreign_disks(machine, f"{version.image}.gold.", f"a slot of image {version.image}")
-        if machine.disks:
-            host.replace(replace(machine, disks={}))
-        crash.point("publish-slot-emptied")
+    host, slot = site.host, version.slot_name
+    mark = Mark("publishing", new_id(), version.image, "", version.number, utc_now())
+    if (entry := host.find(slot)) is None:
+        host.define(Entry(slot, "owner", marks={LIVE: mark}))
     else:
-        host.define(Machine(slot, kind="owner"))
-    attached = {disk.disk for machine in host.machines() for disk in machine.disks.values()}
-    for disk in host.disks():
-        if disk.startswith(f"{version.image}.gold.") and disk not in attached:
-            host.delete_disk(disk)
+        refuse_foreign_disks(entry, version.image, f"a slot of image {version.image}")
+        host.apply(with_mark(entry, LIVE, mark))
+        crash.point("publish-slot-marked")
+        for disk in entry.disks.values():
+            host.delete_disk(disk.id)
+        crash.point("publish-slot-emptied")
     shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
 
 

@@ -9,8 +9,7 @@ In the site::
     ├── test/tested/1B5.manifest  the test system right after its tests: what differs since was done by a person
     └── gold/1/ ...               see :mod:`goldroot.image.gold_version`
 
-Disks are named IMAGE.ROLE.ADDRESS.NUMBER (``debian.mnt.1B5.2``); a name is never used for two contents, so that a disk
-that nothing names is left over from a killed command and can go.
+New contents come to new disks in set 5, which are exchanged with the live ones in one step; what was live goes then.
 """
 
 from __future__ import annotations
@@ -19,24 +18,43 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from goldroot import crash, private
 from goldroot.catalog import entries
 from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
-from goldroot.hosts.former import Attached, Machine
+from goldroot.hosts import (
+    LIVE,
+    PREPARED,
+    Access,
+    Entry,
+    Mark,
+    NewDisk,
+    Opened,
+    State,
+    Use,
+    View,
+    exchange,
+    find_entry,
+    is_live,
+    new_disk_id,
+    new_id,
+    own_disks,
+    place_of,
+    utc_now,
+    with_mark,
+)
 from goldroot.site import Layout, Site, load_layout
-from goldroot.tree import FILE, WITHOUT_SET_ID, Entry, Manifest, Note, Progress, owners_not_kept, scan_tree
+from goldroot.tree import FILE, WITHOUT_SET_ID, Manifest, Note, Progress, owners_not_kept, scan_tree
+from goldroot.tree import Entry as Row
 
 Role = Literal["maintenance", "test"]
 MAINTENANCE: Role = "maintenance"
 TEST: Role = "test"
 
 _NOT_KEPT = "owner-not-kept"
-
-_DISKS: Mapping[Role, str] = {MAINTENANCE: "mnt", TEST: "tst"}
 
 
 @dataclass(frozen=True)
@@ -62,9 +80,19 @@ class System:
     def layout(self) -> Layout:
         return image_layout(self.site, self.image)
 
-    def path(self, address: str) -> str:
-        """Where a disk's files are."""
-        return self.site.host.at(self.machine, address).path
+    @contextmanager
+    def open(
+        self, access: Access = "ro", *, use: Use = "files", view: View = "still"
+    ) -> Iterator[Mapping[str, Opened]]:
+        """Its disks by address, open for the block."""
+        ids = self.disks
+        with self.site.host.open_disks(dict.fromkeys(ids.values(), access), use=use, view=view) as opened:
+            yield {address: opened[id] for address, id in ids.items()}
+
+    @property
+    def disks(self) -> dict[str, str]:
+        """The ids of its disks, by address."""
+        return own_disks(find_entry(self.site.host, self.machine))
 
     def manifest_file(self, address: str, *, of: str = "") -> str:
         return self.site.image_path(self.image, self.role, of, f"{address}.manifest")
@@ -74,15 +102,18 @@ class System:
         file = self.manifest_file(address, of=of)
         return Manifest.load(file) if os.path.exists(file) else None
 
-    def scan(self, *, progress: Progress | None = None, keep: bool = True) -> dict[str, Manifest]:
+    def scan(
+        self, opened: Mapping[str, Opened], *, progress: Progress | None = None, keep: bool = True
+    ) -> dict[str, Manifest]:
         """Every disk as it is now, by address.
 
+        :param opened: its disks.
         :param keep: remember it for the next scan, where it says more than what is known.
         """
         found = {}
         for disk in self.layout.disks:
             known = self.known(disk.address)
-            manifest = scan_tree(self.path(disk.address), known=known, progress=progress).manifest
+            manifest = scan_tree(opened[disk.address].path, known=known, progress=progress).manifest
             now = found[disk.address] = with_recorded_owners(manifest, known)
             if keep and (known is None or (now.columns, now.squashed) != (known.columns, known.squashed)):
                 with suppress(NoSpace):  # one who looks for what could go should find it
@@ -107,69 +138,92 @@ class System:
         """Alone with the image, and the machine counts as running: nothing copies it while something writes it."""
         with ExitStack() as stack:
             stack.enter_context(self.site.lock(f"image-{self.image}", doing=doing))
-            stack.enter_context(self.site.host.running(self.machine))
+            stack.enter_context(self.site.host.hold(self.machine, runs=True))
             yield
 
     def exists(self) -> bool:
+        """Whether it was made: to its end, which is when it can be started."""
         name = self._name()
-        return bool(name) and self.site.host.find(name) is not None
-
-    # -- disks
-
-    def new_disks(self, addresses: Collection[str] | None = None) -> dict[str, str]:
-        """A new, empty disk for each address (all without): address -> disk id.  What a killed command left is removed."""
-        self.sweep()
-        host, made = self.site.host, {}
-        for disk in self.layout.disks:
-            if addresses is not None and disk.address not in addresses:
-                continue
-            made[disk.address] = self._next_name(disk.address)
-            host.create_disk(made[disk.address])
-            crash.point("system-disk-created")
-        return made
+        entry = self.site.host.find(name) if name else None
+        return entry is not None and entry.startable
 
     def __str__(self) -> str:
         return f"the {self.role} system of image {self.image}"
 
+    # -- disks
+
+    def begin(self) -> None:
+        """See that it has an entry, which stands on nothing yet where it is new."""
+        host = self.site.host
+        entry = host.find(self.machine)
+        if entry is None:
+            host.define(Entry(self.machine, "machine", marks={LIVE: self._mark("live")}))
+            crash.point("system-defined")
+        elif entry.role != "machine":
+            raise _foreign(entry, str(self))
+
     @contextmanager
-    def tidy(self) -> Iterator[None]:
-        """When the block fails, the disks that it made go at once: a full file system must not stay full."""
+    def replaced(self, addresses: Collection[str] | None = None) -> Iterator[Mapping[str, Opened]]:
+        """New, empty disks (for these addresses; all without) to be filled in the block; they are live after it.
+
+        The others stay as they are.  When the block fails, the new ones go at once: a full file system must not stay
+        full.  What a killed command left goes before.  The caller holds the machine.
+        """
+        self.sweep()
+        host = self.site.host
+        entry = find_entry(host, self.machine)
+        refuse_foreign_disks(entry, self.image, str(self))
+        wanted = [disk.address for disk in self.layout.disks if addresses is None or disk.address in addresses]
+        digit = PREPARED if entry.startable else LIVE
+        if digit == PREPARED:
+            host.apply(with_mark(entry, PREPARED, self._mark("preparing")))
         try:
-            yield
+            made = {}
+            for address in wanted:
+                made[address] = new_disk_id(self.machine, address)
+                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, "directory"))
+                crash.point("system-disk-created")
+            with host.open_disks(dict.fromkeys(made.values(), "rw")) as opened:
+                yield {address: opened[id] for address, id in made.items()}
+            self._go_live(digit)
         except BaseException:
             with suppress(GoldrootError, OSError):
                 self.sweep()
             raise
-
-    def put_in_place(self, disks: Mapping[str, str]) -> None:
-        """The machine stands on these disks from now on (others stay as they are); the ones before are removed."""
-        host = self.site.host
-        attached = {address: Attached(disk) for address, disk in disks.items()}
-        if self.exists():
-            machine = host.get(self.machine)
-            refuse_foreign_disks(machine, self._prefix, str(self))
-            host.replace(Machine(machine.name, machine.generation, {**machine.disks, **attached}))
-        else:
-            host.define(Machine(self.machine, disks=attached))
         crash.point("system-in-place")
         self.sweep()
 
-    def sweep(self) -> None:
-        """Remove disks of this system that it does not stand on."""
+    def _go_live(self, digit: str) -> None:
         host = self.site.host
-        kept = {disk.disk for disk in host.get(self.machine).disks.values()} if self.exists() else set()
-        for disk in host.disks():
-            if disk.startswith(self._prefix) and disk not in kept:
-                host.delete_disk(disk)
+        entry = find_entry(host, self.machine)
+        if digit == LIVE:
+            host.apply(replace(entry, startable=True))
+        else:
+            host.apply(exchange(entry, PREPARED, entry.marks[PREPARED].by, "set-aside", since=utc_now()))
 
-    @cached_property
-    def _prefix(self) -> str:
-        return f"{self.image}.{_DISKS[self.role]}."
+    def sweep(self) -> None:
+        """Remove what the machine does not stand on: what was prepared, or was live before; all, where it is not made."""
+        host = self.site.host
+        entry = host.find(self.machine)
+        if entry is None:
+            return
+        for address, disk in entry.disks.items():
+            if not is_live(address) or not entry.startable:
+                host.delete_disk(disk.id)
+                crash.point("system-disk-swept")
+        if entry.marks.keys() - {LIVE}:
+            entry = find_entry(host, self.machine)
+            host.apply(replace(entry, marks={LIVE: entry.marks[LIVE]}))
 
-    def _next_name(self, address: str) -> str:
-        start = f"{self._prefix}{address}."
-        taken = [int(disk.removeprefix(start)) for disk in self.site.host.disks() if disk.startswith(start)]
-        return f"{start}{max(taken, default=0) + 1}"
+    def remove(self) -> None:
+        """Remove a system that was never made to its end, with its entry."""
+        entry = self.site.host.find(self.machine)
+        if entry is not None and not entry.startable:
+            self.sweep()
+            self.site.host.undefine(self.machine)
+
+    def _mark(self, state: State) -> Mark:
+        return Mark(state, new_id(), self.image, "", 0, utc_now())
 
 
 def image_layout(site: Site, image: str) -> Layout:
@@ -194,18 +248,23 @@ def refuse_unknown_machine(site: Site, name: str) -> None:
         )
 
 
-def refuse_foreign_disks(machine: Machine, prefix: str, whose: str) -> None:
-    """See that a machine has no disks but those that were made for whoever has its name.
+def refuse_foreign_disks(entry: Entry, image: str, whose: str) -> None:
+    """See that an entry is that of an image's system or slot.
 
-    :raises Refused: it has; to put others in their place would leave them to nobody.
+    :raises Refused: it is not; to put other disks in the place of its own would leave these to nobody.
     """
-    foreign = [disk.disk for disk in machine.disks.values() if not disk.disk.startswith(prefix)]
-    if foreign:
-        raise Refused(
-            f"{machine.name} is {whose}, and the host has it on other disks: {', '.join(sorted(foreign)[:3])}",
-            meaning="They are somebody else's. Nothing was changed.",
-            todo="Find out whose they are (goldroot clone list), and delete or move that.",
-        )
+    mark = entry.marks.get(LIVE)
+    if mark is None or mark.image != image or mark.server:
+        raise _foreign(entry, whose)
+
+
+def _foreign(entry: Entry, whose: str) -> Refused:
+    return Refused(
+        f"{entry.name} is {whose}, and the host has it as something else: "
+        + (", ".join(sorted(disk.id for disk in entry.disks.values())[:3]) or "without disks"),
+        meaning="Its disks are somebody else's. Nothing was changed.",
+        todo="Find out whose they are (goldroot clone list), and delete or move that.",
+    )
 
 
 def fingerprint(layout: Layout, manifests: Mapping[str, Manifest]) -> str:
@@ -243,7 +302,7 @@ def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest
         return should if kind == FILE and mode == should & WITHOUT_SET_ID else mode, uid, gid
 
     rows = ((*row[:2], *own(*row[:3]), *row[5:]) if row[3:5] == owner else row for row in manifest.rows())
-    return Manifest.from_rows((Entry._make(row) for row in rows), known.squashed)
+    return Manifest.from_rows((Row._make(row) for row in rows), known.squashed)
 
 
 def tests_cut_off(system: System) -> NotFound:

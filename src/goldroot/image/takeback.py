@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.catalog import images
 from goldroot.errors import Refused
+from goldroot.hosts import Opened, refuse_running
 from goldroot.image.changes import REMOVED, Change, changes_between
 from goldroot.image.maintain import existing_system, merged
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
@@ -38,30 +39,37 @@ def take_back(
     source, target = existing_system(site, image, TEST), existing_system(site, image, MAINTENANCE)
     if plan_only:
         site.refuse_held(f"image-{image}")
-        site.host.refuse_running(target.machine)
-        return TakenBack(image, tuple(merged(_fixes(source, target, paths, progress, keep=False)[1].values())))
-    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.stopped(target.machine):
-        now, taken = _fixes(source, target, paths, progress, keep=True)
+        refuse_running(site.host, target.machine)
+        with source.open(view="live") as theirs, target.open() as ours:
+            fixes = _fixes((source, theirs), (target, ours), paths, progress, keep=False)
+        return TakenBack(image, tuple(merged(fixes[1].values())))
+    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.hold(target.machine):
+        with source.open(view="live") as theirs, target.open() as ours:
+            now, taken = _fixes((source, theirs), (target, ours), paths, progress, keep=True)
         found = tuple(merged(taken.values()))
         if not found:
             target.sweep()
             return TakenBack(image, found)
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
-        with target.tidy():
-            return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
+        return TakenBack(image, found, _rebuild(source, target, now, taken, progress))
+
+
+#: A system and its disks, which are open.
+Open = tuple[System, Mapping[str, Opened]]
 
 
 def _fixes(
-    source: System, target: System, paths: Sequence[bytes], progress: Progress | None, *, keep: bool
+    source: Open, target: Open, paths: Sequence[bytes], progress: Progress | None, *, keep: bool
 ) -> tuple[dict[str, Manifest], dict[str, list[Change]]]:
     """The maintenance system as it is, and what is to be taken back to it, by address.
 
     :raises Refused: it changed the same.
     """
-    now = target.scan(progress=progress, keep=keep)
-    taken = _taken(source, source.scan(progress=progress, keep=keep), now, paths)
-    _refuse_changed(source, now, taken)
+    (theirs, their_disks), (ours, our_disks) = source, target
+    now = ours.scan(our_disks, progress=progress, keep=keep)
+    taken = _taken(theirs, theirs.scan(their_disks, progress=progress, keep=keep), now, paths)
+    _refuse_changed(theirs, now, taken)
     return now, taken
 
 
@@ -107,18 +115,17 @@ def _rebuild(
     progress: Progress | None,
 ) -> tuple[Note, ...]:
     concerned = {address: changed for address, changed in taken.items() if changed}
-    disks = target.new_disks(concerned)
     notes: list[Note] = []
-    for address, changed in concerned.items():
-        fixed = source.known(address)
-        assert fixed is not None
-        rows = mixed(now[address], fixed, changed)
-        sources = [target.path(address), source.path(address)]
-        made = build_tree(rows, sources, target.site.host.disk_path(disks[address]), progress=progress)
-        target.remember({address: made.manifest})
-        notes += made.notes
-        crash.point("take-back-disk-built")
-    target.put_in_place(disks)
+    with target.replaced(concerned) as outs, source.open(view="live") as theirs, target.open() as ours:
+        for address, changed in concerned.items():
+            fixed = source.known(address)
+            assert fixed is not None
+            rows = mixed(now[address], fixed, changed)
+            sources = [ours[address].path, theirs[address].path]
+            made = build_tree(rows, sources, outs[address].path, progress=progress)
+            target.remember({address: made.manifest})
+            notes += made.notes
+            crash.point("take-back-disk-built")
     return said_once(notes)
 
 

@@ -10,14 +10,13 @@ __all__ = [
     "CLONE_NAME",
     "TEMPLATE",
     "Layout",
-    "Placed",
     "Site",
     "TellForm",
     "binds_of",
     "check_image_name",
     "init_site",
     "load_layout",
-    "open_places",
+    "open_system",
     "parse_layout",
     "plan_init",
     "run_on",
@@ -27,7 +26,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.site.commands import Placed, TellForm, binds_of, open_places, run_on, weakness
+    from goldroot.site.commands import TellForm, binds_of, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.layout import Layout, load_layout, parse_layout
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
@@ -36,7 +35,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "commands": "Placed TellForm binds_of open_places run_on weakness",
+            "commands": "TellForm binds_of open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE",
             "layout": "Layout load_layout parse_layout",
             "site": "Site check_image_name init_site plan_init",

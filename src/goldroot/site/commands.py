@@ -1,16 +1,14 @@
 """Running commands in the systems of a site: which disks stand where, and how the site wants commands confined.
 
-The commands get the disks as descriptors (:func:`opened`): no path of the host goes further than this module.
+The commands get the disks as descriptors: no path of the host goes further than this module.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from goldroot.hosts.former import Host, partner
+from goldroot.hosts import LIVE, Access, Entry, Host, Opened, standing
 from goldroot.site.config import Config
 from goldroot.site.layout import Layout
 from goldroot.system import Bound, Confined, Mode, power_of, run_in, shell_of
@@ -19,48 +17,35 @@ from goldroot.system import Bound, Confined, Mode, power_of, run_in, shell_of
 TellForm = Callable[[Mode, str], None]
 
 
-class Placed(NamedTuple):
-    """``path`` of the disk whose files are in the directory ``disk`` stands at ``path`` of the system."""
+def binds_of(layout: Layout, opened: Mapping[str, Opened], read_only: Collection[str] = ()) -> list[Bound]:
+    """How disks are put together: each path of the layout from its disk.
 
-    disk: str
-    path: bytes
-    read_only: bool
-
-
-def binds_of(
-    host: Host, machine: str, layout: Layout, *, prepared: bool = False, read_only_root: bool = False
-) -> list[Placed]:
-    """How a machine's disks are put together: the live ones, or those that are prepared at 5Bx.
-
-    A disk that is linked is always read-only: gold is never written.
-
-    :param read_only_root: shared disks are read-only even where the machine owns them.
+    :param opened: the disks by their live addresses, good for as long as these are open.
+    :param read_only: the addresses of those that are only read: gold is never written.
     """
-    found = []
-    for bind in layout.binds():
-        standing = host.at(machine, partner(bind.address) if prepared else bind.address)
-        read_only = standing.mode == "ro" or (read_only_root and bind.shared)
-        found.append(Placed(standing.path, bind.path, read_only))
-    return found
+    return [Bound(opened[bind.address].handle, bind.path, bind.address in read_only) for bind in layout.binds()]
 
 
 @contextmanager
-def open_places(places: Sequence[Placed]) -> Iterator[list[Bound]]:
-    """The disks, open for the block."""
-    with ExitStack() as stack:
-        handles: dict[str, int] = {}
-        for place in places:
-            if place.disk not in handles:
-                # A disk is a directory, or has one mounted there, and is never a link.
-                handles[place.disk] = os.open(place.disk, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                stack.callback(os.close, handles[place.disk])
-        yield [Bound(handles[place.disk], place.path, place.read_only) for place in places]
+def open_system(
+    host: Host, entry: Entry, layout: Layout, set: str = LIVE, *, read_only_root: bool = False
+) -> Iterator[list[Bound]]:
+    """The system of a set of disks, put together for the block: its own disks to be written, linked ones to be read.
+
+    :param read_only_root: shared disks are read-only even where the machine owns them.
+    """
+    disks = standing(host, entry, set)
+    shared = {disk.address for disk in layout.shared} if read_only_root else ()
+    fixed = {address for address, disk in disks.items() if disk.owner != entry.name or address in shared}
+    wanted: dict[str, Access] = {disk.id: "ro" if address in fixed else "rw" for address, disk in disks.items()}
+    with host.open_disks(wanted, use="system") as opened:
+        yield binds_of(layout, {address: opened[disk.id] for address, disk in disks.items()}, fixed)
 
 
 def run_on(
     config: Config,
     image: str,
-    places: Sequence[Placed],
+    binds: Sequence[Bound],
     command: Sequence[str] | None,
     *,
     ok: Sequence[int] | None = (0,),
@@ -74,19 +59,18 @@ def run_on(
 
     :param command: ``None``: a shell for a person.
     """
-    with open_places(places) as binds:
-        return run_in(
-            binds,
-            [shell_of(binds[0])] if command is None else command,
-            ok=ok,
-            capture=capture,
-            timeout=timeout,
-            network=network,
-            label=label,
-            limits=config.image(image).limits,
-            mode=config.confine,
-            told=told,
-        )
+    return run_in(
+        binds,
+        [shell_of(binds[0])] if command is None else command,
+        ok=ok,
+        capture=capture,
+        timeout=timeout,
+        network=network,
+        label=label,
+        limits=config.image(image).limits,
+        mode=config.confine,
+        told=told,
+    )
 
 
 def weakness(mode: Mode, why: str, *, network: bool = False) -> str:

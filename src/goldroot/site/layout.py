@@ -16,7 +16,7 @@ from functools import cached_property
 
 from goldroot import toml
 from goldroot.errors import BadInput
-from goldroot.hosts.former import partner, prepared
+from goldroot.hosts import place_of
 
 #: The layouts that come with goldroot.
 SHIPPED = ("readonly-root", "shared-usr")
@@ -37,9 +37,9 @@ class LayoutDisk:
     paths: tuple[bytes, ...]
 
     @property
-    def prepared(self) -> str:
-        """The address at which its successor is prepared (1B5 -> 5B5)."""
-        return partner(self.address)
+    def place(self) -> str:
+        """Its place, which it has in every set (1B5 -> B5)."""
+        return place_of(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,8 @@ class Layout:
         return {path: disk for disk in self.disks for path in disk.paths}
 
     def disk(self, address: str) -> LayoutDisk:
-        """The disk that stands at a live address, or is prepared at its 5Bx."""
-        live = partner(address) if prepared(address) else address
-        found = next((disk for disk in self.disks if disk.address == live), None)
+        """The disk that stands at a live address."""
+        found = next((disk for disk in self.disks if disk.address == address), None)
         if found is None:
             raise BadInput(f"the layout {self.name} has no disk at {address}")
         return found

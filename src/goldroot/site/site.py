@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
-from goldroot.hosts.former import Host
+from goldroot.hosts import Host
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
 from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
 
 if TYPE_CHECKING:
     from goldroot.catalog import Catalog
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
@@ -94,7 +94,7 @@ class Site:
         paths = self._own_paths()
         if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
             return
-        self._closed_up = private.tighten(paths, [self._host.trees], os.stat(self.root).st_uid)
+        self._closed_up = private.tighten(paths, self._host.trees, os.stat(self.root).st_uid)
         if self._closed_up:
             self.told.append(_closed(self.root, len(self._closed_up)))
 
@@ -138,18 +138,19 @@ class Site:
 
         :raises Refused: the store is another site's.
         """
+        from goldroot.site.older_store import convert_store
         from goldroot.site.store_owner import check_own
 
-        host = self._host
         if not self._checked:
-            check_own(self, host)
-        return host
+            convert_store(self, self._host)
+            check_own(self, self._host)
+        return self._host
 
     @cached_property
     def _host(self) -> DirectoryHost:
-        from goldroot.hosts.former.directory import DirectoryHost
+        from goldroot.hosts.directory import DirectoryHost
 
-        return DirectoryHost(self.config.host.store, running_command=self.config.host.running)
+        return DirectoryHost("local", self.config.host.store, running_command=self.config.host.running)
 
     def take_store_as_checked(self) -> None:
         """For those who look at disks while another process, which checks whose store it is, opens the catalog."""
@@ -232,9 +233,9 @@ def _look_for_needs() -> None:
 
 def _make_stores(site: Site) -> None:
     from goldroot.catalog import open_catalog
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
 
-    DirectoryHost.create(site.config.host.store)
+    DirectoryHost("local", site.config.host.store).create()
     open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()
 
 

@@ -11,21 +11,16 @@ A store without a label, of an older goldroot, gets one where the catalog knows 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from goldroot.errors import HostError, NoPermission, NoSpace, Refused
-from goldroot.hosts.former import Machine
+from goldroot.hosts import LIVE, Entry
 
 if TYPE_CHECKING:
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
     from goldroot.site.site import Site
-
-#: Disks of a maintenance or test system, and of gold versions; any other is a clone's.
-_SYSTEM = re.compile(r"(?P<image>.+)\.(?P<role>mnt|tst)\.")
-_GOLD = re.compile(r"(?P<image>.+)\.gold\.(?P<number>[0-9]+)\.")
 
 #: Directories of a site in which something stands once it was used, and a file that is there then.
 USED = ("images", "records", "manifests")
@@ -57,16 +52,34 @@ def check_own(site: Site, host: DirectoryHost) -> None:
         host.set_label(its)
 
 
+def check_former(site: Site, host: DirectoryHost, machines: list[str]) -> None:
+    """See that an older store, which is to be converted, is this site's own.
+
+    :raises Refused: it is another site's, or the catalog is not the one that goes with it.
+    """
+    from goldroot.catalog import entries, label_of_store
+
+    with site.catalog.read() as tx:
+        its = label_of_store(tx)
+        known = {entry.name for entry in entries.every(tx)}
+    label = host.label()
+    if its and label and its != label:
+        raise _not_its_own(host, "it carries the label of another catalog")
+    strange = [f"the machine {name}" for name in machines if name not in known]
+    if strange and (not its or its != label):
+        raise _not_its_own(host, f"the catalog does not know what stands there: {'; '.join(strange[:5])}")
+
+
 def refuse_lost_catalog(site: Site) -> None:
     """For those who would make an empty catalog.
 
     :raises Refused: there is none, and disks or records speak of one that was; the error names them.
     """
     from goldroot.catalog import is_there
-    from goldroot.hosts.former.directory import DirectoryHost
+    from goldroot.hosts.directory import DirectoryHost
 
     where = site.config.catalog or site.path("catalog.sqlite")
-    host = DirectoryHost(site.config.host.store)
+    host = DirectoryHost("local", site.config.host.store)
     found = [*_in_store(host), *_in_site(site)]
     if not found or is_there(where):
         return
@@ -94,22 +107,26 @@ def _strangers(site: Site, host: DirectoryHost) -> list[str]:
 
     with site.catalog.read() as tx:
         known = {entry.name for entry in entries.every(tx)}
-    return [_said(one) for one in host.machines() if one.name not in known and not _is_unfinished(one)]
+    return [_said(one) for one in host.entries() if one.name not in known and not _is_unfinished(one)]
 
 
-def _is_unfinished(machine: Machine) -> bool:
-    """Whether all its disks are of a maintenance system, as those of an import that has not come to its end."""
-    found = [_SYSTEM.match(disk.disk) for disk in machine.disks.values()]
-    return all(one is not None and one["role"] == "mnt" for one in found) and not machine.links
+def _is_unfinished(entry: Entry) -> bool:
+    """Whether it is a system of an image whose making has not come to its end, as by an import that was killed."""
+    return _image_of(entry) != "" and not _server_of(entry) and not entry.startable and entry.role == "machine"
 
 
 def _in_store(host: DirectoryHost) -> Iterator[str]:
     """What is in a store, by its definitions alone."""
+    from goldroot.hosts.directory import former_machines, is_former
+
     if not os.path.isdir(host.store):
         return
     try:
-        machines = host.machines() if host.is_made() else []
-        said = [_said(one) for one in machines] or [f"the disk {disk}" for disk in host.disks() if host.is_made()]
+        if is_former(host.store):
+            said = [f"the machine {one.name}" for one in former_machines(host.store)]
+        else:
+            said = [_said(one) for one in host.entries()] if host.is_made() else []
+            said = said or [f"the disk {disk}" for disk in host.disk_ids() if host.is_made()]
     except HostError as error:
         yield f"The store {host.store} cannot be looked at ({error.brief})"
         return
@@ -120,15 +137,25 @@ def _in_store(host: DirectoryHost) -> Iterator[str]:
         yield f"The store {host.store} is that of a catalog which is not here (its file `label` says so)"
 
 
-def _said(machine: Machine) -> str:
-    """What a machine is, by its disks: ``gold DEBIANGOLD (debian 1)``."""
-    disks = [disk.disk for _, disk in sorted(machine.disks.items())]
-    if gold := next(filter(None, map(_GOLD.match, disks)), None):
-        return f"gold {machine.name} ({gold['image']} {gold['number']})"
-    if system := next(filter(None, map(_SYSTEM.match, disks)), None):
-        role = "maintenance" if system["role"] == "mnt" else "test"
-        return f"the {role} system {machine.name} (image {system['image']})"
-    return f"the clone {machine.name}" if disks else f"the slot {machine.name}"
+def _said(entry: Entry) -> str:
+    """What an entry is, by its mark: ``gold DEBIANGOLD (debian 1)``."""
+    mark = entry.marks.get(LIVE)
+    if entry.role == "owner":
+        holds = f" ({mark.image} {mark.version})" if mark is not None and mark.state == "gold" else ""
+        return f"gold {entry.name}{holds}" if holds else f"the slot {entry.name}"
+    if _server_of(entry) or not _image_of(entry):
+        return f"the clone {entry.name}"
+    return f"the system {entry.name} (image {_image_of(entry)})"
+
+
+def _image_of(entry: Entry) -> str:
+    mark = entry.marks.get(LIVE)
+    return "" if mark is None else mark.image
+
+
+def _server_of(entry: Entry) -> str:
+    mark = entry.marks.get(LIVE)
+    return "" if mark is None else mark.server
 
 
 def _in_site(site: Site) -> Iterator[str]:

@@ -28,6 +28,7 @@ __all__ = [
     "Packages",
     "Tie",
     "UpdateTrees",
+    "broken_references",
     "compare_packages",
     "doubtful",
     "examine_accounts",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
+    from goldroot.system.gold_references import broken_references
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
@@ -68,6 +70,7 @@ else:
             "disk_files": "read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
+            "gold_references": "broken_references",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

@@ -227,6 +227,45 @@ def test_links_are_known_of_machines_that_goldroot_never_saw(site: Site) -> None
     assert [entry.name for entry in site.entries().all()] == ["DEBIANGOLD", "DEBIANGOLD2", "WEB1"]
 
 
+def test_a_directory_manager_that_keeps_no_comments_is_found_out_at_the_first_change(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldroot.zvm.simulator import dirmaint
+
+    def without_comments(entry: dirmaint.Entry) -> dirmaint.Entry:
+        kept = tuple(record for record in rewritten(entry).records if not record.startswith("* GOLDROOT"))
+        return dirmaint.Entry(entry.kind, entry.name, kept)
+
+    rewritten = dirmaint.rewritten
+    wanted = switched(site.entries())
+    monkeypatch.setattr(dirmaint, "rewritten", without_comments)
+    with pytest.raises(HostError, match="does not keep the comments of WEB2"):
+        site.entries().define(Entry("WEB2", "machine", marks={"1": mark()}))
+    with pytest.raises(HostError, match="does not keep the comments of WEB1"):
+        site.entries().apply(wanted)
+    assert no_locks(site)
+
+
+@pytest.mark.parametrize("fault", ["lost-reply", "lost-request"])
+@pytest.mark.parametrize("api", ["Image_Create_DM", "Image_Delete_DM"])
+def test_making_and_removing_an_entry_may_be_repeated(site: Site, api: str, fault: str) -> None:
+    new = Entry("WEB2", "machine", links={"1B1": Link("DEBIANGOLD", "1B1")}, marks={"1": mark()})
+    site.sim.faults.add(f"{fault}@{api}#1")
+    site.sim.faults.add("lost-request@Response_Recovery")
+    for _ in range(2):
+        try:
+            assert site.entries().define(new).links == new.links
+        except HostError:
+            assert (api, fault) == ("Image_Create_DM", "lost-request")
+    for _ in range(2):
+        try:
+            site.entries().undefine("WEB2")
+        except HostError:
+            assert (api, fault) == ("Image_Delete_DM", "lost-request")
+    assert site.entries().find("WEB2") is None
+    assert no_locks(site)
+
+
 def test_new_links_lead_somewhere(site: Site) -> None:
     for owner, place in (("NOBODY", "B1"), ("DEBIANGOLD", "B9")):
         with pytest.raises(NotFound, match=f"{owner} 1{place}"):

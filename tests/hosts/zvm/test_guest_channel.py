@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import Busy, Damaged
+from goldroot.errors import Busy, Damaged, StillRunning
 from goldroot.hosts import Entry, Link, Mark, NewDisk, with_links, with_mark
 from goldroot.hosts.zvm import Parts, ZvmHost
 from goldroot.hosts.zvm.cp import Vmcp
 from goldroot.hosts.zvm.dasd import Dasds
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.minidisks import Pool, tag_of
+from goldroot.hosts.zvm.medium import tag_of
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import Simulator, Storage
 from support.dasd_shims import write_shims
@@ -36,11 +37,21 @@ class Guest:
     root: Path
     log: Path
 
-    def host(self) -> ZvmHost:
+    def host(self, *, snapshots: bool = False) -> ZvmHost:
         style = Style(Words(Names(NAMES)))
         extents = ExtentsFile(str(self.root / "store" / "disks.sqlite"))
         medium = Dasds(str(self.root / "by-path"))
-        parts = Parts(client(self.sim), Vmcp(), medium, extents, "GOLDMGMT", style, Pool("LINUX"), pauses=(0, 0))
+        parts = Parts(
+            client(self.sim),
+            Vmcp(),
+            medium,
+            extents,
+            "GOLDMGMT",
+            style,
+            Pool("LINUX"),
+            pauses=(0, 0),
+            snapshots=snapshots,
+        )
         return ZvmHost("here", str(self.root / "store"), parts)
 
     def calls(self) -> list[str]:
@@ -138,6 +149,27 @@ def test_a_running_machine_s_prepared_disk_is_written_beside_its_reading(guest: 
     guest.sim.system.detach("MAINT", "0F00")
     assert content(host, "new") == {"merged": b"1"}
     assert host.stop("WEB1", 5) == "asked"
+
+
+def test_a_running_machine_is_seen_as_it_was_in_one_moment(guest: Guest) -> None:
+    host = guest.host(snapshots=True)
+    host.create_disk(NewDisk("old", "WEB1", "1B5", 8 << 20, "ext4"))
+    fill(host, "old", {"hostname": b"web1"}, owner="WEB1")
+    host.apply(replace(found(host, "WEB1"), startable=True))
+    host.start("WEB1")
+    image = next((guest.root / "minidisks").glob(f"LX3001.{host.info(['old'])['old'].where['start']:09d}.img"))
+    before = image.read_bytes()
+    with host.open_disks({"old": "ro"}, view="live") as opened:
+        assert opened["old"].exact
+        assert Path(opened["old"].path, "hostname").read_bytes() == b"web1"
+        guest.sim.faults.add("no-flashcopy@CP_FLASHCOPY")
+        with pytest.raises(StillRunning, match="FLASHCOPY is refused"):
+            host.open_disks({"old": "ro"}, view="live").__enter__()
+    guest.sim.faults.clear()
+    assert image.read_bytes() == before
+    assert guest.left() == []
+    with pytest.raises(StillRunning, match="logged on"):
+        guest.host().open_disks({"old": "ro"}, view="live").__enter__()
 
 
 def test_gold_that_somebody_has_is_not_written_whatever_the_entries_say(guest: Guest) -> None:

@@ -87,8 +87,8 @@ class Attacked:
 
     def disks(self, who: str) -> Mapping[str, str]:
         """A server's own disks, as its machine's file in the store has them."""
-        machine = json.loads(Path(self.site, f"store/machines/{who.upper()}.json").read_text())
-        return {address: one["disk"] for address, one in machine["disks"].items()}
+        machine = json.loads(Path(self.site, f"store/entries/{who.upper()}.json").read_text())
+        return {address: one["id"] for address, one in machine["disks"].items()}
 
     def write(self, who: str, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """As its administrator would, in place of whatever is there."""

@@ -3,104 +3,148 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 
 from goldroot import crash
-from goldroot.catalog import Fallback, decisions, fallbacks, updates
+from goldroot.catalog import Update, decisions, updates
+from goldroot.errors import NotFound
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
-from goldroot.fleet.inputs import Side, Stage, accounts_of, disk_side, gold_side, plan_sides, shared_files
+from goldroot.fleet.inputs import (
+    Server,
+    Side,
+    Stage,
+    accounts_of,
+    disk_side,
+    gold_side,
+    open_own,
+    plan_sides,
+    shared_files,
+)
 from goldroot.fleet.update import update_files
-from goldroot.fleet.update.as_switched import after_carry
+from goldroot.fleet.update.as_switched import after_carry, as_switched
+from goldroot.fleet.update.checks import fallback_disks
 from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
-from goldroot.fleet.update.merge import attach_result, build_disks
+from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, write_down
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.prepare import make_disks
+from goldroot.hosts import Opened
 from goldroot.image import open_version
-from goldroot.merge import GOLD_SIDE, Plan, Tree
-from goldroot.tree import Manifest
-
-#: Marks the ids of disks that hold the base of a carry.
-BASE = "b"
+from goldroot.merge import GOLD_SIDE, Plan, Tree, build_rows
+from goldroot.system import read_path
+from goldroot.tree import BuildRow, Manifest, build_tree
 
 
 def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
-    """Merge onto new disks at 5Bx; returns the number of conflicts that nobody has decided.
+    """Merge onto new disks in set 5; returns the number of conflicts that nobody has decided.
 
-    The clone is stopped: what is merged is what is switched.  The base's disks stay until the rollback is done, so that
-    a review can show them.
+    The clone is held: what is merged is what is switched.  The base is made again in trees that go with the block; its
+    contents for the questions that are open are kept, so that a review can show them.
     """
-    site, known = task.site, task.work
-    with site.catalog.read() as tx:
-        fallback = fallbacks.get(tx, known.fallback)
-    old = {address: str(disk) for address, disk in fallback.disks.items()}
-    known.old = task.live_disks()
-    task.set_state("preparing", error="")
+    site = task.site
+    make_disks(task)
     crash.point("carry.begun")
-    clone = disk_side(site, task.layout, known.old, task.policy, stage=stage)
-    clone = replace(clone, memory=memory_at(site, task.name, fallback.update_id, BEFORE))
-    base = base_again(task, fallback, clone, stage)
-    gold = disk_side(site, task.layout, old, task.policy, stage=stage)
-    base, gold = (
-        replace(base, shared=shared_files(task.base, old)),
-        replace(gold, shared=shared_files(task.target, old)),
-    )
-    given = update_files.remembered(site, task.clone.image)
-    plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
-    if plan.conflicts and take_proposals:
-        _take_proposals(task, plan)
+    with ExitStack() as stack:
+        server = stack.enter_context(task.open_live("still"))
+        back = stack.enter_context(open_own(task.host, task.layout, fallback_disks(task)))
+        clone = disk_side(site, task.layout, server, task.policy, stage=stage)
+        clone = replace(clone, memory=memory_at(site, task.name, task.update.back, BEFORE))
+        base = _base_again(stack, task, (back, clone), server.ids, stage)
+        gold = disk_side(site, task.layout, back, task.policy, stage=stage)
+        base, gold = (
+            replace(base, shared=shared_files(task.base, back.ids)),
+            replace(gold, shared=shared_files(task.target, back.ids)),
+        )
         given = update_files.remembered(site, task.clone.image)
         plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
-    known.gold = old
-    disks = known.next_disks(known.old, task.generation)
-    task.save()
-    notes = build_disks(task, plan, disks, stage, live=False)
-    _note_made(task, plan, disks, gold)
-    return attach_result(task, plan, disks, given, clone, notes)
+        if plan.conflicts and take_proposals:
+            _take_proposals(task, plan)
+            given = update_files.remembered(site, task.clone.image)
+            plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
+        with task.open_prepared("rw") as out:
+            notes = build_disks(task, plan, out, stage, live=False)
+            _note_made(task, plan, out.ids, (back.ids, gold))
+        _keep_base(task, plan, base)
+        return write_down(task, Merged(plan, given, server, clone, notes))
 
 
-def _note_made(task: OpenUpdate, plan: Plan, disks: Mapping[str, str], fallback: Side) -> None:
+def _note_made(task: OpenUpdate, plan: Plan, out: Mapping[str, str], fallback: tuple[Mapping[str, str], Side]) -> None:
     """Write down what is the server's on the new disks, for the rollback after this one.
 
-    :param disks: ids by address; ``task.work.gold`` holds the fallback's, of which ``fallback`` is the side.
+    :param out: ids by address; ``fallback``: those of the fallback, and its side.
     """
+    ids, side = fallback
     for one in plan.parts:
-        made, disk = manifests.load(task.site, task.work.gold[one.part.name], manifests.MADE), disks[one.part.name]
+        made, disk = manifests.load(task.site, ids[one.part.name], manifests.MADE), out[one.part.name]
         built = manifests.load(task.site, disk)
         if made is not None and built is not None:
             taken = {path for path, unit in one.decided.units.items() if unit.side != GOLD_SIDE}
-            rows = after_carry(made, fallback.trees[one.part.name].manifest, built, taken)
+            rows = after_carry(made, side.trees[one.part.name].manifest, built, taken)
             manifests.save(task.site, disk, Manifest.from_rows(rows, built.squashed), manifests.MADE)
 
 
-def base_again(task: OpenUpdate, fallback: Fallback, now: Side, stage: Stage) -> Side:
-    """What was switched to, made again on disks of its own: a merge is deterministic.
+def _base_again(
+    stack: ExitStack, task: OpenUpdate, sides: tuple[Server, Side], live: Mapping[str, str], stage: Stage
+) -> Side:
+    """What was switched to, made again: a merge is deterministic.
 
     What commands did in its result before the switch, rebuilds, migrations and checks, is taken from the system as it
     is now: else nobody's change would be carried as the server's.
+
+    :param sides: the fallback's disks, and the clone's side as it is now; ``live``: the ids of its disks.
     """
-    site, known = task.site, task.work
-    with site.catalog.read() as tx:
-        update = updates.get(tx, fallback.update_id)
-    given, policy = update_files.load_given(site, task.name, update.id)
-    old = {address: str(disk) for address, disk in fallback.disks.items()}
+    site, (back, now) = task.site, sides
+    update = _left_by(task)
+    given, policy = update_files.load_given(site, task.name, update.work)
     before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
-    then = disk_side(site, task.layout, old, policy, stage=stage)
-    then = replace(then, memory=memory_given(site, task.name, update.id))
-    sides = gold_side(before, old), gold_side(after, old), then
-    plan = plan_sides(sides, policy, given)
-    disks = known.next_disks(old, task.generation, BASE)
-    task.save()
-    build_disks(task, plan, disks, stage, live=False, since=now)
-    crash.point("carry.base-built")
-    known.base = disks
-    task.save()
-    trees = {}
-    for address, disk in disks.items():
-        manifest = manifests.load(site, disk)
-        assert manifest is not None
-        trees[address] = Tree(os.fsencode(site.host.disk_path(disk)), manifest)
-    return Side(trees, accounts_of(site, task.layout, disks))
+    with ExitStack() as golds:
+        old, new = (golds.enter_context(version.open()) for version in (before, after))
+        then = disk_side(site, task.layout, back, policy, stage=stage)
+        then = replace(then, memory=memory_given(site, task.name, update.work))
+        plan = plan_sides((gold_side(before, old, back.ids), gold_side(after, new, back.ids), then), policy, given)
+        trees: dict[str, Tree] = {}
+        places: dict[str, Opened] = {}
+        for one in plan.parts:
+            address = one.part.name
+            places[address] = stack.enter_context(task.host.scratch(0))
+            rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
+            rows, sources = _as_switched(task, rows, sources, (live[address], now.trees[address]))
+            path = places[address].path
+            built = build_tree(rows, sources, path, progress=stage(f"writing {address} as it was switched"))
+            trees[address] = Tree(os.fsencode(path), built.manifest)
+            crash.point("carry.base-built")
+    return Side(trees, accounts_of(task.layout, places))
+
+
+def _as_switched(
+    task: OpenUpdate, rows: Iterator[BuildRow], sources: list[bytes], now: tuple[str, Tree]
+) -> tuple[Iterator[BuildRow], list[bytes]]:
+    """Rows and sources of a disk with what commands did to it, where that is known; ``now``: the live disk."""
+    disk, tree = now
+    made = manifests.load(task.site, disk, manifests.MADE)
+    if made is None:
+        return rows, sources
+    return as_switched(rows, made, tree.manifest, len(sources)), [*sources, tree.root]
+
+
+def _left_by(task: OpenUpdate) -> Update:
+    """The update that left what it goes back to."""
+    with task.site.catalog.read() as tx:
+        update = updates.of_work(tx, task.update.back)
+    if update is None:
+        raise NotFound(f"nothing is known of the update that {task.name} goes back from")
+    return update
+
+
+def _keep_base(task: OpenUpdate, plan: Plan, base: Side) -> None:
+    contents: dict[str, bytes | None] = {}
+    for conflict in plan.conflicts:
+        path = conflict.path.lstrip(b"/")
+        tree = base.trees.get(task.layout.disk_of(path).address)
+        contents[conflict.key] = None if tree is None else read_path(os.fsdecode(tree.root), path)
+    update_files.save_base(task.site, task.name, task.work, contents)
 
 
 def _take_proposals(task: OpenUpdate, plan: Plan) -> None:

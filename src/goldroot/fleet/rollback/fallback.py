@@ -9,11 +9,10 @@ from typing import Any
 from goldroot import crash
 from goldroot.catalog import Fallback, clones, fallbacks, now, updates
 from goldroot.errors import GoldrootError, NotFound, Refused
-from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import machine_of
-from goldroot.fleet.update import update_files
-from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.hosts.former import partner, prepared
+from goldroot.fleet.update.entry_says import kept_sets
+from goldroot.fleet.update.reconcile import clone_lock, drop_set, reconcile
+from goldroot.hosts import find_entry, with_mark
 from goldroot.site import Site
 
 
@@ -85,7 +84,7 @@ def prune_fallbacks(site: Site, names: Collection[str] = (), *, force: bool = Fa
     for one in plan_prune(site, names, force=force):
         try:
             with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
-                done.append(Pruned(_remove_disks(site, one) if one.state == "pruned" else _prune(site, one)))
+                done.append(Pruned(_prune(site, one)))
         except GoldrootError as error:
             done.append(Pruned(one, error))
     return done
@@ -95,29 +94,26 @@ def _prune(site: Site, one: Fallback) -> Fallback:
     reconcile(site, one.clone)
     with site.catalog.begin() as tx:
         going = updates.in_flight(tx, one.clone)
-        if going is not None and update_files.load(site, one.clone, going.id).fallback == one.id:
+        if going is not None and going.back == one.work:
             raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
         pruned = fallbacks.set_state(tx, one.id, "pruned")
     crash.point("fallback.pruned")
-    return _remove_disks(site, pruned)
+    _remove_set(site, pruned)
+    with site.catalog.begin() as tx:
+        fallbacks.follow(tx, one.id, "pruned", gone=True, disks=one.disks)
+    return pruned
 
 
-def _remove_disks(site: Site, one: Fallback) -> Fallback:
-    """Detach them, with the links that go with them, and remove them; a live disk is never among them."""
-    disks = {str(disk) for disk in one.disks.values()}
-    machine = site.host.find(machine_of(site, one.clone))
-    if machine is not None:
-        gone = {a for a, disk in machine.disks.items() if prepared(a) and disk.disk in disks}
-        if gone:
-            links = {a: k for a, k in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
-            kept = {a: disk for a, disk in machine.disks.items() if a not in gone}
-            site.host.replace(replace(machine, disks=kept, links=links))
-            crash.point("fallback.detached")
-    for disk in sorted(disks):
-        manifests.forget(site, disk)
-        site.host.delete_disk(disk)
-        crash.point("fallback.disk-removed")
-    return one
+def _remove_set(site: Site, one: Fallback) -> None:
+    """Its disks, and the links that go with them; a live disk is never among them.  Again: nothing."""
+    entry = site.host.find(machine_of(site, one.clone))
+    digit = None if entry is None else kept_sets(entry).get(one.work)
+    if entry is None or digit is None:
+        return
+    if (mark := entry.marks[digit]).state != "removing":
+        site.host.apply(with_mark(entry, digit, replace(mark, state="removing")))
+        crash.point("fallback.marked")
+    drop_set(site, find_entry(site.host, entry.name), digit)
 
 
 def _of(site: Site, name: str | None) -> list[Fallback]:
@@ -126,8 +122,6 @@ def _of(site: Site, name: str | None) -> list[Fallback]:
 
 
 def _cut_off(site: Site, name: str | None) -> list[Fallback]:
-    """Those (of a clone, of all) that were pruned, and whose disks are still there."""
+    """Those (of a clone, of all) that were pruned, and of which something is still there."""
     with site.catalog.read() as tx:
-        pruned = [one for one in fallbacks.every(tx, name, all_states=True) if one.state == "pruned"]
-    there = set(site.host.disks()) if pruned else set()
-    return [one for one in pruned if there & {str(disk) for disk in one.disks.values()}]
+        return fallbacks.cut_off(tx, name)

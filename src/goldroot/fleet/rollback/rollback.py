@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -18,14 +18,16 @@ from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, policy_of, silent
 from goldroot.fleet.rollback.carry import carry_merge
+from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import prove
-from goldroot.fleet.update.open_update import OpenUpdate, active_clone, live_disks
-from goldroot.fleet.update.reconcile import attach_prepared, clone_lock, is_live, reconcile
+from goldroot.fleet.update.entry_says import has_switched, kept_sets
+from goldroot.fleet.update.open_update import OpenUpdate, active_clone
+from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
-from goldroot.fleet.update.switch import exchange
+from goldroot.fleet.update.switch import go_live, held
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
-from goldroot.image import open_version
+from goldroot.hosts import PREPARED, Entry, exchange, new_id, utc_now, with_mark
 from goldroot.site import Site
 from goldroot.tree import path_text
 from goldroot.workflow import Engine, Workflow
@@ -60,13 +62,13 @@ def plan_rollback(site: Site, name: str, *, stage: Stage = silent) -> RollbackPl
 
 def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     """The paths of a clone's live disks that were written since goldroot made these disks."""
-    layout = open_version(site, clone.image, clone.version).layout
     policy = policy_of(site, clone.image)
     found: set[bytes] = set()
-    for disk in live_disks(site.host.get(clone.machine), layout).values():
-        made = manifests.load(site, disk, manifests.MADE)
-        now = manifests.scan_disk(site, disk, policy, live=True, progress=stage(f"reading {disk}"))
-        found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
+    with open_clone(site, clone) as server:
+        for address, disk in server.ids.items():
+            made, path = manifests.load(site, disk, manifests.MADE), server.opened[address].path
+            now = manifests.scan_disk(site, disk, path, policy, live=True, progress=stage(f"reading {disk}"))
+            found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
     return ["/" + path_text(path) for path in sorted(found)]
 
 
@@ -83,7 +85,7 @@ def roll_back(
     with clone_lock(site, name, f"rollback of {name}"):
         settled = reconcile(site, name)
         clone = active_clone(site, name)
-        noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, carry, take_proposals))
+        noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, take_proposals))
         if settled is not None and settled.kind == "rollback":
             noted = outcome_of(site, settled.id, DONE)
         if noted is not None:
@@ -98,25 +100,23 @@ def roll_back(
             )
         if carry:
             look_for_programs()
-        update = going or _begin(site, clone)
-        known = update_files.load(site, name, update.id)
-        if not known.fallback:
-            known.fallback, known.carry = _fallback(site, name).id, carry
-            update_files.save(site, known)
-        elif known.carry != carry:
-            begun = "with" if known.carry else "without"
+        update = going or _begin(site, clone, carry)
+        if update.carry != carry:
+            begun = "with" if update.carry else "without"
             raise Refused(
                 f"a rollback of {name} was begun {begun} --carry",
                 todo=f"Finish it so, or cancel it with: goldroot update cancel {name}",
             )
-        return go_on(site, engine, update, lambda: _workflow(site, stage, carry, take_proposals))
+        return go_on(site, engine, update, lambda: _workflow(site, stage, take_proposals))
 
 
-def _begin(site: Site, clone: Clone) -> Update:
+def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
-    _check_disks(site, fallback)
+    site.host.info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
     with site.catalog.begin() as tx:
-        return updates.begin(tx, clone.name, fallback.from_version, kind="rollback")
+        return updates.begin(
+            tx, clone.name, fallback.from_version, kind="rollback", work=new_id(), back=fallback.work, carry=carry
+        )
 
 
 def _fallback(site: Site, name: str) -> Fallback:
@@ -131,61 +131,45 @@ def _fallback(site: Site, name: str) -> Fallback:
     return found
 
 
-def _check_disks(site: Site, fallback: Fallback) -> None:
-    for disk in fallback.disks.values():
-        site.host.disk_path(str(disk))
-
-
-def _workflow(site: Site, stage: Stage, carry: bool, take_proposals: bool) -> Workflow:
-    def prepare(task: OpenUpdate, stage: Stage) -> str:
-        if not carry and not is_live(site, task.work):
-            _attach(task)
-        return ""
-
+def _workflow(site: Site, stage: Stage, take_proposals: bool) -> Workflow:
     def switch(task: OpenUpdate, stage: Stage) -> str:
         return _switch(task, stage, take_proposals)
 
-    return workflow_of("rollback", site, stage, (("prepare", prepare), ("switch", switch), ("note", note)))
-
-
-def _attach(task: OpenUpdate) -> None:
-    """The fallback's disks at 5Bx, and the links to its gold, whatever was prepared there since."""
-    known = task.work
-    with task.site.catalog.read() as tx:
-        fallback = fallbacks.get(tx, known.fallback)
-    disks = {address: str(disk) for address, disk in fallback.disks.items()}
-    known.old = task.live_disks()
-    task.check()
-    attach_prepared(task.site, task.name, task.layout, disks, task.target.slot)
-    crash.point("rollback.attached")
-    known.new = disks
-    task.save()
+    return workflow_of("rollback", site, stage, (("switch", switch), ("note", note)))
 
 
 def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
-    site = task.site
-    if is_live(site, task.work):
+    if has_switched(task.clone, task.update):
         return ""
-    with site.host.stopped(task.machine_name):
+    with held(task) as hold:
         crash.point("rollback.stopped")
-        if task.work.carry:
+        if task.update.carry:
             if carry_merge(task, stage, take_proposals=take_proposals):
                 return REVIEW
             prove(task, stage)
-        else:
-            _attach(task)
-        _note_written(task, written_since(site, task.clone, stage))
-        task.check()
+        elif task.update.state == "planned":
+            task.set_state("checked")
+        _note_written(task, written_since(task.site, task.clone, stage))
         crash.point("rollback.before-switch")
-        exchange(site, task.machine)
-    crash.point("rollback.switched")
+        go_live(task, hold, lambda entry: _exchanged(entry, task.update))
     return ""
+
+
+def _exchanged(entry: Entry, update: Update) -> Entry:
+    """What it goes back to becomes live; what was live is set aside, and with a carry the fallback, too."""
+    digit = kept_sets(entry).get(update.back)
+    if digit is None:
+        raise Refused(f"what {update.clone} was to go back to is not there any more", meaning="Nothing was changed.")
+    if not update.carry:
+        return exchange(entry, digit, update.work, "set-aside", since=utc_now())
+    after = exchange(entry, PREPARED, update.work, "set-aside", since=utc_now())
+    return with_mark(after, digit, replace(after.marks[digit], state="set-aside"))
 
 
 def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
     """The list for a person to look into: a file beside the record, and its length among the events."""
-    place = os.path.join(update_files.directory(task.site, task.name, task.update.id), "written-since.txt")
+    place = os.path.join(update_files.directory(task.site, task.name, task.work), "written-since.txt")
     update_files.write(place, "".join(path + "\n" for path in written).encode())
     with task.site.catalog.begin() as tx:
         events.add(tx, "written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
@@ -193,8 +177,10 @@ def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
 
 def read_written(site: Site, name: str, update: int) -> list[str]:
     """What a rollback noted as written since the switch."""
+    with site.catalog.read() as tx:
+        work = updates.get(tx, update).work
     try:
-        place = os.path.join(update_files.directory(site, name, update), "written-since.txt")
+        place = os.path.join(update_files.directory(site, name, work), "written-since.txt")
         with open(place, encoding="utf-8") as file:
             return file.read().splitlines()
     except FileNotFoundError:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
 from goldroot.accounts import GROUP, PASSWD, AccountTables
 from goldroot.catalog import decisions, events, readings
-from goldroot.errors import ChecksFailed, LimitReached, ProgramFailed
+from goldroot.errors import ChecksFailed, LimitReached, NotFound, ProgramFailed
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, accounts_of
+from goldroot.fleet.inputs import Stage, accounts_of, open_own
 from goldroot.fleet.server_readings import read_missing
-from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_commands
+from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
-from goldroot.site import TellForm, binds_of, run_on, weakness
-from goldroot.system import Mode, OwnDisks, fingerprints
+from goldroot.site import TellForm, open_system, run_on, weakness
+from goldroot.system import Bound, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -48,11 +50,13 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
 
     :raises ChecksFailed: something was found; the error names all of it.
     """
-    record = update_files.read_record(task.site, task.name, task.update.id)
+    record = task.record()
     made = give_first_identity(task, record)
     ran = _run_due(task, record, stage)
     crash.point("update.rebuilt")
-    found = [*shipped(task, record), *_image_checks(task, stage)]
+    with open_sides(task) as sides:
+        found = list(shipped(task, record, sides))
+    found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
     if found:
@@ -66,9 +70,34 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     task.set_state("checked", error="")
 
 
-def merged_tree(task: OpenUpdate) -> OwnDisks:
-    """The own disks of the merged system as one tree."""
-    return task.tree(task.work.new)
+@dataclass(frozen=True)
+class Sides:
+    """The merged system, the server as it is, and what it goes to, by their account tables."""
+
+    merged: OwnDisks
+    clone: OwnDisks
+    gold: AccountTables
+
+
+@contextmanager
+def open_sides(task: OpenUpdate) -> Iterator[Sides]:
+    """What the shipped checks look at, open for the block."""
+    with ExitStack() as stack:
+        merged = stack.enter_context(task.open_prepared())
+        clone = stack.enter_context(task.open_live())
+        gold = task.target.accounts
+        if task.update.carry:
+            back = stack.enter_context(open_own(task.host, task.layout, fallback_disks(task)))
+            gold = accounts_of(task.layout, back.opened)
+        yield Sides(merged.tree, clone.tree, gold)
+
+
+def fallback_disks(task: OpenUpdate) -> dict[str, str]:
+    """The ids of the disks that a rollback goes back to, by live address."""
+    digit = kept_sets(task.entry).get(task.update.back)
+    if digit is None:
+        raise NotFound(f"what {task.name} was to go back to is not there", todo="See: goldroot fallback list")
+    return own_disks(task.entry, digit)
 
 
 # -- what is due
@@ -83,33 +112,33 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
     for note in record.get("notes", ()):
         if note["kind"] in (REBUILD_DUE, MIGRATE_DUE):
             due.setdefault(note["data"]["command"], note["kind"])
-    if task.work.migration == "done":
+    if task.update.migration == "done":
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
     required = {note["data"]["command"] for note in record.get("notes", ()) if note.get("data", {}).get("required")}
     failed: dict[str, str] = {}
-    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
     migrates = MIGRATE_DUE in due.values()
     if migrates:
         _note_migration(task, "begun")
-    for command, kind in due.items():
-        stage(f"{task.name}: {command}")
-        try:
-            words = ["/bin/sh", "-c", command]
-            run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
-        except ProgramFailed as error:
-            why = error.brief.removeprefix("/bin/sh ")
-            if kind == MIGRATE_DUE:
-                raise _not_migrated(task, command, why) from error
-            if command in required:
-                raise _not_rebuilt(task, command, why) from error
-            # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
-            failed[command] = why
-            with task.site.catalog.begin() as tx:
-                events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+    with _prepared_system(task, bool(due)) as binds:
+        for command, kind in due.items():
+            stage(f"{task.name}: {command}")
+            try:
+                words = ["/bin/sh", "-c", command]
+                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+            except ProgramFailed as error:
+                why = error.brief.removeprefix("/bin/sh ")
+                if kind == MIGRATE_DUE:
+                    raise _not_migrated(task, command, why) from error
+                if command in required:
+                    raise _not_rebuilt(task, command, why) from error
+                # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
+                failed[command] = why
+                with task.site.catalog.begin() as tx:
+                    events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
     if migrates:
         _note_migration(task, "done")
     _note_failed(task, failed)
-    return bool(due) or task.work.migration == "done"
+    return bool(due) or task.update.migration == "done"
 
 
 def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
@@ -129,28 +158,40 @@ def _not_rebuilt(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
 
 
 def _note_migration(task: OpenUpdate, how_far: str) -> None:
-    task.work.migration = how_far
-    update_files.save(task.site, task.work)
+    task.note(migration=how_far)
 
 
 def _note_failed(task: OpenUpdate, failed: dict[str, str]) -> None:
     """For the one who runs the update: the last attempt counts."""
-    if failed != task.work.failed:
-        task.work.failed = failed
-        update_files.save(task.site, task.work)
+    task.tell(failed=failed)
 
 
 def _look_again(task: OpenUpdate) -> None:
     """What these commands wrote (a check may: `nginx -t` makes directories) is part of the disks as goldroot made them."""
-    for disk in task.work.new.values():
-        made = manifests.load(task.site, disk, manifests.MADE)
-        if made is None:
-            continue
+    with task.open_prepared() as server:
+        for address, disk in server.ids.items():
+            _look_at(task, disk, server.opened[address].path)
+
+
+def _look_at(task: OpenUpdate, disk: str, path: str) -> None:
+    made = manifests.load(task.site, disk, manifests.MADE)
+    if made is not None:
         built = manifests.load(task.site, disk) or made
-        now = manifests.save_made(task.site, disk, built, task.policy)
-        if task.work.carry:
+        now = manifests.save_made(task.site, disk, path, built, task.policy)
+        if task.update.carry:
             rows = after_commands(made, built, now)
             manifests.save(task.site, disk, Manifest.from_rows(rows, now.squashed), manifests.MADE)
+
+
+@contextmanager
+def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
+    """The merged system, put together for the block; nothing, where it is not wanted."""
+    host = task.site.host
+    if not wanted:
+        yield ()
+        return
+    with open_system(host, find_entry(host, task.machine_name), task.layout, PREPARED) as binds:
+        yield binds
 
 
 # -- the image's own
@@ -160,7 +201,11 @@ def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
     commands = task.site.config.image(task.clone.image).checks
     if not commands:
         return
-    binds = binds_of(task.site.host, task.machine_name, task.layout, prepared=True)
+    with _prepared_system(task) as binds:
+        yield from _run_checks(task, stage, commands, binds)
+
+
+def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: Sequence[Bound]) -> Iterator[Finding]:
     for command in commands:
         stage(f"{task.name}: {command}")
         words = ["/bin/sh", "-c", command]
@@ -197,21 +242,21 @@ def told(output: str) -> str:
 # -- the shipped ones
 
 
-def shipped(task: OpenUpdate, record: Mapping[str, Any]) -> Iterator[Finding]:
+def shipped(task: OpenUpdate, record: Mapping[str, Any], all_sides: Sides) -> Iterator[Finding]:
     """Account tables, unique identity, left-over markers."""
-    tree = merged_tree(task)
-    yield from _accounts(task, tree)
-    yield from _shared_numbers(task, tree, record)
+    tree = all_sides.merged
+    yield from _accounts(task, all_sides)
+    yield from _shared_numbers(task, all_sides, record)
     yield from _identity(task, tree)
     yield from _markers(tree, record)
 
 
-def _accounts(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
-    root = tree.root(b"etc/passwd")
+def _accounts(task: OpenUpdate, all_sides: Sides) -> Iterator[Finding]:
+    root = all_sides.merged.root(b"etc/passwd")
     if root is None:
         return
     merged = AccountTables.read(root, b"etc")
-    clone_root = task.tree(task.work.old).root(b"etc")
+    clone_root = all_sides.clone.root(b"etc")
     sides = [task.target.accounts] + ([AccountTables.read(clone_root, b"etc")] if clone_root else [])
     for file in (PASSWD, GROUP):
         had = [duplicates(side, file) for side in sides]
@@ -224,19 +269,20 @@ def _accounts(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
                 yield Finding("accounts", f"/etc/{file} has a line that is no record")
 
 
-def _shared_numbers(task: OpenUpdate, tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
+def _shared_numbers(task: OpenUpdate, all_sides: Sides, record: Mapping[str, Any]) -> Iterator[Finding]:
     """Gold's accounts whose files on the disks that the clone links would be another's, or nobody's.
 
     What was so before, by the server's own doing, is not for this update to refuse.  An answer that made it so cannot
     be used, and is asked for again.
     """
-    root = tree.root(b"etc/passwd")
-    linked = [address for address in task.target.addresses if address not in task.work.new]
+    root = all_sides.merged.root(b"etc/passwd")
+    linked = [address for address in task.target.addresses if address not in task.update.disks]
     found = {} if root is None else on_shared_disks(task.target, AccountTables.read(root, b"etc"), linked)
     if not found:
         return
-    before, fallback = (accounts_of(task.site, task.layout, disks) for disks in (task.work.old, task.work.gold))
-    known = {*on_shared_disks(task.base, before, linked), *on_shared_disks(task.target, fallback, linked)}
+    clone_root = all_sides.clone.root(b"etc")
+    before = AccountTables.of({}) if clone_root is None else AccountTables.read(clone_root, b"etc")
+    known = {*on_shared_disks(task.base, before, linked), *on_shared_disks(task.target, all_sides.gold, linked)}
     for one, path in found.items():
         if one not in known:
             decided = [note for note in record.get("notes", ()) if tells_of(note, one)]
@@ -266,9 +312,7 @@ def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
     damaged neighbour is no reason to hold this one up."""
     unknown = read_missing(task.site, task.name)
-    if unknown != task.work.not_compared:
-        task.work.not_compared = unknown
-        task.save()
+    task.tell(not_compared=unknown)
     with task.site.catalog.read() as tx:
         shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
     for word, other in sorted(shared, key=lambda found: (found[1], found[0])):

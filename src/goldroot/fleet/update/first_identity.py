@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from goldroot import crash
+from goldroot.fleet.inputs import Disks
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.image import Gold
 from goldroot.merge import note_data, record_bytes
 from goldroot.site import work_room
 from goldroot.system import FirstIdentity, OwnDisks, UpdateTrees, make_first
@@ -20,25 +21,29 @@ def give_first_identity(task: OpenUpdate, record: Mapping[str, Any]) -> bool:
 
     A rollback that carries makes nothing: the fallback has its own.
     """
-    if task.work.carry:
+    if task.update.carry:
         return False
-    result = task.tree(task.work.new)
-    trees = UpdateTrees(_of_gold(task, task.base), _of_gold(task, task.target), task.tree(task.work.old), result)
-    hostname = (result.read(b"etc/hostname") or b"").strip().decode("utf-8", "replace") or task.name
-    with work_room(task.site, f"keys-{task.name}") as room:
-        done = make_first(trees, hostname, room.path)
+    with ExitStack() as stack:
+        result = stack.enter_context(task.open_prepared("rw")).tree
+        live = stack.enter_context(task.open_live()).tree
+        base, gold = (
+            _of_gold(task, stack.enter_context(one.open(task.update.disks))) for one in (task.base, task.target)
+        )
+        hostname = (result.read(b"etc/hostname") or b"").strip().decode("utf-8", "replace") or task.name
+        with work_room(task.site, f"keys-{task.name}") as room:
+            done = make_first(UpdateTrees(base, gold, live, result), hostname, room.path)
     if not done:
         return False
     crash.point("update.identity-made")
     known = list(record.get("notes", ()))
     notes = [*known, *(data for note in _notes(done) if (data := note_data(note)) not in known)]
-    path = update_files.record_file(task.site, task.name, task.update.id)
+    path = update_files.record_file(task.site, task.name, task.work)
     update_files.write(path, record_bytes({**record, "notes": notes}))
     return True
 
 
-def _of_gold(task: OpenUpdate, gold: Gold) -> OwnDisks:
-    return OwnDisks(task.layout, {address: gold.path(address) for address in task.work.new})
+def _of_gold(task: OpenUpdate, opened: Disks) -> OwnDisks:
+    return OwnDisks(task.layout, {address: disk.path for address, disk in opened.items()})
 
 
 def _notes(done: FirstIdentity) -> Iterator[Note]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 
-from goldroot.catalog import fallbacks, updates
+from goldroot.catalog import updates
 from goldroot.errors import NotFound
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone
@@ -30,18 +30,18 @@ def memory_of(site: Site, clone: str) -> Memory:
     return Memory() if place is None else memory_at(site, clone, *place)
 
 
-def memory_at(site: Site, clone: str, update: int, which: str) -> Memory:
+def memory_at(site: Site, clone: str, work: str, which: str) -> Memory:
     """One of the lists of an update, less what a person had forgotten.
 
     :param which: ``before``: of the system that it left, ``after``: of the one that it made.
     """
-    forgotten = _forgotten(site, clone, update)
-    return _listed(site, clone, update, which).without(path_bytes(one) for one in forgotten.get(which, ()))
+    forgotten = _forgotten(site, clone, work)
+    return _listed(site, clone, work, which).without(path_bytes(one) for one in forgotten.get(which, ()))
 
 
-def memory_given(site: Site, clone: str, update: int) -> Memory:
+def memory_given(site: Site, clone: str, work: str) -> Memory:
     """The list that the merge of an update was given, whatever was forgotten since."""
-    return _listed(site, clone, update, BEFORE)
+    return _listed(site, clone, work, BEFORE)
 
 
 def forget_removed(site: Site, clone: str, path: str, *, plan_only: bool = False) -> None:
@@ -62,37 +62,36 @@ def forget_removed(site: Site, clone: str, path: str, *, plan_only: bool = False
         assert place is not None  # the list came from there
         if plan_only:
             return
-        update, which = place
-        known = _forgotten(site, clone, update)
+        work, which = place
+        known = _forgotten(site, clone, work)
         known[which] = sorted({*known.get(which, ()), path})
-        update_files.write(_file(site, clone, update), json.dumps(known, indent=1).encode())
+        update_files.write(_file(site, clone, work), json.dumps(known, indent=1).encode())
 
 
-def _listed(site: Site, clone: str, update: int, which: str) -> Memory:
-    return Memory.of_record(update_files.read_record(site, clone, update), which)
+def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
+    return Memory.of_record(update_files.read_record(site, clone, work), which)
 
 
-def _place(site: Site, clone: str) -> tuple[int, str] | None:
+def _place(site: Site, clone: str) -> tuple[str, str] | None:
     """The update in whose record the list of the live system is, and which list of it."""
     with site.catalog.read() as tx:
         ended = [one for one in updates.every(tx, clone) if one.state == "done"]
         last = max(ended, key=lambda one: one.id, default=None)
         if last is None:
             return None
-        known = update_files.load(site, clone, last.id)
-        if last.kind == "update" or known.carry:
-            return last.id, AFTER
-        return fallbacks.get(tx, known.fallback).update_id, BEFORE
+        if last.kind == "update" or last.carry:
+            return last.work, AFTER
+        return last.back, BEFORE
 
 
-def _forgotten(site: Site, clone: str, update: int) -> dict[str, list[str]]:
+def _forgotten(site: Site, clone: str, work: str) -> dict[str, list[str]]:
     try:
-        with open(_file(site, clone, update), "rb") as file:
+        with open(_file(site, clone, work), "rb") as file:
             found: dict[str, list[str]] = json.load(file)
             return found
     except FileNotFoundError:
         return {}
 
 
-def _file(site: Site, clone: str, update: int) -> str:
-    return os.path.join(update_files.directory(site, clone, update), "forgotten.json")
+def _file(site: Site, clone: str, work: str) -> str:
+    return os.path.join(update_files.directory(site, clone, work), "forgotten.json")

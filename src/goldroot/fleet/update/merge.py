@@ -1,25 +1,25 @@
-"""The merge of an update: planned from stored manifests and one scan, built on new disks, attached at 5Bx."""
+"""The merge of an update: planned from stored manifests and one scan, built on new disks in set 5."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from goldroot import crash
-from goldroot.catalog import FoundConflict, clones, decisions, updates
+from goldroot.catalog import FoundConflict, decisions, updates
 from goldroot.conflicts import Conflict, Decisions
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Side, Stage, disk_side, gold_side, plan_sides
-from goldroot.fleet.server_readings import Reading, read_server
+from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides
+from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
-from goldroot.fleet.update.as_switched import as_switched
 from goldroot.fleet.update.memory import memory_of
-from goldroot.fleet.update.open_update import OpenUpdate, gold_disks
-from goldroot.fleet.update.reconcile import attach_prepared, sweep
+from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.prepare import is_prepared, make_disks
 from goldroot.fleet.update.references import save_references
-from goldroot.merge import CLONE_SIDE, Plan, Tree, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildRow, Note, build_tree
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
@@ -27,42 +27,44 @@ TORN = ("vanished", "changed-while-read")
 
 
 def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
-    """Merge onto new disks and attach them; returns the number of conflicts that nobody has decided.
+    """Merge onto new disks in set 5; returns the number of conflicts that nobody has decided.
 
     What an earlier attempt made is taken as it is, where nothing was written to the clone since and nothing was decided.
 
-    :param live: the clone may be running: the merge is made from what can be seen, and what was written meanwhile is
+    :param live: the clone is not held: the merge is made from what can be seen, and what was written meanwhile is
         counted; the switch merges again then.
-    :raises TreeChanged: a clone that is not live is written.
+    :raises TreeChanged: a clone that is not running is written.
     """
     given = update_files.remembered(task.site, task.clone.image)
     if still_good(task, given, stage, live=live):
-        sweep(task.site, task.work)
         return _open_conflicts(task)
-    task.set_state("preparing", error="")
+    make_disks(task)
     crash.point("update.merge-begun")
     return _merge(task, given, stage, live=live)
 
 
 def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
-    """Whether the disks that stand at 5Bx are the merge of what the clone is now."""
-    known, machine = task.work, task.machine
-    if not known.new or known.digest != digest_of(task, given) or task.update.state == "preparing":
+    """Whether the disks that stand in set 5 are the merge of what the clone is now."""
+    known = task.update
+    if not known.inputs or known.inputs != digest_of(task, given) or known.state == "preparing":
         return False
-    if known.half_migrated or known.old != task.live_disks() or (known.torn and not live):
+    if known.migration == "begun" or dict(known.seen) != task.live_disks() or (task.torn and not live):
         return False
-    attached = {address: task.layout.disk(address).prepared for address in known.new}
-    if any(at not in machine.disks or machine.disks[at].disk != known.new[a] for a, at in attached.items()):
-        return False
-    return not written_since_merge(task, stage, live=live)
+    return is_prepared(task) and not written_since_merge(task, stage, live=live)
 
 
 def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     """Whether the clone's live disks were written since the last merge saw them."""
-    for address, disk in task.work.old.items():
-        found = manifests.scan_disk(task.site, disk, task.policy, live=live, progress=stage(f"reading {disk}"))
-        if not manifests.unchanged(update_files.load_seen(task.site, task.work, address), found.manifest):
-            return True
+    with task.open_live("live" if live else "still") as server:
+        for address, disk in server.ids.items():
+            place = server.opened[address]
+            found = manifests.scan_disk(
+                task.site, disk, place.path, task.policy, live=not place.exact, progress=stage(f"reading {disk}")
+            )
+            if not manifests.unchanged(
+                update_files.load_seen(task.site, task.name, task.work, address), found.manifest
+            ):
+                return True
     return False
 
 
@@ -72,25 +74,19 @@ def digest_of(task: OpenUpdate, given: Decisions) -> str:
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
 
 
-def sides_of(task: OpenUpdate, stage: Stage, *, live: bool) -> tuple[Side, Side, Side]:
-    """Base, gold and clone of an update."""
-    disks = task.live_disks()
-    clone = disk_side(task.site, task.layout, disks, task.policy, live=live, stage=stage)
-    clone = replace(clone, memory=memory_of(task.site, task.name))
-    return gold_side(task.base, disks), gold_side(task.target, disks), clone
-
-
 def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> int:
-    sides = sides_of(task, stage, live=live)
-    plan = plan_sides(sides, task.policy, given)
-    known = task.work
-    known.old = task.live_disks()
-    known.base, known.gold = (gold_disks(task.site, gold, known.old) for gold in (task.base, task.target))
-    disks = known.next_disks(known.old, task.generation)
-    task.save()
-    notes = build_disks(task, plan, disks, stage, live=live)
-    known.torn = len(_torn(sides[2], notes)) if live else 0
-    return attach_result(task, plan, disks, given, sides[2], notes)
+    with ExitStack() as stack:
+        server = stack.enter_context(task.open_live("live" if live else "still"))
+        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
+        out = stack.enter_context(task.open_prepared("rw"))
+        running = not all(disk.exact for disk in server.opened.values())
+        clone = disk_side(task.site, task.layout, server, task.policy, live=running, stage=stage)
+        clone = replace(clone, memory=memory_of(task.site, task.name))
+        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
+        plan = plan_sides((*golds, clone), task.policy, given)
+        notes = build_disks(task, plan, out, stage, live=running)
+        torn = len(_torn(clone, notes)) if running else 0
+        return write_down(task, Merged(plan, given, server, clone, notes, torn))
 
 
 def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:
@@ -99,43 +95,49 @@ def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:
     return planned | {note.path for note in (*clone.notes, *notes) if note.kind in TORN}
 
 
-def attach_result(
-    task: OpenUpdate, plan: Plan, disks: dict[str, str], given: Decisions, clone: Side, notes: Sequence[Note]
-) -> int:
-    """Put built disks at 5Bx, write the record, tell the catalog; returns how many conflicts are open.
+@dataclass(frozen=True)
+class Merged:
+    """A merge whose result is on the prepared disks."""
 
-    The disks of the base stay: those of a carry were made for this work, and a review shows them.
-    """
-    known = task.work
+    plan: Plan
+    given: Decisions
+    server: Server
+    clone: Side
+    notes: Sequence[Note]
+    torn: int = 0
+
+
+def write_down(task: OpenUpdate, done: Merged) -> int:
+    """Write the record, tell the catalog; returns how many conflicts are open."""
+    site, name, work = task.site, task.name, task.work
     task.check()
-    attach_prepared(task.site, task.name, task.layout, disks, task.target.slot)
-    crash.point("update.attached")
-    for address, manifest in clone.manifests.items():
-        update_files.save_seen(task.site, known, address, manifest)
-    update_files.save_decisions(task.site, known, given, task.site.config.image(task.clone.image).policy)
-    record = make_record(plan)
-    record["notes"] += [note_data(note) for note in (*clone.notes, *notes)]
-    update_files.write(update_files.record_file(task.site, task.name, task.update.id), record_bytes(record))
-    save_references(task.site, task.name, task.update.id, plan.references.kept)
-    known.new, known.digest, known.migration = disks, digest_of(task, given), ""
-    task.save()
+    for address, manifest in done.clone.manifests.items():
+        update_files.save_seen(site, name, work, address, manifest)
+    update_files.save_decisions(site, name, work, done.given, site.config.image(task.clone.image).policy)
+    record = make_record(done.plan)
+    record["notes"] += [note_data(note) for note in (*done.clone.notes, *done.notes)]
+    update_files.write(update_files.record_file(site, name, work), record_bytes(record))
+    save_references(site, name, done.plan.references.kept)
     crash.point("update.merge-written-down")
-    left = store_conflicts(task, plan.conflicts, read_server(task.base, task.tree(known.old)))
-    sweep(task.site, known, keep=known.base)
-    return left
+    return store_conflicts(task, done)
 
 
-def store_conflicts(task: OpenUpdate, conflicts: Sequence[Conflict], reading: Reading) -> int:
+def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     """The conflicts of a merge, the update's state, and what the clone is now, into the catalog; returns how many are
     open."""
-    path = os.path.relpath(update_files.record_file(task.site, task.name, task.update.id), task.site.root)
+    conflicts = done.plan.conflicts
+    path = os.path.relpath(update_files.record_file(task.site, task.name, task.work), task.site.root)
+    reading = read_server(task.base, done.server.tree)
+    told = {**task.update.told, "torn": done.torn}
+    values = {"inputs": digest_of(task, done.given), "migration": "", "seen": dict(done.server.ids), "told": told}
+    task.check()
     with task.site.catalog.begin() as tx:
-        clones.check_generation(tx, task.name, task.generation)
         for conflict in conflicts:
             # A remembered answer that a merge could not use is no answer: it is asked for again.
             decisions.withdraw(tx, task.clone.image, conflict.key)
         reading.note(tx, task.name)
         left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))
+        updates.note(tx, task.update.id, **values)
         updates.set_state(tx, task.update.id, "merged", record=path)
         task.update = updates.set_state(tx, task.update.id, "needs-review" if left else "merged")
     crash.point("update.conflicts-stored")
@@ -148,39 +150,21 @@ def found_of(conflicts: Sequence[Conflict]) -> Iterator[FoundConflict]:
         yield FoundConflict(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
 
 
-def build_disks(
-    task: OpenUpdate, plan: Plan, disks: dict[str, str], stage: Stage, *, live: bool, since: Side | None = None
-) -> list[Note]:
-    """Write the result of a plan onto new disks (ids by address).
-
-    :param since: the live disks, where the result is wanted as commands left it before these became live.
-    """
+def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live: bool) -> list[Note]:
+    """Write the result of a plan onto the prepared disks."""
     notes: list[Note] = []
     for one in plan.parts:
-        disk = disks[one.part.name]
-        path = task.site.host.create_disk(disk)
-        rows, sources = _checked(build_rows(plan, one)), [tree.root for tree in one.part.trees]
-        if since is not None:
-            rows, sources = _as_switched(task, rows, sources, one.part.name, since.trees[one.part.name])
+        disk, path = out.ids[one.part.name], out.opened[one.part.name].path
+        rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
         live_sides = (CLONE_SIDE,) if live else ()
         built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"), live=live_sides)
-        manifests.save_built(task.site, disk, built.manifest, task.policy)
+        manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("update.disk-built")
     return notes
 
 
-def _as_switched(
-    task: OpenUpdate, rows: Iterator[BuildRow], sources: list[bytes], address: str, now: Tree
-) -> tuple[Iterator[BuildRow], list[bytes]]:
-    """Rows and sources of a disk with what commands did to it, where that is known."""
-    made = manifests.load(task.site, task.work.old[address], manifests.MADE)
-    if made is None:
-        return rows, sources
-    return as_switched(rows, made, now.manifest, len(sources)), [*sources, now.root]
-
-
-def _checked(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
+def checked_rows(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
     """Rows that insist on the scanned inode only where a file may have changed since the scan: of the clone.
 
     Gold does not change; but a site that was restored from a backup has it at other inodes than its manifests say.

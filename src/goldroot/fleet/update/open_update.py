@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from goldroot.catalog import Clone, Update, clones, updates
-from goldroot.errors import Refused
+from goldroot.catalog import Clone, Tx, Update, clones, updates
+from goldroot.errors import Busy, Refused
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import check_layouts, policy_of
+from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
 from goldroot.fleet.update import update_files
-from goldroot.fleet.update.update_files import WorkFile
-from goldroot.hosts.former import Machine
+from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import Layout, Site
-from goldroot.system import OwnDisks
 
 
 @dataclass
 class OpenUpdate:
-    """One update or rollback of one clone, open; ``generation`` fences it."""
+    """One update or rollback of one clone, open; ``attempt`` is that of its workflow, and shuts earlier ones out."""
 
     site: Site
     clone: Clone
     update: Update
-    generation: int
+    attempt: int
 
     @property
     def name(self) -> str:
@@ -34,14 +34,24 @@ class OpenUpdate:
         return self.clone.name
 
     @property
+    def work(self) -> str:
+        """The id of the work."""
+        return self.update.work
+
+    @property
+    def host(self) -> Host:
+        """Where the clone lives."""
+        return self.site.host
+
+    @property
     def machine_name(self) -> str:
         """The machine's name."""
         return self.clone.machine
 
     @property
-    def machine(self) -> Machine:
-        """The machine's definition as it is now."""
-        return self.site.host.get(self.machine_name)
+    def entry(self) -> Entry:
+        """The machine's entry as it is now."""
+        return find_entry(self.host, self.machine_name)
 
     @cached_property
     def base(self) -> Gold:
@@ -60,23 +70,33 @@ class OpenUpdate:
         """The layout of both versions."""
         return self.target.layout
 
+    @property
+    def places(self) -> list[str]:
+        """The places of the layout."""
+        return [disk.place for disk in self.layout.disks]
+
     @cached_property
     def policy(self) -> Policy:
         """The rules of the merge."""
         return policy_of(self.site, self.clone.image)
 
-    @cached_property
-    def work(self) -> WorkFile:
-        """What is written down of this update."""
-        return update_files.load(self.site, self.name, self.update.id)
+    @property
+    def torn(self) -> int:
+        """Paths that the running server wrote while they were merged: the switch merges again."""
+        return int(self.update.told.get("torn", 0))
 
     def live_disks(self) -> dict[str, str]:
         """The ids of the clone's own live disks by address."""
-        return live_disks(self.machine, self.layout)
+        entry = self.entry
+        return {address: entry.disks[address].id for address in own_addresses(self.layout, entry)}
 
-    def tree(self, disks: Mapping[str, str]) -> OwnDisks:
-        """Disks (ids by live address) as one tree."""
-        return OwnDisks(self.layout, {address: self.site.host.disk_path(disk) for address, disk in disks.items()})
+    def open_live(self, view: View = "live") -> AbstractContextManager[Server]:
+        """The clone's own live disks, open for the block."""
+        return open_own(self.host, self.layout, self.live_disks(), view=view)
+
+    def open_prepared(self, access: Access = "ro") -> AbstractContextManager[Server]:
+        """The disks that are made for this work, open for the block."""
+        return open_own(self.host, self.layout, self.update.disks, access)
 
     def check(self) -> None:
         """See that nobody began other work on the clone since.
@@ -84,33 +104,66 @@ class OpenUpdate:
         :raises Busy: somebody did.
         """
         with self.site.catalog.read() as tx:
-            clones.check_generation(tx, self.name, self.generation)
+            self._check(tx)
 
-    def save(self) -> None:
-        """Write the work down."""
-        update_files.save(self.site, self.work)
+    def note(self, **values: Any) -> None:
+        """Write down what is known of the work besides its state, if it is still the clone's."""
+        with self.site.catalog.begin() as tx:
+            self._check(tx)
+            self.update = updates.note(tx, self.update.id, **values)
 
-    def set_state(self, state: updates.State, *, record: str | None = None, error: str | None = None) -> None:
+    def tell(self, **values: Any) -> None:
+        """Write down what a person is told of the work."""
+        told = {**self.update.told, **values}
+        if told != self.update.told:
+            self.note(told=told)
+
+    def set_state(self, state: updates.State, *, error: str | None = None, **values: Any) -> None:
         """Move the update on, if this work is still the clone's."""
         with self.site.catalog.begin() as tx:
-            clones.check_generation(tx, self.name, self.generation)
-            self.update = updates.set_state(tx, self.update.id, state, record=record, error=error)
+            self._check(tx)
+            if values:
+                updates.note(tx, self.update.id, **values)
+            self.update = updates.set_state(tx, self.update.id, state, error=error)
+
+    def raise_generation(self) -> None:
+        """Nothing that is known of the prepared disks holds any more: before the first write the host knows that, too."""
+        with self.site.catalog.begin() as tx:
+            self._check(tx)
+            clones.fence(tx, self.name)
+            self.update = updates.note(tx, self.update.id, inputs="", migration="", seen={})
+            self.clone = clones.get(tx, self.name)
+        self.fence()
+
+    def fence(self) -> None:
+        """The entry has this work's generation, or a higher one: who did other work before it is shut out."""
+        entry = self.entry
+        if entry.generation < self.clone.generation:
+            self.host.apply(fenced(entry, self.clone.generation))
+
+    def record(self) -> Mapping[str, Any]:
+        """The record of the last merge; empty where there was none yet."""
+        return update_files.read_record(self.site, self.name, self.work)
+
+    def _check(self, tx: Tx) -> None:
+        if updates.get(tx, self.update.id).attempt != self.attempt:
+            raise Busy(
+                f"other work on clone {self.name!r} began in the meantime",
+                meaning="This command stops here; it has not written since.",
+                todo="See `goldroot update list` for what goes on.",
+            )
 
 
-def open_update(site: Site, update: int, generation: int) -> OpenUpdate:
-    """The task of an update that was begun.
+def open_update(site: Site, update: int, attempt: int) -> OpenUpdate:
+    """The work of an update that was begun.
 
-    :raises Busy: other work on the clone began since.
+    :raises Busy: another attempt of it began since.
     """
     with site.catalog.read() as tx:
         row = updates.get(tx, update)
-        clone = clones.check_generation(tx, row.clone, generation)
-    return OpenUpdate(site, clone, row, generation)
-
-
-def live_disks(machine: Machine, layout: Layout) -> dict[str, str]:
-    """The ids of a machine's own live disks by address."""
-    return {address: machine.disks[address].disk for address in own_addresses(layout, machine)}
+        task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt)
+        task._check(tx)
+    return task
 
 
 def active_clone(site: Site, name: str) -> Clone:
@@ -133,8 +186,3 @@ def active_clone(site: Site, name: str) -> Clone:
             todo=f"If it was deleted, finish that: goldroot clone delete {name}. Else put its definition back.",
         )
     return clone
-
-
-def gold_disks(site: Site, gold: Gold, addresses: Mapping[str, object]) -> dict[str, str]:
-    """The ids of a gold version's disks."""
-    return {address: site.host.at(gold.slot, address).disk for address in addresses}

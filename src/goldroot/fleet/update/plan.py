@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import Refused
+from goldroot.errors import NoPermission, NoSpace, Refused
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
+from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.memory import memory_of
-from goldroot.fleet.update.open_update import active_clone, live_disks
-from goldroot.fleet.update.reconcile import is_live
+from goldroot.fleet.update.open_update import active_clone
+from goldroot.fleet.update.reconcile import is_switched
+from goldroot.fleet.update.references import save_references
 from goldroot.image import newest_gold, open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site import Site
@@ -68,12 +71,15 @@ def plan_update(
     base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
-    disks = live_disks(site.host.get(clone.machine), base.layout)
-    sides = gold_side(base, disks), gold_side(target, disks)
     decided = update_files.remembered(site, clone.image)
-    side = disk_side(site, base.layout, disks, policy, live=True, stage=stage, ahead=ahead)
-    plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
-    record = make_record(plan)
+    with open_clone(site, clone) as server, base.open() as old, target.open() as new:
+        sides = gold_side(base, old, server.ids), gold_side(target, new, server.ids)
+        side = disk_side(site, base.layout, server, policy, live=True, stage=stage, ahead=ahead)
+        plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
+        record = make_record(plan)
+    # Who may only look at a site, or looks at one without room, keeps nothing for a forecast.
+    with suppress(NoPermission, NoSpace, OSError):
+        save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
     return UpdatePlan(clone, number, record)
 
@@ -82,4 +88,4 @@ def waiting_update(site: Site, name: str) -> updates.Update | None:
     """The clone's update in flight; one that has switched already counts as none."""
     with site.catalog.read() as tx:
         going = updates.in_flight(tx, name)
-    return None if going is None or is_live(site, update_files.load(site, name, going.id)) else going
+    return None if going is None or is_switched(site, going) else going

@@ -1,29 +1,26 @@
-"""Bringing the catalog back to the truth.
+"""Bringing the catalog back to the truth, before anything else is done with a clone.
 
-The machine's definition says which disks are live: it changes in one atomic step, and the catalog follows.  A command
-that was killed between the two is finished here, by whichever command comes next to this clone.
+The entry says which disks are live and whose work made them; the catalog follows it (:mod:`.entry_says`).  A switch
+that was cut off behind its one atomic change is finished here, by whichever command comes next to this clone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
 
 from goldroot import crash
-from goldroot.catalog import Tx, Update, clones, events, fallbacks, now, readings, updates
+from goldroot.catalog import Clone, Fallback, Tx, Update, clones, events, fallbacks, gold, now, readings, updates
+from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, machine_of
+from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.server_readings import read_switched
-from goldroot.fleet.update import update_files
-from goldroot.fleet.update.older_catalog import fallback_of, follow_machine, follow_prunes, give_number, versions_of
-from goldroot.fleet.update.update_files import WorkFile
-from goldroot.hosts.former import Attached, LinkTo, Machine, partner, prepared
-from goldroot.site import Layout, Site, sweep_rooms
-
-T = TypeVar("T")
+from goldroot.fleet.update.entry_says import Rows, follow, has_switched, kept_sets
+from goldroot.hosts import LIVE, PREPARED, Entry, find_entry, own_disks, set_of, with_mark
+from goldroot.image import find_linked
+from goldroot.site import Site, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
@@ -31,150 +28,189 @@ WAIT = 5.0
 
 @contextmanager
 def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
-    """Hold a clone: one command at a time; what killed ones left in ``work/`` goes.
+    """Hold a clone: one command at a time; what killed ones left in ``work/`` and on the host goes.
 
     :raises Busy: another one works on it still; the error names it.
     """
     with site.lock(f"clone-{check_clone_name(name)}", wait=WAIT, doing=doing):
         sweep_rooms(site)
+        with suppress(GoldrootError, OSError):  # a host that is not there is told by who needs it
+            site.host.tidy()
         yield
 
 
 def reconcile(site: Site, name: str) -> Update | None:
-    """Finish a switch that the catalog does not know of; returns the update or rollback that was finished.
+    """Bring the catalog up to the clone's entry; returns the update or rollback whose end that was.
 
-    A cancel that was killed is finished, too, and a catalog that is older than the machine is brought up to it (see
-    :mod:`goldroot.fleet.update.older_catalog`).  The caller holds the clone's lock.
+    A cancel that was killed is finished, too.  The caller holds the clone's lock.
 
-    :raises Refused: the catalog is older than something that cannot be told from the machine.
+    :raises Refused: the catalog is older than something that cannot be told from the host, or the host is older.
     """
-    missing = follow_machine(site, name)
-    update = None
-    for one in missing:
-        update = one.row or _row_of(site, name, one.known)
-        finish(site, update, one.known, last=one is missing[-1])
-    clear_cancelled(site, name)
-    follow_prunes(site, name)
-    return update
-
-
-def _row_of(site: Site, name: str, known: WorkFile) -> Update:
-    """The row of a switch that this catalog does not know.  What it has in flight came to nothing before that."""
-    with site.catalog.read() as tx:
-        clone = clones.get(tx, name)
-    versions = versions_of(site, clone, known)
-    with site.catalog.begin() as tx:
-        before = updates.in_flight(tx, name)
-        if before is not None:
-            updates.set_state(tx, before.id, "cancelled")
-        update = updates.found(tx, name, *versions, kind="rollback" if known.fallback else "update")
-        give_number(site, known, update.id)
-    return update
-
-
-def clear_cancelled(site: Site, name: str) -> Update | None:
-    """Remove the disks of an update that came to nothing; returns the newest that had any left."""
+    sync(site, name)
+    finished = None
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
-        ended = updates.every(tx, name, state="cancelled") if clone is not None and clone.state == "active" else []
-    left = [
-        (update, known) for update in ended if (known := update_files.load(site, name, update.id)).new or known.made
-    ]
-    for _, known in left:
-        _detach_own(site, name, known)
-        known.new = {}
-        sweep(site, known)
-        update_files.save(site, known)
-    return left[-1][0] if left else None
+        going = updates.in_flight(tx, name) if clone is not None else None
+    if clone is not None and going is not None and has_switched(clone, going):
+        finish(site, going)
+        finished = going
+    clear_cancelled(site, name)
+    return finished
 
 
-def _detach_own(site: Site, name: str, known: WorkFile) -> None:
-    """Take this work's disks away from 5Bx; what else stands there by now is not its matter."""
-    its = {*known.made, *known.new.values()}
-    machine = site.host.find(machine_of(site, name))
-    if machine is not None and any(prepared(a) and disk.disk in its for a, disk in machine.disks.items()):
-        detach_prepared(site, machine.name, known.old or known.new)
+def sync(site: Site, name: str) -> None:
+    """The catalog says of a clone what its entry says; nothing on the host is changed."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+    entry = None if clone is None else site.host.find(clone.machine)
+    if clone is None or entry is None:
+        return
+    _follow_publishes(site, clone, entry)
+    with site.catalog.read() as tx:
+        before = rows_of(tx, name)
+    after = follow(before, entry)
+    if after == before:
+        return
+    until = now(timedelta(days=site.config.fallback_days))
+    with site.catalog.begin() as tx:
+        _check_versions(tx, after)
+        _store(tx, before, after, until)
+    crash.point("reconcile.followed")
 
 
-def is_live(site: Site, known: WorkFile) -> bool:
-    """Whether the result of this work is what the machine runs from."""
-    if not known.new:
-        return False
-    machine = site.host.get(machine_of(site, known.clone))
-    return all(a in machine.disks and machine.disks[a].disk == disk for a, disk in known.new.items())
+def rows_of(tx: Tx, name: str) -> Rows:
+    """What the catalog has of a clone."""
+    return Rows(
+        clones.get(tx, name),
+        {one.work: one for one in updates.every(tx, name)},
+        {one.work: one for one in fallbacks.every(tx, name, all_states=True)},
+    )
 
 
-def finish(site: Site, update: Update, known: WorkFile, *, last: bool = True) -> None:
-    """What follows a switch: disks that nothing needs go, then the catalog's part, all of it in one transaction.
+def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
+    clone, was = after.clone, before.clone
+    # Those that ended first: a clone has one work in flight.
+    for one in sorted(after.updates.values(), key=lambda one: not one.ended):
+        known = before.updates.get(one.work)
+        if known is None:
+            updates.found(tx, one)
+        elif known != one:
+            updates.follow(tx, one.id, one.state)
+    for kept in after.fallbacks.values():
+        row = before.fallbacks.get(kept.work)
+        if row is None:
+            of = updates.of_work(tx, kept.work)
+            assert of is not None
+            row = fallbacks.keep(tx, of.id, kept.disks, until)
+        if (row.state, row.gone, dict(row.disks)) != (kept.state, kept.gone, dict(kept.disks)):
+            fallbacks.follow(tx, row.id, kept.state, gone=kept.gone, disks=kept.disks)
+    if clone.generation != was.generation:
+        clones.fence(tx, clone.name, above=clone.generation - 1)
+    if clone.version != was.version:
+        clones.move(tx, clone.name, clone.version)
+    if (clone.state, clone.last) != (was.state, was.last):
+        clones.follow(tx, clone.name, state=clone.state, last=clone.last)
+    if clone.state != was.state:
+        events.add(tx, "clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
+
+
+def _follow_publishes(site: Site, clone: Clone, entry: Entry) -> None:
+    """The versions that a clone links were published."""
+    linked = {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
+    with site.catalog.read() as tx:
+        known = {
+            slot.name: gold.find(tx, clone.image, slot.version)
+            for slot in gold.all_slots(tx, clone.image)
+            if slot.version is not None and slot.name in linked
+        }
+    for owner, mark in linked.items():
+        version = known.get(owner)
+        if version is None or version.state == "publishing" or (mark is not None and mark.version != version.number):
+            find_linked(site, clone.image, owner)
+
+
+def _check_versions(tx: Tx, rows: Rows) -> None:
+    """:raises Refused: a version that a work has to do with is unknown to this catalog."""
+    new = [one for one in rows.updates.values() if not one.id]
+    wanted = {rows.clone.version, *(n for one in new for n in (one.from_version, one.to_version))}
+    wanted |= {one.from_version for one in rows.fallbacks.values() if not one.id}
+    for number in wanted:
+        if gold.find(tx, rows.clone.image, number) is None:
+            raise unknown_gold(rows.clone.name, f"gold {number} of {rows.clone.image}")
+
+
+def unknown_gold(name: str, what: str) -> Refused:
+    """The error where a clone stands on gold that the catalog does not know."""
+    return Refused(
+        f"{name} stands on {what}, which this site's catalog does not know",
+        meaning="The catalog is older than that publish: it was restored from a backup. Nothing was changed.",
+        todo="Put back a catalog of after that publish; the gold's signed record is in the site's images/ directory.",
+    )
+
+
+def finish(site: Site, update: Update) -> None:
+    """What follows a switch: the catalog knows what the server is now, and that the work is done.
 
     Doing it twice changes nothing, and once the catalog says ``done`` nothing is left to do.
-
-    :param last: whether the clone still runs from its result: another one may have switched since.
     """
-    if update.kind == "rollback" and last:
-        detach_prepared(site, machine_of(site, update.clone), known.new)
-    sweep(site, known)
-    crash.point(f"{update.kind}.swept")
-    reading = read_switched(site, update.image, update.to_version, known.new)
+    with site.catalog.read() as tx:
+        clone = clones.get(tx, update.clone)
+    disks = own_disks(find_entry(site.host, clone.machine))
+    reading = read_switched(site, update.image, clone.version, disks)
     with site.catalog.begin() as tx:
-        now_is = updates.get(tx, update.id)
-        if not now_is.ended:
-            updates.has_switched(tx, update.id)
-            clones.move(tx, update.clone, update.to_version)
+        if not updates.get(tx, update.id).ended:
             readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
-            _note_disks(site, tx, update, known)
             updates.set_state(tx, update.id, "done", error="")
+            if update.kind == "rollback":
+                events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
     crash.point(f"{update.kind}.noted")
 
 
-def _note_disks(site: Site, tx: Tx, update: Update, known: WorkFile) -> None:
-    until = now(timedelta(days=site.config.fallback_days))
-    if update.kind == "update":
-        fallbacks.keep(tx, update.id, known.old, until)
+def clear_cancelled(site: Site, name: str) -> Update | None:
+    """Remove the disks of works that came to nothing; returns the newest that had any left."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+        left = updates.uncleared(tx, name) if clone is not None and clone.state == "active" else []
+    for update in left:
+        assert clone is not None
+        clear(site, clone, update)
+        with site.catalog.begin() as tx:
+            updates.note(tx, update.id, disks={})
+        crash.point("update.cleared")
+    return left[-1] if left else None
+
+
+def clear(site: Site, clone: Clone, update: Update) -> None:
+    """Remove what was prepared for a work, with the links and the mark; again: nothing."""
+    entry = site.host.find(clone.machine)
+    five = None if entry is None else entry.marks.get(PREPARED)
+    if entry is None or five is None or (five.by, five.state) != (update.work, "preparing"):
         return
-    aside: dict[str, str] = dict(known.old)
-    used = fallback_of(tx, known) or fallbacks.get(tx, known.fallback)
-    if known.carry:
-        aside |= {f"before-{address}": disk for address, disk in used.disks.items()}
-    if used.state == "kept":  # else an older catalog was brought up to a rollback of long ago
-        fallbacks.set_state(tx, used.id, "used")
-    fallbacks.keep(tx, update.id, aside, until, state="set-aside")
-    events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
+    drop_set(site, entry, PREPARED)
 
 
-def attach_prepared(site: Site, name: str, layout: Layout, disks: Mapping[str, str], slot: str) -> Machine:
-    """Put disks, and links to a slot, at the prepared addresses, in the place of what stood there."""
-    machine = site.host.get(machine_of(site, name))
-    linked = [disk.address for disk in layout.disks if disk.address not in disks]
-    wanted = replace(
-        machine,
-        disks=_live(machine.disks, layout) | {partner(a): Attached(disk) for a, disk in disks.items()},
-        links=_live(machine.links, layout) | {partner(a): LinkTo(slot, a) for a in linked},
-    )
-    return machine if wanted == machine else site.host.replace(wanted)
-
-
-def detach_prepared(site: Site, name: str, addresses: Mapping[str, object]) -> None:
-    """Take what stands at 5Bx away from the machine of this name, with its links to a slot; the disks stay."""
-    machine = site.host.get(name)
-    keep = {a: disk for a, disk in machine.disks.items() if not (prepared(a) and partner(a) in addresses)}
-    links = {a: link for a, link in machine.links.items() if not (prepared(a) and partner(a) in machine.links)}
-    if keep != dict(machine.disks) or links != dict(machine.links):
-        site.host.replace(replace(machine, disks=keep, links=links))
-
-
-def _live(standing: Mapping[str, T], layout: Layout) -> dict[str, T]:
-    listed = {disk.address for disk in layout.disks}
-    return {a: one for a, one in standing.items() if not (prepared(a) and partner(a) in listed)}
-
-
-def sweep(site: Site, known: WorkFile, keep: Mapping[str, str] | None = None) -> None:
-    """Remove the disks that were made for this work and are not part of what came of it."""
-    kept = {*known.new.values(), *(keep or {}).values()}
-    for disk in [disk for disk in known.made if disk not in kept]:
+def drop_set(site: Site, entry: Entry, digit: str) -> None:
+    """Delete the disks of a set, then take away its links and its mark: its gold is free only now."""
+    host = site.host
+    for disk in sorted(own_disks(entry, digit).values()):
         manifests.forget(site, disk)
-        site.host.delete_disk(disk)
-        crash.point("update.disk-swept")
-    if set(known.made) != kept & set(known.made):
-        known.made = [disk for disk in known.made if disk in kept]
-        update_files.save(site, known)
+        host.delete_disk(disk)
+        crash.point("set.disk-removed")
+    entry = find_entry(host, entry.name)
+    links = {address: link for address, link in entry.links.items() if set_of(address) != digit}
+    host.apply(with_mark(replace(entry, links=links), digit, None))
+    crash.point("set.dropped")
+
+
+def set_of_fallback(entry: Entry, one: Fallback) -> str | None:
+    """The digit of the set that a fallback is; ``None``: it stands there no longer."""
+    return kept_sets(entry).get(one.work)
+
+
+def is_switched(site: Site, update: Update) -> bool:
+    """Whether the clone runs from the result of this work, by its entry."""
+    with site.catalog.read() as tx:
+        clone = clones.get(tx, update.clone)
+    entry = site.host.find(clone.machine)
+    mark = None if entry is None else entry.marks.get(LIVE)
+    return mark is not None and mark.by == update.work

@@ -1,14 +1,16 @@
-"""What a server points at that is not as gold has it: kept beside the record of each merge (``references.json``), so that a
-forecast opens no disk."""
+"""What a server points at that is not as gold has it: kept from each plan and merge, so that a forecast opens no disk.
+
+::
+
+    SITE/records/web1/references.json     as they were last seen
+"""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
-from goldroot.catalog import updates
 from goldroot.fleet.update import update_files
 from goldroot.merge import Reference
 from goldroot.site import Site
@@ -18,16 +20,8 @@ from goldroot.tree import path_bytes, path_text
 _BY_PLACE = ("link", "alternative", "shell", "mount")
 
 
-@dataclass(frozen=True, slots=True)
-class References:
-    """What is known of one server; ``update``: of which update it was found."""
-
-    update: int
-    found: Sequence[Reference]
-
-
-def save_references(site: Site, clone: str, update: int, found: Iterable[tuple[Reference, bytes]]) -> None:
-    """Keep what a merge found that its server points at."""
+def save_references(site: Site, clone: str, found: Iterable[tuple[Reference, bytes]]) -> None:
+    """Keep what was found that a server points at, in the place of what was seen before."""
     data = [
         {
             "kind": one.kind, "path": path_text(one.path), "text": path_text(one.text), "level": one.level,
@@ -35,21 +29,16 @@ def save_references(site: Site, clone: str, update: int, found: Iterable[tuple[R
         }
         for one, place in found
     ]  # fmt: skip
-    update_files.write(_file(site, clone, update), json.dumps({"schema": 1, "references": data}).encode())
+    update_files.write(_file(site, clone), json.dumps({"schema": 1, "references": data}).encode())
 
 
-def load_references(site: Site, clone: str) -> References | None:
-    """What the newest merge found of a server; ``None`` where there was none."""
-    with site.catalog.read() as tx:
-        numbers = sorted((one.id for one in updates.every(tx, clone)), reverse=True)
-    for number in numbers:
-        try:
-            with open(_file(site, clone, number), "rb") as file:
-                data = json.load(file)["references"]
-        except FileNotFoundError:
-            continue
-        return References(number, [_reference(one) for one in data])
-    return None
+def load_references(site: Site, clone: str) -> list[Reference] | None:
+    """What was last found of a server; ``None`` where nobody has looked yet."""
+    try:
+        with open(_file(site, clone), "rb") as file:
+            return [_reference(one) for one in json.load(file)["references"]]
+    except FileNotFoundError:
+        return None
 
 
 def _reference(data: dict[str, str]) -> Reference:
@@ -57,5 +46,5 @@ def _reference(data: dict[str, str]) -> Reference:
     return replace(Reference(data["kind"], path, text, subject), level=data["level"], who=who)
 
 
-def _file(site: Site, clone: str, update: int) -> str:
-    return os.path.join(update_files.directory(site, clone, update), "references.json")
+def _file(site: Site, clone: str) -> str:
+    return site.path("records", clone, "references.json")

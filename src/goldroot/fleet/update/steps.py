@@ -6,7 +6,7 @@
       |                       |
       +--> needs-review <-----+        the workflow ends there: it never waits for a person
 
-The state carries the clone, the update's number and the generation that fences it; ``outcome`` is set once the rest is
+The state carries the clone, the update's number and the attempt, which shuts earlier ones out; ``outcome`` is set once the rest is
 to be passed over.
 """
 
@@ -20,9 +20,10 @@ from goldroot.catalog import updates
 from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
+from goldroot.fleet.update.entry_says import has_switched
 from goldroot.fleet.update.merge import merge_update
 from goldroot.fleet.update.open_update import OpenUpdate, open_update
-from goldroot.fleet.update.reconcile import finish, is_live, sweep
+from goldroot.fleet.update.reconcile import clear, finish, is_switched
 from goldroot.fleet.update.switch import switch_update
 from goldroot.image import check_genuine
 from goldroot.site import Site
@@ -46,7 +47,7 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
         def do(state: dict[str, Any]) -> dict[str, Any]:
             if state.get("outcome"):
                 return {}
-            task = open_update(site, state["update"], state["generation"])
+            task = open_update(site, state["update"], state["attempt"])
             try:
                 outcome = act(task, stage)
             except (GoldrootError, OSError) as error:
@@ -62,10 +63,11 @@ def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act]
 
 
 def tidy(task: OpenUpdate, error: Exception) -> None:
-    """Where there was no room, what was made and not attached goes at once: a full file system must not stay full."""
+    """Where there was no room, what was prepared goes at once: a full file system must not stay full."""
     if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
         with contextlib.suppress(GoldrootError, OSError):
-            sweep(task.site, task.work, keep=task.work.base)
+            if not is_switched(task.site, task.update):
+                clear(task.site, task.clone, task.update)
 
 
 def note_error(task: OpenUpdate, error: GoldrootError) -> None:
@@ -77,8 +79,8 @@ def note_error(task: OpenUpdate, error: GoldrootError) -> None:
 
 
 def merge(task: OpenUpdate, stage: Stage) -> str:
-    """Merge onto new disks at 5Bx."""
-    if is_live(task.site, task.work):
+    """Merge onto new disks in set 5."""
+    if has_switched(task.clone, task.update):
         return ""
     for gold in (task.base, task.target):
         check_genuine(gold)
@@ -86,14 +88,14 @@ def merge(task: OpenUpdate, stage: Stage) -> str:
 
 
 def _merged(task: OpenUpdate, stage: Stage) -> str:
-    return REVIEW if merge_update(task, stage, live=task.site.host.is_running(task.machine_name) is not None) else ""
+    return REVIEW if merge_update(task, stage, live=True) else ""
 
 
 def _prove(task: OpenUpdate, stage: Stage) -> str:
     """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
-    if is_live(task.site, task.work):
+    if has_switched(task.clone, task.update):
         return ""
-    if task.work.half_migrated and (outcome := _merged(task, stage)):
+    if task.update.migration == "begun" and (outcome := _merged(task, stage)):
         return outcome
     prove(task, stage)
     return ""
@@ -106,5 +108,5 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
 
 def note(task: OpenUpdate, stage: Stage) -> str:
     """The catalog follows the machine."""
-    finish(task.site, task.update, task.work)
+    finish(task.site, task.update)
     return DONE

@@ -17,6 +17,7 @@ from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
+from goldroot.hosts import new_id
 from goldroot.run import find
 from goldroot.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
@@ -130,12 +131,12 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
     """Run an update's workflow: the run that was killed, from the step where it was, else a new one."""
     crash.point(f"{update.kind}.begun")
     while True:
-        key, generation = _run_of(site, engine, update)
-        state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "generation": generation})
+        key, attempt = _run_of(site, engine, update)
+        state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "attempt": attempt})
         with site.catalog.read() as tx:
             now = updates.get(tx, update.id).state
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
-        # then is no run of this update, and the next generation has a key of its own.
+        # then is no run of this update, and the next attempt has a key of its own.
         if state["outcome"] == now:
             return outcome_of(site, update.id, str(state["outcome"]))
 
@@ -143,10 +144,10 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
     """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
     with site.catalog.read() as tx:
-        row, generation = updates.latest(tx, name), clones.get(tx, name).generation
+        row = updates.latest(tx, name)
     if row is None or row.kind != kind or row.state != "done":
         return None
-    pending = engine.find(f"{_prefix(row)}{generation}")
+    pending = engine.find(f"{_prefix(row)}{row.attempt}")
     if pending is None or pending.error or pending.cancel_asked:
         return None
     engine.run(make(), pending.key, pending.state)
@@ -155,13 +156,13 @@ def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callabl
 
 def _begin(site: Site, name: str, to: int) -> Update:
     with site.catalog.begin() as tx:
-        return updates.begin(tx, name, to)
+        return updates.begin(tx, name, to, work=new_id())
 
 
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
     if update.kind != "update":
         name = update.clone
-        command = f"goldroot rollback {name}" + (" --carry" if update_files.load(site, name, update.id).carry else "")
+        command = f"goldroot rollback {name}" + (" --carry" if update.carry else "")
         raise Refused(
             f"a rollback of {name} was begun",
             todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
@@ -174,26 +175,27 @@ def _refuse_other(site: Site, update: Update, to: int | None) -> None:
 
 
 def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
-    """The key and generation of the run to go on with.
+    """The key and number of the attempt to go on with.
 
-    A run that was killed goes on where it was.  One that an error or a review ended begins anew, with a new
-    generation, which shuts the old one out; what it had made is taken over by the merge where it is still good.
+    One that was killed goes on where it was.  One that an error or a review ended begins again, with the next number,
+    which shuts the old one out; what it had made is taken over by the merge where it is still good.
     """
     with site.catalog.read() as tx:
-        generation = clones.get(tx, update.clone).generation
-    pending = engine.find(f"{_prefix(update)}{generation}")
+        attempt = updates.get(tx, update.id).attempt
+    pending = engine.find(f"{_prefix(update)}{attempt}") if attempt else None
     if pending is not None:
         if not pending.error and not pending.cancel_asked:
-            return pending.key, generation
+            return pending.key, attempt
         engine.cancel(pending.key)
     with site.catalog.begin() as tx:
-        generation = clones.fence(tx, update.clone)
-    return f"{_prefix(update)}{generation}", generation
+        clones.fence(tx, update.clone)
+        attempt = updates.begin_attempt(tx, update.id)
+    return f"{_prefix(update)}{attempt}", attempt
 
 
 def _prefix(update: Update) -> str:
-    """How the keys of an update's runs begin; the generation of the clone follows."""
-    return f"{update.kind}:{update.clone}:{update.id}:"
+    """How the keys of an update's runs begin; the number of the attempt follows."""
+    return f"{update.kind}:{update.clone}:{update.work}:"
 
 
 def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
@@ -201,12 +203,12 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
         left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
-    record = update_files.record_file(site, update.clone, number)
-    known = update_files.load(site, update.clone, number)
+    record = update_files.record_file(site, update.clone, update.work)
+    told = update.told
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
-        record if os.path.exists(record) else "", known.failed, known.not_compared,
-        0 if outcome == DONE else known.torn,
+        record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
+        0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip
 
 

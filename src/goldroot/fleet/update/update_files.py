@@ -1,13 +1,13 @@
-"""What is written down of one update or rollback besides the catalog's row.
+"""What is kept of one update or rollback besides the catalog's row.
 
 ::
 
-    SITE/records/web1/7/       clone, number of the update
-    ├── work.json              the disks of its three sides and of the result, and every disk ever made for it
+    SITE/records/web1/u7k2m9q4xa/    clone, id of the work
     ├── record.json            the record of its last merge
     ├── decisions.json         the answers that its last merge was given (0600: they may hold contents)
     ├── policy.toml            the image's policy as it was, where it has one of its own
-    └── 1B5.clone              what the merge saw of the clone's disk: what was written since is told from it
+    ├── 1B5.clone              what the merge saw of the clone's disk: what was written since is told from it
+    └── base/KEY               of a carry: the base's content for each question
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from goldroot import private
@@ -29,68 +28,9 @@ from goldroot.site import Site
 from goldroot.tree import Manifest
 
 
-@dataclass
-class WorkFile:
-    """The state of one update.  Disks are ids by live address."""
-
-    update: int
-    clone: str
-    base: dict[str, str] = field(default_factory=dict)
-    gold: dict[str, str] = field(default_factory=dict)
-    old: dict[str, str] = field(default_factory=dict)  #: the clone's live disks that were merged
-    new: dict[str, str] = field(default_factory=dict)  #: the result, once it is attached
-    made: list[str] = field(default_factory=list)  #: every disk that was made for it, noted before it is made
-    counter: int = 0  #: how many sets of disks were begun
-    fallback: int = 0  #: the number of the fallback that a rollback goes back to
-    carry: bool = False
-    digest: str = ""  #: of policy and decisions of the last merge
-    failed: dict[str, str] = field(default_factory=dict)  #: rebuild commands that failed, and why
-    not_compared: list[str] = field(default_factory=list)  #: clones that may share its identity: they cannot be read
-    torn: int = 0  #: paths that a running server wrote while they were merged: the switch merges again
-    migration: str = ""  #: of the state on the new disks: ``begun``, ``done``, or nothing was
-
-    @property
-    def half_migrated(self) -> bool:
-        """Whether a migration of the new disks' state was cut off: nobody can tell what it has done."""
-        return self.migration == "begun"
-
-    def next_disks(self, addresses: Mapping[str, object], generation: int, use: str = "") -> dict[str, str]:
-        """Ids of new disks, noted as made; save the work before making them."""
-        from goldroot.fleet.clone_names import disk_name
-
-        self.counter += 1
-        disks = {address: disk_name(self.clone, address, generation, self.counter, use) for address in addresses}
-        self.made += disks.values()
-        return disks
-
-
-def directory(site: Site, clone: str, update: int) -> str:
+def directory(site: Site, clone: str, work: str) -> str:
     """Where the files of an update are."""
-    return site.path("records", clone, str(update))
-
-
-def every(site: Site, clone: str) -> list[WorkFile]:
-    """All that is written down of a clone's updates and rollbacks, oldest first."""
-    try:
-        names = os.listdir(site.path("records", clone))
-    except FileNotFoundError:
-        return []
-    numbers = sorted(int(name) for name in names if name.isdecimal())
-    return [load(site, clone, number) for number in numbers]
-
-
-def load(site: Site, clone: str, update: int) -> WorkFile:
-    """The work of an update; an empty one where nothing was begun."""
-    try:
-        with open(_file(site, clone, update, "work.json"), "rb") as file:
-            return WorkFile(**json.load(file))
-    except FileNotFoundError:
-        return WorkFile(update, clone)
-
-
-def save(site: Site, work: WorkFile) -> None:
-    """Write it whole."""
-    write(_file(site, work.clone, work.update, "work.json"), json.dumps(asdict(work), indent=1).encode())
+    return site.path("records", clone, work)
 
 
 def write(path: str, content: bytes) -> None:
@@ -99,42 +39,42 @@ def write(path: str, content: bytes) -> None:
     private.write(path, content)
 
 
-def record_file(site: Site, clone: str, update: int) -> str:
+def record_file(site: Site, clone: str, work: str) -> str:
     """The path of the record."""
-    return _file(site, clone, update, "record.json")
+    return _file(site, clone, work, "record.json")
 
 
-def read_record(site: Site, clone: str, update: int) -> dict[str, Any]:
+def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
     """The record of the last merge; empty where there was none yet."""
     try:
-        with open(record_file(site, clone, update), "rb") as file:
+        with open(record_file(site, clone, work), "rb") as file:
             data: dict[str, Any] = json.load(file)
             return data
     except FileNotFoundError:
         return {}
 
 
-def save_seen(site: Site, work: WorkFile, address: str, manifest: Manifest) -> None:
+def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:
     """Keep what a merge saw of a disk of the clone."""
-    path = _file(site, work.clone, work.update, f"{address}.clone")
+    path = _file(site, clone, work, f"{address}.clone")
     private.make_directory(os.path.dirname(path))
     manifest.save(path)
 
 
-def load_seen(site: Site, work: WorkFile, address: str) -> Manifest:
+def load_seen(site: Site, clone: str, work: str, address: str) -> Manifest:
     """What the last merge saw of a disk of the clone."""
-    return Manifest.load(_file(site, work.clone, work.update, f"{address}.clone"))
+    return Manifest.load(_file(site, clone, work, f"{address}.clone"))
 
 
-def save_decisions(site: Site, work: WorkFile, used: Mapping[str, Decision], policy_file: str | None) -> None:
+def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decision], policy_file: str | None) -> None:
     """Keep what a merge was given, so that it can be made again."""
     said = {
         key: {"take": one.take} | ({} if one.content is None else {"base64": base64.b64encode(one.content).decode()})
         for key, one in sorted(used.items())
     }
     data = json.dumps({"schema": 1, "decisions": said}, indent=1).encode()
-    write(_file(site, work.clone, work.update, "decisions.json"), data)
-    rules = _file(site, work.clone, work.update, "policy.toml")
+    write(_file(site, clone, work, "decisions.json"), data)
+    rules = _file(site, clone, work, "policy.toml")
     if policy_file:
         with open(policy_file, "rb") as file:
             write(rules, file.read())
@@ -143,13 +83,30 @@ def save_decisions(site: Site, work: WorkFile, used: Mapping[str, Decision], pol
             os.unlink(rules)  # of an earlier merge of this update
 
 
-def load_given(site: Site, clone: str, update: int) -> tuple[dict[str, Decision], Policy]:
+def load_given(site: Site, clone: str, work: str) -> tuple[dict[str, Decision], Policy]:
     """The decisions and the policy that a merge was given."""
     from goldroot.merge import load_decisions
 
-    rules = _file(site, clone, update, "policy.toml")
+    rules = _file(site, clone, work, "policy.toml")
     policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()
-    return load_decisions(_file(site, clone, update, "decisions.json")), policy
+    return load_decisions(_file(site, clone, work, "decisions.json")), policy
+
+
+def save_base(site: Site, clone: str, work: str, contents: Mapping[str, bytes | None]) -> None:
+    """Keep the base's contents for the questions of a carry, by their keys: the base itself is not kept."""
+    shutil.rmtree(_file(site, clone, work, "base"), ignore_errors=True)
+    for key, content in contents.items():
+        if content is not None:
+            write(_file(site, clone, work, f"base/{key}"), content)
+
+
+def load_base(site: Site, clone: str, work: str, key: str) -> bytes | None:
+    """What :func:`save_base` kept for a question."""
+    try:
+        with open(_file(site, clone, work, f"base/{key}"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def remembered(site: Site, image: str) -> dict[str, Decision]:
@@ -164,5 +121,5 @@ def forget(site: Site, clone: str) -> None:
     shutil.rmtree(site.path("records", clone), ignore_errors=True)
 
 
-def _file(site: Site, clone: str, update: int, name: str) -> str:
-    return os.path.join(directory(site, clone, update), name)
+def _file(site: Site, clone: str, work: str, name: str) -> str:
+    return os.path.join(directory(site, clone, work), name)

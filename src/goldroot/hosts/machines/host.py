@@ -17,12 +17,13 @@ from typing import Any, ClassVar, Protocol
 from goldroot.errors import Busy, HostError, Refused, Unreachable
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.bytes import DiskBytes
-from goldroot.hosts.filehost import FileHost, live_of, still_running
+from goldroot.hosts.filehost import FileHost, live_of
 from goldroot.hosts.inuse import Note, entry_lock, utc_now
 from goldroot.hosts.labels import Label
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.port import Access, Entry
+from goldroot.hosts.standing import still_running
 from goldroot.tree import remove_tree
 
 #: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.
@@ -193,7 +194,7 @@ class MachineHost(FileHost, ABC):
             if disk is None:
                 raise Refused(f"{entry.name} links {link.owner} {link.address}, where there is no disk")
             try:
-                label, _, _ = self._enter(stack, disk.id, "ro", "still")
+                label, _, _ = self._enter(stack, disk.id, "ro", "still", {})
             except Busy as error:
                 raise Refused(
                     f"{entry.name} links {link.owner} {link.address}: {error.brief}",

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from goldroot.errors import Damaged, GoldrootError, HostError, Refused
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
-from goldroot.hosts.filehost import FileHold, still_running
+from goldroot.hosts.filehost import FileHold
 from goldroot.hosts.images import Images, verity
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost, Running, control
@@ -24,6 +24,7 @@ from goldroot.hosts.port import Access, DiskInfo, Entry, Opened, Power, Use, Vie
 from goldroot.hosts.qemu import kernel, live, monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.locks import kept_from_qemu
+from goldroot.hosts.standing import still_running
 from goldroot.run import Done, find, start
 
 _KVM = "/dev/kvm"
@@ -179,9 +180,9 @@ class QemuHost(MachineHost):
         return monitor.run_inside(self.directory(name), argv, timeout)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[FileHold]:
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
         """As :meth:`goldroot.hosts.Host.hold`; QEMU's locks on the live disks are taken, too."""
-        with super().hold(name) as held:
+        with super().hold(name, runs=runs) as held:
             entry = self._entries.get(name)
             live = [self._label(disk.id) for address, disk in sorted(entry.disks.items()) if is_live(address)]
             images = [self._images.file(label) for label in live]

@@ -14,8 +14,8 @@ from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import Parts, ZvmHost
-from goldroot.hosts.zvm.minidisks import Pool
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.smapi import PORT, Client, Secret, Server
 
@@ -41,6 +41,8 @@ class ZvmConfig:
     :param disk_mode: of a server's own live disks.
     :param logon: what stands in the place of the password of a server that goldroot made.
     :param template: the lines of a new server's directory entry; ``{user}`` is its user ID.
+    :param live_view: flashcopy: disks of a running server are seen as FLASHCOPY puts them on a temporary disk of the
+        management guest, which needs the class for that, and room in the system's temporary space.
     :param link_addresses: first and last address of the management guest at which disks are linked.
     """
 
@@ -62,6 +64,7 @@ class ZvmConfig:
     logon: Literal["AUTOONLY", "LBYONLY"] = "AUTOONLY"
     template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
     slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
+    live_view: Literal["none", "flashcopy"] = "none"
     link_addresses: str = "F000-F0FF"
     vmcp: str = "vmcp"
     devices: str = BY_PATH
@@ -86,6 +89,7 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         ),
         pool=Pool(config.group.upper(), config.disk_mode),
         addresses=_addresses(config.link_addresses),
+        snapshots=config.live_view == "flashcopy",
     )
     return ZvmHost(name, store, parts)
 

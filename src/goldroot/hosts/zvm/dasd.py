@@ -32,7 +32,7 @@ APPEARS = 30.0
 
 
 class Dasds:
-    """As :class:`goldroot.hosts.zvm.minidisks.Medium`.
+    """As :class:`goldroot.hosts.zvm.medium.Medium`.
 
     :param by_path: the directory in which devices are named by their address.
     :param sleep: for tests, that need not wait.
@@ -98,11 +98,12 @@ class Dasds:
     def seal(self, device: str, form: str) -> None:
         WRITTEN[form].refuse_dirty(self._part(device))
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
         part, written = self._part(device), WRITTEN[form]
-        written.refuse_dirty(part)
+        if not replay:
+            written.refuse_dirty(part)
         attributes = NOSUID | NODEV | (NOEXEC if use == "files" else 0) | (0 if write else READ_ONLY)
-        return mounted(part, form, written.options, attributes)
+        return mounted(part, form, written.options, attributes, replay=replay)
 
     def evidence(self, device: str, form: str) -> str:
         digest = hashlib.sha256()

@@ -18,7 +18,7 @@ from goldroot.hosts.entries import check_change, check_links, taken_over, work_o
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
-from goldroot.hosts.zvm.reading import Standing, checked, is_managed, standing
+from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing
 from goldroot.hosts.zvm.writing import Words, changed, new_entry
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
@@ -71,6 +71,11 @@ class DirectoryEntries:
         found = self._manager.read(self.names.user(name))
         return None if found is None else self._read(name, found)
 
+    def text(self, name: str) -> tuple[Role, source.Entry] | None:
+        """What an entry is, and its statements, in one call."""
+        found = self._manager.read(self.names.user(name))
+        return None if found is None else (role_in(found, name, self.names), found)
+
     def all(self) -> Iterator[Entry]:
         """As :meth:`goldroot.hosts.Host.entries`: those in which goldroot has written."""
         named = {name: found for found in self._manager.all() if is_managed(found) and (name := self._name(found))}
@@ -112,7 +117,12 @@ class DirectoryEntries:
         except UNSURE:
             pass  # looked at next
         crash.point("zvm.entry-created")
-        return self._same_work(self.get(entry.name), entry)
+        now = self.standing(entry.name)
+        if now is None:
+            raise HostError(f"the entry {entry.name} was not made, or not yet", todo="Run the command again.")
+        if not is_managed(now.text):
+            raise _no_comments(entry.name)
+        return self._same_work(now.entry, entry)
 
     def undefine(self, name: str) -> None:
         """As :meth:`goldroot.hosts.Host.undefine`."""
@@ -174,12 +184,7 @@ class DirectoryEntries:
         if done.outcome != "done" or reads_as(now, wanted):
             return Applied(done.outcome, now)
         if replace(now, marks=wanted.marks, serial=wanted.serial, token="") == replace(wanted, token=""):
-            raise HostError(
-                f"the directory manager does not keep the comments of {wanted.name}",
-                meaning="The change is made, but goldroot's marks are lost: after a crash it could not be told from the "
-                "entry which set of disks is which.",
-                todo="Let the directory manager keep comment records (DirMaint does by default).",
-            )
+            raise _no_comments(wanted.name)
         raise EntryChanged(now, differences(wanted, now))
 
     def _there(self, name: str, found: source.Entry | None) -> Standing:
@@ -206,6 +211,15 @@ class DirectoryEntries:
 def _counted(wanted: Entry, now: Entry) -> Entry:
     """The entry with the next serial."""
     return replace(wanted, serial=f"{wanted.generation}.{int(now.serial.partition('.')[2]) + 1}")
+
+
+def _no_comments(name: str) -> HostError:
+    return HostError(
+        f"the directory manager does not keep the comments of {name}",
+        meaning="The entry is changed, but goldroot's marks are lost: after a crash it could not be told from the entry "
+        "which set of disks is which.",
+        todo="Let the directory manager keep comment records.",
+    )
 
 
 def _short(device: str) -> str:

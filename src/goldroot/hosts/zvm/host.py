@@ -8,19 +8,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from goldroot import crash
-from goldroot.errors import BadInput, Damaged, Refused
+from goldroot.errors import BadInput, Damaged, Refused, StillRunning
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power
+from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import DirectoryEntries, Style
 from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import PAUSES, Manager
-from goldroot.hosts.zvm.minidisks import Medium, Minidisks, Pool
+from goldroot.hosts.zvm.medium import Medium
+from goldroot.hosts.zvm.minidisks import Minidisks
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.zvm.smapi import Client
 
@@ -38,6 +40,7 @@ class Parts:
     :param extents: which disk lies where.
     :param me: the management guest's user ID.
     :param pauses: seconds between tries where somebody else has an entry locked.
+    :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
     """
 
     client: Client
@@ -49,6 +52,7 @@ class Parts:
     pool: Pool
     addresses: Sequence[str] = ADDRESSES
     pauses: Sequence[float] = PAUSES
+    snapshots: bool = False
 
 
 class ZvmHost(FileHost):
@@ -72,6 +76,8 @@ class ZvmHost(FileHost):
     )
 
     def __init__(self, name: str, store: str, parts: Parts) -> None:
+        if parts.snapshots:
+            self.abilities = replace(self.abilities, live_view="snapshot")
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
         self._directory = DirectoryEntries(self._manager, parts.extents, parts.style)
@@ -155,8 +161,8 @@ class ZvmHost(FileHost):
         return self._guests.log_off(self._disks.names.user(name), patience)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[FileHold]:
-        with super().hold(name) as hold, ExitStack() as stack:
+    def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
+        with super().hold(name, runs=runs) as hold, ExitStack() as stack:
             entry = self._directory.get(name)
             if entry.role == "machine":
                 self._guests.forget(self._disks.names.user(name))
@@ -183,7 +189,7 @@ class ZvmHost(FileHost):
             raise address_taken(entry, new.address)
         source = None
         if new.copy_of:
-            given = self._enter(stack, check_disk_id(new.copy_of), "ro", "still")
+            given = self._enter(stack, check_disk_id(new.copy_of), "ro", "still", {})
             source = given[0]
         if row is not None and row.extent is None and not taken:
             row = None  # nothing was made yet: it may be made elsewhere, or otherwise
@@ -250,6 +256,17 @@ class ZvmHost(FileHost):
         if taken is None:
             raise Refused(f"{why} by {self._in_use.note(lock)}", todo="Try again when that has ended.")
         stack.callback(taken.close)
+
+    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> bool:
+        try:
+            return super()._enter_live(stack, entry, view)
+        except StillRunning:
+            if view != "live" or self.abilities.live_view != "snapshot":
+                raise
+        live = [disk.id for address, disk in entry.disks.items() if is_live(address)]
+        self._disks.running.update(live)
+        stack.callback(self._disks.running.subtract, live)
+        return True
 
     def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
         """Nothing: who else has a disk is told when it is linked, which is the only way to it."""

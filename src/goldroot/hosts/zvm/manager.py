@@ -151,6 +151,9 @@ class Manager:
         except CallRefused as error:
             if error.code != NO_ENTRY:
                 raise
+        except UNSURE:
+            if self.read(user) is not None:
+                raise
 
     def waiting(self, user: str, act: Callable[[], T]) -> T:
         """Do something that a lock of somebody else hinders for a while.

@@ -6,91 +6,39 @@ made of its id, so that another's disk is known before it is read or written.
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from goldroot import crash
-from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused
+from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused, StillRunning
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Access, DiskInfo, Use
+from goldroot.hosts.port import Access, DiskInfo, Role, Use
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Extents, Row
-from goldroot.hosts.zvm.links import Devices, Linked, Links, Minidisk
+from goldroot.hosts.zvm.links import Linked, Links, Minidisk
 from goldroot.hosts.zvm.manager import UNSURE, Manager
+from goldroot.hosts.zvm.medium import Medium, tag_of
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import CYLINDER, Pool, cylinders, fits
 from goldroot.hosts.zvm.reading import extent_of
 from goldroot.tree import copy_tree
 from goldroot.zvm.directory import Mdisk, disks
 from goldroot.zvm.smapi import CallRefused, MinidiskForm, MinidiskRoom
 
-#: Bytes of a cylinder of a 3390 in blocks of 4 KiB: 15 tracks of 12 blocks.
-CYLINDER = 15 * 12 * 4096
-#: Bytes of the first two tracks, in which labels are and no partition is.
-LABELS = 2 * 12 * 4096
-
-EXISTS, NO_DISK, NO_ROOM = (408, 4), (408, 8), (408, 24)
-
-
-class Medium(Devices, Protocol):
-    """What is on minidisks.  A device is what :meth:`online` has named."""
-
-    @property
-    def forms(self) -> Collection[str]:
-        """Forms of disks that can be made."""
-
-    @property
-    def sealed_forms(self) -> Collection[str]:
-        """Forms that a disk can be sealed in."""
-
-    @property
-    def blocks(self) -> bool:
-        """Whether a copy of the blocks is a copy of the disk, so that inodes stay."""
-
-    def least(self, form: str) -> int:
-        """Bytes of the smallest disk of a form."""
-
-    def tag(self, device: str) -> str:
-        """The label on the disk; "" where there is none."""
-
-    def format(self, device: str, form: str, tag: str) -> None:
-        """An empty file system and a label, in the place of whatever is there."""
-
-    def copy(self, source: str, target: str) -> None:
-        """Copy all blocks, where the storage server does not."""
-
-    def own(self, device: str, form: str, tag: str) -> None:
-        """Make a copy of blocks a disk of its own: label, file system's UUID, and all of the room."""
-
-    def seal(self, device: str, form: str) -> None:
-        """Make the read-only form of what is on the disk, in its place.
-
-        :raises Damaged: it was not unmounted.
-        """
-
-    def mount(self, device: str, form: str, *, write: bool, use: Use) -> int:
-        """A directory descriptor of its root, which is all that keeps it mounted.
-
-        :raises Damaged: dirty or broken.
-        """
-
-    def evidence(self, device: str, form: str) -> str:
-        """Cheap proof that nobody wrote to a sealed disk; "": there is none."""
+EXISTS, NO_ROOM = (408, 4), (408, 24)
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """Where new minidisks come from.
+class _Place:
+    """Where a disk stands: what its entry is, the device number, and the minidisk there if there is one."""
 
-    :param group: the directory manager's group of volumes.
-    :param mode: of live disks.
-    """
-
-    group: str
-    mode: str = "MR"
+    role: Role
+    device: str
+    disk: Mdisk | None
 
 
 class Minidisks:
@@ -108,6 +56,8 @@ class Minidisks:
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
+        #: disks of running machines, which are seen as copies of one moment, by their id
+        self.running: Counter[str] = Counter()
 
     @property
     def forms(self) -> Collection[str]:
@@ -122,8 +72,8 @@ class Minidisks:
     def make(self, label: Label, source: Label | None) -> None:
         """Make a disk whose row is there, in its entry, empty or as a copy; again: finished."""
         row = self.row(label.id)
-        device = self._device(row)
-        disk = self._minidisk(row.owner, device) or self._create(row, device, source)
+        place = self._place(row)
+        disk = place.disk or self._create(row, place.device, source)
         extent = extent_of(disk)
         wanted = self._cylinders(row, source)
         if extent is None or extent.size != wanted:
@@ -147,7 +97,7 @@ class Minidisks:
     def empty(self, label: Label) -> None:
         """An empty file system in the place of what there is."""
         row = self.row(label.id)
-        with self._device_of(row, self._writing(row)) as (_, device):
+        with self._device_of(row, "") as (_, device):
             row = replace(row, sealed="")
             self._extents.write(replace(row, state="emptying"))
             crash.point("zvm.disk-emptying")
@@ -157,7 +107,7 @@ class Minidisks:
 
     def seal(self, label: Label, form: str) -> None:
         row = self.row(label.id)
-        with self._device_of(row, self._writing(row)) as (_, device):
+        with self._device_of(row, "") as (_, device):
             self._medium.seal(device, form)
         crash.point("zvm.disk-sealing")
 
@@ -170,12 +120,15 @@ class Minidisks:
         self._extents.write(replace(row, state="deleting"))
         crash.point("zvm.disk-going")
         user = self.names.user(row.owner)
-        if (device := self._standing_at(row)) is not None:
+        place = self._place(row)
+        if place.disk is not None:
             self._manager.unlock_left(user)
             try:
-                self._manager.waiting(user, lambda: self._manager.client.image_disk_delete_dm(user, device, erase=True))
+                self._manager.waiting(
+                    user, lambda: self._manager.client.image_disk_delete_dm(user, place.device, erase=True)
+                )
             except (CallRefused, *UNSURE):
-                if self._standing_at(row) is not None:
+                if self._place(row).disk is not None:
                     raise
         crash.point("zvm.disk-gone")
         self._extents.remove(id)
@@ -191,7 +144,7 @@ class Minidisks:
     def stands(self, label: Label) -> bool:
         """Whether the disk is made whole, and stands in its entry."""
         row = self._extents.find(label.id)
-        return row is not None and row.state == "made" and self._standing_at(row) is not None
+        return row is not None and row.state == "made" and self._place(row).disk is not None
 
     def check_label(self, label: Label) -> None:
         """:raises Damaged: another's disk lies where this one should."""
@@ -229,8 +182,6 @@ class Minidisks:
     def attached(self, label: Label) -> bool:
         """Whether its own machine has it since its last logon, at whatever address."""
         row = self.row(label.id)
-        if row.extent is None or self._standing_at(row) is None:
-            return False
         with ExitStack() as stack:
             others = self._links.others(self._linked(stack, row, "RR"))
         return any(user.name == self.names.user(row.owner) for user in others)
@@ -238,27 +189,41 @@ class Minidisks:
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
         found = self._manager.client.image_volume_space_query_dm(self._pool.group, query=2, entry=3)
-        gaps = sorted((one.size for one in found), reverse=True)
-        for size in sorted(sizes, reverse=True):
-            need = _cylinders(size)
-            gaps.sort(reverse=True)
-            if not gaps or gaps[0] < need:
-                free = sum(gaps) * CYLINDER
-                return f"group {self._pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
-            gaps[0] -= need
-        return None
+        gaps = [one.size for one in found]
+        if (size := fits(sizes, gaps)) is None:
+            return None
+        free = sum(gaps) * CYLINDER
+        return f"group {self._pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
 
     # -- opening
 
     def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
         """Open a disk; ``stack`` gives back the link and all else that this takes."""
         row = self.row(label.id)
-        mode = "R" if access == "ro" else self._writing(row)
-        linked, device = stack.enter_context(self._device_of(row, mode))
+        if access == "ro" and self.running[row.id] > 0:
+            return self._open_copy(stack, row, use)
+        linked, device = stack.enter_context(self._device_of(row, "R" if access == "ro" else ""))
         if access == "rw":
             self._refuse_others(row, linked)
         handle = self._medium.mount(device, row.sealed or row.form, write=access == "rw", use=use)
         return OpenedDisk(handle, exact=exact)
+
+    def _open_copy(self, stack: ExitStack, row: Row, use: Use) -> OpenedDisk:
+        """A copy that the storage server makes at once, on a temporary disk that goes with the block."""
+        with ExitStack() as source:
+            origin = self._linked(source, row, "RR")
+            assert row.extent is not None, "what is linked has an extent"
+            copy = stack.enter_context(self._links.temporary(row.extent.size))
+            if not self._links.copy_blocks(origin, copy):
+                raise StillRunning(
+                    f"disk {row.id} of a running machine cannot be seen: FLASHCOPY is refused",
+                    meaning="A copy that takes its time would be of no one moment. Nothing was changed.",
+                    todo="Stop the machine first, or set live_view to none in the host's table.",
+                )
+        device = stack.enter_context(self._links.online(copy))
+        if (tag := self._medium.tag(device)) not in ("", tag_of(row.id)):
+            raise Damaged(f"the minidisk of disk {row.id} has the label {tag!r}, and not its own")
+        return OpenedDisk(self._medium.mount(device, row.sealed or row.form, write=False, use=use, replay=True))
 
     @contextmanager
     def hold(self, labels: Sequence[Label]) -> Iterator[None]:
@@ -303,7 +268,7 @@ class Minidisks:
         except UNSURE:
             pass  # looked at next
         crash.point("zvm.disk-created")
-        if (disk := self._minidisk(row.owner, device)) is None:
+        if (disk := self._place(row).disk) is None:
             raise HostError(
                 f"the minidisk {device} of {user} was not made, or not yet",
                 todo="Run the command again; what was made meanwhile is found.",
@@ -329,7 +294,11 @@ class Minidisks:
 
     @contextmanager
     def _device_of(self, row: Row, mode: str) -> Iterator[tuple[Linked, str]]:
-        """The device of a disk, linked, online, and with its own label on it as soon as it is made."""
+        """The device of a disk, linked, online, and with its own label on it as soon as it is made.
+
+        :param mode: "" for writing: gold only where nobody has it (W), another beside its own machine's reading and
+            nobody else's writing (M).
+        """
         with ExitStack() as stack:
             linked = self._linked(stack, row, mode)
             device = stack.enter_context(self._links.online(linked))
@@ -344,14 +313,15 @@ class Minidisks:
     def _linked(self, stack: ExitStack, row: Row, mode: str) -> Linked:
         if row.id in self.held:
             return self.held[row.id]
-        device = self._standing_at(row)
-        if row.extent is None or device is None:
+        place = self._place(row)
+        if row.extent is None or place.disk is None:
             raise Damaged(
                 f"disk {row.id} is not where it was, in the entry {row.owner}",
                 meaning="Its minidisk was deleted or changed by somebody else. Nothing was made in its place.",
                 todo="Look at the directory entry.",
             )
-        disk = Minidisk(self.names.user(row.owner), device, row.extent)
+        disk = Minidisk(self.names.user(row.owner), place.device, row.extent)
+        mode = mode or ("W" if place.role == "owner" else "M")
         try:
             return stack.enter_context(self._links.link(disk, mode))
         except Busy as error:
@@ -362,26 +332,17 @@ class Minidisks:
             if user.access == "R/W" or user.name != self.names.user(row.owner):
                 raise Busy(f"disk {row.id} is in use: {user}", todo="End that use, then run the command again.")
 
-    def _writing(self, row: Row) -> str:
-        """The link mode in which a disk is written: gold only where nobody has it, another beside its own machine's
-        reading and nobody else's writing."""
-        return "W" if self._entries.get(row.owner).role == "owner" else "M"
-
-    def _standing_at(self, row: Row) -> str | None:
-        """The device number at which a disk stands in its entry; ``None``: it does not."""
-        found = self._entries.standing(row.owner)
-        for disk, _ in disks(found.text) if found is not None else ():
-            if row.extent is not None and extent_of(disk) == row.extent:
-                return disk.address
-        return self._device(row) if row.extent is None and self._minidisk(row.owner, self._device(row)) else None
-
-    def _minidisk(self, owner: str, device: str) -> Mdisk | None:
-        found = self._entries.standing(owner)
-        there = [] if found is None else [disk for disk, _ in disks(found.text) if disk.address == device]
-        return there[0] if there else None
-
-    def _device(self, row: Row) -> str:
-        return self.names.device(row.owner, self._entries.get(row.owner).role, row.address)
+    def _place(self, row: Row) -> _Place:
+        """Where a disk stands in its entry as it is now: by its extent, or by its address until that is known."""
+        found = self._entries.text(row.owner)
+        if found is None:
+            return _Place("machine", "", None)
+        role, text = found
+        device = self.names.device(row.owner, role, row.address)
+        for disk, _ in disks(text):
+            if extent_of(disk) == row.extent if row.extent is not None else disk.address == device:
+                return _Place(role, disk.address, disk)
+        return _Place(role, device, None)
 
     def _cylinders(self, row: Row, source: Label | None) -> int:
         """How many a new disk has: a copy of blocks needs those of its source."""
@@ -389,21 +350,10 @@ class Minidisks:
         if source is not None and self.copies(source, row.form) == "blocks":
             extent = self.row(source.id).extent
             least = extent.size if extent is not None else 0
-        return max(_cylinders(max(row.size, self._medium.least(row.form))), least)
+        return max(cylinders(max(row.size, self._medium.least(row.form))), least)
 
     def _evidence(self, row: Row) -> str:
         if not row.sealed:
             return ""
         with self._device_of(row, "RR") as (_, device):
             return self._medium.evidence(device, row.sealed)
-
-
-def tag_of(id: str) -> str:
-    """The label of a disk: six letters and digits, as a volume's label has."""
-    number = int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big")
-    letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return "G" + "".join(letters[number // 36**place % 36] for place in range(5))
-
-
-def _cylinders(size: int) -> int:
-    return -(-(size + LABELS) // CYLINDER)

@@ -64,10 +64,7 @@ def standing(
     :param beside: the profiles and SUBCONFIGs that it is made of besides.
     :raises Damaged: a record of goldroot's in it is not one that it writes.
     """
-    try:
-        said = read(_comments(found))
-    except ValueError as error:
-        raise _damaged(name, str(error)) from error
+    said = _said(found, name)
     role = role_of(said, found, name, names)
     parts = tuple(beside)
     disks, links, others = _devices(found, said, (name, role), names, registry)
@@ -94,6 +91,11 @@ def is_managed(found: source.Entry) -> bool:
         return bool(read(_comments(found)).role)
     except ValueError:
         return True
+
+
+def role_in(found: source.Entry, name: str, names: Names) -> Role:
+    """As :func:`role_of`.  :raises Damaged: a record of goldroot's in it is not one that it writes."""
+    return role_of(_said(found, name), found, name, names)
 
 
 def role_of(said: Said, found: source.Entry, name: str, names: Names) -> Role:
@@ -189,6 +191,13 @@ def _disk(seen: source.Mdisk, who: tuple[str, Role], names: Names, registry: Reg
     if id == "":
         return None
     return Disk(id or f"?{extent}", access_of(seen.mode) if is_live(address) else "ro")
+
+
+def _said(found: source.Entry, name: str) -> Said:
+    try:
+        return read(_comments(found))
+    except ValueError as error:
+        raise _damaged(name, str(error)) from error
 
 
 def _comments(found: source.Entry) -> list[str]:

@@ -12,35 +12,20 @@ Both directions: gold may have moved it, or the server.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, MOVED, Conflict
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import SIGNATURES
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.axes import merge_axes
-from goldroot.merge.decide.likeness import (
-    LEAST,
-    LEAST_LINES,
-    MOST_PAIRS,
-    Lines,
-    by_shared_lines,
-    clear_best,
-    files_with_lines,
-    likeness,
-    lines_of,
-    only_rare,
-)
+from goldroot.merge.decide.moved_to import NewPlaces
 from goldroot.merge.decide.presence import own_content
-from goldroot.merge.decide.text import is_text, merge_text
+from goldroot.merge.decide.text import merge_text
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want, as_is
-from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import CONFIG
-from goldroot.tree import FILE, INLINE, Entry, path_text, upwards
+from goldroot.tree import FILE, INLINE, path_text, upwards
 
 #: Kinds of the questions about a file that one side deleted and the other changed -> (who deleted it, the kind where it
 #: was moved).
@@ -48,10 +33,6 @@ _KINDS = {
     "gold-deleted-clone-changed": (GOLD_SIDE, "gold-moved-clone-changed"),
     "clone-deleted-gold-changed": (CLONE_SIDE, "clone-moved-gold-changed"),
 }
-#: Nobody's configuration is larger; such a file is not compared by lines (bytes).
-_LARGEST = 1 << 20
-#: To tell which lines stand everywhere, so many files of base are read, up to so many bytes in all.
-_MOST_FILES, _MOST_BYTES = 5000, 32 << 20
 
 
 def look_for_moves(decided: Decided, setting: Setting) -> None:
@@ -62,7 +43,9 @@ def look_for_moves(decided: Decided, setting: Setting) -> None:
         if verdict.conflicts and not verdict.because and verdict.conflicts[0].kind in _KINDS
     ]
     if asked:
-        finder = _Finder(decided, setting)
+        bases = (decided.comparison.deltas[path][BASE_SIDE] for path in asked)
+        sizes = [base.size for base in bases if base is not None and base.kind == FILE]
+        finder = _Asker(decided, setting, NewPlaces(decided, setting, sizes))
         for path in asked:
             base = decided.comparison.deltas[path][BASE_SIDE]
             if base is not None and base.kind == FILE and base.size:
@@ -70,12 +53,12 @@ def look_for_moves(decided: Decided, setting: Setting) -> None:
 
 
 @dataclass
-class _Finder:
-    """Looks for new places in one part."""
+class _Asker:
+    """Asks about new places in one part."""
 
     decided: Decided
     setting: Setting
-    _pairs: int = MOST_PAIRS
+    places: NewPlaces
     _taken: set[bytes] = field(default_factory=set)
 
     def look(self, path: bytes) -> None:
@@ -83,137 +66,22 @@ class _Finder:
         delta = self.decided.comparison.delta(path)
         conflict = self.decided.verdicts[path].conflicts[0]
         side, kind = _KINDS[conflict.kind]
-        new = self._place_of(delta, side)
+        new = self.places.of(delta, side)
         if new is None or new in self._taken:
             return
         self._taken.add(new)
         merged = self._merged(delta, new, side)
         self._ask(delta, new, replace(conflict, kind=kind), merged)
 
-    # -- where
-
-    def _place_of(self, delta: Delta, side: int) -> bytes | None:
-        base = delta.rows[BASE_SIDE]
-        assert base is not None
-        same = list(self._with_content(base, side)) if base.content else []
-        if same:
-            return same[0] if len(same) == 1 and self._is_unique(base) else None
-        if delta.rule.cls != CONFIG:
-            return None
-        texts = self._texts(side)
-        wanted = self._text(delta, BASE_SIDE)
-        if wanted is None or not texts:
-            return None
-        return self._by_version(delta, wanted, texts) or self._by_likeness(delta, wanted, texts)
-
-    def _with_content(self, base: Entry, side: int) -> Iterator[bytes]:
-        """Where a side has a content that base did not have there: added, or written over another file."""
-        for path, rows in self.decided.comparison.deltas.items():
-            was, now = rows[BASE_SIDE], rows[side]
-            had = was is not None and was.kind == FILE and was.content == base.content
-            if now is not None and now.kind == FILE and now.content == base.content and not had:
-                yield path
-
-    def _additions(self, side: int) -> Mapping[bytes, Entry]:
-        """What a side added, and nobody else has."""
-        return self._gold_additions if side == GOLD_SIDE else self._clone_additions
-
-    @cached_property
-    def _gold_additions(self) -> Mapping[bytes, Entry]:
-        return dict(self._added_by(GOLD_SIDE, CLONE_SIDE))
-
-    @cached_property
-    def _clone_additions(self) -> Mapping[bytes, Entry]:
-        return dict(self._added_by(CLONE_SIDE, GOLD_SIDE))
-
-    def _added_by(self, side: int, other: int) -> Iterator[tuple[bytes, Entry]]:
-        for path, verdict in self.decided.verdicts.items():
-            rows = self.decided.comparison.deltas[path]
-            entry = rows[side]
-            if entry is None or entry.kind != FILE or not entry.size or rows[BASE_SIDE] is not None:
-                continue
-            if rows[other] is None and verdict.want is not None and not verdict.conflicts and not verdict.because:
-                yield path, entry
-
-    def _is_unique(self, base: Entry) -> bool:
-        columns = self.decided.comparison.part.trees[BASE_SIDE].manifest.columns
-        held = zip(columns.kinds, columns.each_content(), strict=True)
-        return sum(kind == FILE and content == base.content for kind, content in held) == 1
-
-    def _texts(self, side: int) -> Mapping[bytes, Lines]:
-        return self._gold_texts if side == GOLD_SIDE else self._clone_texts
-
-    @cached_property
-    def _gold_texts(self) -> Mapping[bytes, Lines]:
-        return dict(self._read(GOLD_SIDE))
-
-    @cached_property
-    def _clone_texts(self) -> Mapping[bytes, Lines]:
-        return dict(self._read(CLONE_SIDE))
-
-    def _read(self, side: int) -> Iterator[tuple[bytes, Lines]]:
-        for path in self._additions(side):
-            delta = self.decided.comparison.delta(path)
-            if delta.rule.cls == CONFIG and (text := self._text(delta, side)) is not None:
-                yield path, lines_of(text)
-
-    def _text(self, delta: Delta, side: int) -> bytes | None:
-        entry = delta.rows[side]
-        if entry is None or entry.size > _LARGEST:
-            return None
-        content = self.setting.sameness.read(delta, side)
-        return content if is_text(content) else None
-
-    def _by_version(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines]) -> bytes | None:
-        same = without_versions(delta.path)
-        lines = lines_of(wanted)
-        scores = {path: likeness(lines, texts[path])[0] for path in texts if without_versions(path) == same}
-        return clear_best(
-            {path: score for path, score in scores.items() if score >= LEAST}, delta.path.rpartition(b"/")[2]
-        )
-
-    def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines]) -> bytes | None:
-        lines = only_rare(lines_of(wanted), self._files_with)
-        scores: dict[bytes, float] = {}
-        for path in by_shared_lines(lines, texts, self._pairs):
-            self._pairs -= 1
-            score, equal = likeness(lines, only_rare(texts[path], self._files_with))
-            if score >= LEAST and equal >= LEAST_LINES:
-                scores[path] = score
-        return clear_best(scores, delta.path.rpartition(b"/")[2])
-
-    @cached_property
-    def _files_with(self) -> Lines:
-        return files_with_lines(self._files_of_base())
-
-    def _files_of_base(self) -> Iterator[bytes]:
-        """The texts of base's configuration: below the directories in which something is asked."""
-        comparison = self.decided.comparison
-        part, budget = comparison.part, _MOST_BYTES
-        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts}
-        count = 0
-        for entry in part.trees[BASE_SIDE].manifest.of_kind(FILE):
-            if entry.path.split(b"/")[0] not in tops or entry.size > _LARGEST or count >= _MOST_FILES:
-                continue
-            budget -= entry.size
-            count += 1
-            if budget < 0:
-                return
-            content = read_file(part.trees[part.source(BASE_SIDE, entry.path)].root, entry.path)
-            if is_text(content):
-                yield content
-
-    # -- what
-
     def _merged(self, delta: Delta, new: bytes, side: int) -> Verdict | None:
         """The verdict about the new place if the change is made there; ``None`` where that cannot be offered."""
         there = self.decided.comparison.delta(new)
-        if new not in self._additions(side):
+        if new not in self.places.additions(side):
             return None
         if delta.rule.cls != CONFIG or there.rule.cls != CONFIG or not self._as_closed(delta.path, new, side):
             return None
         other = CLONE_SIDE if side == GOLD_SIDE else GOLD_SIDE
-        versions = [self._text(delta, BASE_SIDE), self._text(there, side), self._text(delta, other)]
+        versions = [self.places.text(delta, BASE_SIDE), self.places.text(there, side), self.places.text(delta, other)]
         if any(version is None for version in versions):
             return None
         base, moved, changed = (version or b"" for version in versions)
@@ -240,8 +108,6 @@ class _Finder:
             all(row is None or row.mode & bit for row in was) or not all(row is None or row.mode & bit for row in now)
             for bit in (0o001, 0o010)
         )
-
-    # -- the question
 
     def _ask(self, delta: Delta, new: bytes, old: Conflict, merged: Verdict | None) -> None:
         comparison, verdict = self.decided.comparison, self.decided.verdicts[delta.path]

@@ -7,7 +7,9 @@ files that have his name.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 from goldroot.accounts import (
@@ -79,7 +81,7 @@ class AccountUses:
         numbers = {number for number, known in self.names[CLONE_SIDE].users.items() if known == name}
         columns = one.part.trees[CLONE_SIDE].manifest.columns
         acls = {nth for nth, held in enumerate(columns.xattr_sets) if numbers & numbers_in_acl(held)[0]}
-        rows = {row for row, uid in enumerate(columns.uids) if uid in numbers}
+        rows = {row for number in numbers for row in _places_of(number, columns.uids)}
         rows |= {row for row, nth in enumerate(columns.xattrs) if nth in acls} if acls else set()
         manifest = one.part.trees[CLONE_SIDE].manifest
         for row in rows:
@@ -142,6 +144,15 @@ class AccountUses:
         place = b"/var/lib/dpkg/statoverride"
         lines = (self.files.text(place) or b"").split(b"\n")
         return {place: {line.split()[0] for line in lines if line.split()}}
+
+
+def _places_of(value: int, column: array[int]) -> Iterator[int]:
+    """Where a column has a value; looked for in C, as many accounts may be asked for in a large tree."""
+    place = -1
+    with suppress(ValueError):
+        while True:
+            place = column.index(value, place + 1)
+            yield place
 
 
 def _instances(places: Sequence[bytes], template: bytes) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from goldroot import files
+from goldroot.errors import NoPermission
 from goldroot.tree import DIRECTORY, FILE, LINK, Manifest
 
 
@@ -114,7 +115,7 @@ class DirectoryFiles:
     def look(self, place: bytes) -> Node | None:
         """What stands at a place.
 
-        :raises OSError: it may not be looked at.
+        :raises NoPermission: it may not be looked at.
         """
         try:
             with files.parent_of(self.root, place.strip(b"/")) as (directory, name):
@@ -125,6 +126,12 @@ class DirectoryFiles:
                 if stat.S_ISLNK(status.st_mode):
                     return Node(LINK, os.readlink(name, dir_fd=directory), mode)
                 return Node(_KINDS.get(stat.S_IFMT(status.st_mode), "c"), mode=mode)
+        except PermissionError:
+            raise NoPermission(
+                f"{os.fsdecode(self.root + place)} may not be looked at",
+                meaning="What the server points at cannot be looked up there.",
+                todo="Run the command as root, or leave --system out.",
+            ) from None
         except OSError as error:
             if error.errno in files.NOT_THERE:
                 return None

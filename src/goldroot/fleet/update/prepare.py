@@ -1,0 +1,75 @@
+"""The set of disks that an update's result comes to: made, in set 5 of the clone's entry, and emptied before each filling."""
+
+from __future__ import annotations
+
+from goldroot import crash
+from goldroot.errors import Refused
+from goldroot.fleet import manifests
+from goldroot.fleet.clone_names import own_addresses
+from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.hosts import (
+    PREPARED,
+    Entry,
+    Mark,
+    NewDisk,
+    change,
+    fenced,
+    free_set,
+    new_disk_id,
+    park,
+    place_of,
+    utc_now,
+    with_links,
+    with_mark,
+)
+
+
+def make_disks(task: OpenUpdate) -> None:
+    """Empty disks stand in set 5, with links to the gold that it goes to; what stood there is parked.
+
+    What is made is written down before; the catalog and the host know that nothing holds of the disks any more.
+    """
+    addresses = own_addresses(task.layout, task.entry)
+    disks = {a: task.update.disks.get(a) or new_disk_id(task.machine_name, a) for a in addresses}
+    task.set_state("preparing", error="", disks=disks)
+    crash.point("update.disks-intended")
+    task.fence()
+    if not _is_its(task.entry, task):
+        change(task.host, task.machine_name, lambda entry: _with_set(entry, task), task.places)
+        crash.point("update.set-taken")
+    there = {disk.id for disk in task.entry.disks.values()}
+    for address, id in disks.items():
+        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, "directory"))
+        crash.point("update.disk-made")
+    task.raise_generation()
+    crash.point("update.filling")
+    for id in disks.values():
+        manifests.forget(task.site, id)
+        if id in there:
+            task.host.empty_disk(id)
+
+
+def _is_its(entry: Entry, task: OpenUpdate) -> bool:
+    mark = entry.marks.get(PREPARED)
+    return mark is not None and (mark.state, mark.by) == ("preparing", task.work)
+
+
+def _with_set(entry: Entry, task: OpenUpdate) -> Entry:
+    mark = entry.marks.get(PREPARED)
+    if mark is not None and mark.state == "preparing" and mark.by != task.work:
+        raise Refused(f"{entry.name} has what other work prepared in set {PREPARED}", todo="Cancel that first.")
+    if mark is not None:
+        entry = park(entry, PREPARED, free_set(entry, task.places))
+    own = {place_of(address) for address in task.update.disks}
+    entry = with_links(entry, PREPARED, task.target.slot, [place for place in task.places if place not in own])
+    new = Mark("preparing", task.work, task.clone.image, task.name, task.update.to_version, utc_now())
+    return fenced(with_mark(entry, PREPARED, new), task.clone.generation)
+
+
+def is_prepared(task: OpenUpdate) -> bool:
+    """Whether the disks of this work stand in set 5, all of them."""
+    entry = task.entry
+    its = {PREPARED + place_of(address): id for address, id in task.update.disks.items()}
+    return (
+        _is_its(entry, task) and bool(its) and all(a in entry.disks and entry.disks[a].id == i for a, i in its.items())
+    )

@@ -1,0 +1,160 @@
+"""Where a file is now that one side deleted: by its content, by the same path with another version, by likeness."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.likeness import (
+    LEAST,
+    LEAST_LINES,
+    MOST_PAIRS,
+    Lines,
+    by_shared_lines,
+    clear_best,
+    files_with_lines,
+    likeness,
+    lines_of,
+    only_rare,
+)
+from goldroot.merge.decide.text import is_text
+from goldroot.merge.decide.verdict import Decided, Setting
+from goldroot.merge.decide.versions import without_versions
+from goldroot.policy import CONFIG
+from goldroot.tree import FILE, Entry
+
+#: Nobody's configuration is larger; such a file is not compared by lines (bytes).
+_LARGEST = 1 << 20
+#: A text that is so many times as long as another, or as short, is not the same one.
+_NEAR = 4
+#: To tell which lines stand everywhere, so many files of base are read, up to so many bytes in all.
+_MOST_FILES, _MOST_BYTES = 5000, 32 << 20
+
+
+@dataclass
+class NewPlaces:
+    """Looks for new places in one part.
+
+    :param sizes: of the files that are asked about (bytes).
+    """
+
+    decided: Decided
+    setting: Setting
+    sizes: list[int]
+    _pairs: int = MOST_PAIRS
+    _additions: dict[int, dict[bytes, Entry]] = field(default_factory=dict)
+    _read: dict[int, dict[bytes, Lines]] = field(default_factory=dict)
+    _by_content: dict[int, dict[bytes, list[bytes]]] = field(default_factory=dict)
+
+    def of(self, delta: Delta, side: int) -> bytes | None:
+        """Where a side has a file of base's now; ``None`` where nobody can say."""
+        base = delta.rows[BASE_SIDE]
+        assert base is not None
+        same = self._with_content(side).get(base.content, ()) if base.content else ()
+        if same:
+            return same[0] if len(same) == 1 and self._contents_of_base[base.content] == 1 else None
+        if delta.rule.cls != CONFIG:
+            return None
+        texts = self._texts(side)
+        wanted = self.text(delta, BASE_SIDE)
+        if wanted is None or not texts:
+            return None
+        return self._by_version(delta, wanted, texts) or self._by_likeness(delta, wanted, texts)
+
+    def additions(self, side: int) -> Mapping[bytes, Entry]:
+        """What a side added, and nobody else has."""
+        if side not in self._additions:
+            self._additions[side] = dict(self._added_by(side, CLONE_SIDE if side == GOLD_SIDE else GOLD_SIDE))
+        return self._additions[side]
+
+    def _added_by(self, side: int, other: int) -> Iterator[tuple[bytes, Entry]]:
+        for path, verdict in self.decided.verdicts.items():
+            rows = self.decided.comparison.deltas[path]
+            entry = rows[side]
+            if entry is None or entry.kind != FILE or not entry.size or rows[BASE_SIDE] is not None:
+                continue
+            if rows[other] is None and verdict.want is not None and not verdict.conflicts and not verdict.because:
+                yield path, entry
+
+    def _with_content(self, side: int) -> Mapping[bytes, list[bytes]]:
+        """Content -> where a side has it and base had not: added, or written over another file."""
+        if side not in self._by_content:
+            found = self._by_content[side] = {}
+            for path, rows in self.decided.comparison.deltas.items():
+                was, now = rows[BASE_SIDE], rows[side]
+                if now is None or now.kind != FILE or not now.content:
+                    continue
+                if was is None or was.kind != FILE or was.content != now.content:
+                    found.setdefault(now.content, []).append(path)
+        return self._by_content[side]
+
+    @cached_property
+    def _contents_of_base(self) -> Counter[bytes]:
+        columns = self.decided.comparison.part.trees[BASE_SIDE].manifest.columns
+        held = zip(columns.kinds, columns.each_content(), strict=True)
+        return Counter(content for kind, content in held if kind == FILE)
+
+    def _texts(self, side: int) -> Mapping[bytes, Lines]:
+        """The texts among what a side added."""
+        if side not in self._read:
+            self._read[side] = dict(self._texts_of(side))
+        return self._read[side]
+
+    def _texts_of(self, side: int) -> Iterator[tuple[bytes, Lines]]:
+        for path, entry in self.additions(side).items():
+            delta = self.decided.comparison.delta(path)
+            near = any(size <= entry.size * _NEAR and entry.size <= size * _NEAR for size in self.sizes)
+            if near and delta.rule.cls == CONFIG and (text := self.text(delta, side)) is not None:
+                yield path, lines_of(text)
+
+    def text(self, delta: Delta, side: int) -> bytes | None:
+        """What a side has at a path, if it is a text; ``None`` if not."""
+        entry = delta.rows[side]
+        if entry is None or entry.size > _LARGEST:
+            return None
+        content = self.setting.sameness.read(delta, side)
+        return content if is_text(content) else None
+
+    def _by_version(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines]) -> bytes | None:
+        same = without_versions(delta.path)
+        lines = lines_of(wanted)
+        scores = {path: likeness(lines, texts[path])[0] for path in texts if without_versions(path) == same}
+        return clear_best(
+            {path: score for path, score in scores.items() if score >= LEAST}, delta.path.rpartition(b"/")[2]
+        )
+
+    def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines]) -> bytes | None:
+        lines = only_rare(lines_of(wanted), self._files_with)
+        scores: dict[bytes, float] = {}
+        for path in by_shared_lines(lines, texts, self._pairs):
+            self._pairs -= 1
+            score, equal = likeness(lines, only_rare(texts[path], self._files_with))
+            if score >= LEAST and equal >= LEAST_LINES:
+                scores[path] = score
+        return clear_best(scores, delta.path.rpartition(b"/")[2])
+
+    @cached_property
+    def _files_with(self) -> Lines:
+        return files_with_lines(self._files_of_base())
+
+    def _files_of_base(self) -> Iterator[bytes]:
+        """The texts of base's configuration: below the directories in which something is asked."""
+        comparison = self.decided.comparison
+        part, budget = comparison.part, _MOST_BYTES
+        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts}
+        count = 0
+        for entry in part.trees[BASE_SIDE].manifest.of_kind(FILE):
+            if entry.path.split(b"/")[0] not in tops or entry.size > _LARGEST or count >= _MOST_FILES:
+                continue
+            budget -= entry.size
+            count += 1
+            if budget < 0:
+                return
+            content = read_file(part.trees[part.source(BASE_SIDE, entry.path)].root, entry.path)
+            if is_text(content):
+                yield content
