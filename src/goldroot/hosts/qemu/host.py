@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from goldroot.errors import Damaged, GoldrootError, HostError, Refused
+from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreachable
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold
@@ -208,7 +208,10 @@ class QemuHost(MachineHost):
         size = sum(self._images.info(label).size for label in labels.values())
         scratch = stack.enter_context(self.scratch(size))
         paths = {id: f"{os.readlink(scratch.path)}/{address}" for id, address in disks.items()}
-        live.copy_out(self.directory(name), {disks[id]: path for id, path in paths.items()})
+        try:
+            live.copy_out(self.directory(name), {disks[id]: path for id, path in paths.items()})
+        except Unreachable as error:  # a command of goldroot is at work in its system, and no QEMU
+            raise still_running(name, self.power(name).why or error.brief) from error
         opened = {}
         for id, path in paths.items():
             opened[id] = self._images.open_copy(labels[id], path, use)
