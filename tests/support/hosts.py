@@ -185,7 +185,7 @@ class QemuLab(Lab):
     def started(self, name: str) -> Iterator[None]:
         if shutil.which("qemu-system-x86_64") is None:
             pytest.skip("qemu-system-x86 is not installed")
-        directory = self.root / "store" / "machines" / name
+        directory = self.root / "store" / "running" / name
         directory.mkdir(exist_ok=True)
         disks = {address: disk.id for address, disk in found(self.host, name).disks.items() if address[0] == "1"}
         words = ["qemu-system-x86_64", "-machine", "none", "-display", "none", "-nodefaults"]
