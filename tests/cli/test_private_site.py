@@ -72,6 +72,14 @@ def test_a_whole_story_leaves_nothing_open(tmp_path: Path, umask: None, monkeypa
     opened.close()
 
 
+#: Columns that older catalogs have not.
+LATER = {
+    "clones": "last",
+    "updates": "work back inputs migration disks seen told carry attempt",
+    "fallbacks": "work gone",
+}
+
+
 def make_old(site: Site) -> None:
     """As the first version left a site: open to others, without labels, with a catalog of its time."""
     site.close()
@@ -93,8 +101,11 @@ def make_old(site: Site) -> None:
         catalog.execute("INSERT INTO slots (image, number, name, version) SELECT image, number, name, version FROM old")
         for name in ("old", "entries", "site", "readings", "local_accounts", "identities"):
             catalog.execute(f"DROP TABLE {name}")
-        for name in ("ix_updates_clone", "ix_fallbacks_clone"):
+        for name in ("ix_updates_clone", "ix_fallbacks_clone", "uq_updates_work", "ix_fallbacks_work"):
             catalog.execute(f"DROP INDEX {name}")
+        for table, names in LATER.items():
+            for name in names.split():
+                catalog.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         catalog.execute("UPDATE alembic_version SET version_num = '0001'")
 
 

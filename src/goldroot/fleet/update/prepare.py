@@ -20,6 +20,7 @@ from goldroot.hosts import (
     find_entry,
     free_set,
     new_disk_id,
+    own_disks,
     park,
     place_of,
     utc_now,
@@ -58,9 +59,10 @@ def make_disks(task: OpenUpdate) -> None:
 
 def empty_prepared(task: OpenUpdate) -> None:
     """Remove what is on the prepared disks, where there is no room even to write down that they go."""
-    if is_prepared(task):
-        with task.open_prepared("rw") as server:
-            for disk in server.opened.values():
+    entry = task.entry
+    if _is_its(entry, task):
+        with task.host.open_disks(dict.fromkeys(own_disks(entry, PREPARED).values(), "rw")) as opened:
+            for disk in opened.values():
                 for name in os.listdir(disk.handle):
                     _remove(os.path.join(disk.path, name))
 
