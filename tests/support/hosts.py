@@ -40,6 +40,8 @@ class Lab:
     sealed: str
     new_host: Callable[[Path], FileHost]
     host: FileHost = field(init=False)
+    searches: bool = field(init=False, default=False)  #: links are found by a search, and no entry is read for them
+    sees_others: bool = field(init=False, default=False)  #: a point in time can be asked of what others run, too
     commanded: bool = field(init=False, default=True)  #: a command of the site says whether a machine runs
 
     def __post_init__(self) -> None:
@@ -183,7 +185,7 @@ class QemuLab(Lab):
     def started(self, name: str) -> Iterator[None]:
         if shutil.which("qemu-system-x86_64") is None:
             pytest.skip("qemu-system-x86 is not installed")
-        directory = self.root / "store" / "machines" / name
+        directory = self.root / "store" / "running" / name
         directory.mkdir(exist_ok=True)
         disks = {address: disk.id for address, disk in found(self.host, name).disks.items() if address[0] == "1"}
         words = ["qemu-system-x86_64", "-machine", "none", "-display", "none", "-nodefaults"]

@@ -191,9 +191,11 @@ def test_a_disk_that_was_cut_off_is_damaged(lab: Lab) -> None:
         lambda: lab.host.seal_disk("GOLD-1B1", "erofs"),
         lambda: lab.host.create_disk(NewDisk("copy", "GOLD", "1B6", 8 * MIB, "ext4", "GOLD-1B1")),
     ):
-        with pytest.raises(Damaged):
+        with pytest.raises(Damaged, match="cut off"):
             attempt()
     assert path.stat().st_size == 5 * MIB
+    lab.host.empty_disk("GOLD-1B1")
+    assert content(lab.host, "GOLD-1B1") == {}
 
 
 def test_a_cut_off_sealed_image_is_damaged(lab: Lab) -> None:
@@ -224,7 +226,8 @@ def test_a_killed_process_leaves_no_mount_and_no_loop_device(lab: Lab) -> None:
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
-def test_a_loop_device_of_others_is_seen(lab: Lab) -> None:
+def test_a_loop_device_of_others_is_seen(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldroot.hosts.images.disks.LOOKS", (0.0,))
     path = str(file_of(lab, "GOLD-1B1"))
     device = subprocess.run(
         ["losetup", "--find", "--show", path], capture_output=True, text=True, check=True
@@ -234,6 +237,7 @@ def test_a_loop_device_of_others_is_seen(lab: Lab) -> None:
             lab.host.delete_disk("GOLD-1B1")
     finally:
         subprocess.run(["losetup", "--detach", device], check=True)
+    monkeypatch.undo()
     lab.host.delete_disk("GOLD-1B1")
 
 

@@ -80,6 +80,14 @@ def test_a_running_server_is_not_held_and_a_held_one_not_started(lab: Lab) -> No
         lab.host.delete_disk("WEB1-1B5")
 
 
+def test_a_system_in_which_a_command_is_at_work_is_neither_started_nor_stopped(lab: Lab) -> None:
+    with lab.host.hold("WEB1", runs=True):
+        for attempt in (lambda: lab.again().start("WEB1"), lambda: lab.again().stop("WEB1", 30)):
+            with pytest.raises(StillRunning, match="WEB1"):
+                attempt()
+    lab.host.start("WEB1")
+
+
 def test_nobody_starts_what_is_not_startable_or_a_slot(lab: Lab) -> None:
     lab.host.apply(replace(found(lab.host, "WEB1"), startable=False))
     with pytest.raises(Refused, match="being made or removed"):
@@ -200,7 +208,7 @@ def test_nothing_is_left_on_this_machine(lab: Lab) -> None:
     lab.host.apply(replace(found(lab.host, "WEB1"), startable=False))
     lab.host.delete_disk("WEB1-1B5")
     lab.host.undefine("WEB1")
-    assert list((lab.root / "store" / "machines").iterdir()) == []
+    assert list((lab.root / "store" / "running").iterdir()) == []
 
 
 def test_a_supervisor_that_does_not_know_the_question_says_so(lab: Lab) -> None:
@@ -208,4 +216,4 @@ def test_a_supervisor_that_does_not_know_the_question_says_so(lab: Lab) -> None:
 
     lab.host.start("WEB1")
     with pytest.raises(HostError, match="not a question"):
-        control.ask(lab.root / "store" / "machines" / "WEB1", do="dance")
+        control.ask(lab.root / "store" / "running" / "WEB1", do="dance")

@@ -134,10 +134,10 @@ def test_who_does_not_listen_is_killed_and_its_disk_is_dirty(lab: Lab) -> None:
 
 def test_a_machine_that_is_stopped_by_its_monitor_says_so(lab: Lab) -> None:
     lab.host.start("WEB1")
-    with monitor.qmp(str(lab.root / "store/machines/WEB1")) as talk:
+    with monitor.qmp(str(lab.root / "store/running/WEB1")) as talk:
         talk.ask("stop")
     assert "QEMU says: paused" in lab.host.power("WEB1").why
-    with monitor.qmp(str(lab.root / "store/machines/WEB1")) as talk:
+    with monitor.qmp(str(lab.root / "store/running/WEB1")) as talk:
         talk.ask("cont")
         with pytest.raises(HostError, match="dance"):
             talk.ask("dance")

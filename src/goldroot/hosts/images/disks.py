@@ -67,12 +67,6 @@ class Images:
                 meaning="What a link leads to may be anybody's: it is neither read, written nor removed.",
                 todo="Put the file back.",
             )
-        if not label.sealed and found.st_size < _size(label):
-            raise Damaged(
-                f"the disk {path!r} was cut off: it has {found.st_size} bytes of {_size(label)}",
-                meaning="What stood behind is lost. It was neither read nor written.",
-                todo="Put the file back from a backup, or delete the disk.",
-            )
         return True
 
     def make(self, label: Label, source: Label | None) -> None:
@@ -81,6 +75,7 @@ class Images:
         size = _size(label)
         with self._making(label.id, size) as making:
             if source is not None and self.copies(source, label.form) == "blocks":
+                self._refuse_broken(source)
                 _copy_blocks(form, self.file(source), making, size)
             else:
                 with open(making, "xb") as file:
@@ -97,8 +92,7 @@ class Images:
 
     def seal(self, label: Label, form: str) -> None:
         written, image = WRITTEN[label.form], self.file(label)
-        self.stands(label)
-        written.refuse_dirty(image)
+        self._refuse_broken(label)
         sealed = self.file(replace(label, sealed=form))
         if form == label.form:
             if self._with_hashes:
@@ -149,8 +143,8 @@ class Images:
     def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
         path, form = self.file(label), _form_of(label)
         options = {}
+        self._refuse_broken(label)
         if (written := WRITTEN.get(form)) is not None:
-            written.refuse_dirty(path)
             options = dict(written.options)
         return OpenedDisk(mounting.mounted(path, form, options, _attributes(access, use)), exact=exact)
 
@@ -158,6 +152,16 @@ class Images:
         """Open a copy that was taken while the disk was written: its journal is replayed, in the copy."""
         form = WRITTEN[_form_of(label)]
         return OpenedDisk(mounting.mounted(path, form.name, form.options, _attributes("ro", use), replay=True))
+
+    def refuse_cut_off(self, label: Label) -> None:
+        """:raises Damaged: the file is shorter than the disk."""
+        path = self.file(label)
+        if not label.sealed and (size := os.lstat(path).st_size) < _size(label):
+            raise Damaged(
+                f"the disk {path!r} was cut off: it has {size} bytes of {_size(label)}",
+                meaning="What stood behind is lost. It was neither read nor written.",
+                todo="Put the file back from a backup, or empty or delete the disk.",
+            )
 
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
         paths = [self.file(label) for label in labels]
@@ -206,6 +210,11 @@ class Images:
                 _unlink(making)
                 raise
 
+    def _refuse_broken(self, label: Label) -> None:
+        self.refuse_cut_off(label)
+        if (written := WRITTEN.get(_form_of(label))) is not None:
+            written.refuse_dirty(self.file(label))
+
     def _put(self, making: str, place: str) -> None:
         handle = os.open(making, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -240,7 +249,6 @@ def _attributes(access: Access, use: Use) -> int:
 
 
 def _copy_blocks(form: FileSystem, source: str, out: str, size: int) -> None:
-    form.refuse_dirty(source)
     run(["cp", "--reflink=auto", "--sparse=always", "--", source, out])
     os.chmod(out, 0o600)
     form.rename(out)

@@ -2,7 +2,7 @@
 
 ::
 
-    STORE/machines/WEB1/
+    STORE/running/WEB1/
     ├── console.log      the newest part, at most LARGEST bytes
     ├── console.log.old  the part before it
     ├── supervisor.log   what the supervisor itself has to complain of

@@ -91,7 +91,7 @@ class MachineHost(FileHost, ABC):
 
     def create(self) -> None:
         super().create()
-        os.makedirs(os.path.join(self.store, "machines"), mode=0o700, exist_ok=True)
+        os.makedirs(os.path.join(self.store, "running"), mode=0o700, exist_ok=True)
 
     def undefine(self, name: str) -> None:
         super().undefine(name)
@@ -99,7 +99,7 @@ class MachineHost(FileHost, ABC):
 
     def directory(self, name: str) -> str:
         """What is kept of a machine besides its disks."""
-        return os.path.join(self.store, "machines", name)
+        return os.path.join(self.store, "running", name)
 
     def table(self) -> Mapping[str, Any]:
         """The host's table, for its supervisors."""
@@ -117,7 +117,7 @@ class MachineHost(FileHost, ABC):
             )
         power = self.power(name)
         if power.state == "on":
-            if power.runs == "current":
+            if power.runs == "current" and self._is_supervised(name):
                 return
             raise still_running(name, power.why)
         from goldroot.hosts.machines.supervise import begin
@@ -130,7 +130,9 @@ class MachineHost(FileHost, ABC):
         power = self.power(name)
         if power.state == "off":
             return "off"
-        if self._in_use.note(entry_lock(name)).what != "run":
+        if self._in_use.note(entry_lock(name)).what != "run" or not self._is_supervised(name):
+            if self.power(name).state == "off":
+                return "off"
             raise still_running(name, power.why)
         for how in self.ways:
             seconds = _AFTER_KILL if how == "killed" else patience / (len(self.ways) - 1)
@@ -204,6 +206,16 @@ class MachineHost(FileHost, ABC):
             yield Given(address, label, "ro", link.owner)
 
     # -- inside
+
+    def _is_supervised(self, name: str) -> bool:
+        """Whether a supervisor runs it, and not a command of goldroot that is at work in its system."""
+        try:
+            control.ask(self.directory(name), do="inside")
+        except Unreachable:
+            return False
+        except HostError:
+            return True
+        return True
 
     def _told(self, name: str, how: str) -> bool:
         """Whether the supervisor could do that; where it is gone, the machine is, too."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import pty
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from goldroot.errors import Damaged, GoldrootError, HostError, Refused
+from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreachable
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold
@@ -124,6 +125,8 @@ class QemuHost(MachineHost):
     def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
         board, directory = board_of(self.architecture), self.directory(entry.name)
         program, setpriv = find(board.program), find("setpriv")
+        for given in disks:
+            self._images.refuse_cut_off(given.label)
         boot, initrd = self._kernel(entry, disks, directory)
         machine = Machine(
             name=entry.name,
@@ -182,8 +185,9 @@ class QemuHost(MachineHost):
         with super().hold(name, runs=runs) as held:
             entry = self._entries.get(name)
             live = [self._label(disk.id) for address, disk in sorted(entry.disks.items()) if is_live(address)]
-            images = [self._images.file(label) for label in live if self._images.stands(label)]
-            with kept_from_qemu(images) as taken:
+            images = [self._images.file(label) for label in live]
+            # What is lost or a link keeps nobody from holding its machine: it can be removed then.
+            with kept_from_qemu(image for image in images if stat.S_ISREG(_mode(image))) as taken:
                 if taken is not None:
                     raise still_running(name, f"a QEMU has {taken} open")
                 yield held
@@ -204,7 +208,10 @@ class QemuHost(MachineHost):
         size = sum(self._images.info(label).size for label in labels.values())
         scratch = stack.enter_context(self.scratch(size))
         paths = {id: f"{os.readlink(scratch.path)}/{address}" for id, address in disks.items()}
-        live.copy_out(self.directory(name), {disks[id]: path for id, path in paths.items()})
+        try:
+            live.copy_out(self.directory(name), {disks[id]: path for id, path in paths.items()})
+        except Unreachable as error:  # a command of goldroot is at work in its system, and no QEMU
+            raise still_running(name, self.power(name).why or error.brief) from error
         opened = {}
         for id, path in paths.items():
             opened[id] = self._images.open_copy(labels[id], path, use)
@@ -253,6 +260,13 @@ class Emulated:
 
     def inside(self) -> int:
         return self.pid
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def open_host(name: str, config: QemuConfig, root: str) -> QemuHost:
