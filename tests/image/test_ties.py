@@ -12,11 +12,12 @@ from goldroot.image.gold_version import read_gold_record
 from goldroot.image.publish import Consent, plan_publish, publish_gold, publish_system
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site
+from support.former import path_of
 
 
 def put(site: Site, path: str, text: str) -> None:
     system = System(site, "small", MAINTENANCE)
-    file = Path(system.path(system.layout.disk_of(os.fsencode(path)).address), path)
+    file = Path(path_of(system, system.layout.disk_of(os.fsencode(path)).address), path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
 

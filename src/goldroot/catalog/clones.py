@@ -17,7 +17,7 @@ from goldroot.catalog import entries, events, gold, readings
 from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
-from goldroot.catalog.store import Tx, now
+from goldroot.catalog.store import Tx, new_work, now
 from goldroot.errors import Busy, NotFound, Refused
 
 CloneKind = Literal["read-only", "read-write"]
@@ -56,7 +56,6 @@ def create(
     *,
     host: str = "",
     identity: Mapping[str, Any] | None = None,
-    work: str = "",
 ) -> Clone:
     """Add a clone in state ``creating``; it holds its gold version from now on.
 
@@ -72,7 +71,7 @@ def create(
     if of.state != "published":
         raise Refused(f"gold version {version} of {image!r} is {of.state}", todo="Take a published version.")
     machine = entries.check_free_for_clone(tx, name, host)
-    fence = _next_fence(tx, name)
+    fence, work = _next_fence(tx, name), new_work()
     clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), work, machine)
     tx.add(
         clones,

@@ -71,12 +71,6 @@ def get(tx: Tx, number: int) -> Fallback:
     return Fallback(*row)
 
 
-def left_by(tx: Tx, work: str) -> Fallback | None:
-    """What this work left; ``None``: nothing."""
-    row = tx.first(sa.select(fallbacks).where(fallbacks.c.work == work))
-    return None if row is None else Fallback(*row)
-
-
 def cut_off(tx: Tx, clone: str | None = None) -> list[Fallback]:
     """Those (of a clone, of all) that were pruned, and of which something is still there."""
     query = sa.select(fallbacks).where(fallbacks.c.state == "pruned", ~fallbacks.c.gone).order_by(fallbacks.c.id)

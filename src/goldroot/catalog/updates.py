@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,7 +19,7 @@ import sqlalchemy as sa
 
 from goldroot.catalog import clones, events, gold
 from goldroot.catalog.schema import ENDED, updates
-from goldroot.catalog.store import Tx, now
+from goldroot.catalog.store import Tx, new_work, now
 from goldroot.errors import NotFound, Refused
 
 Kind = Literal["update", "rollback"]
@@ -72,9 +70,7 @@ class Update:
         return self.state in ENDED
 
 
-def begin(
-    tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", work: str = "", back: str = "", carry: bool = False
-) -> Update:
+def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: str = "", carry: bool = False) -> Update:
     """Plan an update; it holds both of its versions until it ends.
 
     :raises Refused: one of this clone is in flight; the clone is not active; the version has no disks any more, or (for
@@ -107,7 +103,7 @@ def begin(
         error="",
         created_at=at,
         changed_at=at,
-        work=work or _drawn(),
+        work=new_work(),
         back=back,
         carry=carry,
     )
@@ -215,7 +211,3 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
     if update.state != state:
         events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values)
     return get(tx, number)
-
-
-def _drawn() -> str:
-    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))

@@ -31,7 +31,6 @@ from goldroot.hosts import (
     fenced,
     find_entry,
     new_disk_id,
-    new_id,
     running_reason,
     utc_now,
     with_mark,
@@ -237,9 +236,7 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            catalog_clones.create(
-                tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict(), work=new_id()
-            )
+            catalog_clones.create(tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict())
         else:
             catalog_clones.fence(tx, plan.name)
             catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())

@@ -43,18 +43,16 @@ def forget(site: Site, disk: str) -> None:
 
 
 def scan_disk(
-    site: Site, disk: str, path: str, policy: Policy, *, live: bool = False, jobs: int | None = None,
-    progress: Progress | None = None,
+    site: Site, disk: str, path: str, policy: Policy, *, live: bool = False, progress: Progress | None = None,
 ) -> Scan:  # fmt: skip
     """Scan a disk that is open at ``path``, with what is known of it; state units are read only as far as a merge needs it.
 
     What was seen is stored for the next scan, where it says more than what is known.
 
     :param live: the clone may be running: what vanishes meanwhile is left out.
-    :param jobs: processes at once, see :func:`goldroot.tree.scan`.
     """
     known = load(site, disk) or load(site, disk, MADE)
-    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), jobs=jobs, progress=progress, live=live)
+    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, live=live)
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
         with contextlib.suppress(NoPermission, NoSpace):

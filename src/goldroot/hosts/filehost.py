@@ -9,6 +9,7 @@ store::
     ├── locks/                     who works on what, see :mod:`goldroot.hosts.inuse`
     ├── disks/                     the bytes
     ├── halfway/                   disks that are being made, emptied or removed
+    ├── begun/                     a file for each disk that is not in its entry yet
     └── scratch/                   trees for a while
 
 A disk is labelled, made under another name, renamed, and then named in its entry; removing goes the other way.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Literal
 
 from goldroot import crash, private
@@ -95,7 +96,7 @@ class FileHost:
         self._entries.create()
         self._labels.create()
         self._in_use.create()
-        for name in ("disks", "halfway", "scratch"):
+        for name in ("disks", "halfway", "scratch", "begun"):
             private.make_directory(os.path.join(self.store, name))
 
     # -- whose it is
@@ -110,6 +111,7 @@ class FileHost:
             "locks",
             "halfway",
             "scratch",
+            "begun",
             "lock",
             "label",
             "machines-before",
@@ -163,6 +165,7 @@ class FileHost:
                 raise Refused(f"disk {new.id} is {label.owner}'s", meaning="A disk never changes its owner.")
             if label is None or not self._bytes.stands(label):
                 self._refuse_lost(entry, new.id)
+                self._begin(new.id)
                 self._make(stack, wanted, new.copy_of)
             elif (label.size, label.form) != (wanted.size, wanted.form):
                 raise Refused(
@@ -174,6 +177,8 @@ class FileHost:
                 mode: Access = "rw" if is_live(new.address) else "ro"
                 self._entries.put_disk(new.owner, new.address, Disk(new.id, mode))
             crash.point("host.disk-named")
+            with suppress(OSError):  # else it is seen by the next that tidies
+                os.unlink(self._begun(new.id))
             return self._bytes.info(self._label(new.id))
 
     def empty_disk(self, id: str) -> None:
@@ -376,6 +381,7 @@ class FileHost:
                 self._bytes.tidy(id)
                 taken.close()
                 told.append(f"removed what a killed command left of disk {id}")
+        told += self._tidy_begun()
         scratch = os.path.join(self.store, "scratch")
         for id in sorted(os.listdir(scratch)):
             if (taken := self._in_use.take(f"scratch-{id}", note=new_note("disk"), patient=False)) is not None:
@@ -383,6 +389,36 @@ class FileHost:
                 taken.gone()
                 taken.close()
                 told.append(f"removed what a killed command left in scratch/{id}")
+        return told
+
+    # -- inside: what was begun
+
+    def _begun(self, id: str) -> str:
+        return os.path.join(self.store, "begun", id)
+
+    def _begin(self, id: str) -> None:
+        """Before anything is made of a disk that no entry names: who tidies finds it."""
+        with store_errors(self._begun(id)):
+            private.make_directory(os.path.join(self.store, "begun"))
+            private.prepare(self._begun(id))
+
+    def _tidy_begun(self) -> list[str]:
+        """Disks whose making was cut off before their entry named them; who wants one makes it again."""
+        told = []
+        names = os.listdir(place) if os.path.isdir(place := os.path.join(self.store, "begun")) else []
+        for id in sorted(names):
+            if (taken := self._in_use.take(disk_lock(id), note=new_note("disk"), patient=False)) is None:
+                continue
+            label = self._labels.find(id)
+            entry = None if label is None else self._entries.find(label.owner)
+            if label is not None and (entry is None or where(entry, id) is None):
+                self._bytes.remove(id)
+                self._labels.remove(id)
+                told.append(f"removed disk {id}, whose making was cut off")
+            if label is None or told[-1:] == [f"removed disk {id}, whose making was cut off"]:
+                taken.gone()
+            os.unlink(self._begun(id))
+            taken.close()
         return told
 
     # -- inside: rules
@@ -461,6 +497,8 @@ class FileHost:
         taken = self._in_use.take(
             disk_lock(id), shared=access == "ro", note=new_note("disk") if access == "rw" else None
         )
+        if taken is None and access == "ro" and view == "live" and self._runs_from(id):
+            return self._label(id), access, False
         if taken is None:
             raise Busy(
                 f"disk {id} is in use by {self._in_use.note(disk_lock(id))}", todo="Try again when that has ended."
@@ -479,6 +517,11 @@ class FileHost:
             looked[id] = looked[machine]
             return label, access, looked[id]
         return label, access, True
+
+    def _runs_from(self, id: str) -> bool:
+        """Whether goldroot itself runs a machine from the disk, and it may be seen torn."""
+        note = self._in_use.note(entry_lock(self._label(id).owner))
+        return self.abilities.live_view == "torn" and note.what == "run" and id in map(str, note.live.values())
 
     def _refuse_writing(self, label: Label, entry: Entry, address: str) -> None:
         if label.sealed:

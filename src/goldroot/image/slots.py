@@ -125,6 +125,7 @@ def _clear(site: Site, version: GoldVersion) -> None:
     if version.state != "publishing":
         raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
     host, slot = site.host, version.slot_name
+    host.tidy()
     mark = Mark("publishing", new_id(), version.image, "", version.number, utc_now())
     if (entry := host.find(slot)) is None:
         host.define(Entry(slot, "owner", marks={LIVE: mark}))

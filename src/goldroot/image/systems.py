@@ -204,6 +204,7 @@ class System:
     def sweep(self) -> None:
         """Remove what the machine does not stand on: what was prepared, or was live before; all, where it is not made."""
         host = self.site.host
+        host.tidy()
         entry = host.find(self.machine)
         if entry is None:
             return

@@ -10,7 +10,7 @@
     │   ├── site, site.pub     the key that signs gold versions (ed25519, no passphrase, 0600)
     │   └── allowed_signers    whose signatures count: the site's own; others may be added by hand
     ├── locks/                 one file per thing that a command works on; it names its holder
-    ├── store/                 the disks and machines of the directory host
+    ├── store/                 the disks and entries of the directory host
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`

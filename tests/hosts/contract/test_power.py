@@ -59,6 +59,25 @@ def test_a_machine_that_is_held_is_off_and_nobody_else_holds_it(ready: Lab) -> N
         assert held.broken() is None
 
 
+def test_what_goldroot_runs_itself_is_held_and_seen_to_run(ready: Lab) -> None:
+    with ready.host.hold("WEB1", runs=True):
+        assert (ready.again().power("WEB1").state, ready.again().power("WEB1").runs) == ("on", "current")
+        with pytest.raises(StillRunning, match="WEB1"), ready.again().hold("WEB1"):
+            pass
+        live = found(ready.host, "WEB1").disks["1B5"].id
+        with ready.host.open_disks({live: "rw"}) as opened:
+            assert opened[live].exact
+    assert ready.host.power("WEB1").state == "off"
+
+
+def test_a_disk_that_somebody_reads_is_in_use(ready: Lab) -> None:
+    disk = found(ready.host, "DEBIANGOLD").disks["1B5"].id
+    assert ready.host.in_use([disk]) is None
+    with ready.again().open_disks({disk: "ro"}):
+        assert disk in (ready.host.in_use([disk]) or "")
+    assert ready.host.in_use([disk]) is None
+
+
 def test_who_starts_it_in_spite_of_the_hold_is_found_out(ready: Lab) -> None:
     with ready.host.hold("WEB1") as held:
         with ready.runs("WEB1"):

@@ -28,7 +28,7 @@ from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.update.switch import go_live, held
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
-from goldroot.hosts import PREPARED, Entry, exchange, new_id, utc_now, with_mark
+from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
 from goldroot.tree import path_text
 from goldroot.workflow import Engine, Workflow
@@ -117,9 +117,7 @@ def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     if carry:
         refuse_full(site, clone)
     with site.catalog.begin() as tx:
-        return updates.begin(
-            tx, clone.name, fallback.from_version, kind="rollback", work=new_id(), back=fallback.work, carry=carry
-        )
+        return updates.begin(tx, clone.name, fallback.from_version, kind="rollback", back=fallback.work, carry=carry)
 
 
 def _fallback(site: Site, name: str) -> Fallback:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from goldroot import crash
 from goldroot.catalog import Clone
 from goldroot.errors import Refused
@@ -18,6 +20,7 @@ from goldroot.hosts import (
     find_entry,
     free_set,
     new_disk_id,
+    own_disks,
     park,
     place_of,
     utc_now,
@@ -26,6 +29,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import open_version
 from goldroot.site import Site
+from goldroot.tree import remove_tree
 
 
 def make_disks(task: OpenUpdate) -> None:
@@ -51,6 +55,23 @@ def make_disks(task: OpenUpdate) -> None:
         manifests.forget(task.site, id)
         if id in there:
             task.host.empty_disk(id)
+
+
+def empty_prepared(task: OpenUpdate) -> None:
+    """Remove what is on the prepared disks, where there is no room even to write down that they go."""
+    entry = task.entry
+    if _is_its(entry, task):
+        with task.host.open_disks(dict.fromkeys(own_disks(entry, PREPARED).values(), "rw")) as opened:
+            for disk in opened.values():
+                for name in os.listdir(disk.handle):
+                    _remove(os.path.join(disk.path, name))
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+    else:
+        os.unlink(path)
 
 
 def refuse_full(site: Site, clone: Clone) -> None:

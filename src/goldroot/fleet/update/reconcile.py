@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import Clone, Fallback, Tx, Update, clones, events, fallbacks, gold, now, readings, updates
+from goldroot.catalog import Clone, Tx, Update, clones, events, fallbacks, gold, now, readings, updates
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.server_readings import read_switched
-from goldroot.fleet.update.entry_says import Rows, follow, has_switched, kept_sets
+from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, find_entry, own_disks, set_of, with_mark
 from goldroot.image import find_linked
 from goldroot.site import Site, sweep_rooms
@@ -200,11 +200,6 @@ def drop_set(site: Site, entry: Entry, digit: str) -> None:
     links = {address: link for address, link in entry.links.items() if set_of(address) != digit}
     host.apply(with_mark(replace(entry, links=links), digit, None))
     crash.point("set.dropped")
-
-
-def set_of_fallback(entry: Entry, one: Fallback) -> str | None:
-    """The digit of the set that a fallback is; ``None``: it stands there no longer."""
-    return kept_sets(entry).get(one.work)
 
 
 def is_switched(site: Site, update: Update) -> bool:

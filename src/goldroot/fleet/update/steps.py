@@ -23,6 +23,7 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched
 from goldroot.fleet.update.merge import merge_update
 from goldroot.fleet.update.open_update import OpenUpdate, open_update
+from goldroot.fleet.update.prepare import empty_prepared
 from goldroot.fleet.update.reconcile import clear, finish, is_switched
 from goldroot.fleet.update.switch import switch_update
 from goldroot.image import check_genuine
@@ -67,6 +68,7 @@ def tidy(task: OpenUpdate, error: Exception) -> None:
     if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
         with contextlib.suppress(GoldrootError, OSError):
             if not is_switched(task.site, task.update):
+                empty_prepared(task)
                 clear(task.site, task.clone, task.update)
 
 

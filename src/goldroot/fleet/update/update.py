@@ -18,7 +18,6 @@ from goldroot.fleet.update.plan import target_of
 from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
-from goldroot.hosts import new_id
 from goldroot.run import find
 from goldroot.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
@@ -158,7 +157,7 @@ def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callabl
 
 def _begin(site: Site, name: str, to: int) -> Update:
     with site.catalog.begin() as tx:
-        return updates.begin(tx, name, to, work=new_id())
+        return updates.begin(tx, name, to)
 
 
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
