@@ -36,7 +36,7 @@ def imported(what, *names):
 
 imported("SQLAlchemy", "sqlalchemy")
 imported("goldroot", "goldroot.cli.main", "goldroot.cli.failure", "goldroot.cli.update", "goldroot.fleet.update.update",
-         "goldroot.hosts.former.directory", "goldroot.catalog.migrate")
+         "goldroot.hosts.directory", "goldroot.catalog.migrate")
 imported("DBOS", "dbos")
 imported("goldroot's use of DBOS", "goldroot.workflow.durable")
 ready = time.perf_counter(), time.process_time()
@@ -73,7 +73,7 @@ part("scans of the clone", "goldroot.fleet.manifests", "scan_disk")
 part("the plan of the merge", "goldroot.fleet.inputs", "plan_sides")
 part("the new disks", "goldroot.fleet.update.merge", "build_disks")
 part("checks", "goldroot.fleet.update.checks", "prove")
-part("who uses the disks", "goldroot.hosts.former.directory.usage", "user_of")
+part("who uses the disks", "goldroot.hosts.users", "user_of")
 part("the engine's start", "goldroot.workflow.durable", "_launch")
 part("what follows the switch", "goldroot.fleet.update.reconcile", "finish")
 

@@ -214,3 +214,37 @@ def test_a_range_is_the_lowest_that_is_free_whatever_was_asked_before(
         taken.add(one)
         numbers |= {*range(*one)}
         assert taken.meets(other) == (not numbers.isdisjoint(range(*other)))
+
+
+def passwords(tables: AccountTables, name: bytes) -> list[bytes]:
+    """Every password field that could let a user in."""
+    fields = [line[1] for key, line in tables.table("passwd").records() if key.text == name]
+    return fields + [line[1] for key, line in tables.table("shadow").records() if key.text == name]
+
+
+def lists_of(tables: AccountTables, name: bytes) -> list[bytes]:
+    """The groups whose lists name a user."""
+    rows = [*tables.table("group").records(), *tables.table("gshadow").records()]
+    return [key.text for key, line in rows if any(name in field.split(b",") for field in line[2:])]
+
+
+@LAW
+@given(three(), st.sets(NAMES))
+def test_who_gold_removed_is_as_he_was_or_has_no_way_in(
+    sides: tuple[AccountTables, AccountTables, AccountTables], names: set[bytes]
+) -> None:
+    """Never something between the two: a locked password in a group that still lets in, or a way in that nobody left."""
+    users, groups = used(names, sides)
+    merged = merge_accounts(*sides, users_in_use=users, groups_in_use=groups)
+    base, gold, clone = sides
+    result = as_tables(merged)
+    asked = {conflict.axis for conflict in merged.conflicts}
+    for name in (base.users.keys() & clone.users.keys()) - gold.users.keys():
+        if name not in result.users or f"accounts:{name.decode()}:record" in asked:
+            continue
+        if any(password == b"!*" for password in passwords(result, name)):
+            assert set(passwords(result, name)) <= {b"x", b"!*"}
+            assert lists_of(result, name) == []
+            assert clone.users[name] != 0
+        else:
+            assert passwords(result, name) == passwords(clone, name)

@@ -61,13 +61,13 @@ class Act:
     half: str = "-"  #: how the ids of disks begin that a killed command left half made
 
 
-PUBLISH = ("gold", "publish", IMAGE, "--untested")
+PUBLISH = ("gold", "publish", IMAGE, "--untested", "--unchanged")
 CREATE = ("clone", "create", "web2", "--image", IMAGE)
 UPDATE = ("update", "run", "web1")
 
 ACTS = {
     "publish": Act("published", PUBLISH, changes=20),
-    "publish after a killed one": Act("publish-killed", PUBLISH, changes=8, moments=2, half="small.gold.2."),
+    "publish after a killed one": Act("publish-killed", PUBLISH, changes=8, moments=2, half="smallgold2-"),
     "publish into a used slot": Act("slots-used", PUBLISH),
     "retire": Act("slots-used", ("gold", "retire", IMAGE, "2", "--remove")),
     "create": Act("published", CREATE, again=(3,), changes=16, clone="web2"),
@@ -286,7 +286,7 @@ def check_whole(act: Act, known: Unkilled, after: State) -> None:
         if disk in after["disks"] and not disk.startswith(act.half)
     }
     assert kept == {disk: after["disks"][disk] for disk in kept}, "a disk that was there was written"
-    live = {disk for disk in known.old["disks"] if disk.startswith(("small.gold.1.", "small.mnt."))}
+    live = {disk for disk in known.old["disks"] if disk.startswith(("smallgold-", "smallrwmnt-"))}
     assert live <= after["disks"].keys(), "a disk that is in use is gone"
 
 

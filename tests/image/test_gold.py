@@ -120,11 +120,13 @@ def test_gold_is_never_written(bare: Site) -> None:
         change(bare, "etc/app.conf", f"level = {number}\n")
         publish_gold(bare, "small", untested=True)
         link_clone(bare, name, number)
-    golds = {n: [dump_tree(open_version(bare, "small", n).path(a)) for a in ("1B1", "1B5", "1B6")] for n in (1, 2, 3)}
+    golds = {
+        n: [dump_tree(gold_path(open_version(bare, "small", n), a)) for a in ("1B1", "1B5", "1B6")] for n in (1, 2, 3)
+    }
     with pytest.raises(NoFreeSlot, match=r"clone web1.*clone web2.*clone web3"):
         publish_gold(bare, "small", untested=True)
     for number, before in golds.items():
-        after = [dump_tree(open_version(bare, "small", number).path(a)) for a in ("1B1", "1B5", "1B6")]
+        after = [dump_tree(gold_path(open_version(bare, "small", number), a)) for a in ("1B1", "1B5", "1B6")]
         assert after == before
         assert verify_gold(bare, "small", number).whole
 

@@ -71,7 +71,7 @@ def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -
     site = copied("bare")
     for _ in range(3):
         publish_gold(site, "small", untested=True)
-    words = ("gold", "publish", "small", "--untested")
+    words = ("gold", "publish", "small", "--untested", "--unchanged")
     passed = points(site, tmp_path / "log", *words)
     assert {"publish-begun", "publish-disk-built", "publish-recorded", "publish-before-visible"} <= {
         point.rpartition(":")[0] for point in passed
@@ -92,7 +92,7 @@ def test_publish_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -
 def test_publish_at_random_moments(copied: Callable[[str], Site]) -> None:
     site, chance = copied("bare"), random.Random(11)
     publish_gold(site, "small", untested=True)
-    words = ("gold", "publish", "small", "--untested")
+    words = ("gold", "publish", "small", "--untested", "--unchanged")
     for _ in range(15):
         with subprocess.Popen(command(site, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(chance.uniform(0.6, 2.0))

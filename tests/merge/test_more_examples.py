@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-LAWS = ("test_laws.py", "test_laws_classes.py", "test_accounts_laws.py", "../tree/test_tree_laws.py")
+LAWS = (
+    "test_laws.py",
+    "test_laws_classes.py",
+    "test_laws_sameness.py",
+    "test_accounts_laws.py",
+    "../tree/test_tree_laws.py",
+)
 
 
 @pytest.mark.slow

@@ -40,6 +40,8 @@ class Lab:
     sealed: str
     new_host: Callable[[Path], FileHost]
     host: FileHost = field(init=False)
+    searches: bool = field(init=False, default=False)  #: links are found by a search, and no entry is read for them
+    sees_others: bool = field(init=False, default=False)  #: a point in time can be asked of what others run, too
     commanded: bool = field(init=False, default=True)  #: a command of the site says whether a machine runs
 
     def __post_init__(self) -> None:

@@ -18,8 +18,8 @@ from goldroot.site import Site
 from support.former import former
 from support.trees import Seen, dump_tree
 
-#: What differs between two runs that came to the same: the generation and number in a clone's disk, times.
-_DRAWN = re.compile(r"-\d+\.\d+(b?)(?=\.|$)")
+#: What differs between two runs that came to the same: the letters at the end of a disk's id.
+_DRAWN = re.compile(r"-[a-z0-9]{10}(?=\.|$)")
 
 #: What the next writer in that directory sweeps: half a definition, half a manifest.
 _PASSING = re.compile(r"^\..+\.json\.new$|\.new-\d+$")
@@ -87,9 +87,17 @@ def _words(seen: Seen) -> str:
 
 
 def _paths(site: Site) -> dict[str, str]:
-    """The disks that are there, without those that a killed removal left a part of."""
+    """The disks that are there and whole: without those that are being filled, which may be filled again."""
+    filling = {
+        disk.id
+        for entry in site.host.entries()
+        for address, disk in entry.disks.items()
+        if (entry.role == "machine" and not entry.startable)
+        or ((mark := entry.marks.get(address[0])) is not None and mark.state in ("preparing", "publishing"))
+    }
     store = os.path.join(site.config.host.store, "disks")
-    return {disk: path for disk in former(site).disks() if os.path.isdir(path := os.path.join(store, disk))}
+    there = set(former(site).disks()) - filling
+    return {disk: path for disk in there if os.path.isdir(path := os.path.join(store, disk))}
 
 
 def _digest(tree: dict[str, Seen]) -> str:
@@ -148,7 +156,7 @@ def _names(site: Site) -> dict[str, Any]:
         "site": [name for name in os.listdir(site.root) if not name.endswith(("-wal", "-shm"))],
     }
     return {
-        word: sorted(_DRAWN.sub(r"\1", name) for name in names if not _PASSING.search(name))
+        word: sorted(_DRAWN.sub("", name) for name in names if not _PASSING.search(name))
         for word, names in drawn.items()
     }
 

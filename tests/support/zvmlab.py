@@ -118,7 +118,7 @@ class ZvmLab(Lab):
         self.sim.start()
         weakref.finalize(self, self.sim.stop)
         super().__init__(root, "directory", "directory", self._host)
-        self.commanded = False
+        self.commanded, self.searches, self.sees_others = False, True, True
 
     def _host(self, root: Path) -> ZvmHost:
         cp = Endpoint(str(root / "cp" / "cp.sock"))

@@ -76,8 +76,11 @@ def test_a_damaged_entry_is_an_error_and_the_others_are_as_good_as_before(ready:
         ready.host.find("WEB1")
     entry = found(ready.host, "WEB2")
     applied(ready.host.apply(with_links(entry, "5", "DEBIANGOLD2", ["B1"])))
-    with pytest.raises(HostError, match="WEB1"):
-        ready.host.linked("DEBIANGOLD2")  # nobody can say that it does not link it
+    if ready.searches:
+        assert ("WEB1", "5B1", "1B1") in ready.host.linked("DEBIANGOLD2"), "its statements are as good as before"
+    else:
+        with pytest.raises(HostError, match="WEB1"):
+            ready.host.linked("DEBIANGOLD2")  # nobody can say that it does not link it
 
 
 def test_all_entries_are_listed_by_name(ready: Lab) -> None:
@@ -142,7 +145,7 @@ def test_nothing_is_asked_of_all_entries(ready: Lab, monkeypatch: pytest.MonkeyP
         ready.host.define(Entry(f"OTHER{number}", "machine", marks={"1": live()}))
     with ready.counting(monkeypatch) as read:
         assert ready.host.linked("DEBIANGOLD") == [("WEB1", "1B1", "1B1")]
-        assert read == ["WEB1"]
+        assert read == ([] if ready.searches else ["WEB1"])
         ready.host.apply(with_mark(found(ready.host, "WEB1"), "6", live()))
         ready.host.create_disk(new_disk(ready, "one", "WEB1", "6B7"))
         ready.host.info(["one"])

@@ -37,6 +37,15 @@ def switch(host: ZvmHost) -> None:
     host.apply(exchange(found(host, "WEB1"), "5", "update", "kept", since=SINCE))
 
 
+def test_a_store_is_made_and_knows_its_disks(lab: ZvmLab) -> None:
+    assert lab.host.is_made()
+    assert lab.host.disk_ids() == sorted(
+        ["DEBIANGOLD-1B1", "DEBIANGOLD-1B5", "DEBIANGOLD2-1B1", "DEBIANGOLD2-1B5", "WEB1-1B5", "WEB1-5B5"]
+    )
+    there = {str(one) for one in (lab.root / "store").iterdir()}
+    assert there <= set(lab.host.own_paths)
+
+
 def test_a_guest_has_the_devices_of_its_logon_until_it_is_logged_on_again(lab: ZvmLab) -> None:
     lab.host.start("WEB1")
     lab.host.start("WEB1")
@@ -58,6 +67,29 @@ def test_who_was_logged_on_by_others_runs_from_nobody_knows_what(lab: ZvmLab) ->
     assert (lab.host.power("WEB1").state, lab.host.power("WEB1").runs) == ("on", "unknown")
     lab.host.start("WEB1")
     assert lab.host.power("WEB1").runs == "unknown"
+
+
+def test_what_a_guest_has_had_since_its_logon_is_not_deleted_though_it_is_not_whole(lab: ZvmLab) -> None:
+    lab.host.start("WEB1")
+    kill_at("zvm.disk-emptying", lambda: lab.again().empty_disk("WEB1-5B5"))
+    with pytest.raises(Refused, match="attached since its logon"):
+        lab.host.delete_disk("WEB1-5B5")
+    lab.host.stop("WEB1", 0)
+    lab.host.delete_disk("WEB1-5B5")
+    assert lab.halves() == []
+
+
+def test_a_removal_that_was_cut_off_is_finished_by_tidy_when_nobody_has_the_disk(lab: ZvmLab) -> None:
+    where = lab.place_of("WEB1-5B5")
+    kill_at("zvm.disk-going", lambda: lab.again().delete_disk("WEB1-5B5"))
+    assert "5B5" in found(lab.host, "WEB1").others, "nobody sees it, and its address is taken"
+    with lab.runs("WEB1"):
+        assert lab.again().tidy() == []
+    assert where.exists()
+    assert lab.again().tidy() == ["removed what a killed command left of disk WEB1-5B5"]
+    assert not where.exists()
+    assert "5B5" not in found(lab.host, "WEB1").others
+    assert lab.host.tidy() == []
 
 
 def test_a_start_that_was_killed_is_known_by_the_next(lab: ZvmLab) -> None:

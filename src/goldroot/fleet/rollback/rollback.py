@@ -23,6 +23,7 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
+from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
 from goldroot.fleet.update.switch import go_live, held
@@ -113,6 +114,8 @@ def roll_back(
 def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
     site.host.info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
+    if carry:
+        refuse_full(site, clone)
     with site.catalog.begin() as tx:
         return updates.begin(
             tx, clone.name, fallback.from_version, kind="rollback", work=new_id(), back=fallback.work, carry=carry

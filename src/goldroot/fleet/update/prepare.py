@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goldroot import crash
+from goldroot.catalog import Clone
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
@@ -14,6 +15,7 @@ from goldroot.hosts import (
     NewDisk,
     change,
     fenced,
+    find_entry,
     free_set,
     new_disk_id,
     park,
@@ -22,6 +24,8 @@ from goldroot.hosts import (
     with_links,
     with_mark,
 )
+from goldroot.image import open_version
+from goldroot.site import Site
 
 
 def make_disks(task: OpenUpdate) -> None:
@@ -47,6 +51,16 @@ def make_disks(task: OpenUpdate) -> None:
         manifests.forget(task.site, id)
         if id in there:
             task.host.empty_disk(id)
+
+
+def refuse_full(site: Site, clone: Clone) -> None:
+    """For who is about to begin what needs set 5.
+
+    :raises Refused: what stands there could not be parked; the error names the kept set to prune.
+    """
+    entry = find_entry(site.host, clone.machine)
+    if PREPARED in entry.marks:
+        free_set(entry, [disk.place for disk in open_version(site, clone.image, clone.version).layout.disks])
 
 
 def _is_its(entry: Entry, task: OpenUpdate) -> bool:

@@ -15,6 +15,7 @@ from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of
+from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.hosts import new_id
@@ -82,6 +83,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
                 return Outcome(name, NOTHING, 0, clone.version, clone.version)
         look_for_programs()
         if going is None:
+            refuse_full(site, clone)
             going = _begin(site, name, target)
         _refuse_other(site, going, to)
         return go_on(site, engine, going, lambda: update_workflow(site, stage))

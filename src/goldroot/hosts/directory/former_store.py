@@ -43,8 +43,15 @@ class FormerMachine:
 
 
 def is_former(store: str) -> bool:
-    """Whether a store has to be converted."""
-    return os.path.isdir(os.path.join(store, BEFORE))
+    """Whether a store has to be converted.  Hosts that run machines keep other things under that name, and entries."""
+    directory = os.path.join(store, BEFORE)
+    if not os.path.isdir(directory):
+        return False
+    return not os.path.isdir(os.path.join(store, "entries")) or any(map(_is_definition, os.listdir(directory)))
+
+
+def _is_definition(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
 
 
 def former_machines(store: str) -> list[FormerMachine]:
@@ -53,7 +60,7 @@ def former_machines(store: str) -> list[FormerMachine]:
     :raises Damaged: one is not what goldroot wrote.
     """
     directory = os.path.join(store, BEFORE)
-    names = sorted(name for name in os.listdir(directory) if name.endswith(".json") and not name.startswith("."))
+    names = sorted(filter(_is_definition, os.listdir(directory)))
     return [_read(os.path.join(directory, name)) for name in names]
 
 

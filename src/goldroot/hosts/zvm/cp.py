@@ -12,6 +12,8 @@ from typing import Protocol
 from goldroot.errors import HostError, ProgramFailed
 from goldroot.run import run
 
+#: How vmcp ends where CP refuses.
+REFUSED = 1
 #: Bytes of an answer that vmcp takes.
 BUFFER = 65536
 #: CP's number for a device that is not there.
@@ -55,15 +57,16 @@ class Vmcp:
 
     def command(self, text: str) -> str:
         try:
-            return run([self._program, "--buffer", str(BUFFER), *text.split()]).text()
+            done = run([self._program, "--buffer", str(BUFFER), *text.split()], ok=(0, REFUSED))
         except ProgramFailed as error:
-            found = _NUMBER.search(error.stderr)
-            if error.status == 1 and found:
-                raise CpRefused(text, int(found[1]), "") from error
             raise HostError(
                 f"CP could not be asked {text!r}: {error.brief}",
                 todo="goldroot runs on a guest of the z/VM system, as root: is the module vmcp loaded there?",
             ) from error
+        if done.status == REFUSED:
+            found = _NUMBER.search(done.err.decode("utf-8", "replace"))
+            raise CpRefused(text, int(found[1]) if found else 0, done.text().strip())
+        return done.text()
 
 
 @dataclass(frozen=True, slots=True)

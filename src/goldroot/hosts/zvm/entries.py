@@ -83,19 +83,23 @@ class DirectoryEntries:
             yield self._read(name, named[name]).entry
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
-        """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote."""
+        """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote; one call for all."""
         user = self.names.user(check_entry_name(owner))
-        found: list[tuple[str, str, str]] = []
-        for target in sorted({target for target, _ in self._manager.linking(user)}):
+        return sorted(row for hit in set(self._manager.linking(user)) for row in self._links_in(hit, owner, user))
+
+    def _links_in(self, hit: tuple[str, str], owner: str, user: str) -> Iterator[tuple[str, str, str]]:
+        """The link of a statement that the search has found; of its whole entry where it cannot be read by itself."""
+        target, statement = hit
+        lines = [f"USER {target} NOLOG".encode("latin-1"), statement.encode("latin-1", "replace")]
+        found = source.links(source.Directory.of_lines(lines).entries[0])
+        if not any(link.owner == user for link, _ in found):
             entry = self._manager.read(target)
-            name = self.names.shown(target)
-            if entry is not None and is_managed(entry):
-                self._read(name, entry)  # nobody knows what a damaged one links
-            statements = [] if entry is None else [link for link, _ in source.links(entry) if link.owner == user]
-            for link in statements:
+            found = [] if entry is None else source.links(entry)
+        name = self.names.shown(target)
+        for link, _ in found:
+            if link.owner == user:
                 theirs = self.names.address(owner, "owner", link.vdev1)
-                found.append((name, self.names.address(name, "machine", link.address), _short(theirs)))
-        return sorted(found)
+                yield name, self.names.address(name, "machine", link.address), _short(theirs)
 
     # -- changes
 
@@ -109,8 +113,10 @@ class DirectoryEntries:
         check_links(Entry(entry.name, entry.role), entry, self.find)
         wanted = replace(entry, serial=f"{entry.generation}.0")
         made = new_entry(self._style.templates[entry.role], wanted, self._style.words, self._role)
+        ours = False
         try:
             self._manager.create(self.names.user(entry.name), made)
+            ours = True
         except CallRefused as error:
             if error.code != EXISTS:
                 raise
@@ -122,7 +128,7 @@ class DirectoryEntries:
             raise HostError(f"the entry {entry.name} was not made, or not yet", todo="Run the command again.")
         if not is_managed(now.text):
             raise _no_comments(entry.name)
-        return self._same_work(now.entry, entry)
+        return now.entry if ours else self._same_work(now.entry, entry)
 
     def undefine(self, name: str) -> None:
         """As :meth:`goldroot.hosts.Host.undefine`."""

@@ -55,6 +55,12 @@ class Extents(Protocol):
     def coming(self, owner: str, address: str) -> Row | None:
         """The row of a disk that is intended for an address and whose extent is not known."""
 
+    def ids(self) -> list[str]:
+        """The ids of all disks: for lists."""
+
+    def deleting(self) -> list[str]:
+        """The ids of disks whose removal was begun."""
+
     def write(self, row: Row) -> None:
         """Put it in the place of the one of that id.
 
@@ -98,6 +104,14 @@ class ExtentsFile:
 
     def coming(self, owner: str, address: str) -> Row | None:
         return self._one("owner = ? AND address = ? AND volume IS NULL", owner, address)
+
+    def ids(self) -> list[str]:
+        with self._open() as database:
+            return [id for (id,) in database.execute("SELECT id FROM disks ORDER BY id")]
+
+    def deleting(self) -> list[str]:
+        with self._open() as database:
+            return [id for (id,) in database.execute("SELECT id FROM disks WHERE state = 'deleting' ORDER BY id")]
 
     def write(self, row: Row) -> None:
         where = (row.extent.volume, row.extent.start, row.extent.size) if row.extent else (None, None, None)

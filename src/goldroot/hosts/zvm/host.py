@@ -91,6 +91,16 @@ class ZvmHost(FileHost):
         super().create()
         self._guests.create()
 
+    @property
+    def own_paths(self) -> list[str]:
+        return [os.path.join(self.store, name) for name in ("guests", "disks.sqlite")] + super().own_paths
+
+    def is_made(self) -> bool:
+        return all(os.path.isdir(os.path.join(self.store, name)) for name in ("locks", "guests"))
+
+    def disk_ids(self) -> list[str]:
+        return self._extents.ids()
+
     # -- disks
 
     def create_disk(self, new: NewDisk) -> DiskInfo:
@@ -231,10 +241,10 @@ class ZvmHost(FileHost):
                     f"disk {label.id} is the live one at {address} of {entry.name}", meaning="It was not touched."
                 )
             refuse_linked(entry, address, self._directory.linked(entry.name))
-        if not self._disks.stands(label):
+        if not self._disks.is_placed(label):
             return
         self._disks.check_label(label)
-        if self._disks.attached(label):
+        if self._disks.attached(label.id):
             raise Refused(
                 f"{label.owner} runs from disk {label.id}, or has had it attached since its logon",
                 todo="It can go after the next stop.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot import crash
-from goldroot.errors import Busy, Damaged, HostError
+from goldroot.errors import Busy, Damaged, Failed, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
 from goldroot.hosts.zvm.cp import Cp, CpRefused, Dasd, User, dasd, users
 from goldroot.hosts.zvm.reading import Extent
@@ -91,7 +91,8 @@ class Links:
             crash.point("zvm.online")
             yield path
         finally:
-            self._devices.offline(linked.address)
+            with suppress(Failed):  # then it is tried again when the link is given back
+                self._devices.offline(linked.address)
 
     @contextmanager
     def temporary(self, size: int) -> Iterator[Linked]:
@@ -199,7 +200,7 @@ class Links:
 
     def _drop(self, address: str) -> bool:
         """Take it offline and detach it; whether nothing stands there."""
-        with suppress(HostError):
+        with suppress(Failed):
             self._devices.offline(address)
         with suppress(HostError):
             self._cp.command(f"DETACH {address}")

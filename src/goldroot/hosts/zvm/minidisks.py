@@ -146,6 +146,11 @@ class Minidisks:
         row = self._extents.find(label.id)
         return row is not None and row.state == "made" and self._place(row).disk is not None
 
+    def is_placed(self, label: Label) -> bool:
+        """Whether its minidisk is known and stands in its entry, whole or not."""
+        row = self._extents.find(label.id)
+        return row is not None and row.extent is not None and self._place(row).disk is not None
+
     def check_label(self, label: Label) -> None:
         """:raises Damaged: another's disk lies where this one should."""
         with self._device_of(self.row(label.id), "RR"):
@@ -179,9 +184,11 @@ class Minidisks:
                         return f"{user}"
         return None
 
-    def attached(self, label: Label) -> bool:
+    def attached(self, id: str) -> bool:
         """Whether its own machine has it since its last logon, at whatever address."""
-        row = self.row(label.id)
+        row = self.row(id)
+        if row.extent is None or self._place(row).disk is None:
+            return False
         with ExitStack() as stack:
             others = self._links.others(self._linked(stack, row, "RR"))
         return any(user.name == self.names.user(row.owner) for user in others)
@@ -241,11 +248,16 @@ class Minidisks:
     # -- what killed commands left
 
     def halves(self) -> list[str]:
-        """None: rows say what is not whole, and the command that made it finishes it."""
-        return []
+        """The ids of disks whose removal was cut off: nobody sees them any more, and they still have their room.
+
+        What is being made is none: the command that made it finishes it, or deletes it.  A disk that its machine has had
+        attached since then waits for the next time.
+        """
+        return [id for id in self._extents.deleting() if not self.attached(id)]
 
     def tidy(self, id: str) -> None:
-        """Nothing, see :meth:`halves`."""
+        """Finish the removal."""
+        self.remove(id)
 
     # -- inside
 
