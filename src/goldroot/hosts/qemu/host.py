@@ -254,6 +254,8 @@ class Emulated:
         elif how == "pressed":
             with monitor.qmp(self._directory) as talk:
                 talk.ask("system_powerdown")
+        elif not monitor.has_agent(self._directory):
+            raise HostError("no agent listens in the guest")
         else:
             with monitor.agent(self._directory) as talk:
                 talk.tell("guest-shutdown", mode="powerdown")  # it is answered only where it fails

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from goldroot.errors import GoldrootError, HostError
-from goldroot.hosts.qemu.monitor import COPIES, Talk, agent, qmp
+from goldroot.hosts.qemu.monitor import COPIES, Talk, agent, has_agent, qmp
 
 _PREFIX = "copy-"
 _LOOK_AGAIN = 0.05
@@ -98,6 +98,8 @@ def _forget(talk: Talk) -> None:
 def _frozen(directory: str) -> Iterator[None]:
     """The guest's file systems are at rest in the block, where its agent can do that."""
     try:
+        if not has_agent(directory):
+            raise HostError("no agent listens in the guest")
         with agent(directory) as talk:
             talk.ask("guest-fsfreeze-freeze")
     except HostError:

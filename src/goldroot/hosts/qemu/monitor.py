@@ -22,7 +22,7 @@ from goldroot.run import Done
 #: Sockets: QEMU's monitor; another one, for what takes long; the guest's agent.
 QMP, COPIES, AGENT = "qmp", "copies", "agent"
 #: Seconds that each waits for an answer; an agent that is not there answers nothing at all.
-_PATIENCE, _AGENT_PATIENCE = 10.0, 3.0
+_PATIENCE, _AGENT_PATIENCE = 10.0, 8.0
 _LARGEST = 64 << 20
 
 
@@ -98,6 +98,12 @@ def agent(directory: str) -> Iterator[Talk]:
         while talk.hear().get("return") != number:
             pass  # an answer to somebody who has not waited for it
         yield talk
+
+
+def has_agent(directory: str) -> bool:
+    """Whether something in the guest has the agent's port open: then it is worth waiting for."""
+    with qmp(directory) as talk:
+        return any(one["label"] == AGENT and one["frontend-open"] for one in talk.ask("query-chardev"))
 
 
 def run_inside(directory: str, argv: Sequence[str], timeout: float) -> Done:
