@@ -224,12 +224,16 @@ class FileHost:
             self._refuse_attached(label)
             if self._bytes.stands(label):
                 self._refuse_used(label)
+            with suppress(NoSpace):  # on a full disk it has to go without
+                self._begin(id)
             self._entries.drop_disk(label.owner, id)
             crash.point("host.disk-unnamed")
             self._bytes.remove(id)
             crash.point("host.disk-removed")
             self._labels.remove(id)
             taken.gone()
+            with suppress(OSError):  # else it is seen by the next that tidies
+                os.unlink(self._begun(id))
 
     def copies(self, source: str, form: str) -> Literal["blocks", "files"]:
         return self._bytes.copies(self._label(source), form)
@@ -403,7 +407,7 @@ class FileHost:
             private.prepare(self._begun(id))
 
     def _tidy_begun(self) -> list[str]:
-        """Disks whose making was cut off before their entry named them; who wants one makes it again."""
+        """Disks that no entry names, as their making or removal was cut off; who wants one makes it again."""
         told = []
         names = os.listdir(place) if os.path.isdir(place := os.path.join(self.store, "begun")) else []
         for id in sorted(names):
@@ -414,8 +418,8 @@ class FileHost:
             if label is not None and (entry is None or where(entry, id) is None):
                 self._bytes.remove(id)
                 self._labels.remove(id)
-                told.append(f"removed disk {id}, whose making was cut off")
-            if label is None or told[-1:] == [f"removed disk {id}, whose making was cut off"]:
+                told.append(f"removed disk {id}, whose making or removal was cut off")
+            if label is None or told[-1:] == [f"removed disk {id}, whose making or removal was cut off"]:
                 taken.gone()
             os.unlink(self._begun(id))
             taken.close()

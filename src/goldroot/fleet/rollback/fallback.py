@@ -101,6 +101,7 @@ def _prune(site: Site, one: Fallback) -> Fallback:
     _remove_set(site, pruned)
     with site.catalog.begin() as tx:
         fallbacks.follow(tx, one.id, "pruned", gone=True, disks=one.disks)
+    crash.point("fallback.gone")
     return pruned
 
 
