@@ -26,7 +26,8 @@ from support.escapes.table import ATTEMPTS
 from support.fleet import IMAGE, ROOT
 from support.trees import make_tree
 
-ROLES = {"maintenance": "mnt", "test": "tst"}
+#: What the names of an image's systems end in.
+SYSTEMS = {"maintenance": "RWMNT", "test": "RWTST"}
 
 #: What a server's own program is called, and who runs it.
 PLACES = ("usr/local/sbin/ldconfig", "usr/local/sbin/migrate", "usr/local/sbin/check", "bin/true")
@@ -80,10 +81,7 @@ class Attacked:
         places = {"usr/local": "1B5", "usr": "1B2", "srv": "1B5", "var": "1B6"}
         address = next((disk for start, disk in places.items() if path.startswith(f"{start}/")), "1B1")
         store = Path(self.site, "store/disks")
-        if who in ROLES:
-            [found] = store.glob(f"{IMAGE}.{ROLES[who]}.{address}.*")
-            return found / path
-        return store / self.disks(who)[address] / path
+        return store / self.disks(f"{IMAGE}{SYSTEMS[who]}" if who in SYSTEMS else who)[address] / path
 
     def disks(self, who: str) -> Mapping[str, str]:
         """A server's own disks, as its machine's file in the store has them."""
