@@ -41,6 +41,7 @@ def kept() -> Iterator[Path]:
         yield Path(place)
 
 
+@pytest.mark.slow
 def test_the_small_form_tells_the_whole_story(room: Path, kept: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = guarded(cli, ["demo", "--small", "--keep", str(kept)])
     said = capfd.readouterr()

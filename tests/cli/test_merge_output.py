@@ -527,11 +527,13 @@ def clear(place: Path) -> None:
 MANY: Table = {f"srv/{i % 7}/{i}": f"{i}\n" * 50 for i in range(400)}
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     make_trees(tmp_path, MANY)
     killed_at_random(tmp_path, tmp_path / "out", 6, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_mount_point_killed_at_random_moments(tmp_path: Path) -> None:
     make_trees(tmp_path, MANY)

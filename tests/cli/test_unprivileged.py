@@ -63,6 +63,7 @@ def archive(room: Path, name: str, plain: str) -> str:
     return f"{root}.tar"
 
 
+@pytest.mark.slow
 def test_the_whole_story_without_root(user: User) -> None:
     first, second = (archive(user.room, name, f"{name}\n") for name in ("one", "two"))
     user("init", str(user.room / "site"))

@@ -62,7 +62,13 @@ def neighbours(site: Site, number: int) -> None:
         )
 
 
-@pytest.fixture(params=["update", "nothing-to-do", "rollback", "create", "publish"])
+@pytest.fixture(
+    params=[
+        "update",
+        "publish",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("nothing-to-do", "rollback", "create")),
+    ]
+)
 def work(request: pytest.FixtureRequest) -> Callable[[Site, Engine], object]:
     """Something that is done for one clone, or for one image."""
     works: dict[str, Callable[[Site, Engine], object]] = {

@@ -87,6 +87,7 @@ def test_everything_can_be_looked_at(site: str, capsys: pytest.CaptureFixture[st
     assert [one["clone"] for one in json.loads(capsys.readouterr().out)] == ["asked"]
 
 
+@pytest.mark.slow
 def test_every_server_goes_on_from_where_it_is(site: str) -> None:
     for clone in ("plain", "back", "cutoff", "switched", "rewrite"):
         goldroot("update", "run", clone)
