@@ -175,6 +175,20 @@ def write_whole(
         raise
 
 
+#: So much room is enough for the files that SQLite keeps beside a database, in bytes.
+ENOUGH = 256 * 1024
+
+
+def is_full(file: str | None) -> bool:
+    """Whether a file's file system has no room, or no inode: SQLite calls it "disk I/O error" where its index is to grow."""
+    try:
+        found = os.statvfs(os.path.dirname(os.path.abspath(file or "")))
+    except OSError:
+        return False
+    # A file system that counts no inodes (btrfs) says that it has 0 of 0.
+    return found.f_bavail * found.f_frsize < ENOUGH or (found.f_files > 0 and found.f_favail == 0)
+
+
 def digest_of(parts: Iterable[bytes]) -> bytes:
     """SHA-256 over some byte strings, each with its length before it: ``ab, c`` is another digest than ``a, bc``."""
     digest = hashlib.sha256()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from goldroot.errors import BadInput, Busy, Failed, GoldrootError, NoPermission, NoSpace, Refused
-
-#: So much room is enough for the files that SQLite keeps beside a catalog, in bytes.
-ENOUGH = 256 * 1024
+from goldroot.files import is_full
 
 WAITED = "Run the command again when the other one has finished."
 
@@ -26,22 +23,12 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
         )
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
-        return _of_sqlite(code & 0xFF, where, _said(error), full=_is_full(url.database))
+        return _of_sqlite(code & 0xFF, where, _said(error), full=is_full(url.database))
     return Failed(
         f"the database {where} said no: {_said(error)}",
         meaning="The change was not made.",
         todo="See that the server runs and accepts this user, then run the command again.",
     )
-
-
-def _is_full(file: str | None) -> bool:
-    """Whether a file system has no room, or no inode: SQLite says no more of it than "disk I/O error" where its index is to grow."""
-    try:
-        found = os.statvfs(os.path.dirname(os.path.abspath(file or "")))
-    except OSError:
-        return False
-    # A file system that counts no inodes (btrfs) says that it has 0 of 0.
-    return found.f_bavail * found.f_frsize < ENOUGH or (found.f_files > 0 and found.f_favail == 0)
 
 
 def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError:

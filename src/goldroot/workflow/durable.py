@@ -41,7 +41,8 @@ from dbos import (
 from sqlalchemy import event
 
 from goldroot import crash, private
-from goldroot.errors import Failed
+from goldroot.errors import Failed, NoSpace
+from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
 from goldroot.workflow.port import (
     Moment,
@@ -231,6 +232,13 @@ class DbosEngine:
                 engine = self._engine
             yield engine
         except sa.exc.DBAPIError as error:
+            file = self._database.removeprefix("sqlite:///")
+            if "://" not in file and is_full(file):
+                raise NoSpace(
+                    "no space left for the workflow database",
+                    meaning="What is done is kept; the step that was under way is done again.",
+                    todo="Make room, then run the same command again.",
+                ) from error
             raise Failed(
                 f"the workflow database said no: {str(error.orig).strip()}",
                 meaning="What is done is kept; the step that was under way is done again.",
