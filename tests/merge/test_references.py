@@ -173,11 +173,11 @@ def test_slaves_of_an_alternative_belong_to_it(tmp_path: Path) -> None:
     assert asked(done) == [("/etc/alternatives/editor", "reference")]
 
 
-PASSWD = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/home/anna:{}\n"
+PASSWD = "root:x:0:0::/root:/bin/sh\nanna:x:4321:4321::/home/anna:{}\n"
 
 
 def shells(shell: str, hashed: str, **own: Node) -> tuple[Table, Table, Table]:
-    etc: dict[str, Node] = {"etc/group": "root:x:0:\nanna:x:1000:\n", "bin": Link("usr/bin")}
+    etc: dict[str, Node] = {"etc/group": "root:x:0:\nanna:x:4321:\n", "bin": Link("usr/bin")}
     gone: dict[str, Node] = {"usr/bin/zsh": PROGRAM, "etc/shells": "/bin/sh\n/usr/bin/zsh\n"}
     base, gold, clone = tables({**etc, **gone, "etc/passwd": "root:x:0:0::/root:/bin/sh\n"}, {
         "etc/passwd": PASSWD.format(shell), "etc/shadow": File(f"anna:{hashed}:19000::::::\n", mode=0o600), **own,
@@ -309,7 +309,7 @@ def test_once_it_is_switched_it_is_not_asked_again(tmp_path: Path) -> None:
 
 def test_accounts_that_are_not_merged_here_refer_to_nothing(tmp_path: Path) -> None:
     """Merging /srv with the three /etc beside it says nothing of login shells."""
-    etc = {"passwd": PASSWD.format("/usr/bin/zsh"), "group": "root:x:0:\nanna:x:1000:\n"}
+    etc = {"passwd": PASSWD.format("/usr/bin/zsh"), "group": "root:x:0:\nanna:x:4321:\n"}
     for side in ("b", "g", "c"):
         make_tree(tmp_path / f"{side}-etc", etc)
         make_tree(tmp_path / side, {"site/x": "1", f"new-{side}/x": "1"})
