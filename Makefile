@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 # Seconds that the slow tests may take; what does not begin in time is skipped.
 BUDGET ?= 600
+# Which of the slow tests.
+SLOW ?= slow or integration or crash
 # More arguments for the quick tests, for instance: make test T='tests/merge -k laws'
 T ?=
 
@@ -28,7 +30,7 @@ test: venv ## The quick tests; as root on Debian it installs the packages that t
 
 test-slow: venv ## The slow tests (real Debian roots, kills) within BUDGET seconds
 	@tools/debian-packages
-	tools/run-tests $(BIN)/python --slow -m 'slow or integration or crash' --budget $(BUDGET)
+	tools/run-tests $(BIN)/python --slow -m '$(SLOW)' --budget $(BUDGET)
 
 lint: venv ## ruff: rules and layout
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from typing import Any
 
 from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
 from goldroot.catalog import gold as catalog_gold
+from goldroot.errors import NotFound
 from goldroot.image import verify_gold
 from goldroot.site import Site
 from support.former import former
@@ -58,7 +59,12 @@ def _gold_problems(site: Site) -> Iterator[str]:
         versions = [one for image in images.every(tx) for one in catalog_gold.every(tx, image.name)]
     for one in versions:
         if one.state in ("published", "retired") and one.slot_name is not None:
-            found = verify_gold(site, one.image, one.number)
+            try:
+                found = verify_gold(site, one.image, one.number)
+            except NotFound as error:  # a retirement that was killed
+                if one.state != "retired" or "being removed" not in error.brief:
+                    raise
+                continue
             yield from (f"gold {one.number}: {change}" for some in found.changes.values() for change in some)
 
 

@@ -61,10 +61,17 @@ class Gold:
     def disks(self) -> Mapping[str, str]:
         """The ids of its disks, by address.
 
+        :raises NotFound: they are being removed.
         :raises BadSignature: the slot does not hold this version.
         """
         entry = find_entry(self.site.host, self.slot)
         mark = entry.marks.get(LIVE)
+        if mark is not None and (mark.state, mark.image, mark.version) == ("removing", self.image, self.number):
+            raise NotFound(
+                f"the disks of gold version {self.number} of {self.image} are being removed",
+                meaning="A retirement was begun, and ended before its time.",
+                todo=f"Finish it: goldroot gold retire {self.image} {self.number} --remove",
+            )
         if mark is None or (mark.state, mark.image, mark.version) != ("gold", self.image, self.number):
             raise BadSignature(
                 f"{self.slot} does not hold gold version {self.number} of {self.image}",
