@@ -93,6 +93,7 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False) ->
             done = catalog_gold.retire(tx, image, number)
         if not remove:
             return done
+        site.host.tidy()  # a removal that was cut off may have left a disk that no entry names any more
         if done.slot_name is not None:
             _remove_disks(site, done, done.slot_name)
             with site.catalog.begin() as tx:
