@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, OwnerNames, OwnerNumbers, numbers_in_acl
 from goldroot.conflicts import Conflict, Decisions
-from goldroot.errors import TreeChanged
 from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.policy import NAMES, NUMERIC, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
 
@@ -141,13 +140,7 @@ def _read(part: Part, path: bytes, side: int) -> bytes | None:
     row = tree.manifest.get(path)
     if row is None or row.kind != FILE or row.size > _LARGEST:
         return None
-    try:
-        return read_file(tree.root, path)
-    except TreeChanged:
-        if tree.torn is None:
-            raise
-        tree.torn.add(path)
-        return None
+    return read_unless_torn(tree, path)
 
 
 def mark_numeric(

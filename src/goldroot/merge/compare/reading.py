@@ -6,6 +6,7 @@ import os
 
 from goldroot import files
 from goldroot.errors import TreeChanged
+from goldroot.merge.compare.parts import Tree
 
 
 def read_file(root: bytes, path: bytes) -> bytes:
@@ -27,3 +28,17 @@ def read_file(root: bytes, path: bytes) -> bytes:
             todo="Run the command again when nothing writes to the tree.",
         )
     return data
+
+
+def read_unless_torn(tree: Tree, path: bytes) -> bytes | None:
+    """A regular file's bytes; ``None``, written down in the tree, where a running system took it away since the scan.
+
+    :raises TreeChanged: the tree belongs to nothing that runs, and it is not there any more.
+    """
+    try:
+        return read_file(tree.root, path)
+    except TreeChanged:
+        if tree.torn is None:
+            raise
+        tree.torn.add(path)
+        return None

@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
@@ -29,15 +28,11 @@ def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
     """
 
     def read(delta: Delta, side: int) -> bytes:
-        tree = part.trees[part.source(side, delta.path)]
-        try:
-            return read_file(tree.root, delta.path)
-        except TreeChanged:
-            if tree.torn is None:
-                raise
-            tree.torn.add(delta.path)
-            base = delta.rows[BASE_SIDE]
-            return read(delta, BASE_SIDE) if base is not None and base.kind == FILE else read(delta, GOLD_SIDE)
+        found = read_unless_torn(part.trees[part.source(side, delta.path)], delta.path)
+        if found is not None:
+            return found
+        base = delta.rows[BASE_SIDE]
+        return read(delta, BASE_SIDE) if base is not None and base.kind == FILE else read(delta, GOLD_SIDE)
 
     return read
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import GOLD, Conflict, Decisions
-from goldroot.errors import TreeChanged
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
 from goldroot.tree import FILE, Note, path_text
@@ -143,10 +142,4 @@ def _read(part: Part, side: int, path: bytes) -> bytes | None:
     row = part.trees[side].manifest.get(path)
     if row is None or row.kind != FILE:
         return None
-    try:
-        return read_file(tree.root, path)
-    except TreeChanged:
-        if tree.torn is None:
-            raise
-        tree.torn.add(path)
-        return None
+    return read_unless_torn(tree, path)

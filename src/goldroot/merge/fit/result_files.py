@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
-from goldroot.errors import TreeChanged
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.decide.verdict import NO_SIDE, Want
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import FILE
@@ -74,10 +73,4 @@ class ResultFiles:
         held = tree.manifest.get(path)
         if held is None or held.size > LARGEST:
             return None
-        try:
-            return read_file(tree.root, path)
-        except TreeChanged:
-            if tree.torn is None:
-                raise
-            tree.torn.add(path)
-            return None
+        return read_unless_torn(tree, path)
