@@ -12,7 +12,6 @@ __all__ = [
     "Layout",
     "Site",
     "TellForm",
-    "binds_of",
     "check_image_name",
     "init_site",
     "load_layout",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.site.commands import TellForm, binds_of, open_system, run_on, weakness
+    from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.layout import Layout, load_layout, parse_layout
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
@@ -35,7 +34,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "commands": "TellForm binds_of open_system run_on weakness",
+            "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE",
             "layout": "Layout load_layout parse_layout",
             "site": "Site check_image_name init_site plan_init",
