@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BUDGET ?= 600
 # Which of the slow tests.
 SLOW ?= slow or integration or crash
+# How many tests that failed are run once more, alone, before they count as failed: for machines with a load that comes and goes.
+AGAIN ?= 0
 # More arguments for the quick tests, for instance: make test T='tests/merge -k laws'
 T ?=
 
@@ -26,11 +28,11 @@ demo: venv ## The main job, from gold to rollback, in a temporary site
 
 test: venv ## The quick tests; as root on Debian it installs the packages that they want
 	@tools/debian-packages
-	tools/run-tests $(BIN)/python $(T)
+	tools/run-tests --again $(AGAIN) $(BIN)/python $(T)
 
 test-slow: venv ## The slow tests (real Debian roots, kills) within BUDGET seconds
 	@tools/debian-packages
-	tools/run-tests $(BIN)/python --slow -m '$(SLOW)' --budget $(BUDGET)
+	tools/run-tests --again $(AGAIN) $(BIN)/python --slow -m '$(SLOW)' --budget $(BUDGET)
 
 lint: venv ## ruff: rules and layout
 	$(BIN)/ruff check .

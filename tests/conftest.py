@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -72,6 +73,11 @@ class Share:
         """Whether any process has taken it."""
         return os.path.exists(self._mark(file))
 
+    def failed(self, test: str) -> None:
+        """Leave the name of a test that failed to who shared the files out: a line of the file ``failed``."""
+        with open(os.path.join(self.place, "failed"), "a", encoding="utf-8") as names:
+            names.write(test + "\n")
+
     def _mark(self, file: str) -> str:
         return os.path.join(self.place, file.replace("/", "%"))
 
@@ -92,6 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow, integration and crash")
     parser.addoption("--budget", type=float, metavar="SECONDS", help="take so many seconds; skip the rest")
     parser.addoption("--share", metavar="DIRECTORY", help="run files that no other process with this directory runs")
+    parser.addoption("--only", metavar="FILE", help="with --share: run the tests alone that the lines of FILE name")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the plugin of tmp_path asks for it
@@ -175,12 +182,18 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     share = Share(place)
     if budget := session.config.stash.get(BUDGET, None):
         budget.share = share
-    ours = (item for item in list(session.items) if share.takes(str(item.path)))
+    only = session.config.getoption("--only")
+    names = Path(only).read_text("utf-8").splitlines() if only else None
+    wanted = [item for item in session.items if names is None or item.nodeid in names]
+    ours = (item for item in wanted if share.takes(str(item.path)))
     item = next(ours, None)
     ran: list[pytest.Item] = []
     while item is not None:
         following = next(ours, None)
+        before = session.testsfailed
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed != before:
+            share.failed(item.nodeid)
         ran.append(item)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)

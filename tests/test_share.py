@@ -13,8 +13,29 @@ RUNNER = Path(__file__).parents[1] / "tools/run-tests"
 CONFTEST = Path(__file__).parent / "conftest.py"
 
 
-def run_tests(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, RUNNER, "--jobs", "3", sys.executable, "-p", "no:cacheprovider", f"--rootdir={place}"]
+#: Fails at its first try, and passes at the second.
+UNSTEADY = """
+import pytest
+@pytest.mark.parametrize('name', ['a b', 'two'])
+def test_unsteady(name):
+    with open(__file__ + name, 'a') as tries:
+        assert tries.write('x') and (name == 'two' or tries.tell() > 1)
+"""
+
+
+def run_tests(place: Path, *arguments: str, again: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        RUNNER,
+        "--jobs",
+        "3",
+        "--again",
+        str(again),
+        sys.executable,
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={place}",
+    ]
     words = [*command, "-c", "/dev/null", *arguments, str(place)]
     env = {**os.environ, "PYTHONPATH": str(CONFTEST.parent)}
     return subprocess.run(words, capture_output=True, text=True, check=False, cwd=place, env=env)
@@ -43,6 +64,34 @@ def test_a_failure_of_any_process_is_one_of_all(tmp_path: Path) -> None:
     done = run_tests(tmp_path)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "7 passed, 1 failed, 0 skipped")
     assert "FAILED test_2.py::test_it[bad]" in done.stdout
+
+
+def test_what_failed_may_be_run_once_more_alone(tmp_path: Path) -> None:
+    made(tmp_path, 2)
+    (tmp_path / "test_3.py").write_text(UNSTEADY)
+    done = run_tests(tmp_path, again=1)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0,
+        "6 passed (1 of them at the second try), 0 failed, 0 skipped",
+    )
+    assert "again, alone: test_3.py::test_unsteady[a b]" in done.stdout
+
+
+def test_what_fails_twice_has_failed(tmp_path: Path) -> None:
+    """And where more failed than are to be run again, none is: it was not the machine."""
+    made(tmp_path, 2)
+    for number in (0, 1):
+        (tmp_path / f"test_{number}.py").write_text(
+            "def test_bad():\n    open(__file__ + '.tries', 'a').write('x')\n    assert 0\n"
+        )
+        for tried in tmp_path.glob("*.tries"):
+            tried.unlink()
+        done = run_tests(tmp_path, again=1)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (
+            1,
+            f"{2 - 2 * number} passed, {number + 1} failed, 0 skipped",
+        )
+        assert {len(tried.read_text()) for tried in tmp_path.glob("*.tries")} == {2 - number}
 
 
 def test_no_test_at_all_is_no_success(tmp_path: Path) -> None:

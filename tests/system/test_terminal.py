@@ -58,46 +58,47 @@ class Typist:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.end()
-
-    def end(self) -> int:
-        status = self.process.wait(60)
+        self.process.wait(60)
         os.close(self.master)
         os.close(self.slave)
-        return status
+
+    def end(self) -> int:
+        """How the command ended, of itself."""
+        return self.process.wait(60)
 
 
 def test_a_shell_has_a_terminal_of_its_own(machine: Machine) -> None:
-    typist = Typist(words(machine, "/bin/sh"))
-    typist.see("# ")
-    typist.type("echo $((6*7)); tty; set -o monitor && echo jobs; ls -l /proc/self/fd /proc/$$/fd; echo 'e''nd'\n")
-    typist.see("end\r\n")
-    assert "42\r\n" in typist.seen and "/dev/pts/0\r\n" in typist.seen and "jobs\r\n" in typist.seen
-    assert typist.name == "/dev/pts/0" or typist.name not in typist.seen
-    typist.type("cat\n")
-    typist.see("cat\r\n")
-    typist.type("\x03")
-    typist.see("^C\r\n")
-    typist.type("echo ba''ck\n")
-    typist.see("back\r\n")
-    typist.type("exit 7\n")
-    typist.see("ended 7\r\n")
-    assert termios.tcgetattr(typist.slave) == typist.before
-    assert typist.end() == 0
+    with Typist(words(machine, "/bin/sh")) as typist:
+        typist.see("# ")
+        typist.type("echo $((6*7)); tty; set -o monitor && echo jobs; ls -l /proc/self/fd /proc/$$/fd; echo 'e''nd'\n")
+        typist.see("end\r\n")
+        assert "42\r\n" in typist.seen and "/dev/pts/0\r\n" in typist.seen and "jobs\r\n" in typist.seen
+        assert typist.name == "/dev/pts/0" or typist.name not in typist.seen
+        # What the terminal echoes says nothing of who reads it: a ^C before `cat` has the terminal is the shell's.
+        typist.type("cat\nhal''lo\n")
+        typist.see("\r\nhal''lo\r\nhal''lo\r\n")
+        typist.type("\x03")
+        typist.see("^C\r\n")
+        typist.type("echo ba''ck\n")
+        typist.see("back\r\n")
+        typist.type("exit 7\n")
+        typist.see("ended 7\r\n")
+        assert termios.tcgetattr(typist.slave) == typist.before
+        assert typist.end() == 0
 
 
 def test_its_size_is_that_of_ours(machine: Machine) -> None:
     from support.roots import add_program
 
     add_program(machine.root, "/bin/stty")
-    typist = Typist(words(machine, "/bin/sh", "-c", "stty size; read x; stty size"))
-    typist.see("33 99")
-    termios.tcsetwinsize(typist.slave, (44, 88))
-    os.killpg(typist.process.pid, 28)
-    typist.type("\n")
-    typist.see("44 88")
-    typist.see("ended 0")
-    assert typist.end() == 0
+    with Typist(words(machine, "/bin/sh", "-c", "stty size; read x; stty size")) as typist:
+        typist.see("33 99")
+        termios.tcsetwinsize(typist.slave, (44, 88))
+        os.killpg(typist.process.pid, 28)
+        typist.type("\n")
+        typist.see("44 88")
+        typist.see("ended 0")
+        assert typist.end() == 0
 
 
 def test_without_a_terminal_the_streams_are_passed_on(machine: Machine, tmp_path: Path) -> None:
