@@ -120,9 +120,7 @@ def test_a_service_that_the_server_disabled_stays_so_where_gold_enables_it_in_an
 def test_a_script_that_the_server_disabled_two_versions_ago_is_remembered(tmp_path: Path) -> None:
     """Gold 2 has no LDAP server, gold 3 has it as a unit."""
     first = merge_tables(tmp_path, {**ANYWHERE, **scripts("S", 2)}, ANYWHERE, ANYWHERE)
-    done = merge_tables(
-        tmp_path / "2", ANYWHERE, {**ANYWHERE, **unit(WANTED)}, ANYWHERE, after=first, out="second"
-    )
+    done = merge_tables(tmp_path / "2", ANYWHERE, {**ANYWHERE, **unit(WANTED)}, ANYWHERE, after=first, out="second")
     assert done.conflicts == [(f"/{WANTS}/slapd.service", "presence")]
 
 
