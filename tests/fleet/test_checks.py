@@ -106,6 +106,18 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
 
 
 @pytest.mark.root
+def test_nothing_is_switched_before_a_rebuild_that_its_rule_requires(with_shell: Site, engine: InProcess) -> None:
+    rule = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrequired = true\nrebuild = '
+    site = configure(with_shell, "", rule + '"echo no disk left >&2; exit 5"\n')
+    next_gold(site, {"etc/generated": "by gold 2\n"})
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, {"etc/generated": "by gold 3\n"})
+    with pytest.raises(ChecksFailed, match="no disk left"):
+        run_update(site, engine, "web1")
+    assert text(site, "web1", "etc/generated") == "by gold 2\n"
+
+
+@pytest.mark.root
 def test_nothing_is_switched_before_a_map_of_a_merged_source_was_made(room: Path, engine: InProcess) -> None:
     lines = [f"{number}\n" for number in range(9)]
     head = "\0" * 12 + "\x61\x15\x06\0"

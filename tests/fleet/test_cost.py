@@ -223,6 +223,7 @@ def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site:
 
 
 def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
+    next_gold(site, {"etc/nsswitch.conf": "passwd: files\n", "etc/login.defs": "UID_MIN 1000\n"})  # and not in /usr/etc
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}

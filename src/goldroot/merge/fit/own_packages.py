@@ -94,9 +94,7 @@ def _newer(kind: str, gold: Versions, clone: Versions) -> Iterator[str]:
     )
 
 
-def _databases(
-    one: PartPlan, names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> Iterator[tuple[str, bytes]]:
+def _databases(one: PartPlan, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> Iterator[tuple[str, bytes]]:
     """Kind, and file or directory, of the databases that are another in the result than on the server, which changed them."""
     for kind, place in (("dpkg", DPKG_STATUS), *(("rpm", place) for place in RPM_PLACES)):
         top = one.part.inside(b"/" + place.encode())
