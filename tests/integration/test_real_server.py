@@ -68,7 +68,8 @@ GONE = {
 NEW = {
     "maintained": {"inventory.service"},
     "rebuilt": {
-        "php8.4-fpm.service", "postgresql@17-main.service", "fsidd.service", "ldconfig.service", "lighttpd-maint.timer", "run-lock.mount",
+        "php8.4-fpm.service", "postgresql@17-main.service", "fsidd.service", "ldconfig.service", "lighttpd-maint.timer",
+        "run-lock.mount",
         "sshd-unix-local.socket", "sysstat-rotate.timer",
     },
 }  # fmt: skip
