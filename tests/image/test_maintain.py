@@ -58,7 +58,7 @@ def run_in(places: list[Placed], command: list[str], **options: Any) -> Confined
             handle = os.open(place.disk, os.O_RDONLY | os.O_DIRECTORY)
             stack.callback(os.close, handle)
             binds.append(Bound(handle, place.path, place.read_only))
-        return system_room.run_in(binds, command, **options)
+        return system_room.run_in(binds, command, system_room.How(**options))
 
 
 def configure(site: Site, *tests: str) -> Site:

@@ -38,7 +38,7 @@ from goldroot.hosts import (
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
 from goldroot.site import Site, TellForm, open_system, run_on, work_room
-from goldroot.system import Confined, Identity, NetworkSettings, write_identity
+from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -340,5 +340,5 @@ def enter_clone(
     ):
         return run_on(
             site.config, clone.image, binds, command or None,
-            ok=None, capture=capture, label=clone.machine, told=told,
+            How(ok=None, capture=capture, label=clone.machine, told=told),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from goldroot.hosts import find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Confined, Mode
+from goldroot.system import Bound, Confined, How, Mode
 from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
@@ -83,7 +83,7 @@ def enter_system(
         with open_system(site.host, find_entry(site.host, system.machine), system.layout) as binds:
             return run_on(
                 site.config, image, binds, command or None,
-                ok=None, capture=capture, network=True, label=system.machine, told=told,
+                How(ok=None, capture=capture, network=True, label=system.machine, told=told),
             )  # fmt: skip
 
 
@@ -183,14 +183,14 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
 
     entry = find_entry(site.host, system.machine)
     with open_system(site.host, entry, system.layout, read_only_root=form == "read-only") as binds:
-        run_on(site.config, system.image, binds, [], told=told)
+        run_on(site.config, system.image, binds, [], How(told=told))
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
 
 
 def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:
     try:
-        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], ok=None, timeout=PATIENCE)
+        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], How(ok=None, timeout=PATIENCE))
     except LimitReached as error:
         return Ran(ENDED, f"$ {command}\n[{error.brief}]")
     output = (done.out + done.err).decode("utf-8", "replace").rstrip()

@@ -24,7 +24,7 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Mode, OwnDisks, fingerprints
+from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -124,7 +124,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             stage(f"{task.name}: {command}")
             try:
                 words = ["/bin/sh", "-c", command]
-                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+                run_on(task.site.config, task.clone.image, binds, words, How(timeout=TIMEOUT, told=_word(task, stage)))
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -211,7 +211,7 @@ def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: 
         words = ["/bin/sh", "-c", command]
         try:
             done = run_on(
-                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+                task.site.config, task.clone.image, binds, words, How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
             )
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
