@@ -25,11 +25,11 @@ from merge import ENV, GOLDROOT, change, in_turns, make_tree, timed
 
 BUILD = """
 import os, sys, time
-from goldroot.tree import Manifest, build_tree, rows_of, scan_tree
+from goldroot.tree import BuildOptions, Manifest, build_tree, rows_of, scan_tree
 source, out, sync = sys.argv[1:]
 manifest = scan_tree(source).manifest
 start = time.perf_counter()
-build_tree(rows_of(manifest), [source], out, sync=sync == "sync")
+build_tree(rows_of(manifest), [source], out, BuildOptions(sync=sync == "sync"))
 print(time.perf_counter() - start)
 """
 

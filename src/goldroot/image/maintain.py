@@ -14,7 +14,7 @@ from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
 from goldroot.system import Bound, Confined, How, Mode
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
+from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 FORMS: tuple[Form, ...] = ("read-only", "read-write")
@@ -156,7 +156,9 @@ def _copy(
     notes: list[Note] = []
     with source.open() as sources, copy.replaced() as outs:
         for address, manifest in manifests.items():
-            made = build_tree(rows_of(manifest), [sources[address].path], outs[address].path, progress=progress)
+            made = build_tree(
+                rows_of(manifest), [sources[address].path], outs[address].path, BuildOptions(progress=progress)
+            )
             copy.remember({address: made.manifest})
             notes += made.notes
             crash.point("test-disk-copied")

@@ -29,7 +29,7 @@ from goldroot.image.slots import begin, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once, with_recorded_owners
 from goldroot.site import Site
 from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, scan_tree
+from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 from goldroot.version import __version__
 
 
@@ -233,7 +233,10 @@ def _build(
         with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
             for address, manifest in plan.manifests.items():
                 built = build_tree(
-                    rows_of(manifest), [sources[address].path], opened[ids[address]].path, progress=progress
+                    rows_of(manifest),
+                    [sources[address].path],
+                    opened[ids[address]].path,
+                    BuildOptions(progress=progress),
                 )
                 made[address] = built.manifest
                 notes += built.notes
@@ -243,7 +246,7 @@ def _build(
     crash.point("publish-sealed")
     with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
         for address, manifest in made.items():
-            found = scan_tree(opened[ids[address]].path, known=manifest, settled=True).manifest
+            found = scan_tree(opened[ids[address]].path, known=manifest, writers="ended").manifest
             made[address] = with_recorded_owners(found, manifest)
         tables = AccountTables.read(opened[ids[plan.etc]].path, b"etc")
     return made, tables, said_once(notes)
