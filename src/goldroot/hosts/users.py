@@ -8,7 +8,7 @@ the directory that is mounted.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 
@@ -127,7 +127,8 @@ def _mapped(pid: int, sought: _Sought) -> Iterator[str]:
 
 def _mounted_in(pid: int, sought: _Sought) -> str | None:
     """A mount, in the namespace of ``pid``, of one of the disks, of a directory of one, or of an overlay on one."""
-    for mount in _mounts(pid):
+    devices = {device for device, _ in sought.sources}
+    for mount in _mounts(pid, devices):
         if sought.writing and "rw" not in mount.options:
             continue
         bound = any(mount.device == device and _inside(mount.root, root) for device, root in sought.sources)
@@ -157,10 +158,13 @@ def _source(path: str, mounts: list[Mount]) -> tuple[str, str] | None:
     return best.device, best.root if rest == "." else os.path.normpath(os.path.join(best.root, rest))
 
 
-def _mounts(pid: int | str) -> list[Mount]:
+def _mounts(pid: int | str, devices: Set[str] | None = None) -> list[Mount]:
+    """The mounts that a process sees; with ``devices``, those of these alone, and those that stand on directories."""
     found = []
     for line in _lines(f"/proc/{pid}/mountinfo"):
         fields = line.split(" ")
+        if devices is not None and fields[2] not in devices and "dir" not in fields[-1]:
+            continue  # on a machine with containers the others are many
         after = fields.index("-") + 1
         options = tuple(fields[5].split(",")), tuple(fields[after + 2].split(","))
         found.append(Mount(fields[2], _unescape(fields[3]), _unescape(fields[4]), *options))
