@@ -17,6 +17,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from support.compiled import share_compiled
 from support.open_way import open_way
 
 SLOW_MARKS = ("slow", "integration", "crash")
@@ -105,6 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     _hear_signals()
     open_way()
+    share_compiled()
     if config.option.basetemp is None and _memory_serves(SLOW_ROOM if config.getoption("--slow") else ROOM):
         place = config.stash[PLACE] = tempfile.mkdtemp(prefix="goldroot-tests-", dir=MEMORY)
         os.chmod(place, 0o755)  # some tests become another user

@@ -100,8 +100,17 @@ def _checked(connection: Connection, *, create: bool) -> str | None:
 
 
 def stored(connection: Connection) -> str | None:
-    """The revision of the schema that a database has; ``None`` where it is no catalog."""
-    if not sa.inspect(connection).has_table("alembic_version"):
+    """The revision of the schema that a database has; ``None`` where it is no catalog.
+
+    Every command asks it first, so on SQLite it is asked in plain words: SQLAlchemy's inspector takes ten times as long.
+    """
+    if connection.dialect.name == "sqlite":
+        there = connection.exec_driver_sql(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        )
+        if there.first() is None:
+            return None
+    elif not sa.inspect(connection).has_table("alembic_version"):
         return None
-    value = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    value = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return None if value is None else str(value)
