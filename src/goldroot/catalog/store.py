@@ -56,13 +56,17 @@ class Tx:
         self._connection = connection
         self._writes = writes
 
-    def rows(self, statement: sa.Executable) -> Sequence[AnyRow]:
-        """All rows of a query."""
-        return self._connection.execute(statement).all()
+    def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
+        """All rows of a query; ``values`` as of :meth:`first`."""
+        return self._connection.execute(statement, values).all()
 
-    def first(self, statement: sa.Executable) -> AnyRow | None:
-        """The first row of a query, or ``None``."""
-        return self._connection.execute(statement).first()
+    def first(self, statement: sa.Executable, **values: object) -> AnyRow | None:
+        """The first row of a query, or ``None``.
+
+        :param values: of the query's ``bindparam``: a query that is asked often is built once, which takes longer than
+            to ask it.
+        """
+        return self._connection.execute(statement, values).first()
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or ``None``."""
