@@ -95,6 +95,7 @@ class Catalog:
     def __init__(self, engine: Engine, *, full: NoSpace | None = None) -> None:
         """:param full: why the engine can only read, where that is so."""
         self._engine = engine
+        self._writer = engine.execution_options(goldroot_writes=True)
         self._full = full
 
     @contextmanager
@@ -105,8 +106,7 @@ class Catalog:
         :raises NoSpace: there was no room for the files of a writer when it was opened.
         """
         self.check_writable()
-        writer = self._engine.execution_options(goldroot_writes=True)
-        with self._translated(), writer.begin() as connection:
+        with self._translated(), self._writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield Tx(connection, writes=True)
