@@ -61,11 +61,14 @@ _WITH_SLOT = sa.select(gold_versions, slots.c.number, entry_table.c.name).select
         slots, sa.and_(slots.c.image == gold_versions.c.image, slots.c.version == gold_versions.c.number)
     ).outerjoin(entry_table, _NAMED)
 )
+_FIND = _WITH_SLOT.where(
+    gold_versions.c.image == sa.bindparam("image"), gold_versions.c.number == sa.bindparam("number")
+)
 
 
 def find(tx: Tx, image: str, number: int) -> GoldVersion | None:
     """The version, or ``None``."""
-    row = tx.first(_WITH_SLOT.where(gold_versions.c.image == image, gold_versions.c.number == number))
+    row = tx.first(_FIND, image=image, number=number)
     return None if row is None else GoldVersion(*row)
 
 
