@@ -15,6 +15,7 @@ from goldroot.cli.each_clone import (
     failures_data,
     say_failed_rebuilds,
     say_not_compared,
+    say_shared,
     tell_failures,
     tell_left,
 )
@@ -246,6 +247,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"  {again_at_switch(done.merged_again)}")
     say_failed_rebuilds(done)
     say_not_compared(done)
+    say_shared(done)
     if done.record:
         with open(done.record, "rb") as file:
             _count_notes(json.load(file)["notes"], "the record has them")

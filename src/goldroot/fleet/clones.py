@@ -338,6 +338,9 @@ def enter_clone(
         site.host.hold(clone.machine, runs=True),
         open_system(site.host, find_entry(site.host, clone.machine), layout) as binds,
     ):
+        # What is typed here may add an account or change a name: who asks for these next reads them again.
+        with site.catalog.begin() as tx:
+            readings.forget(tx, name)
         return run_on(
             site.config, clone.image, binds, command or None,
             How(ok=None, capture=capture, label=clone.machine, told=told),

@@ -28,7 +28,7 @@ from goldroot.image.renumber import Collision, Renumbered, clone_collisions, ren
 from goldroot.image.slots import begin, next_slot, tidy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once, with_recorded_owners
 from goldroot.site import Site
-from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
+from goldroot.system import Packages, Tie, read_packages
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 from goldroot.version import __version__
 
@@ -51,7 +51,11 @@ class PublishPlan:
     full: str = ""  #: who holds every slot
     checked: Checked = field(default_factory=Checked)
     equals: int | None = None  #: the version before, where this is nothing but that
-    ties: tuple[Tie, ...] = ()  #: what ties the system to one host
+
+    @property
+    def ties(self) -> tuple[Tie, ...]:
+        """What ties the system to one host."""
+        return self.checked.ties
 
     @property
     def asking(self) -> list[Collision]:
@@ -118,11 +122,10 @@ def _plan(
     if last is not None and equals_last(manifests, last, system.layout.hash):
         equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    tree = OwnDisks(system.layout, {address: opened[address].path for address in manifests})
+    checked = examine(system, opened, manifests, last, accept)
     return PublishPlan(
-        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
-        system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
-        ties=tuple(host_ties(tree)),
+        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *checked.doubtful),
+        system.layout.disk_of(b"etc").address, checked=checked, equals=equals,
     )  # fmt: skip
 
 

@@ -247,7 +247,7 @@ def shipped(task: OpenUpdate, record: Mapping[str, Any], all_sides: Sides) -> It
     tree = all_sides.merged
     yield from _accounts(task, all_sides)
     yield from _shared_numbers(task, all_sides, record)
-    yield from _identity(task, tree)
+    yield from _identity(task, tree, fingerprints(all_sides.clone))
     yield from _markers(tree, record)
 
 
@@ -308,15 +308,24 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
     return Counter({word: count - 1 for word, count in seen.items() if count > 1})
 
 
-def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
+def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
-    damaged neighbour is no reason to hold this one up."""
+    damaged neighbour is no reason to hold this one up.
+
+    :param before: the fingerprints of the server as it is.  A file that another server has, too, since both were made, is told:
+        an older goldroot made some servers so, and this update makes it no worse.
+    """
     unknown = read_missing(task.site, task.name)
-    task.tell(not_compared=unknown)
+    now = fingerprints(tree)
     with task.site.catalog.read() as tx:
-        shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
-    for word, other in sorted(shared, key=lambda found: (found[1], found[0])):
-        yield Finding("identity", f"the {word} is that of {other} too")
+        shared = sorted(readings.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
+    as_before = [(word, other) for word, other in shared if word.startswith("/") and before.get(word) == now[word]]
+    task.tell(not_compared=unknown, shared=[f"{word} ({other})" for word, other in as_before])
+    for word, other in shared:
+        if (word, other) not in as_before:
+            yield Finding(
+                "identity", f"the {word} is that of {other} too" if word[0] != "/" else f"{word} is as on {other}"
+            )
 
 
 def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:

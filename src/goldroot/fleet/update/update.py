@@ -41,6 +41,7 @@ class Outcome:
     record: str = ""
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
+    shared: Sequence[str] = ()  #: files that should be this server's alone, and another one has, too, as before
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
 
     def as_dict(self) -> dict[str, Any]:
@@ -209,7 +210,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
-        0 if outcome == DONE else told.get("torn", 0),
+        told.get("shared", []), 0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip
 
 
