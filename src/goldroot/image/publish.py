@@ -17,7 +17,7 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
-from goldroot.catalog import GoldVersion, images, now
+from goldroot.catalog import GoldVersion, copies, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Host, Opened, refuse_running
@@ -186,9 +186,9 @@ def publish_system(
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
-                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint,
-                evidence=filled.evidence,
-            )  # fmt: skip
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+            )
+            copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
         notes = said_once([*plan.notes, *filled.notes])
         return Published(done, replace(plan, manifests=filled.manifests), notes)
 
