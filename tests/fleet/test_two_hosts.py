@@ -27,6 +27,7 @@ from goldroot.image.systems import MAINTENANCE
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, next_gold, small_site
+from support.hosts import need_mounts, need_programs
 from support.killing import kill_at, points_of
 from support.two_hosts import WEST, change, files_of, read, with_west
 
@@ -265,6 +266,36 @@ def test_a_switch_that_an_older_catalog_does_not_know_is_found_on_its_host(site:
         assert catalog_clones.get(tx, "web1").version == 2
     assert read(older, "web1", "etc/plain.conf") == "gold 2\n"
     older.close()
+
+
+@pytest.mark.root
+def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) -> None:
+    """Gold's disks are directories here and images there, and hold the same."""
+    need_programs("mkfs.ext4", "mkfs.erofs")
+    need_mounts("ext4", "erofs")
+    site = with_west(small_site(room), kind='kind = "qemu"\ndisk_size = 16\n')
+    replicate_gold(site, IMAGE, 1, "west")
+    assert verify_gold(site, IMAGE, 1, host="west").whole
+    with site.catalog.read() as tx:
+        copy = copies.find(tx, IMAGE, 1, "west")
+    assert copy is not None and all(copy.evidence.values()), "inodes prove nothing on an image: the host has a proof"
+    create_clone(site, "web1", IMAGE, form=WEST)
+    assert [one["path"] for one in find_drift(site, "web1").entries] == [
+        one["path"] for one in find_drift(site, create_clone(site, "web2", IMAGE).clone.name).entries
+    ]
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    replicate_gold(site, IMAGE, 2, "west")
+    assert run_update(site, engine, "web1").outcome == "done"
+    host = site.host_named("west")
+    disk = find_entry(host, "WEB1").disks["1B5"].id
+    with host.open_disks({disk: "ro"}) as opened:
+        assert Path(opened[disk].path, "etc/plain.conf").read_text() == "gold 2\n"
+    files = [open_version(site, IMAGE, number, "west").disks["1B5"] for number in (1, 2)]
+    older, image = (Path(str(host.info([id])[id].where["path"])) for id in files)
+    image.write_bytes(older.read_bytes())
+    with pytest.raises(BadSignature, match=r"is not what was published: /etc/plain\.conf"):
+        create_clone(Site.open(site.root), "web3", IMAGE, form=WEST)
+    site.close()
 
 
 # -- who holds what

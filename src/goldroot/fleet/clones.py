@@ -170,7 +170,7 @@ def _fill(
         machine = catalog_clones.get(tx, plan.name).machine
     ids = {address: new_disk_id(machine, address) for address in plan.copied}
     for address, id in ids.items():
-        gold.host.create_disk(NewDisk(id, machine, address, 0, "directory"))
+        gold.host.create_disk(NewDisk(id, machine, address, 0, ""))
         crash.point("clone.disk-made")
     notes: list[Note] = []
     with open_own(gold.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:

@@ -35,7 +35,7 @@ def fill_slot(
     with host.hold(slot):
         for address in manifests:
             ids[address] = new_disk_id(slot, address)
-            host.create_disk(NewDisk(ids[address], slot, address, 0, "directory"))
+            host.create_disk(NewDisk(ids[address], slot, address, 0, ""))
         with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
             for address, manifest in manifests.items():
                 built = build_tree(
@@ -45,7 +45,7 @@ def fill_slot(
                 notes += built.notes
                 crash.point("publish-disk-built")
         for id in ids.values():
-            host.seal_disk(id, "directory")
+            host.seal_disk(id, "")
     crash.point("publish-sealed")
     with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
         for address, manifest in made.items():
