@@ -241,6 +241,8 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         put(f"  Look:    goldroot review show {done.clone}")
         put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    for line in done.pruned:
+        put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:
         from goldroot.fleet import again_at_switch
 

@@ -8,6 +8,7 @@ from goldroot.faces import names_of
 
 __all__ = [
     "Case",
+    "CloneForm",
     "CreatePlan",
     "Created",
     "Drift",
@@ -56,6 +57,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.fleet.clones import (
+        CloneForm,
         Created,
         CreatePlan,
         create_clone,
@@ -92,7 +94,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "links": "slot_links",

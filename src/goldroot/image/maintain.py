@@ -80,7 +80,7 @@ def enter_system(
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
-        with open_system(site.host, find_entry(site.host, system.machine), system.layout) as binds:
+        with open_system(system.host, find_entry(system.host, system.machine), system.layout) as binds:
             return run_on(
                 site.config, image, binds, command or None,
                 How(ok=None, capture=capture, network=True, label=system.machine, told=told),
@@ -128,7 +128,7 @@ def test_system(site: Site, image: str, *, progress: Progress | None = None) -> 
     """
     source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
     with site.lock(f"image-{image}", doing=f"test of {image}"), ExitStack() as stack:
-        stack.enter_context(site.host.hold(source.machine))
+        stack.enter_context(source.host.hold(source.machine))
         _hold_copy(stack, copy)
         with source.open() as opened:
             manifests = source.scan(opened, progress=progress)
@@ -169,7 +169,7 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
     """:raises Refused: somebody uses the test system, which would go."""
     copy.begin()
     try:
-        stack.enter_context(copy.site.host.hold(copy.machine))
+        stack.enter_context(copy.host.hold(copy.machine))
     except StillRunning as error:
         raise Refused(
             f"{copy.machine} is in use: {error.brief}", todo="End that use, then run the command again."
@@ -183,8 +183,8 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
     def told(mode: Mode, why: str) -> None:
         said.extend(filter(None, [weakness(mode, why)]))
 
-    entry = find_entry(site.host, system.machine)
-    with open_system(site.host, entry, system.layout, read_only_root=form == "read-only") as binds:
+    entry = find_entry(system.host, system.machine)
+    with open_system(system.host, entry, system.layout, read_only_root=form == "read-only") as binds:
         run_on(site.config, system.image, binds, [], How(told=told))
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
