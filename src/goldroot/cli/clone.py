@@ -126,18 +126,22 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
       goldroot clone list --image debian
     """
     from goldroot.catalog import clones, gold, images, updates
+    from goldroot.fleet import machine_state
 
-    with open_site(site_dir).catalog.read() as tx:
+    site = open_site(site_dir)
+    with site.catalog.read() as tx:
         if image is not None:
             images.get(tx, image)
         found = clones.every(tx, image)
         newest = {one.image: gold.current(tx, one.image) for one in found}
         going = {one.name: updates.in_flight(tx, one.name) for one in found}
+    powers = {one.name: machine_state(site, one).power for one in found}
     data = [
         {
             "name": one.name, "image": one.image, "version": one.version, "kind": one.kind, "state": one.state,
             "current": (version := newest[one.image]) is not None and version.number == one.version,
-            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.state}",
+            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",
+            "power": powers[one.name].state, "runs": powers[one.name].runs,
         }
         for one in found
     ]  # fmt: skip
@@ -145,10 +149,10 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     def say() -> None:
         rows = [
             [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}", str(d["kind"]),
-             str(d["update"] or d["state"])]
+             str(d["power"]) + (" from older disks" if d["runs"] == "older" else ""), str(d["update"] or d["state"])]
             for d in data
         ]  # fmt: skip
-        table(["clone", "image", "gold", "kind", "state"], rows)
+        table(["clone", "image", "gold", "kind", "power", "state"], rows)
 
     emit(as_json, data, say)
 
@@ -173,7 +177,8 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
 def _say_clone(data: dict[str, Any]) -> None:
     put(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
     stands = {**data["disks"], **{address: f"link to {link}" for address, link in data["links"].items()}}
-    lines = [("machine", data["machine"] + (f", running: {data['running']}" if data["running"] else ""))]
+    older = ", from the disks that were live before" if data["runs"] == "older" else ""
+    lines = [("machine", data["machine"] + (f", running: {data['running']}{older}" if data["running"] else ""))]
     lines += [
         (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))
         for address, what in sorted(stands.items())

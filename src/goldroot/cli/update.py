@@ -285,7 +285,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
     data = [
         {
             "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
-            "state": one.state, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
+            "state": one.stands, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
             "record": one.record, "error": one.error,
         }
         for one in found

@@ -14,11 +14,14 @@ __all__ = [
     "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
+    "USUAL_HEALTH",
     "Bound",
     "Confined",
     "Finding",
     "FirstIdentity",
+    "HealthCheck",
     "Identity",
+    "Inside",
     "Limits",
     "Mode",
     "NetworkSettings",
@@ -26,6 +29,7 @@ __all__ = [
     "Package",
     "PackageChange",
     "Packages",
+    "Seen",
     "Tie",
     "UpdateTrees",
     "broken_references",
@@ -33,9 +37,11 @@ __all__ = [
     "doubtful",
     "examine_accounts",
     "fingerprints",
+    "health_check",
     "host_ties",
     "is_leftover",
     "leftovers",
+    "look_inside",
     "make_first",
     "os_facts",
     "power_of",
@@ -44,6 +50,9 @@ __all__ = [
     "remove_path",
     "run_in",
     "shell_of",
+    "until_healthy",
+    "until_settled",
+    "worse",
     "write_identity",
 ]
 
@@ -53,6 +62,17 @@ if TYPE_CHECKING:
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
+    from goldroot.system.health import (
+        USUAL_HEALTH,
+        HealthCheck,
+        Inside,
+        Seen,
+        health_check,
+        look_inside,
+        until_healthy,
+        until_settled,
+        worse,
+    )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
@@ -71,6 +91,7 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen health_check look_inside until_healthy until_settled worse",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",
