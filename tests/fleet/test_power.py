@@ -26,10 +26,7 @@ from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
 @pytest.fixture
 def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """web1 on gold 1 and running, gold 2 there; no answer is waited for."""
-    import goldroot.hosts.directory
-
-    monkeypatch.setattr(goldroot.hosts.directory, "DirectoryHost", goldroot.hosts.directory.DirectoryHost)
-    booting.install()
+    monkeypatch.setattr("goldroot.hosts.registry.KINDS", booting.kinds())
     monkeypatch.setattr("goldroot.system.health._STANDS", 0.0)
     site = small_site(room)
     clones.create_clone(site, "web1", IMAGE)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from goldroot import toml
 from goldroot.errors import UsageError
+from goldroot.hosts.registry import HostTable
+from goldroot.site.host_tables import read_hosts
 from goldroot.site.running import RunConfig, read_running
 from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
 
@@ -37,9 +39,11 @@ fallback_days = 14    # how long the old disks of a clone are kept after an upda
 # catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
 
 [host]
-kind = "directory"    # each disk is a directory
+kind = "directory"    # each disk is a directory; or: nspawn, qemu, zvm (docs: hosts)
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
+# Several hosts have a table each, in place of [host]; one that stood there is [hosts.local]. Above all tables:
+# default_host = "local"                     # for images and clones that name none; without it, the first table's
 
 # Commands in systems run without any right over this machine; what one may take (0: no limit; sizes in MiB):
 # [limits]
@@ -75,15 +79,6 @@ store = "store"       # where; relative to this file
 
 
 @dataclass(frozen=True, slots=True)
-class HostConfig:
-    """``[host]``: kind, store (absolute) and the command that says whether a machine runs."""
-
-    kind: str
-    store: str
-    running: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ImageConfig:
     """``[images.NAME]``: ``tests`` run on the test system, ``checks`` on a merged clone; both by ``/bin/sh -c``."""
 
@@ -111,7 +106,8 @@ class Config:
     """The whole file."""
 
     file: str
-    host: HostConfig
+    hosts: Mapping[str, HostTable]  #: by name, as they stand in the file
+    default_host: str  #: for images and clones that name none
     slots: int = 3
     fallback_days: int = 14
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
@@ -135,9 +131,11 @@ def load_config(path: str) -> Config:
     here = os.path.dirname(os.path.abspath(path))
     slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
     limits = _limits(top.table("limits"), Limits())
+    hosts = read_hosts(top, here)
     config = Config(
         file=path,
-        host=_host(top.table("host"), here),
+        hosts=hosts,
+        default_host=_default_host(top, hosts),
         slots=slots,
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
         catalog=top.text("catalog", ""),
@@ -150,13 +148,11 @@ def load_config(path: str) -> Config:
     return config
 
 
-def _host(table: toml.Table, here: str) -> HostConfig:
-    kind = table.text("kind", "directory")
-    if kind != "directory":
-        raise table.error(f"there is no kind of host {kind!r}", "kind", todo='Use kind = "directory".')
-    host = HostConfig(kind, os.path.join(here, table.text("store", "store")), table.texts("running", ()))
-    table.done()
-    return host
+def _default_host(top: toml.Table, hosts: Mapping[str, HostTable]) -> str:
+    name = top.text("default_host", next(iter(hosts)))
+    if name not in hosts:
+        raise top.error(f"there is no host {name!r}", "default_host", todo=f"Hosts: {', '.join(hosts)}.")
+    return name
 
 
 def _confine(table: toml.Table) -> Mode | None:

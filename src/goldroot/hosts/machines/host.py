@@ -89,6 +89,10 @@ class MachineHost(FileHost, ABC):
     def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
         """In the supervisor: begin to run a machine; ``stack`` ends with it."""
 
+    @property
+    def own_paths(self) -> list[str]:
+        return [os.path.join(self.store, "running"), *super().own_paths]
+
     def create(self) -> None:
         super().create()
         os.makedirs(os.path.join(self.store, "running"), mode=0o700, exist_ok=True)
