@@ -81,7 +81,7 @@ class NspawnHost(MachineHost):
         if self.power(name).state != "on":
             raise Refused(f"{name} does not run", todo="Start it first.")
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
-        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
         return run([*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv], ok=None, timeout=timeout)
 
