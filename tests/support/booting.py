@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from goldroot.errors import HostError, Refused
-from goldroot.hosts import Entry, Hold, Power, find_entry, still_running, utc_now
+from goldroot.hosts import Entry, Hold, Power, Trial, find_entry, still_running, utc_now
 from goldroot.hosts.directory import DirectoryConfig, DirectoryHost
 from goldroot.hosts.filehost import live_of
 from goldroot.hosts.registry import KINDS, Kind
@@ -77,7 +77,11 @@ class BootingHost(DirectoryHost):
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         if (on := self._running(name)) is None:
             raise Refused(f"{name} does not run", todo="Start it first.")
-        said = self._behaviour(on["version"])
+        return self._answer(self._behaviour(on["version"]), argv)
+
+    def _answer(self, said: Mapping[str, Any], argv: Sequence[str]) -> Done:
+        if argv[0] == "journalctl":
+            return Done(0, b"why it failed\n", b"")
         if "is-system-running" in argv[-1]:
             failed = said.get("failed", [])
             state = said.get("state", "degraded" if failed else "running")
@@ -88,6 +92,15 @@ class BootingHost(DirectoryHost):
 
     def console(self, name: str, lines: int) -> list[str]:
         return self.log(name)[-lines:]
+
+    @contextmanager
+    def trial(self, name: str, set: str, *, writable: bool = False) -> Iterator[Trial]:
+        version = find_entry(self, name).marks[set].version
+        behaviour = self._behaviour(version)
+        if why := behaviour.get("no_trial"):
+            raise HostError(why)
+        self._log(name, f"try {version}")
+        yield FakeTrial(self, {**behaviour, **behaviour.get("trial", {})})
 
     def log(self, name: str) -> list[str]:
         """What was done with a machine, oldest first."""
@@ -102,9 +115,26 @@ class BootingHost(DirectoryHost):
             file.write(f"{line}\n")
 
 
+class FakeTrial:
+    """A trial of what behaves so."""
+
+    def __init__(self, host: BootingHost, said: Mapping[str, Any]) -> None:
+        self._host = host
+        self._said = said
+
+    def command(self, argv: Sequence[str], timeout: float) -> Done:
+        return self._host._answer(self._said, argv)
+
+    def console(self, lines: int) -> list[str]:
+        return []
+
+    def gone(self) -> bool:
+        return False
+
+
 def behave(host: Any, version: int, **how: object) -> None:
     """Machines of a gold version do so: ``failed`` units, open ``ports``, ``commands`` that fail, systemd's ``state``;
-    ``start`` or ``stop``: why that does not work."""
+    ``start``, ``stop`` or ``no_trial``: why that does not work; ``trial``: what is otherwise in a trial."""
     assert isinstance(host, BootingHost)
     known = _read(host._file("behaviour")) or {}
     _write(host._file("behaviour"), {**known, str(version): how})

@@ -14,6 +14,7 @@ from goldroot.cli.each_clone import (
     each,
     failures_data,
     say_failed_rebuilds,
+    say_how_it_does,
     say_not_compared,
     tell_failures,
     tell_left,
@@ -152,8 +153,11 @@ def run(
     """Move each CLONE to a gold version, or go on with the update that was begun.
 
     The merge goes to new disks; the live ones are only read, and become the fallback.  Where something must be decided,
-    the update waits as needs-review (exit code 1) while the server lives on.  A clone that may still be written is
-    merged but not switched: shut it down and give the same command again.
+    the update waits as needs-review (exit code 1) while the server lives on.
+
+    Where the host starts machines, a server that runs is tried in isolation, stopped, switched and started, and asked how
+    it does; one that does not do well is back on its old disks by itself (exit code 4).  One that is off stays off.
+    Elsewhere a clone that may still be written is merged but not switched: shut it down and give the same command again.
 
     Several clones are worked on at once.  The failure of one does not stop the rest; the same command again finishes
     what is left, and has nothing to do where all was done.
@@ -244,6 +248,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         from goldroot.fleet import again_at_switch
 
         put(f"  {again_at_switch(done.merged_again)}")
+    say_how_it_does(done)
     say_failed_rebuilds(done)
     say_not_compared(done)
     if done.record:

@@ -42,6 +42,7 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    Trial,
     Use,
     View,
 )
@@ -377,6 +378,12 @@ class FileHost:
     def console(self, name: str, lines: int) -> list[str]:
         self._entries.get(name)
         return []
+
+    @contextmanager
+    def trial(self, name: str, set: str, *, writable: bool = False) -> Iterator[Trial]:
+        self._entries.get(name)
+        raise Refused(f"a {self.kind} host starts no trials", todo='Set trial = "commands" for the image.')
+        yield
 
     def tidy(self) -> list[str]:
         told = []

@@ -31,6 +31,7 @@ __all__ = [
     "Packages",
     "Seen",
     "Tie",
+    "Tried",
     "UpdateTrees",
     "broken_references",
     "compare_packages",
@@ -51,8 +52,7 @@ __all__ = [
     "run_in",
     "shell_of",
     "until_healthy",
-    "until_settled",
-    "worse",
+    "until_tried",
     "write_identity",
 ]
 
@@ -67,11 +67,11 @@ if TYPE_CHECKING:
         HealthCheck,
         Inside,
         Seen,
+        Tried,
         health_check,
         look_inside,
         until_healthy,
-        until_settled,
-        worse,
+        until_tried,
     )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
@@ -91,7 +91,7 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "health": "USUAL_HEALTH HealthCheck Inside Seen health_check look_inside until_healthy until_settled worse",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

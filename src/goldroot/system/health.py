@@ -21,6 +21,10 @@ Kind = Literal["units", "port", "http", "run"]
 _SETTLED = ("running", "degraded", "maintenance", "none")
 #: Seconds: between two looks, for one question, and for which a bad answer has to stand: a unit may be started again.
 _LOOK_AGAIN, _ONE_QUESTION, _STANDS = 0.3, 10.0, 3.0
+#: Seconds in which a service that has started may open its port.
+_PORTS = 10.0
+#: From here on the kernel draws ports by lot (ip_local_port_range, ip(7)).
+_FIRST_OF_LOT = 32768
 
 _LOOK = """\
 command -v systemctl >/dev/null || echo none
@@ -73,6 +77,15 @@ class Seen:
         return self.state in _SETTLED
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a trial came to, one line each: what is worse than now, what is only different, and the journal of what is worse."""
+
+    wrong: Sequence[str]
+    different: Sequence[str]
+    journal: Sequence[str]
+
+
 class Inside(Protocol):
     """A running system that can be asked."""
 
@@ -122,22 +135,6 @@ def look_inside(system: Inside) -> Seen:
     )
 
 
-def until_settled(
-    system: Inside,
-    limit: float,
-    *,
-    wait: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> Seen:
-    """What it says when its boot is over, or when it has ended, or after so many seconds."""
-    end = clock() + limit
-    while True:
-        seen = look_inside(system)
-        if seen.settled or clock() >= end or system.gone():
-            return seen
-        wait(_LOOK_AGAIN)
-
-
 def until_healthy(
     system: Inside, checks: Sequence[HealthCheck], had_failed: Collection[str], limit: float,
     *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic,
@@ -177,10 +174,46 @@ def wrong_units(seen: Seen, had_failed: Collection[str]) -> Iterator[str]:
         yield from (f"the unit {unit} has failed" for unit in sorted(seen.failed - set(had_failed)))
 
 
-def worse(before: Seen, after: Seen) -> list[str]:
-    """What is worse in one look than in another, one line each."""
-    ports = (f"nothing listens at port {port} any more" for port in sorted(before.ports - after.ports))
-    return [*wrong_units(after, before.failed), *ports]
+def until_tried(
+    system: Inside, checks: Sequence[HealthCheck], before: Seen | None, limit: float,
+    *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic,
+) -> Tried:  # fmt: skip
+    """How a system that is tried does, compared with what its server is now.
+
+    :param before: what the server says of itself; ``None``: it does not run, so failed units and ports are only told.
+    :param limit: seconds for the boot and the answers.
+    """
+    asked = [check for check in checks if before is not None or check.kind != "units"]
+    wrong = until_healthy(system, asked, before.failed if before else (), limit, wait=wait, clock=clock)
+    end, seen = clock() + _PORTS, look_inside(system)
+    while (closed := _closed(before, seen)) and not wrong and clock() < end:
+        wait(_LOOK_AGAIN)
+        seen = look_inside(system)
+    wrong += [f"nothing listens at port {port} any more" for port in closed]
+    known = before or Seen()
+    different = [f"the unit {unit} fails" for unit in sorted(seen.failed - known.failed)] if before is None else []
+    different += [f"the unit {unit} does not fail any more" for unit in sorted(known.failed - seen.failed)]
+    new = sorted(port for port in seen.ports - known.ports if port < _FIRST_OF_LOT) if before else []
+    different += [f"something listens at port {port}" for port in new]
+    return Tried(wrong, different, _journal(system, sorted(seen.failed - known.failed)) if wrong else [])
+
+
+def _closed(before: Seen | None, after: Seen) -> list[int]:
+    """The ports at which nothing listens any more; those that are drawn by lot do not count."""
+    return sorted(port for port in before.ports - after.ports if port < _FIRST_OF_LOT) if before else []
+
+
+def _journal(system: Inside, units: Sequence[str]) -> list[str]:
+    """What the journal has of these units, the last lines of each."""
+    lines = []
+    for unit in units[:5]:
+        words = ["journalctl", "--boot", f"--unit={unit}", "--lines=4", "--output=cat", "--no-pager", "--quiet"]
+        try:
+            said = system.command(words, _ONE_QUESTION).text().splitlines()
+        except GoldrootError:
+            continue
+        lines += [f"{unit}: {' '.join(line.split())[:200]}" for line in said if line.strip()]
+    return lines
 
 
 def _asked(system: Inside, check: HealthCheck) -> str:

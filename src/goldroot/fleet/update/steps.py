@@ -96,12 +96,12 @@ def _merged(task: OpenUpdate, stage: Stage) -> str:
 
 
 def _prove(task: OpenUpdate, stage: Stage) -> str:
-    """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
+    """Rebuild, migrate, check, try; on disks that are made anew, where a migration was cut off on these."""
     if has_switched(task.clone, task.update):
         return ""
     if task.update.migration == "begun" and (outcome := _merged(task, stage)):
         return outcome
-    prove(task, stage)
+    prove(task, stage, trial=True)
     return ""
 
 

@@ -42,6 +42,8 @@ class Outcome:
     record: str = ""
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
+    health: str = ""  #: "good", "at next start"; "" where the host starts no machines
+    different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
 
     def as_dict(self) -> dict[str, Any]:
@@ -219,6 +221,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
+        str(told.get("health", "")), told.get("trial", {}).get("different", []),
         0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip
 
