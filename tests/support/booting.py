@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -94,12 +94,13 @@ class BootingHost(DirectoryHost):
         return self.log(name)[-lines:]
 
     @contextmanager
-    def trial(self, name: str, set: str, *, writable: bool = False) -> Iterator[Trial]:
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[Trial]:
         version = find_entry(self, name).marks[set].version
         behaviour = self._behaviour(version)
         if why := behaviour.get("no_trial"):
             raise HostError(why)
-        self._log(name, f"try {version}")
+        without = f" without {' '.join(sorted(read_only))}" if read_only else ""
+        self._log(name, f"try {version}{without}")
         yield FakeTrial(self, {**behaviour, **behaviour.get("trial", {})})
 
     def log(self, name: str) -> list[str]:

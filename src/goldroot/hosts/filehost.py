@@ -380,7 +380,7 @@ class FileHost:
         return []
 
     @contextmanager
-    def trial(self, name: str, set: str, *, writable: bool = False) -> Iterator[Trial]:
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[Trial]:
         self._entries.get(name)
         raise Refused(f"a {self.kind} host starts no trials", todo='Set trial = "commands" for the image.')
         yield

@@ -371,12 +371,12 @@ class Host(Protocol):
     def console(self, name: str, lines: int) -> list[str]:
         """The last lines of its console; none where there is no console."""
 
-    def trial(self, name: str, set: str, *, writable: bool = False) -> AbstractContextManager[Trial]:
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> AbstractContextManager[Trial]:
         """The system of a set, started in isolation for the block: without a network, and nothing reaches its disks.
 
         The machine may run meanwhile.  The trial ends with the block, and with the process that asked for it.
 
-        :param writable: the shared disks can be written, too (on copies that go); else they are read-only.
+        :param read_only: live addresses of its own disks that it cannot write either; others' it never can.
         :raises Refused: this host cannot; or a disk of the set is written by somebody.
         :raises HostError: it did not begin; with the end of its console.
         """

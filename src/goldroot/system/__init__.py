@@ -46,6 +46,7 @@ __all__ = [
     "make_first",
     "os_facts",
     "power_of",
+    "read_only_failures",
     "read_packages",
     "read_path",
     "remove_path",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         Tried,
         health_check,
         look_inside,
+        read_only_failures,
         until_healthy,
         until_tried,
     )
@@ -91,7 +93,8 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside read_only_failures until_healthy "
+            "until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

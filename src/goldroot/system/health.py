@@ -198,6 +198,18 @@ def until_tried(
     return Tried(wrong, different, _journal(system, sorted(seen.failed - known.failed)) if wrong else [])
 
 
+def read_only_failures(system: Inside) -> list[str]:
+    """What the journal of this boot has of writes that a read-only root refused, each line once, with its unit."""
+    words = ["journalctl", "--boot", "--output=with-unit", "--no-pager", "--quiet", "--lines=5000"]
+    try:
+        lines = system.command(words, _ONE_QUESTION).text().splitlines()
+    except GoldrootError:
+        return []
+    # Day, date, time, zone and host come first (journalctl(1), with-unit): these differ, or say nothing.
+    found = (" ".join(line.split()[5:])[:200] for line in lines if "read-only file system" in line.lower())
+    return list(dict.fromkeys(found))
+
+
 def _closed(before: Seen | None, after: Seen) -> list[int]:
     """The ports at which nothing listens any more; those that are drawn by lot do not count."""
     return sorted(port for port in before.ports - after.ports if port < _FIRST_OF_LOT) if before else []

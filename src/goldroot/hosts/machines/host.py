@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
@@ -184,11 +184,13 @@ class MachineHost(FileHost, ABC):
             yield entry, [*self._own(entry), *self._linked(stack, entry)]
 
     @contextmanager
-    def tried_by(self, who: str, name: str, set: str, *, writable: bool) -> Iterator[tuple[Entry, Sequence[Given]]]:
+    def tried_by(
+        self, who: str, name: str, set: str, read_only: Collection[str]
+    ) -> Iterator[tuple[Entry, Sequence[Given]]]:
         """What a trial of a set is given in the block; the machine itself may run, and its entry may change.
 
         :param who: for others' messages.
-        :param writable: shared disks are written aside, too.
+        :param read_only: live addresses of its own disks that are not written aside.
         :raises Refused: there is a trial of this machine already, or a disk of the set is being written.
         """
         entry = self._entries.get(name)
@@ -206,8 +208,8 @@ class MachineHost(FileHost, ABC):
                 stack.callback(lock.close)
                 if not self._bytes.stands(label):
                     self._refuse_lost(self._entries.get(disk.owner), disk.id)
-                own = disk.owner == name and not (label.sealed and not writable)
-                given.append(Given(address, label, "ro", "" if own else disk.owner, aside=own or writable))
+                own = disk.owner == name
+                given.append(Given(address, label, "ro", "" if own else disk.owner, own and address not in read_only))
             yield replace(entry, name=name + TRIAL), given
 
     def _taken(self, stack: ExitStack, who: str, name: str) -> Entry:

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,12 +46,12 @@ class Order:
     """A trial that is asked for.
 
     :param set: whose system it is.
-    :param writable: shared disks are written aside, too.
+    :param read_only: live addresses of its own disks that are not written aside.
     :param lifeline: a pipe that ends with whoever asked for it; the trial ends with that.
     """
 
     set: str
-    writable: bool
+    read_only: Sequence[str]
     lifeline: int
 
 
@@ -126,7 +126,7 @@ def supervise(host: MachineHost, name: str, report: int, order: Order | None = N
         if order is None:
             entry, disks = stack.enter_context(host.run_by(who, name))
         else:
-            entry, disks = stack.enter_context(host.tried_by(who, name, order.set, writable=order.writable))
+            entry, disks = stack.enter_context(host.tried_by(who, name, order.set, order.read_only))
         directory = host.directory(entry.name)
         guard = stack.enter_context(Guard(report))
         listener = stack.enter_context(control.listen(directory))

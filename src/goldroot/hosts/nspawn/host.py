@@ -7,7 +7,7 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -88,7 +88,7 @@ class NspawnHost(MachineHost):
         return self._inside(name, argv, timeout)
 
     @contextmanager
-    def trial(self, name: str, set: str, *, writable: bool = False) -> Iterator[NspawnTrial]:
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[NspawnTrial]:
         from goldroot.hosts.machines.supervise import Order, begin
 
         self._entries.get(name)
@@ -96,7 +96,7 @@ class NspawnHost(MachineHost):
         reading, writing = os.pipe()
         try:
             os.makedirs(directory, mode=0o700, exist_ok=True)
-            begin(self.table(), name, directory, Order(set, writable, reading))
+            begin(self.table(), name, directory, Order(set, sorted(read_only), reading))
             yield NspawnTrial(self, name + TRIAL)
         finally:
             os.close(reading)
