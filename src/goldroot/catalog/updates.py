@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import clones, events, gold
+from goldroot.catalog import clones, copies, events, gold
 from goldroot.catalog.schema import ENDED, updates
 from goldroot.catalog.store import Tx, new_work, now
 from goldroot.errors import NotFound, Refused
@@ -113,10 +113,12 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: s
             meaning="A clone has one update at a time.",
             todo="Finish or cancel that one first.",
         )
-    to = gold.get(tx, of.image, to_version)
-    if to.slot is None or to.state == "publishing" or (kind == "update" and to.state != "published"):
-        gone = "removed" if to.slot is None else to.state
+    to = gold.get(tx, of.image, to_version, of.host)
+    everywhere = copies.every(tx, of.image, to_version)
+    if not everywhere or to.state == "publishing" or (kind == "update" and to.state != "published"):
+        gone = to.state if everywhere else "removed"
         raise Refused(f"gold version {to_version} of {of.image!r} is {gone}", todo="Take a published version.")
+    copies.check_whole(tx, of.image, to_version, of.host)
     at = now()
     number = tx.add(
         updates,

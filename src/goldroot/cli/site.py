@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldroot.cli.known_names import host_names
 from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
 
@@ -26,6 +27,11 @@ def site_option(command: F) -> F:
         type=click.Path(readable=False),  # one that is another user's is told as such, not as a misspelt option
         help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
     )(command)
+
+
+def host_option(help: str) -> Callable[[F], F]:
+    """Adds ``--host`` (parameter ``host``, "" where none is named)."""
+    return click.option("--host", default="", metavar="NAME", shell_complete=host_names, help=help)
 
 
 def open_site(site_dir: str | None) -> Site:

@@ -56,7 +56,7 @@ class Story:
             if self.roots.enterable:
                 return self.stage.silently("maintain", "run", self.image, "/bin/sh", "-ec", words)
             system = System(Site.open(self.site_dir), self.image, MAINTENANCE)
-            found = system.site.host.info(system.disks.values())
+            found = system.host.info(system.disks.values())
             where = {address: str(found[id].where["path"]) for address, id in system.disks.items()}
             return self._outside(words, lambda path: where[system.layout.disk_of(path).address])
 

@@ -8,6 +8,7 @@ from goldroot.faces import names_of
 
 __all__ = [
     "Case",
+    "CloneForm",
     "CreatePlan",
     "Created",
     "Drift",
@@ -37,7 +38,6 @@ __all__ = [
     "forecast_gold",
     "forget_removed",
     "identity_from",
-    "machine_state",
     "machine_states",
     "open_clone",
     "plan_clone",
@@ -45,6 +45,7 @@ __all__ = [
     "plan_rollback",
     "plan_start",
     "plan_update",
+    "powers_of",
     "prune_fallbacks",
     "read_written",
     "resolve_conflicts",
@@ -64,6 +65,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.fleet.clones import (
+        CloneForm,
         Created,
         CreatePlan,
         create_clone,
@@ -79,9 +81,9 @@ if TYPE_CHECKING:
     from goldroot.fleet.machines import (
         MachineState,
         console_lines,
-        machine_state,
         machine_states,
         plan_start,
+        powers_of,
         run_in_machine,
         start_machine,
         stop_machine,
@@ -110,11 +112,11 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "links": "slot_links",
-            "machines": "MachineState console_lines machine_state machine_states plan_start run_in_machine start_machine "
+            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",

@@ -8,7 +8,7 @@ from typing import Any
 
 from goldroot.catalog import Clone, clones, updates
 from goldroot.errors import GoldrootError, HealthFailed, Refused
-from goldroot.fleet.clone_names import machine_of
+from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.guest import NEXT_START, Guest, console_words
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update.open_update import active_clone
@@ -30,7 +30,7 @@ class MachineState:
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
-            "name": self.clone.name, "machine": self.clone.machine, "image": self.clone.image,
+            "name": self.clone.name, "machine": self.clone.machine, "image": self.clone.image, "host": self.clone.host,
             "version": self.clone.version, "power": self.power.state, "runs": self.power.runs, "why": self.power.why,
             "since": self.power.since, "error": self.error,
         }  # fmt: skip
@@ -52,11 +52,23 @@ def machine_states(site: Site, names: Sequence[str] = ()) -> list[MachineState]:
 def machine_state(site: Site, clone: Clone) -> MachineState:
     """Whether the machine of a clone runs; a host that does not answer is told, and is no error."""
     try:
-        if site.host.find(clone.machine) is None:
+        host = site.host_named(clone.host)
+        if host.find(clone.machine) is None:
             return MachineState(clone, _UNKNOWN, f"the host has no machine {clone.machine}")
-        return MachineState(clone, site.host.power(clone.machine))
+        return MachineState(clone, host.power(clone.machine))
     except GoldrootError as error:
         return MachineState(clone, _UNKNOWN, error.brief)
+
+
+def powers_of(site: Site, found: Sequence[Clone]) -> dict[str, Power]:
+    """Whether these clones run, by name, where their hosts start machines.
+
+    Elsewhere it is unknown here: it would be a look at all processes, or a command of the site, for each.
+    """
+    return {
+        one.name: machine_state(site, one).power if site.host_named(one.host).abilities.boots else _UNKNOWN
+        for one in found
+    }
 
 
 def start_machine(site: Site, name: str, *, stage: Stage = silent) -> MachineState:
@@ -70,7 +82,7 @@ def start_machine(site: Site, name: str, *, stage: Stage = silent) -> MachineSta
     with clone_lock(site, name, f"start of {name}"):
         reconcile(site, name)
         clone = active_clone(site, name)
-        site.host.start(clone.machine)
+        site.host_named(clone.host).start(clone.machine)
         _ask_health(site, clone, stage)
         return machine_state(site, clone)
 
@@ -81,9 +93,10 @@ def plan_start(site: Site, name: str) -> MachineState:
     :raises Refused: this host starts no machines.
     """
     clone = active_clone(site, name)
-    if not site.host.abilities.boots:
+    host = site.host_named(clone.host)
+    if not host.abilities.boots:
         raise Refused(
-            f"a {site.host.kind} host does not start or stop machines",
+            f"a {host.kind} host does not start or stop machines",
             todo=f"Start or stop {clone.machine} with whatever it is that runs it.",
         )
     return machine_state(site, clone)
@@ -99,7 +112,7 @@ def stop_machine(site: Site, name: str, *, patience: float | None = None) -> str
         reconcile(site, name)
         clone = active_clone(site, name)
         usual = site.config.image(clone.image).running.stop_time
-        return site.host.stop(clone.machine, usual if patience is None else patience)
+        return site.host_named(clone.host).stop(clone.machine, usual if patience is None else patience)
 
 
 def run_in_machine(site: Site, name: str, argv: Sequence[str], timeout: float) -> Done:
@@ -108,12 +121,12 @@ def run_in_machine(site: Site, name: str, argv: Sequence[str], timeout: float) -
     :param timeout: in seconds.
     :raises Refused: it does not run, or this host cannot.
     """
-    return site.host.command(machine_of(site, name), argv, timeout)
+    return host_of(site, name).command(machine_of(site, name), argv, timeout)
 
 
 def console_lines(site: Site, name: str, lines: int) -> list[str]:
     """The last lines of a machine's console."""
-    return site.host.console(machine_of(site, name), lines)
+    return host_of(site, name).console(machine_of(site, name), lines)
 
 
 def _ask_health(site: Site, clone: Clone, stage: Stage) -> None:
@@ -123,15 +136,16 @@ def _ask_health(site: Site, clone: Clone, stage: Stage) -> None:
     if last is None or last.state != "done" or last.told.get("health") != NEXT_START:
         return
     stage(f"{clone.name}: is it well?")
-    guest, running = Guest(site.host, clone.machine), site.config.image(clone.image).running
-    wrong = until_healthy(guest, running.health, (), running.health_time) if site.host.abilities.guest_commands else []
+    host, running = site.host_named(clone.host), site.config.image(clone.image).running
+    guest = Guest(host, clone.machine)
+    wrong = until_healthy(guest, running.health, (), running.health_time) if host.abilities.guest_commands else []
     with site.catalog.begin() as tx:
         updates.note(tx, last.id, told={**last.told, "health": "; ".join(wrong) or "good"})
     if wrong:
         raise HealthFailed(
             f"{clone.name} does not do well at its first start after the {last.kind} to gold {last.to_version}: "
             + "; ".join(wrong[:5]),
-            meaning="It runs. " + console_words(site.host, clone.machine),
+            meaning="It runs. " + console_words(host, clone.machine),
             todo=f"Look into it: goldroot machine console {clone.name}; or go back: goldroot machine stop {clone.name} "
             f"&& goldroot rollback {clone.name}",
         )

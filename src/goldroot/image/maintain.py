@@ -80,7 +80,7 @@ def enter_system(
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
-        with open_system(site.host, find_entry(site.host, system.machine), system.layout) as binds:
+        with open_system(system.host, find_entry(system.host, system.machine), system.layout) as binds:
             return run_on(
                 site.config, image, binds, command or None,
                 ok=None, capture=capture, network=True, label=system.machine, told=told,
@@ -129,7 +129,7 @@ def test_system(site: Site, image: str, *, progress: Progress | None = None) -> 
     """
     source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
     with site.lock(f"image-{image}", doing=f"test of {image}"), ExitStack() as stack:
-        stack.enter_context(site.host.hold(source.machine))
+        stack.enter_context(source.host.hold(source.machine))
         _hold_copy(stack, copy)
         with source.open() as opened:
             manifests = source.scan(opened, progress=progress)
@@ -168,7 +168,7 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
     """:raises Refused: somebody uses the test system, which would go."""
     copy.begin()
     try:
-        stack.enter_context(copy.site.host.hold(copy.machine))
+        stack.enter_context(copy.host.hold(copy.machine))
     except StillRunning as error:
         raise Refused(
             f"{copy.machine} is in use: {error.brief}", todo="End that use, then run the command again."
@@ -177,15 +177,15 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
-    if site.host.abilities.trials and site.config.image(system.image).running.trial == "boot":
+    if system.host.abilities.trials and site.config.image(system.image).running.trial == "boot":
         return _boot_form(site, system, form)
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:
         said.extend(filter(None, [weakness(mode, why)]))
 
-    entry = find_entry(site.host, system.machine)
-    with open_system(site.host, entry, system.layout, read_only_root=form == "read-only") as binds:
+    entry = find_entry(system.host, system.machine)
+    with open_system(system.host, entry, system.layout, read_only_root=form == "read-only") as binds:
         run_on(site.config, system.image, binds, [], told=told)
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
@@ -196,7 +196,7 @@ def _boot_form(site: Site, system: System, form: Form) -> Tested:
     running, commands = site.config.image(system.image).running, site.config.image(system.image).tests
     fixed = [disk.address for disk in system.layout.shared] if form == "read-only" else []
     try:
-        with site.host.trial(system.machine, LIVE, read_only=fixed) as trial:
+        with system.host.trial(system.machine, LIVE, read_only=fixed) as trial:
             wrong = until_healthy(trial, running.health, (), running.trial_time)
             refused = read_only_failures(trial) if form == "read-only" else []
             ran = [_booted(wrong, trial.console(10) if wrong else (), refused)]

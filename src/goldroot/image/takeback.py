@@ -39,11 +39,11 @@ def take_back(
     source, target = existing_system(site, image, TEST), existing_system(site, image, MAINTENANCE)
     if plan_only:
         site.refuse_held(f"image-{image}")
-        refuse_running(site.host, target.machine)
+        refuse_running(target.host, target.machine)
         with source.open(view="live") as theirs, target.open() as ours:
             fixes = _fixes((source, theirs), (target, ours), paths, progress, keep=False)
         return TakenBack(image, tuple(merged(fixes[1].values())))
-    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.hold(target.machine):
+    with site.lock(f"image-{image}", doing=f"take-back for {image}"), target.host.hold(target.machine):
         with source.open(view="live") as theirs, target.open() as ours:
             now, taken = _fixes((source, theirs), (target, ours), paths, progress, keep=True)
         found = tuple(merged(taken.values()))

@@ -41,7 +41,7 @@ def convert_store(site: Site, host: SiteHost) -> None:
         if is_former(host.store):
             machines = former_machines(host.store)
             check_former(site, host, [machine.name for machine in machines])
-            entries = list(_Conversion(site, machines, os.listdir(os.path.join(host.store, "disks"))).entries())
+            entries = list(_Conversion(site, host, machines).entries())
             sealed = {disk.id for entry in entries if entry.role == "owner" for disk in entry.disks.values()}
             convert(host, entries, sealed)
 
@@ -67,16 +67,16 @@ class _WorkFile:
 
 
 class _Conversion:
-    def __init__(self, site: Site, machines: list[FormerMachine], disks: list[str]) -> None:
-        from goldroot.catalog import clones, entries, gold
+    def __init__(self, site: Site, host: SiteHost, machines: list[FormerMachine]) -> None:
+        from goldroot.catalog import clones, copies, entries, gold
 
         self.site = site
         self.machines = machines
-        self.disks = set(disks)
+        self.disks = set(os.listdir(os.path.join(host.store, "disks")))
         with site.catalog.read() as tx:
-            self.names = {one.name: one for one in entries.every(tx)}
+            self.names = {one.name: one for one in entries.every(tx, host=host.name)}
             images = sorted({one.image for one in self.names.values() if one.image})
-            slots = [slot for image in images for slot in gold.all_slots(tx, image)]
+            slots = [slot for image in images for slot in copies.all_slots(tx, image, host.name)]
             self.slots = {slot.name: slot for slot in slots}
             self.states = {
                 (slot.image, slot.version): gold.get(tx, slot.image, slot.version).state

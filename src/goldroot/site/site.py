@@ -66,8 +66,8 @@ class Site:
         self._hosts: dict[str, SiteHost] = {}
         #: Hosts whose store was seen to be this site's.
         self._checked: set[str] = set()
-        #: The gold versions (image and number) whose disks were seen to be what was published.
-        self.genuine: set[tuple[str, int]] = set()
+        #: The copies of gold versions (image, number, host) whose disks were seen to be what was published.
+        self.genuine: set[tuple[str, int, str]] = set()
         #: Signed records that were verified, by image and number: with what was seen of their files then.
         self.verified: dict[tuple[str, int], tuple[object, Mapping[str, Any]]] = {}
 
@@ -158,14 +158,19 @@ class Site:
             self._checked.add(name)
         return host
 
+    def check_host(self, name: str) -> str:
+        """The name, if the site has such a host; ``NotFound``."""
+        if name in self.config.hosts:
+            return name
+        raise NotFound(
+            f"there is no host {name!r} in {self.config.file}",
+            todo=f"Hosts: {', '.join(self.config.hosts)}. If it has another name now, write that name as it was.",
+        )
+
     def _host(self, name: str) -> SiteHost:
         if name not in self._hosts:
-            if name not in self.config.hosts:
-                raise NotFound(
-                    f"there is no host {name!r} in {self.config.file}",
-                    todo=f"Hosts: {', '.join(self.config.hosts)}. If it has another name now, write that name as it was.",
-                )
-            self._hosts[name] = open_host(self.config.hosts[name], os.path.dirname(os.path.abspath(self.config.file)))
+            table = self.config.hosts[self.check_host(name)]
+            self._hosts[name] = open_host(table, os.path.dirname(os.path.abspath(self.config.file)))
         return self._hosts[name]
 
     def take_store_as_checked(self) -> None:

@@ -68,7 +68,7 @@ def check_former(site: Site, host: SiteHost, machines: list[str]) -> None:
 
     with site.catalog.read() as tx:
         its = label_of_store(tx, host.name)
-        known = {entry.name for entry in entries.every(tx)}
+        known = {entry.name for entry in entries.every(tx, host=host.name)}
     label = host.label()
     if its and label and its != label:
         raise _not_its_own(host, "it carries the label of another catalog")
@@ -114,7 +114,7 @@ def _strangers(site: Site, host: SiteHost) -> list[str]:
     from goldroot.catalog import entries
 
     with site.catalog.read() as tx:
-        known = {entry.name for entry in entries.every(tx)}
+        known = {entry.name for entry in entries.every(tx, host=host.name)}
     return [_said(one) for one in host.entries() if one.name not in known and not _is_unfinished(one)]
 
 

@@ -98,7 +98,9 @@ def _base_again(
     site, (back, now) = task.site, sides
     update = _left_by(task)
     given, policy = update_files.load_given(site, task.name, update.work)
-    before, after = (open_version(site, update.image, n) for n in (update.from_version, update.to_version))
+    before, after = (
+        open_version(site, update.image, n, task.clone.host) for n in (update.from_version, update.to_version)
+    )
     with ExitStack() as golds:
         old, new = (golds.enter_context(version.open()) for version in (before, after))
         then = disk_side(site, task.layout, back, policy, stage=stage)

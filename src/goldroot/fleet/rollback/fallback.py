@@ -9,7 +9,7 @@ from typing import Any
 from goldroot import crash
 from goldroot.catalog import Fallback, clones, fallbacks, now, updates
 from goldroot.errors import GoldrootError, NotFound, Refused
-from goldroot.fleet.clone_names import machine_of
+from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import clone_lock, drop_set, reconcile
 from goldroot.hosts import find_entry, with_mark
@@ -107,14 +107,15 @@ def _prune(site: Site, one: Fallback) -> Fallback:
 
 def _remove_set(site: Site, one: Fallback) -> None:
     """Its disks, and the links that go with them; a live disk is never among them.  Again: nothing."""
-    entry = site.host.find(machine_of(site, one.clone))
+    host = host_of(site, one.clone)
+    entry = host.find(machine_of(site, one.clone))
     digit = None if entry is None else kept_sets(entry).get(one.work)
     if entry is None or digit is None:
         return
     if (mark := entry.marks[digit]).state != "removing":
-        site.host.apply(with_mark(entry, digit, replace(mark, state="removing")))
+        host.apply(with_mark(entry, digit, replace(mark, state="removing")))
         crash.point("fallback.marked")
-    drop_set(site, find_entry(site.host, entry.name), digit)
+    drop_set(site, host, find_entry(host, entry.name), digit)
 
 
 def _of(site: Site, name: str | None) -> list[Fallback]:

@@ -115,7 +115,7 @@ def roll_back(
 
 def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
-    site.host.info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
+    site.host_named(clone.host).info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
     if carry:
         refuse_full(site, clone)
     with site.catalog.begin() as tx:

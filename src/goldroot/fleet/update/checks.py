@@ -190,7 +190,7 @@ def _look_at(task: OpenUpdate, disk: str, path: str) -> None:
 @contextmanager
 def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
     """The merged system, put together for the block; nothing, where it is not wanted."""
-    host = task.site.host
+    host = task.host
     if not wanted:
         yield ()
         return

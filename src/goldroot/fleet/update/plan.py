@@ -68,7 +68,7 @@ def plan_update(
     """
     clone = active_clone(site, name)
     number = target_of(site, clone, to)
-    base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
+    base, target = (open_version(site, clone.image, one, clone.host) for one in (clone.version, number))
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
     decided = update_files.remembered(site, clone.image)

@@ -79,9 +79,11 @@ def refuse_full(site: Site, clone: Clone) -> None:
 
     :raises Refused: what stands there could not be parked; the error names the kept set to prune.
     """
-    entry = find_entry(site.host, clone.machine)
+    entry = find_entry(site.host_named(clone.host), clone.machine)
     if PREPARED in entry.marks:
-        free_set(entry, [disk.place for disk in open_version(site, clone.image, clone.version).layout.disks])
+        free_set(
+            entry, [disk.place for disk in open_version(site, clone.image, clone.version, clone.host).layout.disks]
+        )
 
 
 def _is_its(entry: Entry, task: OpenUpdate) -> bool:
