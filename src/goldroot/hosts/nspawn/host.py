@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, NoPermission, Refused, Unreachable
+from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused, Unreachable
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
@@ -229,6 +229,20 @@ def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
     finally:
         os.close(source)
         os.close(target)
+
+
+def why_no_containers(store: str) -> str:
+    """Why no containers can be started from a store in this directory; "" where nothing is known to stand in the way."""
+    if os.geteuid() != 0:
+        return "only root starts containers"
+    for program in ("systemd-nspawn", "setpriv", "nsenter"):
+        try:
+            find(program)
+        except MissingProgram:
+            return f"{program} is not installed"
+    if not mounts.can_shift(store):
+        return f"the file system of {store}, or this kernel, has no mapped mounts"
+    return ""
 
 
 def open_host(name: str, config: NspawnConfig, root: str) -> NspawnHost:

@@ -77,6 +77,21 @@ def place(source: int, target: int, attributes: int, namespace: int) -> None:
         os.close(mount)
 
 
+def can_shift(directory: str) -> bool:
+    """Whether what is in a directory can be shown with other numbers."""
+    try:
+        with _opened(directory) as source, shifted(1 << 30, 1) as namespace:
+            mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
+            try:
+                words = (ctypes.c_uint64 * 4)(_IDMAP, 0, 0, namespace)
+                _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
+            finally:
+                os.close(mount)
+    except OSError:
+        return False
+    return True
+
+
 def cover(directory: str, size: str = "1m") -> None:
     """What is made in a directory of this machine goes with this process.
 
