@@ -70,7 +70,6 @@ def holders_of(tx: Tx, image: str, version: int, host: str | None = None) -> lis
             .order_by(updates.c.clone)
         )
     ]
-    found += [Holder("update", row.clone, row.id, row.state) for row in tx.rows(_UPDATES, image=image, version=version)]
     return found
 
 

@@ -127,6 +127,7 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
       goldroot clone list --image debian
     """
     from goldroot.catalog import clones, gold, images, updates
+    from goldroot.fleet import powers_of
 
     site = open_site(site_dir)
     with site.catalog.read() as tx:
@@ -135,12 +136,14 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
         found = clones.every(tx, image)
         newest = {one.image: gold.current(tx, one.image) for one in found}
         going = {one.name: updates.in_flight(tx, one.name) for one in found}
+    powers = powers_of(site, found)
     data = [
         {
             "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
             "state": one.state,
             "current": (version := newest[one.image]) is not None and version.number == one.version,
-            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.state}",
+            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",
+            "power": powers[one.name].state, "runs": powers[one.name].runs,
         }
         for one in found
     ]  # fmt: skip
@@ -148,12 +151,18 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     def say() -> None:
         # Where there is one host, there is no column for it.
         hosts = len(site.config.hosts) > 1
+        boots = any(power.state != "unknown" for power in powers.values())
         rows = [
             [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}",
-             *([str(d["host"])] if hosts else []), str(d["kind"]), str(d["update"] or d["state"])]
+             *([str(d["host"])] if hosts else []), str(d["kind"]),
+             *([str(d["power"]) + (" from older disks" if d["runs"] == "older" else "")] if boots else []),
+             str(d["update"] or d["state"])]
             for d in data
         ]  # fmt: skip
-        table(["clone", "image", "gold", *(["host"] if hosts else []), "kind", "state"], rows)
+        table(
+            ["clone", "image", "gold", *(["host"] if hosts else []), "kind", *(["power"] if boots else []), "state"],
+            rows,
+        )
 
     emit(as_json, data, say)
 
@@ -178,9 +187,10 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
 def _say_clone(data: dict[str, Any]) -> None:
     put(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
     stands = {**data["disks"], **{address: f"link to {link}" for address, link in data["links"].items()}}
+    older = ", from the disks that were live before" if data["runs"] == "older" else ""
     lines = [
         ("host", data["host"]),
-        ("machine", data["machine"] + (f", running: {data['running']}" if data["running"] else "")),
+        ("machine", data["machine"] + (f", running: {data['running']}{older}" if data["running"] else "")),
     ]
     lines += [
         (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))

@@ -306,7 +306,7 @@ def delete_clone(site: Site, name: str) -> None:
     :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
-        reconcile(site, name)
+        reconcile(site, name, starts=False)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
         host = site.host_named(clone.host)
@@ -337,6 +337,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "host": clone.host, "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
         "running": running_reason(host, machine.name) if machine else None,
+        "runs": host.power(machine.name).runs if machine else "unknown",
         "disks": {} if machine is None else {a: disk.id for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
         "fallbacks": [
@@ -345,7 +346,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         ],
         "removed": [one["path"] for one in memory_of(site, name).data()],
         "update": None if going is None else
-        {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.state},
+        {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.stands},
     }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    Trial,
     Use,
     View,
 )
@@ -382,6 +383,12 @@ class FileHost:
     def console(self, name: str, lines: int) -> list[str]:
         self._entries.get(name)
         return []
+
+    @contextmanager
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[Trial]:
+        self._entries.get(name)
+        raise Refused(f"a {self.kind} host starts no trials", todo='Set trial = "commands" for the image.')
+        yield
 
     def tidy(self) -> list[str]:
         told = []

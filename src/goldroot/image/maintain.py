@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import Form, images
-from goldroot.errors import LimitReached, NotFound, Refused, StillRunning
-from goldroot.hosts import find_entry
+from goldroot.errors import HostError, LimitReached, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.hosts import LIVE, Trial, find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Confined, How, Mode
+from goldroot.system import Bound, Confined, How, Mode, read_only_failures, until_healthy
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
@@ -121,8 +121,9 @@ def merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
 def test_system(site: Site, image: str, *, progress: Progress | None = None) -> TestRun:
     """Copy the maintenance system to the test system and run the image's test commands there, in both forms.
 
-    In each form the disks are first put together; where nothing is configured, that is the whole test.  What was on the
-    test system before is gone.
+    In each form the disks are first put together; where nothing is configured, that is the whole test.  Where the host
+    starts trials, and the image does not want it otherwise, each form is booted, has to be well as a server has to be after
+    its switch, and the commands are run in it while it runs.  What was on the test system before is gone.
 
     :raises StillRunning: the maintenance system is in use.
     """
@@ -178,6 +179,8 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
+    if system.host.abilities.trials and site.config.image(system.image).running.trial == "boot":
+        return _boot_form(site, system, form)
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:
@@ -188,6 +191,37 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
         run_on(site.config, system.image, binds, [], How(told=told))
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
+
+
+def _boot_form(site: Site, system: System, form: Form) -> Tested:
+    """Boot this form, and run each command in the running system; nothing that it writes stays."""
+    running, commands = site.config.image(system.image).running, site.config.image(system.image).tests
+    fixed = [disk.address for disk in system.layout.shared] if form == "read-only" else []
+    try:
+        with system.host.trial(system.machine, LIVE, read_only=fixed) as trial:
+            wrong = until_healthy(trial, running.health, (), running.trial_time)
+            refused = read_only_failures(trial) if form == "read-only" else []
+            ran = [_booted(wrong, trial.console(10) if wrong else (), refused)]
+            ran += [] if trial.gone() else [_test_inside(trial, command) for command in commands]
+    except HostError as error:
+        ran = [_booted([error.brief], [error.meaning], ())]
+    return Tested(form, all(one.status == 0 for one in ran), "\n".join(one.log for one in ran), tuple(ran))
+
+
+def _booted(wrong: Sequence[str], console: Sequence[str], refused: Sequence[str]) -> Ran:
+    """How the boot went, as the first of the commands."""
+    lines = [*wrong, *(f"console: {line}" for line in console if line.strip())]
+    lines += [f"refused by the read-only root: {line}" for line in refused]
+    return Ran(int(bool(wrong)), "\n".join(["$ (boot)", *lines, f"[{'failed' if wrong else 'it is well'}]"]))
+
+
+def _test_inside(trial: Trial, command: str) -> Ran:
+    try:
+        done = trial.command(["/bin/sh", "-c", command], PATIENCE)
+    except (ProgramFailed, Refused) as error:
+        return Ran(ENDED, f"$ {command}\n[{error.brief}]")
+    output = (done.out + done.err).decode("utf-8", "replace").rstrip()
+    return Ran(done.status, f"$ {command}\n" + (f"{output}\n" if output else "") + f"[status {done.status}]")
 
 
 def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:

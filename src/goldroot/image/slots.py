@@ -140,6 +140,7 @@ def _linked(site: Site, image: str, host: Host) -> dict[str, str]:
             for slot in copies.all_slots(tx, image, host.name)
             if slot.version is None or not holders_of(tx, image, slot.version, host.name)
         ]
+    found = {}
     for name in slots:
         for machine, address, _ in host.linked(name)[:1]:
             found[name] = f"{machine} links it at {address}"

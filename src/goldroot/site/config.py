@@ -11,6 +11,7 @@ from goldroot import toml
 from goldroot.errors import UsageError
 from goldroot.hosts.registry import HostTable
 from goldroot.site.host_tables import read_hosts
+from goldroot.site.running import RunConfig, read_running
 from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
 
 FEWEST_SLOTS = 2
@@ -66,6 +67,11 @@ store = "store"       # where; relative to this file
 # limits = { memory = 1024 }                           # in place of those above
 # checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
 # policy = "policy.toml"                               # rules of the merge; without it, the default policy
+# Where the host starts servers: what a server must answer after a switch, or it goes back by itself.
+# health = ["units", "port 22", "http 80 /", "run systemctl is-active nginx"]
+# health_time = 120                                    # seconds for the boot and these answers
+# trial = "boot"                                       # before a switch the new system is started in isolation;
+#                                                      # "commands": only the checks are run in it; "none": nothing more
 
 # [clones.web1]
 # hostname = "web1.example.org"
@@ -85,6 +91,7 @@ class ImageConfig:
     tests: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     policy: str | None = None  #: absolute path; ``None``: the default policy
+    running: RunConfig = field(default_factory=RunConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +202,7 @@ def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[st
             tests=one.texts("tests", ()),
             checks=one.texts("checks", ()),
             policy=os.path.join(here, policy) if policy else None,
+            running=read_running(one),
         )
         one.done()
     return found

@@ -14,12 +14,15 @@ __all__ = [
     "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
+    "USUAL_HEALTH",
     "Bound",
     "Confined",
     "Finding",
     "FirstIdentity",
+    "HealthCheck",
     "How",
     "Identity",
+    "Inside",
     "Limits",
     "Mode",
     "NetworkSettings",
@@ -27,24 +30,31 @@ __all__ = [
     "Package",
     "PackageChange",
     "Packages",
+    "Seen",
     "Tie",
+    "Tried",
     "UpdateTrees",
     "broken_references",
     "compare_packages",
     "doubtful",
     "examine_accounts",
     "fingerprints",
+    "health_check",
     "host_ties",
     "is_leftover",
     "leftovers",
+    "look_inside",
     "make_first",
     "os_facts",
     "power_of",
+    "read_only_failures",
     "read_packages",
     "read_path",
     "remove_path",
     "run_in",
     "shell_of",
+    "until_healthy",
+    "until_tried",
     "write_identity",
 ]
 
@@ -54,6 +64,18 @@ if TYPE_CHECKING:
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
+    from goldroot.system.health import (
+        USUAL_HEALTH,
+        HealthCheck,
+        Inside,
+        Seen,
+        Tried,
+        health_check,
+        look_inside,
+        read_only_failures,
+        until_healthy,
+        until_tried,
+    )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
@@ -72,6 +94,8 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside read_only_failures until_healthy "
+            "until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

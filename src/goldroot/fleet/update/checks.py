@@ -21,6 +21,7 @@ from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
@@ -45,9 +46,10 @@ class Finding:
     text: str
 
 
-def prove(task: OpenUpdate, stage: Stage) -> None:
+def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
+    :param trial: start it in isolation, too, where the other checks have passed.
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
@@ -59,6 +61,8 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
+    if trial and not found:
+        found += [Finding("trial", text) for text in try_out(task, stage)]
     if found:
         raise ChecksFailed(
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "

@@ -46,11 +46,15 @@ def tidied_host(site: Site, name: str) -> Host:
     return site.host if clone is None else site.host_named(clone.host)
 
 
-def reconcile(site: Site, name: str) -> Update | None:
+def reconcile(site: Site, name: str, *, goes_on: str = "", starts: bool = True) -> Update | None:
     """Bring the catalog up to the clone's entry; returns the update or rollback whose end that was.
 
-    A cancel that was killed is finished, too.  The caller holds the clone's lock.
+    A cancel that was killed is finished, too, and a server that was stopped for such a work is started again.  The caller
+    holds the clone's lock.
 
+    :param goes_on: the kind of work that the caller goes on with: a server that has to be started and asked how it does
+        is left to that.
+    :param starts: whether a server may be started.
     :raises Refused: the catalog is older than something that cannot be told from the host, or the host is older.
     """
     sync(site, name)
@@ -59,10 +63,35 @@ def reconcile(site: Site, name: str) -> Update | None:
         clone = clones.find(tx, name)
         going = updates.in_flight(tx, name) if clone is not None else None
     if clone is not None and going is not None and has_switched(clone, going):
-        finish(site, going)
-        finished = going
+        left = going.start_due or bool(going.told.get("returned_by"))
+        if going.kind != goes_on or not left:
+            finish(site, going)
+            finished = going
     clear_cancelled(site, name)
+    if starts:
+        settle(site, name)
     return finished
+
+
+def settle(site: Site, name: str) -> None:
+    """Start a server that ran before its last work, where that has ended without a start: a command was killed.
+
+    What keeps it from starting is written down, and is no error: the caller has other work to do.
+    """
+    with site.catalog.read() as tx:
+        clone, last = clones.find(tx, name), updates.latest(tx, name)
+    if clone is None or last is None or not last.start_due or last.state not in ("done", "cancelled"):
+        return
+    why = ""
+    try:
+        site.host_named(clone.host).start(clone.machine)
+    except GoldrootError as error:
+        why = error.brief
+    crash.point("reconcile.started")
+    with site.catalog.begin() as tx:
+        went = updates.of_work(tx, str(last.told.get("returns", "")))
+        for one in filter(None, (last, went)):
+            updates.note(tx, one.id, told={**one.told, "settled": True, **({"not_started": why} if why else {})})
 
 
 def sync(site: Site, name: str) -> None:

@@ -16,8 +16,9 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of
+from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.prepare import refuse_full
-from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile
+from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile, settle
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
 from goldroot.site import Site
@@ -43,6 +44,8 @@ class Outcome:
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
     shared: Sequence[str] = ()  #: files that should be this server's alone, and another one has, too, as before
+    health: str = ""  #: "good", "at next start"; "" where the host starts no machines
+    different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
     pruned: Sequence[str] = ()  #: what was kept for the way back and went, as there was more of it than the site keeps
 
@@ -67,6 +70,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
 
     :raises StillRunning: it may still be written: it was merged and not switched; the same command goes on.
     :raises ChecksFailed: the merged system is not fit; nothing was switched.
+    :raises HealthFailed: it did not come up well, and is back on the disks that it had.
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
@@ -77,7 +81,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
 
 
 def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
-    settled = reconcile(site, name)
+    settled = reconcile(site, name, goes_on="update")
     clone = active_clone(site, name)
     noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
     if settled is not None and settled.kind == "update":
@@ -150,7 +154,7 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
         key, attempt = _run_of(site, engine, update)
         state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "attempt": attempt})
         with site.catalog.read() as tx:
-            now = updates.get(tx, update.id).state
+            now = updates.get(tx, update.id).stands
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
         # then is no run of this update, and the next attempt has a key of its own.
         if state["outcome"] == now:
@@ -161,13 +165,15 @@ def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callabl
     """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
     with site.catalog.read() as tx:
         row = updates.latest(tx, name)
-    if row is None or row.kind != kind or row.state != "done":
+        if row is not None and row.told.get("returns"):
+            row = updates.of_work(tx, str(row.told["returns"]))
+    if row is None or row.kind != kind or row.stands not in (DONE, RETURNED):
         return None
     pending = engine.find(f"{_prefix(row)}{row.attempt}")
     if pending is None or pending.error or pending.cancel_asked:
         return None
     engine.run(make(), pending.key, pending.state)
-    return outcome_of(site, row.id, DONE)
+    return outcome_of(site, row.id, row.stands)
 
 
 def _begin(site: Site, name: str, to: int) -> Update:
@@ -215,16 +221,24 @@ def _prefix(update: Update) -> str:
 
 
 def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
-    """What a run came to."""
+    """What a run came to.
+
+    :raises HealthFailed: the server went back by itself.
+    """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
+    if outcome == RETURNED:
+        raise health_failed(update)
+    with site.catalog.read() as tx:
         left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     record = update_files.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
-        told.get("shared", []), 0 if outcome == DONE else told.get("torn", 0),
+        told.get("shared", []),
+        str(told.get("health", "")), told.get("trial", {}).get("different", []),
+        0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip
 
 
@@ -249,4 +263,5 @@ def cancel_update(site: Site, name: str) -> Update:
             ended = updates.set_state(tx, going.id, "cancelled")
         crash.point("update.cancelled")
         clear_cancelled(site, name)
+        settle(site, name)
         return ended
