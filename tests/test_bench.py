@@ -14,6 +14,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 
 SMALLEST = {
     "merge.py": ["--entries", "300"],
+    "references.py": ["--links", "100", "--runs", "1"],
     "tree.py": ["--entries", "300", "--runs", "1"],
     "update.py": ["--entries", "300", "--small"],
     "update_run.py": ["--entries", "300", "--rounds", "1"],
