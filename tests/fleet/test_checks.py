@@ -314,7 +314,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
 
     def cut_off(*args: Any, **options: Any) -> Done:
         done = run_on(*args, **options)
-        if "echo x" in args[-1][-1] and next(cuts, False):
+        if "echo x" in args[3][-1] and next(cuts, False):
             raise ProgramFailed("it was cut off at its end")
         return done
 

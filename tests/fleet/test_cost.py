@@ -39,6 +39,27 @@ LATER = {
 }
 
 
+#: Before a site had several hosts: a slot held a version, a name was one image's slot.
+ONE_HOST = """
+CREATE TABLE old (image TEXT NOT NULL REFERENCES images (name), number INTEGER NOT NULL, version INTEGER,
+  CONSTRAINT pk_slots PRIMARY KEY (image, number), CONSTRAINT uq_slots_image_version UNIQUE (image, version));
+INSERT INTO old SELECT slots.image, slots.number, version FROM slots LEFT JOIN gold_copies ON slots.number = slot;
+DROP TABLE gold_copies;
+DROP TABLE slots;
+ALTER TABLE old RENAME TO slots;
+CREATE TABLE old (host TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+  clone TEXT REFERENCES clones (name) ON DELETE CASCADE, image TEXT, slot INTEGER NOT NULL,
+  CONSTRAINT pk_entries PRIMARY KEY (host, name), CONSTRAINT uq_entries_clone UNIQUE (clone),
+  CONSTRAINT uq_entries_image_role_slot UNIQUE (image, role, slot));
+INSERT INTO old SELECT '', name, role, clone, image, slot FROM entries;
+DROP TABLE entries;
+ALTER TABLE old RENAME TO entries;
+ALTER TABLE images DROP COLUMN host;
+UPDATE clones SET host = '';
+UPDATE site SET key = 'store' WHERE key = 'store:local';
+"""
+
+
 def neighbours(site: Site, number: int) -> None:
     """So many clones besides, as far as others could ask about them: rows, definitions, disks."""
     for name in (f"other{n}" for n in range(number)):
@@ -171,6 +192,7 @@ def old_site(site: Site) -> Iterator[Site]:
         for table, names in LATER.items():
             for name in names.split():
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        database.executescript(ONE_HOST)
         database.execute("UPDATE alembic_version SET version_num = '0002'")
     database.close()
     again = Site.open(site.root)

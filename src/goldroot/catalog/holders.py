@@ -28,19 +28,31 @@ class Holder:
         return f"update {self.number} of {self.clone} ({self.detail})"
 
 
-def holders_of(tx: Tx, image: str, version: int) -> list[Holder]:
-    """Everybody who holds this version, in the order of clones, fallbacks, updates; empty: nobody does."""
+def holders_of(tx: Tx, image: str, version: int, host: str | None = None) -> list[Holder]:
+    """Everybody who holds this version (on one host, or at all), in the order of clones, fallbacks, updates.
+
+    Empty: nobody does.
+    """
+    there = [] if host is None else [clones.c.host == host]
     found = [
         Holder("clone", row.name, 0, row.kind)
         for row in tx.rows(
-            sa.select(clones).where(clones.c.image == image, clones.c.version == version).order_by(clones.c.name)
+            sa.select(clones)
+            .where(clones.c.image == image, clones.c.version == version, *there)
+            .order_by(clones.c.name)
         )
     ]
     found += [
         Holder("fallback", row.clone, row.id, row.kept_until)
         for row in tx.rows(
             sa.select(fallbacks)
-            .where(fallbacks.c.image == image, fallbacks.c.from_version == version, fallbacks.c.state == "kept")
+            .join(clones, clones.c.name == fallbacks.c.clone)
+            .where(
+                fallbacks.c.image == image,
+                fallbacks.c.from_version == version,
+                fallbacks.c.state == "kept",
+                *there,
+            )
             .order_by(fallbacks.c.clone)
         )
     ]
@@ -48,10 +60,12 @@ def holders_of(tx: Tx, image: str, version: int) -> list[Holder]:
         Holder("update", row.clone, row.id, row.state)
         for row in tx.rows(
             sa.select(updates)
+            .join(clones, clones.c.name == updates.c.clone)
             .where(
                 updates.c.image == image,
                 sa.or_(updates.c.from_version == version, updates.c.to_version == version),
                 updates.c.state.not_in(ENDED),
+                *there,
             )
             .order_by(updates.c.clone)
         )

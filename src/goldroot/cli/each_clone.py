@@ -93,6 +93,18 @@ def say_shared(done: Outcome) -> None:
         put(f"           Remove them, and their programs make others:  goldroot clone enter {done.clone}")
 
 
+def say_how_it_does(done: Outcome) -> None:
+    """How the server does after its switch, and what the trial before it found to be otherwise."""
+    if done.health == "good":
+        put("  It was started again, and is well.")
+    elif done.health:
+        put(
+            f"  It was off, and stays off; how it does is asked when it is started: goldroot machine start {done.clone}"
+        )
+    for line in done.different[:10]:
+        put(f"  otherwise in the trial: {line}")
+
+
 def say_not_compared(done: Outcome) -> None:
     """Servers whose identity could not be read, so that nobody can say whether it is this one's too."""
     if done.not_compared:

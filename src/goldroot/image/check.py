@@ -79,7 +79,7 @@ def check_gold(
     system = existing_system(site, image, MAINTENANCE)
     with (
         site.lock(f"image-{image}", doing=f"check of {image}"),
-        site.host.hold(system.machine),
+        system.host.hold(system.machine),
         system.open("rw" if clean else "ro") as opened,
     ):
         manifests = system.scan(opened, progress=progress)

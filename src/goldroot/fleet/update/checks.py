@@ -22,10 +22,11 @@ from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.made_links import Look, dangling
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Mode, OwnDisks, fingerprints
+from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -46,9 +47,10 @@ class Finding:
     text: str
 
 
-def prove(task: OpenUpdate, stage: Stage) -> None:
+def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
+    :param trial: start it in isolation, too, where the other checks have passed.
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
@@ -63,6 +65,8 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
+    if trial and not found:
+        found += [Finding("trial", text) for text in try_out(task, stage)]
     if found:
         raise ChecksFailed(
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
@@ -128,7 +132,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             stage(f"{task.name}: {command}")
             try:
                 words = ["/bin/sh", "-c", command]
-                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+                run_on(task.site.config, task.clone.image, binds, words, How(timeout=TIMEOUT, told=_word(task, stage)))
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -190,7 +194,7 @@ def _look_at(task: OpenUpdate, disk: str, path: str) -> None:
 @contextmanager
 def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
     """The merged system, put together for the block; nothing, where it is not wanted."""
-    host = task.site.host
+    host = task.host
     if not wanted:
         yield ()
         return
@@ -215,7 +219,7 @@ def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: 
         words = ["/bin/sh", "-c", command]
         try:
             done = run_on(
-                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+                task.site.config, task.clone.image, binds, words, How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
             )
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
