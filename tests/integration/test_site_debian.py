@@ -227,19 +227,18 @@ def update(story: Story) -> None:
     told = story.seen
     told["plan"] = story.run("update", "plan", "web1", code=1)["plans"][0]
     told["reviewed"] = story.run("update", "run", "web1", code=1)["clones"][0]
-    told["gold 1 while it waits"] = story.on("web1", "cat /etc/debian_version")
     story.run("review", "resolve", "web1", "/etc/postfix/main.cf", "--take", "clone")
     story.run("review", "resolve", "web1", "/etc/group", "--take", "proposal")
     # The server lives on while the review lasts.
-    story.on("web1", "echo 'root:second-secret' | chpasswd; echo late > /etc/late.conf")
-    told["root's password"] = story.on("web1", "getent shadow root")
+    late = "echo 'root:second-secret' | chpasswd; echo late > /etc/late.conf"
+    said = story.each("web1", ["cat /etc/debian_version", late, "getent shadow root"])
+    told["gold 1 while it waits"], told["root's password"] = said["cat /etc/debian_version"], said["getent shadow root"]
     told["before"] = story.own_disks("web1")
     told["updated"] = story.run("update", "run", "web1")["clones"][0]
     told["after"] = story.own_disks("web1")
-    told["owned"] = story.on("web1", f"stat -c '%n %U %G %a' {' '.join(OWNED)}")
-    told["holds"] = story.each("web1", HOLDS)
-    told["who after"] = story.on("web1", WHO)
-    told["late"] = story.on("web1", "getent shadow root; cat /etc/late.conf")
+    owned, late = f"stat -c '%n %U %G %a' {' '.join(OWNED)}", "getent shadow root; cat /etc/late.conf"
+    told["holds"] = said = story.each("web1", [owned, WHO, late, *HOLDS])
+    told["owned"], told["who after"], told["late"] = said[owned], said[WHO], said[late]
     told["linked"] = story.run("linked", "debian")
     told["the other clone"] = story.run("update", "run", "web2")["clones"][0]
 
@@ -250,8 +249,9 @@ def go_back(story: Story) -> None:
     told["rolled back"] = story.run("rollback", "web1")["clones"][0]
     told["as before"] = story.own_disks("web1")
     told["updated again"] = story.run("update", "run", "web1")["clones"][0]
-    story.on("web1", "echo 'root:yesterday' | chpasswd; echo page > /var/lib/mysql/page")
-    told["yesterday"] = story.on("web1", "getent shadow root")
+    told["yesterday"] = story.on(
+        "web1", "echo 'root:yesterday' | chpasswd; echo page > /var/lib/mysql/page; getent shadow root"
+    )
     told["asked"] = story.run("rollback", "web1", "--carry", code=1)["clones"][0]
     told["carried"] = story.run("rollback", "web1", "--carry", "--take-proposals")["clones"][0]
     told["after the carry"] = story.on("web1", "getent shadow root; cat /etc/debian_version; ls /var/lib/mysql")
