@@ -22,6 +22,7 @@
     │   │   └── LimitReached              exit 4   it took more time, memory, space ... than it may
     │   ├── TreeChanged               exit 4   a tree changed while it was read
     │   ├── ChecksFailed              exit 4   a check of a system failed; nothing was switched
+    │   │   └── HealthFailed              exit 4   a server did not come up well after its switch, and went back
     │   ├── BadSignature              exit 4   a gold version is not what was signed
     │   └── HostError                 exit 4   a host answered with an error
     │       ├── Unreachable           exit 4   a host did not answer: nothing is known
@@ -165,6 +166,10 @@ class TreeChanged(Failed):
 
 class ChecksFailed(Failed):
     kind = "checks-failed"
+
+
+class HealthFailed(ChecksFailed):
+    kind = "health-failed"
 
 
 class BadSignature(Failed):

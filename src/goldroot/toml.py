@@ -129,6 +129,11 @@ class Table:
             raise self.error(f"{name!r} must be written as [[{name}]]", name)
         return [Table(value, self._file, self._lines, (*self._key, name, i)) for i, value in enumerate(found)]
 
+    def values(self) -> dict[str, Any]:
+        """All that stands in it, for who checks that by itself; each key counts as known."""
+        self._taken.update(self._data)
+        return dict(self._data)
+
     def done(self) -> None:
         """:raises BadPolicy: a key that nothing asked for, with its line and the name that was perhaps meant."""
         for name in self._data:

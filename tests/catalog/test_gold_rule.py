@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldroot.catalog import Tx, clones, events, fallbacks, gold, holders_of, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, copies, events, fallbacks, gold, holders_of, images, open_catalog, updates
 from goldroot.errors import NoFreeSlot, NotFound, Refused, UsageError
 
 LATER = "2999-01-01T00:00:00Z"
@@ -41,9 +41,9 @@ def switched(tx: Tx, clone: str, to: int, *, keep: bool = True) -> updates.Updat
 
 
 def test_slots_have_the_names_of_the_paper_and_the_first_empty_one_is_taken(tx: Tx) -> None:
-    assert [slot.name for slot in gold.all_slots(tx, "s10")] == ["S10GOLD", "S10GOLD2", "S10GOLD3"]
+    assert [slot.name for slot in copies.all_slots(tx, "s10")] == ["S10GOLD", "S10GOLD2", "S10GOLD3"]
     assert [publish(tx), publish(tx)] == [1, 2]
-    assert [slot.version for slot in gold.all_slots(tx, "s10")] == [1, 2, None]
+    assert [slot.version for slot in copies.all_slots(tx, "s10")] == [1, 2, None]
     assert gold.get(tx, "s10", 2).slot_name == "S10GOLD2"
 
 
@@ -69,7 +69,7 @@ def test_a_slot_is_not_overwritten_and_a_version_not_removed_while_any_clone_fal
     for version in (1, 2, 3):
         with pytest.raises(Refused, match="cannot be removed"):
             gold.remove(tx, "s10", version)
-    assert [slot.version for slot in gold.all_slots(tx, "s10")] == [1, 2, 3]
+    assert [slot.version for slot in copies.all_slots(tx, "s10")] == [1, 2, 3]
     assert {version.state for version in gold.every(tx, "s10")} == {"published"}
     assert [holder.kind for holder in holders_of(tx, "s10", 1)] == ["clone", "clone", "fallback", "update"]
 
@@ -157,7 +157,7 @@ def test_two_slots_at_least_and_more_on_demand(tx: Tx) -> None:
     with pytest.raises(UsageError):
         images.create(tx, "small", "shared-usr", {}, slot_count=1)
     images.create(tx, "debian", "shared-usr", {}, slot_count=2)
-    assert gold.add_slot(tx, "debian").name == "DEBIANGOLD3"
+    assert copies.add_slot(tx, "debian", "local").name == "DEBIANGOLD3"
     for name in ("debian", "DEBIAN"):
         with pytest.raises(Refused, match="'debian' already"):
             images.create(tx, name, "shared-usr", {})

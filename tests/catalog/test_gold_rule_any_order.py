@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from goldroot.catalog import Tx, clones, fallbacks, gold, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, copies, fallbacks, gold, images, open_catalog, updates
 from goldroot.errors import NoFreeSlot, NotFound, Refused
 
 OPERATIONS = ("publish", "publish", "create", "create", "update", "update", "begin", "cancel", "delete", "prune")
@@ -42,7 +42,7 @@ class World:
         try:
             version = gold.begin_publish(self.tx, "s10")
         except NoFreeSlot as error:
-            assert all(slot.name in error.brief for slot in gold.all_slots(self.tx, "s10"))
+            assert all(slot.name in error.brief for slot in copies.all_slots(self.tx, "s10"))
             return
         assert version.slot is not None
         assert self.written.get(version.slot) not in held

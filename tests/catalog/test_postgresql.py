@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 import goldroot
-from goldroot.catalog import gold, images, open_catalog
+from goldroot.catalog import copies, gold, images, open_catalog
 from goldroot.catalog.schema import metadata
 from goldroot.errors import BadInput, Failed, GoldrootError, NewerVersion, NotFound, Refused
 
@@ -68,7 +68,7 @@ def test_publishes_at_once_take_one_slot_each(cluster: Cluster) -> None:
             thread.join()
         with catalog.read() as tx:
             for name in ("a", "b", "c", "d"):
-                assert [slot.version for slot in gold.all_slots(tx, name)] == [1, 2, 3]
+                assert [slot.version for slot in copies.all_slots(tx, name)] == [1, 2, 3]
 
 
 def test_an_error_has_words_and_no_password(cluster: Cluster) -> None:

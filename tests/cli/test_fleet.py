@@ -132,7 +132,7 @@ def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsy
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     fleet.catalog.close()
-    machines = Path(fleet.config.host.store, "entries")
+    machines = Path(fleet.path("store"), "entries")
     before, disks = dump(fleet, "web1"), former(fleet).disks()
     definitions = sorted(os.listdir(machines))
     for args in (

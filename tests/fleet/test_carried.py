@@ -61,7 +61,7 @@ def test_no_local_group_comes_to_own_golds_program(site: Site, engine: InProcess
 def test_a_person_keeps_the_number_where_no_shared_file_has_golds(
     site: Site, engine: InProcess, *, read_write: bool
 ) -> None:
-    clones.create_clone(site, "web1", IMAGE, read_write=read_write)
+    clones.create_clone(site, "web1", IMAGE, form=clones.CloneForm(read_write=read_write))
     on_clone(site, "web1", {"etc/passwd": PASSWD + "anna:x:1001:100::/:/bin/sh\n"})
     if read_write:
         tool_of(site, 1000, 0)

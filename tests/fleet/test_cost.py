@@ -21,7 +21,7 @@ from goldroot.fleet.update.update import run_update
 from goldroot.image import local_accounts, open_version
 from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site
-from goldroot.system import Identity
+from goldroot.system import Confined, Identity
 from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
@@ -37,6 +37,27 @@ LATER = {
     "updates": "work back inputs migration disks seen told carry attempt",
     "fallbacks": "work gone",
 }
+
+
+#: Before a site had several hosts: a slot held a version, a name was one image's slot.
+ONE_HOST = """
+CREATE TABLE old (image TEXT NOT NULL REFERENCES images (name), number INTEGER NOT NULL, version INTEGER,
+  CONSTRAINT pk_slots PRIMARY KEY (image, number), CONSTRAINT uq_slots_image_version UNIQUE (image, version));
+INSERT INTO old SELECT slots.image, slots.number, version FROM slots LEFT JOIN gold_copies ON slots.number = slot;
+DROP TABLE gold_copies;
+DROP TABLE slots;
+ALTER TABLE old RENAME TO slots;
+CREATE TABLE old (host TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+  clone TEXT REFERENCES clones (name) ON DELETE CASCADE, image TEXT, slot INTEGER NOT NULL,
+  CONSTRAINT pk_entries PRIMARY KEY (host, name), CONSTRAINT uq_entries_clone UNIQUE (clone),
+  CONSTRAINT uq_entries_image_role_slot UNIQUE (image, role, slot));
+INSERT INTO old SELECT '', name, role, clone, image, slot FROM entries;
+DROP TABLE entries;
+ALTER TABLE old RENAME TO entries;
+ALTER TABLE images DROP COLUMN host;
+UPDATE clones SET host = '';
+UPDATE site SET key = 'store' WHERE key = 'store:local';
+"""
 
 
 def neighbours(site: Site, number: int) -> None:
@@ -171,6 +192,7 @@ def old_site(site: Site) -> Iterator[Site]:
         for table, names in LATER.items():
             for name in names.split():
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        database.executescript(ONE_HOST)
         database.execute("UPDATE alembic_version SET version_num = '0002'")
     database.close()
     again = Site.open(site.root)
@@ -223,6 +245,7 @@ def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site:
 
 
 def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
+    next_gold(site, {"etc/nsswitch.conf": "passwd: files\n", "etc/login.defs": "UID_MIN 1000\n"})  # and not in /usr/etc
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
@@ -232,6 +255,25 @@ def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) 
         found, notes = clone_collisions(site, IMAGE, new)
     assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
     assert notes == [] and counts["host.open_disks"] == 1  # gold's own /etc
+
+
+def test_what_is_typed_in_a_server_counts_at_the_next_publish(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the catalog read of a server's accounts does not hold behind a command that was run in it."""
+    clones.create_clone(site, "web1", IMAGE)
+    clones.create_clone(site, "web2", IMAGE)
+
+    def useradd(*_: object, **__: object) -> Confined:
+        on_clone(site, "web1", {"etc/passwd": PASSWD + "own:x:1500:1500::/:/bin/sh\n"})
+        return Confined(0, b"", b"")
+
+    monkeypatch.setattr(clones, "run_on", useradd)
+    clones.enter_clone(site, "web1", ("useradd", "own"))
+    new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
+    found, notes = clone_collisions(site, IMAGE, new)
+    assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
+    assert notes == []
+    with site.catalog.read() as tx:
+        assert readings.unread(tx, "accounts") == ["web1"]  # and web2 was not opened
 
 
 def test_accounts_are_the_same_again_from_what_is_kept_of_them() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import entries, gold, schema
+from goldroot.catalog import copies, entries, schema
 from goldroot.errors import Refused, UsageError
 from goldroot.fleet import clones
 from goldroot.image import TEST, System, import_image, plan_import, plan_publish, publish_gold
@@ -29,7 +29,7 @@ WHOSE = {
 
 def plan(site: Site, name: str) -> object:
     identity = clones.identity_from(site, name)
-    return clones.plan_clone(site, name, IMAGE, None, read_write=False, identity=identity)
+    return clones.plan_clone(site, name, IMAGE, None, form=clones.USUAL, identity=identity)
 
 
 @pytest.mark.parametrize("tested", [False, True])
@@ -71,7 +71,7 @@ def test_a_clone_does_not_block_a_slot_that_comes_later(site: Site) -> None:
     assert plan_publish(again, IMAGE).slot == "SMALLGOLD4B"
     assert publish_gold(again, IMAGE, untested=True).version.slot_name == "SMALLGOLD4B"
     with again.catalog.read() as tx:
-        assert [slot.name for slot in gold.all_slots(tx, IMAGE)][3:] == ["SMALLGOLD4B"]
+        assert [slot.name for slot in copies.all_slots(tx, IMAGE)][3:] == ["SMALLGOLD4B"]
     assert dump(again, "smallgold4") == before
     again.close()
 
@@ -100,7 +100,7 @@ def test_a_name_is_free_after_the_end(site: Site) -> None:
         assert clones.create_clone(site, "web1", IMAGE).machine.name == "WEB1"
         clones.delete_clone(site, "web1")
     with site.catalog.read() as tx:
-        assert entries.find(tx, "WEB1") is None
+        assert entries.find(tx, "WEB1", "local") is None
 
 
 def test_a_machine_that_the_catalog_does_not_know_is_left_alone(site: Site, room: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_running_clone_is_merged_and_not_switched(site: Site, engine: InProces
 
 
 def test_a_read_write_clone_merges_all_its_disks(site: Site, engine: InProcess) -> None:
-    clones.create_clone(site, "web1", IMAGE, read_write=True)
+    clones.create_clone(site, "web1", IMAGE, form=clones.CloneForm(read_write=True))
     on_clone(site, "web1", {"usr/bin/own": "mine\n"})
     next_gold(site, {"usr/bin/tool": "#!/bin/sh\necho 2\n"})
     assert run_update(site, engine, "web1").outcome == "done"

@@ -63,10 +63,22 @@ def test_values_that_cannot_be_are_refused_when_a_table_is_read(values: dict[str
         host_table("a", values)
 
 
-def test_a_table_that_says_nothing_costs_no_pydantic() -> None:
+def test_a_table_of_plain_texts_costs_no_pydantic() -> None:
     code = (
         "import sys; from goldroot.hosts.registry import host_table, open_host\n"
-        "open_host(host_table('a', {}), '/nowhere'); assert 'pydantic' not in sys.modules\n"
-        "host_table('a', {'store': 'x'}); assert 'pydantic' in sys.modules"
+        "open_host(host_table('a', {}), '/nowhere')\n"
+        "open_host(host_table('a', {'kind': 'directory', 'store': 'x', 'running': ['y']}), '/nowhere')\n"
+        "assert 'pydantic' not in sys.modules\n"
+        "host_table('a', {'kind': 'qemu', 'accelerator': 'tcg'}); assert 'pydantic' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"kind": "qemu", "memory": True}, {"store": 3}, {"running": "x"}, {"running": [3]}, {"kind": "qemu", "verity": 1}],
+)
+def test_a_plain_value_of_another_type_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(BadTable) as caught:
+        host_table("a", values)
+    assert caught.value.key == list(values)[-1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import clones, images
+from goldroot.catalog import clones, copies, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Failed, NoFreeSlot, NoSpace, NotFound, NotTested, Refused
 from goldroot.image.gold import all_versions, diff_gold, retire_gold, verify_gold
@@ -49,7 +49,7 @@ def link_clone(site: Site, name: str, number: int) -> None:
 
 def slots(site: Site) -> dict[str, int | None]:
     with site.catalog.read() as tx:
-        return {slot.name: slot.version for slot in catalog_gold.all_slots(tx, "small")}
+        return {slot.name: slot.version for slot in copies.all_slots(tx, "small")}
 
 
 def test_a_version_is_what_the_maintenance_system_was(bare: Site) -> None:

@@ -73,7 +73,7 @@ def test_a_tar_and_a_directory_give_the_same(site: Site, tmp_path: Path) -> None
     import_image(site, "two", str(tmp_path / "a.tar"))
     for (_, one), (_, two) in zip(disks(site, "one").items(), disks(site, "two").items(), strict=True):
         assert dump_tree(one) == dump_tree(two)
-    assert os.listdir(os.path.join(site.config.host.store, "scratch")) == []
+    assert os.listdir(os.path.join(site.path("store"), "scratch")) == []
 
 
 def test_hard_links_across_disks_are_separated_and_noted(site: Site, tmp_path: Path) -> None:
@@ -214,14 +214,14 @@ def test_a_replacement_that_was_killed_while_it_unpacked_is_finished_by_the_same
     root = make_root(tmp_path / "one", shell=False)
     import_image(site, "small", str(root))
     subprocess.run(["tar", "-C", root, "-cf", tmp_path / "one.tar", "."], check=True)
-    left = Path(site.config.host.store, "scratch", "left")
+    left = Path(site.path("store"), "scratch", "left")
     left.mkdir()
     replace_system(site, "small", str(tmp_path / "one.tar"))
     assert not left.exists()
 
 
 def test_what_a_killed_run_unpacked_goes_with_an_import_of_a_directory_too(site: Site, tmp_path: Path) -> None:
-    left = Path(site.config.host.store, "scratch", "left")
+    left = Path(site.path("store"), "scratch", "left")
     left.mkdir()
     import_image(site, "small", str(make_root(tmp_path / "one", shell=False)))
     assert not left.exists()

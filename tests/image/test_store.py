@@ -159,7 +159,7 @@ def test_a_site_without_its_configuration_is_not_made_again(used: Site) -> None:
 
 def label_of(catalog: Catalog) -> str:
     with catalog.read() as tx:
-        return label_of_store(tx)
+        return label_of_store(tx, "local")
 
 
 def test_store_and_catalog_have_one_label(small: Site) -> None:

@@ -101,7 +101,7 @@ def _paths(site: Site) -> dict[str, str]:
         if (entry.role == "machine" and not entry.startable)
         or ((mark := entry.marks.get(address[0])) is not None and mark.state in ("preparing", "publishing"))
     }
-    store = os.path.join(site.config.host.store, "disks")
+    store = os.path.join(site.path("store"), "disks")
     there = set(former(site).disks()) - filling
     return {disk: path for disk in there if os.path.isdir(path := os.path.join(store, disk))}
 
@@ -151,7 +151,7 @@ def _record(site: Site, clone: str, work: str) -> Any:
 
 def _names(site: Site) -> dict[str, Any]:
     """The files that a killed command may leave, and those that belong to disks."""
-    store = site.config.host.store
+    store = site.path("store")
     drawn = {
         "disks": os.listdir(os.path.join(store, "disks")),
         "entries": os.listdir(os.path.join(store, "entries")),

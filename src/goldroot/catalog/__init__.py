@@ -1,6 +1,6 @@
 """The catalog: what exists and what happened.
 
-Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``clones``, ``updates``,
+Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``copies``, ``clones``, ``updates``,
 ``entries``, ``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
@@ -20,6 +20,7 @@ __all__ = [
     "Catalog",
     "Clone",
     "CloneKind",
+    "Copy",
     "Fallback",
     "Form",
     "FoundConflict",
@@ -31,6 +32,7 @@ __all__ = [
     "Update",
     "WaitingConflict",
     "clones",
+    "copies",
     "decisions",
     "entries",
     "events",
@@ -48,8 +50,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.catalog import clones, decisions, entries, events, fallbacks, gold, images, readings, updates
+    from goldroot.catalog import clones, copies, decisions, entries, events, fallbacks, gold, images, readings, updates
     from goldroot.catalog.clones import Clone, CloneKind
+    from goldroot.catalog.copies import Copy
     from goldroot.catalog.decisions import FoundConflict, WaitingConflict
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
@@ -63,8 +66,9 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "": "clones decisions entries events fallbacks gold images readings updates",
+            "": "clones copies decisions entries events fallbacks gold images readings updates",
             "clones": "Clone CloneKind",
+            "copies": "Copy",
             "decisions": "FoundConflict WaitingConflict",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",

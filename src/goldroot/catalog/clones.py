@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import entries, events, gold, readings
+from goldroot.catalog import copies, entries, events, gold, readings
 from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
@@ -27,7 +27,7 @@ State = Literal["active", "creating", "deleting"]
 @dataclass(frozen=True, slots=True)
 class Clone:
     """A server made from gold; ``identity`` is what makes it itself (host name, addresses: no secrets), ``machine`` what
-    its host calls it."""
+    its host calls it; ``host`` is where it lives."""
 
     name: str
     image: str
@@ -60,8 +60,9 @@ def create(
 ) -> Clone:
     """Add a clone in state ``creating``; it holds its gold version from now on.
 
+    :param host: where it will live; "": on the image's home.
     :raises Refused: there is one of that name, or a machine is called as its own would be, or the version is not
-        published.
+        published, or has no copy on that host.
     :raises NotFound: no such image or version.
     :raises UsageError: a name that cannot be one.
     """
@@ -71,6 +72,8 @@ def create(
     of = gold.get(tx, image, version)
     if of.state != "published":
         raise Refused(f"gold version {version} of {image!r} is {of.state}", todo="Take a published version.")
+    host = host or of.host
+    copies.check_whole(tx, image, version, host)
     machine = entries.check_free_for_clone(tx, name, host)
     fence, work = _next_fence(tx, name), new_work()
     clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), work, machine)
@@ -89,7 +92,7 @@ def create(
     )
     entries.take_for_clone(tx, name, host)
     readings.begin(tx, name, clone.identity)
-    events.add(tx, "clone-created", f"clone:{name}", image=image, version=version, kind=kind)
+    events.add(tx, "clone-created", f"clone:{name}", image=image, version=version, kind=kind, host=host)
     return clone
 
 

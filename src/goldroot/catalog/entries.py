@@ -1,4 +1,4 @@
-"""The one namespace of machine names: every machine and every slot of a host has a row here, and no two have one name.
+"""The one namespace of machine names: every machine and every slot has a row here, and no two of a host have one name.
 
 A name is chosen once, when the row is made, and read from here ever after: nothing derives a machine's name from what
 a clone or an image is called.  The row is written *before* the host is asked to make the machine, so that a name that a
@@ -47,14 +47,15 @@ class Entry:
         return f"the {self.role} system of image {self.image}"
 
 
-def find(tx: Tx, name: str, host: str = "") -> Entry | None:
-    """Whose name it is; ``None``: nobody's."""
+def find(tx: Tx, name: str, host: str) -> Entry | None:
+    """Whose name it is on a host; ``None``: nobody's."""
     return next(_entries(tx, entries.c.host == host, entries.c.name == name.upper()), None)
 
 
-def every(tx: Tx, image: str | None = None) -> list[Entry]:
-    """All names; or those of one image's systems and slots, which may not be made yet."""
-    return list(_entries(tx, *([] if image is None else [entries.c.image == image])))
+def every(tx: Tx, image: str | None = None, *, host: str | None = None) -> list[Entry]:
+    """All names; those of one image's systems and slots, which may not be made yet; those of one host."""
+    where = [] if image is None else [entries.c.image == image]
+    return list(_entries(tx, *where, *([] if host is None else [entries.c.host == host])))
 
 
 def of_clone(tx: Tx, clone: str) -> str:
@@ -62,12 +63,12 @@ def of_clone(tx: Tx, clone: str) -> str:
     return tx.value(sa.select(entries.c.name).where(entries.c.clone == clone)) or ""
 
 
-def of_system(tx: Tx, image: str, role: Role) -> str:
-    """The name of an image's maintenance or test system; "" where there is no such image."""
-    return tx.value(sa.select(entries.c.name).where(entries.c.image == image, entries.c.role == role)) or ""
+def of_system(tx: Tx, image: str, role: Role) -> Entry | None:
+    """The name of an image's maintenance or test system, with its host; ``None`` where there is no such image."""
+    return next(_entries(tx, entries.c.image == image, entries.c.role == role), None)
 
 
-def take_for_clone(tx: Tx, clone: str, host: str = "") -> str:
+def take_for_clone(tx: Tx, clone: str, host: str) -> str:
     """The name of a new clone's machine, taken for it: WEB1 for web1.
 
     :raises Refused: it is another's; the error says whose.
@@ -75,40 +76,40 @@ def take_for_clone(tx: Tx, clone: str, host: str = "") -> str:
     return _take(tx, Entry(host, clone.upper(), "clone", clone, "", 0))
 
 
-def check_free_for_clone(tx: Tx, clone: str, host: str = "") -> str:
+def check_free_for_clone(tx: Tx, clone: str, host: str) -> str:
     """For a plan: the name that :func:`take_for_clone` would take; the same refusals."""
     return _check_free(tx, Entry(host, clone.upper(), "clone", clone, "", 0))
 
 
-def take_for_image(tx: Tx, image: str, slot_count: int) -> None:
-    """The names of an image's systems and first slots, taken for it; those that it has already stay.
+def take_for_image(tx: Tx, image: str, slot_count: int, host: str) -> None:
+    """The names of an image's systems and first slots, taken for it on its home; those that it has already stay.
 
     :raises Refused: one of them is another's; the error says whose.
     """
-    for wanted in _of_new_image(image, slot_count):
+    for wanted in _of_new_image(image, slot_count, host):
         if not _has(tx, wanted):
             _take(tx, wanted)
 
 
-def check_free_for_image(tx: Tx, image: str, slot_count: int) -> dict[Role, str]:
+def check_free_for_image(tx: Tx, image: str, slot_count: int, host: str) -> dict[Role, str]:
     """For a plan: the names that the image's systems would have; the refusals of :func:`take_for_image`."""
-    names = [(one.role, _check_free(tx, one)) for one in _of_new_image(image, slot_count)]
+    names = [(one.role, _check_free(tx, one)) for one in _of_new_image(image, slot_count, host)]
     return {role: name for role, name in names if role != "slot"}
 
 
-def take_for_slot(tx: Tx, image: str, number: int) -> str:
+def take_for_slot(tx: Tx, image: str, number: int, host: str) -> str:
     """The name of one slot more, taken for it; see :func:`free_for_slot`."""
-    return _take(tx, Entry("", free_for_slot(tx, image, number), "slot", "", image, number))
+    return _take(tx, Entry(host, free_for_slot(tx, image, number, host), "slot", "", image, number))
 
 
-def free_for_slot(tx: Tx, image: str, number: int) -> str:
-    """The name that a new slot of an image that exists gets: S10GOLD4, or S10GOLD4B where a clone is called so.
+def free_for_slot(tx: Tx, image: str, number: int, host: str) -> str:
+    """The name that a new slot on a host gets, of an image that exists: S10GOLD4, or S10GOLD4B where a clone is called so.
 
     An image cannot be given another name, and nobody who makes a clone knows which slots will come: so no slot waits
     for a name.
     """
     wanted = slot_name(image, number)
-    return next(name for name in chain([wanted], spares(wanted)) if find(tx, name) is None)
+    return next(name for name in chain([wanted], spares(wanted)) if find(tx, name, host) is None)
 
 
 def release_image(tx: Tx, image: str) -> None:
@@ -127,13 +128,13 @@ def spares(name: str) -> Iterable[str]:
     return (name + letter * times for times in range(1, 100) for letter in SPARE)
 
 
-def _of_new_image(image: str, slot_count: int) -> list[Entry]:
-    systems = [Entry("", image.upper() + suffix, role, "", image, 0) for role, suffix in SUFFIXES.items()]
-    return systems + [Entry("", slot_name(image, n), "slot", "", image, n) for n in range(1, slot_count + 1)]
+def _of_new_image(image: str, slot_count: int, host: str) -> list[Entry]:
+    systems = [Entry(host, image.upper() + suffix, role, "", image, 0) for role, suffix in SUFFIXES.items()]
+    return systems + [Entry(host, slot_name(image, n), "slot", "", image, n) for n in range(1, slot_count + 1)]
 
 
 def _has(tx: Tx, wanted: Entry) -> bool:
-    return any((one.role, one.slot) == (wanted.role, wanted.slot) for one in every(tx, wanted.image))
+    return any((one.role, one.slot) == (wanted.role, wanted.slot) for one in every(tx, wanted.image, host=wanted.host))
 
 
 def _check_free(tx: Tx, wanted: Entry) -> str:

@@ -1,9 +1,4 @@
-"""Gold versions and the slots that hold them.
-
-The first rule of the house is kept here: a slot is not overwritten, and a version not removed, while any clone, any
-fallback or any update holds it.  (What a *running machine* links is for the host to say; ask it before
-:func:`begin_publish` and pass what it says as ``linked``.)
-"""
+"""Gold versions: what was published, signed and is never written again; where their disks stand is in ``copies``."""
 
 from __future__ import annotations
 
@@ -13,20 +8,20 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import entries, events, images
-from goldroot.catalog.holders import holders_of, named
+from goldroot.catalog import copies, events, images
 from goldroot.catalog.schema import entries as entry_table
-from goldroot.catalog.schema import gold_versions, slots
+from goldroot.catalog.schema import gold_copies, gold_versions
+from goldroot.catalog.schema import images as image_table
 from goldroot.catalog.store import Tx, now
-from goldroot.errors import NoFreeSlot, NotFound, Refused
+from goldroot.errors import NotFound, Refused
 
 State = Literal["publishing", "published", "retired"]
 
 
 @dataclass(frozen=True, slots=True)
 class GoldVersion:
-    """A gold version.  ``digests`` has the manifest's digest of each disk by its address; ``slot`` is the number of its
-    slot, ``None`` once its disks are gone.  A retired version takes no new clone."""
+    """A gold version, as one host has it.  ``digests`` has the manifest's digest of each disk by its address; ``slot`` is
+    the number of its slot there, ``None`` where it has no copy.  A retired version takes no new clone."""
 
     image: str
     number: int
@@ -38,43 +33,43 @@ class GoldVersion:
     published_at: str | None
     note: str
     signature: Mapping[str, Any]
+    host: str
     slot: int | None
+    copy: copies.State | None
     slot_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place for one gold version's disks; ``version`` is ``None`` where it is empty."""
-
-    image: str
-    number: int
-    name: str
-    version: int | None
-
-
-_NAMED = sa.and_(entry_table.c.image == slots.c.image, entry_table.c.slot == slots.c.number)
-_SLOTS = sa.select(slots.c.image, slots.c.number, entry_table.c.name, slots.c.version).select_from(
-    slots.join(entry_table, _NAMED)
-)
-_WITH_SLOT = sa.select(gold_versions, slots.c.number, entry_table.c.name).select_from(
-    gold_versions.outerjoin(
-        slots, sa.and_(slots.c.image == gold_versions.c.image, slots.c.version == gold_versions.c.number)
-    ).outerjoin(entry_table, _NAMED)
-)
-_FIND = _WITH_SLOT.where(
-    gold_versions.c.image == sa.bindparam("image"), gold_versions.c.number == sa.bindparam("number")
-)
+def _on(host: str) -> sa.Select[Any]:
+    """Versions with their copies on a host; "": on the image's home."""
+    here: Any = sa.literal(host)
+    if not host:
+        here = sa.select(image_table.c.host).where(image_table.c.name == gold_versions.c.image).scalar_subquery()
+    has = (gold_copies.c.image == gold_versions.c.image, gold_copies.c.version == gold_versions.c.number)
+    named = (entry_table.c.image == gold_copies.c.image, entry_table.c.slot == gold_copies.c.slot)
+    return sa.select(
+        gold_versions, here.label("on_host"), gold_copies.c.slot, gold_copies.c.state, entry_table.c.name
+    ).select_from(
+        gold_versions.outerjoin(gold_copies, sa.and_(*has, gold_copies.c.host == here)).outerjoin(
+            entry_table, sa.and_(*named, entry_table.c.host == gold_copies.c.host)
+        )
+    )
 
 
-def find(tx: Tx, image: str, number: int) -> GoldVersion | None:
-    """The version, or ``None``."""
-    row = tx.first(_FIND, image=image, number=number)
+def find(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion | None:
+    """The version, or ``None``.
+
+    :param host: whose copy it speaks of; "": of the image's home.
+    """
+    row = tx.first(_on(host).where(gold_versions.c.image == image, gold_versions.c.number == number))
     return None if row is None else GoldVersion(*row)
 
 
-def get(tx: Tx, image: str, number: int) -> GoldVersion:
-    """:raises NotFound: there is no such version (or image)."""
-    found = find(tx, images.get(tx, image).name, number)
+def get(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion:
+    """:func:`find`, of one that is there.
+
+    :raises NotFound: there is no such version (or image).
+    """
+    found = find(tx, images.get(tx, image).name, number, host)
     if found is None:
         known = ", ".join(str(version.number) for version in every(tx, image)) or "none yet"
         raise NotFound(f"image {image!r} has no gold version {number}", todo=f"Its versions: {known}.")
@@ -82,8 +77,8 @@ def get(tx: Tx, image: str, number: int) -> GoldVersion:
 
 
 def every(tx: Tx, image: str) -> list[GoldVersion]:
-    """All versions that ever were, oldest first."""
-    rows = tx.rows(_WITH_SLOT.where(gold_versions.c.image == image).order_by(gold_versions.c.number))
+    """All versions that ever were, oldest first, as the image's home has them."""
+    rows = tx.rows(_on("").where(gold_versions.c.image == image).order_by(gold_versions.c.number))
     return [GoldVersion(*row) for row in rows]
 
 
@@ -91,18 +86,6 @@ def current(tx: Tx, image: str) -> GoldVersion | None:
     """The newest published version: what a new clone is made from."""
     published = [version for version in every(tx, image) if version.state == "published"]
     return published[-1] if published else None
-
-
-def all_slots(tx: Tx, image: str) -> list[Slot]:
-    """The slots of an image, by number."""
-    return [Slot(*row) for row in tx.rows(_SLOTS.where(slots.c.image == image).order_by(slots.c.number))]
-
-
-def add_slot(tx: Tx, image: str) -> Slot:
-    """One slot more."""
-    number = len(all_slots(tx, images.get(tx, image).name)) + 1
-    tx.add(slots, image=image, number=number)
-    return Slot(image, number, entries.take_for_slot(tx, image, number), None)
 
 
 def begin_publish(
@@ -114,10 +97,9 @@ def begin_publish(
     note: str = "",
     linked: Collection[str] = (),
 ) -> GoldVersion:
-    """Take the next number and a slot for it.  One publish at a time: one that was begun is returned as it is.
+    """Take the next number and a slot of the image's home for it; which slot is what :func:`copies.next_slot` says.
 
-    An empty slot is taken first; then the slot of the oldest version that nobody holds, retired before current ones;
-    never the slot of the current version.  A version that loses its slot so is retired: its record stays.
+    One publish at a time: one that was begun is returned as it is.
 
     :param linked: names of slots that a running machine links, whatever the catalog says.
     :raises NoFreeSlot: every slot is held; the error names by whom.
@@ -125,73 +107,24 @@ def begin_publish(
     begun = [version for version in every(tx, images.get(tx, image).name) if version.state == "publishing"]
     if begun:
         return begun[0]
-    slot = next_slot(tx, image, linked)
-    if slot.version is not None:
-        _out_of_slot(tx, image, slot.version)
+    home = images.get(tx, image).host
+    copies.next_slot(tx, image, home, linked)  # refused before anything is written
     last = tx.value(sa.select(sa.func.max(gold_versions.c.number)).where(gold_versions.c.image == image)) or 0
-    version = GoldVersion(
-        image, last + 1, "publishing", {}, fingerprint, untested, now(), None, note, {}, slot.number, slot.name
-    )
     tx.add(
         gold_versions,
         image=image,
-        number=version.number,
+        number=last + 1,
         state="publishing",
         digests={},
         fingerprint=fingerprint,
         untested=untested,
-        started_at=version.started_at,
+        started_at=now(),
         note=note,
         signature={},
     )
-    _set_slot(tx, slot, version.number)
-    events.add(tx, "publish-begun", f"image:{image}", version=version.number, slot=slot.name)
-    return version
-
-
-def next_slot(tx: Tx, image: str, linked: Collection[str] = ()) -> Slot:
-    """The slot that the next version would be given, and the version that would leave it; see :func:`begin_publish`."""
-    versions = {version.number: version for version in every(tx, image)}
-    newest = current(tx, image)
-    held: list[str] = []
-    free: list[tuple[tuple[int, int], Slot]] = []
-    for slot in all_slots(tx, image):
-        why = _why_held(tx, slot, newest, linked)
-        if why:
-            held.append(f"{slot.name} (version {slot.version}): {why}")
-        elif slot.version is None:
-            free.append(((0, slot.number), slot))
-        else:
-            free.append(((1 if versions[slot.version].state == "retired" else 2, slot.version), slot))
-    if not free:
-        raise NoFreeSlot(
-            f"image {image!r} has no free slot: " + "; ".join(held),
-            meaning="Nothing was published or overwritten.",
-            todo="Update or delete the clones of one version, prune their fallbacks, or add a slot: "
-            "a larger `slots` in goldroot.toml.",
-        )
-    return min(free)[1]
-
-
-def _why_held(tx: Tx, slot: Slot, newest: GoldVersion | None, linked: Collection[str]) -> str:
-    if slot.name in linked:
-        return "a running machine links it"
-    if slot.version is None:
-        return ""
-    if newest is not None and slot.version == newest.number:
-        found = holders_of(tx, slot.image, slot.version)
-        return "the current gold" + (f", held by {named(found)}" if found else "")
-    return named(holders_of(tx, slot.image, slot.version))
-
-
-def _set_slot(tx: Tx, slot: Slot, version: int | None) -> None:
-    tx.write(slots.update().where(slots.c.image == slot.image, slots.c.number == slot.number).values(version=version))
-
-
-def _out_of_slot(tx: Tx, image: str, number: int) -> None:
-    tx.write(slots.update().where(slots.c.image == image, slots.c.version == number).values(version=None))
-    _set_version(tx, image, number, state="retired")
-    events.add(tx, "version-removed", f"image:{image}", version=number)
+    taken = copies.begin(tx, image, last + 1, home, linked)
+    events.add(tx, "publish-begun", f"image:{image}", version=last + 1, slot=taken.slot_name)
+    return get(tx, image, last + 1)
 
 
 def _set_version(tx: Tx, image: str, number: int, **values: object) -> None:
@@ -221,32 +154,30 @@ def finish_publish(
     if fingerprint is not None:
         values["fingerprint"] = fingerprint
     _set_version(tx, image, number, state="published", published_at=now(), **values)
+    if version.slot is not None:
+        copies.finish(tx, image, number, version.host)
     events.add(tx, "published", f"image:{image}", version=number, slot=version.slot_name, untested=version.untested)
     return get(tx, image, number)
 
 
 def found(
-    tx: Tx, image: str, number: int, slot_name: str, *, record: Mapping[str, Any], signature: Mapping[str, Any]
+    tx: Tx, image: str, number: int, slot: copies.Slot, *, record: Mapping[str, Any], signature: Mapping[str, Any]
 ) -> GoldVersion:
     """The row of a version that stands in a slot, published, and that this catalog does not know so: it is older.
 
     :param record: the version's signed record.
-    :raises NotFound: the image has no slot of that name.
     """
-    slot = next((slot for slot in all_slots(tx, image) if slot.name == slot_name), None)
-    if slot is None:
-        raise NotFound(f"image {image!r} has no slot {slot_name}", todo="Set `slots` in goldroot.toml as it was.")
-    if slot.version is not None and slot.version != number:
-        _out_of_slot(tx, image, slot.version)
     if find(tx, image, number) is None:
         tx.add(
             gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
             untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
         )  # fmt: skip
-    _set_slot(tx, slot, number)
-    digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
-    events.add(tx, "version-found", f"image:{image}", version=number, slot=slot_name)
-    return finish_publish(tx, image, number, digests=digests, signature=signature, fingerprint=record["fingerprint"])
+    copies.put(tx, slot, number)
+    events.add(tx, "version-found", f"image:{image}", version=number, slot=slot.name, host=slot.host)
+    if get(tx, image, number).state == "publishing":
+        digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+        finish_publish(tx, image, number, digests=digests, signature=signature, fingerprint=record["fingerprint"])
+    return get(tx, image, number, slot.host)
 
 
 def abandon_publish(tx: Tx, image: str, number: int) -> None:
@@ -259,7 +190,7 @@ def abandon_publish(tx: Tx, image: str, number: int) -> None:
         return
     if version.state != "publishing":
         raise Refused(f"version {number} of {image!r} is {version.state}: it cannot be abandoned")
-    tx.write(slots.update().where(slots.c.image == image, slots.c.version == number).values(version=None))
+    copies.forget(tx, image, number)
     tx.write(gold_versions.delete().where(gold_versions.c.image == image, gold_versions.c.number == number))
     events.add(tx, "publish-abandoned", f"image:{image}", version=number)
 
@@ -278,22 +209,12 @@ def retire(tx: Tx, image: str, number: int) -> GoldVersion:
     return get(tx, image, number)
 
 
-def remove(tx: Tx, image: str, number: int) -> Slot | None:
-    """Take a version out of its slot, and retire it; its record stays.  Returns the slot whose disks may now go.
+def remove(tx: Tx, image: str, number: int, host: str = "") -> copies.Slot | None:
+    """Take a version's copy on a host ("": on the image's home) out of its slot; see :func:`copies.drop`.
 
-    :raises Refused: it is being published, or somebody holds it; the error names who.
+    :raises Refused: it is being published, or somebody on that host holds it; the error names who.
     """
-    version = get(tx, image, number)
-    found = holders_of(tx, image, number)
-    if found:
-        raise Refused(
-            f"version {number} of {image!r} cannot be removed: it is held by {named(found)}",
-            meaning="Their disks are, or would be, linked to it.",
-            todo="Update or delete those clones, or prune their fallbacks, first.",
-        )
+    version = get(tx, image, number, host)
     if version.state == "publishing":
         raise Refused(f"version {number} of {image!r} is being published", todo="Finish or abandon that first.")
-    slot = next((slot for slot in all_slots(tx, image) if slot.version == number), None)
-    if slot is not None:
-        _out_of_slot(tx, image, number)
-    return slot
+    return copies.drop(tx, image, number, version.host)

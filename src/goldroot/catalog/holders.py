@@ -28,33 +28,48 @@ class Holder:
         return f"update {self.number} of {self.clone} ({self.detail})"
 
 
-_IMAGE: sa.BindParameter[str] = sa.bindparam("image")
-_VERSION: sa.BindParameter[int] = sa.bindparam("version")
-_CLONES = sa.select(clones).where(clones.c.image == _IMAGE, clones.c.version == _VERSION).order_by(clones.c.name)
-_FALLBACKS = (
-    sa.select(fallbacks)
-    .where(fallbacks.c.image == _IMAGE, fallbacks.c.from_version == _VERSION, fallbacks.c.state == "kept")
-    .order_by(fallbacks.c.clone)
-)
-_UPDATES = (
-    sa.select(updates)
-    .where(
-        updates.c.image == _IMAGE,
-        sa.or_(updates.c.from_version == _VERSION, updates.c.to_version == _VERSION),
-        updates.c.state.not_in(ENDED),
-    )
-    .order_by(updates.c.clone)
-)
+def holders_of(tx: Tx, image: str, version: int, host: str | None = None) -> list[Holder]:
+    """Everybody who holds this version (on one host, or at all), in the order of clones, fallbacks, updates.
 
-
-def holders_of(tx: Tx, image: str, version: int) -> list[Holder]:
-    """Everybody who holds this version, in the order of clones, fallbacks, updates; empty: nobody does."""
-    found = [Holder("clone", row.name, 0, row.kind) for row in tx.rows(_CLONES, image=image, version=version)]
+    Empty: nobody does.
+    """
+    there = [] if host is None else [clones.c.host == host]
+    found = [
+        Holder("clone", row.name, 0, row.kind)
+        for row in tx.rows(
+            sa.select(clones)
+            .where(clones.c.image == image, clones.c.version == version, *there)
+            .order_by(clones.c.name)
+        )
+    ]
     found += [
         Holder("fallback", row.clone, row.id, row.kept_until)
-        for row in tx.rows(_FALLBACKS, image=image, version=version)
+        for row in tx.rows(
+            sa.select(fallbacks)
+            .join(clones, clones.c.name == fallbacks.c.clone)
+            .where(
+                fallbacks.c.image == image,
+                fallbacks.c.from_version == version,
+                fallbacks.c.state == "kept",
+                *there,
+            )
+            .order_by(fallbacks.c.clone)
+        )
     ]
-    found += [Holder("update", row.clone, row.id, row.state) for row in tx.rows(_UPDATES, image=image, version=version)]
+    found += [
+        Holder("update", row.clone, row.id, row.state)
+        for row in tx.rows(
+            sa.select(updates)
+            .join(clones, clones.c.name == updates.c.clone)
+            .where(
+                updates.c.image == image,
+                sa.or_(updates.c.from_version == version, updates.c.to_version == version),
+                updates.c.state.not_in(ENDED),
+                *there,
+            )
+            .order_by(updates.c.clone)
+        )
+    ]
     return found
 
 

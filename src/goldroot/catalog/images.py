@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from goldroot.catalog import entries, events
 from goldroot.catalog.plain_names import check_name
-from goldroot.catalog.schema import images, maintenance, slots, tests
+from goldroot.catalog.schema import LOCAL, images, maintenance, slots, tests
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused, UsageError
 
@@ -30,6 +30,7 @@ class Image:
     layout: str
     os: Mapping[str, Any]
     created_at: str
+    host: str  #: its home: where its maintenance and test systems are, and its versions are published
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Test:
     tested_at: str
 
 
-def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count: int = 3) -> Image:
+def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count: int = 3, host: str = LOCAL) -> Image:
     """Add an image, with its slots: ``s10`` has ``S10GOLD``, ``S10GOLD2``, ``S10GOLD3``.
 
     The names of its systems and slots are taken here, if :func:`reserve` has not done it.
@@ -68,11 +69,11 @@ def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count:
         raise UsageError(f"an image needs two slots at least, not {slot_count}")
     check_name("image", name)
     refuse_existing(tx, name)
-    entries.take_for_image(tx, name, slot_count)
-    image = Image(name, layout, dict(os), now())
-    tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at)
+    entries.take_for_image(tx, name, slot_count, host)
+    image = Image(name, layout, dict(os), now(), host)
+    tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at, host=host)
     for number in range(1, slot_count + 1):
-        tx.add(slots, image=name, number=number)
+        tx.add(slots, host=host, image=name, number=number)
     events.add(tx, "image-created", f"image:{name}", layout=layout, slots=slot_count)
     return image
 
@@ -84,17 +85,25 @@ def refuse_existing(tx: Tx, name: str) -> None:
         raise Refused(f"there is an image {known!r} already", todo="Take another name, or work on that one.")
 
 
-def reserve(tx: Tx, name: str, slot_count: int) -> bool:
-    """Take the names that a new image's systems and slots will have, before anything of it is made.
+def reserve(tx: Tx, name: str, slot_count: int, host: str) -> bool:
+    """Take the names that a new image's systems and slots will have on its home, before anything of it is made.
 
     :returns: whether an earlier import, which was cut off, had taken them: what has these names on the host is its.
-    :raises Refused: there is such an image, or one of the names is another's; the error says whose.
+    :raises Refused: there is such an image, or one of the names is another's; the error says whose.  Or an import to
+        another host was cut off, which may have left something there.
     """
     refuse_existing(tx, name)
-    begun = bool(entries.every(tx, name))
+    begun = {one.host for one in entries.every(tx, name)}
+    if elsewhere := begun - {host}:
+        other = min(elsewhere)
+        raise Refused(
+            f"an import of {name} to host {other} was cut off",
+            meaning=f"What it left there would be nobody's. Nothing was made on host {host}.",
+            todo=f"Finish it: goldroot image import {name} --host {other}",
+        )
     entries.release_image(tx, name)  # another number of slots may be configured since
-    entries.take_for_image(tx, name, slot_count)
-    return begun
+    entries.take_for_image(tx, name, slot_count, host)
+    return bool(begun)
 
 
 _GET = sa.select(images).where(images.c.name == sa.bindparam("name"))

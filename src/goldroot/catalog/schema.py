@@ -4,17 +4,17 @@
 
     images ──┬── maintenance (role: maintenance, test)     what was changed, how often
              ├── tests                                     what was tested, in which form, with what result
-             ├── gold_versions ── slots                    a slot holds one version or none
+             ├── gold_versions ── gold_copies ── slots     a copy of a version stands in a slot of a host
              ├── decisions                                 a person's answers, for every clone of the image
              └── clones ─┬─ updates ──┬── conflicts
                          │            └── fallbacks
                          ├─ identities                     what must be one server's alone, under an index
                          ├─ local_accounts                 accounts that its gold has not, or has otherwise
                          └─ readings                       whether the two are known, and from when
-    entries   the names of machines and slots on the host, each once: whose they are
+    entries   the names of machines and slots on each host, each once: whose they are
     fences    the last generation of every clone name ever used
     events    what happened, only ever added to
-    site      what the catalog says of itself: which store is its own
+    site      what the catalog says of itself: which store of each host is its own
 
 Times are UTC in ISO 8601 with a ``Z``, to the second, so that they sort as text.  A path is bytes, as the kernel's is.
 A change here needs a migration in ``migrations/versions``; a test compares the two.
@@ -43,7 +43,10 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+
+#: The host of a site that gives its host no name.
+LOCAL = "local"
 
 metadata = MetaData(
     naming_convention={
@@ -93,6 +96,8 @@ images = Table(
     Column("layout", Text, nullable=False),
     Column("os", JSON, nullable=False),
     Column("created_at", Text, nullable=False),
+    # Its home: where its maintenance and test systems are, and its versions are published.
+    Column("host", Text, nullable=False, server_default=text(f"'{LOCAL}'")),
 )
 
 maintenance = Table(
@@ -141,12 +146,26 @@ gold_versions = Table(
 slots = Table(
     "slots",
     metadata,
+    Column("host", Text, primary_key=True),
     _image(primary=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("version", Integer),
-    _version("version"),
-    UniqueConstraint("image", "version"),
     CheckConstraint("number > 0", name="number"),
+)
+
+gold_copies = Table(
+    "gold_copies",
+    metadata,
+    _image(primary=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("host", Text, primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    # By address, what a host gives as cheap proof that nobody wrote to the sealed disk; "" where it has none.
+    Column("evidence", JSON, nullable=False),
+    _version("version"),
+    ForeignKeyConstraint(["host", "image", "slot"], ["slots.host", "slots.image", "slots.number"]),
+    UniqueConstraint("host", "image", "slot"),
+    _one_of("state", "filling", "whole"),
 )
 
 clones = Table(
@@ -179,7 +198,7 @@ entries = Table(
     Column("image", Text),
     Column("slot", Integer, nullable=False),
     UniqueConstraint("clone"),
-    UniqueConstraint("image", "role", "slot"),
+    UniqueConstraint("host", "image", "role", "slot"),
     _one_of("role", "clone", "maintenance", "test", "slot"),
     CheckConstraint("name = upper(name)", name="capitals"),
     CheckConstraint("(role = 'clone') = (clone IS NOT NULL) AND (role = 'clone') = (image IS NULL)", name="owner"),

@@ -6,7 +6,12 @@
                   ^                 v      |
                   |            needs-review|       (what changed since is merged again: back to preparing)
                   +-----------------+------+
-    failed, cancelled: from every state but done; never once the switch is made
+    failed, cancelled: from every state but done; never once the switch is made, but for one that went back by itself
+
+On a host that starts machines, ``told`` says besides how far the stop, the start and the return have come: ``step``,
+``was_on`` (the server ran before, and has to run again), ``settled`` (it was seen to), ``returned_by`` (the id of the
+exchange that took it back), and of such an exchange ``returns`` (the work that it undid).  :attr:`Update.stands` is the
+state with that in it.
 """
 
 from __future__ import annotations
@@ -17,13 +22,22 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import clones, events, gold
+from goldroot.catalog import clones, copies, events, gold
 from goldroot.catalog.schema import ENDED, updates
 from goldroot.catalog.store import Tx, new_work, now
 from goldroot.errors import NotFound, Refused
 
 Kind = Literal["update", "rollback"]
 State = Literal["planned", "preparing", "merged", "needs-review", "checked", "switching", "done", "failed", "cancelled"]
+
+#: What a step of the power is called -> the states in which it can be.
+STEPS: Mapping[str, tuple[State, ...]] = {
+    "stopping": ("planned", "preparing", "merged", "needs-review", "checked"),
+    "switched": ("switching",),
+    "starting": ("switching",),
+    "returning": ("switching",),
+    "returned": ("failed",),
+}
 
 #: From which states a state is reached.  Staying in one is always allowed: steps are done again after a crash.
 REACHED_FROM: dict[State, tuple[State, ...]] = {
@@ -69,6 +83,19 @@ class Update:
         """Nothing more will happen to it."""
         return self.state in ENDED
 
+    @property
+    def stands(self) -> str:
+        """The state, for people: also how far the stop, the start or the return has come."""
+        if self.state == "failed" and self.told.get("returned_by"):
+            return "returned"
+        step = str(self.told.get("step", ""))
+        return step if self.state in STEPS.get(step, ()) else self.state
+
+    @property
+    def start_due(self) -> bool:
+        """Whether the server ran before, was stopped for this work, and nobody has seen to it since."""
+        return bool(self.told.get("was_on")) and not self.told.get("settled")
+
 
 def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: str = "", carry: bool = False) -> Update:
     """Plan an update; it holds both of its versions until it ends.
@@ -86,10 +113,12 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: s
             meaning="A clone has one update at a time.",
             todo="Finish or cancel that one first.",
         )
-    to = gold.get(tx, of.image, to_version)
-    if to.slot is None or to.state == "publishing" or (kind == "update" and to.state != "published"):
-        gone = "removed" if to.slot is None else to.state
+    to = gold.get(tx, of.image, to_version, of.host)
+    everywhere = copies.every(tx, of.image, to_version)
+    if not everywhere or to.state == "publishing" or (kind == "update" and to.state != "published"):
+        gone = to.state if everywhere else "removed"
         raise Refused(f"gold version {to_version} of {of.image!r} is {gone}", todo="Take a published version.")
+    copies.check_whole(tx, of.image, to_version, of.host)
     at = now()
     number = tx.add(
         updates,
@@ -118,6 +147,7 @@ def found(tx: Tx, update: Update) -> Update:
         updates, clone=update.clone, image=update.image, from_version=update.from_version,
         to_version=update.to_version, kind=update.kind, state=update.state, record="", error="", created_at=at,
         changed_at=at, work=update.work, back=update.back, disks=dict(update.disks), carry=update.carry,
+        told=dict(update.told),
     )  # fmt: skip
     events.add(
         tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, from_version=update.from_version,

@@ -12,7 +12,7 @@ from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put, put_patch
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -38,6 +38,7 @@ def clone() -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--image", required=True, shell_complete=image_names, help="The image that they are made from.")
 @click.option("--gold", "number", type=VERSION, metavar="N", help="The gold version (default: the current one).")
+@host_option("Where it lives (default: the site's default host); gold has to have a copy there.")
 @click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")
 @click.option("--interface", help="The network interface that the address is for.")
@@ -48,8 +49,8 @@ def clone() -> None:
 @plan_option
 @json_option
 def create(
-    names: tuple[str, ...], image: str, number: int | None, read_write: bool, site_dir: str | None, plan_only: bool,
-    as_json: bool, **options: Any,
+    names: tuple[str, ...], image: str, number: int | None, host: str, read_write: bool, site_dir: str | None,
+    plan_only: bool, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Make servers from a gold version: links to its shared disks, copies of the others, and an identity of their own.
 
@@ -61,18 +62,18 @@ def create(
       goldroot clone create web1 web2 --image debian
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
     """
-    from goldroot.fleet import create_clone, identity_from, plan_clone
+    from goldroot.fleet import CloneForm, create_clone, identity_from, plan_clone
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
-    site = open_site(site_dir)
+    site, form = open_site(site_dir), CloneForm(host, read_write)
     with stages(as_json) as stage:
 
         def one(name: str) -> CreatePlan | Created:
             identity = identity_from(site, name, options)
             if plan_only:
-                return plan_clone(site, name, image, number, read_write=read_write, identity=identity)
-            return create_clone(site, name, image, number, read_write=read_write, identity=identity, stage=stage)
+                return plan_clone(site, name, image, number, form=form, identity=identity)
+            return create_clone(site, name, image, number, form=form, identity=identity, stage=stage)
 
         results = each(names, one)
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
@@ -93,12 +94,12 @@ def _created(done: CreatePlan | Created) -> dict[str, Any]:
 
     if not isinstance(done, Created):
         return {
-            "name": done.name, "image": done.image, "version": done.version, "kind": done.kind, "slot": done.slot,
+            "name": done.name, "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
             "copied": list(done.copied), "linked": list(done.linked), "identity": done.identity.as_dict(), "notes": [],
         }  # fmt: skip
     clone, machine = done.clone, done.machine
     return {
-        "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind,
+        "name": clone.name, "image": clone.image, "version": clone.version, "host": clone.host, "kind": clone.kind,
         "slot": next((link.owner for link in machine.links.values()), ""), "copied": sorted(machine.disks),
         "linked": sorted(machine.links), "identity": dict(clone.identity), "written": list(done.identity),
         "notes": [note.text for note in done.notes],
@@ -126,29 +127,42 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
       goldroot clone list --image debian
     """
     from goldroot.catalog import clones, gold, images, updates
+    from goldroot.fleet import powers_of
 
-    with open_site(site_dir).catalog.read() as tx:
+    site = open_site(site_dir)
+    with site.catalog.read() as tx:
         if image is not None:
             images.get(tx, image)
         found = clones.every(tx, image)
         newest = {one.image: gold.current(tx, one.image) for one in found}
         going = {one.name: updates.in_flight(tx, one.name) for one in found}
+    powers = powers_of(site, found)
     data = [
         {
-            "name": one.name, "image": one.image, "version": one.version, "kind": one.kind, "state": one.state,
+            "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
+            "state": one.state,
             "current": (version := newest[one.image]) is not None and version.number == one.version,
-            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.state}",
+            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",
+            "power": powers[one.name].state, "runs": powers[one.name].runs,
         }
         for one in found
     ]  # fmt: skip
 
     def say() -> None:
+        # Where there is one host, there is no column for it.
+        hosts = len(site.config.hosts) > 1
+        boots = any(power.state != "unknown" for power in powers.values())
         rows = [
-            [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}", str(d["kind"]),
+            [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}",
+             *([str(d["host"])] if hosts else []), str(d["kind"]),
+             *([str(d["power"]) + (" from older disks" if d["runs"] == "older" else "")] if boots else []),
              str(d["update"] or d["state"])]
             for d in data
         ]  # fmt: skip
-        table(["clone", "image", "gold", "kind", "state"], rows)
+        table(
+            ["clone", "image", "gold", *(["host"] if hosts else []), "kind", *(["power"] if boots else []), "state"],
+            rows,
+        )
 
     emit(as_json, data, say)
 
@@ -173,7 +187,11 @@ def show(name: str, site_dir: str | None, as_json: bool) -> None:
 def _say_clone(data: dict[str, Any]) -> None:
     put(f"{data['name']}: {data['kind']} clone of {data['image']} {data['version']}, {data['state']}")
     stands = {**data["disks"], **{address: f"link to {link}" for address, link in data["links"].items()}}
-    lines = [("machine", data["machine"] + (f", running: {data['running']}" if data["running"] else ""))]
+    older = ", from the disks that were live before" if data["runs"] == "older" else ""
+    lines = [
+        ("host", data["host"]),
+        ("machine", data["machine"] + (f", running: {data['running']}{older}" if data["running"] else "")),
+    ]
     lines += [
         (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))
         for address, what in sorted(stands.items())
@@ -348,16 +366,19 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     """
     from goldroot.fleet import slot_links as find
 
-    data = find(open_site(site_dir), image)
+    site = open_site(site_dir)
+    data = find(site, image)
+    hosts = len(site.config.hosts) > 1
 
     def say() -> None:
         # Nobody is on the way between two versions most of the time: then there is no column for it.
         columns = ["clones", "fallbacks", *(["updates"] if any(row["updates"] for row in data) else []), "links"]
         rows = [
-            ["*" if row["current"] else "", row["image"], row["slot"], str(row["version"] or "-"),
+            ["*" if row["current"] else "", row["image"], *([row["host"]] if hosts else []), row["slot"],
+             str(row["version"] or "-"),
              *(", ".join(row[column]) or "-" for column in columns)]
             for row in data
         ]  # fmt: skip
-        table(["", "image", "slot", "gold", *columns[:-1], "linked by"], rows)
+        table(["", "image", *(["host"] if hosts else []), "slot", "gold", *columns[:-1], "linked by"], rows)
 
     emit(as_json, data, say)

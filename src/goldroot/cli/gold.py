@@ -9,18 +9,18 @@ import click
 
 from goldroot.cli.gold_check import accept_option, check, checked_data, say_checked
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.known_names import image_names
+from goldroot.cli.known_names import host_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
-from goldroot.errors import EXIT_FINDINGS, BadSignature
+from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import GoldVersion
+    from goldroot.catalog import Copy, GoldVersion
     from goldroot.fleet import Forecast
-    from goldroot.image import Consent, Difference, PublishPlan
+    from goldroot.image import Consent, Difference, PublishPlan, Verified
     from goldroot.site import Site
 
 #: How many changed paths a person is shown without asking for all.
@@ -167,7 +167,6 @@ def forecast(image: str, to: int | None, tested: bool, site_dir: str | None, as_
       goldroot gold forecast debian --tested
       goldroot gold forecast debian --to 3
     """
-    from goldroot.errors import UsageError
     from goldroot.fleet import forecast_gold
 
     if tested and to is not None:
@@ -207,22 +206,45 @@ def list_versions(image: str | None, site_dir: str | None, as_json: bool) -> Non
     Example:
       goldroot gold list debian
     """
+    from goldroot.catalog import copies, images
     from goldroot.catalog import gold as versions
-    from goldroot.catalog import images
 
-    with open_site(site_dir).catalog.read() as tx:
+    site = open_site(site_dir)
+    several = len(site.config.hosts) > 1
+    with site.catalog.read() as tx:
         names = [images.get(tx, image).name] if image else [each.name for each in images.every(tx)]
         found = [version for name in names for version in versions.every(tx, name)]
+        there = {name: copies.every(tx, name) for name in names}
         newest = [(each.image, each.number) for name in names if (each := versions.current(tx, name)) is not None]
 
     def row(version: GoldVersion) -> list[str]:
         star = "*" if (version.image, version.number) in newest else ""
         words = [version.state, *(["untested"] if version.untested else [])]
         at = version.published_at or ""
-        return [f"{version.image} {version.number}{star}", ", ".join(words), version.slot_name or "-", at, version.note]
+        slots = [_copy_said(one, several) for one in there[version.image] if one.version == version.number]
+        return [f"{version.image} {version.number}{star}", ", ".join(words), ", ".join(slots) or "-", at, version.note]
 
-    data = [{**_version_data(each), "current": (each.image, each.number) in newest} for each in found]
+    data = [
+        {
+            **_version_data(each),
+            "current": (each.image, each.number) in newest,
+            "copies": _copies_data(there[each.image], each),
+        }
+        for each in found
+    ]
     emit(as_json, data, lambda: table(["version", "state", "slot", "published", "note"], [row(each) for each in found]))
+
+
+def _copy_said(copy: Copy, several: bool) -> str:
+    """Where a copy stands; hosts are named where there are several."""
+    begun = " (not complete)" if several and copy.state == "filling" else ""
+    return f"{copy.host}: {copy.slot_name}{begun}" if several else copy.slot_name
+
+
+def _copies_data(there: list[Copy], version: GoldVersion) -> list[dict[str, Any]]:
+    return [
+        {"host": one.host, "slot": one.slot_name, "state": one.state} for one in there if one.version == version.number
+    ]
 
 
 def _version_data(version: GoldVersion) -> dict[str, Any]:
@@ -250,8 +272,8 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     Example:
       goldroot gold show debian 2
     """
+    from goldroot.catalog import copies, holders_of
     from goldroot.catalog import gold as versions
-    from goldroot.catalog import holders_of
     from goldroot.image import read_gold_record
 
     site = open_site(site_dir)
@@ -259,15 +281,17 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     with site.catalog.read() as tx:
         held = [str(holder) for holder in holders_of(tx, image, known)]
         version = versions.get(tx, image, known)
+        there = copies.every(tx, image, known)
     record = dict(read_gold_record(site, image, known))
     record["layout"] = record["layout"]["name"]
 
     def say() -> None:
         for key in ("image", "version", "published_at", "note", "layout", "fingerprint"):
             put(f"{key:13} {record[key]}")
-        gone = "" if version.slot_name else "; its disks are removed, this record is kept"
+        gone = "" if there else "; its disks are removed, this record is kept"
+        several = len(site.config.hosts) > 1
         put(f"{'state':13} {version.state}{gone}")
-        put(f"{'slot':13} {version.slot_name or '-'}")
+        put(f"{'slot':13} {', '.join(_copy_said(one, several) for one in there) or '-'}")
         put(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
         put(f"{'tested':13} {'not in ' + ' and '.join(record['untested']) + ' form' if record['untested'] else 'yes'}")
         put(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
@@ -277,7 +301,8 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
         put(f"{'held by':13} {', '.join(held) or 'nobody'}")
         put("The signature of this record holds.")
 
-    emit(as_json, {**record, "state": version.state, "slot": version.slot_name, "held_by": held}, say)
+    data = {"state": version.state, "slot": version.slot_name, "copies": _copies_data(there, version), "held_by": held}
+    emit(as_json, {**record, **data}, say)
 
 
 @gold.command()
@@ -336,73 +361,152 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 @click.option(
     "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
 )
+@host_option("Only its copy on this host (default: every copy).")
 @site_option
 @json_option
-def verify(image: str, number: int | None, quick: bool, site_dir: str | None, as_json: bool) -> int:
-    """Compare a version's disks with its signed record, every byte. Without NUMBER, the current one.
+def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str | None, as_json: bool) -> int:
+    """Compare a version's disks with its signed record, every byte, on each host that has a copy. Without NUMBER, the current one.
 
     Exit status 4 where something is not as it was published.
 
     \b
-    Example:
+    Examples:
       goldroot gold verify debian 1
+      goldroot gold verify debian --host west --quick
     """
+    from goldroot.catalog import copies
     from goldroot.image import verify_gold as compare
 
     site = open_site(site_dir)
+    known = _number(site, image, number)
+    with site.catalog.read() as tx:
+        hosts = [one.host for one in copies.every(tx, image, known) if one.state == "whole" and host in ("", one.host)]
     with stages(as_json) as stage:
-        found = compare(site, image, _number(site, image, number), quick=quick, progress=stage("verifying"))
-    changes = [change for each in found.changes.values() for change in each]
+        found = [
+            compare(site, image, known, host=name, quick=quick, progress=stage(f"verifying {name}"))
+            for name in hosts or [host]  # where there is none, that is told
+        ]
+    whole = all(each.whole for each in found)
+    several = len(site.config.hosts) > 1
 
     def say() -> None:
-        say_changes(changes)
-        words = "is what was published" if found.whole else "is NOT what was published"
-        put(f"Gold version {found.number} of {image} {words} ({found.entries:,} entries).")
+        for each in found:
+            say_changes([change for changes in each.changes.values() for change in changes])
+            words = "is what was published" if each.whole else "is NOT what was published"
+            where = f" on host {each.host}" if several else ""
+            put(f"Gold version {each.number} of {image}{where} {words} ({each.entries:,} entries).")
 
-    differing = [change.as_dict() for change in changes]
+    rows = [_verified_data(each) for each in found]
     data = {
         "image": image,
-        "number": found.number,
-        "whole": found.whole,
-        "entries": found.entries,
-        "changes": differing,
+        "number": known,
+        "whole": whole,
+        "entries": sum(each.entries for each in found),
+        "changes": [change for row in rows for change in row["changes"]],
+        "copies": rows,
     }
     emit(as_json, data, say)
-    return 0 if found.whole else BadSignature.exit_code
+    return 0 if whole else BadSignature.exit_code
+
+
+def _verified_data(found: Verified) -> dict[str, Any]:
+    changes = [change.as_dict() for each in found.changes.values() for change in each]
+    return {"host": found.host, "whole": found.whole, "entries": found.entries, "changes": changes}
+
+
+@gold.command()
+@click.argument("image", shell_complete=image_names)
+@click.argument("number", type=VERSION, required=False)
+@click.option("--to", required=True, metavar="HOST", shell_complete=host_names, help="The host that gets a copy.")
+@site_option
+@plan_option
+@json_option
+def replicate(image: str, number: int | None, to: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Copy a published version of IMAGE (the current one without NUMBER) to another host, for the servers there.
+
+    It takes a free slot of that host, is compared with the signed record, and nobody sees a part of it. A copy that is
+    there stays as it is; one that was cut off is begun again.
+
+    \b
+    Examples:
+      goldroot gold replicate debian --to west
+      goldroot gold replicate debian 3 --to west --plan
+    """
+    from goldroot.image import plan_replicate, replicate_gold
+
+    site = open_site(site_dir)
+    if plan_only:
+        plan = plan_replicate(site, image, number, to)
+        data = {"image": image, "number": plan.number, "from": plan.source, "to": to, "slot": plan.slot,
+                "leaves": plan.leaves, "new": not plan.there, "plan": True}  # fmt: skip
+
+        def say_plan() -> None:
+            if plan.there:
+                put(f"Gold version {plan.number} of {image} has a copy on host {to}; nothing to do.")
+                return
+            leaves = f", which version {plan.leaves} leaves: nobody there holds it" if plan.leaves else ""
+            put(f"would copy gold version {plan.number} of {image} from host {plan.source}")
+            put(f"to the slot {plan.slot} on host {to}{leaves}")
+
+        emit(as_json, data, say_plan)
+        return
+    with stages(as_json) as stage:
+        done = replicate_gold(site, image, number, to, progress=stage(f"copying {image} to {to}"))
+    copy = done.copy
+    data = {"image": image, "number": copy.version, "from": done.source, "to": to, "slot": copy.slot_name,
+            "new": done.new, "notes": notes_data(done.notes)}  # fmt: skip
+
+    def say() -> None:
+        say_notes(done.notes)
+        if done.new:
+            put(f"Gold version {copy.version} of {image} has a copy on host {to}, in {copy.slot_name}.")
+        else:
+            put(f"Gold version {copy.version} of {image} had a copy on host {to} already, in {copy.slot_name}.")
+
+    emit(as_json, data, say)
 
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
 @click.argument("number", type=VERSION)
 @click.option(
-    "--remove", is_flag=True, help="Also free its slot and remove its disks; refused while anything holds it."
+    "--remove", is_flag=True, help="Also free its slots and remove its disks; refused while anything holds it."
 )
+@host_option("With --remove: only its copy on this host; the version stays for the others.")
 @site_option
 @plan_option
 @json_option
-def retire(image: str, number: int, remove: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+def retire(
+    image: str, number: int, remove: bool, host: str, site_dir: str | None, plan_only: bool, as_json: bool
+) -> None:
     """No new clone and no update goes to this version any more; those who are on it stay.
 
     \b
-    Example:
+    Examples:
       goldroot gold retire debian 1 --remove
+      goldroot gold retire debian 3 --remove --host west
     """
     from goldroot.catalog import gold as versions
     from goldroot.catalog import holders_of
-    from goldroot.image import refuse_held_version
+    from goldroot.image import removed_by
     from goldroot.image import retire_gold as retire_version
 
+    if host and not remove:
+        raise UsageError("a version is retired for all hosts", todo="Give --remove, or leave --host out.")
     site = open_site(site_dir)
     with site.catalog.read() as tx:
-        version = versions.get(tx, image, number)
-        held = [str(holder) for holder in holders_of(tx, image, number)]
+        version = versions.get(tx, image, number, host)
+        held = [str(holder) for holder in holders_of(tx, image, number, host or None)]
     if plan_only and remove:
-        refuse_held_version(site, image, number)
+        removed_by(site, image, number, host)
     if not plan_only:
-        version = retire_version(site, image, number, remove=remove)
+        version = retire_version(site, image, number, remove=remove, host=host)
 
     def say() -> None:
         would = "would be " if plan_only else ""
+        if host:
+            put(f"The copy of gold version {number} of {image} on host {host} {would or 'is '}removed.")
+            return
         put(
             f"Gold version {number} of {image} {would or 'is '}retired"
             + (f" and {would}removed" if remove else "")

@@ -12,9 +12,9 @@ from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put, put_content, put_lines
-from goldroot.errors import EXIT_FINDINGS
+from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
     from goldroot.image import Change, Role
@@ -52,6 +52,7 @@ def image() -> None:
     type=click.Path(),
     help="readonly-root, shared-usr, or a file.",
 )
+@host_option("Its home, where it is maintained and published (default: the site's default host).")
 @click.option(
     "--replace", is_flag=True, help="In place of the maintenance system of an image that exists; its layout stays."
 )
@@ -59,7 +60,7 @@ def image() -> None:
 @plan_option
 @json_option
 def import_(
-    name: str, source: str, layout: str, replace: bool, site_dir: str | None, plan_only: bool, as_json: bool
+    name: str, source: str, layout: str, host: str, replace: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> None:
     """Make the image NAME and its maintenance system from a root file system, which is only read.
 
@@ -73,9 +74,11 @@ def import_(
     """
     from goldroot.image import import_image, plan_import, replace_system
 
+    if replace and host:
+        raise UsageError("an image that exists stays on its host", todo="Leave --host out.")
     site = open_site(site_dir)
     if plan_only:
-        steps = plan_import(site, name, source, layout, replace=replace)
+        steps = plan_import(site, name, source, layout, replace=replace, host=host)
         emit(as_json, {"plan": steps}, lambda: put_lines(steps))
         return
     with stages(as_json) as stage:
@@ -83,7 +86,7 @@ def import_(
         if replace:
             done = replace_system(site, name, source, progress=progress)
         else:
-            done = import_image(site, name, source, layout=layout, progress=progress)
+            done = import_image(site, name, source, layout=layout, host=host, progress=progress)
     data = {"image": name, "machine": done.machine, "layout": done.layout, "entries": done.entries}
 
     def say() -> None:
@@ -106,13 +109,16 @@ def list_images(site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot image list
     """
-    from goldroot.catalog import gold, images
+    from goldroot.catalog import copies, gold, images
 
     with open_site(site_dir).catalog.read() as tx:
-        found = [(each, gold.current(tx, each.name), gold.all_slots(tx, each.name)) for each in images.every(tx)]
+        found = [
+            (each, gold.current(tx, each.name), copies.all_slots(tx, each.name, each.host)) for each in images.every(tx)
+        ]
     data = [
         {
             "name": each.name,
+            "host": each.host,
             "layout": each.layout,
             "os": dict(each.os),
             "created_at": each.created_at,
@@ -200,7 +206,7 @@ def _work(
     site, role = open_site(site_dir), _role(on_test)
     if plan_only:
         system = existing_system(site, name, role)
-        where = {address: site.host.info([id])[id].where["path"] for address, id in system.disks.items()}
+        where = {address: system.host.info([id])[id].where["path"] for address, id in system.disks.items()}
         binds = system.layout.binds()
         mounts = [{"path": "/" + os.fsdecode(bind.path), "disk": str(where[bind.address])} for bind in binds]
         steps = [f"mount {mount['disk']} at {mount['path']}" for mount in mounts]

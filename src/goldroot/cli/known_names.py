@@ -33,6 +33,17 @@ def image_names(context: click.Context, parameter: click.Parameter, begun: str) 
     return [name for name in _names(context, "images") if name.startswith(begun)]
 
 
+def host_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The hosts whose names begin so."""
+    from goldroot.site import Site
+
+    try:
+        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
+            return [name for name in site.config.hosts if name.startswith(begun)]
+    except (GoldrootError, OSError, ModuleNotFoundError):
+        return []
+
+
 def _names(context: click.Context, kind: Kind) -> list[str]:
     """Names from the site that the command would work on; none where it cannot be read: this is no place for errors."""
     from goldroot.site import Site

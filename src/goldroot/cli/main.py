@@ -21,6 +21,7 @@ COMMANDS = {
     "maintain": ("goldroot.cli.image:maintain", "Work on an image's maintenance system, and test it."),
     "gold": ("goldroot.cli.gold:gold", "Check, publish, list, compare and verify gold versions."),
     "clone": ("goldroot.cli.clone:clone", "Create, list and inspect the servers made from gold."),
+    "machine": ("goldroot.cli.machine:machine", "Start, stop and look at the machines of clones."),
     "linked": ("goldroot.cli.clone:linked", "Who is on which gold version."),
     "update": ("goldroot.cli.update:update", "Move clones to another gold version."),
     "review": ("goldroot.cli.review:review", "Look at conflicts and decide them."),

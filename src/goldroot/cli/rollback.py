@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, tell_failures
+from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, say_how_it_does, tell_failures
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
@@ -85,6 +85,7 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
         put(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
     put(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    say_how_it_does(done)
     say_failed_rebuilds(done)
     _say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")
 

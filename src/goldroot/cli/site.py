@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldroot.cli.known_names import host_names
 from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
 
@@ -26,6 +27,11 @@ def site_option(command: F) -> F:
         type=click.Path(readable=False),  # one that is another user's is told as such, not as a misspelt option
         help="The site's directory (default: $GOLDROOT_SITE, else the one around the current directory).",
     )(command)
+
+
+def host_option(help: str) -> Callable[[F], F]:
+    """Adds ``--host`` (parameter ``host``, "" where none is named)."""
+    return click.option("--host", default="", metavar="NAME", shell_complete=host_names, help=help)
 
 
 def open_site(site_dir: str | None) -> Site:
@@ -48,24 +54,33 @@ def is_plan(context: click.Context) -> bool:
 
 @click.command()
 @click.argument("directory", type=click.Path(readable=False))
+@click.option(
+    "--host",
+    "kind",
+    type=click.Choice(["directory", "nspawn", "qemu"]),
+    default="directory",
+    show_default=True,
+    help="The kind of the new site's host; goldroot.toml may name more.",
+)
 @plan_option
 @json_option
-def init(directory: str, plan_only: bool, as_json: bool) -> None:
-    """Make a site in DIRECTORY: configuration, catalog, signing key, and a store where each disk is a directory.
+def init(directory: str, kind: str, plan_only: bool, as_json: bool) -> None:
+    """Make a site in DIRECTORY: configuration, catalog, signing key, and the store of its host.
 
-    A site that is there already is completed; nothing in it is replaced.
+    A site that is there already is completed, with the stores of hosts that its goldroot.toml has now; nothing in it is replaced.
 
     \b
-    Example:
+    Examples:
       goldroot init /srv/goldroot
+      goldroot init /srv/goldroot --host nspawn
       goldroot image import debian --from bookworm.tar --site /srv/goldroot
     """
     from goldroot.site import init_site, plan_init
 
-    made = plan_init(directory)
+    made = plan_init(directory, kind)
     told: list[str] = []
     if not plan_only:
-        site = init_site(directory)
+        site = init_site(directory, kind)
         site.close()
         told = site.told
 

@@ -7,7 +7,8 @@ for what goes to a file is looked at later.  A line that is put is one line: a l
 No other module of ``cli/`` prints; a test reads their sources.  What leaves as it is, and why:
 
 - :func:`put_exact`: goldroot's own text, such as a completion script;
-- :func:`put_patch` to a pipe or a file, byte for byte, so that it can be used; to a terminal it is escaped line by line;
+- :func:`put_patch` and :func:`put_output` to a pipe or a file, byte for byte, so that it can be used; to a terminal it is
+  escaped line by line;
 - JSON, in which ``\u001b`` is ASCII: its own escaping does it, for DEL as well;
 - what a person runs in a system by hand (``clone enter``, ``maintain enter``), which has the terminal meanwhile.
 """
@@ -47,6 +48,18 @@ def put_content(text: str, *, indent: str = "", err: bool = False) -> None:
     """A text of several lines, such as the output of a program: its lines, and tabs in them, stay."""
     for line in text.split("\n"):
         _print(escape(indent + line, CONTENT), sys.stderr if err else sys.stdout, False)
+
+
+def put_output(output: bytes, *, err: bool = False) -> None:
+    """What a program in a server said: on a terminal as content, to a pipe or a file byte for byte."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        if output:
+            put_content(output.decode("utf-8", "surrogateescape").removesuffix("\n"), err=err)
+        return
+    stream.flush()
+    stream.buffer.write(output)
+    stream.buffer.flush()
 
 
 def put_patch(lines: Iterable[str], *, indent: str = "") -> None:

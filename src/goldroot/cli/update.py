@@ -14,7 +14,9 @@ from goldroot.cli.each_clone import (
     each,
     failures_data,
     say_failed_rebuilds,
+    say_how_it_does,
     say_not_compared,
+    say_shared,
     tell_failures,
     tell_left,
 )
@@ -152,8 +154,11 @@ def run(
     """Move each CLONE to a gold version, or go on with the update that was begun.
 
     The merge goes to new disks; the live ones are only read, and become the fallback.  Where something must be decided,
-    the update waits as needs-review (exit code 1) while the server lives on.  A clone that may still be written is
-    merged but not switched: shut it down and give the same command again.
+    the update waits as needs-review (exit code 1) while the server lives on.
+
+    Where the host starts machines, a server that runs is tried in isolation, stopped, switched and started, and asked how
+    it does; one that does not do well is back on its old disks by itself (exit code 4).  One that is off stays off.
+    Elsewhere a clone that may still be written is merged but not switched: shut it down and give the same command again.
 
     Several clones are worked on at once.  The failure of one does not stop the rest; the same command again finishes
     what is left, and has nothing to do where all was done.
@@ -240,12 +245,16 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         put(f"  Look:    goldroot review show {done.clone}")
         put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    for line in done.pruned:
+        put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:
         from goldroot.fleet import again_at_switch
 
         put(f"  {again_at_switch(done.merged_again)}")
+    say_how_it_does(done)
     say_failed_rebuilds(done)
     say_not_compared(done)
+    say_shared(done)
     if done.record:
         with open(done.record, "rb") as file:
             _count_notes(json.load(file)["notes"], "the record has them")
@@ -285,7 +294,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
     data = [
         {
             "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
-            "state": one.state, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
+            "state": one.stands, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
             "record": one.record, "error": one.error,
         }
         for one in found

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from goldroot.run import find
 if TYPE_CHECKING:
     from goldroot.demo.narrator import Narrator
     from goldroot.demo.roots import Roots
-    from goldroot.demo.table import Row
+    from goldroot.demo.story import Story
 
 #: A file system in memory, where there is one.
 MEMORY = "/dev/shm"
@@ -40,11 +40,17 @@ SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
 @click.option(
     "--keep", metavar="DIR", type=click.Path(), help="Tell the story in DIR (new or empty) and leave the site there."
 )
+@click.option(
+    "--host", "kind", type=click.Choice(["auto", "directory", "nspawn"]), default="auto", show_default=True,
+    help="nspawn: servers are containers that run; directory: nothing runs.",
+)  # fmt: skip
 @click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
 @click.option("--quiet", is_flag=True, help="Only the table at the end.")
 @json_option
-def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
+def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
     """See it all: gold, servers, an update with a review, the switch, and the way back, in a temporary site.
+
+    Where root, systemd-container and the kernel allow it, the servers really run, as containers without a network.
 
     Every command is shown as you would type it, and really run. The table at the end says what was kept, merged,
     reviewed and rolled back; each of its lines is looked up in the records and the files, and the demo fails if one is
@@ -66,18 +72,20 @@ def demo(form: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     stage = Narrator(quiet=quiet or as_json, colour=colour, pause=pause)
     real = None if form == "small" else real_roots(_base(keep), stage, must=form == "real")
-    with _room(keep, REAL_ROOM if real else SMALL_ROOM) as room, _environment(os.path.join(room, "site")):
+    with _room(keep, REAL_ROOM if real else SMALL_ROOM, kind) as room, _environment(os.path.join(room, "site")):
         stage.room = room
         roots = real or small_roots(os.path.join(room, "roots"))
-        story = Story(stage, roots, room)
-        begin(story)
-        move(story)
+        with _servers(stage, roots, room, kind) as runs:
+            story = Story(stage, roots, room, runs)
+            begin(story)
+            move(story)
         took = time.monotonic() - started
         wrong = [row for row in story.rows if not row.true]
         data = {
-            "form": roots.form, "seconds": round(took, 1), "true": not wrong, "rows": [row.as_dict() for row in story.rows],
+            "form": roots.form, "host": "nspawn" if runs else "directory", "seconds": round(took, 1), "true": not wrong,
+            "rows": [row.as_dict() for row in story.rows],
         }  # fmt: skip
-        emit(as_json, data, lambda: _say(stage, story.rows, took, roots, keep))
+        emit(as_json, data, lambda: _say(stage, story, took, keep))
     if wrong:
         raise Failed(
             f"{len(wrong)} of the demo's {len(story.rows)} claims {'is' if len(wrong) == 1 else 'are'} not true",
@@ -102,9 +110,10 @@ def _look_for_needs() -> None:
         find(program)
 
 
-def _say(stage: Narrator, rows: list[Row], took: float, roots: Roots, keep: str | None) -> None:
+def _say(stage: Narrator, story: Story, took: float, keep: str | None) -> None:
     from goldroot.demo.table import show
 
+    rows, roots, runs = story.rows, story.roots, story.runs
     stage.quiet = False
     stage.say("What became of everything (ok: looked up in the records and the files, just now):")
     show(rows, stage.line, stage.width)
@@ -114,6 +123,8 @@ def _say(stage: Narrator, rows: list[Row], took: float, roots: Roots, keep: str 
         stage.say("The temporary site is removed now; with --keep DIR it stays, to be played with.")
     else:
         stage.line(f"The site is yours: export GOLDROOT_SITE={os.path.join(os.path.abspath(keep), 'site')}")
+        if runs:
+            stage.line("Its servers were stopped; start one with: goldroot machine start web1")
 
 
 def _words(roots: Roots) -> str:
@@ -129,16 +140,63 @@ def _words(roots: Roots) -> str:
 
 
 @contextmanager
-def _room(keep: str | None, needed: int) -> Iterator[str]:
+def _servers(stage: Narrator, roots: Roots, room: str, kind: str) -> Iterator[bool]:
+    """Whether servers run in this story; none of them does after the block.
+
+    :raises Failed: they have to, and cannot.
+    """
+    why = "" if kind == "directory" else _why_none_runs(roots, room)
+    if kind == "nspawn" and why:
+        raise Failed(
+            f"servers cannot run here: {why}", todo="Change that, or see it without: goldroot demo --host directory"
+        )
+    if kind == "auto" and why:
+        stage.say(f"No server runs in this story, they are only their disks: {why}.")
+    runs = kind != "directory" and not why
+    try:
+        yield runs
+    finally:
+        if runs:
+            _stop_all(os.path.join(room, "site"))
+
+
+def _why_none_runs(roots: Roots, room: str) -> str:
+    from goldroot.hosts.nspawn import why_no_containers
+
+    return why_no_containers(room) or ("" if roots.enterable else "namespaces are not allowed here")
+
+
+def _stop_all(site_dir: str) -> None:
+    from goldroot.errors import GoldrootError
+    from goldroot.site import Site
+
+    with suppress(GoldrootError, OSError):  # a story that was cut off at its beginning has no site
+        site = Site.open(site_dir)
+        for entry in site.host.entries():
+            if entry.role == "machine":
+                site.host.stop(entry.name, 0)
+        site.close()
+
+
+@contextmanager
+def _room(keep: str | None, needed: int, kind: str) -> Iterator[str]:
     """The directory of the demo: a temporary one, or the one to keep."""
     if keep is not None:
         yield _base(keep)
         return
-    room = tempfile.mkdtemp(prefix="goldroot-demo-", dir=MEMORY if _fits_in_memory(needed) else None)
+    memory = _fits_in_memory(needed) and (kind == "directory" or not _only_on_a_drive())
+    room = tempfile.mkdtemp(prefix="goldroot-demo-", dir=MEMORY if memory else None)
     try:
         yield room
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _only_on_a_drive() -> bool:
+    """Whether servers can run, but not from memory: tmpfs has had mapped mounts since Linux 6.3 only."""
+    from goldroot.hosts.nspawn import why_no_containers
+
+    return bool(why_no_containers(MEMORY)) and not why_no_containers(tempfile.gettempdir())
 
 
 def _base(keep: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +48,22 @@ def _review(story: Story) -> None:
     with _editor(EDITOR):
         stage.prompt(f'EDITOR="{EDITOR}" goldroot review edit web1 {SSHD}')
         stage.show(stage.silently("review", "edit", "web1", SSHD, "--note", "no root login from outside"))
+    if story.runs:
+        stage.say(
+            "web1 runs all the while. The new system is tried beside it, in isolation; then web1 is stopped, switched, "
+            "started, and asked how it does. If that were bad, it would be back on its old disks by itself."
+        )
     stage.goldroot("update", "run", "web1")
+    _claim_runs(story, "web1")
     _claim_web1(story)
+
+
+def _claim_runs(story: Story, name: str) -> None:
+    """By what the host says."""
+    if story.runs:
+        found = json.loads(story.stage.silently("machine", "list", name, "--json").out)["machines"][0]
+        word = (found["power"], found["runs"])
+        story.claim("from gold", name, "its machine", "runs, from the new disks", word == ("on", "current"))
 
 
 @contextmanager
@@ -66,8 +81,9 @@ def _claim_web1(story: Story) -> None:
     stage, roots, look = story.stage, story.roots, story.look("web1")
     stage.say(f"web1 runs {'Debian 13' if roots.form == 'real' else 'release 2'} now, and is still itself:")
     if roots.enterable:
-        stage.goldroot("clone", "enter", "web1", "grep", "PRETTY_NAME", "/etc/os-release")
-        said = stage.silently("clone", "enter", "web1", "cat", "/usr/lib/os-release").out
+        how = ("machine", "run", "web1") if story.runs else ("clone", "enter", "web1")
+        stage.goldroot(*how, "grep", "PRETTY_NAME", "/etc/os-release")
+        said = stage.silently(*how, "cat", "/usr/lib/os-release").out
         word = 'VERSION_ID="13"' if roots.form == "real" else 'VERSION_ID="2"'
         story.claim("from gold", "web1", "/usr, linked", word, word in said)
     _kept_rows(story, look)

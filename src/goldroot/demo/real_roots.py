@@ -31,7 +31,8 @@ from goldroot.errors import Failed, GoldrootError, ProgramFailed
 from goldroot.run import run
 
 RELEASES = ("bookworm", "trixie")
-PACKAGES = ("chrony", "cron", "nginx-light", "openssh-server", "passwd", "postfix", "sudo")
+#: The last one is process 1, for servers that run.
+PACKAGES = ("chrony", "cron", "dbus", "nginx-light", "openssh-server", "passwd", "postfix", "sudo", "systemd-sysv")
 #: dpkg brings each file to the disk before the next, which may take ten times as long as all the rest; a release that is
 #: cut off is thrown away anyhow.  The option would stay in the release's own configuration.
 UNSAFE_IO = ("--dpkgopt=force-unsafe-io", '--customize-hook=rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap')

@@ -13,7 +13,15 @@ from goldroot.run import run
 from goldroot.system import Bound, run_in
 
 #: What the demo's commands, tests and checks call inside a small root.
-PROGRAMS = ("sh", "cat", "chmod", "chown", "grep", "mkdir", "rm", "sed")
+PROGRAMS = ("sh", "cat", "chmod", "chown", "grep", "mkdir", "rm", "sed", "sleep")
+
+#: Process 1 of a small system that runs: it says who it is, and ends when it is asked to (SIGRTMIN+3, as systemd does).
+INIT = """\
+#!/bin/sh
+trap 'echo shutting down; exit 0' 37
+echo "$(cat /etc/hostname) runs $(sed -n 's/^PRETTY_NAME=//p' /etc/os-release)"
+while :; do sleep 1 & wait $!; done
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def small_files(release: Mapping[str, str]) -> Files:
         "bin": ("->", "usr/bin"), "lib": ("->", "usr/lib"), "lib64": ("->", "usr/lib64"), "sbin": ("->", "usr/sbin"),
         "boot/vmlinuz": f"kernel {release['number']}\n", "opt/": "", "srv/": "",
         "dev/": "", "proc/": "", "sys/": "", "run/": "", "tmp/": "", "home/": "", "root/.profile": "umask 022\n",
-        "usr/sbin/": "", "usr/local/bin/": "",
+        "usr/sbin/init": INIT, "usr/local/bin/": "",
         "usr/lib/os-release": f'ID=small\nVERSION_ID="{release["number"]}"\nPRETTY_NAME="Small Linux {release["number"]}"\n',
         "etc/os-release": ("->", "../usr/lib/os-release"),
         "etc/passwd": passwd,
@@ -137,6 +145,7 @@ def _write(root: str, files: Files) -> None:
         elif not path.endswith("/"):
             with open(place, "w", encoding="utf-8") as file:
                 file.write(content)
+    os.chmod(os.path.join(root, "usr/sbin/init"), 0o755)
     for path, mode in (("etc/shadow", 0o640), ("etc/gshadow", 0o640), ("root", 0o700), ("tmp", 0o1777)):
         os.chmod(os.path.join(root, path), mode)
 

@@ -27,6 +27,7 @@ class Story:
     stage: Narrator
     roots: Roots
     room: str  #: the directory that the site stands in
+    runs: bool = False  #: servers are containers, which run
     rows: list[Row] = field(default_factory=list)
     before: dict[str, dict[str, str]] = field(default_factory=dict)  #: clone -> address -> hash of the whole disk
     secrets: dict[str, str] = field(default_factory=dict)  #: clone -> root's password field
@@ -56,7 +57,7 @@ class Story:
             if self.roots.enterable:
                 return self.stage.silently("maintain", "run", self.image, "/bin/sh", "-ec", words)
             system = System(Site.open(self.site_dir), self.image, MAINTENANCE)
-            found = system.site.host.info(system.disks.values())
+            found = system.host.info(system.disks.values())
             where = {address: str(found[id].where["path"]) for address, id in system.disks.items()}
             return self._outside(words, lambda path: where[system.layout.disk_of(path).address])
 
@@ -66,11 +67,14 @@ class Story:
         """Commands that an administrator gives on a clone."""
 
         def work(words: str) -> Ran:
+            if self.runs:
+                return self.stage.silently("machine", "run", clone, "/bin/sh", "-ec", words)
             if self.roots.enterable:
                 return self.stage.silently("clone", "enter", clone, "/bin/sh", "-ec", words)
             return self._outside(words, lambda path: self.look(clone).tree.root(path) or "")
 
-        self.stage.shell(f"goldroot clone enter {clone}", clone, *script, run=work)
+        enter = f"goldroot machine run {clone} /bin/sh -ec ..." if self.runs else f"goldroot clone enter {clone}"
+        self.stage.shell(enter, clone, *script, run=work)
 
     def _outside(self, script: str, root: Callable[[bytes], str]) -> Ran:
         """The same script by the host's shell, on the directories that the disks are: where nothing can be entered."""
@@ -103,7 +107,9 @@ def _site(story: Story) -> None:
     stage, roots = story.stage, story.roots
     stage.chapter("A site, and an image in it")
     stage.say("A site holds everything: configuration, catalog, signing key, and disks, here as plain directories.")
-    stage.goldroot("init", story.site_dir, lines=3)
+    if story.runs:
+        stage.say("Its servers are containers, which run from these disks.")
+    stage.goldroot("init", story.site_dir, *(["--host", "nspawn"] if story.runs else []), lines=3)
     stage.prompt(f"export GOLDROOT_SITE={story.site_dir}")
     with open(os.path.join(story.site_dir, "goldroot.toml"), "a", encoding="utf-8") as file:
         file.write(_config(roots))
@@ -136,6 +142,8 @@ def _test_and_publish(story: Story, note: str) -> None:
     stage = story.stage
     if story.roots.enterable:
         stage.say("It is tested on a copy, with read-only and with read-write root; only then it can be published.")
+        if story.runs:
+            stage.say("The copy is booted for that, in each form, and the tests run in what runs.")
         stage.goldroot("maintain", "test", story.image)
         stage.goldroot("gold", "publish", story.image, "--note", note, lines=6)
     else:
@@ -153,6 +161,14 @@ def _clones(story: Story) -> None:
     stage.goldroot("clone", "create", "web1", "web2", "--image", story.image)
     stage.goldroot("clone", "create", "db1", "--image", story.image, "--read-write")
     stage.goldroot("linked")
+    if story.runs:
+        stage.say(
+            "They are started: all from the one root, which none of them can write but db1, whose root is its own."
+        )
+        stage.goldroot("machine", "start", *CLONES)
+        stage.goldroot("machine", "list")
+        read_only = stage.silently("machine", "run", "web1", "/bin/sh", "-c", "echo > /usr/x", ok=(2,)).out
+        story.claim("from gold", "web1", "/usr, from inside", "nobody can write it", "ead-only" in read_only)
 
 
 def _changes(story: Story) -> None:

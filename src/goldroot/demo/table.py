@@ -56,9 +56,10 @@ class Look:
             self.clone = clones.get(tx, name)
             self.updates = updates.every(tx, name)
         self.site = site
-        disks = own_disks(find_entry(site.host, self.clone.machine))
-        found = site.host.info(disks.values())
-        layout = open_version(site, self.clone.image, self.clone.version).layout
+        host = site.host_named(self.clone.host)
+        disks = own_disks(find_entry(host, self.clone.machine))
+        found = host.info(disks.values())
+        layout = open_version(site, self.clone.image, self.clone.version, self.clone.host).layout
         self.tree = OwnDisks(layout, {address: str(found[id].where["path"]) for address, id in disks.items()})
 
     def text(self, path: str) -> str:

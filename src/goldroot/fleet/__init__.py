@@ -8,10 +8,12 @@ from goldroot.faces import names_of
 
 __all__ = [
     "Case",
+    "CloneForm",
     "CreatePlan",
     "Created",
     "Drift",
     "Forecast",
+    "MachineState",
     "Outcome",
     "Prefetch",
     "RollbackPlan",
@@ -23,6 +25,7 @@ __all__ = [
     "chosen_clones",
     "chosen_conflicts",
     "conflict_at",
+    "console_lines",
     "create_clone",
     "delete_clone",
     "drift_patch",
@@ -35,27 +38,34 @@ __all__ = [
     "forecast_gold",
     "forget_removed",
     "identity_from",
+    "machine_states",
     "open_clone",
     "plan_clone",
     "plan_prune",
     "plan_rollback",
+    "plan_start",
     "plan_update",
+    "powers_of",
     "prune_fallbacks",
     "read_written",
     "resolve_conflicts",
     "roll_back",
+    "run_in_machine",
     "run_update",
     "run_updates",
     "show_clone",
     "show_conflict",
     "slot_links",
+    "start_machine",
     "starting_text",
+    "stop_machine",
     "usual_jobs",
     "waiting_update",
 ]
 
 if TYPE_CHECKING:
     from goldroot.fleet.clones import (
+        CloneForm,
         Created,
         CreatePlan,
         create_clone,
@@ -68,6 +78,16 @@ if TYPE_CHECKING:
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.links import slot_links
+    from goldroot.fleet.machines import (
+        MachineState,
+        console_lines,
+        machine_states,
+        plan_start,
+        powers_of,
+        run_in_machine,
+        start_machine,
+        stop_machine,
+    )
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.prefetch import Prefetch
     from goldroot.fleet.review import (
@@ -84,18 +104,20 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
+    from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
-    from goldroot.fleet.update.switch import again_at_switch
     from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "clones": "CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "links": "slot_links",
+            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
+            "stop_machine",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
             "review": "Case all_cases chosen_conflicts conflict_at "
@@ -105,7 +127,7 @@ else:
             "server_readings": "open_clone",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
-            "update.switch": "again_at_switch",
+            "update.go_live": "again_at_switch",
             "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
         },
     )

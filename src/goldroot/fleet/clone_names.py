@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from goldroot.errors import UsageError
-from goldroot.hosts import Entry
+from goldroot.hosts import Entry, Host
 from goldroot.site import CLONE_NAME, Layout, Site
 
 
@@ -31,6 +31,17 @@ def machine_of(site: Site, clone: str) -> str:
 
     with site.catalog.read() as tx:
         return clones.get(tx, clone).machine
+
+
+def host_of(site: Site, clone: str) -> Host:
+    """Where a clone lives, by the catalog.
+
+    :raises NotFound: there is no such clone, or the configuration has no such host.
+    """
+    from goldroot.catalog import clones
+
+    with site.catalog.read() as tx:
+        return site.host_named(clones.get(tx, clone).host)
 
 
 def own_addresses(layout: Layout, entry: Entry) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readi
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, machine_of
+from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
 from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
 from goldroot.fleet.server_readings import Reading, open_clone, read_server
 from goldroot.fleet.update import update_files
@@ -25,6 +25,7 @@ from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import (
     LIVE,
     Entry,
+    Host,
     Link,
     Mark,
     NewDisk,
@@ -38,7 +39,7 @@ from goldroot.hosts import (
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
 from goldroot.site import Site, TellForm, open_system, run_on, work_room
-from goldroot.system import Confined, Identity, NetworkSettings, write_identity
+from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -53,12 +54,29 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
+class CloneForm:
+    """How a clone is made: on which host ("": the site's default host), with copies of all disks or links to the shared ones."""
+
+    host: str = ""
+    read_write: bool = False
+
+    @property
+    def kind(self) -> CloneKind:
+        return "read-write" if self.read_write else "read-only"
+
+
+#: On the site's default host, with links.
+USUAL = CloneForm()
+
+
+@dataclass(frozen=True, slots=True)
 class CreatePlan:
     """What making a clone means: disks to copy and to link, by address."""
 
     name: str
     image: str
     version: int
+    host: str
     kind: CloneKind
     identity: Identity
     copied: tuple[str, ...]
@@ -86,61 +104,62 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
 
 
 def plan_clone(
-    site: Site, name: str, image: str, number: int | None, *, read_write: bool, identity: Identity
+    site: Site, name: str, image: str, number: int | None, *, form: CloneForm, identity: Identity
 ) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
-    gold = _gold_for(site, check_clone_name(name), image, number, "read-write" if read_write else "read-only")
-    _refuse_taken(site, name, gold)
+    gold = _gold_for(site, check_clone_name(name), image, number, form)
+    _refuse_taken(site, name, gold.host)
     _refuse_shared(site, name, identity)
-    copied = [disk.address for disk in gold.layout.disks if read_write or not disk.shared]
+    copied = [disk.address for disk in gold.layout.disks if form.read_write or not disk.shared]
     linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
-    kind: CloneKind = "read-write" if read_write else "read-only"
-    return CreatePlan(name, image, gold.number, kind, identity, tuple(copied), tuple(linked), gold.slot)
+    return CreatePlan(
+        name, image, gold.number, gold.host_name, form.kind, identity, tuple(copied), tuple(linked), gold.slot
+    )
 
 
 def create_clone(
-    site: Site, name: str, image: str, number: int | None = None, *, read_write: bool = False,
+    site: Site, name: str, image: str, number: int | None = None, *, form: CloneForm = USUAL,
     identity: Identity | None = None, stage: Stage = silent,
 ) -> Created:  # fmt: skip
     """Make a clone of a gold version (the current one without a number).
 
     :raises Refused: the name is taken.
+    :raises NotFound: there is no such version, or no copy of it on that host.
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
-        if (made := _made_already(site, name, image, number, "read-write" if read_write else "read-only")) is not None:
+        if (made := _made_already(site, name, image, number, form)) is not None:
             return made
-        plan = plan_clone(site, name, image, number, read_write=read_write, identity=identity)
+        plan = plan_clone(site, name, image, number, form=form, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
-        gold = open_version(site, image, plan.version)
+        gold = open_version(site, image, plan.version, plan.host)
         check_genuine(gold)
         clone = _begin(site, plan)
-        entry = _define(site, clone, plan)
-        with site.host.hold(clone.machine):
+        host = gold.host
+        _define(site, host, clone, plan)
+        with host.hold(clone.machine):
             written, notes, reading = _fill(site, gold, plan, policy, stage)
-            site.host.apply(replace(find_entry(site.host, clone.machine), startable=True))
+            host.apply(replace(find_entry(host, clone.machine), startable=True))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
             reading.note(tx, name)
-        entry = find_entry(site.host, clone.machine)
+        entry = find_entry(host, clone.machine)
         with site.catalog.read() as tx:
             return Created(catalog_clones.get(tx, name), entry, tuple(written), said_once(notes))
 
 
-def _define(site: Site, clone: Clone, plan: CreatePlan) -> Entry:
+def _define(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None:
     """An entry with links and without disks: those of an attempt that was killed go."""
-    host = site.host
     mark = Mark("live", clone.last, clone.image, clone.name, clone.version, utc_now())
     links = {address: Link(plan.slot, address) for address in plan.linked}
     entry = host.define(fenced(Entry(clone.machine, "machine", links=links, marks={LIVE: mark}), clone.generation))
     crash.point("clone.entry-made")
-    remove_disks(site, entry)
+    remove_disks(site, host, entry)
     entry = find_entry(host, clone.machine)
     if entry.generation < clone.generation:
         host.apply(fenced(entry, clone.generation))
-    return find_entry(host, clone.machine)
 
 
 def _fill(
@@ -151,10 +170,10 @@ def _fill(
         machine = catalog_clones.get(tx, plan.name).machine
     ids = {address: new_disk_id(machine, address) for address in plan.copied}
     for address, id in ids.items():
-        site.host.create_disk(NewDisk(id, machine, address, 0, "directory"))
+        gold.host.create_disk(NewDisk(id, machine, address, 0, ""))
         crash.point("clone.disk-made")
     notes: list[Note] = []
-    with open_own(site.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
+    with open_own(gold.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
         built: dict[str, Manifest] = {}
         for address, id in ids.items():
             source, out = sources[address].path, server.opened[address].path
@@ -170,40 +189,45 @@ def _fill(
         return list(written), notes, read_server(gold, server.tree)
 
 
-def _made_already(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Created | None:
+def _made_already(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Created | None:
     """A clone whose making was cut off behind its last step on the host: only the catalog was to follow."""
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, name)
-    entry = None if begun is None or begun.state != "creating" else site.host.find(begun.machine)
+    if begun is None or begun.state != "creating":
+        return None
+    host = site.host_named(begun.host)
+    entry = host.find(begun.machine)
     if entry is None or not entry.startable:
         return None
-    _gold_for(site, name, image, number, kind)
+    _gold_for(site, name, image, number, form)
     reconcile(site, name)
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
         return None
-    gold = open_version(site, clone.image, clone.version)
+    gold = open_version(site, clone.image, clone.version, clone.host)
     with open_clone(site, clone) as server:
         reading = read_server(gold, server.tree)
     with site.catalog.begin() as tx:
         reading.note(tx, name)
-    return Created(clone, find_entry(site.host, clone.machine), (), ())
+    return Created(clone, find_entry(host, clone.machine), (), ())
 
 
-def _gold_for(site: Site, name: str, image: str, number: int | None, kind: CloneKind) -> Gold:
-    """The version to make it from; what was begun and cut off stays on its version."""
+def _gold_for(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Gold:
+    """The version to make it from, on its host; what was begun and cut off stays on both."""
+    host = site.check_host(form.host or site.config.default_host)
     with site.catalog.read() as tx:
         images.get(tx, image)
         begun = catalog_clones.find(tx, name)
     if begun is not None and begun.state == "creating":
-        if begun.image != image or begun.kind != kind or number not in (None, begun.version):
+        other = form.host not in ("", begun.host)
+        if other or begun.image != image or begun.kind != form.kind or number not in (None, begun.version):
             raise Refused(
-                f"the making of {name}, {begun.kind}, from {begun.image} {begun.version} was cut off",
+                f"the making of {name}, {begun.kind}, from {begun.image} {begun.version} on host {begun.host} was cut off",
                 todo=f"Finish it with the same options, or remove it with: goldroot clone delete {name}",
             )
-        number = begun.version
-    return open_version(site, image, number)
+        number, host = begun.version, begun.host
+    return open_version(site, image, number, host)
 
 
 def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
@@ -220,15 +244,15 @@ def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
         )
 
 
-def _refuse_taken(site: Site, name: str, gold: Gold) -> None:
+def _refuse_taken(site: Site, name: str, host: Host) -> None:
     with site.catalog.read() as tx:
         known = catalog_clones.find(tx, name)
     if known is not None and known.state != "creating":
         raise Refused(f"there is a clone {name} already", todo="Take another name, or delete it.")
     if known is None:
         with site.catalog.read() as tx:
-            machine = entries.check_free_for_clone(tx, name)
-        refuse_unknown_machine(site, machine)
+            machine = entries.check_free_for_clone(tx, name, host.name)
+        refuse_unknown_machine(host, machine)
 
 
 def _begin(site: Site, plan: CreatePlan) -> Clone:
@@ -236,7 +260,9 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            catalog_clones.create(tx, plan.name, plan.image, plan.version, plan.kind, identity=plan.identity.as_dict())
+            catalog_clones.create(
+                tx, plan.name, plan.image, plan.version, plan.kind, host=plan.host, identity=plan.identity.as_dict()
+            )
         else:
             catalog_clones.fence(tx, plan.name)
             catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
@@ -246,18 +272,19 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
         return catalog_clones.get(tx, plan.name)
 
 
-def remove_disks(site: Site, entry: Entry) -> None:
+def remove_disks(site: Site, host: Host, entry: Entry) -> None:
     """Delete all disks of an entry that cannot be started; a second time it finishes the first."""
     for disk in entry.disks.values():
         manifests.forget(site, disk.id)
-        site.host.delete_disk(disk.id)
+        host.delete_disk(disk.id)
         crash.point("clone.disk-removed")
 
 
 def _remove(site: Site, name: str) -> None:
     """Take away the machine with all its disks; a second time it finishes the first.  The clone is held, or cannot be
     started."""
-    host, entry = site.host, site.host.find(machine_of(site, name))
+    host = host_of(site, name)
+    entry = host.find(machine_of(site, name))
     if entry is None:
         return
     mark = entry.marks.get(LIVE)
@@ -265,7 +292,7 @@ def _remove(site: Site, name: str) -> None:
         gone = entry if mark is None else with_mark(entry, LIVE, replace(mark, state="removing"))
         host.apply(replace(gone, startable=False))
         crash.point("clone.marked")
-    remove_disks(site, find_entry(host, entry.name))
+    remove_disks(site, host, find_entry(host, entry.name))
     entry = find_entry(host, entry.name)
     if entry.links:
         host.apply(replace(entry, links={}))
@@ -279,18 +306,19 @@ def delete_clone(site: Site, name: str) -> None:
     :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
-        reconcile(site, name)
+        reconcile(site, name, starts=False)
         with site.catalog.read() as tx:
             clone = catalog_clones.get(tx, name)
-        entry = site.host.find(clone.machine)
+        host = site.host_named(clone.host)
+        entry = host.find(clone.machine)
         with ExitStack() as stack:
             if entry is not None:
-                stack.enter_context(site.host.hold(clone.machine))
+                stack.enter_context(host.hold(clone.machine))
             with site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)
             crash.point("clone.deleting")
             _remove(site, name)
-        site.host.undefine(clone.machine)
+        host.undefine(clone.machine)
         crash.point("clone.undefined")
         update_files.forget(site, name)
         with site.catalog.begin() as tx:
@@ -303,11 +331,13 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         clone = catalog_clones.get(tx, name)
         kept = fallbacks.every(tx, name)
         going = updates.in_flight(tx, name)
-    machine = site.host.find(clone.machine)
+    host = site.host_named(clone.host)
+    machine = host.find(clone.machine)
     return {
         "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
-        "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
-        "running": running_reason(site.host, machine.name) if machine else None,
+        "host": clone.host, "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
+        "running": running_reason(host, machine.name) if machine else None,
+        "runs": host.power(machine.name).runs if machine else "unknown",
         "disks": {} if machine is None else {a: disk.id for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
         "fallbacks": [
@@ -316,7 +346,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         ],
         "removed": [one["path"] for one in memory_of(site, name).data()],
         "update": None if going is None else
-        {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.state},
+        {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.stands},
     }  # fmt: skip
 
 
@@ -333,12 +363,15 @@ def enter_clone(
         clone = catalog_clones.get(tx, name)
     if clone.state != "active":
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
-    layout = open_version(site, clone.image, clone.version).layout
+    gold = open_version(site, clone.image, clone.version, clone.host)
     with (
-        site.host.hold(clone.machine, runs=True),
-        open_system(site.host, find_entry(site.host, clone.machine), layout) as binds,
+        gold.host.hold(clone.machine, runs=True),
+        open_system(gold.host, find_entry(gold.host, clone.machine), gold.layout) as binds,
     ):
+        # What is typed here may add an account or change a name: who asks for these next reads them again.
+        with site.catalog.begin() as tx:
+            readings.forget(tx, name)
         return run_on(
             site.config, clone.image, binds, command or None,
-            ok=None, capture=capture, label=clone.machine, told=told,
+            How(ok=None, capture=capture, label=clone.machine, told=told),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldroot.catalog import gold, holders_of, images
+from goldroot.catalog import copies, gold, holders_of, images
 from goldroot.site import Site
 
 
@@ -14,24 +14,25 @@ def slot_links(site: Site, image: str | None = None) -> list[dict[str, Any]]:
     ``links`` is what the host says, ``held_by`` what the catalog says: a clone stands in both, and what stands in one
     only is worth a look.
     """
-    links: dict[str, set[tuple[str, str]]] = {}
-    for entry in site.host.entries():
-        for address, link in entry.links.items():
-            links.setdefault(link.owner, set()).add((entry.name, address))
+    links: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for host in site.config.hosts:
+        for entry in site.host_named(host).entries():
+            for address, link in entry.links.items():
+                links.setdefault((host, link.owner), set()).add((entry.name, address))
     with site.catalog.read() as tx:
         names = [images.get(tx, image).name] if image else [one.name for one in images.every(tx)]
         rows = []
         for name in names:
             current = gold.current(tx, name)
-            for slot in gold.all_slots(tx, name):
-                held = [] if slot.version is None else holders_of(tx, name, slot.version)
+            for slot in copies.all_slots(tx, name):
+                held = [] if slot.version is None else holders_of(tx, name, slot.version, slot.host)
                 rows.append({
-                    "image": name, "slot": slot.name, "version": slot.version,
+                    "image": name, "host": slot.host, "slot": slot.name, "version": slot.version,
                     "current": current is not None and slot.version == current.number,
                     "clones": [one.clone for one in held if one.kind == "clone"],
                     "fallbacks": [one.clone for one in held if one.kind == "fallback"],
                     "updates": [one.clone for one in held if one.kind == "update"],
                     "held_by": [str(one) for one in held],
-                    "links": [f"{machine} {address}" for machine, address in sorted(links.get(slot.name, ()))],
+                    "links": [f"{machine} {address}" for machine, address in sorted(links.get((slot.host, slot.name), ()))],
                 })  # fmt: skip
     return rows

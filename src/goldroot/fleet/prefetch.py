@@ -90,10 +90,12 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
         site.take_store_as_checked()  # it is checked where this copy comes from
         with open(writing, "wb") as results:
             for name in names:
-                disks = own_disks(find_entry(site.host, machines[name]))
-                with site.host.open_disks(dict.fromkeys(disks.values(), "ro"), view="live") as opened:
+                machine, where = machines[name]
+                host = site.host_named(where)
+                disks = own_disks(find_entry(host, machine))
+                with host.open_disks(dict.fromkeys(disks.values(), "ro"), view="live") as opened:
                     for _, disk in sorted(disks.items()):
-                        scanned = manifests.scan_disk(site, disk, opened[disk].path, policy, live=True)
+                        scanned = manifests.scan_disk(site, disk, opened[disk].path, policy, writers="live")
                         results.write(pickle.dumps((disk, scanned), protocol=5))
                         results.flush()
     except (GoldrootError, OSError, sqlite3.Error, KeyError):
@@ -102,7 +104,11 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
         os._exit(0)
 
 
-def _machines(site: Site) -> dict[str, str]:
-    """What the host calls the machines of clones, from a catalog that is a file, without the libraries that open it."""
+def _machines(site: Site) -> dict[str, tuple[str, str]]:
+    """What its host calls the machine of each clone, and which host that is.
+
+    From a catalog that is a file, without the libraries that open it.
+    """
     with closing(sqlite3.connect(f"file:{quote(site.catalog_file)}?mode=rw", uri=True)) as catalog:
-        return dict(catalog.execute("SELECT clone, name FROM entries WHERE clone IS NOT NULL"))
+        rows = catalog.execute("SELECT clone, name, host FROM entries WHERE clone IS NOT NULL")
+        return {clone: (name, host) for clone, name, host in rows}

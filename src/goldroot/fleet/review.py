@@ -14,13 +14,13 @@ from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
 from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
-from goldroot.fleet.clone_names import machine_of, own_addresses, person
+from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import MARKERS
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import is_switched
-from goldroot.hosts import find_entry, own_disks
+from goldroot.hosts import Host, find_entry, own_disks
 from goldroot.image import open_version
 from goldroot.merge import is_text, merge_text, redact_diff
 from goldroot.policy import Rule
@@ -134,23 +134,24 @@ def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
     Of a carry, gold's is the fallback's, and the base's was kept.
     """
     update, path = found.update, one.found.path.lstrip(b"/")
-    old, new = (open_version(site, update.image, number) for number in (update.from_version, update.to_version))
+    host = host_of(site, update.clone)
+    old, new = (open_version(site, update.image, n, host.name) for n in (update.from_version, update.to_version))
     address = new.layout.disk_of(path).address
-    entry = find_entry(site.host, machine_of(site, update.clone))
-    clone = _read_disk(site, own_disks(entry).get(address), path)
+    entry = find_entry(host, machine_of(site, update.clone))
+    clone = _read_disk(host, own_disks(entry).get(address), path)
     if update.carry:
         base = update_files.load_base(site, update.clone, update.work, one.found.key)
         digit = kept_sets(entry).get(update.back)
-        gold = _read_disk(site, own_disks(entry, digit).get(address) if digit else None, path)
+        gold = _read_disk(host, own_disks(entry, digit).get(address) if digit else None, path)
     else:
-        base, gold = (_read_disk(site, version.disks.get(address), path) for version in (old, new))
+        base, gold = (_read_disk(host, version.disks.get(address), path) for version in (old, new))
     return Versions(base, gold, clone, policy_of(site, update.image).match(one.found.path))
 
 
-def _read_disk(site: Site, disk: str | None, path: bytes) -> bytes | None:
+def _read_disk(host: Host, disk: str | None, path: bytes) -> bytes | None:
     if disk is None:
         return None
-    with site.host.open_disks({disk: "ro"}, view="live") as opened:
+    with host.open_disks({disk: "ro"}, view="live") as opened:
         return read_path(opened[disk].path, path)
 
 
@@ -179,8 +180,9 @@ def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     """What is asked, and where not every answer can be lived with, that it is so."""
     if one.found.kind not in NUMBER_KINDS:
         return one.found.detail
-    layout = open_version(site, found.update.image, found.update.to_version).layout
-    own = own_addresses(layout, find_entry(site.host, machine_of(site, found.update.clone)))
+    host = host_of(site, found.update.clone)
+    layout = open_version(site, found.update.image, found.update.to_version, host.name).layout
+    own = own_addresses(layout, find_entry(host, machine_of(site, found.update.clone)))
     if all(disk.address in own for disk in layout.disks):
         return one.found.detail
     return f"{one.found.detail}; the disks that it shares with gold carry gold's number and cannot be re-owned"

@@ -44,14 +44,14 @@ def read_server(gold: Gold, tree: OwnDisks) -> Reading:
     return Reading(fingerprints(tree), local_accounts(gold.accounts, own))
 
 
-def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]) -> Reading | None:
+def read_switched(site: Site, clone: Clone, disks: Mapping[str, str]) -> Reading | None:
     """What a clone is after a switch to these live disks; ``None`` where that cannot be read.
 
     The switch has happened: this stands in nobody's way, and it is read when somebody asks for it.
     """
     try:
-        gold = open_version(site, image, version)
-        with open_own(site.host, gold.layout, disks, view="live") as server:
+        gold = open_version(site, clone.image, clone.version, clone.host)
+        with open_own(gold.host, gold.layout, disks, view="live") as server:
             return read_server(gold, server.tree)
     except (GoldrootError, OSError):
         return None
@@ -60,8 +60,8 @@ def read_switched(site: Site, image: str, version: int, disks: Mapping[str, str]
 @contextmanager
 def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
     """The live disks of a clone, open for the block."""
-    gold = open_version(site, clone.image, clone.version)
-    with open_own(site.host, gold.layout, live_disks(site.host, clone, gold.layout), access, view=view) as server:
+    gold = open_version(site, clone.image, clone.version, clone.host)
+    with open_own(gold.host, gold.layout, live_disks(gold.host, clone, gold.layout), access, view=view) as server:
         yield server
 
 
@@ -83,7 +83,7 @@ def read_missing(site: Site, but: str) -> list[str]:
     for clone in missing:
         try:
             with open_clone(site, clone) as server:
-                found = read_server(open_version(site, clone.image, clone.version), server.tree)
+                found = read_server(open_version(site, clone.image, clone.version, clone.host), server.tree)
         except (GoldrootError, OSError):
             unknown.append(clone.name)
             continue

@@ -41,6 +41,7 @@ from goldroot.hosts.port import (
     Power,
     Role,
     State,
+    Trial,
     Use,
     View,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Role",
     "Standing",
     "State",
+    "Trial",
     "Use",
     "View",
     "change",

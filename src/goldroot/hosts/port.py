@@ -38,6 +38,7 @@ class Abilities:
     runs_architectures: frozenset[str]  #: as ``uname -m`` has them
     sizes: bool  #: disks have sizes, which the host keeps to
     verity: bool  #: sealed disks carry a tree of hashes that a guest can check
+    trials: bool = False  #: a set can be started in isolation, see :meth:`Host.trial`
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ class NewDisk:
     id: str
     owner: str
     address: str
-    size: int  #: bytes; the host rounds up; 0: no limit
-    form: str  #: "directory", "ext4", "xfs"; the host makes the file system
+    size: int  #: bytes; the host rounds up; 0: what the host's table says, or no limit
+    form: str  #: "directory", "ext4", "xfs"; the host makes the file system; "": its usual one
     copy_of: str = ""  #: a disk that nobody writes to; how it is copied is what :meth:`Host.copies` says
 
 
@@ -152,6 +153,23 @@ class Power:
     why: str  #: what is known, for people; "" where there is nothing to add
     since: str  #: UTC, ISO 8601; "" where it is not known
     runs: Literal["current", "older", "unknown", "nothing"]  #: does it run from the entry as it is now?
+
+
+class Trial(Protocol):
+    """A system that is tried: it runs in isolation, and what it writes is gone with it."""
+
+    def command(self, argv: Sequence[str], timeout: float) -> Done:
+        """Run a command inside.
+
+        :param timeout: in seconds.
+        :raises Refused: it has ended.
+        """
+
+    def console(self, lines: int) -> list[str]:
+        """The last lines of its console."""
+
+    def gone(self) -> bool:
+        """Whether it has ended."""
 
 
 class EntryChanged(Busy):
@@ -215,7 +233,7 @@ class Host(Protocol):
         """
 
     def seal_disk(self, id: str, form: str) -> DiskInfo:
-        """Put a filled disk into its final read-only form ("directory", "erofs", "ext4", ...), in one step.
+        """Put a filled disk into its final read-only form ("directory", "erofs", "ext4", ...; "": the host's), in one step.
 
         Inodes and ctimes may be others afterwards: scan again.  ``rw`` is refused from now on.  Again: nothing.
 
@@ -352,6 +370,16 @@ class Host(Protocol):
 
     def console(self, name: str, lines: int) -> list[str]:
         """The last lines of its console; none where there is no console."""
+
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> AbstractContextManager[Trial]:
+        """The system of a set, started in isolation for the block: without a network, and nothing reaches its disks.
+
+        The machine may run meanwhile.  The trial ends with the block, and with the process that asked for it.
+
+        :param read_only: live addresses of its own disks that it cannot write either; others' it never can.
+        :raises Refused: this host cannot; or a disk of the set is written by somebody.
+        :raises HostError: it did not begin; with the end of its console.
+        """
 
     def tidy(self) -> list[str]:
         """At a worker's start: gives back what killed ones left; says what, one line each."""

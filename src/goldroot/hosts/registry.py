@@ -1,7 +1,7 @@
 """The kinds of hosts there are, and the hosts of a site: a table ``[hosts.NAME]`` for each in ``goldroot.toml``.
 
 A new kind is one line here, a dataclass for its table, and a function that opens it.  pydantic checks a table against
-the dataclass; a table that says nothing costs no import of it.
+the dataclass; a table of plain texts and numbers that are right costs no import of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from goldroot.errors import UsageError
 from goldroot.hosts.addresses import check_host_name
@@ -18,7 +18,7 @@ from goldroot.hosts.port import Host
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-#: The host of a site whose file has no ``[hosts.NAME]``.
+#: The host of a site whose file has ``[host]``, or none: as if it were written ``[hosts.local]``.
 ONLY_HOST = "local"
 DIRECTORY, NSPAWN, QEMU, ZVM = "directory", "nspawn", "qemu", "zvm"
 
@@ -33,12 +33,51 @@ _MUST_BE = {
 }
 
 
+#: Values of these fields of a dataclass need no more than a look at their type, and what they have to be.
+_PLAIN: Mapping[str, tuple[type, str]] = {
+    "str": (str, "a text"),
+    "int": (int, "a whole number"),
+    "bool": (bool, "true or false"),
+}
+
+
+class SiteHost(Host, Protocol):
+    """A host, with what a site does with the place where it keeps what is its own."""
+
+    @property
+    def store(self) -> str:
+        """Absolute path of that place."""
+
+    @property
+    def own_paths(self) -> list[str]:
+        """What of the store is goldroot's, for :func:`goldroot.private.tighten`; the store's directory is the last."""
+
+    @property
+    def trees(self) -> list[str]:
+        """The directories of the store in which trees are: what is in these has modes of its own."""
+
+    def create(self) -> None:
+        """Make the store; what is there already stays."""
+
+    def is_made(self) -> bool:
+        """Whether the store is there."""
+
+    def label(self) -> str:
+        """What :meth:`set_label` wrote last; "" where nothing was."""
+
+    def set_label(self, label: str) -> None:
+        """Write down whose the store is."""
+
+    def disk_ids(self) -> list[str]:
+        """The ids of all disks that there are anything of; for lists, never to answer about one."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of hosts: the dataclass of its table, and what opens one (name, table, the site's directory)."""
 
     config: type
-    open: Callable[[str, Any, str], Host]
+    open: Callable[[str, Any, str], SiteHost]
 
 
 @dataclass(frozen=True)
@@ -105,14 +144,14 @@ def host_table(name: str, values: Mapping[str, Any]) -> HostTable:
     return HostTable(name, kind, _checked(KINDS[kind]().config, rest))
 
 
-def open_host(table: HostTable, root: str) -> Host:
+def open_host(table: HostTable, root: str) -> SiteHost:
     """The host, for the site at ``root``; nothing is read or made yet."""
     return KINDS[table.kind]().open(table.name, table.config, root)
 
 
 def _checked(config: type, values: dict[str, Any]) -> Any:
-    if not values and not _needed(config):
-        return config()
+    if (plain := _plain(config, values)) is not None:
+        return plain
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -121,9 +160,30 @@ def _checked(config: type, values: dict[str, Any]) -> Any:
         raise _bad_table(error.errors(include_url=False)[0], [field.name for field in fields(config)]) from None
 
 
-def _needed(config: type) -> bool:
-    """Whether a table cannot be empty."""
-    return any(one.default is MISSING and one.default_factory is MISSING for one in fields(config))
+def _plain(config: type, values: Mapping[str, Any]) -> Any:
+    """What a table says, where that takes no more than a look; ``None``: it does.
+
+    :raises BadTable: a plain value is of another type; pydantic would take ``true`` for 1, and "3" for 3.
+    """
+    known = {one.name: str(one.type) for one in fields(config)}
+    needed = {one.name for one in fields(config) if one.default is MISSING and one.default_factory is MISSING}
+    for key, value in values.items():
+        wanted, words = _PLAIN.get(known.get(key, ""), (object, ""))
+        if wanted is not object and type(value) is not wanted:
+            raise BadTable(f"{key!r} must be {words}", key)
+    if needed - values.keys() or not all(_is_plain(known.get(key, ""), value) for key, value in values.items()):
+        return None
+    try:
+        return config(**values)
+    except ValueError:  # pydantic says it in its own words
+        return None
+
+
+def _is_plain(kind: str, value: object) -> bool:
+    """Whether a value of a field of that kind is known to be right."""
+    if kind == "list[str]":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return kind in _PLAIN
 
 
 def _bad_table(found: ErrorDetails, known: list[str]) -> BadTable:

@@ -18,6 +18,7 @@ __all__ = [
     "PublishPlan",
     "Role",
     "System",
+    "Verified",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -31,12 +32,14 @@ __all__ = [
     "open_version",
     "plan_import",
     "plan_publish",
+    "plan_replicate",
     "publish_gold",
     "publish_system",
     "read_gold_record",
-    "refuse_held_version",
     "refuse_unknown_machine",
+    "removed_by",
     "replace_system",
+    "replicate_gold",
     "retire_gold",
     "said_once",
     "system_changes",
@@ -50,12 +53,13 @@ if TYPE_CHECKING:
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
-    from goldroot.image.gold import Difference, diff_gold, refuse_held_version, retire_gold, verify_gold
+    from goldroot.image.gold import Difference, Verified, diff_gold, removed_by, retire_gold, verify_gold
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.renumber import local_accounts
+    from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
 else:
@@ -65,13 +69,14 @@ else:
             "changes": "Change",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
-            "gold": "Difference diff_gold refuse_held_version retire_gold verify_gold",
+            "gold": "Difference Verified diff_gold removed_by retire_gold verify_gold",
             "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "renumber": "local_accounts",
+            "replicate": "plan_replicate replicate_gold",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",
         },

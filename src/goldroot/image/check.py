@@ -24,13 +24,16 @@ from goldroot.system import (
     FINDINGS,
     Finding,
     OwnDisks,
+    Tie,
     broken_references,
+    doubtful,
     examine_accounts,
+    host_ties,
     is_leftover,
     leftovers,
     remove_path,
 )
-from goldroot.tree import Entry, Manifest, Progress
+from goldroot.tree import Entry, Manifest, Note, Progress
 
 ACCEPTED = "accepted.json"
 
@@ -51,6 +54,8 @@ class Checked:
     accepted: tuple[Finding, ...] = ()
     leftovers: tuple[tuple[str, bytes], ...] = ()  #: (disk's address, path)
     broken: tuple[str, ...] = ()  #: what the system points at and does not have
+    ties: tuple[Tie, ...] = ()  #: what ties the system to one host: a publish is refused without ``--keep``
+    doubtful: tuple[Note, ...] = ()  #: what is perhaps not meant for every server
     cleaned: int = 0  #: how many files were removed
 
     @property
@@ -74,7 +79,7 @@ def check_gold(
     system = existing_system(site, image, MAINTENANCE)
     with (
         site.lock(f"image-{image}", doing=f"check of {image}"),
-        site.host.hold(system.machine),
+        system.host.hold(system.machine),
         system.open("rw" if clean else "ro") as opened,
     ):
         manifests = system.scan(opened, progress=progress)
@@ -113,6 +118,8 @@ def examine(
         tuple(accepted),
         tuple(leftovers(manifests)),
         tuple(_broken(system, manifests, tables, tree)),
+        tuple(host_ties(tree)),
+        tuple(doubtful(tree)),
     )
 
 

@@ -8,32 +8,37 @@ from __future__ import annotations
 
 import os
 
+from goldroot.catalog import copies
 from goldroot.catalog import gold as catalog_gold
+from goldroot.errors import NotFound
 from goldroot.hosts import LIVE
 from goldroot.image.gold_version import SIGNATURE, directory_of, read_gold_record
 from goldroot.image.slots import add_configured
 from goldroot.site import Site
 
 
-def find_linked(site: Site, image: str, slot: str) -> int | None:
+def find_linked(site: Site, image: str, slot: str, host: str) -> int | None:
     """Note the version in a slot that a machine links as published, where the catalog does not have it so.
 
     :returns: its number; ``None`` where the slot does not say that it holds a version of the image.
     :raises BadSignature: its record is not what a signer of this site signed.
     """
-    entry = site.host.find(slot)
+    entry = site.host_named(host).find(slot)
     mark = entry.marks.get(LIVE) if entry is not None else None
     if mark is None or mark.image != image or mark.state != "gold":
         return None
     number = mark.version
     with site.catalog.read() as tx:
-        known = catalog_gold.find(tx, image, number)
-    if known is not None and known.state != "publishing":
+        known = catalog_gold.find(tx, image, number, host)
+    if known is not None and known.state != "publishing" and known.copy == "whole":
         return number if known.slot_name == slot else None
     record = read_gold_record(site, image, number)
     with open(os.path.join(directory_of(site, image, number), SIGNATURE), encoding="utf-8") as file:
         signature = file.read()
-    add_configured(site, image)
+    add_configured(site, image, host)
     with site.catalog.begin() as tx:
-        catalog_gold.found(tx, image, number, slot, record=record, signature={"ssh": signature})
+        place = next((one for one in copies.all_slots(tx, image, host) if one.name == slot), None)
+        if place is None:
+            raise NotFound(f"image {image!r} has no slot {slot}", todo="Set `slots` in goldroot.toml as it was.")
+        catalog_gold.found(tx, image, number, place, record=record, signature={"ssh": signature})
     return number

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from goldroot.catalog import copies
 from goldroot.errors import BadSignature
 from goldroot.hosts import Opened
 from goldroot.image.changes import Change, changes_between
+from goldroot.image.filling import evidence_of
 from goldroot.image.gold_version import Gold
 from goldroot.image.systems import with_recorded_owners
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
@@ -24,16 +26,27 @@ def changes_of(
 
 
 def check_genuine(gold: Gold) -> None:
-    """See that a version's disks are what was published, believing the inodes; once for each opening of the site.
+    """See that a version's disks are what was published; once for each opening of the site.
+
+    The inodes are believed, or what the host gives as a proof, where it gives one: on a sealed image inodes prove nothing.
 
     Who works with gold's files does this first: what was written into a slot must not spread to the clones.
 
     :raises BadSignature: they are not; the error names the first paths.
     """
-    if (gold.image, gold.number) in gold.site.genuine:
+    what = gold.image, gold.number, gold.host_name
+    if what in gold.site.genuine:
+        return
+    untouched = _untouched(gold)
+    if untouched:
+        gold.site.genuine.add(what)
         return
     with gold.open() as opened:
-        found = {a: list(changes_of(opened[a], manifest, manifest)) for a in opened for manifest in [gold.manifest(a)]}
+        manifests = {address: gold.manifest(address) for address in opened}
+        found = {
+            address: list(changes_of(opened[address], known, known if untouched is None else None))
+            for address, known in manifests.items()
+        }
     for address, changed in found.items():
         if changed:
             named = ", ".join("/" + path_text(change.path) for change in changed[:3])
@@ -43,4 +56,14 @@ def check_genuine(gold: Gold) -> None:
                 meaning="It was written after it was signed. Nothing was taken from it.",
                 todo=f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish anew.",
             )
-    gold.site.genuine.add((gold.image, gold.number))
+    gold.site.genuine.add(what)
+
+
+def _untouched(gold: Gold) -> bool | None:
+    """Whether the host proves that nobody wrote to the disks since they were sealed; ``None``: it has no proof."""
+    with gold.site.catalog.read() as tx:
+        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
+    then = {} if copy is None else dict(copy.evidence)
+    if not then or not all(then.values()):
+        return None
+    return evidence_of(gold.host, gold.disks) == then

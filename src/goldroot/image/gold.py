@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from goldroot import crash
-from goldroot.catalog import GoldVersion, holders_of, images
+from goldroot.catalog import Copy, GoldVersion, copies, holders_of, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import Refused
+from goldroot.errors import NotFound, Refused
 from goldroot.hosts import LIVE, with_mark
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.genuine import changes_of
@@ -51,10 +51,11 @@ def diff_gold(site: Site, image: str, old: int, new: int) -> Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A version that was compared with its signed record: by address, what on the disk is not as published."""
+    """A copy of a version that was compared with its signed record: by address, what on the disk is not as published."""
 
     image: str
     number: int
+    host: str
     entries: int
     changes: Mapping[str, tuple[Change, ...]]
 
@@ -64,72 +65,96 @@ class Verified:
 
 
 def verify_gold(
-    site: Site, image: str, number: int, *, quick: bool = False, progress: Progress | None = None
+    site: Site, image: str, number: int, *, host: str = "", quick: bool = False, progress: Progress | None = None
 ) -> Verified:
     """Compare a version's disks with its signed record, reading every byte.
 
+    :param host: whose copy; "": of the image's home, or of another host where that has none.
     :param quick: believe the inodes: read only files whose inode, ctime, size or mtime differ from gold's manifest.
     :raises BadSignature: the record or a manifest is not what was signed.
     """
-    gold = open_version(site, image, number)
+    gold = open_version(site, image, number, host)
     changes, entries = {}, 0
     with gold.open() as opened:
         for address in gold.addresses:
             manifest = gold.manifest(address)
             changes[address] = tuple(changes_of(opened[address], manifest, manifest if quick else None, progress))
             entries += len(manifest)
-    return Verified(image, number, entries, changes)
+    return Verified(image, number, gold.host_name, entries, changes)
 
 
-def retire_gold(site: Site, image: str, number: int, *, remove: bool = False) -> GoldVersion:
-    """No new clone and no update goes to this version any more; ``remove`` also frees its slot and removes its disks.
+def retire_gold(site: Site, image: str, number: int, *, remove: bool = False, host: str = "") -> GoldVersion:
+    """No new clone and no update goes to this version any more; ``remove`` also frees its slots and removes its disks.
 
-    :raises Refused: ``remove``, and somebody holds it; the error names who.
+    :param host: remove its copy on this host only; the version stays what it is as long as another host has one.
+    :raises Refused: ``remove``, and somebody holds it (on that host); the error names who.
+    :raises NotFound: that host has no copy.
     """
     with site.lock(f"image-{image}", doing=f"retirement of {image} {number}"):
-        if remove:
-            refuse_held_version(site, image, number)
-        with site.catalog.begin() as tx:
-            done = catalog_gold.retire(tx, image, number)
-        if not remove:
-            return done
-        site.host.tidy()  # a removal that was cut off may have left a disk that no entry names any more
-        if done.slot_name is not None:
-            _remove_disks(site, done, done.slot_name)
+        going = removed_by(site, image, number, host) if remove else []
+        if not host:
             with site.catalog.begin() as tx:
-                catalog_gold.remove(tx, image, number)
+                done = catalog_gold.retire(tx, image, number)
+            if not remove:
+                return done
+        for copy in going:
+            _remove_disks(site, copy)
+            with site.catalog.begin() as tx:
+                catalog_gold.remove(tx, image, number, copy.host)
+        _tidy(site, image, [copy.host for copy in going])
         crash.point("retire-removed")
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
 
 
-def _remove_disks(site: Site, version: GoldVersion, slot: str) -> None:
-    """The disks of a version that nobody holds; a second time it finishes the first."""
-    entry = site.host.find(slot)
-    mark = entry.marks.get(LIVE) if entry is not None else None
-    if entry is None or mark is None or (mark.image, mark.version) != (version.image, version.number):
-        return
-    if mark.state != "removing":
-        site.host.apply(with_mark(entry, LIVE, replace(mark, state="removing")))
-        crash.point("retire-marked")
-    for disk in entry.disks.values():
-        site.host.delete_disk(disk.id)
-        crash.point("retire-disk-removed")
+def removed_by(site: Site, image: str, number: int, host: str = "") -> list[Copy]:
+    """The copies of a version (on one host, or all) that nobody holds, by the catalog and by the hosts.
 
-
-def refuse_held_version(site: Site, image: str, number: int) -> None:
-    """A version that anybody holds, by the catalog or by the host, is not removed."""
+    :raises Refused: somebody holds one; the error names who.
+    :raises NotFound: there is no such version, or that host has no copy of it.
+    """
     with site.catalog.read() as tx:
         version = catalog_gold.get(tx, image, number)
-        who = [str(holder) for holder in holders_of(tx, image, number)]
-    if not who and version.slot_name is not None:
-        who = sorted({f"the link {machine} {address}" for machine, address, _ in site.host.linked(version.slot_name)})
+        found = [one for one in copies.every(tx, image, number) if host in ("", one.host)]
+        who = [str(holder) for holder in holders_of(tx, image, number, host or None)]
+    if version.state == "publishing":
+        raise Refused(f"version {number} of {image} is being published", todo="Finish or abandon that first.")
+    if host and not found:
+        raise NotFound(f"gold version {number} of {image} has no copy on host {host}")
+    for copy in found if not who else []:
+        links = site.host_named(copy.host).linked(copy.slot_name)
+        who += sorted({f"the link {machine} {address}" for machine, address, _ in links})
     if who:
         raise Refused(
             f"version {number} of {image} cannot be removed: it is held by {', '.join(who)}",
             meaning="Nothing was changed.",
             todo="Update or delete those clones, or prune their fallbacks, first.",
         )
+    return found
+
+
+def _tidy(site: Site, image: str, hosts: Sequence[str]) -> None:
+    """A removal that was cut off may have left a disk that no entry names any more."""
+    with site.catalog.read() as tx:
+        home = images.get(tx, image).host
+    for name in hosts or [home]:
+        site.host_named(name).tidy()
+
+
+def _remove_disks(site: Site, copy: Copy) -> None:
+    """The disks of a copy that nobody holds; a second time it finishes the first."""
+    host = site.host_named(copy.host)
+    host.tidy()
+    entry = host.find(copy.slot_name)
+    mark = entry.marks.get(LIVE) if entry is not None else None
+    if entry is None or mark is None or (mark.image, mark.version) != (copy.image, copy.version):
+        return
+    if mark.state != "removing":
+        host.apply(with_mark(entry, LIVE, replace(mark, state="removing")))
+        crash.point("retire-marked")
+    for disk in entry.disks.values():
+        host.delete_disk(disk.id)
+        crash.point("retire-disk-removed")
 
 
 def all_versions(site: Site, image: str) -> list[GoldVersion]:

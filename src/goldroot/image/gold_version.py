@@ -8,6 +8,7 @@
     ├── 1B1.manifest      the manifest of each disk, with the inodes and times of gold's own files
     ├── accounts.json     names and numbers of users and groups (no passwords)
     └── packages.json     names, versions, architectures
+    images/debian/gold/2/on-west/1B1.manifest    the same as the copy on the host ``west`` has them: other inodes
     images/debian/gold/.3.new/    a version that is being published; its directory is renamed when it is complete
 
 The catalog says which versions there are; the record says what one is.  It is verified whenever a version is opened.
@@ -25,10 +26,10 @@ from functools import cached_property
 from typing import Any
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import Tx, images
+from goldroot.catalog import Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NewerVersion, NotFound
-from goldroot.hosts import LIVE, Opened, find_entry, own_disks
+from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
 from goldroot.site import Layout, Site, parse_layout
 from goldroot.system import Package
 from goldroot.tree import Manifest
@@ -41,13 +42,19 @@ RECORD, SIGNATURE = "record.json", "record.json.sig"
 
 @dataclass(frozen=True)
 class Gold:
-    """One gold version, opened.  ``record`` is what was signed; ``slot`` the machine that owns its disks."""
+    """One gold version, opened.  ``record`` is what was signed; ``slot`` the machine on ``host_name`` that owns its disks."""
 
     site: Site
     image: str
     number: int
     slot: str
+    host_name: str
     record: Mapping[str, Any]
+
+    @property
+    def host(self) -> Host:
+        """Where its disks are."""
+        return self.site.host_named(self.host_name)
 
     @cached_property
     def layout(self) -> Layout:
@@ -64,7 +71,7 @@ class Gold:
         :raises NotFound: they are being removed.
         :raises BadSignature: the slot does not hold this version.
         """
-        entry = find_entry(self.site.host, self.slot)
+        entry = find_entry(self.host, self.slot)
         mark = entry.marks.get(LIVE)
         if mark is not None and (mark.state, mark.image, mark.version) == ("removing", self.image, self.number):
             raise NotFound(
@@ -84,13 +91,16 @@ class Gold:
     def open(self, addresses: Iterable[str] | None = None) -> Iterator[Mapping[str, Opened]]:
         """Its disks (all without addresses) by address, open for the block."""
         ids = {a: id for a, id in self.disks.items() if addresses is None or a in set(addresses)}
-        with self.site.host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
+        with self.host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
             yield {address: opened[id] for address, id in ids.items()}
 
     def manifest(self, address: str) -> Manifest:
         """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
         signed = self.record["disks"][address]["digest"]
-        file = os.path.join(directory_of(self.site, self.image, self.number), f"{address}.manifest")
+        place = copy_directory(self.site, self.image, self.number, self.host_name)
+        if not os.path.isdir(place):
+            place = directory_of(self.site, self.image, self.number)
+        file = os.path.join(place, f"{address}.manifest")
         manifest = Manifest.load(file, digest=signed)
         if manifest.digest() != signed:
             raise _changed(self, f"the manifest of {address}")
@@ -98,10 +108,14 @@ class Gold:
 
     @cached_property
     def accounts(self) -> AccountTables:
-        """The account tables, read from gold's own /etc."""
-        address = self.layout.disk_of(b"etc").address
+        """The account tables, read from gold's own /etc; settings that are in /usr/etc alone, from there."""
+        address, vendors = (self.layout.disk_of(path).address for path in (b"etc", b"usr/etc"))
         with self.open([address]) as opened:
-            return AccountTables.read(opened[address].path, b"etc")
+            tables = AccountTables.read(opened[address].path, b"etc")
+        if tables.complete or vendors == address:
+            return tables
+        with self.open([vendors]) as opened:
+            return tables.with_vendors(opened[vendors].path)
 
     @cached_property
     def numbers(self) -> Mapping[str, Mapping[str, int]]:
@@ -131,18 +145,33 @@ def directory_of(site: Site, image: str, number: int, *, new: bool = False) -> s
     return site.image_path(image, "gold", f".{number}.new" if new else str(number))
 
 
-def open_version(site: Site, image: str, number: int | None = None) -> Gold:
+def copy_directory(site: Site, image: str, number: int, host: str) -> str:
+    """What is kept of a version's copy on a host that it was not published on."""
+    return os.path.join(directory_of(site, image, number), f"on-{host}")
+
+
+def open_version(site: Site, image: str, number: int | None = None, host: str = "") -> Gold:
     """A gold version by its number, else the current one; the signature of its record is verified.
 
-    :raises NotFound: there is none, or its disks have given way to a newer one.
+    :param host: whose copy; "": of the image's home, or of another host where that has none.
+    :raises NotFound: there is none, or its disks have given way to a newer one, or that host has no copy.
     :raises BadSignature: its record is not what a signer of this site signed.
     """
     with site.catalog.read() as tx:
         known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number)
-    if known.state == "publishing" or known.slot_name is None:
+        there = {one.host: one for one in copies.every(tx, image, known.number) if one.state == "whole"}
+    what = f"gold version {known.number} of {image}"
+    if known.state == "publishing" or not there:
         why = "is being published" if known.state == "publishing" else "has given its slot to a newer one"
-        raise NotFound(f"gold version {known.number} of {image} {why}", todo=f"See: goldroot gold list {image}")
-    return Gold(site, image, known.number, known.slot_name, read_gold_record(site, image, known.number))
+        raise NotFound(f"{what} {why}", todo=f"See: goldroot gold list {image}")
+    copy = there.get(host or known.host, None if host else next(iter(there.values())))
+    if copy is None:
+        raise NotFound(
+            f"{what} has no copy on host {host}",
+            meaning=f"It has one on {', '.join(there)}. A server links gold on its own host.",
+            todo=f"Make one with: goldroot gold replicate {image} {known.number} --to {host}",
+        )
+    return Gold(site, image, known.number, copy.slot_name, copy.host, read_gold_record(site, image, known.number))
 
 
 def newest_gold(tx: Tx, image: str) -> catalog_gold.GoldVersion:

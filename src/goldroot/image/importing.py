@@ -20,6 +20,7 @@ from goldroot.site import Layout, Site, check_image_name, load_layout
 from goldroot.system import os_facts
 from goldroot.tree import (
     DIRECTORY,
+    BuildOptions,
     Entry,
     Manifest,
     Note,
@@ -48,9 +49,10 @@ class Imported:
 
 
 def plan_import(
-    site: Site, image: str, source: str, layout: str = "readonly-root", *, replace: bool = False
+    site: Site, image: str, source: str, layout: str = "readonly-root", *, replace: bool = False, host: str = ""
 ) -> list[str]:
     """What an import would do, in words; the same refusals, as far as they need no reading of the whole source."""
+    host = host or site.config.default_host
     check_image_name(image)
     if not replace:
         _refuse_existing(site, image)
@@ -59,7 +61,7 @@ def plan_import(
         _check_directory(source)
     elif not os.path.isfile(source):
         raise BadInput(f"{source}: there is no such directory or archive")
-    machine = System(site, image, MAINTENANCE).machine if replace else _new_machine(site, image)
+    machine = System(site, image, MAINTENANCE).machine if replace else _new_machine(site, image, host)
     verb = "make new disks for" if replace else "make"
     steps = [f"read {source}", f"{verb} the machine {machine} with the layout {chosen.name}:"]
     for disk in chosen.disks:
@@ -70,13 +72,20 @@ def plan_import(
 
 
 def import_image(
-    site: Site, image: str, source: str, *, layout: str = "readonly-root", progress: Progress | None = None
+    site: Site,
+    image: str,
+    source: str,
+    *,
+    layout: str = "readonly-root",
+    host: str = "",
+    progress: Progress | None = None,
 ) -> Imported:
     """Make an image from a directory or a tar archive (plain, gz, xz, zst, bz2); the source is only read.
 
     An import that was killed leaves no image, and is made anew by the same command.
 
     :param layout: a shipped layout's name, or a file.
+    :param host: its home, where it is maintained and published; "": the site's default host.
     :raises BadInput: the source is no root file system, or a hostile or damaged archive.
     :raises Refused: the image exists, or a machine has the name of one of its systems or slots.
     """
@@ -84,7 +93,7 @@ def import_image(
     chosen = load_layout(layout)
     with site.lock(f"image-{image}", doing=f"import of {image}"):
         _refuse_existing(site, image)
-        with _named(site, image) as system:
+        with _named(site, image, host or site.config.default_host) as system:
             return _import(system, chosen, source, progress)
 
 
@@ -93,11 +102,13 @@ def _import(system: System, chosen: Layout, source: str, progress: Progress | No
     private.make_directory(site.image_path(image))
     private.write(site.image_path(image, "layout.toml"), chosen.source.encode())
     system.begin()
-    with site.host.hold(system.machine):
+    with system.host.hold(system.machine):
         done = _read_into(system, source, progress)
     crash.point("import-before-catalog")
     with site.catalog.begin() as tx:
-        images.create(tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots)
+        images.create(
+            tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots, host=system.host.name
+        )
         images.touched(tx, image, MAINTENANCE)
     return done
 
@@ -111,7 +122,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
     :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
     """
     system = existing_system(site, image, MAINTENANCE)
-    with site.lock(f"image-{image}", doing=f"import of {image}"), site.host.hold(system.machine):
+    with site.lock(f"image-{image}", doing=f"import of {image}"), system.host.hold(system.machine):
         with site.catalog.begin() as tx:
             images.touched(tx, image, MAINTENANCE)
         done = _read_into(system, source, progress)
@@ -122,7 +133,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
 
 def _read_into(system: System, source: str, progress: Progress | None) -> Imported:
     """Fill new disks from a directory or an archive; what was made goes at once where that fails."""
-    system.site.host.tidy()  # a run that was killed may have left what it unpacked
+    system.host.tidy()  # a run that was killed may have left what it unpacked
     if not os.path.isdir(source):
         return _from_archive(system, source, progress)
     _check_directory(source)
@@ -137,7 +148,7 @@ def _facts(system: System) -> dict[str, str]:
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:
     """Unpack beside, then go on as with a directory."""
-    with system.site.host.scratch(0) as where:
+    with system.host.scratch(0) as where:
         done = unpack(source, where.path, progress=progress)
         _check_directory(where.path, shown=source)
         return _fill(system, where.path, done.owners, done.notes, progress)
@@ -157,7 +168,7 @@ def _fill(
     entries = {}
     with system.replaced() as outs:
         for address, rows in split(manifest, system.layout, notes).items():
-            made = build_tree(rows_of(rows), [source], outs[address].path, progress=progress)
+            made = build_tree(rows_of(rows), [source], outs[address].path, BuildOptions(progress=progress))
             system.remember({address: made.manifest})
             notes += made.notes
             entries[address] = len(made.manifest)
@@ -274,27 +285,28 @@ def _refuse_existing(site: Site, image: str) -> None:
             )
 
 
-def _new_machine(site: Site, image: str) -> str:
+def _new_machine(site: Site, image: str, host: str) -> str:
     """The name that the maintenance system of a new image would have; the refusals of :func:`_named`."""
+    site.check_host(host)
     with site.catalog.read() as tx:
-        return entries.check_free_for_image(tx, image, site.config.image(image).slots)["maintenance"]
+        return entries.check_free_for_image(tx, image, site.config.image(image).slots, host)["maintenance"]
 
 
 @contextmanager
-def _named(site: Site, image: str) -> Iterator[System]:
+def _named(site: Site, image: str, host: str) -> Iterator[System]:
     """The maintenance system to be, its name and those of the image's other systems and slots taken.
 
     What an import that was killed left is removed: it had these names, a machine, perhaps, and no image.  Where the
     block fails, they are given back.
     """
-    _ = site.host  # one that is not this site's is refused before a name is taken
+    site.host_named(host)  # one that is not this site's is refused before a name is taken
     with site.catalog.begin() as tx:
-        begun = images.reserve(tx, image, site.config.image(image).slots)
+        begun = images.reserve(tx, image, site.config.image(image).slots, host)
     crash.point("import-named")
     system = System(site, image, MAINTENANCE)
     try:
         if not begun:
-            refuse_unknown_machine(site, system.machine)
+            refuse_unknown_machine(system.host, system.machine)
         _forget(system)
         yield system
     except BaseException:
@@ -308,7 +320,7 @@ def _named(site: Site, image: str) -> Iterator[System]:
 
 def _forget(system: System) -> None:
     """What an import that was killed had made to its end, but for the catalog, is made again: another source may come."""
-    host = system.site.host
+    host = system.host
     entry = host.find(system.machine)
     if entry is not None and entry.startable:
         with host.hold(system.machine):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import Form, images
-from goldroot.errors import LimitReached, NotFound, Refused, StillRunning
-from goldroot.hosts import find_entry
+from goldroot.errors import HostError, LimitReached, NotFound, ProgramFailed, Refused, StillRunning
+from goldroot.hosts import LIVE, Trial, find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Confined, Mode
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
+from goldroot.system import Bound, Confined, How, Mode, read_only_failures, until_healthy
+from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 FORMS: tuple[Form, ...] = ("read-only", "read-write")
@@ -80,10 +80,10 @@ def enter_system(
     with system.working(f"work in {system.machine}"):
         with site.catalog.begin() as tx:
             images.touched(tx, image, role)
-        with open_system(site.host, find_entry(site.host, system.machine), system.layout) as binds:
+        with open_system(system.host, find_entry(system.host, system.machine), system.layout) as binds:
             return run_on(
                 site.config, image, binds, command or None,
-                ok=None, capture=capture, network=True, label=system.machine, told=told,
+                How(ok=None, capture=capture, network=True, label=system.machine, told=told),
             )  # fmt: skip
 
 
@@ -121,14 +121,15 @@ def merged(parts: Iterable[Iterable[Change]]) -> list[Change]:
 def test_system(site: Site, image: str, *, progress: Progress | None = None) -> TestRun:
     """Copy the maintenance system to the test system and run the image's test commands there, in both forms.
 
-    In each form the disks are first put together; where nothing is configured, that is the whole test.  What was on the
-    test system before is gone.
+    In each form the disks are first put together; where nothing is configured, that is the whole test.  Where the host
+    starts trials, and the image does not want it otherwise, each form is booted, has to be well as a server has to be after
+    its switch, and the commands are run in it while it runs.  What was on the test system before is gone.
 
     :raises StillRunning: the maintenance system is in use.
     """
     source, copy = existing_system(site, image, MAINTENANCE), System(site, image, TEST)
     with site.lock(f"image-{image}", doing=f"test of {image}"), ExitStack() as stack:
-        stack.enter_context(site.host.hold(source.machine))
+        stack.enter_context(source.host.hold(source.machine))
         _hold_copy(stack, copy)
         with source.open() as opened:
             manifests = source.scan(opened, progress=progress)
@@ -156,7 +157,9 @@ def _copy(
     notes: list[Note] = []
     with source.open() as sources, copy.replaced() as outs:
         for address, manifest in manifests.items():
-            made = build_tree(rows_of(manifest), [sources[address].path], outs[address].path, progress=progress)
+            made = build_tree(
+                rows_of(manifest), [sources[address].path], outs[address].path, BuildOptions(progress=progress)
+            )
             copy.remember({address: made.manifest})
             notes += made.notes
             crash.point("test-disk-copied")
@@ -167,7 +170,7 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
     """:raises Refused: somebody uses the test system, which would go."""
     copy.begin()
     try:
-        stack.enter_context(copy.site.host.hold(copy.machine))
+        stack.enter_context(copy.host.hold(copy.machine))
     except StillRunning as error:
         raise Refused(
             f"{copy.machine} is in use: {error.brief}", todo="End that use, then run the command again."
@@ -176,21 +179,54 @@ def _hold_copy(stack: ExitStack, copy: System) -> None:
 
 def _test_form(site: Site, system: System, form: Form) -> Tested:
     """Mount the system together, then run each command, in this form; all of them, whatever fails."""
+    if system.host.abilities.trials and site.config.image(system.image).running.trial == "boot":
+        return _boot_form(site, system, form)
     said: list[str] = []
 
     def told(mode: Mode, why: str) -> None:
         said.extend(filter(None, [weakness(mode, why)]))
 
-    entry = find_entry(site.host, system.machine)
-    with open_system(site.host, entry, system.layout, read_only_root=form == "read-only") as binds:
-        run_on(site.config, system.image, binds, [], told=told)
+    entry = find_entry(system.host, system.machine)
+    with open_system(system.host, entry, system.layout, read_only_root=form == "read-only") as binds:
+        run_on(site.config, system.image, binds, [], How(told=told))
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
 
 
+def _boot_form(site: Site, system: System, form: Form) -> Tested:
+    """Boot this form, and run each command in the running system; nothing that it writes stays."""
+    running, commands = site.config.image(system.image).running, site.config.image(system.image).tests
+    fixed = [disk.address for disk in system.layout.shared] if form == "read-only" else []
+    try:
+        with system.host.trial(system.machine, LIVE, read_only=fixed) as trial:
+            wrong = until_healthy(trial, running.health, (), running.trial_time)
+            refused = read_only_failures(trial) if form == "read-only" else []
+            ran = [_booted(wrong, trial.console(10) if wrong else (), refused)]
+            ran += [] if trial.gone() else [_test_inside(trial, command) for command in commands]
+    except HostError as error:
+        ran = [_booted([error.brief], [error.meaning], ())]
+    return Tested(form, all(one.status == 0 for one in ran), "\n".join(one.log for one in ran), tuple(ran))
+
+
+def _booted(wrong: Sequence[str], console: Sequence[str], refused: Sequence[str]) -> Ran:
+    """How the boot went, as the first of the commands."""
+    lines = [*wrong, *(f"console: {line}" for line in console if line.strip())]
+    lines += [f"refused by the read-only root: {line}" for line in refused]
+    return Ran(int(bool(wrong)), "\n".join(["$ (boot)", *lines, f"[{'failed' if wrong else 'it is well'}]"]))
+
+
+def _test_inside(trial: Trial, command: str) -> Ran:
+    try:
+        done = trial.command(["/bin/sh", "-c", command], PATIENCE)
+    except (ProgramFailed, Refused) as error:
+        return Ran(ENDED, f"$ {command}\n[{error.brief}]")
+    output = (done.out + done.err).decode("utf-8", "replace").rstrip()
+    return Ran(done.status, f"$ {command}\n" + (f"{output}\n" if output else "") + f"[status {done.status}]")
+
+
 def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:
     try:
-        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], ok=None, timeout=PATIENCE)
+        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], How(ok=None, timeout=PATIENCE))
     except LimitReached as error:
         return Ran(ENDED, f"$ {command}\n[{error.brief}]")
     output = (done.out + done.err).decode("utf-8", "replace").rstrip()

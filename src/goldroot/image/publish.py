@@ -17,19 +17,20 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
-from goldroot.catalog import GoldVersion, images, now
+from goldroot.catalog import GoldVersion, copies, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
-from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, refuse_running, with_mark
+from goldroot.hosts import Host, Opened, refuse_running
 from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
+from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
-from goldroot.image.slots import begin, next_slot, tidy
-from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once, with_recorded_owners
+from goldroot.image.slots import begin, next_slot, tidy, version_copy
+from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.site import Site
-from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, scan_tree
+from goldroot.system import Packages, Tie, read_packages
+from goldroot.tree import Manifest, Note, Progress
 from goldroot.version import __version__
 
 
@@ -51,7 +52,11 @@ class PublishPlan:
     full: str = ""  #: who holds every slot
     checked: Checked = field(default_factory=Checked)
     equals: int | None = None  #: the version before, where this is nothing but that
-    ties: tuple[Tie, ...] = ()  #: what ties the system to one host
+
+    @property
+    def ties(self) -> tuple[Tie, ...]:
+        """What ties the system to one host."""
+        return self.checked.ties
 
     @property
     def asking(self) -> list[Collision]:
@@ -90,12 +95,12 @@ def plan_publish(
     refuse_unknown(accept)
     system = existing_system(site, image, MAINTENANCE)
     site.refuse_held(f"image-{image}")
-    refuse_running(site.host, system.machine)
+    refuse_running(system.host, system.machine)
     site.key.ready()
     with system.open() as opened:
         plan = _plan(system, opened, progress, accept, keep=False)
     try:
-        slot, leaves = next_slot(site, image)
+        slot, leaves = next_slot(site, image, system.host)
     except NoFreeSlot as error:
         return replace(plan, full=error.brief)
     return replace(plan, slot=slot, leaves=leaves)
@@ -118,11 +123,10 @@ def _plan(
     if last is not None and equals_last(manifests, last, system.layout.hash):
         equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    tree = OwnDisks(system.layout, {address: opened[address].path for address in manifests})
+    checked = examine(system, opened, manifests, last, accept)
     return PublishPlan(
-        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
-        system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
-        ties=tuple(host_ties(tree)),
+        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *checked.doubtful),
+        system.layout.disk_of(b"etc").address, checked=checked, equals=equals,
     )  # fmt: skip
 
 
@@ -160,7 +164,7 @@ def publish_system(
     system = existing_system(site, image, MAINTENANCE)
     with ExitStack() as stack:
         stack.enter_context(site.lock(f"image-{image}", doing=f"publish of {image}"))
-        stack.enter_context(site.host.hold(system.machine))
+        stack.enter_context(system.host.hold(system.machine))
         opened = stack.enter_context(system.open())
         plan = _plan(system, opened, progress, consent.accept, keep=True)
         with site.catalog.begin() as tx:
@@ -175,24 +179,21 @@ def publish_system(
         version = begin(site, image, note, fingerprint=plan.fingerprint, untested=bool(plan.untested))
         assert version.slot_name is not None
         crash.point("publish-begun")
-        with tidy(site, version):
-            manifests, tables, notes = _build(opened, plan, site.host, version.slot_name, progress)
-            beside = _beside(tables, plan)
-            record = _record(system, plan, version, manifests, beside)
-            signature = _write_beside(site, version, manifests, beside, record)
+        with tidy(site, version_copy(version)):
+            filled = fill_slot(system.host, version.slot_name, opened, plan.manifests, progress)
+            beside = _beside(_accounts(system.host, filled, plan.etc), plan)
+            record = _record(system, plan, version, filled.manifests, beside)
+            signature = _write_beside(site, version, filled.manifests, beside, record)
         crash.point("publish-recorded")
-        _mark_gold(site.host, version.slot_name)
-        crash.point("publish-before-visible")
-        if links := site.host.linked(version.slot_name):
-            raise Refused(
-                f"{links[0][0]} links {version.slot_name}, which was being filled", meaning="Nothing was published."
-            )
+        mark_gold(system.host, version.slot_name)
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
                 tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
             )
-        return Published(done, replace(plan, manifests=manifests), notes)
+            copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
+        notes = said_once([*plan.notes, *filled.notes])
+        return Published(done, replace(plan, manifests=filled.manifests), notes)
 
 
 def _refuse(plan: PublishPlan, consent: Consent) -> None:
@@ -218,35 +219,11 @@ def _refuse(plan: PublishPlan, consent: Consent) -> None:
         )
 
 
-def _build(
-    sources: Mapping[str, Opened], plan: PublishPlan, host: Host, slot: str, progress: Progress | None
-) -> tuple[dict[str, Manifest], AccountTables, tuple[Note, ...]]:
-    """Gold's disks, from the maintenance system's as they were scanned: a file that changed since is an error.
-
-    :returns: the manifests of the sealed disks by address, their account tables, what is to be told.
-    """
-    made, notes, ids = {}, list(plan.notes), {}
-    with host.hold(slot):
-        for address in plan.manifests:
-            ids[address] = new_disk_id(slot, address)
-            host.create_disk(NewDisk(ids[address], slot, address, 0, "directory"))
-        with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
-            for address, manifest in plan.manifests.items():
-                built = build_tree(
-                    rows_of(manifest), [sources[address].path], opened[ids[address]].path, progress=progress
-                )
-                made[address] = built.manifest
-                notes += built.notes
-                crash.point("publish-disk-built")
-        for id in ids.values():
-            host.seal_disk(id, "directory")
-    crash.point("publish-sealed")
-    with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
-        for address, manifest in made.items():
-            found = scan_tree(opened[ids[address]].path, known=manifest, settled=True).manifest
-            made[address] = with_recorded_owners(found, manifest)
-        tables = AccountTables.read(opened[ids[plan.etc]].path, b"etc")
-    return made, tables, said_once(notes)
+def _accounts(host: Host, filled: Filled, etc: str) -> AccountTables:
+    """The account tables of gold's own disks."""
+    id = filled.ids[etc]
+    with host.open_disks({id: "ro"}) as opened:
+        return AccountTables.read(opened[id].path, b"etc")
 
 
 def _record(
@@ -326,11 +303,3 @@ def _write_beside(
         private.write(os.path.join(new, name), content)
     os.rename(new, final)
     return signature
-
-
-def _mark_gold(host: Host, slot: str) -> None:
-    """The slot says that it holds gold, read-only."""
-    entry = find_entry(host, slot)
-    disks = {address: replace(disk, mode="ro") for address, disk in entry.disks.items()}
-    mark = replace(entry.marks[LIVE], state="gold")
-    host.apply(with_mark(replace(entry, disks=disks), LIVE, mark))

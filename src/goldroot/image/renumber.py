@@ -147,12 +147,13 @@ def clone_collisions(
     with site.catalog.read() as tx:
         every = [clone for clone in clones.every(tx, image) if clone.state == "active"]
         known = readings.accounts_of(tx, image)
-    golds: dict[int, Gold] = {}
+    golds: dict[tuple[int, str], Gold] = {}
     for clone in every:
         try:
-            if clone.version not in golds:
-                golds[clone.version] = open_version(site, image, clone.version)
-            gold = golds[clone.version]
+            key = clone.version, clone.host
+            if key not in golds:
+                golds[key] = open_version(site, image, *key)
+            gold = golds[key]
             own = known.get(clone.name) or _read(site, clone, gold, keep=keep)
             found += collisions(clone.name, gold.accounts, with_local(gold.accounts, own), new)
         except GoldrootError as error:
@@ -173,8 +174,9 @@ def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> LocalAccounts:
 
 
 def _read_accounts(site: Site, clone: Clone, address: str) -> AccountTables:
-    disk = standing(site.host, find_entry(site.host, clone.machine))[address]
-    with site.host.open_disks({disk.id: "ro"}, view="live") as opened:
+    host = site.host_named(clone.host)
+    disk = standing(host, find_entry(host, clone.machine))[address]
+    with host.open_disks({disk.id: "ro"}, view="live") as opened:
         return AccountTables.read(opened[disk.id].path, b"etc")
 
 

@@ -1,4 +1,4 @@
-"""The slots of an image: taking one for a new version, and making it empty.
+"""The slots of an image: taking one for a new version or copy, and making it empty.
 
 This is where the first rule is kept on the side of the disks: only a slot that the catalog gave to a version that is
 being published is ever emptied, and no slot is given away that a machine links or a process uses.
@@ -7,17 +7,28 @@ being published is ever emptied, and no slot is given away that a machine links 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from goldroot import crash
-from goldroot.catalog import GoldVersion, entries, holders_of
+from goldroot.catalog import GoldVersion, copies, entries, holders_of, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
-from goldroot.hosts import LIVE, Entry, Mark, new_id, utc_now, with_mark
-from goldroot.image.gold_version import directory_of
+from goldroot.hosts import LIVE, Entry, Host, Mark, new_id, utc_now, with_mark
+from goldroot.image.gold_version import copy_directory, directory_of
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a copy of a version stands, or will: the host's name, and the entry that has its disks."""
+
+    image: str
+    number: int
+    host: str
+    slot: str
 
 
 def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool) -> GoldVersion:
@@ -27,44 +38,67 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
     for known in begun:
         if _was_published(site, known):
             continue
-        _clear(site, known)
+        clear(site, version_copy(known))
         with site.catalog.begin() as tx:
             catalog_gold.abandon_publish(tx, image, known.number)
         crash.point("publish-abandoned")
-    add_configured(site, image)
-    linked = _linked(site, image)
-    if _found_published(site, image, linked):
-        linked = _linked(site, image)
-    try:
-        with site.catalog.begin() as tx:
-            version = catalog_gold.begin_publish(
-                tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
-            )
-    except NoFreeSlot as error:
-        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
-        raise
-    _clear(site, version)
+    home = home_of(site, image)
+    linked = prepared(site, image, home)
+    with told_by(linked), site.catalog.begin() as tx:
+        version = catalog_gold.begin_publish(
+            tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
+        )
+    clear(site, version_copy(version))
     return version
 
 
-def _found_published(site: Site, image: str, linked: Collection[str]) -> bool:
+def home_of(site: Site, image: str) -> Host:
+    """The host on which an image is maintained and published. :raises NotFound: there is no such image."""
+    with site.catalog.read() as tx:
+        return site.host_named(images.get(tx, image).host)
+
+
+def version_copy(version: GoldVersion) -> Place:
+    """Where a version is being filled."""
+    assert version.slot_name is not None
+    return Place(version.image, version.number, version.host, version.slot_name)
+
+
+def prepared(site: Site, image: str, host: Host) -> dict[str, str]:
+    """The slots of a host that are in use, whatever the catalog says, and by whom; there are as many as is configured."""
+    add_configured(site, image, host.name)
+    linked = _linked(site, image, host)
+    return _linked(site, image, host) if _found_published(site, image, host, linked) else linked
+
+
+@contextmanager
+def told_by(linked: Mapping[str, str]) -> Iterator[None]:
+    """Where no slot is free, who uses those that the catalog has as free is said, too."""
+    try:
+        yield
+    except NoFreeSlot as error:
+        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
+        raise
+
+
+def _found_published(site: Site, image: str, host: Host, linked: Collection[str]) -> bool:
     """Note the versions in linked slots that the catalog has as empty: it is older than their publishes."""
     from goldroot.image.found import find_linked
 
     with site.catalog.read() as tx:
-        empty = [slot.name for slot in catalog_gold.all_slots(tx, image) if slot.version is None]
-    found = [find_linked(site, image, name) for name in empty if name in linked]
+        empty = [slot.name for slot in copies.all_slots(tx, image, host.name) if slot.version is None]
+    found = [find_linked(site, image, name, host.name) for name in empty if name in linked]
     return any(number is not None for number in found)
 
 
 def _was_published(site: Site, begun: GoldVersion) -> bool:
     """Whether a version that the catalog has as begun was published: somebody links it.  An older catalog says less."""
     assert begun.slot_name is not None
-    if not site.host.linked(begun.slot_name):
+    if not site.host_named(begun.host).linked(begun.slot_name):
         return False
     from goldroot.image.found import find_linked
 
-    if find_linked(site, begun.image, begun.slot_name) != begun.number:
+    if find_linked(site, begun.image, begun.slot_name, begun.host) != begun.number:
         raise Refused(
             f"{begun.slot_name} is linked, and is not what version {begun.number} of {begun.image} was to be",
             meaning="The catalog is older than what stands there. Nothing was changed.",
@@ -73,84 +107,89 @@ def _was_published(site: Site, begun: GoldVersion) -> bool:
     return True
 
 
-def add_configured(site: Site, image: str) -> None:
-    """Slots that the configuration has and the image has not yet."""
+def add_configured(site: Site, image: str, host: str) -> None:
+    """Slots on a host that the configuration has and the image has not yet."""
     wanted = site.config.image(image).slots
     with site.catalog.begin() as tx:
-        for _ in range(len(catalog_gold.all_slots(tx, image)), wanted):
-            catalog_gold.add_slot(tx, image)
+        for _ in range(len(copies.all_slots(tx, image, host)), wanted):
+            copies.add_slot(tx, image, host)
 
 
-def next_slot(site: Site, image: str) -> tuple[str, int | None]:
-    """The slot that the next version would stand in, and the version that would have to leave it.
+def next_slot(site: Site, image: str, host: Host) -> tuple[str, int | None]:
+    """The slot of a host that the next version would stand in, and the version that would have to leave it.
 
     :raises NoFreeSlot: every slot is held; the error names by whom.
     """
-    linked = _linked(site, image)
+    linked = _linked(site, image, host)
     with site.catalog.read() as tx:
-        count = len(catalog_gold.all_slots(tx, image))
+        count = len(copies.all_slots(tx, image, host.name))
         try:
-            slot = catalog_gold.next_slot(tx, image, linked)
+            slot = copies.next_slot(tx, image, host.name, linked)
         except NoFreeSlot:
             if count >= site.config.image(image).slots:
                 raise
-            return entries.free_for_slot(tx, image, count + 1), None
+            return entries.free_for_slot(tx, image, count + 1, host.name), None
     return slot.name, slot.version
 
 
-def _linked(site: Site, image: str) -> dict[str, str]:
+def _linked(site: Site, image: str, host: Host) -> dict[str, str]:
     """Slots that are in use, whatever the catalog says, and by whom; those that it knows to be held are left to it."""
     with site.catalog.read() as tx:
         slots = [
             slot.name
-            for slot in catalog_gold.all_slots(tx, image)
-            if slot.version is None or not holders_of(tx, image, slot.version)
+            for slot in copies.all_slots(tx, image, host.name)
+            if slot.version is None or not holders_of(tx, image, slot.version, host.name)
         ]
     found = {}
     for name in slots:
-        for machine, address, _ in site.host.linked(name)[:1]:
+        for machine, address, _ in host.linked(name)[:1]:
             found[name] = f"{machine} links it at {address}"
-    disks = {name: _disks(site, name) for name in slots if name not in found}
+    disks = {name: _disks(host, name) for name in slots if name not in found}
     # One look at the machine's processes for all of them; only where something is used, which one is asked.
-    if site.host.in_use([id for ids in disks.values() for id in ids]) is not None:
-        found |= {name: why for name, ids in disks.items() if (why := site.host.in_use(ids))}
+    if host.in_use([id for ids in disks.values() for id in ids]) is not None:
+        found |= {name: why for name, ids in disks.items() if (why := host.in_use(ids))}
     return {name: found[name] for name in slots if name in found}
 
 
-def _disks(site: Site, name: str) -> list[str]:
-    entry = site.host.find(name)
+def _disks(host: Host, name: str) -> list[str]:
+    entry = host.find(name)
     return [] if entry is None else [disk.id for disk in entry.disks.values()]
 
 
-def _clear(site: Site, version: GoldVersion) -> None:
+def clear(site: Site, place: Place) -> None:
     """An empty slot, marked for the version that comes: its owner without disks.
 
-    Only a slot that the catalog gave to a version that is being published comes here: nobody holds it.
+    Only a slot that the catalog gave to a copy that is being filled comes here: nobody holds it.
     """
-    assert version.slot_name is not None
-    if version.state != "publishing":
-        raise Refused(f"{version.slot_name} holds a published version", meaning="Gold is never written.")
-    host, slot = site.host, version.slot_name
+    with site.catalog.read() as tx:
+        copy = copies.find(tx, place.image, place.number, place.host)
+    if copy is None or (copy.slot_name, copy.state) != (place.slot, "filling"):
+        raise Refused(f"{place.slot} holds a published version", meaning="Gold is never written.")
+    host = site.host_named(place.host)
     host.tidy()
-    mark = Mark("publishing", new_id(), version.image, "", version.number, utc_now())
-    if (entry := host.find(slot)) is None:
-        host.define(Entry(slot, "owner", marks={LIVE: mark}))
+    mark = Mark("publishing", new_id(), place.image, "", place.number, utc_now())
+    if (entry := host.find(place.slot)) is None:
+        host.define(Entry(place.slot, "owner", marks={LIVE: mark}))
     else:
-        refuse_foreign_disks(entry, version.image, f"a slot of image {version.image}")
+        refuse_foreign_disks(entry, place.image, f"a slot of image {place.image}")
         host.apply(with_mark(entry, LIVE, mark))
         crash.point("publish-slot-marked")
         for disk in entry.disks.values():
             host.delete_disk(disk.id)
         crash.point("publish-slot-emptied")
-    shutil.rmtree(directory_of(site, version.image, version.number, new=True), ignore_errors=True)
+    for left in (
+        directory_of(site, place.image, place.number, new=True),
+        copy_directory(site, place.image, place.number, place.host),
+    ):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
-def tidy(site: Site, version: GoldVersion) -> Iterator[None]:
+def tidy(site: Site, place: Place) -> Iterator[None]:
     """When the block fails, what it wrote goes at once: a full file system must not stay full."""
     try:
         yield
     except BaseException:
         with suppress(GoldrootError, OSError):
-            _clear(site, version)
+            clear(site, place)
         raise

@@ -30,6 +30,7 @@ from goldroot.hosts import (
     PREPARED,
     Access,
     Entry,
+    Host,
     Mark,
     NewDisk,
     Opened,
@@ -68,11 +69,18 @@ class System:
     @cached_property
     def machine(self) -> str:
         """The machine's name by the catalog: S10RWMNT, S10RWTST. :raises NotFound: there is no such image."""
-        if name := self._name():
-            return name
+        if (known := self._known()) is not None:
+            return known.name
         raise NotFound(f"there is no image {self.image!r}")
 
-    def _name(self) -> str:
+    @cached_property
+    def host(self) -> Host:
+        """Where it lives: the image's home. :raises NotFound: there is no such image."""
+        if (known := self._known()) is not None:
+            return self.site.host_named(known.host)
+        raise NotFound(f"there is no image {self.image!r}")
+
+    def _known(self) -> entries.Entry | None:
         with self.site.catalog.read() as tx:
             return entries.of_system(tx, self.image, self.role)
 
@@ -86,13 +94,13 @@ class System:
     ) -> Iterator[Mapping[str, Opened]]:
         """Its disks by address, open for the block."""
         ids = self.disks
-        with self.site.host.open_disks(dict.fromkeys(ids.values(), access), use=use, view=view) as opened:
+        with self.host.open_disks(dict.fromkeys(ids.values(), access), use=use, view=view) as opened:
             yield {address: opened[id] for address, id in ids.items()}
 
     @property
     def disks(self) -> dict[str, str]:
         """The ids of its disks, by address."""
-        return own_disks(find_entry(self.site.host, self.machine))
+        return own_disks(find_entry(self.host, self.machine))
 
     def manifest_file(self, address: str, *, of: str = "") -> str:
         return self.site.image_path(self.image, self.role, of, f"{address}.manifest")
@@ -138,13 +146,13 @@ class System:
         """Alone with the image, and the machine counts as running: nothing copies it while something writes it."""
         with ExitStack() as stack:
             stack.enter_context(self.site.lock(f"image-{self.image}", doing=doing))
-            stack.enter_context(self.site.host.hold(self.machine, runs=True))
+            stack.enter_context(self.host.hold(self.machine, runs=True))
             yield
 
     def exists(self) -> bool:
         """Whether it was made: to its end, which is when it can be started."""
-        name = self._name()
-        entry = self.site.host.find(name) if name else None
+        known = self._known()
+        entry = None if known is None else self.host.find(known.name)
         return entry is not None and entry.startable
 
     def __str__(self) -> str:
@@ -154,7 +162,7 @@ class System:
 
     def begin(self) -> None:
         """See that it has an entry, which stands on nothing yet where it is new."""
-        host = self.site.host
+        host = self.host
         entry = host.find(self.machine)
         if entry is None:
             host.define(Entry(self.machine, "machine", marks={LIVE: self._mark("live")}))
@@ -170,7 +178,7 @@ class System:
         full.  What a killed command left goes before.  The caller holds the machine.
         """
         self.sweep()
-        host = self.site.host
+        host = self.host
         entry = find_entry(host, self.machine)
         refuse_foreign_disks(entry, self.image, str(self))
         wanted = [disk.address for disk in self.layout.disks if addresses is None or disk.address in addresses]
@@ -181,7 +189,7 @@ class System:
             made = {}
             for address in wanted:
                 made[address] = new_disk_id(self.machine, address)
-                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, "directory"))
+                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, ""))
                 crash.point("system-disk-created")
             with host.open_disks(dict.fromkeys(made.values(), "rw")) as opened:
                 yield {address: opened[id] for address, id in made.items()}
@@ -194,7 +202,7 @@ class System:
         self.sweep()
 
     def _go_live(self, digit: str) -> None:
-        host = self.site.host
+        host = self.host
         entry = find_entry(host, self.machine)
         if digit == LIVE:
             host.apply(replace(entry, startable=True))
@@ -203,7 +211,7 @@ class System:
 
     def sweep(self) -> None:
         """Remove what the machine does not stand on: what was prepared, or was live before; all, where it is not made."""
-        host = self.site.host
+        host = self.host
         host.tidy()
         entry = host.find(self.machine)
         if entry is None:
@@ -218,10 +226,10 @@ class System:
 
     def remove(self) -> None:
         """Remove a system that was never made to its end, with its entry."""
-        entry = self.site.host.find(self.machine)
+        entry = self.host.find(self.machine)
         if entry is not None and not entry.startable:
             self.sweep()
-            self.site.host.undefine(self.machine)
+            self.host.undefine(self.machine)
 
     def _mark(self, state: State) -> Mark:
         return Mark(state, new_id(), self.image, "", 0, utc_now())
@@ -239,9 +247,9 @@ def image_layout(site: Site, image: str) -> Layout:
     return load_layout(file)
 
 
-def refuse_unknown_machine(site: Site, name: str) -> None:
+def refuse_unknown_machine(host: Host, name: str) -> None:
     """:raises Refused: the host has a machine of this name, which is nobody's in the catalog."""
-    if site.host.find(name) is not None:
+    if host.find(name) is not None:
         raise Refused(
             f"the host has a machine {name} already, and this site's catalog does not know it",
             meaning="Whose disks it has is not known. Nothing was made.",

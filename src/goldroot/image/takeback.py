@@ -13,7 +13,18 @@ from goldroot.image.changes import REMOVED, Change, changes_between
 from goldroot.image.maintain import existing_system, merged
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
 from goldroot.site import Site
-from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
+from goldroot.tree import (
+    DIRECTORY,
+    BuildOptions,
+    BuildRow,
+    Manifest,
+    Note,
+    Progress,
+    build_tree,
+    path_text,
+    rows_of,
+    tree_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +50,11 @@ def take_back(
     source, target = existing_system(site, image, TEST), existing_system(site, image, MAINTENANCE)
     if plan_only:
         site.refuse_held(f"image-{image}")
-        refuse_running(site.host, target.machine)
+        refuse_running(target.host, target.machine)
         with source.open(view="live") as theirs, target.open() as ours:
             fixes = _fixes((source, theirs), (target, ours), paths, progress, keep=False)
         return TakenBack(image, tuple(merged(fixes[1].values())))
-    with site.lock(f"image-{image}", doing=f"take-back for {image}"), site.host.hold(target.machine):
+    with site.lock(f"image-{image}", doing=f"take-back for {image}"), target.host.hold(target.machine):
         with source.open(view="live") as theirs, target.open() as ours:
             now, taken = _fixes((source, theirs), (target, ours), paths, progress, keep=True)
         found = tuple(merged(taken.values()))
@@ -122,7 +133,7 @@ def _rebuild(
             assert fixed is not None
             rows = mixed(now[address], fixed, changed)
             sources = [ours[address].path, theirs[address].path]
-            made = build_tree(rows, sources, outs[address].path, progress=progress)
+            made = build_tree(rows, sources, outs[address].path, BuildOptions(progress=progress))
             target.remember({address: made.manifest})
             notes += made.notes
             crash.point("take-back-disk-built")

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from goldroot import toml
 from goldroot.errors import UsageError
+from goldroot.hosts.registry import HostTable
+from goldroot.site.host_tables import read_hosts
+from goldroot.site.running import RunConfig, read_running
 from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
 
 FEWEST_SLOTS = 2
@@ -16,6 +19,9 @@ FEWEST_SLOTS = 2
 MOST_SLOTS = 1000
 #: A hundred years, which every calendar can count.
 MOST_DAYS = 36500
+
+#: Of the sets of a machine, 1 is live, and 5 and 6 to F are for what is prepared or kept.
+MOST_SETS = 11
 
 #: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
 MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
@@ -33,12 +39,15 @@ TEMPLATE = """\
 
 slots = 3             # how many gold versions of an image can stand at the same time; two at least
 fallback_days = 14    # how long the old disks of a clone are kept after an update
+keep_sets = 3         # of how many updates at most; the oldest go with the next one
 # catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
 
 [host]
-kind = "directory"    # each disk is a directory
+kind = "directory"    # each disk is a directory; or: nspawn, qemu, zvm (docs: hosts)
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
+# Several hosts have a table each, in place of [host]; one that stood there is [hosts.local]. Above all tables:
+# default_host = "local"                     # for images and clones that name none; without it, the first table's
 
 # Commands in systems run without any right over this machine; what one may take (0: no limit; sizes in MiB):
 # [limits]
@@ -58,6 +67,11 @@ store = "store"       # where; relative to this file
 # limits = { memory = 1024 }                           # in place of those above
 # checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
 # policy = "policy.toml"                               # rules of the merge; without it, the default policy
+# Where the host starts servers: what a server must answer after a switch, or it goes back by itself.
+# health = ["units", "port 22", "http 80 /", "run systemctl is-active nginx"]
+# health_time = 120                                    # seconds for the boot and these answers
+# trial = "boot"                                       # before a switch the new system is started in isolation;
+#                                                      # "commands": only the checks are run in it; "none": nothing more
 
 # [clones.web1]
 # hostname = "web1.example.org"
@@ -69,15 +83,6 @@ store = "store"       # where; relative to this file
 
 
 @dataclass(frozen=True, slots=True)
-class HostConfig:
-    """``[host]``: kind, store (absolute) and the command that says whether a machine runs."""
-
-    kind: str
-    store: str
-    running: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ImageConfig:
     """``[images.NAME]``: ``tests`` run on the test system, ``checks`` on a merged clone; both by ``/bin/sh -c``."""
 
@@ -86,6 +91,7 @@ class ImageConfig:
     tests: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     policy: str | None = None  #: absolute path; ``None``: the default policy
+    running: RunConfig = field(default_factory=RunConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +110,11 @@ class Config:
     """The whole file."""
 
     file: str
-    host: HostConfig
+    hosts: Mapping[str, HostTable]  #: by name, as they stand in the file
+    default_host: str  #: for images and clones that name none
     slots: int = 3
     fallback_days: int = 14
+    keep_sets: int = 3  #: how many fallbacks of a clone there are at most after an update
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
     confine: Mode | None = None  #: the form that commands in systems must have; ``None``: the best that there is
     limits: Limits = field(default_factory=Limits)
@@ -128,11 +136,14 @@ def load_config(path: str) -> Config:
     here = os.path.dirname(os.path.abspath(path))
     slots = top.number("slots", 3, least=FEWEST_SLOTS, most=MOST_SLOTS)
     limits = _limits(top.table("limits"), Limits())
+    hosts = read_hosts(top, here)
     config = Config(
         file=path,
-        host=_host(top.table("host"), here),
+        hosts=hosts,
+        default_host=_default_host(top, hosts),
         slots=slots,
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
+        keep_sets=top.number("keep_sets", 3, least=1, most=MOST_SETS),
         catalog=top.text("catalog", ""),
         confine=_confine(top.table("confine")),
         limits=limits,
@@ -143,13 +154,11 @@ def load_config(path: str) -> Config:
     return config
 
 
-def _host(table: toml.Table, here: str) -> HostConfig:
-    kind = table.text("kind", "directory")
-    if kind != "directory":
-        raise table.error(f"there is no kind of host {kind!r}", "kind", todo='Use kind = "directory".')
-    host = HostConfig(kind, os.path.join(here, table.text("store", "store")), table.texts("running", ()))
-    table.done()
-    return host
+def _default_host(top: toml.Table, hosts: Mapping[str, HostTable]) -> str:
+    name = top.text("default_host", next(iter(hosts)))
+    if name not in hosts:
+        raise top.error(f"there is no host {name!r}", "default_host", todo=f"Hosts: {', '.join(hosts)}.")
+    return name
 
 
 def _confine(table: toml.Table) -> Mode | None:
@@ -193,6 +202,7 @@ def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[st
             tests=one.texts("tests", ()),
             checks=one.texts("checks", ()),
             policy=os.path.join(here, policy) if policy else None,
+            running=read_running(one),
         )
         one.done()
     return found

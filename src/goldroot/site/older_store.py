@@ -19,28 +19,29 @@ from goldroot.hosts import LIVE, PREPARED, Disk, Entry, Link, Mark, free_set, is
 
 if TYPE_CHECKING:
     from goldroot.catalog import Clone, Fallback, Update
-    from goldroot.hosts.directory import DirectoryHost, FormerMachine
+    from goldroot.hosts.directory import FormerMachine
+    from goldroot.hosts.registry import SiteHost
     from goldroot.site.site import Site
 
 Ids = Mapping[str, str]
 _WORK = "work.json"
 
 
-def convert_store(site: Site, host: DirectoryHost) -> None:
-    """Convert the store, if it is an older one.
+def convert_store(site: Site, host: SiteHost) -> None:
+    """Convert the store of a directory host, if it is an older one.
 
     :raises Refused: it is another site's.
     """
-    from goldroot.hosts.directory import convert, former_machines, is_former
+    from goldroot.hosts.directory import DirectoryHost, convert, former_machines, is_former
     from goldroot.site.store_owner import check_former
 
-    if not is_former(host.store):
+    if not isinstance(host, DirectoryHost) or not is_former(host.store):
         return
     with _alone(host.store):
         if is_former(host.store):
             machines = former_machines(host.store)
             check_former(site, host, [machine.name for machine in machines])
-            entries = list(_Conversion(site, machines, os.listdir(os.path.join(host.store, "disks"))).entries())
+            entries = list(_Conversion(site, host, machines).entries())
             sealed = {disk.id for entry in entries if entry.role == "owner" for disk in entry.disks.values()}
             convert(host, entries, sealed)
 
@@ -66,16 +67,16 @@ class _WorkFile:
 
 
 class _Conversion:
-    def __init__(self, site: Site, machines: list[FormerMachine], disks: list[str]) -> None:
-        from goldroot.catalog import clones, entries, gold
+    def __init__(self, site: Site, host: SiteHost, machines: list[FormerMachine]) -> None:
+        from goldroot.catalog import clones, copies, entries, gold
 
         self.site = site
         self.machines = machines
-        self.disks = set(disks)
+        self.disks = set(os.listdir(os.path.join(host.store, "disks")))
         with site.catalog.read() as tx:
-            self.names = {one.name: one for one in entries.every(tx)}
+            self.names = {one.name: one for one in entries.every(tx, host=host.name)}
             images = sorted({one.image for one in self.names.values() if one.image})
-            slots = [slot for image in images for slot in gold.all_slots(tx, image)]
+            slots = [slot for image in images for slot in copies.all_slots(tx, image, host.name)]
             self.slots = {slot.name: slot for slot in slots}
             self.states = {
                 (slot.image, slot.version): gold.get(tx, slot.image, slot.version).state

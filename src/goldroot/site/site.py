@@ -10,7 +10,7 @@
     │   ├── site, site.pub     the key that signs gold versions (ed25519, no passphrase, 0600)
     │   └── allowed_signers    whose signatures count: the site's own; others may be added by hand
     ├── locks/                 one file per thing that a command works on; it names its holder
-    ├── store/                 the disks and entries of the directory host
+    ├── store/                 the disks and entries of the host, where its table names no other place
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`
@@ -32,13 +32,14 @@ from typing import TYPE_CHECKING, Any
 from goldroot import private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
+from goldroot.hosts.registry import DIRECTORY, SiteHost, open_host
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
-from goldroot.site.config import IMAGE_NAME, TEMPLATE, Config, HostConfig, load_config
+from goldroot.site.config import IMAGE_NAME, Config, load_config
+from goldroot.site.host_tables import default_table, store_of, template
 
 if TYPE_CHECKING:
     from goldroot.catalog import Catalog
-    from goldroot.hosts.directory import DirectoryHost
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
@@ -62,9 +63,11 @@ class Site:
         #: Whether nothing at all is to be changed by the opening.
         self.looking = False
         self._closed_up: list[str] = []
-        self._checked = False
-        #: The gold versions (image and number) whose disks were seen to be what was published.
-        self.genuine: set[tuple[str, int]] = set()
+        self._hosts: dict[str, SiteHost] = {}
+        #: Hosts whose store was seen to be this site's.
+        self._checked: set[str] = set()
+        #: The copies of gold versions (image, number, host) whose disks were seen to be what was published.
+        self.genuine: set[tuple[str, int, str]] = set()
         #: Signed records that were verified, by image and number: with what was seen of their files then.
         self.verified: dict[tuple[str, int], tuple[object, Mapping[str, Any]]] = {}
 
@@ -94,7 +97,8 @@ class Site:
         paths = self._own_paths()
         if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
             return
-        self._closed_up = private.tighten(paths, self._host.trees, os.stat(self.root).st_uid)
+        trees = [path for name in self.config.hosts for path in self._host(name).trees]
+        self._closed_up = private.tighten(paths, trees, os.stat(self.root).st_uid)
         if self._closed_up:
             self.told.append(_closed(self.root, len(self._closed_up)))
 
@@ -108,7 +112,8 @@ class Site:
         files = [self.path(CONFIG), *(self.path(name) for name in _DATABASES)]
         if self.catalog_file:
             files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
-        return [*map(self.path, _DIRECTORIES), self.path("manifests"), *self._host.own_paths, *files, self.root]
+        stores = [path for name in self.config.hosts for path in self._host(name).own_paths]
+        return [*map(self.path, _DIRECTORIES), self.path("manifests"), *stores, *files, self.root]
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -132,29 +137,45 @@ class Site:
         where = (self.config.catalog or self.path("catalog.sqlite")).removeprefix("sqlite:///")
         return "" if "://" in where else where
 
-    @cached_property
+    @property
     def host(self) -> Host:
-        """Where disks and machines live.
+        """The host for images and clones that name none.  What is done with one that exists asks its own host."""
+        return self.host_named(self.config.default_host)
 
-        :raises Refused: the store is another site's.
+    def host_named(self, name: str) -> Host:
+        """A host of the site, by its name: where disks and machines live.
+
+        :raises NotFound: the configuration has none of that name.
+        :raises Refused: the store is another site's, or not made yet.
         """
         from goldroot.site.older_store import convert_store
         from goldroot.site.store_owner import check_own
 
-        if not self._checked:
-            convert_store(self, self._host)
-            check_own(self, self._host)
-        return self._host
+        host = self._host(name)
+        if name not in self._checked:
+            convert_store(self, host)
+            check_own(self, host)
+            self._checked.add(name)
+        return host
 
-    @cached_property
-    def _host(self) -> DirectoryHost:
-        from goldroot.hosts.directory import DirectoryHost
+    def check_host(self, name: str) -> str:
+        """The name, if the site has such a host; ``NotFound``."""
+        if name in self.config.hosts:
+            return name
+        raise NotFound(
+            f"there is no host {name!r} in {self.config.file}",
+            todo=f"Hosts: {', '.join(self.config.hosts)}. If it has another name now, write that name as it was.",
+        )
 
-        return DirectoryHost("local", self.config.host.store, running_command=self.config.host.running)
+    def _host(self, name: str) -> SiteHost:
+        if name not in self._hosts:
+            table = self.config.hosts[self.check_host(name)]
+            self._hosts[name] = open_host(table, os.path.dirname(os.path.abspath(self.config.file)))
+        return self._hosts[name]
 
     def take_store_as_checked(self) -> None:
-        """For those who look at disks while another process, which checks whose store it is, opens the catalog."""
-        self._checked = True
+        """For those who look at disks while another process, which checks whose a store is, opens the catalog."""
+        self._checked |= self.config.hosts.keys()
 
     @cached_property
     def key(self) -> signing.SiteKey:
@@ -183,14 +204,16 @@ class Site:
             self.catalog.close()
 
 
-def init_site(directory: str) -> Site:
+def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     """Make a site, or finish one whose making was cut off: what is there already stays as it is.
 
+    :param kind: of the host of a new site; one that is there has what its configuration says.
     :raises BadInput: ``directory`` holds other things, or is none.
     :raises MissingProgram: nothing here makes keys.
     :raises Refused: the catalog or the configuration of a site that has had a life is missing.
     """
     root = os.path.abspath(directory)
+    text = template(kind)
     _refuse_lost(root)
     _look_for_needs()
     for name in ("", *_DIRECTORIES):
@@ -198,7 +221,7 @@ def init_site(directory: str) -> Site:
     config = os.path.join(root, CONFIG)
     if not os.path.exists(config):
         # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
-        private.write(config, TEMPLATE.encode())
+        private.write(config, text.encode())
     site = Site(root, load_config(config))
     site.key.make()
     _make_stores(site)
@@ -206,12 +229,14 @@ def init_site(directory: str) -> Site:
     return site
 
 
-def plan_init(directory: str) -> list[str]:
+def plan_init(directory: str, kind: str = DIRECTORY) -> list[str]:
     """What :func:`init_site` would make, as paths; the same refusals."""
     root = os.path.abspath(directory)
+    template(kind)
     _refuse_lost(root)
     _look_for_needs()
-    names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", "store", *_DIRECTORIES]
+    stores = [store_of(table, root) for table in _config_of(root).hosts.values()]
+    names = [CONFIG, "catalog.sqlite", "keys/site", "keys/site.pub", *stores, *_DIRECTORIES]
     return [path for name in names if not os.path.exists(path := os.path.join(root, name))]
 
 
@@ -233,9 +258,9 @@ def _look_for_needs() -> None:
 
 def _make_stores(site: Site) -> None:
     from goldroot.catalog import open_catalog
-    from goldroot.hosts.directory import DirectoryHost
 
-    DirectoryHost("local", site.config.host.store).create()
+    for name in site.config.hosts:
+        site._host(name).create()
     open_catalog(site.config.catalog or site.path("catalog.sqlite"), create=True).close()
 
 
@@ -273,9 +298,16 @@ def _refuse_lost(root: str) -> None:
     from goldroot.site.store_owner import refuse_lost_catalog
 
     _check_place(root)
+    refuse_lost_catalog(Site(root, _config_of(root)))
+
+
+def _config_of(root: str) -> Config:
+    """What a site's file says, or will say."""
     config = os.path.join(root, CONFIG)
-    default = Config(config, HostConfig("directory", os.path.join(root, "store")))
-    refuse_lost_catalog(Site(root, load_config(config) if os.path.exists(config) else default))
+    if os.path.exists(config):
+        return load_config(config)
+    table = default_table()
+    return Config(config, {table.name: table}, table.name)
 
 
 def _refuse_without_config(root: str, there: list[str]) -> None:

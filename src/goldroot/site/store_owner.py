@@ -11,15 +11,17 @@ A store without a label, of an older goldroot, gets one where the catalog knows 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from goldroot.errors import HostError, NoPermission, NoSpace, Refused
 from goldroot.hosts import LIVE, Entry
+from goldroot.hosts.registry import DIRECTORY
 
 if TYPE_CHECKING:
-    from goldroot.hosts.directory import DirectoryHost
+    from goldroot.hosts.registry import SiteHost
     from goldroot.site.site import Site
 
 #: Directories of a site in which something stands once it was used, and a file that is there then.
@@ -27,15 +29,20 @@ USED = ("images", "records", "manifests")
 STEPS = "workflow.sqlite"
 
 
-def check_own(site: Site, host: DirectoryHost) -> None:
+def check_own(site: Site, host: SiteHost) -> None:
     """See that the store is this site's own; one that nobody has labelled yet is labelled.
 
-    :raises Refused: it is another site's, or the catalog is not the one that goes with it.
+    :raises Refused: it is another site's, or not made yet, or the catalog is not the one that goes with it.
     """
     from goldroot.catalog import label_of_store, make_store_label
 
     with site.catalog.read() as tx:
-        its = label_of_store(tx)
+        its = label_of_store(tx, host.name)
+    if not its and not host.is_made():
+        raise Refused(
+            f"the store of host {host.name}, {host.store!r}, is not made yet",
+            todo=f"Make what the site does not have yet with: goldroot init {shlex.quote(site.root)}",
+        )
     label = host.label()
     if its and its == label:
         return
@@ -48,11 +55,11 @@ def check_own(site: Site, host: DirectoryHost) -> None:
     # Who may only look at a site, or looks at one without room, leaves it as it is.
     with suppress(NoSpace, NoPermission):
         with site.catalog.begin() as tx:
-            its = make_store_label(tx, label)
+            its = make_store_label(tx, host.name, label)
         host.set_label(its)
 
 
-def check_former(site: Site, host: DirectoryHost, machines: list[str]) -> None:
+def check_former(site: Site, host: SiteHost, machines: list[str]) -> None:
     """See that an older store, which is to be converted, is this site's own.
 
     :raises Refused: it is another site's, or the catalog is not the one that goes with it.
@@ -60,8 +67,8 @@ def check_former(site: Site, host: DirectoryHost, machines: list[str]) -> None:
     from goldroot.catalog import entries, label_of_store
 
     with site.catalog.read() as tx:
-        its = label_of_store(tx)
-        known = {entry.name for entry in entries.every(tx)}
+        its = label_of_store(tx, host.name)
+        known = {entry.name for entry in entries.every(tx, host=host.name)}
     label = host.label()
     if its and label and its != label:
         raise _not_its_own(host, "it carries the label of another catalog")
@@ -76,11 +83,10 @@ def refuse_lost_catalog(site: Site) -> None:
     :raises Refused: there is none, and disks or records speak of one that was; the error names them.
     """
     from goldroot.catalog import is_there
-    from goldroot.hosts.directory import DirectoryHost
 
     where = site.config.catalog or site.path("catalog.sqlite")
-    host = DirectoryHost("local", site.config.host.store)
-    found = [*_in_store(host), *_in_site(site)]
+    hosts = [site._host(name) for name in site.config.hosts]
+    found = [*(line for host in hosts for line in _in_store(host)), *_in_site(site)]
     if not found or is_there(where):
         return
     name = os.path.relpath(where, site.root) if os.path.isabs(where) else "the one that goldroot.toml names"
@@ -89,24 +95,26 @@ def refuse_lost_catalog(site: Site) -> None:
         meaning=f"{'; '.join(found)}. With an empty catalog goldroot would take these disks for leftovers. "
         "Nothing was changed.",
         todo="Put the catalog back from a backup; goldroot cannot make it from the store yet. To begin from nothing, "
-        f"name another directory, or move away first: the store {host.store}, and of {site.root} {', '.join(USED)}, {STEPS}.",
+        f"name another directory, or move away first: the store {' and '.join(host.store for host in hosts)}, and of "
+        f"{site.root} {', '.join(USED)}, {STEPS}.",
     )
 
 
-def _not_its_own(host: DirectoryHost, why: str) -> Refused:
+def _not_its_own(host: SiteHost, why: str) -> Refused:
     return Refused(
         f"the store {host.store!r} is not that of this site: {why}",
         meaning="Disks there are another site's, or of a time that the catalog does not know. Nothing was changed.",
-        todo="Name this site's own store in the table [host] of goldroot.toml, or put back the catalog that goes with it.",
+        todo=f"Name this site's own store in the table [host] (or [hosts.{host.name}]) of goldroot.toml, "
+        "or put back the catalog that goes with it.",
     )
 
 
-def _strangers(site: Site, host: DirectoryHost) -> list[str]:
+def _strangers(site: Site, host: SiteHost) -> list[str]:
     """Machines that are nobody's by the catalog; what an import left that was killed is no sign of another site."""
     from goldroot.catalog import entries
 
     with site.catalog.read() as tx:
-        known = {entry.name for entry in entries.every(tx)}
+        known = {entry.name for entry in entries.every(tx, host=host.name)}
     return [_said(one) for one in host.entries() if one.name not in known and not _is_unfinished(one)]
 
 
@@ -115,14 +123,14 @@ def _is_unfinished(entry: Entry) -> bool:
     return _image_of(entry) != "" and not _server_of(entry) and not entry.startable and entry.role == "machine"
 
 
-def _in_store(host: DirectoryHost) -> Iterator[str]:
+def _in_store(host: SiteHost) -> Iterator[str]:
     """What is in a store, by its definitions alone."""
     from goldroot.hosts.directory import former_machines, is_former
 
     if not os.path.isdir(host.store):
         return
     try:
-        if is_former(host.store):
+        if host.kind == DIRECTORY and is_former(host.store):
             said = [f"the machine {one.name}" for one in former_machines(host.store)]
         else:
             said = [_said(one) for one in host.entries()] if host.is_made() else []

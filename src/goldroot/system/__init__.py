@@ -14,11 +14,15 @@ __all__ = [
     "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
+    "USUAL_HEALTH",
     "Bound",
     "Confined",
     "Finding",
     "FirstIdentity",
+    "HealthCheck",
+    "How",
     "Identity",
+    "Inside",
     "Limits",
     "Mode",
     "NetworkSettings",
@@ -26,33 +30,52 @@ __all__ = [
     "Package",
     "PackageChange",
     "Packages",
+    "Seen",
     "Tie",
+    "Tried",
     "UpdateTrees",
     "broken_references",
     "compare_packages",
     "doubtful",
     "examine_accounts",
     "fingerprints",
+    "health_check",
     "host_ties",
     "is_leftover",
     "leftovers",
+    "look_inside",
     "make_first",
     "os_facts",
     "power_of",
+    "read_only_failures",
     "read_packages",
     "read_path",
     "remove_path",
     "run_in",
     "shell_of",
+    "until_healthy",
+    "until_tried",
     "write_identity",
 ]
 
 if TYPE_CHECKING:
-    from goldroot.system.confine import Bound, Confined, run_in, shell_of
+    from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
     from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
+    from goldroot.system.health import (
+        USUAL_HEALTH,
+        HealthCheck,
+        Inside,
+        Seen,
+        Tried,
+        health_check,
+        look_inside,
+        read_only_failures,
+        until_healthy,
+        until_tried,
+    )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.limits import MIB, Limits
@@ -66,11 +89,13 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "confine": "Bound Confined run_in shell_of",
+            "confine": "Bound Confined How run_in shell_of",
             "disk_files": "read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside read_only_failures until_healthy "
+            "until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

@@ -149,6 +149,15 @@ def test_a_command_runs_inside_as_its_root_and_nobody_of_this_machine(lab: Lab) 
     assert lab.host.command("WEB1", ["sh", "-c", "exit 7"], 10).status == 7
 
 
+def test_a_command_inside_begins_in_the_root_of_the_system_and_not_of_this_machine(lab: Lab, tmp_path: Path) -> None:
+    lab.host.start("WEB1")
+    done = lab.host.command("WEB1", ["sh", "-c", "cat ./etc/hostname; ls -d ./proc/1/root/../sbin/init"], 10)
+    assert done.out.decode().split("\n")[0] == "web1"
+    top = {name for name in os.listdir("/") if not (lab.place_of("root") / name).exists()}
+    seen = lab.host.command("WEB1", ["ls", "."], 10).out.decode().split()
+    assert not top & set(seen), "the directory in which it begins is this machine's root"
+
+
 def test_a_server_that_ends_at_once_is_told_with_what_it_said(lab: Lab) -> None:
     with lab.host.hold("WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
         Path(opened["WEB1-1B5"].path, "etc").rename(Path(opened["WEB1-1B5"].path, "other"))

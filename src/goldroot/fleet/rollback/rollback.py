@@ -22,11 +22,12 @@ from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
+from goldroot.fleet.update.go_live import go_live
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
+from goldroot.fleet.update.power import stopped
 from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
-from goldroot.fleet.update.switch import go_live, held
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
 from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
@@ -68,7 +69,7 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     with open_clone(site, clone) as server:
         for address, disk in server.ids.items():
             made, path = manifests.load(site, disk, manifests.MADE), server.opened[address].path
-            now = manifests.scan_disk(site, disk, path, policy, live=True, progress=stage(f"reading {disk}"))
+            now = manifests.scan_disk(site, disk, path, policy, writers="live", progress=stage(f"reading {disk}"))
             found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
     return ["/" + path_text(path) for path in sorted(found)]
 
@@ -81,10 +82,11 @@ def roll_back(
     :param carry: merge what was changed since the switch onto the fallback.
     :param take_proposals: with ``carry``: answer every conflict that is left with what stands.
     :raises StillRunning: it may still be written; nothing was changed.
+    :raises HealthFailed: it did not come up well, and is back on the newer version.
     :raises NotFound: there is no fallback. :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"rollback of {name}"):
-        settled = reconcile(site, name)
+        settled = reconcile(site, name, goes_on="rollback")
         clone = active_clone(site, name)
         noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, take_proposals))
         if settled is not None and settled.kind == "rollback":
@@ -113,7 +115,7 @@ def roll_back(
 
 def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
-    site.host.info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
+    site.host_named(clone.host).info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
     if carry:
         refuse_full(site, clone)
     with site.catalog.begin() as tx:
@@ -143,7 +145,7 @@ def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
     if has_switched(task.clone, task.update):
         return ""
-    with held(task) as hold:
+    with stopped(task, stage) as hold:
         crash.point("rollback.stopped")
         if task.update.carry:
             if carry_merge(task, stage, take_proposals=take_proposals):

@@ -21,10 +21,11 @@ from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Mode, OwnDisks, fingerprints
+from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -45,9 +46,10 @@ class Finding:
     text: str
 
 
-def prove(task: OpenUpdate, stage: Stage) -> None:
+def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
+    :param trial: start it in isolation, too, where the other checks have passed.
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
@@ -59,6 +61,8 @@ def prove(task: OpenUpdate, stage: Stage) -> None:
     found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
+    if trial and not found:
+        found += [Finding("trial", text) for text in try_out(task, stage)]
     if found:
         raise ChecksFailed(
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
@@ -124,7 +128,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             stage(f"{task.name}: {command}")
             try:
                 words = ["/bin/sh", "-c", command]
-                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+                run_on(task.site.config, task.clone.image, binds, words, How(timeout=TIMEOUT, told=_word(task, stage)))
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -186,7 +190,7 @@ def _look_at(task: OpenUpdate, disk: str, path: str) -> None:
 @contextmanager
 def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
     """The merged system, put together for the block; nothing, where it is not wanted."""
-    host = task.site.host
+    host = task.host
     if not wanted:
         yield ()
         return
@@ -211,7 +215,7 @@ def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: 
         words = ["/bin/sh", "-c", command]
         try:
             done = run_on(
-                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+                task.site.config, task.clone.image, binds, words, How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
             )
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
@@ -247,7 +251,7 @@ def shipped(task: OpenUpdate, record: Mapping[str, Any], all_sides: Sides) -> It
     tree = all_sides.merged
     yield from _accounts(task, all_sides)
     yield from _shared_numbers(task, all_sides, record)
-    yield from _identity(task, tree)
+    yield from _identity(task, tree, fingerprints(all_sides.clone))
     yield from _markers(tree, record)
 
 
@@ -308,15 +312,24 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
     return Counter({word: count - 1 for word, count in seen.items() if count > 1})
 
 
-def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
+def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
-    damaged neighbour is no reason to hold this one up."""
+    damaged neighbour is no reason to hold this one up.
+
+    :param before: the fingerprints of the server as it is.  A file that another server has, too, since both were made, is told:
+        an older goldroot made some servers so, and this update makes it no worse.
+    """
     unknown = read_missing(task.site, task.name)
-    task.tell(not_compared=unknown)
+    now = fingerprints(tree)
     with task.site.catalog.read() as tx:
-        shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
-    for word, other in sorted(shared, key=lambda found: (found[1], found[0])):
-        yield Finding("identity", f"the {word} is that of {other} too")
+        shared = sorted(readings.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
+    as_before = [(word, other) for word, other in shared if word.startswith("/") and before.get(word) == now[word]]
+    task.tell(not_compared=unknown, shared=[f"{word} ({other})" for word, other in as_before])
+    for word, other in shared:
+        if (word, other) not in as_before:
+            yield Finding(
+                "identity", f"the {word} is that of {other} too" if word[0] != "/" else f"{word} is as on {other}"
+            )
 
 
 def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:

@@ -82,6 +82,10 @@ def _switched(rows: Rows, entry: Entry, live: Mark) -> Rows:
             todo="Put back the catalog that goes with it, or put the host back to its newest state.",
         )
     rows = replace(rows, clone=replace(clone, version=live.version, last=live.by))
+    if (
+        went := next((one for one in rows.updates.values() if one.told.get("returned_by") == live.by), None)
+    ) is not None:
+        return _went_back(rows, went, live)
     if known is not None:
         return rows.put_update(replace(known, state="switching"))
     left = kept_sets(entry).get(live.by)
@@ -92,6 +96,14 @@ def _switched(rows: Rows, entry: Entry, live: Mark) -> Rows:
     return rows.put_update(
         _found(clone, live.by, mark.version, live.version, kind="rollback" if back else "update", state="switching")
     )
+
+
+def _went_back(rows: Rows, went: Update, live: Mark) -> Rows:
+    """A work whose server did not come up well was undone by an exchange of its own, which gets a row."""
+    kind = "rollback" if went.kind == "update" else "update"
+    made = _found(rows.clone, live.by, went.to_version, live.version, kind=kind, state="done")
+    told = {"returns": went.work, "was_on": went.told.get("was_on", False)}
+    return rows.put_update(replace(went, state="failed")).put_update(replace(made, back=went.work, told=told))
 
 
 def _kept(rows: Rows, entry: Entry) -> Rows:

@@ -75,7 +75,8 @@ def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
 def _place(site: Site, clone: str) -> tuple[str, str] | None:
     """The update in whose record the list of the live system is, and which list of it."""
     with site.catalog.read() as tx:
-        ended = [one for one in updates.every(tx, clone) if one.state == "done"]
+        # What came back by itself left the list of before as it was.
+        ended = [one for one in updates.every(tx, clone) if one.state == "done" and not one.told.get("returns")]
         last = max(ended, key=lambda one: one.id, default=None)
         if last is None:
             return None

@@ -41,7 +41,7 @@ class OpenUpdate:
     @property
     def host(self) -> Host:
         """Where the clone lives."""
-        return self.site.host
+        return self.site.host_named(self.clone.host)
 
     @property
     def machine_name(self) -> str:
@@ -56,12 +56,12 @@ class OpenUpdate:
     @cached_property
     def base(self) -> Gold:
         """The clone's own gold."""
-        return open_version(self.site, self.clone.image, self.update.from_version)
+        return open_version(self.site, self.clone.image, self.update.from_version, self.clone.host)
 
     @cached_property
     def target(self) -> Gold:
         """The gold that it goes to."""
-        gold = open_version(self.site, self.clone.image, self.update.to_version)
+        gold = open_version(self.site, self.clone.image, self.update.to_version, self.clone.host)
         check_layouts(self.base, gold)
         return gold
 
@@ -182,7 +182,7 @@ def active_clone(site: Site, name: str) -> Clone:
             f"clone {name} is {clone.state}: that was cut off",
             todo=f"Finish it with: {how or f'goldroot clone delete {name}'}",
         )
-    if site.host.find(clone.machine) is None:
+    if site.host_named(clone.host).find(clone.machine) is None:
         raise Refused(
             f"clone {name} has no machine: the host has none of the name {clone.machine}",
             meaning="It was deleted, and the catalog is older than that; or its definition was lost.",

@@ -68,13 +68,13 @@ def plan_update(
     """
     clone = active_clone(site, name)
     number = target_of(site, clone, to)
-    base, target = open_version(site, clone.image, clone.version), open_version(site, clone.image, number)
+    base, target = (open_version(site, clone.image, one, clone.host) for one in (clone.version, number))
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
     decided = update_files.remembered(site, clone.image)
     with open_clone(site, clone) as server, base.open() as old, target.open() as new:
         sides = gold_side(base, old, server.ids), gold_side(target, new, server.ids)
-        side = disk_side(site, base.layout, server, policy, live=True, stage=stage, ahead=ahead)
+        side = disk_side(site, server, policy, live=True, stage=stage, ahead=ahead)
         plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
         record = make_record(plan)
     # Who may only look at a site, or looks at one without room, keeps nothing for a forecast.

@@ -47,7 +47,7 @@ def make_disks(task: OpenUpdate) -> None:
         crash.point("update.set-taken")
     there = {disk.id for disk in task.entry.disks.values()}
     for address, id in disks.items():
-        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, "directory"))
+        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, ""))
         crash.point("update.disk-made")
     task.raise_generation()
     crash.point("update.filling")
@@ -79,9 +79,11 @@ def refuse_full(site: Site, clone: Clone) -> None:
 
     :raises Refused: what stands there could not be parked; the error names the kept set to prune.
     """
-    entry = find_entry(site.host, clone.machine)
+    entry = find_entry(site.host_named(clone.host), clone.machine)
     if PREPARED in entry.marks:
-        free_set(entry, [disk.place for disk in open_version(site, clone.image, clone.version).layout.disks])
+        free_set(
+            entry, [disk.place for disk in open_version(site, clone.image, clone.version, clone.host).layout.disks]
+        )
 
 
 def _is_its(entry: Entry, task: OpenUpdate) -> bool:

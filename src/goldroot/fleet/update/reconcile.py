@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import Clone, Tx, Update, clones, events, fallbacks, gold, now, readings, updates
+from goldroot.catalog import Clone, Tx, Update, clones, copies, events, fallbacks, gold, now, readings, updates
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
-from goldroot.hosts import LIVE, PREPARED, Entry, find_entry, own_disks, set_of, with_mark
+from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark
 from goldroot.image import find_linked
 from goldroot.site import Site, sweep_rooms
 
@@ -35,15 +35,26 @@ def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
     with site.lock(f"clone-{check_clone_name(name)}", wait=WAIT, doing=doing):
         sweep_rooms(site)
         with suppress(GoldrootError, OSError):  # a host that is not there is told by who needs it
-            site.host.tidy()
+            tidied_host(site, name).tidy()
         yield
 
 
-def reconcile(site: Site, name: str) -> Update | None:
+def tidied_host(site: Site, name: str) -> Host:
+    """Where a clone lives; of one that is not made yet, the site's default host."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+    return site.host if clone is None else site.host_named(clone.host)
+
+
+def reconcile(site: Site, name: str, *, goes_on: str = "", starts: bool = True) -> Update | None:
     """Bring the catalog up to the clone's entry; returns the update or rollback whose end that was.
 
-    A cancel that was killed is finished, too.  The caller holds the clone's lock.
+    A cancel that was killed is finished, too, and a server that was stopped for such a work is started again.  The caller
+    holds the clone's lock.
 
+    :param goes_on: the kind of work that the caller goes on with: a server that has to be started and asked how it does
+        is left to that.
+    :param starts: whether a server may be started.
     :raises Refused: the catalog is older than something that cannot be told from the host, or the host is older.
     """
     sync(site, name)
@@ -52,17 +63,42 @@ def reconcile(site: Site, name: str) -> Update | None:
         clone = clones.find(tx, name)
         going = updates.in_flight(tx, name) if clone is not None else None
     if clone is not None and going is not None and has_switched(clone, going):
-        finish(site, going)
-        finished = going
+        left = going.start_due or bool(going.told.get("returned_by"))
+        if going.kind != goes_on or not left:
+            finish(site, going)
+            finished = going
     clear_cancelled(site, name)
+    if starts:
+        settle(site, name)
     return finished
+
+
+def settle(site: Site, name: str) -> None:
+    """Start a server that ran before its last work, where that has ended without a start: a command was killed.
+
+    What keeps it from starting is written down, and is no error: the caller has other work to do.
+    """
+    with site.catalog.read() as tx:
+        clone, last = clones.find(tx, name), updates.latest(tx, name)
+    if clone is None or last is None or not last.start_due or last.state not in ("done", "cancelled"):
+        return
+    why = ""
+    try:
+        site.host_named(clone.host).start(clone.machine)
+    except GoldrootError as error:
+        why = error.brief
+    crash.point("reconcile.started")
+    with site.catalog.begin() as tx:
+        went = updates.of_work(tx, str(last.told.get("returns", "")))
+        for one in filter(None, (last, went)):
+            updates.note(tx, one.id, told={**one.told, "settled": True, **({"not_started": why} if why else {})})
 
 
 def sync(site: Site, name: str) -> None:
     """The catalog says of a clone what its entry says; nothing on the host is changed."""
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
-    entry = None if clone is None else site.host.find(clone.machine)
+    entry = None if clone is None else site.host_named(clone.host).find(clone.machine)
     if clone is None or entry is None:
         return
     _follow_publishes(site, clone, entry)
@@ -119,14 +155,15 @@ def _follow_publishes(site: Site, clone: Clone, entry: Entry) -> None:
     linked = {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
     with site.catalog.read() as tx:
         known = {
-            slot.name: gold.find(tx, clone.image, slot.version)
-            for slot in gold.all_slots(tx, clone.image)
+            slot.name: gold.find(tx, clone.image, slot.version, clone.host)
+            for slot in copies.all_slots(tx, clone.image, clone.host)
             if slot.version is not None and slot.name in linked
         }
     for owner, mark in linked.items():
         version = known.get(owner)
-        if version is None or version.state == "publishing" or (mark is not None and mark.version != version.number):
-            find_linked(site, clone.image, owner)
+        known_so = version is not None and version.state != "publishing" and version.copy == "whole"
+        if version is None or not known_so or (mark is not None and mark.version != version.number):
+            find_linked(site, clone.image, owner, clone.host)
 
 
 def _check_versions(tx: Tx, rows: Rows) -> None:
@@ -155,8 +192,8 @@ def finish(site: Site, update: Update) -> None:
     """
     with site.catalog.read() as tx:
         clone = clones.get(tx, update.clone)
-    disks = own_disks(find_entry(site.host, clone.machine))
-    reading = read_switched(site, update.image, clone.version, disks)
+    disks = own_disks(find_entry(site.host_named(clone.host), clone.machine))
+    reading = read_switched(site, clone, disks)
     with site.catalog.begin() as tx:
         if not updates.get(tx, update.id).ended:
             readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
@@ -182,16 +219,16 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
 
 def clear(site: Site, clone: Clone, update: Update) -> None:
     """Remove what was prepared for a work, with the links and the mark; again: nothing."""
-    entry = site.host.find(clone.machine)
+    host = site.host_named(clone.host)
+    entry = host.find(clone.machine)
     five = None if entry is None else entry.marks.get(PREPARED)
     if entry is None or five is None or (five.by, five.state) != (update.work, "preparing"):
         return
-    drop_set(site, entry, PREPARED)
+    drop_set(site, host, entry, PREPARED)
 
 
-def drop_set(site: Site, entry: Entry, digit: str) -> None:
+def drop_set(site: Site, host: Host, entry: Entry, digit: str) -> None:
     """Delete the disks of a set, then take away its links and its mark: its gold is free only now."""
-    host = site.host
     for disk in sorted(own_disks(entry, digit).values()):
         manifests.forget(site, disk)
         host.delete_disk(disk)
@@ -206,6 +243,6 @@ def is_switched(site: Site, update: Update) -> bool:
     """Whether the clone runs from the result of this work, by its entry."""
     with site.catalog.read() as tx:
         clone = clones.get(tx, update.clone)
-    entry = site.host.find(clone.machine)
+    entry = site.host_named(clone.host).find(clone.machine)
     mark = None if entry is None else entry.marks.get(LIVE)
     return mark is not None and mark.by == update.work

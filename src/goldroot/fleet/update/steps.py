@@ -2,8 +2,9 @@
 
 ::
 
-    merge ----> prove ----> switch ----> note
-      |                       |
+    merge ----> prove ----> switch ----> note ----> done
+      |                       |            |
+      |                       |            +------> returned: it did not come up well, and is back
       +--> needs-review <-----+        the workflow ends there: it never waits for a person
 
 The state carries the clone, the update's number and the attempt, which shuts earlier ones out; ``outcome`` is set once the rest is
@@ -23,8 +24,9 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched
 from goldroot.fleet.update.merge import merge_update
 from goldroot.fleet.update.open_update import OpenUpdate, open_update
+from goldroot.fleet.update.power import come_up
 from goldroot.fleet.update.prepare import empty_prepared
-from goldroot.fleet.update.reconcile import clear, finish, is_switched
+from goldroot.fleet.update.reconcile import clear, is_switched
 from goldroot.fleet.update.switch import switch_update
 from goldroot.image import check_genuine
 from goldroot.site import Site
@@ -94,12 +96,12 @@ def _merged(task: OpenUpdate, stage: Stage) -> str:
 
 
 def _prove(task: OpenUpdate, stage: Stage) -> str:
-    """Rebuild, migrate, check; on disks that are made anew, where a migration was cut off on these."""
+    """Rebuild, migrate, check, try; on disks that are made anew, where a migration was cut off on these."""
     if has_switched(task.clone, task.update):
         return ""
     if task.update.migration == "begun" and (outcome := _merged(task, stage)):
         return outcome
-    prove(task, stage)
+    prove(task, stage, trial=True)
     return ""
 
 
@@ -109,6 +111,5 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
 
 
 def note(task: OpenUpdate, stage: Stage) -> str:
-    """The catalog follows the machine."""
-    finish(task.site, task.update)
-    return DONE
+    """The server runs again if it did before, and the catalog follows the machine."""
+    return come_up(task, stage)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
@@ -18,17 +18,20 @@ from goldroot.errors import Busy, HostError, Refused, Unreachable
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.bytes import DiskBytes
 from goldroot.hosts.filehost import FileHost, live_of
-from goldroot.hosts.inuse import Note, entry_lock, utc_now
+from goldroot.hosts.inuse import Note, disk_lock, entry_lock, utc_now
 from goldroot.hosts.labels import Label
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.port import Access, Entry
-from goldroot.hosts.standing import still_running
+from goldroot.hosts.standing import standing, still_running
 from goldroot.tree import remove_tree
 
 #: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.
 _AFTER_KILL, _ASK_AGAIN = 20.0, 2.0
 _LOOK_AGAIN = 0.05
+
+#: What is behind a machine's name in that of its trial; no entry has such a name.
+TRIAL = ".trial"
 
 
 class Running(Protocol):
@@ -63,12 +66,14 @@ class Given:
     """A live disk that a machine is given.
 
     :param owner: "" where it is its own, else whose it is.
+    :param aside: what is written goes to a copy that ends with the machine; the disk itself is only read.
     """
 
     address: str
     label: Label
     access: Access
     owner: str = ""
+    aside: bool = False
 
 
 class MachineHost(FileHost, ABC):
@@ -88,6 +93,10 @@ class MachineHost(FileHost, ABC):
     @abstractmethod
     def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
         """In the supervisor: begin to run a machine; ``stack`` ends with it."""
+
+    @property
+    def own_paths(self) -> list[str]:
+        return [os.path.join(self.store, "running"), *super().own_paths]
 
     def create(self) -> None:
         super().create()
@@ -146,6 +155,16 @@ class MachineHost(FileHost, ABC):
         self._entries.get(name)
         return last_lines(self.directory(name), lines)
 
+    def tidy(self) -> list[str]:
+        told = super().tidy()
+        for name in sorted(os.listdir(place)) if os.path.isdir(place := os.path.join(self.store, "running")) else []:
+            if name.endswith(TRIAL) and (taken := self._in_use.take(trial_lock(name), patient=False)) is not None:
+                remove_tree(os.path.join(place, name))
+                taken.gone()
+                taken.close()
+                told.append(f"removed what a killed command left of the trial of {name.removesuffix(TRIAL)}")
+        return told
+
     # -- for the supervisor
 
     @contextmanager
@@ -163,6 +182,35 @@ class MachineHost(FileHost, ABC):
             if reason := self._seen(entry):
                 raise still_running(name, reason)
             yield entry, [*self._own(entry), *self._linked(stack, entry)]
+
+    @contextmanager
+    def tried_by(
+        self, who: str, name: str, set: str, read_only: Collection[str]
+    ) -> Iterator[tuple[Entry, Sequence[Given]]]:
+        """What a trial of a set is given in the block; the machine itself may run, and its entry may change.
+
+        :param who: for others' messages.
+        :param read_only: live addresses of its own disks that are not written aside.
+        :raises Refused: there is a trial of this machine already, or a disk of the set is being written.
+        """
+        entry = self._entries.get(name)
+        with ExitStack() as stack:
+            note = Note("run", who, utc_now())
+            if (taken := self._in_use.take(trial_lock(name + TRIAL), note=note)) is None:
+                raise Refused(f"{name} is tried already", todo="Try again when that has ended.")
+            stack.callback(taken.close)
+            stack.callback(taken.gone)
+            given = []
+            for address, disk in standing(self, entry, set).items():
+                label = self._label(disk.id)
+                if (lock := self._in_use.take(disk_lock(disk.id), shared=True)) is None:
+                    raise Refused(f"disk {disk.id} is in use by {self._in_use.note(disk_lock(disk.id))}")
+                stack.callback(lock.close)
+                if not self._bytes.stands(label):
+                    self._refuse_lost(self._entries.get(disk.owner), disk.id)
+                own = disk.owner == name
+                given.append(Given(address, label, "ro", "" if own else disk.owner, own and address not in read_only))
+            yield replace(entry, name=name + TRIAL), given
 
     def _taken(self, stack: ExitStack, who: str, name: str) -> Entry:
         """The entry, as it is while its lock is held."""
@@ -240,3 +288,11 @@ class MachineHost(FileHost, ABC):
             if now >= end:
                 return False
             time.sleep(_LOOK_AGAIN)
+
+
+def trial_lock(name: str) -> str:
+    """The lock of a trial's supervisor.
+
+    :param name: of the trial, which is also that of its directory.
+    """
+    return f"trial-{name}"

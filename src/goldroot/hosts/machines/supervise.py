@@ -16,8 +16,9 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from goldroot import errors
@@ -40,11 +41,26 @@ _PASSED_ON = (
 _BY_KIND: Mapping[str, type[GoldrootError]] = {one.kind: one for one in _PASSED_ON}
 
 
-def begin(table: Mapping[str, Any], name: str, directory: str) -> None:
+@dataclass(frozen=True)
+class Order:
+    """A trial that is asked for.
+
+    :param set: whose system it is.
+    :param read_only: live addresses of its own disks that are not written aside.
+    :param lifeline: a pipe that ends with whoever asked for it; the trial ends with that.
+    """
+
+    set: str
+    read_only: Sequence[str]
+    lifeline: int
+
+
+def begin(table: Mapping[str, Any], name: str, directory: str, order: Order | None = None) -> None:
     """Start the supervisor of a machine, and return when the machine runs.
 
     :param table: the host's, see :meth:`MachineHost.table`.
     :param directory: of the machine.
+    :param order: of a trial.
     :raises GoldrootError: why it does not run.
     """
     reading, writing = os.pipe()
@@ -57,12 +73,16 @@ def begin(table: Mapping[str, Any], name: str, directory: str) -> None:
         try:
             words = [sys.executable, "-P", "-m", "goldroot.hosts.machines.supervise"]
             words = [*_scope(table, name), *words, json.dumps(table), name, str(writing)]
+            passed = [writing]
+            if order is not None:
+                words.append(json.dumps(asdict(order)))
+                passed.append(order.lifeline)
             path = os.pathsep.join(path for path in sys.path if path)
             start(
                 words,
                 program=find(words[0]),
                 streams=(null, null, log),
-                pass_fds=[writing],
+                pass_fds=passed,
                 env=environment({"PYTHONPATH": path}),
             ).wait()  # it goes on in a copy of its own
         finally:
@@ -76,12 +96,15 @@ def main() -> None:
     """What runs as ``python -m``."""
     table, name, report = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     os.set_inheritable(report, False)
+    order = Order(**json.loads(sys.argv[4])) if len(sys.argv) > 4 else None
+    if order is not None:
+        os.set_inheritable(order.lifeline, False)
     if os.fork():
         os._exit(0)
     os.chdir("/")
     said: dict[str, object] = {}
     try:
-        supervise(_host(table), name, report)
+        supervise(_host(table), name, report, order)
     except GoldrootError as error:
         said = error.as_dict()
     except Exception:  # noqa: BLE001  nobody sees it but in the log
@@ -92,20 +115,27 @@ def main() -> None:
             os.write(report, json.dumps(said).encode())
 
 
-def supervise(host: MachineHost, name: str, report: int) -> None:
+def supervise(host: MachineHost, name: str, report: int, order: Order | None = None) -> None:
     """Run a machine to its end.
 
     :param report: a pipe that is closed when it runs.
+    :param order: of a trial.
     """
-    directory = host.directory(name)
+    who = f"its supervisor (process {os.getpid()})"
     with ExitStack() as stack:
-        entry, disks = stack.enter_context(host.run_by(f"its supervisor (process {os.getpid()})", name))
+        if order is None:
+            entry, disks = stack.enter_context(host.run_by(who, name))
+        else:
+            entry, disks = stack.enter_context(host.tried_by(who, name, order.set, order.read_only))
+        directory = host.directory(entry.name)
         guard = stack.enter_context(Guard(report))
         listener = stack.enter_context(control.listen(directory))
         console = ConsoleLog(directory)
         console.write(f"\n-- {utc_now()}: started from {entry.serial}\n".encode())
         running = host.launch(stack, entry, disks)
         loop = Loop(running, console, listener)
+        if order is not None:
+            loop.ends_with(order.lifeline)
         try:
             loop.until_up(PATIENCE)
             guard.watch(running.inside())
@@ -175,6 +205,16 @@ class Loop:
         self._selector.register(self._ended, selectors.EVENT_READ, self._end_seen)
         self._status: int | None = None
         signal.signal(signal.SIGTERM, lambda *_: self._ask_to_end())
+
+    def ends_with(self, lifeline: int) -> None:
+        """The machine is ended at once when the other end of this pipe has gone."""
+
+        def gone() -> None:
+            self._selector.unregister(lifeline)
+            with suppress(GoldrootError, OSError):
+                self._running.halt("killed")
+
+        self._selector.register(lifeline, selectors.EVENT_READ, gone)
 
     def until_up(self, patience: float) -> None:
         """:raises HostError: it ended before, or takes too long."""

@@ -6,22 +6,27 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, NoPermission, Refused
+from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused, Unreachable
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
-from goldroot.hosts.machines.host import Given
+from goldroot.hosts.machines.console import last_lines
+from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
 from goldroot.hosts.nspawn import mounts
 from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered
 from goldroot.hosts.port import Entry
 from goldroot.run import Done, find, run, start
+from goldroot.tree import remove_tree
 
 #: Where systemd-nspawn would leave a directory of each machine on this one.
 _NSPAWN_RUN = "/run/systemd/nspawn"
+#: Seconds that a trial gets to be gone once it was ended.
+_AFTER_TRIAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class NspawnHost(MachineHost):
     """Disks as directories below ``store``; machines as containers whose numbers are no user's of this machine."""
 
     kind = "nspawn"
-    abilities = replace(MachineHost.abilities, guest_commands=True)
+    abilities = replace(MachineHost.abilities, guest_commands=True, trials=True)
 
     def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
         super().__init__(name, store, Directories(store), config)
@@ -80,8 +85,36 @@ class NspawnHost(MachineHost):
         """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
         if self.power(name).state != "on":
             raise Refused(f"{name} does not run", todo="Start it first.")
+        return self._inside(name, argv, timeout)
+
+    @contextmanager
+    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[NspawnTrial]:
+        from goldroot.hosts.machines.supervise import Order, begin
+
+        self._entries.get(name)
+        directory = self.directory(name + TRIAL)
+        reading, writing = os.pipe()
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            begin(self.table(), name, directory, Order(set, sorted(read_only), reading))
+            yield NspawnTrial(self, name + TRIAL)
+        finally:
+            os.close(reading)
+            os.close(writing)  # its end is the trial's
+            self._end_of_trial(name + TRIAL)
+            remove_tree(directory)
+
+    def _end_of_trial(self, name: str) -> None:
+        """:raises HostError: its supervisor does not end."""
+        end = time.monotonic() + _AFTER_TRIAL
+        while not self._in_use.free(trial_lock(name)):
+            if time.monotonic() > end:
+                raise HostError(f"{name} does not end", todo="End its supervisor, which its console's directory names.")
+            time.sleep(0.02)
+
+    def _inside(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
-        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
         return run([*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv], ok=None, timeout=timeout)
 
@@ -92,11 +125,60 @@ class NspawnHost(MachineHost):
             os.makedirs(_NSPAWN_RUN, mode=0o755, exist_ok=True)
             mounts.cover(_NSPAWN_RUN)
         with mounts.shifted(BASE, COUNT) as namespace:
+            trees = {given.label.id: self._tree(stack, given, (root, namespace)) for given in disks}
             for given, path in ordered(entry.name, disks, self.config.paths):
-                opened = self._bytes.open(stack, given.label, given.access, "system", exact=True)
-                stack.callback(opened.close)
-                attributes = mounts.NODEV | (mounts.READ_ONLY if given.access == "ro" else 0)
-                _place(opened.handle, root, path, (attributes, namespace))
+                read_only = given.access == "ro" and not given.aside
+                attributes = mounts.NODEV | (mounts.READ_ONLY if read_only else 0)
+                _place(trees[given.label.id], root, path, (attributes, -1 if given.aside else namespace))
+
+    def _tree(self, stack: ExitStack, given: Given, where: tuple[str, int]) -> int:
+        """A descriptor of a disk, or of the tree in whose files its own are written over.
+
+        :param where: the machine's root, and the user namespace with its numbers.
+        """
+        root, namespace = where
+        opened = self._bytes.open(stack, given.label, given.access, "system", exact=True)
+        stack.callback(opened.close)
+        if not given.aside:
+            return opened.handle
+        place = f"{root}.aside"
+        if not os.path.ismount(place):
+            os.makedirs(place, mode=0o700, exist_ok=True)
+            mounts.cover(place, "50%")
+        try:
+            tree = mounts.aside(os.path.join(place, given.address), opened.handle, namespace)
+        except OSError as error:
+            raise HostError(
+                f"disk {given.label.id} cannot be written aside: {error.strerror}",
+                meaning="This kernel has no overlays on mapped mounts, which came with Linux 5.19.",
+                todo='Set trial = "commands" for the image.',
+            ) from error
+        stack.callback(os.close, tree)
+        return tree
+
+
+class NspawnTrial:
+    """A trial, see :class:`goldroot.hosts.Trial`; ``name`` is that of its directory."""
+
+    def __init__(self, host: NspawnHost, name: str) -> None:
+        self._host = host
+        self._name = name
+
+    def command(self, argv: Sequence[str], timeout: float) -> Done:
+        try:
+            return self._host._inside(self._name, argv, timeout)
+        except Unreachable:
+            raise Refused(f"{self._name} has ended") from None
+
+    def console(self, lines: int) -> list[str]:
+        return last_lines(self._host.directory(self._name), lines)
+
+    def gone(self) -> bool:
+        try:
+            control.ask(self._host.directory(self._name), do="inside")
+        except HostError:
+            return True
+        return False
 
 
 class Container:
@@ -147,6 +229,20 @@ def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
     finally:
         os.close(source)
         os.close(target)
+
+
+def why_no_containers(store: str) -> str:
+    """Why no containers can be started from a store in this directory; "" where nothing is known to stand in the way."""
+    if os.geteuid() != 0:
+        return "only root starts containers"
+    for program in ("systemd-nspawn", "setpriv", "nsenter"):
+        try:
+            find(program)
+        except MissingProgram:
+            return f"{program} is not installed"
+    if not mounts.can_shift(store):
+        return f"the file system of {store}, or this kernel, has no mapped mounts"
+    return ""
 
 
 def open_host(name: str, config: NspawnConfig, root: str) -> NspawnHost:

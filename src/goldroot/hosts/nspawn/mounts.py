@@ -65,20 +65,75 @@ def place(source: int, target: int, attributes: int, namespace: int) -> None:
 
     :param source: descriptor of what is shown there; a file system that cannot be mapped is an ``OSError``.
     :param target: descriptor of where.
+    :param namespace: -1: the numbers stay as they are.
     """
     mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
     try:
-        words = (ctypes.c_uint64 * 4)(attributes | _IDMAP, 0, 0, namespace)
+        mapped = (attributes, 0) if namespace < 0 else (attributes | _IDMAP, namespace)
+        words = (ctypes.c_uint64 * 4)(mapped[0], 0, 0, mapped[1])
         _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
         _syscall("move_mount", _MOVE_MOUNT, mount, b"", target, b"", _FROM_EMPTY_PATH | _TO_EMPTY_PATH)
     finally:
         os.close(mount)
 
 
-def cover(directory: str) -> None:
-    """What is made in a directory of this machine goes with this process."""
-    flags = ctypes.c_ulong(NOSUID | NODEV)
-    _checked(_libc.mount(b"tmpfs", os.fsencode(directory), b"tmpfs", flags, b"size=1m,mode=755"), "mount")
+def can_shift(directory: str) -> bool:
+    """Whether what is in a directory can be shown with other numbers."""
+    try:
+        with _opened(directory) as source, shifted(1 << 30, 1) as namespace:
+            mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
+            try:
+                words = (ctypes.c_uint64 * 4)(_IDMAP, 0, 0, namespace)
+                _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
+            finally:
+                os.close(mount)
+    except OSError:
+        return False
+    return True
+
+
+def cover(directory: str, size: str = "1m") -> None:
+    """What is made in a directory of this machine goes with this process.
+
+    :param size: as tmpfs has it (tmpfs(5)): "1m", "50%".
+    """
+    flags, options = ctypes.c_ulong(NOSUID | NODEV), f"size={size},mode=755".encode()
+    _checked(_libc.mount(b"tmpfs", os.fsencode(directory), b"tmpfs", flags, options), "mount")
+
+
+def aside(directory: str, source: int, namespace: int) -> int:
+    """A descriptor of a tree that shows another one, with the numbers of a user namespace, and keeps what is written for itself.
+
+    :param directory: of a file system that goes with this process: what is written is kept there.
+    :param source: descriptor of what is shown; it is only read.
+    """
+    names = {name: os.path.join(directory, name) for name in ("lower", "upper", "work", "merged")}
+    for path in names.values():
+        os.makedirs(path)
+    with _opened(names["lower"]) as lower:
+        place(source, lower, READ_ONLY | NODEV, namespace)
+    top = os.stat(names["lower"])
+    os.chmod(names["upper"], top.st_mode & 0o7777)
+    os.chown(names["upper"], top.st_uid, top.st_gid)
+    # A path in these options may have no comma and no colon: names that begin here have none.
+    before = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.chdir(directory)
+        options = b"lowerdir=lower,upperdir=upper,workdir=work"
+        _checked(_libc.mount(b"overlay", b"merged", b"overlay", ctypes.c_ulong(NODEV), options), "mount")
+    finally:
+        os.fchdir(before)
+        os.close(before)
+    return os.open(names["merged"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+@contextmanager
+def _opened(directory: str) -> Iterator[int]:
+    handle = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def below(directory: int, path: str) -> int:

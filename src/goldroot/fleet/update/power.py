@@ -1,0 +1,209 @@
+"""The power of a server around its switch: stopped before it, started after it, asked how it does, and taken back.
+
+Where the host starts no machines, a person stops the server, and nothing of this is done.  What has to be known after a
+kill stands in the update's row before each act (:class:`goldroot.catalog.Update`): that it ran, and has to run again; and
+the id of the exchange that takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
+
+from goldroot import crash
+from goldroot.catalog import events, updates
+from goldroot.errors import GoldrootError, HealthFailed
+from goldroot.fleet.guest import NEXT_START, Guest
+from goldroot.fleet.inputs import Stage
+from goldroot.fleet.update.entry_says import kept_sets
+from goldroot.fleet.update.go_live import go_live, held
+from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.reconcile import finish, is_switched, settle
+from goldroot.hosts import Entry, Hold, exchange, new_id, utc_now, with_mark
+from goldroot.system import look_inside, until_healthy
+
+DONE, RETURNED = "done", "returned"
+
+
+@contextmanager
+def stopped(task: OpenUpdate, stage: Stage) -> Iterator[Hold]:
+    """The server is off and held for the block; one that ran, and was not switched in it, runs again behind it.
+
+    :raises StillRunning: it cannot be stopped; nothing was changed.
+    """
+    if task.host.abilities.boots:
+        _stop(task, stage)
+    try:
+        with held(task) as hold:
+            crash.point(f"{task.update.kind}.held")
+            yield hold
+    except (GoldrootError, OSError, KeyboardInterrupt) as error:
+        if _is_to_start(task):
+            why = _start_again(task)
+            if why and isinstance(error, GoldrootError):
+                error.meaning = (
+                    f"{error.meaning} It was stopped for the switch, and was not started again: {why}".strip()
+                )
+        raise
+    if _is_to_start(task):
+        _start_again(task)
+
+
+def come_up(task: OpenUpdate, stage: Stage) -> str:
+    """After the switch: start the server if it ran before, ask how it does, and take it back if that is bad.
+
+    :returns: :data:`DONE` or :data:`RETURNED`.
+    """
+    update = task.update
+    if update.state == "failed" and update.told.get("returned_by"):
+        return RETURNED
+    if task.host.abilities.boots and update.told.get("returned_by"):
+        return _go_back(task, list(update.told.get("wrong", ())), stage)
+    if task.host.abilities.boots and update.start_due:
+        if wrong := _up(task, stage):
+            return _go_back(task, wrong, stage)
+        task.tell(settled=True, health="good")
+    elif task.host.abilities.boots and not update.told.get("settled"):
+        task.tell(health=NEXT_START)
+    finish(task.site, task.update)
+    return DONE
+
+
+def health_failed(update: updates.Update) -> HealthFailed:
+    """The error of an update or rollback whose server did not come up well, and is back."""
+    wrong = [str(one) for one in update.told.get("wrong", ())]
+    where = f"{update.kind} to gold {update.to_version}"
+    back = f"It is back on gold {update.from_version}, on the disks that it had"
+    again = str(update.told.get("not_started", ""))
+    runs = f"{back}, but was not started: {again}." if again else f"{back}, and runs."
+    console = [str(line) for line in update.told.get("console", ())]
+    said = f" What its console said last: {' | '.join(console)}" if console else ""
+    return HealthFailed(
+        f"{update.clone} did not come up well after the {where}: " + "; ".join(wrong[:5]),
+        meaning=f"{runs} What the new system wrote is set aside.{said}",
+        todo=f"See: goldroot fallback list {update.clone}. Fix the cause in gold or on the server, then run it again.",
+    )
+
+
+# -- before the switch
+
+
+def _stop(task: OpenUpdate, stage: Stage) -> None:
+    """Stop it, if it runs; that it ran is written down before."""
+    power = task.host.power(task.machine_name)
+    if power.state == "off":
+        return
+    known = bool(task.update.told.get("was_on"))
+    failed: list[str] = []
+    if task.host.abilities.guest_commands:
+        failed = sorted(look_inside(Guest(task.host, task.machine_name)).failed)
+    task.tell(step="stopping", was_on=True, settled=False, had_failed=failed)
+    crash.point(f"{task.update.kind}.stopping")
+    stage(f"{task.name}: it is stopped")
+    patience = task.site.config.image(task.clone.image).running.stop_time
+    try:
+        how = task.host.stop(task.machine_name, patience)
+    except GoldrootError:
+        task.tell(step="", was_on=known)
+        raise
+    task.tell(stopped=how)
+
+
+def _is_to_start(task: OpenUpdate) -> bool:
+    """Whether it ran before, and what it had then is live still; where nobody knows that, it stays off."""
+    with task.site.catalog.read() as tx:
+        update = updates.get(tx, task.update.id)
+    try:
+        return update.start_due and not is_switched(task.site, update)
+    except GoldrootError:
+        return False
+
+
+def _start_again(task: OpenUpdate) -> str:
+    """From the disks that it had; why not, where that did not work."""
+    try:
+        task.host.start(task.machine_name)
+    except GoldrootError as error:
+        _note_event(task, "not-started-again", error.brief)
+        return error.brief
+    task.tell(step="", was_on=False)
+    return ""
+
+
+# -- after it
+
+
+def _up(task: OpenUpdate, stage: Stage) -> list[str]:
+    """Start it, and ask; what is wrong, one line each."""
+    host, name = task.host, task.machine_name
+    task.tell(step="starting", started=utc_now())
+    crash.point(f"{task.update.kind}.starting")
+    stage(f"{task.name}: it is started")
+    try:
+        host.start(name)
+        runs = host.power(name).runs
+    except GoldrootError as error:
+        return [" ".join(filter(None, [error.brief, error.meaning]))]
+    crash.point(f"{task.update.kind}.started")
+    if runs not in ("current", "unknown"):
+        return [f"it does not run from the new disks, but from {runs}"]
+    if not host.abilities.guest_commands:
+        return []
+    running = task.site.config.image(task.clone.image).running
+    stage(f"{task.name}: is it well?")
+    return until_healthy(Guest(host, name), running.health, task.update.told.get("had_failed", ()), running.health_time)
+
+
+# -- and back
+
+
+def _go_back(task: OpenUpdate, wrong: list[str], stage: Stage) -> str:
+    """Stop it, exchange again, start it from the disks that it had; each part may have been done before a kill."""
+    host, name, update = task.host, task.machine_name, task.update
+    if not update.told.get("returned_by"):
+        console = console_lines_of(task)
+        task.tell(step="returning", returned_by=new_id(), wrong=wrong, console=console)
+        _note_event(task, "health-failed", "; ".join(wrong))
+        crash.point(f"{update.kind}.returning")
+    stage(f"{task.name}: it goes back")
+    host.stop(name, task.site.config.image(task.clone.image).running.stop_time)
+    crash.point(f"{update.kind}.returning-stopped")
+    by = str(task.update.told["returned_by"])
+    with held(task) as hold:
+        go_live(task, hold, _back(task, by), "returning")
+    settle(task.site, task.name)
+    return RETURNED
+
+
+def _back(task: OpenUpdate, by: str) -> Callable[[Entry], Entry]:
+    """The exchange that undoes this work's: what a rollback went back to is its fallback again."""
+    work, back = task.update.work, task.update.back
+    is_rollback, carry = task.update.kind == "rollback", task.update.carry
+
+    def exchanged(entry: Entry) -> Entry:
+        digit = kept_sets(entry)[work]
+        left: Literal["kept", "set-aside"] = "kept" if is_rollback and not carry else "set-aside"
+        after = exchange(entry, digit, by, left, since=utc_now())
+        if not is_rollback:
+            return after
+        if not carry:
+            return with_mark(after, digit, replace(after.marks[digit], by=back))
+        kept = kept_sets(entry).get(back)
+        return after if kept is None else with_mark(after, kept, replace(after.marks[kept], state="kept"))
+
+    return exchanged
+
+
+def console_lines_of(task: OpenUpdate, lines: int = 10) -> list[str]:
+    """The end of the console, while it is that of the system that did not come up well."""
+    try:
+        return [line for line in task.host.console(task.machine_name, lines) if line.strip()]
+    except GoldrootError:
+        return []
+
+
+def _note_event(task: OpenUpdate, what: str, why: str) -> None:
+    with task.site.catalog.begin() as tx:
+        events.add(tx, what, f"clone:{task.name}", update=task.update.id, why=why)

@@ -1,0 +1,259 @@
+"""A server that runs is stopped for its switch, started after it, asked how it does, and taken back where that is bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldroot.catalog import clones as catalog_clones
+from goldroot.catalog import fallbacks, updates
+from goldroot.errors import ChecksFailed, HealthFailed, Refused, StillRunning
+from goldroot.fleet import clones, machines
+from goldroot.fleet.rollback.rollback import roll_back
+from goldroot.fleet.update import power
+from goldroot.fleet.update.memory import memory_of
+from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.site import Site
+from goldroot.workflow import InProcess
+from support import booting
+from support.booting import BootingHost, behave
+from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
+
+
+@pytest.fixture
+def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """web1 on gold 1 and running, gold 2 there; no answer is waited for."""
+    monkeypatch.setattr("goldroot.hosts.registry.KINDS", booting.kinds())
+    monkeypatch.setattr("goldroot.system.health._STANDS", 0.0)
+    site = small_site(room)
+    clones.create_clone(site, "web1", IMAGE)
+    on_clone(site, "web1", {"srv/mine": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n", "usr/bin/tool": "two\n"})
+    machines.start_machine(site, "web1")
+    yield site
+    site.close()
+
+
+def configure(site: Site, words: str) -> Site:
+    """The same site, with more said of the image."""
+    with open(site.path("goldroot.toml"), "a", encoding="utf-8") as file:
+        file.write(f"[images.{IMAGE}]\n{words}\n")
+    return Site.open(site.root)
+
+
+def host(site: Site) -> BootingHost:
+    assert isinstance(site.host, BootingHost)
+    return site.host
+
+
+def state(site: Site) -> tuple[int, str, str]:
+    """The clone's version, and how its machine is."""
+    with site.catalog.read() as tx:
+        version = catalog_clones.get(tx, "web1").version
+    now = site.host.power("WEB1")
+    return version, now.state, now.runs
+
+
+def rows(site: Site) -> list[tuple[str, str]]:
+    with site.catalog.read() as tx:
+        return [(one.kind, one.stands) for one in updates.every(tx, "web1")]
+
+
+def test_a_running_server_is_stopped_switched_and_started(site: Site, engine: InProcess) -> None:
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert state(site) == (2, "on", "current")
+    assert host(site).log("WEB1") == ["start 1", "stop 1", "start 2"]
+    assert text(site, "web1", "srv/mine") == "mine\n"
+    assert rows(site) == [("update", "done")]
+
+
+def test_a_server_that_was_off_stays_off_and_is_asked_at_its_next_start(site: Site, engine: InProcess) -> None:
+    machines.stop_machine(site, "web1")
+    behave(site.host, 2, failed=["web.service"])
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert state(site) == (2, "off", "nothing")
+    with pytest.raises(HealthFailed, match=r"first start after the update to gold 2: the unit web\.service has failed"):
+        machines.start_machine(site, "web1")
+    assert state(site) == (2, "on", "current")
+    machines.start_machine(site, "web1")  # it was asked, once
+
+
+def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InProcess) -> None:
+    before = dump(site, "web1")
+    behave(site.host, 2, failed=["web.service"])
+    with pytest.raises(HealthFailed) as caught:
+        run_update(site, engine, "web1")
+    assert caught.value.brief == "web1 did not come up well after the update to gold 2: the unit web.service has failed"
+    assert "back on gold 1" in caught.value.meaning and "start 2" in caught.value.meaning
+    assert state(site) == (1, "on", "current")
+    assert dump(site, "web1") == before
+    assert host(site).log("WEB1") == ["start 1", "stop 1", "start 2", "stop 2", "start 1"]
+    assert rows(site) == [("update", "returned"), ("rollback", "done")]
+    with site.catalog.read() as tx:
+        assert [(one.from_version, one.state) for one in fallbacks.every(tx, "web1")] == [(2, "set-aside")]
+
+
+def test_after_a_return_the_next_update_begins_anew(site: Site, engine: InProcess) -> None:
+    behave(site.host, 2, failed=["web.service"])
+    for _ in range(2):
+        with pytest.raises(HealthFailed):
+            run_update(site, engine, "web1")
+    behave(site.host, 2)
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert state(site) == (2, "on", "current")
+    assert rows(site) == [("update", "returned"), ("rollback", "done")] * 2 + [("update", "done")]
+
+
+def test_what_had_failed_before_is_not_held_against_the_new_system(site: Site, engine: InProcess) -> None:
+    behave(site.host, 1, failed=["old.service"])
+    behave(site.host, 2, failed=["old.service"])
+    assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_a_server_that_does_not_start_goes_back(site: Site, engine: InProcess) -> None:
+    behave(site.host, 2, start="its kernel was not found")
+    with pytest.raises(HealthFailed, match="its kernel was not found"):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+
+
+@pytest.mark.parametrize(
+    ("health", "how", "why"),
+    [
+        ("run check-it", {"commands": ["check-it"]}, "run check-it: status 1: no"),
+        ("units", {"state": "maintenance"}, "emergency mode"),
+        ("units", {"state": "starting"}, "its boot is not over after 1 s"),
+    ],
+)
+def test_each_question_can_send_it_back(site: Site, engine: InProcess, health: str, how: object, why: str) -> None:
+    site = configure(site, f'health = ["{health}"]\nhealth_time = 1')
+    behave(site.host, 2, **how)  # type: ignore[arg-type]
+    with pytest.raises(HealthFailed, match=why):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+    site.close()
+
+
+def test_a_server_that_cannot_be_stopped_is_never_switched(site: Site, engine: InProcess) -> None:
+    behave(site.host, 1, stop=True)
+    with pytest.raises(StillRunning, match="nothing ended it"):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+    behave(site.host, 1)
+    assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_a_question_that_comes_up_behind_the_stop_starts_it_again(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it wrote while it was stopped is merged, too, and cannot be without a person."""
+    stop = BootingHost.stop
+
+    def stop_and_write(self: BootingHost, name: str, patience: float) -> str:
+        done = stop(self, name, patience)
+        on_clone(site, "web1", {"etc/plain.conf": "web1\n"})
+        return done
+
+    monkeypatch.setattr(BootingHost, "stop", stop_and_write)
+    assert run_update(site, engine, "web1").outcome == "needs-review"
+    assert state(site) == (1, "on", "current")
+    assert cancel_update(site, "web1").state == "cancelled"
+    assert state(site) == (1, "on", "current")
+
+
+def test_a_check_that_fails_behind_the_stop_starts_it_again(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise ChecksFailed("web1: 1 check failed", meaning="Nothing was switched.")
+
+    monkeypatch.setattr("goldroot.fleet.update.switch.go_live", refuse)
+    with pytest.raises(ChecksFailed):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+    assert host(site).log("WEB1") == ["start 1", "stop 1", "start 1"]
+
+
+@pytest.mark.parametrize("carry", [False, True])
+def test_a_rollback_of_a_running_server(site: Site, engine: InProcess, carry: bool) -> None:
+    run_update(site, engine, "web1")
+    on_clone(site, "web1", {"etc/since.conf": "since\n"})
+    assert roll_back(site, engine, "web1", carry=carry).outcome == "done"
+    assert state(site) == (1, "on", "current")
+    assert text(site, "web1", "etc/since.conf") == ("since\n" if carry else None)
+
+
+@pytest.mark.parametrize("carry", [False, True])
+def test_a_rollback_that_comes_up_badly_goes_forward_again_and_can_be_tried_again(
+    site: Site, engine: InProcess, carry: bool
+) -> None:
+    run_update(site, engine, "web1")
+    on_clone(site, "web1", {"etc/since.conf": "since\n"})
+    newer = dump(site, "web1")
+    behave(site.host, 1, failed=["web.service"])
+    with pytest.raises(HealthFailed, match="after the rollback to gold 1"):
+        roll_back(site, engine, "web1", carry=carry)
+    assert state(site) == (2, "on", "current")
+    assert dump(site, "web1") == newer
+    with site.catalog.read() as tx:
+        assert fallbacks.latest(tx, "web1") is not None, "the way back is still there"
+    behave(site.host, 1)
+    assert roll_back(site, engine, "web1", carry=carry).outcome == "done"
+    assert state(site) == (1, "on", "current")
+
+
+def test_what_was_removed_is_remembered_through_a_return(site: Site, engine: InProcess) -> None:
+    on_clone(site, "web1", {"etc/app.conf": None})
+    run_update(site, engine, "web1")
+    removed = memory_of(site, "web1").data()
+    behave(site.host, 1, failed=["web.service"])
+    with pytest.raises(HealthFailed):
+        roll_back(site, engine, "web1")
+    assert memory_of(site, "web1").data() == removed
+
+
+def test_the_host_that_starts_no_machines_is_as_it_was(room: Path, engine: InProcess) -> None:
+    site = small_site(room)
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    assert run_update(site, engine, "web1").outcome == "done"
+    with site.catalog.read() as tx:
+        assert not {"was_on", "health", "step"} & updates.every(tx, "web1")[0].told.keys()
+    with pytest.raises(Refused, match="does not start machines"):
+        machines.start_machine(site, "web1")
+    with pytest.raises(Refused, match="does not start or stop machines"):
+        machines.plan_start(site, "web1")
+    site.close()
+
+
+def test_the_machine_of_a_clone_is_told_from_what_it_runs(site: Site) -> None:
+    (found,) = machines.machine_states(site)
+    assert (found.clone.name, found.power.state, found.power.runs) == ("web1", "on", "current")
+    assert clones.show_clone(site, "web1")["runs"] == "current"
+    assert machines.run_in_machine(site, "web1", ["true"], 5).status == 0
+    assert machines.console_lines(site, "web1", 5) == ["start 1"]
+    assert machines.stop_machine(site, "web1") == "asked"
+    assert machines.stop_machine(site, "web1") == "off"
+    with pytest.raises(Refused, match="does not run"):
+        machines.run_in_machine(site, "web1", ["true"], 5)
+
+
+def test_a_clone_that_is_removed_is_stopped_by_a_person(site: Site) -> None:
+    with pytest.raises(StillRunning):
+        clones.delete_clone(site, "web1")
+    machines.stop_machine(site, "web1")
+    clones.delete_clone(site, "web1")
+    assert not os.path.exists(site.path("records", "web1"))
+
+
+def test_words_of_a_return_name_what_did_not_start(site: Site, engine: InProcess) -> None:
+    behave(site.host, 2, failed=["web.service"])
+    behave(site.host, 1, start="no room")
+    with pytest.raises(HealthFailed, match=r"web\.service") as caught:
+        run_update(site, engine, "web1")
+    assert "was not started: no room" in caught.value.meaning
+    assert state(site) == (1, "off", "nothing")
+    assert power.RETURNED == "returned"

@@ -1,0 +1,107 @@
+"""Before the switch the merged system is tried in isolation: what is worse than now stops it, what is different is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from goldroot.catalog import clones as catalog_clones
+from goldroot.errors import ChecksFailed
+from goldroot.fleet import clones, machines
+from goldroot.fleet.update.update import run_update
+from goldroot.site import Site
+from goldroot.workflow import InProcess
+from support import booting
+from support.booting import BootingHost, behave
+from support.fleet import IMAGE, next_gold, small_site
+
+
+@pytest.fixture
+def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """web1 runs gold 1, gold 2 is there; the host starts trials."""
+    monkeypatch.setattr("goldroot.hosts.registry.KINDS", booting.kinds())
+    monkeypatch.setattr(BootingHost, "abilities", replace(BootingHost.abilities, trials=True))
+    monkeypatch.setattr("goldroot.system.health._STANDS", 0.0)
+    monkeypatch.setattr("goldroot.system.health._PORTS", 0.0)
+    site = small_site(room)
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    machines.start_machine(site, "web1")
+    yield site
+    site.close()
+
+
+def configured(site: Site, words: str) -> Site:
+    with open(site.path("goldroot.toml"), "a", encoding="utf-8") as file:
+        file.write(f"[images.{IMAGE}]\n{words}\n")
+    return Site.open(site.root)
+
+
+def log(site: Site) -> list[str]:
+    assert isinstance(site.host, BootingHost)
+    return site.host.log("WEB1")
+
+
+def version(site: Site) -> int:
+    with site.catalog.read() as tx:
+        return catalog_clones.get(tx, "web1").version
+
+
+def test_a_good_trial_comes_before_the_stop(site: Site, engine: InProcess) -> None:
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert log(site) == ["start 1", "try 2", "stop 1", "start 2"]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"failed": ["web.service"]}, r"the unit web\.service has failed \(journal: web\.service: why it failed\)"),
+        ({"ports": [22]}, "nothing listens at port 80 any more"),
+        ({"state": "maintenance"}, "emergency mode"),
+        ({"no_trial": "no process 1"}, "it did not begin: no process 1"),
+    ],
+)
+def test_what_is_worse_than_now_stops_the_switch(
+    site: Site, engine: InProcess, how: dict[str, object], why: str
+) -> None:
+    behave(site.host, 1, ports=[22, 80])
+    behave(site.host, 2, **({"ports": [22, 80]} | how))
+    with pytest.raises(ChecksFailed, match=why):
+        run_update(site, engine, "web1")
+    assert version(site) == 1
+    assert "stop 1" not in log(site), "the server lives on"
+    behave(site.host, 2, ports=[22, 80])
+    assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_a_question_of_the_image_is_asked_in_the_trial(site: Site, engine: InProcess) -> None:
+    site = configured(site, 'health = ["run check-it"]\ntrial_time = 1')
+    behave(site.host, 2, trial={"commands": ["check-it"]})
+    with pytest.raises(ChecksFailed, match="trial: run check-it: status 1: no"):
+        run_update(site, engine, "web1")
+    site.close()
+
+
+def test_what_is_only_different_is_told(site: Site, engine: InProcess) -> None:
+    behave(site.host, 1, ports=[22, 40001], failed=["old.service"])
+    behave(site.host, 2, ports=[22, 443, 40002])
+    done = run_update(site, engine, "web1")
+    assert list(done.different) == ["the unit old.service does not fail any more", "something listens at port 443"]
+
+
+def test_a_server_that_is_off_has_nothing_to_be_compared_with(site: Site, engine: InProcess) -> None:
+    machines.stop_machine(site, "web1")
+    behave(site.host, 2, failed=["web.service"])
+    done = run_update(site, engine, "web1")
+    assert (done.outcome, list(done.different)) == ("done", ["the unit web.service fails"])
+
+
+@pytest.mark.parametrize("word", ["commands", "none"])
+def test_no_trial_where_the_site_wants_none(site: Site, engine: InProcess, word: str) -> None:
+    site = configured(site, f'trial = "{word}"')
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert "try 2" not in log(site)
+    site.close()

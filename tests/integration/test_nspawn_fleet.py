@@ -1,0 +1,173 @@
+"""End to end with servers that run: containers with a whole systemd, from one root, moved from Debian 12 to 13 and back.
+
+Everything is done by commands, and asked inside the servers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.hosts import need_programs
+from support.systemd_roots import systemd_root
+
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
+
+CLONES = [f"web{number}" for number in range(1, 9)]
+COMMAND = "import sys; from goldroot.cli.main import main; main(sys.argv[1:])"
+
+#: Writes without end, to where the server's own files are, and says which links it has.
+COUNT = """[Service]
+ExecStart=/bin/sh -c 'ls /sys/class/net > /srv/links; i=0; while :; do i=$((i+1)); echo $i >> /srv/count; sleep 0.02; done'
+[Install]
+WantedBy=multi-user.target
+"""
+BAD = """[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo the shop is not there; exit 1'
+"""
+
+
+def put(path: str, content: str) -> str:
+    """The words of a shell that write a file."""
+    return f"echo {base64.b64encode(content.encode()).decode()} | base64 -d > {path}"
+
+
+class Fleet:
+    """A site of containers."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __call__(self, *args: str, ok: int = 0) -> str:
+        """A command; its output, errors among it."""
+        env = {**os.environ, "GOLDROOT_SITE": str(self.root)}
+        words = [sys.executable, "-c", COMMAND, *args]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == ok, (args, done.returncode, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    def inside(self, name: str, script: str, ok: int = 0) -> str:
+        """A script inside a running server."""
+        return self("machine", "run", "--time", "60", name, "sh", "-c", script, ok=ok).strip()
+
+    def runs(self) -> dict[str, str]:
+        """The servers, and from what they run."""
+        data = json.loads(self("machine", "list", "--json"))["machines"]
+        return {one["name"]: one["runs"] for one in data}
+
+    def disk(self, name: str, address: str) -> Path:
+        """The files of a disk of a clone."""
+        return self.root / "store/disks" / json.loads(self("clone", "show", name, "--json"))["disks"][address]
+
+    def configure(self, words: str) -> None:
+        """What the site's file says of the image."""
+        file = self.root / "goldroot.toml"
+        before = file.read_text().partition("\n[images.debian]\n")[0]
+        file.write_text(f"{before}\n[images.debian]\n{words}\n")
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    need_programs("systemd-nspawn", "setpriv", "nsenter", "mmdebstrap")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    memory = "/dev/shm"
+    room = Path(tempfile.mkdtemp(prefix="goldroot-fleet-", dir=memory if os.access(memory, os.W_OK) else None))
+    fleet = Fleet(room / "site")
+    fleet("init", str(fleet.root), "--host", "nspawn")
+    try:
+        yield fleet
+    finally:
+        for name in CLONES:
+            subprocess.run(
+                [sys.executable, "-c", COMMAND, "machine", "stop", name, "--patience", "0"],
+                env={**os.environ, "GOLDROOT_SITE": str(fleet.root)}, capture_output=True, check=False,
+            )  # fmt: skip
+        shutil.rmtree(room)
+
+
+def test_servers_that_run_move_to_another_release_and_back(fleet: Fleet) -> None:
+    fleet.configure('health = ["units", "run systemctl is-active systemd-journald"]')
+    fleet("image", "import", "debian", "--from", str(systemd_root("bookworm")))
+    fleet("gold", "publish", "debian", "--untested")
+    fleet("clone", "create", *CLONES, "--image", "debian")
+    fleet("machine", "start", *CLONES)
+    assert fleet.runs() == dict.fromkeys(CLONES, "current")
+
+    # The servers become themselves, by what is done inside.
+    for name in ("web1", "web2", "web3"):
+        script = (
+            f"{put('/etc/systemd/system/count.service', COUNT)}; echo {name} > /etc/mine; rm -f /etc/host.conf; "
+            "systemctl daemon-reload; systemctl enable --now count"
+        )
+        fleet.inside(name, script)
+    for path in ("/usr/x", "/x", "/opt/x"):
+        assert "Read-only file system" in fleet.inside("web1", f"touch {path}", ok=1)
+    assert fleet.inside("web1", "findmnt -no OPTIONS /").startswith("ro,nodev")
+    assert "rw" not in fleet.inside("web1", "findmnt -no OPTIONS /").split(",")
+    assert fleet.inside("web1", "hostname; . /etc/os-release; echo $VERSION_ID") == "web1\n12"
+
+    # Debian 13: tried, switched, started, asked.
+    fleet("image", "import", "debian", "--replace", "--from", str(systemd_root("trixie")))
+    fleet("gold", "publish", "debian", "--untested", "--renumber-ok")
+    before = fleet.disk("web1", "1B5")
+    said = fleet("update", "run", "web1", "web2", "--jobs", "1")
+    assert "It was started again, and is well." in said
+    for name in ("web1", "web2"):
+        assert fleet.inside(name, ". /etc/os-release; echo $VERSION_ID; cat /etc/mine") == f"13\n{name}"
+        assert fleet.inside(name, "test ! -e /etc/host.conf; systemctl is-system-running") == "running"
+        assert fleet.inside(name, "touch /usr/x 2>&1", ok=1).endswith("Read-only file system")
+    assert fleet.inside("web3", ". /etc/os-release; echo $VERSION_ID") == "12"
+
+    # Nothing that was written on the way is lost, and nothing that a trial wrote is there.
+    old = (before / "srv/count").read_text().split()
+    assert old == [str(number + 1) for number in range(len(old))] and len(old) > 20
+    now = fleet.inside("web1", "cat /srv/count").split()
+    assert now[: len(old)] == old
+    assert now[len(old)] == "1", "the first that is written behind the switch"
+    assert fleet.inside("web1", "cat /srv/links") == "lo"
+
+    # A server that was off stays off.
+    assert "web4 has shut down" in fleet("machine", "stop", "web4")
+    assert "stays off" in fleet("update", "run", "web4")
+    assert fleet.runs()["web4"] == "nothing"
+
+    # A gold in which a unit fails: the trial finds it; without a trial the server is back by itself.
+    unit = "/usr/lib/systemd/system/shop.service"
+    wants = "/usr/lib/systemd/system/multi-user.target.wants"
+    script = f"{put(unit, BAD)}; mkdir -p {wants}; ln -s ../shop.service {wants}/"
+    fleet("maintain", "run", "debian", "sh", "-ec", script)
+    fleet("gold", "publish", "debian", "--untested")
+    refused = fleet("update", "run", "web1", ok=4)
+    assert "trial: the unit shop.service has failed (journal:" in refused and "the shop is not there" in refused
+    assert fleet.inside("web1", ". /etc/os-release; echo $VERSION_ID") == "13"
+    fleet.configure('trial = "none"')
+    back = fleet("update", "run", "web2", ok=4)
+    assert "web2 did not come up well after the update to gold 3: the unit shop.service has failed" in back
+    assert "It is back on gold 2" in back and "What its console said last:" in back
+    assert fleet.runs()["web2"] == "current"
+    assert (
+        fleet.inside("web2", f"cat /etc/mine; systemctl is-system-running; test -e {unit} || echo none")
+        == "web2\nrunning\nnone"
+    )
+    states = [one["state"] for one in json.loads(fleet("update", "list", "web2", "--all", "--json"))]
+    assert states == ["done", "returned", "done"]
+
+    # And the way back to Debian 12.
+    fleet("update", "cancel", "web1")
+    fleet("rollback", "web1")
+    assert (
+        fleet.inside("web1", ". /etc/os-release; echo $VERSION_ID; systemctl is-active count; cat /etc/mine")
+        == "12\nactive\nweb1"
+    )
+    assert fleet.runs()["web1"] == "current"
