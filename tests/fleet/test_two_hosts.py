@@ -13,7 +13,16 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import copies, holders_of
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NoFreeSlot, NotFound, Refused
-from goldroot.fleet.clones import USUAL, CloneForm, create_clone, delete_clone, identity_from, plan_clone, show_clone
+from goldroot.fleet.clones import (
+    USUAL,
+    CloneForm,
+    create_clone,
+    delete_clone,
+    enter_clone,
+    identity_from,
+    plan_clone,
+    show_clone,
+)
 from goldroot.fleet.drift import find_drift
 from goldroot.fleet.links import slot_links
 from goldroot.fleet.rollback.fallback import prune_fallbacks
@@ -314,6 +323,8 @@ def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) 
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     replicate_gold(site, IMAGE, 2, "west")
     assert run_update(site, engine, "web1").outcome == "done"
+    with pytest.raises(Refused, match="commands cannot be run on disks that are images yet"):
+        enter_clone(site, "web1", ["/bin/true"], capture=True)
     host = site.host_named("west")
     disk = find_entry(host, "WEB1").disks["1B5"].id
     with host.open_disks({disk: "ro"}) as opened:
