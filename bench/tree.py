@@ -24,7 +24,7 @@ from typing import NamedTuple
 #: What a measured process does: imports and what it needs first are not measured.
 PROGRAM = """
 import os, resource, sys, time
-from goldroot.tree import Manifest, build, copy_tree, rows_of, scan
+from goldroot.tree import BuildOptions, Manifest, build_tree, copy_tree, rows_of, scan_tree
 tree, out, manifest = sys.argv[1:]
 known = Manifest.load(manifest) if os.path.exists(manifest) else None
 def used():
@@ -38,13 +38,13 @@ print(clock, used() - cpu, peak)
 """
 
 WORK = {
-    "scan, nothing known": "scan(tree)",
-    "scan, all known": "scan(tree, known=known)",
+    "scan, nothing known": "scan_tree(tree)",
+    "scan, all known": "scan_tree(tree, known=known)",
     "load and iterate": "for row in Manifest.load(manifest).rows(): pass",
-    "copy, nothing known": "copy_tree(tree, out, sync=False)",
+    "copy, nothing known": "copy_tree(tree, out, BuildOptions(sync=False))",
     "copy, all known": "copy_tree(tree, out, known=known, sync=False)",
-    "copy from a manifest": "build(rows_of(known), [tree], out, sync=False)",
-    "three trees held": "held = [scan(tree, known=known) for _ in range(3)]",
+    "copy from a manifest": "build_tree(rows_of(known), [tree], out, BuildOptions(sync=False))",
+    "three trees held": "held = [scan_tree(tree, known=known) for _ in range(3)]",
 }
 
 

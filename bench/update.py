@@ -25,11 +25,11 @@ from merge import ENV, GOLDROOT, change, in_turns, make_tree, timed
 
 BUILD = """
 import os, sys, time
-from goldroot.tree import Manifest, build, rows_of, scan
+from goldroot.tree import BuildOptions, Manifest, build_tree, rows_of, scan_tree
 source, out, sync = sys.argv[1:]
-manifest = scan(source).manifest
+manifest = scan_tree(source).manifest
 start = time.perf_counter()
-build(rows_of(manifest), [source], out, sync=sync == "sync")
+build_tree(rows_of(manifest), [source], out, BuildOptions(sync=sync == "sync"))
 print(time.perf_counter() - start)
 """
 
@@ -50,6 +50,8 @@ def make_site(room: Path, entries: int, small: bool = False) -> Path:
         (root / name).mkdir(parents=True)
     files = make_tree(root, entries, small)
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    (root / "etc/shadow").write_text("root:*:19000:0:99999:7:::\n")  # without it, nobody could log in: no gold
+    (root / "etc/shadow").chmod(0o600)
     (root / "etc/group").write_text("root:x:0:\n")
     subprocess.run([*GOLDROOT, "init", str(site)], env=ENV, check=True, stdout=subprocess.DEVNULL)
     goldroot(site, "image", "import", "big", "--from", str(root))
@@ -63,10 +65,9 @@ def make_site(room: Path, entries: int, small: bool = False) -> Path:
 
 def disk(site: Path, machine: str, address: str) -> Path:
     """Where a machine's own disk lies, or the linked one."""
-    found = next(site.rglob(f"machines/{machine}.json"))
-    data = json.loads(found.read_text())
+    data = json.loads((site / "store/entries" / f"{machine}.json").read_text())
     if address in data["disks"]:
-        return next(path for path in site.rglob(data["disks"][address]["disk"]) if path.is_dir())
+        return site / "store/disks" / data["disks"][address]["id"]
     link = data["links"][address]
     return disk(site, link["owner"], link["address"])
 

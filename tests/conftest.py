@@ -6,6 +6,7 @@ or with ``--basetemp DIR``, they stand where all temporary files do.  What only 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from support.compiled import share_compiled
 from support.open_way import open_way
 
 SLOW_MARKS = ("slow", "integration", "crash")
@@ -105,6 +107,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     _hear_signals()
     open_way()
+    share_compiled()
     if config.option.basetemp is None and _memory_serves(SLOW_ROOM if config.getoption("--slow") else ROOM):
         place = config.stash[PLACE] = tempfile.mkdtemp(prefix="goldroot-tests-", dir=MEMORY)
         os.chmod(place, 0o755)  # some tests become another user
@@ -168,6 +171,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    # Tests that were collected stay to the end, half a million objects: garbage is looked for elsewhere, and less often.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 20)
     if seconds := session.config.getoption("--budget"):
         budget = session.config.stash[BUDGET] = Budget(seconds)
         budget.files = list(dict.fromkeys(str(item.path) for item in session.items))

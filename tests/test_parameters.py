@@ -18,15 +18,9 @@ KNOWN = {
     "catalog/clones.py:create": 7,
     "catalog/decisions.py:decide": 7,
     "fleet/clones.py:create_clone": 7,
-    "fleet/inputs.py:disk_side": 7,
     "fleet/update/update.py:run_updates": 7,
     "merge/decide/answers.py:answer_conflict": 9,
     "merge/decide/presence.py:_ask": 7,
-    "site/commands.py:run_on": 10,
-    "system/confine.py:run_in": 11,
-    "tree/build/build.py:build_tree": 8,
-    "tree/scan/scan.py:scan_tree": 7,
-    "tree/scan/scan.py:scan_trees": 7,
 }
 
 

@@ -208,6 +208,22 @@ def test_an_old_catalog_gets_the_names_that_its_host_has(old: Path) -> None:
         ]
 
 
+def test_what_an_old_catalog_has_is_on_the_host_local(old: Path) -> None:
+    with sqlite3.connect(old) as database:
+        database.execute(
+            "INSERT INTO gold_versions SELECT image, 2, 'publishing', digests, fingerprint, untested, started_at, NULL, note, "
+            "signature FROM gold_versions WHERE image = 'img' AND number = 1"
+        )
+        database.execute("UPDATE slots SET version = 2 WHERE image = 'img' AND number = 3")
+    database.close()
+    with open_catalog(old) as catalog, catalog.read() as tx:
+        assert {one.host for one in (*clones.every(tx), *entries.every(tx), *images.every(tx))} == {"local"}
+        assert [(one.version, one.host, one.slot, one.state) for one in copies.every(tx, "img")] == [
+            (1, "local", 1, "whole"), (2, "local", 3, "filling"),
+        ]  # fmt: skip
+        assert gold.get(tx, "img", 1).slot_name == "IMGGOLD"
+
+
 def test_an_old_catalog_is_whole_afterwards(old: Path) -> None:
     with open_catalog(old) as catalog, catalog.begin() as tx:
         assert tx.rows(sa.text("PRAGMA foreign_key_check")) == []

@@ -9,14 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 import goldroot
-from goldroot.catalog import Catalog, events, gold, images, open_catalog, store
+from goldroot.catalog import Catalog, events, gold, images, migrate, open_catalog, store
 from goldroot.catalog.migrate import HEAD, scripts
 from goldroot.catalog.schema import REVISIONS, metadata
+from goldroot.catalog.store import make_engine
 from goldroot.errors import BadInput, Busy, NewerVersion, NoSpace, NotFound, Refused
 
 OPEN = """
@@ -54,8 +56,9 @@ def test_it_is_made_only_on_demand(path: Path) -> None:
     open_catalog(path).close()
 
 
-def test_an_open_catalog_needs_no_alembic(catalog: Catalog, path: Path) -> None:
-    assert start_opening(path).communicate()[0] == "False\n"
+def test_a_catalog_is_opened_and_made_without_alembic(catalog: Catalog, path: Path) -> None:
+    both = start_opening(path), start_opening(path.with_name("new"), "create")
+    assert [command.communicate()[0] for command in both] == ["False\n", "False\n"]
 
 
 def test_two_commands_that_make_it_at_once_make_one(path: Path) -> None:
@@ -82,6 +85,36 @@ def test_the_migrations_make_what_the_code_speaks_of(catalog: Catalog) -> None:
     config.set_main_option("path_separator", "os")
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(known)) == REVISIONS
+
+
+def shape(connection: sa.Connection) -> dict[str, object]:
+    """Everything that a database says of its tables, in whatever order."""
+    inspector = sa.inspect(connection)
+    said = {}
+    for table in inspector.get_table_names():
+        for what in ("columns", "foreign_keys", "indexes", "unique_constraints", "check_constraints"):
+            said[f"{table}: {what}"] = sorted(map(plain, getattr(inspector, f"get_{what}")(table)))
+        said[f"{table}: key"] = plain(inspector.get_pk_constraint(table))
+    return said
+
+
+def plain(said: Any) -> str:
+    """Words that are the same for equal tables: parts of SQL have no ``repr`` that is."""
+    if isinstance(said, dict):
+        return str({name: plain(value) for name, value in said.items()})
+    return str(said)
+
+
+def test_a_new_catalog_is_what_the_migrations_come_to(catalog: Catalog, tmp_path: Path) -> None:
+    engine = make_engine(tmp_path / "migrated.sqlite", create=True)
+    with engine.connect().execution_options(goldroot_writes=True) as connection, connection.begin():
+        migrate._upgrade(connection)
+        migrated, revision = shape(connection), migrate.stored(connection)
+    engine.dispose()
+    with catalog.read() as tx:
+        assert shape(tx._connection) == migrated
+        assert migrate.stored(tx._connection) == revision == HEAD
+    assert "updates: columns" in migrated
 
 
 def test_a_catalog_of_a_newer_version_is_left_alone(catalog: Catalog, path: Path) -> None:

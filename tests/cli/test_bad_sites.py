@@ -115,7 +115,7 @@ def say(site: Site, capsys: pytest.CaptureFixture[str]) -> Say:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
-    made = ForkServer()
+    made = ForkServer(warm=True)
     yield made
     made.close()
 

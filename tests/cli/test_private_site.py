@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,9 +26,9 @@ from support.trees import make_tree
 
 
 @pytest.fixture(params=[0o000, pytest.param(0o022, marks=pytest.mark.slow)])
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     before = os.umask(request.param)
-    yield
+    yield request.param
     os.umask(before)
     logging.getLogger("dbos").handlers.clear()
 
@@ -34,11 +37,10 @@ def goldroot(*args: str, ok: int = 0) -> None:
     assert guarded(cli, list(args)) == ok, args
 
 
-def story(room: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Import, test, gold, clones, an update with a review, a rollback; the site is left open, with its -wal and -shm."""
+def story(room: Path) -> None:
+    """Import, test, gold, clones, an update with a review, a rollback, in ``room/site``."""
     make_tree(room / "root", ROOT)
     site = str(room / "site")
-    monkeypatch.setenv("GOLDROOT_SITE", site)
     goldroot("init", site)
     goldroot("image", "import", IMAGE, "--from", str(room / "root"))
     goldroot("maintain", "test", IMAGE)
@@ -53,23 +55,47 @@ def story(room: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     goldroot("update", "run", "web1")
     goldroot("rollback", "web1")
     goldroot("update", "run", "web2")
-    return opened
+    opened.close()
 
 
-def test_a_whole_story_leaves_nothing_open(tmp_path: Path, umask: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = story(tmp_path, monkeypatch)
-    with opened.catalog.begin() as tx:  # while it is open, what SQLite keeps beside it is there
+@pytest.fixture(scope="module")
+def stories() -> Iterator[Callable[[int], Path]]:
+    """The site of a story that was told under a umask: told once for all tests."""
+    with tempfile.TemporaryDirectory(prefix="goldroot-story-") as place:
+
+        @functools.cache
+        def told(umask: int) -> Path:
+            room = Path(place, f"{umask:o}")
+            room.mkdir(0o755)
+            with pytest.MonkeyPatch.context() as environment:
+                environment.setenv("GOLDROOT_SITE", str(room / "site"))
+                story(room)
+            return room / "site"
+
+        yield told
+
+
+@pytest.fixture
+def site(tmp_path: Path, umask: int, stories: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site of one's own after the story."""
+    subprocess.run(["cp", "-a", stories(umask), tmp_path / "site"], check=True)
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "site"))
+    return Site.open(str(tmp_path / "site"))
+
+
+def test_a_whole_story_leaves_nothing_open(site: Site) -> None:
+    with site.catalog.begin() as tx:  # while it is open, what SQLite keeps beside it is there
         events.add(tx, "looked", "site")
-        assert os.path.exists(opened.path("catalog.sqlite-wal"))
-        assert loose(opened.root) == []
-    assert stat.S_IMODE(os.stat(opened.root).st_mode) == 0o700
-    assert os.path.exists(opened.path("workflow.sqlite"))
-    assert [os.path.exists(os.path.join(place, "record.json")) for place in Path(opened.path("records/web1")).iterdir()]
-    opened.close()
-    assert loose(opened.root) == []
-    with opened.catalog.read() as tx:
+        assert os.path.exists(site.path("catalog.sqlite-wal"))
+        assert loose(site.root) == []
+    assert stat.S_IMODE(os.stat(site.root).st_mode) == 0o700
+    assert os.path.exists(site.path("workflow.sqlite"))
+    assert [os.path.exists(os.path.join(place, "record.json")) for place in Path(site.path("records/web1")).iterdir()]
+    site.close()
+    assert loose(site.root) == []
+    with site.catalog.read() as tx:
         assert not [one for one in events.latest(tx) if one.what == "closed-to-others"], "nothing had to be closed"
-    opened.close()
+    site.close()
 
 
 #: Columns that older catalogs have not.
@@ -109,10 +135,7 @@ def make_old(site: Site) -> None:
         catalog.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
-def test_an_older_site_is_closed_when_it_is_opened(
-    tmp_path: Path, umask: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    site = story(tmp_path, monkeypatch)
+def test_an_older_site_is_closed_when_it_is_opened(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     make_old(site)
     before = {
         path: os.lstat(path).st_mode
@@ -158,7 +181,7 @@ def test_the_key_for_names_changes_nothing(tmp_path: Path) -> None:
     assert loose(str(place)) == [str(place / "goldroot.toml")]
 
 
-def test_a_record_that_is_exported_is_its_owners(tmp_path: Path, umask: None) -> None:
+def test_a_record_that_is_exported_is_its_owners(tmp_path: Path, umask: int) -> None:
     for side in ("base", "gold", "clone"):
         make_tree(tmp_path / side, {"etc/x": side})
     args = ["merge", *(word for side in ("base", "gold", "clone") for word in (f"--{side}", str(tmp_path / side)))]

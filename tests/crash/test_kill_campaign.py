@@ -151,7 +151,7 @@ class Campaign:
 @pytest.fixture(scope="module")
 def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
     # A few kills are not worth the start of a second server.
-    servers = [ForkServer() for _ in range(2 if request.config.getoption("--slow") else 1)]
+    servers = [ForkServer(warm=True) for _ in range(2 if request.config.getoption("--slow") else 1)]
     waiting: queue.SimpleQueue[ForkServer] = queue.SimpleQueue()
     for server in servers:
         waiting.put(server)

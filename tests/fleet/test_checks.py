@@ -106,6 +106,18 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
 
 
 @pytest.mark.root
+def test_nothing_is_switched_before_a_rebuild_that_its_rule_requires(with_shell: Site, engine: InProcess) -> None:
+    rule = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrequired = true\nrebuild = '
+    site = configure(with_shell, "", rule + '"echo no disk left >&2; exit 5"\n')
+    next_gold(site, {"etc/generated": "by gold 2\n"})
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, {"etc/generated": "by gold 3\n"})
+    with pytest.raises(ChecksFailed, match="no disk left"):
+        run_update(site, engine, "web1")
+    assert text(site, "web1", "etc/generated") == "by gold 2\n"
+
+
+@pytest.mark.root
 def test_nothing_is_switched_before_a_map_of_a_merged_source_was_made(room: Path, engine: InProcess) -> None:
     lines = [f"{number}\n" for number in range(9)]
     head = "\0" * 12 + "\x61\x15\x06\0"
@@ -139,6 +151,39 @@ def test_identity_must_be_unique_in_the_fleet(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     on_clone(site, "web1", {"etc/machine-id": "0" * 32 + "\n"})
     assert run_update(site, engine, "web1").outcome == "done"
+
+
+CHEF = "etc/chef/client.pem"
+
+
+def two_with_a_key(site: Site, one: str, other: str) -> Site:
+    """Two clones with a key of an agent that their policy merges like any file, which is not what it should do."""
+    site = configure(site, "", f'[[rule]]\npath = "/{CHEF}"\nclass = "config"\n')
+    next_gold(site, {CHEF: "one\n"})
+    for name, key in (("web1", one), ("web2", other)):
+        clones.create_clone(site, name, IMAGE)
+        assert text(site, name, CHEF) is None
+        on_clone(site, name, {CHEF: key})
+    return site
+
+
+def test_a_key_of_an_agent_that_an_update_would_make_another_servers_stops_it(site: Site, engine: InProcess) -> None:
+    site = two_with_a_key(site, "one\n", "two\n")
+    next_gold(site, {CHEF: "two\n"})
+    assert run_update(site, engine, "web2").outcome == "done"
+    with pytest.raises(ChecksFailed, match=r"/etc/chef/client\.pem is as on web2"):
+        run_update(site, engine, "web1")
+    assert text(site, "web1", CHEF) == "one\n"
+    site.close()
+
+
+def test_a_key_that_two_servers_had_before_is_told_and_stops_nothing(site: Site, engine: InProcess) -> None:
+    site = two_with_a_key(site, "same\n", "same\n")
+    next_gold(site, {"etc/plain.conf": "two\n"})
+    outcomes = [run_update(site, engine, name) for name in ("web2", "web1")]
+    assert [done.outcome for done in outcomes] == ["done", "done"]
+    assert [list(done.shared) for done in outcomes] == [[], ["/etc/chef/client.pem (web2)"]]
+    site.close()
 
 
 def test_what_a_check_says_is_more_than_its_last_line() -> None:
@@ -247,7 +292,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
 
     def cut_off(*args: Any, **options: Any) -> Done:
         done = run_on(*args, **options)
-        if "echo x" in args[-1][-1] and next(cuts, False):
+        if "echo x" in args[3][-1] and next(cuts, False):
             raise ProgramFailed("it was cut off at its end")
         return done
 

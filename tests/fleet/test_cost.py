@@ -21,7 +21,7 @@ from goldroot.fleet.update.update import run_update
 from goldroot.image import local_accounts, open_version
 from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site
-from goldroot.system import Identity
+from goldroot.system import Confined, Identity
 from goldroot.tree.build import write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
@@ -245,6 +245,7 @@ def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site:
 
 
 def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
+    next_gold(site, {"etc/nsswitch.conf": "passwd: files\n", "etc/login.defs": "UID_MIN 1000\n"})  # and not in /usr/etc
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
@@ -254,6 +255,25 @@ def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) 
         found, notes = clone_collisions(site, IMAGE, new)
     assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
     assert notes == [] and counts["host.open_disks"] == 1  # gold's own /etc
+
+
+def test_what_is_typed_in_a_server_counts_at_the_next_publish(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the catalog read of a server's accounts does not hold behind a command that was run in it."""
+    clones.create_clone(site, "web1", IMAGE)
+    clones.create_clone(site, "web2", IMAGE)
+
+    def useradd(*_: object, **__: object) -> Confined:
+        on_clone(site, "web1", {"etc/passwd": PASSWD + "own:x:1500:1500::/:/bin/sh\n"})
+        return Confined(0, b"", b"")
+
+    monkeypatch.setattr(clones, "run_on", useradd)
+    clones.enter_clone(site, "web1", ("useradd", "own"))
+    new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
+    found, notes = clone_collisions(site, IMAGE, new)
+    assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
+    assert notes == []
+    with site.catalog.read() as tx:
+        assert readings.unread(tx, "accounts") == ["web1"]  # and web2 was not opened
 
 
 def test_accounts_are_the_same_again_from_what_is_kept_of_them() -> None:

@@ -15,9 +15,9 @@ from goldroot.errors import NotFound, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import kept, update_files
 from goldroot.fleet.update.update import cancel_update, run_update
-from goldroot.hosts import own_disks
+from goldroot.hosts import find_entry, own_disks
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
@@ -324,3 +324,76 @@ def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site,
     with pytest.raises(Refused) as refused:
         run_update(site, engine, "web1")
     assert "`goldroot rollback web1 --carry`" in refused.value.todo
+
+
+# -- no more is kept than the site wants
+
+
+def several(site: Site, engine: InProcess, count: int) -> None:
+    for number in range(count):
+        next_gold(site, {"etc/plain.conf": f"gold, {number} more\n"})
+        run_update(site, engine, "web1")
+
+
+def kept_versions(site: Site) -> list[tuple[int, str]]:
+    with site.catalog.read() as tx:
+        return [(one.from_version, one.state) for one in fallbacks.every(tx, "web1")]
+
+
+def keep(site: Site, sets: int) -> Site:
+    site.close()
+    config = Path(site.path("goldroot.toml"))
+    config.write_text(
+        config.read_text().replace("keep_sets = 3", f"keep_sets = {sets}").replace("slots = 3", "slots = 4")
+    )
+    return Site.open(site.root)
+
+
+def test_an_update_prunes_the_oldest_beyond_what_is_kept_and_says_so(site: Site, engine: InProcess) -> None:
+    clones.create_clone(site, "web1", IMAGE)
+    two = keep(site, 2)
+    several(two, engine, 2)
+    assert kept_versions(two) == [(1, "kept"), (2, "kept")]
+    next_gold(two, {"etc/plain.conf": "gold 4\n"})
+    done = run_update(two, engine, "web1")
+    assert list(done.pruned) == ["fallback 1 (gold 1) is pruned"]
+    assert kept_versions(two) == [(2, "kept"), (3, "kept")]
+    entry = find_entry(two.host, "WEB1")
+    named = {disk.id for disk in entry.disks.values()}
+    assert {id for id in os.listdir(two.path("store", "disks")) if id.startswith("web1-")} == named
+    assert {link.owner for link in entry.links.values()} == {"SMALLGOLD2", "SMALLGOLD3", "SMALLGOLD4"}
+    with two.catalog.read() as tx:
+        assert holders_of(tx, IMAGE, 1) == []
+    assert list(run_update(two, engine, "web1").pruned) == []
+    two.close()
+
+
+def test_what_was_set_aside_does_not_count_and_never_goes_by_itself(site: Site, engine: InProcess) -> None:
+    clones.create_clone(site, "web1", IMAGE)
+    one = keep(site, 1)
+    several(one, engine, 1)
+    roll_back(one, engine, "web1")
+    run_update(one, engine, "web1")
+    assert kept_versions(one) == [(2, "set-aside"), (1, "kept")]
+    next_gold(one, {"etc/plain.conf": "gold 3\n"})
+    assert len(run_update(one, engine, "web1").pruned) == 1
+    assert kept_versions(one) == [(2, "set-aside"), (2, "kept")]
+    one.close()
+
+
+def test_a_prune_that_cannot_be_done_is_told_and_done_by_the_next_command(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clones.create_clone(site, "web1", IMAGE)
+    one = keep(site, 1)
+    several(one, engine, 1)
+    next_gold(one, {"etc/plain.conf": "gold 3\n"})
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "drop_set", lambda *_: (_ for _ in ()).throw(Refused("it is in use")))
+        done = run_update(one, engine, "web1")
+    assert (done.outcome, list(done.pruned)) == (
+        "done", ["fallback 1 (gold 1) is to be pruned, and cannot be yet: it is in use"],
+    )  # fmt: skip
+    assert list(run_update(one, engine, "web1").pruned) == ["fallback 1 (gold 1) is pruned"]
+    assert kept_versions(one) == [(2, "kept")]
+    one.close()

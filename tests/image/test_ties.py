@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from goldroot.cli.main import cli
 from goldroot.errors import Refused
 from goldroot.image.gold_version import read_gold_record
 from goldroot.image.publish import Consent, plan_publish, publish_gold, publish_system
@@ -35,6 +37,18 @@ def test_a_keytab_is_published_only_by_a_word_that_the_record_keeps(bare: Site) 
         "/etc/krb5.keytab (a Kerberos keytab)",
         "/var/lib/samba/private/secrets.tdb (Samba's secrets of a domain)",
     ]
+
+
+@pytest.mark.parametrize(("path", "status"), [("etc/krb5.keytab", 1), ("root/.ssh/id_rsa", 0)])
+def test_gold_check_says_so_before(bare: Site, capsys: pytest.CaptureFixture[str], path: str, status: int) -> None:
+    put(bare, path, "key")
+    command = ["gold", "check", "small", "--site", bare.root]
+    assert cli.main(command, standalone_mode=False) == status
+    word = "refused" if status else "warning"
+    assert word in next(line for line in capsys.readouterr().out.splitlines() if path in line)
+    assert cli.main([*command, "--json"], standalone_mode=False) == status
+    data = json.loads(capsys.readouterr().out)
+    assert [path in str(data[key]) for key in ("ties", "doubtful")] == [bool(status), not status]
 
 
 def test_what_is_perhaps_not_meant_for_all_is_noted(bare: Site) -> None:

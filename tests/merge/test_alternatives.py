@@ -9,7 +9,7 @@ import pytest
 from goldroot.conflicts import Decision
 from goldroot.merge.decide.alternatives import merge_records, parse_record
 from support.merging import Outcome, Table, merge_tables
-from support.trees import Dir, Link
+from support.trees import Dir, File, Link
 
 RECORD = "var/lib/dpkg/alternatives/editor"
 SLAVE = "editor.1.gz\n/usr/share/man/man1/editor.1.gz\n"
@@ -45,6 +45,35 @@ def test_a_choice_made_by_hand_stays_where_it_exists(tmp_path: Path, path: str) 
     )  # fmt: skip
     assert (done.conflicts, led(done)) == ([], ("/bin/vim", "/man/vim.gz"))
     assert done.text(path) == record("manual", {"nano": 40, "vim": 30, "micro": 50})
+
+
+@pytest.mark.parametrize("path", [RECORD, "var/lib/alternatives/editor"])
+def test_what_was_the_best_choice_and_is_chosen_by_hand_now_stays(tmp_path: Path, path: str) -> None:
+    """``update-alternatives --set`` to where the link leads already: the record alone tells."""
+    gold = side("auto", "micro", {**BASE, "micro": 50}, path)
+    done = merge_tables(tmp_path, side("auto", "nano", BASE, path), gold, side("manual", "nano", BASE, path))
+    assert (done.conflicts, led(done)) == ([], ("/bin/nano", "/man/nano.gz"))
+    assert done.text(path) == record("manual", {**BASE, "micro": 50})
+    assert "chosen by hand" in done.entry("/etc/alternatives/editor")["notes"][0]
+    again = tmp_path / "again"
+    third = merge_tables(again, gold, gold, side("manual", "nano", {**BASE, "micro": 50}, path))
+    assert (third.conflicts, led(third)) == ([], ("/bin/nano", "/man/nano.gz"))
+
+
+def test_one_that_was_by_hand_before_moves_on_with_golds_hand(tmp_path: Path) -> None:
+    base = side("manual", "nano", BASE)
+    done = merge_tables(tmp_path, base, side("manual", "vim", BASE), base)
+    assert (done.conflicts, led(done)) == ([], ("/bin/vim", "/man/vim.gz"))
+
+
+def test_what_was_chosen_by_hand_and_is_gone_is_asked_about_though_its_link_is_as_it_was(tmp_path: Path) -> None:
+    base = {**side("auto", "nano", BASE), "bin/nano": File("#!", mode=0o755), "bin/micro": File("#!", mode=0o755)}
+    gold = {**side("auto", "micro", {"vim": 30, "micro": 50}), "bin/micro": File("#!", mode=0o755)}
+    done = merge_tables(tmp_path, base, gold, {**base, **side("manual", "nano", BASE)})
+    assert done.conflicts == [("/etc/alternatives/editor", "reference")]
+    assert done.text(RECORD) == record("auto", {"vim": 30, "micro": 50})
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions=done.decide("gold"))
+    assert again.conflicts == [] and led(again)[0] == "/bin/micro"
 
 
 def test_a_choice_of_the_servers_own_stays_among_golds(tmp_path: Path) -> None:

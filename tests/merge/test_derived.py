@@ -37,6 +37,20 @@ def due(done: Outcome) -> list[tuple[str, str, bool]]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("etc/selinux/targeted/policy/policy.33", "/usr/sbin/semodule -N -B"),
+        ("etc/udev/hwdb.bin", "/usr/bin/systemd-hwdb update"),
+    ],
+)
+def test_what_is_compiled_of_both_sides_is_made_again_before_the_switch(
+    tmp_path: Path, path: str, command: str
+) -> None:
+    done = merge_tables(tmp_path, {path: "1"}, {path: "2"}, {path: "3"})
+    assert (done.conflicts, due(done)) == ([], [(f"/{path}", command, True)])
+
+
 A, B, C = "a\n1\n2\n3\n4\n", "b\n1\n2\n3\n4\n", "a\n1\n2\n3\nc\n"
 MERGED = "b\n1\n2\n3\nc\n"
 

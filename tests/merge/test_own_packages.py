@@ -15,7 +15,7 @@ from goldroot.merge.plan import Plan, plan_merge
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import scan_tree
-from support.merging import merge_tables
+from support.merging import Table, merge_tables
 from support.trees import make_tree
 
 STATUS = "var/lib/dpkg/status"
@@ -100,11 +100,22 @@ def rpm(room: Path, **versions: str) -> bytes:
     return file.read_bytes()
 
 
+def test_one_answer_serves_servers_whose_database_has_other_files(tmp_path: Path) -> None:
+    """Locks and journals of SQLite come and go: the question is about the packages."""
+    data = [rpm(tmp_path, base="1"), rpm(tmp_path, base="2"), rpm(tmp_path, base="1", htop="3")]
+    keys = set()
+    for number, more in enumerate([{}, {"var/lib/rpm/.rpm.lock": ""}, {"var/lib/rpm/rpmdb.sqlite-wal": ""}]):
+        sides: list[Table] = [{"var/lib/rpm/rpmdb.sqlite": one} for one in data]
+        done = merge_tables(tmp_path / str(number), *sides[:2], {**sides[2], **more})
+        keys |= {one["key"] for one in done.record["conflicts"]}
+    assert len(keys) == 1
+
+
 @pytest.mark.parametrize("place", ["usr/lib/sysimage/rpm", "var/lib/rpm"])
 def test_an_rpm_database(tmp_path: Path, place: str) -> None:
     sides = (rpm(tmp_path, base="1"), rpm(tmp_path, base="2"), rpm(tmp_path, base="1", htop="3", nano="9"))
     done = merge_tables(tmp_path, *({f"{place}/rpmdb.sqlite": data} for data in sides))
-    assert done.conflicts == [(f"/{place}/rpmdb.sqlite", "packages")]
+    assert done.conflicts == [(f"/{place}", "packages")]
     assert "htop, nano" in done.record["conflicts"][0]["detail"]
     assert done.tree[f"{place}/rpmdb.sqlite"].content == sides[1]
 

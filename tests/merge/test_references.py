@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from goldroot.conflicts import Decision
-from goldroot.merge import Trees, plan_trees
+from goldroot.merge import Options, Trees, plan_trees
+from goldroot.merge.refer.view import View
+from goldroot.policy import Policy
 from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, File, Link, Node, make_tree
 
@@ -330,3 +333,32 @@ def test_forty_links_are_none(tmp_path: Path, depth: int) -> None:
     base, gold, clone = tables(chain, {"etc/own": Link("/usr/share/l1")})
     done = merge_tables(tmp_path, base, gold, clone)
     assert bool(done.conflicts) is (depth < 40)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_each_link_is_looked_up_once_and_no_path_is_matched_three_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """What 200 links more cost: a look at each target after the update, and one before it where it is gone."""
+    looks: Counter[bytes] = Counter()
+    matched: Counter[bytes] = Counter()
+    find, match = View.find, Policy.match
+    monkeypatch.setattr(View, "find", lambda view, place, **more: looks.update([place]) or find(view, place, **more))
+    monkeypatch.setattr(Policy, "match", lambda policy, place: matched.update([place]) or match(policy, place))
+    done = {}
+    for count in (100, 300):
+        gone: dict[str, Node] = {f"usr/share/x/{number}": "x" for number in range(count)}
+        own: dict[str, Node] = {
+            f"srv/s{number % 7}/{number}": Link(f"/usr/share/x/{number}") for number in range(count)
+        }
+        roots = [
+            make_tree(tmp_path / f"{count}-{place}", table)
+            for place, table in enumerate(tables(gone, own, gone if kept else {}))
+        ]
+        looks.clear()
+        matched.clear()
+        plan_trees(Trees(*roots), options=Options(jobs=1))
+        done[count] = looks.total()
+    # Of what is gone, the directories above it are asked for, too, to name the topmost one.
+    assert done[300] - done[100] <= 200 * (1 if kept else 5)
+    assert max(matched.values()) <= 2  # whether it is read, and what is done with it

@@ -70,6 +70,60 @@ def test_gold_starts_what_the_server_stops_is_a_question(tmp_path: Path) -> None
     assert kept.conflicts == []
 
 
+WANTS = "etc/systemd/system/multi-user.target.wants"
+SLAPD = Link("../init.d/slapd")
+
+
+def scripts(letter: str, *levels: int) -> Table:
+    return {f"etc/rc{level}.d/{letter}01slapd": SLAPD for level in levels}
+
+
+def unit(*places: str) -> Table:
+    return {f"etc/systemd/system/{place}/slapd.service": Link("/lib/systemd/system/slapd.service") for place in places}
+
+
+ANYWHERE: Table = {"etc/keep": "x", WANTS: Dir(), **{f"etc/rc{level}.d": Dir() for level in (2, 3, 4, 5)}}
+WANTED, NETWORK = "multi-user.target.wants", "network-online.target.requires"
+
+
+@pytest.mark.parametrize(
+    ("base", "gold", "clone", "asked"),
+    [
+        (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, scripts("K", 2, 3), [WANTED]),
+        (scripts("S", 2, 3), unit(WANTED), {}, [WANTED]),
+        (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, {}, [WANTED]),
+        (unit(WANTED), unit(NETWORK), {}, [NETWORK]),
+        (unit(WANTED), unit(NETWORK, "a.target.wants"), {}, ["a.target.wants"]),
+        # Not removed by the server: it still starts it, or never did.
+        (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, scripts("S", 2, 3), []),
+        (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, scripts("S", 3), []),
+        (scripts("K", 2, 3), {**scripts("K", 2, 3), **unit(WANTED)}, scripts("K", 2, 3), []),
+        (scripts("K", 2, 3), {**scripts("K", 2, 3), **unit(WANTED)}, {}, []),
+        (unit(WANTED, "a.target.wants"), unit("a.target.wants", NETWORK), unit("a.target.wants"), []),
+        ({}, unit(WANTED), {}, []),
+    ],
+)  # fmt: skip
+def test_a_service_that_the_server_disabled_stays_so_where_gold_enables_it_in_another_way(
+    tmp_path: Path, base: Table, gold: Table, clone: Table, asked: list[str]
+) -> None:
+    done = merge_tables(tmp_path, *({**ANYWHERE, **table} for table in (base, gold, clone)))
+    assert done.conflicts == [(f"/etc/systemd/system/{place}/slapd.service", "presence") for place in asked]
+    new = {path for path in gold if path.endswith(".service")} - base.keys()
+    assert {path for path in new if path in done.tree} == (set() if asked else new)
+    if asked:
+        taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+        assert new <= taken.tree.keys() and taken.conflicts == []
+        kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+        assert not new & kept.tree.keys() and kept.conflicts == []
+
+
+def test_a_script_that_the_server_disabled_two_versions_ago_is_remembered(tmp_path: Path) -> None:
+    """Gold 2 has no LDAP server, gold 3 has it as a unit."""
+    first = merge_tables(tmp_path, {**ANYWHERE, **scripts("S", 2)}, ANYWHERE, ANYWHERE)
+    done = merge_tables(tmp_path / "2", ANYWHERE, {**ANYWHERE, **unit(WANTED)}, ANYWHERE, after=first, out="second")
+    assert done.conflicts == [(f"/{WANTS}/slapd.service", "presence")]
+
+
 def enabled(path: str, target: str) -> Table:
     return {"etc/keep": "x", str(Path(path).parent): Dir(), path: Link(target)}
 

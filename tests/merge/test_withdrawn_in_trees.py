@@ -127,6 +127,24 @@ def test_a_person_who_moved_to_ldap_is_asked_about(tmp_path: Path) -> None:
     assert done.text("etc/nsswitch.conf") == "passwd: files sss\n"
 
 
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("files", "asked"),
+    [
+        ({"usr/etc/nsswitch.conf": "passwd: files sss\n"}, True),
+        ({"usr/etc/nsswitch.conf": "passwd: files\n"}, False),
+        ({"usr/etc/nsswitch.conf": "passwd: files sss\n", "etc/nsswitch.conf": "passwd: files\n"}, False),
+        ({"usr/etc/nsswitch.conf": Link("../../etc/passwd")}, False),  # no link is followed
+    ],
+)
+def test_where_users_are_looked_for_stands_in_usr_etc_where_etc_says_nothing(
+    tmp_path: Path, files: Mapping[str, Node], asked: bool
+) -> None:
+    base, gold = ({path: text for path, text in side.items() if "nsswitch" not in path} for side in (PEOPLE, NOBODY))
+    done = merge_tables(tmp_path, base, {**gold, **files}, {**base, "home/anna": Dir(uid=1000)})
+    assert done.conflicts == ([("/etc/passwd", "accounts:anna:record")] if asked else [])
+
+
 def test_a_service_that_is_named_only_in_what_gold_withdrew_goes(tmp_path: Path) -> None:
     """The result counts, not the server as it was: the unit went with the package."""
     unit = {"etc/systemd/system/shop.service": "[Service]\nUser=tomcat\n"}

@@ -59,8 +59,8 @@ class CountedHost:
 @contextmanager
 def counted(site: Site) -> Iterator[Counter[str]]:
     """Counts of what is done in the block, in the main thread."""
-    host = site.host
-    site.__dict__["host"] = CountedHost(host)
+    hosts: dict[str, Any] = {name: site.host_named(name) for name in site.config.hosts}
+    site._hosts.update({name: CountedHost(host) for name, host in hosts.items()})
     counts: Counter[str] = Counter()
 
     def hear(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
@@ -82,4 +82,4 @@ def counted(site: Site) -> Iterator[Counter[str]]:
         _counts.pop()
         SiteKey.verify = verify  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", hear)
-        site.__dict__["host"] = host
+        site._hosts.update(hosts)

@@ -72,7 +72,8 @@ class Kill:
 class ForkServer:
     """A server process and the way to it; not for two threads at once.
 
-    :param warm: it has made a site itself, so that another user needs to be able to read nothing that Python is made of.
+    :param warm: it has made a site itself: its commands find loaded and compiled what they need, and another user needs
+        to be able to read nothing that Python is made of.
     """
 
     warm: bool = False
@@ -138,15 +139,25 @@ def serve() -> None:
 
 
 def _make_a_site() -> None:
+    """What a command loads late, and the SQL that it compiles, are there for all copies of this process."""
     from goldroot.fleet import clones
-    from support.fleet import IMAGE, small_site
+    from goldroot.fleet.update.update import run_update
+    from goldroot.workflow import InProcess
+    from support.compiled import share_compiled
+    from support.fleet import IMAGE, next_gold, small_site
+    from support.whole import look
+
+    share_compiled()
 
     for module in ("_strptime", "tarfile", "encodings.idna", "uuid", "sqlite3.dump"):
         importlib.import_module(module)
     with tempfile.TemporaryDirectory() as room:
         site = small_site(Path(room))
         clones.create_clone(site, "web1", IMAGE)
+        next_gold(site, {"etc/plain.conf": "gold 2\n"})
+        run_update(site, InProcess(), "web1")
         site.close()
+        look(site.root, "web1")
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,13 @@ WEST = clones.CloneForm("west")
 HOSTS = '[hosts.local]\nstore = "store"\n[hosts.west]\nstore = "west"\n'
 
 
-def with_west(site: Site, more: str = "") -> Site:
-    """The same site with a second host, whose store is made; ``more``: of the configuration, before the tables."""
+def with_west(site: Site, more: str = "", *, kind: str = "") -> Site:
+    """The same site with a second host, whose store is made.
+
+    :param more: of the configuration, before the tables; ``kind``: of the second host's table.
+    """
     site.close()
-    Path(site.path("goldroot.toml")).write_text(more + HOSTS)
+    Path(site.path("goldroot.toml")).write_text(more + HOSTS + kind)
     init_site(site.root).close()
     return Site.open(site.root)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from goldroot.system import Bound, Confined, run_in
+from goldroot.system import Bound, Confined, How, run_in
 from support.roots import add_program, make_root
 from support.trees import Dir
 
@@ -40,7 +40,7 @@ class Machine:
         self.binds.append(Bound(handle, path, read_only))
 
     def run(self, command: Sequence[str], **options: Any) -> Confined:
-        return run_in(self.binds, command, **options)
+        return run_in(self.binds, command, How(**options))
 
     def sh(self, script: str, **options: Any) -> str:
         """What a script says that must end well."""

@@ -17,7 +17,7 @@ import pytest
 
 import goldroot
 from goldroot.errors import Failed, NoPermission, ProgramFailed, Refused
-from goldroot.system import Bound, Mode, power_of, run_in
+from goldroot.system import Bound, How, Mode, power_of, run_in
 from goldroot.system.inside.spaces import BASE
 from system.conftest import Machine
 
@@ -242,7 +242,9 @@ def test_a_demand_for_shift_is_not_met_by_less(machine: Machine, tmp_path: Path)
         try:
             with pytest.raises(NoPermission, match="on the disk of /srv cannot be mapped"):
                 run_in(
-                    [*machine.binds, Bound(handle, b"srv", False)], ["/bin/sh", "-c", "echo > /etc/run"], mode="shift"
+                    [*machine.binds, Bound(handle, b"srv", False)],
+                    ["/bin/sh", "-c", "echo > /etc/run"],
+                    How(mode="shift"),
                 )
         finally:
             os.close(handle)
@@ -350,10 +352,10 @@ PROBE = """
 import os, sys
 sys.path.insert(0, {source!r})
 from goldroot.errors import GoldrootError
-from goldroot.system import Bound, run_in
+from goldroot.system import Bound, How, run_in
 handle = os.open({root!r}, os.O_RDONLY)
 try:
-    done = run_in([Bound(handle, b"", False)], ["/bin/sh", "-c", "echo > /etc/run; exit 1"], ok=None, capture={capture})
+    done = run_in([Bound(handle, b"", False)], ["/bin/sh", "-c", "echo > /etc/run; exit 1"], How(ok=None, capture={capture}))
     print(done.mode, "|", done.why, "|", done.status)
 except GoldrootError as error:
     print(type(error).__name__, "|", error.brief)

@@ -48,6 +48,11 @@ def found(room: Path, files: Mapping[str, Node | None]) -> list[str]:
         ({"etc/shadow": None, "etc/nsswitch.conf": "shadow: files\n"}, ["no-hashes"]),
         ({"etc/shadow": None, "etc/nsswitch.conf": "shadow: files [NOTFOUND=return] sss # x\n"}, []),
         ({"etc/shadow": None, "etc/nsswitch.conf": "passwd: files sss\n#shadow: sss\n"}, ["no-hashes"]),
+        ({"etc/shadow": None, "usr/etc/nsswitch.conf": "shadow: files sss\n"}, []),
+        (
+            {"etc/shadow": None, "usr/etc/nsswitch.conf": "shadow: sss\n", "etc/nsswitch.conf": "shadow: files\n"},
+            ["no-hashes"],
+        ),
         ({"etc/shadow": None, "etc/tcb/root/shadow": "root:*:1::::::\n"}, []),
         ({"etc/shadow": None, "etc/passwd": "root:*:0:0::/:/bin/sh\nme:$6$x:1000:1000::/:/bin/sh\n"}, []),
         # doubled

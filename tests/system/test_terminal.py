@@ -20,9 +20,9 @@ pytestmark = pytest.mark.root
 SCRIPT = """
 import os, sys
 sys.path.insert(0, {source!r})
-from goldroot.system import Bound, run_in
+from goldroot.system import Bound, How, run_in
 handle = os.open({root!r}, os.O_RDONLY)
-done = run_in([Bound(handle, b"", False)], {command!r}, ok=None, capture=False)
+done = run_in([Bound(handle, b"", False)], {command!r}, How(ok=None, capture=False))
 print("ended", done.status, flush=True)
 """
 

@@ -21,14 +21,14 @@ SCRIPT = """
 import json, os, sys
 sys.path.insert(0, {source!r})
 from goldroot.errors import GoldrootError
-from goldroot.system import Bound, Limits, run_in
+from goldroot.system import Bound, How, Limits, run_in
 handle = os.open({root!r}, os.O_RDONLY)
 try:
     binds, words = [Bound(handle, b"", False)], ["/bin/sh", "-c", {script!r}]
     if {whole_usr!r}:
         binds.append(Bound(os.open("/", os.O_RDONLY), b"usr", True))
         words = [{script!r}]
-    done = run_in(binds, words, ok=None, **{options!r})
+    done = run_in(binds, words, How(ok=None, **{options!r}))
     print(json.dumps([done.mode, done.status, done.out.decode(), done.err.decode(), done.limit]))
 except GoldrootError as error:
     print(json.dumps([type(error).__name__, error.brief, error.meaning, error.todo, ""]))

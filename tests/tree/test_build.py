@@ -9,19 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldroot.errors import BadInput, Failed, NoPermission, NoSpace, TreeChanged
 from goldroot.tree.build import build as build_module
 from goldroot.tree.build import complete as complete_module
-from goldroot.tree.build.build import build_tree as synced_build
+from goldroot.tree.build.build import BuildOptions, Built, build_tree, rows_of
 from goldroot.tree.build.build import copy_tree as synced_copy_tree
-from goldroot.tree.build.build import rows_of
 from goldroot.tree.build.rows import INLINE, BuildRow
 from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.manifest import Manifest, Squashed
@@ -31,7 +31,12 @@ from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
 
 #: Waiting for the disk makes tests slow and proves nothing; one test looks that it is done.
-build = partial(synced_build, sync=False)
+
+
+def build(rows: Iterable[BuildRow], sources: Sequence[Path], out: Path, **options: Any) -> Built:
+    return build_tree(rows, sources, out, BuildOptions(sync=False)._replace(**options))
+
+
 copy_tree = partial(synced_copy_tree, sync=False)
 
 TOP = BuildRow(b"", "d", 0o755, os.geteuid(), os.getegid(), MTIME, (), 0, 0, INLINE, b"", b"", 0, 0, 0)
@@ -161,7 +166,7 @@ def test_the_file_system_is_synced_once(tmp_path: Path, monkeypatch: pytest.Monk
     rows = [TOP, inline(b"a"), inline(b"b")]
     build_module.build_tree(rows, [], tmp_path / "out")
     assert synced == [os.fsencode(tmp_path / "out")]
-    build_module.build_tree(rows, [], tmp_path / "out2", sync=False)
+    build_module.build_tree(rows, [], tmp_path / "out2", BuildOptions(sync=False))
     assert len(synced) == 1
 
 
@@ -356,7 +361,7 @@ def test_owners_can_be_insisted_on(open_path: Path) -> None:
     program = (
         ROWS
         + """
-try: build_tree([top, file], [], sys.argv[1], keep_owner=True)
+try: build_tree([top, file], [], sys.argv[1], BuildOptions(keep_owner=True))
 except NoPermission as error: print(error.brief)
 """
     )

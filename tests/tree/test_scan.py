@@ -253,7 +253,7 @@ def test_young_signatures_are_not_kept(tmp_path: Path) -> None:
 
 def test_young_signatures_are_kept_of_a_tree_that_nobody_writes(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "t", {"a": "1", "d/b": "2"})
-    rows = found(root, settled=True)
+    rows = found(root, writers="ended")
     for path in ("a", "d/b"):
         assert rows[path.encode()].ctime == os.lstat(root / path).st_ctime_ns
 
@@ -362,7 +362,7 @@ def test_a_live_tree_may_lose_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     listed = listing_module.sorted_entries(fd)  # its entries ask this descriptor for their status
     (root / "b").unlink()
     monkeypatch.setattr(listing_module, "sorted_entries", lambda fd: listed)
-    result = scan_tree(root, live=True)
+    result = scan_tree(root, writers="live")
     assert list(result.manifest.paths()) == [b"", b"a", b"c"]
     assert [(note.kind, note.path) for note in result.notes] == [("vanished", b"b")]
     with pytest.raises(TreeChanged):
@@ -419,7 +419,7 @@ def test_a_live_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pyt
     Restless(monkeypatch, root / "d/log", 2)
     with pytest.raises(TreeChanged):
         scan_tree(root)
-    result = scan_tree(root, live=True)
+    result = scan_tree(root, writers="live")
     row = result.manifest.get(b"d/log")
     assert row is not None
     assert (row.size, row.content) == (3, sha256(b"1xx").digest())
@@ -432,7 +432,7 @@ def test_a_live_file_that_never_stands_still_is_taken_as_it_comes(
 ) -> None:
     root = make_tree(tmp_path / "t", {"d/log": "1"})
     Restless(monkeypatch, root / "d/log", 1000)
-    result = scan_tree(root, live=True)
+    result = scan_tree(root, writers="live")
     assert [(note.kind, note.path) for note in result.notes] == [("changed-while-read", b"d/log")]
     row = result.manifest.get(b"d/log")
     assert row is not None
@@ -454,7 +454,7 @@ def test_what_a_live_tree_loses_is_left_out_with_all_below(
         return walked
 
     monkeypatch.setattr(scan_module, "walk", deleted_meanwhile)
-    result = scan_tree(root, live=True, jobs=jobs)
+    result = scan_tree(root, writers="live", jobs=jobs)
     assert list(result.manifest.paths()) == [b"", b"a", b"z"]
     assert {note.kind for note in result.notes} == {"vanished"}
     assert {b"d", b"gone", b"l"} <= {note.path for note in result.notes}
@@ -476,7 +476,7 @@ def test_a_live_path_may_become_another_thing(tmp_path: Path, monkeypatch: pytes
         return walked
 
     monkeypatch.setattr(scan_module, "walk", exchanged_meanwhile)
-    result = scan_tree(root, live=True)
+    result = scan_tree(root, writers="live")
     paths = list(result.manifest.paths())
     assert paths == [b"", *([now.encode()] if now in "dfl" else []), b"z"]
     assert {note.path for note in result.notes if note.kind == "vanished"} >= {b"d", b"f", b"l"} - set(paths)
@@ -500,7 +500,7 @@ def test_a_live_directory_may_be_exchanged_before_it_is_looked_into(
         return look(self, path, status)  # type: ignore[arg-type]
 
     monkeypatch.setattr(listing_module.Lister, "look", exchanged)
-    found = list(scan_tree(root, live=True).manifest.paths())
+    found = list(scan_tree(root, writers="live").manifest.paths())
     assert found == ([b"", b"d", b"d/new", b"z"] if now == "directory" else [b"", b"z"])
 
 
@@ -515,7 +515,7 @@ def test_a_name_of_a_live_directory_that_is_listed_twice_stands_once(
         return [names[0], *names], [entries[0], *entries]
 
     monkeypatch.setattr(listing_module, "sorted_entries", twice)
-    assert list(scan_tree(root, live=True).manifest.paths()) == [b"", b"a", b"b"]
+    assert list(scan_tree(root, writers="live").manifest.paths()) == [b"", b"a", b"b"]
 
 
 def test_a_name_that_becomes_another_file_leaves_its_hard_links(
@@ -532,7 +532,7 @@ def test_a_name_that_becomes_another_file_leaves_its_hard_links(
         return walked
 
     monkeypatch.setattr(scan_module, "walk", rotated_meanwhile)
-    found = scan_tree(root, live=True).manifest
+    found = scan_tree(root, writers="live").manifest
     entries = {path: found.get(path) for path in (b"log", b"log.1", b"x", b"y")}
     assert [entry.group for entry in entries.values() if entry] == [0, 0, 1, 1]
     assert [entry.content for entry in entries.values() if entry] == [

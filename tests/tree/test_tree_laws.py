@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from goldroot.tree.build.build import build_tree, copy_tree, rows_of
+from goldroot.tree.build.build import BuildOptions, build_tree, copy_tree, rows_of
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.scan.scan import scan_tree
 from support.examples import examples
@@ -85,7 +85,7 @@ def test_what_is_built_from_a_scan_scans_the_same(table: dict[bytes, Node]) -> N
         except OSError:  # the file system at hand does not take it: a time, an attribute, a device
             reject()
         source = scan_tree(root)
-        made = build_tree(rows_of(source.manifest), [root], where / "built", sync=False)
+        made = build_tree(rows_of(source.manifest), [root], where / "built", BuildOptions(sync=False))
         assert made.notes == source.notes == ()
         again = scan_tree(where / "built").manifest
         assert again.digest() == source.manifest.digest() == made.manifest.digest()

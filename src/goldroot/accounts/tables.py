@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -27,6 +28,8 @@ ACCOUNT_FILES = (PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID)
 #: Those of ranges, whose records may have a number in the place of the name.
 RANGE_FILES = (SUBUID, SUBGID)
 LOGIN_DEFS, NSSWITCH = "login.defs", "nsswitch.conf"
+#: Where settings stand, and where those of the maker of the system that ``/etc`` stands before (libeconf's order).
+ETC, VENDORS = b"etc", b"usr/etc"
 
 
 #: Before the account's name in the key of a record that has the number instead (no record's own name begins so).
@@ -144,7 +147,8 @@ class AccountTables:
         cursor = Cursor(top)
         place = place + b"/" + inside if inside else place
         try:
-            return cls._read_all(place, cursor.at(inside))
+            found = cls._read_all(place, cursor.at(inside))
+            return found._with_vendors(top) if inside == ETC else found
         except (FileNotFoundError, NotADirectoryError):
             return cls({})
         except PermissionError:
@@ -152,6 +156,34 @@ class AccountTables:
         finally:
             cursor.close()
             os.close(top)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the system's own settings say whom to ask for users, and from which ranges numbers are taken."""
+        return LOGIN_DEFS in self.files and NSSWITCH in self.files
+
+    def with_vendors(self, root: bytes | str | os.PathLike[str]) -> AccountTables:
+        """These tables with the settings that stand in ``/usr/etc`` and nowhere in ``/etc`` (SUSE): whom to ask, and ranges.
+
+        :param root: the directory that holds ``usr``; where it has no such file, nothing is added.
+        """
+        top = os.open(os.fsencode(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return self._with_vendors(top)
+        finally:
+            os.close(top)
+
+    def _with_vendors(self, top: int) -> AccountTables:
+        cursor, files = Cursor(top), dict(self.files)
+        try:
+            for name in (LOGIN_DEFS, NSSWITCH):
+                if name not in files and name not in self.irregular:
+                    with suppress(OSError):
+                        data = read_regular(name, cursor.at(VENDORS))
+                        files.update({} if data is None else {name: data})
+        finally:
+            cursor.close()
+        return AccountTables(files, irregular=self.irregular)
 
     @classmethod
     def _read_all(cls, folder: bytes, directory: int) -> AccountTables:

@@ -45,6 +45,7 @@ class Clone:
 _WITH_MACHINE = sa.select(clones, entry_table.c.name).select_from(
     clones.join(entry_table, entry_table.c.clone == clones.c.name)
 )
+_FIND = _WITH_MACHINE.where(clones.c.name == sa.bindparam("name"))
 
 
 def create(
@@ -97,7 +98,7 @@ def create(
 
 def find(tx: Tx, name: str) -> Clone | None:
     """The clone, or ``None``."""
-    row = tx.first(_WITH_MACHINE.where(clones.c.name == name))
+    row = tx.first(_FIND, name=name)
     return None if row is None else Clone(*row)
 
 

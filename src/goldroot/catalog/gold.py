@@ -140,11 +140,8 @@ def finish_publish(
     digests: Mapping[str, str],
     signature: Mapping[str, Any],
     fingerprint: str | None = None,
-    evidence: Mapping[str, str] | None = None,
 ) -> GoldVersion:
     """The version is complete and signed: it is the current gold from now on.  Doing it twice does no harm.
-
-    :param evidence: of its disks on the image's home, see :class:`copies.Copy`.
 
     :raises Refused: it was published before with other disks, or retired.
     """
@@ -158,7 +155,7 @@ def finish_publish(
         values["fingerprint"] = fingerprint
     _set_version(tx, image, number, state="published", published_at=now(), **values)
     if version.slot is not None:
-        copies.finish(tx, image, number, version.host, evidence or {})
+        copies.finish(tx, image, number, version.host)
     events.add(tx, "published", f"image:{image}", version=number, slot=version.slot_name, untested=version.untested)
     return get(tx, image, number)
 

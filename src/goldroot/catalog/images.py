@@ -106,9 +106,12 @@ def reserve(tx: Tx, name: str, slot_count: int, host: str) -> bool:
     return bool(begun)
 
 
+_GET = sa.select(images).where(images.c.name == sa.bindparam("name"))
+
+
 def get(tx: Tx, name: str) -> Image:
     """:raises NotFound: there is none of that name; the error names those that there are."""
-    row = tx.first(sa.select(images).where(images.c.name == name))
+    row = tx.first(_GET, name=name)
     if row is None:
         known = ", ".join(image.name for image in every(tx)) or "none yet"
         raise NotFound(f"there is no image {name!r}", todo=f"Images: {known}. `goldroot image import` makes one.")

@@ -56,13 +56,17 @@ class Tx:
         self._connection = connection
         self._writes = writes
 
-    def rows(self, statement: sa.Executable) -> Sequence[AnyRow]:
-        """All rows of a query."""
-        return self._connection.execute(statement).all()
+    def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
+        """All rows of a query; ``values`` as of :meth:`first`."""
+        return self._connection.execute(statement, values).all()
 
-    def first(self, statement: sa.Executable) -> AnyRow | None:
-        """The first row of a query, or ``None``."""
-        return self._connection.execute(statement).first()
+    def first(self, statement: sa.Executable, **values: object) -> AnyRow | None:
+        """The first row of a query, or ``None``.
+
+        :param values: of the query's ``bindparam``: a query that is asked often is built once, which takes longer than
+            to ask it.
+        """
+        return self._connection.execute(statement, values).first()
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or ``None``."""
@@ -91,6 +95,7 @@ class Catalog:
     def __init__(self, engine: Engine, *, full: NoSpace | None = None) -> None:
         """:param full: why the engine can only read, where that is so."""
         self._engine = engine
+        self._writer = engine.execution_options(goldroot_writes=True)
         self._full = full
 
     @contextmanager
@@ -101,8 +106,7 @@ class Catalog:
         :raises NoSpace: there was no room for the files of a writer when it was opened.
         """
         self.check_writable()
-        writer = self._engine.execution_options(goldroot_writes=True)
-        with self._translated(), writer.begin() as connection:
+        with self._translated(), self._writer.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield Tx(connection, writes=True)

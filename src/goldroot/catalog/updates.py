@@ -177,9 +177,12 @@ def begin_attempt(tx: Tx, number: int) -> int:
     return attempt
 
 
+_FIND = sa.select(updates).where(updates.c.id == sa.bindparam("number"))
+
+
 def find(tx: Tx, number: int) -> Update | None:
     """The update, or ``None``."""
-    row = tx.first(sa.select(updates).where(updates.c.id == number))
+    row = tx.first(_FIND, number=number)
     return None if row is None else Update(*row)
 
 

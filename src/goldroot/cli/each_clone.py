@@ -77,6 +77,13 @@ def say_failed_rebuilds(done: Outcome) -> None:
         put(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")
 
 
+def say_shared(done: Outcome) -> None:
+    """Files that should be this server's alone, and are another one's, too: an older goldroot copied them from gold."""
+    if done.shared:
+        put(f"  warning: as on other servers, as before: {', '.join(done.shared)}")
+        put(f"           Remove them, and their programs make others:  goldroot clone enter {done.clone}")
+
+
 def say_how_it_does(done: Outcome) -> None:
     """How the server does after its switch, and what the trial before it found to be otherwise."""
     if done.health == "good":

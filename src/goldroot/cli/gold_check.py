@@ -44,7 +44,8 @@ def check(image: str, clean: bool, accept: tuple[str, ...], site_dir: str | None
     """Look for what should not go to every server: in IMAGE's maintenance system, before it is published.
 
     Accounts that nobody can log in to, names and numbers that stand twice, and records without an account are findings:
-    exit status 1, and a publish is refused until they are fixed or accepted. Warnings are what the version before has, too,
+    exit status 1, and a publish is refused until they are fixed or accepted. So it is with what ties the system to one host,
+    such as a keytab, which a publish takes with --keep. Warnings are what the version before has, too,
     what the system points at and does not have (units, shells, mount points), and what maintenance left behind.
 
     \b
@@ -60,13 +61,20 @@ def check(image: str, clean: bool, accept: tuple[str, ...], site_dir: str | None
 
     def say() -> None:
         say_checked(checked)
+        for tie in checked.ties:
+            put(f"refused: it ties gold to one host: {tie}; goldroot gold publish {image} --keep takes it along")
+        for note in checked.doubtful:
+            put(f"warning: {path_text(note.path)}: {note.text}")
         if checked.cleaned:
             put(f"removed {counted(checked.cleaned, 'file')} that maintenance left")
-        words = "may not be published as it is" if checked.refused else "may be published, as far as its check goes"
+        words = "may not be published as it is" if refused else "may be published, as far as its check goes"
         put(f"{image} {words}.")
 
-    emit(as_json, {"image": image, **checked_data(checked)}, say)
-    return EXIT_FINDINGS if checked.refused else 0
+    refused = bool(checked.refused or checked.ties)
+    own = [{"path": path_text(note.path), "text": note.text} for note in checked.doubtful]
+    data = {**checked_data(checked), "ties": [str(tie) for tie in checked.ties], "doubtful": own}
+    emit(as_json, {"image": image, **data}, say)
+    return EXIT_FINDINGS if refused else 0
 
 
 def checked_data(checked: Checked) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
 
 def rule_data(rule: Rule) -> dict[str, Any]:
     """A deciding rule as JSON data, without the keys that say nothing."""
-    keys = ("secret", "pin", "whole", "family", "owner", "reason", "rebuild", "migrate", "always", "owners")
+    keys = ("secret", "pin", "whole", "family", "owner", "reason", "rebuild", "required", "migrate", "always", "owners")
     state = {key: getattr(rule, key) for key in ("gone", "references", "mkdir")} if rule.cls == "state" else {}
     said = {key: getattr(rule, key) for key in keys if getattr(rule, key)}
     return {"path": rule.pattern, "class": rule.cls} | said | state

@@ -16,6 +16,7 @@ from goldroot.cli.each_clone import (
     say_failed_rebuilds,
     say_how_it_does,
     say_not_compared,
+    say_shared,
     tell_failures,
     tell_left,
 )
@@ -244,6 +245,8 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         put(f"  Look:    goldroot review show {done.clone}")
         put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+    for line in done.pruned:
+        put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:
         from goldroot.fleet import again_at_switch
 
@@ -251,6 +254,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
     say_how_it_does(done)
     say_failed_rebuilds(done)
     say_not_compared(done)
+    say_shared(done)
     if done.record:
         with open(done.record, "rb") as file:
             _count_notes(json.load(file)["notes"], "the record has them")

@@ -39,7 +39,7 @@ from goldroot.hosts import (
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
 from goldroot.site import Site, TellForm, open_system, run_on, work_room
-from goldroot.system import Confined, Identity, NetworkSettings, write_identity
+from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
 
@@ -170,7 +170,7 @@ def _fill(
         machine = catalog_clones.get(tx, plan.name).machine
     ids = {address: new_disk_id(machine, address) for address in plan.copied}
     for address, id in ids.items():
-        gold.host.create_disk(NewDisk(id, machine, address, 0, "directory"))
+        gold.host.create_disk(NewDisk(id, machine, address, 0, ""))
         crash.point("clone.disk-made")
     notes: list[Note] = []
     with open_own(gold.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
@@ -368,7 +368,10 @@ def enter_clone(
         gold.host.hold(clone.machine, runs=True),
         open_system(gold.host, find_entry(gold.host, clone.machine), gold.layout) as binds,
     ):
+        # What is typed here may add an account or change a name: who asks for these next reads them again.
+        with site.catalog.begin() as tx:
+            readings.forget(tx, name)
         return run_on(
             site.config, clone.image, binds, command or None,
-            ok=None, capture=capture, label=clone.machine, told=told,
+            How(ok=None, capture=capture, label=clone.machine, told=told),
         )  # fmt: skip

@@ -118,9 +118,14 @@ def _usr_of(tree: OwnDisks) -> Usr:
 
 
 def disk_side(
-    site: Site, layout: Layout, disks: Server, policy: Policy, *, live: bool = False,
-    stage: Stage = silent, ahead: Prefetch | None = None,
-) -> Side:  # fmt: skip
+    site: Site,
+    disks: Server,
+    policy: Policy,
+    *,
+    live: bool = False,
+    stage: Stage = silent,
+    ahead: Prefetch | None = None,
+) -> Side:
     """The side of a server's disks, scanned now, or taken from the process that scans them ahead.
 
     :param live: the clone may be running: what it writes meanwhile is taken as it comes, and noted.
@@ -132,10 +137,12 @@ def disk_side(
         progress = stage(f"reading {disk}")
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
-            found = manifests.scan_disk(site, disk, path, policy, live=live, progress=progress)
+            found = manifests.scan_disk(
+                site, disk, path, policy, writers="live" if live else "unknown", progress=progress
+            )
         trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=live)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
-    return Side(trees, accounts_of(layout, disks.opened), tuple(notes))
+    return Side(trees, accounts_of(disks.layout, disks.opened), tuple(notes))
 
 
 def accounts_of(layout: Layout, opened: Disks) -> AccountTables:

@@ -16,7 +16,7 @@ from goldroot import private
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
 from goldroot.site import Site
-from goldroot.tree import FILE, Manifest, Progress, Scan, scan_tree
+from goldroot.tree import FILE, Manifest, Progress, Scan, Writers, scan_tree
 
 MADE, SEEN = "made", "seen"
 
@@ -43,16 +43,16 @@ def forget(site: Site, disk: str) -> None:
 
 
 def scan_disk(
-    site: Site, disk: str, path: str, policy: Policy, *, live: bool = False, progress: Progress | None = None,
+    site: Site, disk: str, path: str, policy: Policy, *, writers: Writers = "unknown", progress: Progress | None = None,
 ) -> Scan:  # fmt: skip
     """Scan a disk that is open at ``path``, with what is known of it; state units are read only as far as a merge needs it.
 
     What was seen is stored for the next scan, where it says more than what is known.
 
-    :param live: the clone may be running: what vanishes meanwhile is left out.
+    :param writers: "live" where the server may be running: what vanishes meanwhile is left out.
     """
     known = load(site, disk) or load(site, disk, MADE)
-    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, live=live)
+    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, writers=writers)
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
         with contextlib.suppress(NoPermission, NoSpace):
@@ -72,7 +72,7 @@ def save_made(site: Site, disk: str, path: str, built: Manifest, policy: Policy)
     that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
     content is read, is known again later, and is not taken for something that the server wrote.
     """
-    made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), settled=True).manifest
+    made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), writers="ended").manifest
     save(site, disk, made, MADE)
     save(site, disk, made)
     return made

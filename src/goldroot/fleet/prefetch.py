@@ -95,7 +95,7 @@ def _scan_all(site: Site, names: list[str], writing: int) -> NoReturn:
                 disks = own_disks(find_entry(host, machine))
                 with host.open_disks(dict.fromkeys(disks.values(), "ro"), view="live") as opened:
                     for _, disk in sorted(disks.items()):
-                        scanned = manifests.scan_disk(site, disk, opened[disk].path, policy, live=True)
+                        scanned = manifests.scan_disk(site, disk, opened[disk].path, policy, writers="live")
                         results.write(pickle.dumps((disk, scanned), protocol=5))
                         results.flush()
     except (GoldrootError, OSError, sqlite3.Error, KeyError):

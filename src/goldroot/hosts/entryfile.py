@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any, get_args
 
 from goldroot.errors import BadInput, Damaged
@@ -53,6 +54,7 @@ def encode(entry: Entry) -> bytes:
     return json.dumps(data, indent=1).encode() + b"\n"
 
 
+@lru_cache(512)  # an update reads its entry seventy times, and it has changed five times
 def decode(content: bytes, path: str, name: str) -> Entry:
     """The entry of that name.
 

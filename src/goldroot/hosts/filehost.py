@@ -21,6 +21,7 @@ import os
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Literal
 
 from goldroot import crash, private
@@ -63,6 +64,8 @@ class FileHost:
     """
 
     kind = "files"
+    #: Bytes of a disk of which no size is said; 0: no limit.
+    usual_size = 0
     abilities = Abilities(
         live_view="torn",
         exact_apply=True,
@@ -152,6 +155,7 @@ class FileHost:
     def create_disk(self, new: NewDisk) -> DiskInfo:
         check_disk_id(new.id)
         check_address(new.address)
+        new = self._usual(new)
         if new.form not in self._bytes.forms:
             raise BadInput(
                 f"{self.kind} hosts have no disks of form {new.form!r}", todo=f"Use {_or(self._bytes.forms)}."
@@ -200,6 +204,7 @@ class FileHost:
             crash.point("host.disk-emptied")
 
     def seal_disk(self, id: str, form: str) -> DiskInfo:
+        form = form or next(iter(self._bytes.sealed_forms))
         if form not in self._bytes.sealed_forms:
             raise BadInput(f"{self.kind} hosts seal no disk as {form!r}", todo=f"Use {_or(self._bytes.sealed_forms)}.")
         self._label(id)
@@ -431,6 +436,10 @@ class FileHost:
             os.unlink(self._begun(id))
             taken.close()
         return told
+
+    def _usual(self, new: NewDisk) -> NewDisk:
+        """What a new disk is where nobody says it."""
+        return replace(new, form=new.form or next(iter(self._bytes.forms)), size=new.size or self.usual_size)
 
     # -- inside: rules
 

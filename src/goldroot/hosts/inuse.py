@@ -84,7 +84,8 @@ class InUse:
         """
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         for wait in TRIES if patient else TRIES[:1]:
-            time.sleep(wait)
+            if wait:  # sleeping for nothing still gives the processor away
+                time.sleep(wait)
             if (taken := self._try(name, how)) is not None:
                 if note is not None or os.fstat(taken.handle).st_size:  # a killed holder's words go
                     _write(taken.handle, note)

@@ -10,6 +10,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 from goldroot import private
 from goldroot.errors import Damaged
@@ -64,6 +65,7 @@ class Labels:
         return os.path.join(self._directory, f"{check_disk_id(id)}.json")
 
 
+@lru_cache(512)  # a label is asked for before and behind each lock
 def _decode(content: bytes, path: str, id: str) -> Label:
     types = {field.name: int if field.name == "size" else str for field in fields(Label)}
     try:

@@ -105,8 +105,8 @@ class NewDisk:
     id: str
     owner: str
     address: str
-    size: int  #: bytes; the host rounds up; 0: no limit
-    form: str  #: "directory", "ext4", "xfs"; the host makes the file system
+    size: int  #: bytes; the host rounds up; 0: what the host's table says, or no limit
+    form: str  #: "directory", "ext4", "xfs"; the host makes the file system; "": its usual one
     copy_of: str = ""  #: a disk that nobody writes to; how it is copied is what :meth:`Host.copies` says
 
 
@@ -233,7 +233,7 @@ class Host(Protocol):
         """
 
     def seal_disk(self, id: str, form: str) -> DiskInfo:
-        """Put a filled disk into its final read-only form ("directory", "erofs", "ext4", ...), in one step.
+        """Put a filled disk into its final read-only form ("directory", "erofs", "ext4", ...; "": the host's), in one step.
 
         Inodes and ctimes may be others afterwards: scan again.  ``rw`` is refused from now on.  Again: nothing.
 

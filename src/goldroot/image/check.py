@@ -24,13 +24,16 @@ from goldroot.system import (
     FINDINGS,
     Finding,
     OwnDisks,
+    Tie,
     broken_references,
+    doubtful,
     examine_accounts,
+    host_ties,
     is_leftover,
     leftovers,
     remove_path,
 )
-from goldroot.tree import Entry, Manifest, Progress
+from goldroot.tree import Entry, Manifest, Note, Progress
 
 ACCEPTED = "accepted.json"
 
@@ -51,6 +54,8 @@ class Checked:
     accepted: tuple[Finding, ...] = ()
     leftovers: tuple[tuple[str, bytes], ...] = ()  #: (disk's address, path)
     broken: tuple[str, ...] = ()  #: what the system points at and does not have
+    ties: tuple[Tie, ...] = ()  #: what ties the system to one host: a publish is refused without ``--keep``
+    doubtful: tuple[Note, ...] = ()  #: what is perhaps not meant for every server
     cleaned: int = 0  #: how many files were removed
 
     @property
@@ -113,6 +118,8 @@ def examine(
         tuple(accepted),
         tuple(leftovers(manifests)),
         tuple(_broken(system, manifests, tables, tree)),
+        tuple(host_ties(tree)),
+        tuple(doubtful(tree)),
     )
 
 

@@ -9,7 +9,7 @@ from goldroot import crash
 from goldroot.errors import Refused
 from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, with_mark
 from goldroot.image.systems import with_recorded_owners
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, scan_tree
+from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,24 @@ def fill_slot(
     with host.hold(slot):
         for address in manifests:
             ids[address] = new_disk_id(slot, address)
-            host.create_disk(NewDisk(ids[address], slot, address, 0, "directory"))
+            host.create_disk(NewDisk(ids[address], slot, address, 0, ""))
         with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
             for address, manifest in manifests.items():
                 built = build_tree(
-                    rows_of(manifest), [sources[address].path], opened[ids[address]].path, progress=progress
+                    rows_of(manifest),
+                    [sources[address].path],
+                    opened[ids[address]].path,
+                    BuildOptions(progress=progress),
                 )
                 made[address] = built.manifest
                 notes += built.notes
                 crash.point("publish-disk-built")
         for id in ids.values():
-            host.seal_disk(id, "directory")
+            host.seal_disk(id, "")
     crash.point("publish-sealed")
     with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
         for address, manifest in made.items():
-            found = scan_tree(opened[ids[address]].path, known=manifest, settled=True).manifest
+            found = scan_tree(opened[ids[address]].path, known=manifest, writers="ended").manifest
             made[address] = with_recorded_owners(found, manifest)
     return Filled(ids, made, evidence_of(host, ids), tuple(notes))
 

@@ -108,10 +108,14 @@ class Gold:
 
     @cached_property
     def accounts(self) -> AccountTables:
-        """The account tables, read from gold's own /etc."""
-        address = self.layout.disk_of(b"etc").address
+        """The account tables, read from gold's own /etc; settings that are in /usr/etc alone, from there."""
+        address, vendors = (self.layout.disk_of(path).address for path in (b"etc", b"usr/etc"))
         with self.open([address]) as opened:
-            return AccountTables.read(opened[address].path, b"etc")
+            tables = AccountTables.read(opened[address].path, b"etc")
+        if tables.complete or vendors == address:
+            return tables
+        with self.open([vendors]) as opened:
+            return tables.with_vendors(opened[vendors].path)
 
     @cached_property
     def numbers(self) -> Mapping[str, Mapping[str, int]]:

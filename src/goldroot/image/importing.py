@@ -20,6 +20,7 @@ from goldroot.site import Layout, Site, check_image_name, load_layout
 from goldroot.system import os_facts
 from goldroot.tree import (
     DIRECTORY,
+    BuildOptions,
     Entry,
     Manifest,
     Note,
@@ -167,7 +168,7 @@ def _fill(
     entries = {}
     with system.replaced() as outs:
         for address, rows in split(manifest, system.layout, notes).items():
-            made = build_tree(rows_of(rows), [source], outs[address].path, progress=progress)
+            made = build_tree(rows_of(rows), [source], outs[address].path, BuildOptions(progress=progress))
             system.remember({address: made.manifest})
             notes += made.notes
             entries[address] = len(made.manifest)

@@ -13,8 +13,8 @@ from goldroot.hosts import LIVE, Trial, find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Confined, Mode, read_only_failures, until_healthy
-from goldroot.tree import Manifest, Note, Progress, build_tree, rows_of, tree_key
+from goldroot.system import Bound, Confined, How, Mode, read_only_failures, until_healthy
+from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 FORMS: tuple[Form, ...] = ("read-only", "read-write")
@@ -83,7 +83,7 @@ def enter_system(
         with open_system(system.host, find_entry(system.host, system.machine), system.layout) as binds:
             return run_on(
                 site.config, image, binds, command or None,
-                ok=None, capture=capture, network=True, label=system.machine, told=told,
+                How(ok=None, capture=capture, network=True, label=system.machine, told=told),
             )  # fmt: skip
 
 
@@ -157,7 +157,9 @@ def _copy(
     notes: list[Note] = []
     with source.open() as sources, copy.replaced() as outs:
         for address, manifest in manifests.items():
-            made = build_tree(rows_of(manifest), [sources[address].path], outs[address].path, progress=progress)
+            made = build_tree(
+                rows_of(manifest), [sources[address].path], outs[address].path, BuildOptions(progress=progress)
+            )
             copy.remember({address: made.manifest})
             notes += made.notes
             crash.point("test-disk-copied")
@@ -186,7 +188,7 @@ def _test_form(site: Site, system: System, form: Form) -> Tested:
 
     entry = find_entry(system.host, system.machine)
     with open_system(system.host, entry, system.layout, read_only_root=form == "read-only") as binds:
-        run_on(site.config, system.image, binds, [], told=told)
+        run_on(site.config, system.image, binds, [], How(told=told))
         ran = [_test(site, system, binds, command) for command in site.config.image(system.image).tests]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(said + [one.log for one in ran]), tuple(ran))
 
@@ -224,7 +226,7 @@ def _test_inside(trial: Trial, command: str) -> Ran:
 
 def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:
     try:
-        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], ok=None, timeout=PATIENCE)
+        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], How(ok=None, timeout=PATIENCE))
     except LimitReached as error:
         return Ran(ENDED, f"$ {command}\n[{error.brief}]")
     output = (done.out + done.err).decode("utf-8", "replace").rstrip()

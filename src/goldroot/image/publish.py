@@ -17,7 +17,7 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
-from goldroot.catalog import GoldVersion, images, now
+from goldroot.catalog import GoldVersion, copies, images, now
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoFreeSlot, NotTested, Refused
 from goldroot.hosts import Host, Opened, refuse_running
@@ -29,7 +29,7 @@ from goldroot.image.renumber import Collision, Renumbered, clone_collisions, ren
 from goldroot.image.slots import begin, next_slot, tidy, version_copy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.site import Site
-from goldroot.system import OwnDisks, Packages, Tie, doubtful, host_ties, read_packages
+from goldroot.system import Packages, Tie, read_packages
 from goldroot.tree import Manifest, Note, Progress
 from goldroot.version import __version__
 
@@ -52,7 +52,11 @@ class PublishPlan:
     full: str = ""  #: who holds every slot
     checked: Checked = field(default_factory=Checked)
     equals: int | None = None  #: the version before, where this is nothing but that
-    ties: tuple[Tie, ...] = ()  #: what ties the system to one host
+
+    @property
+    def ties(self) -> tuple[Tie, ...]:
+        """What ties the system to one host."""
+        return self.checked.ties
 
     @property
     def asking(self) -> list[Collision]:
@@ -119,11 +123,10 @@ def _plan(
     if last is not None and equals_last(manifests, last, system.layout.hash):
         equals = last.number
         notes.append(Note("unchanged", b"", f"nothing changed since gold version {last.number}"))
-    tree = OwnDisks(system.layout, {address: opened[address].path for address in manifests})
+    checked = examine(system, opened, manifests, last, accept)
     return PublishPlan(
-        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *doubtful(tree)),
-        system.layout.disk_of(b"etc").address, checked=examine(system, opened, manifests, last, accept), equals=equals,
-        ties=tuple(host_ties(tree)),
+        image, state, untested, tuple(moved), tuple(met), packages, manifests, (*notes, *packages.notes, *checked.doubtful),
+        system.layout.disk_of(b"etc").address, checked=checked, equals=equals,
     )  # fmt: skip
 
 
@@ -186,9 +189,9 @@ def publish_system(
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
-                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint,
-                evidence=filled.evidence,
-            )  # fmt: skip
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+            )
+            copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
         notes = said_once([*plan.notes, *filled.notes])
         return Published(done, replace(plan, manifests=filled.manifests), notes)
 

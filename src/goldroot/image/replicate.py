@@ -96,7 +96,8 @@ def replicate_gold(
         crash.point("replicate-recorded")
         mark_gold(host, place.slot)
         with site.catalog.begin() as tx:
-            copies.finish(tx, image, gold.number, to, filled.evidence)
+            copies.finish(tx, image, gold.number, to)
+            copies.note_evidence(tx, image, gold.number, to, filled.evidence)
         crash.point("replicate-finished")
         with site.catalog.read() as tx:
             done = copies.find(tx, image, gold.number, to)

@@ -134,20 +134,26 @@ def next_slot(site: Site, image: str, host: Host) -> tuple[str, int | None]:
 
 def _linked(site: Site, image: str, host: Host) -> dict[str, str]:
     """Slots that are in use, whatever the catalog says, and by whom; those that it knows to be held are left to it."""
-    found = {}
     with site.catalog.read() as tx:
         slots = [
-            slot
+            slot.name
             for slot in copies.all_slots(tx, image, host.name)
             if slot.version is None or not holders_of(tx, image, slot.version, host.name)
         ]
-    for slot in slots:
-        entry = host.find(slot.name)
-        links = [f"{machine} links it at {address}" for machine, address, _ in host.linked(slot.name)]
-        disks = [disk.id for disk in entry.disks.values()] if entry is not None else []
-        if why := next(iter(links), None) or host.in_use(disks):
-            found[slot.name] = why
-    return found
+    found = {}
+    for name in slots:
+        for machine, address, _ in host.linked(name)[:1]:
+            found[name] = f"{machine} links it at {address}"
+    disks = {name: _disks(host, name) for name in slots if name not in found}
+    # One look at the machine's processes for all of them; only where something is used, which one is asked.
+    if host.in_use([id for ids in disks.values() for id in ids]) is not None:
+        found |= {name: why for name, ids in disks.items() if (why := host.in_use(ids))}
+    return {name: found[name] for name in slots if name in found}
+
+
+def _disks(host: Host, name: str) -> list[str]:
+    entry = host.find(name)
+    return [] if entry is None else [disk.id for disk in entry.disks.values()]
 
 
 def clear(site: Site, place: Place) -> None:

@@ -189,7 +189,7 @@ class System:
             made = {}
             for address in wanted:
                 made[address] = new_disk_id(self.machine, address)
-                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, "directory"))
+                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, ""))
                 crash.point("system-disk-created")
             with host.open_disks(dict.fromkeys(made.values(), "rw")) as opened:
                 yield {address: opened[id] for address, id in made.items()}

@@ -13,7 +13,18 @@ from goldroot.image.changes import REMOVED, Change, changes_between
 from goldroot.image.maintain import existing_system, merged
 from goldroot.image.systems import MAINTENANCE, TEST, System, said_once, tests_cut_off
 from goldroot.site import Site
-from goldroot.tree import DIRECTORY, BuildRow, Manifest, Note, Progress, build_tree, path_text, rows_of, tree_key
+from goldroot.tree import (
+    DIRECTORY,
+    BuildOptions,
+    BuildRow,
+    Manifest,
+    Note,
+    Progress,
+    build_tree,
+    path_text,
+    rows_of,
+    tree_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def _rebuild(
             assert fixed is not None
             rows = mixed(now[address], fixed, changed)
             sources = [ours[address].path, theirs[address].path]
-            made = build_tree(rows, sources, outs[address].path, progress=progress)
+            made = build_tree(rows, sources, outs[address].path, BuildOptions(progress=progress))
             target.remember({address: made.manifest})
             notes += made.notes
             crash.point("take-back-disk-built")

@@ -287,13 +287,17 @@ def _rebuilds(one: PartPlan) -> Iterator[Note]:
     """What is to be made again: one note for each command, at the first of its paths."""
     decided, place = one.decided, one.part.place
     due: dict[str, list[bytes]] = {}
+    required: set[str] = set()
     for path, verdict in decided.verdicts.items():
         rule = decided.comparison.rules[path]
         if rule.rebuild and verdict.want is not None:
             due.setdefault(rule.rebuild, []).append(path)
+            if rule.required:
+                required.add(rule.rebuild)
     for command, paths in due.items():
         more = f" with {len(paths) - 1:,} more," if len(paths) > 1 else ""
-        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again{more} by: {command}", {"command": command})
+        data: dict[str, object] = {"command": command, **({"required": True} if command in required else {})}
+        yield Note(REBUILD_DUE, place(paths[0]), f"to be made again{more} by: {command}", data)
     for path, rebuild in decided.rebuilds.items():
         if rebuild.command:
             yield Note(REBUILD_DUE, place(path), rebuild.text, {"command": rebuild.command, "required": True})

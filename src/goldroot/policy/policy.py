@@ -58,6 +58,7 @@ class Rule:
     owner: str = ""  #: the person or team that answers for it
     reason: str = ""
     rebuild: str = ""  #: generated: the command that makes it again, run in the merged system
+    required: bool = False  #: generated: without it nothing is switched; else what stands there is told to be old
     migrate: str = ""  #: state: a command, run in the merged system
     family: str = ""  #: the family of systems that it is for; empty for all
     owners: str = ""  #: ``numeric``: the numbers of owners are another system's; ``names`` or empty: the server's

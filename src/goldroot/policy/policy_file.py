@@ -41,12 +41,13 @@ TOP_KEYS = {"extends": str, "conflict": str, "rule": list}
 RULE_KEYS: dict[str, type] = {
     "path": str, "paths": list, "class": str, "secret": bool, "pin": bool, "owner": str, "reason": str,
     "rebuild": str, "migrate": str, "always": str, "whole": bool, "owners": str, "gone": str, "references": str,
-    "mkdir": bool, "family": str,
+    "mkdir": bool, "family": str, "required": bool,
 }  # fmt: skip
 #: Keys that mean something for one class only.
 ONLY_WITH = {
     "rebuild": GENERATED,
     "always": GENERATED,
+    "required": GENERATED,
     "migrate": STATE,
     "whole": STATE,
     "gone": STATE,

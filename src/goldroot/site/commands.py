@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from goldroot.hosts import LIVE, Access, Entry, Host, Opened, standing
 from goldroot.site.config import Config
 from goldroot.site.layout import Layout
-from goldroot.system import Bound, Confined, Mode, power_of, run_in, shell_of
+from goldroot.system import Bound, Confined, How, Mode, power_of, run_in, shell_of
 
 #: Is given the form in which a command is confined, and why it is not the strongest one, before it starts.
 TellForm = Callable[[Mode, str], None]
+
+PLAINLY = How()
 
 
 def binds_of(layout: Layout, opened: Mapping[str, Opened], read_only: Collection[str] = ()) -> list[Bound]:
@@ -43,34 +46,15 @@ def open_system(
 
 
 def run_on(
-    config: Config,
-    image: str,
-    binds: Sequence[Bound],
-    command: Sequence[str] | None,
-    *,
-    ok: Sequence[int] | None = (0,),
-    capture: bool = True,
-    timeout: float | None = None,
-    network: bool = False,
-    label: str = "",
-    told: TellForm | None = None,
+    config: Config, image: str, binds: Sequence[Bound], command: Sequence[str] | None, how: How = PLAINLY
 ) -> Confined:
     """:func:`goldroot.system.run_in` on these disks, within the limits that the site sets for ``image``.
 
     :param command: ``None``: a shell for a person.
+    :param how: its ``limits`` and its ``mode`` are the site's.
     """
-    return run_in(
-        binds,
-        [shell_of(binds[0])] if command is None else command,
-        ok=ok,
-        capture=capture,
-        timeout=timeout,
-        network=network,
-        label=label,
-        limits=config.image(image).limits,
-        mode=config.confine,
-        told=told,
-    )
+    words = [shell_of(binds[0])] if command is None else command
+    return run_in(binds, words, replace(how, limits=config.image(image).limits, mode=config.confine))
 
 
 def weakness(mode: Mode, why: str, *, network: bool = False) -> str:

@@ -20,6 +20,9 @@ MOST_SLOTS = 1000
 #: A hundred years, which every calendar can count.
 MOST_DAYS = 36500
 
+#: Of the sets of a machine, 1 is live, and 5 and 6 to F are for what is prepared or kept.
+MOST_SETS = 11
+
 #: Limits above these would be none: bytes of memory, processes, and seconds that the kernel can count.
 MOST_MIB, MOST_PROCESSES, MOST_SECONDS = 1 << 40, 1 << 22, 366 * 86400
 
@@ -36,6 +39,7 @@ TEMPLATE = """\
 
 slots = 3             # how many gold versions of an image can stand at the same time; two at least
 fallback_days = 14    # how long the old disks of a clone are kept after an update
+keep_sets = 3         # of how many updates at most; the oldest go with the next one
 # catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
 
 [host]
@@ -110,6 +114,7 @@ class Config:
     default_host: str  #: for images and clones that name none
     slots: int = 3
     fallback_days: int = 14
+    keep_sets: int = 3  #: how many fallbacks of a clone there are at most after an update
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
     confine: Mode | None = None  #: the form that commands in systems must have; ``None``: the best that there is
     limits: Limits = field(default_factory=Limits)
@@ -138,6 +143,7 @@ def load_config(path: str) -> Config:
         default_host=_default_host(top, hosts),
         slots=slots,
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
+        keep_sets=top.number("keep_sets", 3, least=1, most=MOST_SETS),
         catalog=top.text("catalog", ""),
         confine=_confine(top.table("confine")),
         limits=limits,

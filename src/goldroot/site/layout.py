@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from goldroot import toml
 from goldroot.errors import BadInput
@@ -133,6 +133,7 @@ def load_layout(name_or_file: str) -> Layout:
     return parse_layout(toml.text_of(path), path)
 
 
+@lru_cache(64)  # a gold version's is asked for several times in one command
 def parse_layout(text: str, file: str) -> Layout:
     """A layout from its TOML text; ``file`` is for messages. :raises BadPolicy: with the line of the mistake."""
     top = toml.parse(text, file)

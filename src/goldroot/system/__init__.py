@@ -20,6 +20,7 @@ __all__ = [
     "Finding",
     "FirstIdentity",
     "HealthCheck",
+    "How",
     "Identity",
     "Inside",
     "Limits",
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.system.confine import Bound, Confined, run_in, shell_of
+    from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
     from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
@@ -88,7 +89,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "confine": "Bound Confined run_in shell_of",
+            "confine": "Bound Confined How run_in shell_of",
             "disk_files": "read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from goldroot.errors import ProgramFailed, Refused
@@ -22,7 +22,7 @@ from goldroot.system.streams import Streams
 from goldroot.system.talk import UNKNOWN, filters, hold, lost
 from goldroot.system.words import Mode
 
-__all__ = ["Bound", "Confined", "Mode", "run_in", "shell_of"]
+__all__ = ["Bound", "Confined", "How", "Mode", "run_in", "shell_of"]
 
 #: What a command in a system sees: nothing of the caller's.  The programs of the shared root come before those that a
 #: server has put into /usr/local.
@@ -72,25 +72,10 @@ class Confined(Done):
         return {**Done.as_dict(self), "confined": self.mode, "why": self.why}
 
 
-def run_in(
-    binds: Sequence[Bound],
-    command: Sequence[str],
-    *,
-    ok: Sequence[int] | None = (0,),
-    capture: bool = True,
-    timeout: float | None = None,
-    network: bool = False,
-    stdin: bytes | None = None,
-    label: str = "",
-    limits: Limits = Limits(),  # noqa: B008 (it is frozen)
-    mode: Mode | None = None,
-    told: Callable[[Mode, str], None] | None = None,
-) -> Confined:
-    """Run ``command`` in the system that ``binds`` make, as its root, without any right over what is outside.
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a command is run in a system.
 
-    Whatever the command starts ends with it.  It ends with this process, too, even where that is killed.
-
-    :param command: empty: only put the system together.
     :param ok: exit statuses that count as success; ``None`` takes any.  A signal counts as 128 and its number.
     :param capture: ``False`` passes on what is typed and said: to a terminal of the command's own, where ours is one.
     :param timeout: in seconds, where ``limits`` names no time.
@@ -99,25 +84,45 @@ def run_in(
     :param limits: see :class:`Limits`.
     :param mode: the form that it must have; ``None``: the strongest one that this machine has for the caller.
     :param told: is given the form, and why it is not the strongest one, before the command starts.
+    """
+
+    ok: Sequence[int] | None = (0,)
+    capture: bool = True
+    timeout: float | None = None
+    network: bool = False
+    stdin: bytes | None = None
+    label: str = ""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode | None = None
+    told: Callable[[Mode, str], None] | None = None
+
+
+def run_in(binds: Sequence[Bound], command: Sequence[str], how: How = How()) -> Confined:
+    """Run ``command`` in the system that ``binds`` make, as its root, without any right over what is outside.
+
+    Whatever the command starts ends with it.  It ends with this process, too, even where that is killed.
+
+    :param command: empty: only put the system together.
     :raises NoPermission: this machine has no form for the caller, or not the one that is wanted.  Nothing was run.
     :raises Refused: files that the command makes could be reached by others here.
     :raises Failed: the system could not be put together.
     :raises LimitReached: it was ended because it took too much, or failed because it would have.
     :raises ProgramFailed: the command ended with another status.
     """
+    limits = how.limits
     writable = [bound.handle for bound in binds if not bound.read_only]
     for handle in writable:
         refuse_open(handle)
     name = command[0] if command else "the system"
-    watch = Watch(name, limits, writable, limits.time or timeout)
-    with groups(limits) as group, closing(Streams(watch, capture=capture, stdin=stdin)) as streams:
+    watch = Watch(name, limits, writable, limits.time or how.timeout)
+    with groups(limits) as group, closing(Streams(watch, capture=how.capture, stdin=how.stdin)) as streams:
         plan = {
             "binds": [tuple(bound) for bound in binds],
             "command": list(command),
-            "env": {**ENVIRONMENT, **_terminal_kind(streams), **({"debian_chroot": label} if label else {})},
-            "resolv_conf": _resolv_conf() if network else "",
-            "network": network,
-            "mode": mode,
+            "env": {**ENVIRONMENT, **_terminal_kind(streams), **({"debian_chroot": how.label} if how.label else {})},
+            "resolv_conf": _resolv_conf() if how.network else "",
+            "network": how.network,
+            "mode": how.mode,
             "groups": group.paths,
             "memory": limits.memory or -1,
             "processes": limits.processes or UNLIMITED,
@@ -126,12 +131,12 @@ def run_in(
             "terminal": streams.terminal,
             "filters": filters(),
         }
-        said = hold(plan, [bound.handle for bound in binds], streams, told)
+        said = hold(plan, [bound.handle for bound in binds], streams, how.told)
         limit = "memory" if group.hit("memory") else "processes" if said.full or group.hit("processes") else ""
     if said.status == UNKNOWN and not limit:
         raise lost(bytes(streams.err))
     done = Confined(said.status, bytes(streams.out), bytes(streams.err), said.mode, said.why, limit)
-    if said.status != UNKNOWN and (ok is None or said.status in ok):
+    if said.status != UNKNOWN and (how.ok is None or said.status in how.ok):
         return done
     raise _failed(name, done)
 

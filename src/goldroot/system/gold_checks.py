@@ -69,8 +69,14 @@ def _without_hashes(tables: AccountTables, tree: OwnDisks) -> Iterator[Finding]:
 
 
 def services(tree: OwnDisks, database: bytes) -> set[bytes]:
-    """The services that nsswitch.conf(5) names for a database; without actions like ``[NOTFOUND=return]``."""
-    for line in (tree.read(b"etc/nsswitch.conf") or b"").split(b"\n"):
+    """The services that nsswitch.conf(5) names for a database; without actions like ``[NOTFOUND=return]``.
+
+    SUSE's stands in /usr/etc, where /etc has none.
+    """
+    text = next(
+        (held for path in (b"etc", b"usr/etc") if (held := tree.read(path + b"/nsswitch.conf")) is not None), b""
+    )
+    for line in text.split(b"\n"):
         name, _, rest = line.partition(b"#")[0].partition(b":")
         if name.strip() == database:
             return set(re.sub(rb"\[[^]]*\]", b" ", rest).split())

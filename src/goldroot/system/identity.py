@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from goldroot import sshkeys
 from goldroot.sshsig import KINDS, Kind
 from goldroot.system.identity_made import DBUS_ID, MACHINE_ID, make_contents, new_machine_id, to_make
-from goldroot.system.identity_places import to_remove
+from goldroot.system.identity_places import to_remove, unique_contents
 from goldroot.system.network import NetworkSettings, checked_settings, network_files
 from goldroot.system.network_values import host_name
 from goldroot.system.own_disks import OwnDisks
@@ -141,6 +141,7 @@ def fingerprints(tree: OwnDisks) -> dict[str, str]:
         if _KEY.fullmatch(name.removesuffix(b".pub")) and name.endswith(b".pub"):
             fields = (tree.read(SSH + b"/" + name) or b"").split()
             found[f"ssh host key ({name.decode()})"] = b" ".join(fields[:2])
+    found |= unique_contents(tree)
     return {
         word: hashlib.sha256(value).hexdigest() for word, value in found.items() if value not in (b"", b"uninitialized")
     }

@@ -41,6 +41,19 @@ REMOVED = (
     "etc/lvm/devices/system.devices",
 )  # fmt: skip
 
+#: What two servers must not have alike, of what is made or removed above; not leases, hardware and random seeds, which say
+#: nothing of who a server is.  Files of a wildcard count together.
+UNIQUE = (
+    "etc/hostid", "etc/nvme/hostid", "etc/nvme/hostnqn", "etc/iscsi/initiatorname.iscsi", "var/lib/NetworkManager/secret_key",
+    "etc/ssl/private/ssl-cert-snakeoil.key", "var/lib/wicked/duid.xml", "etc/dhcpcd.duid", "etc/dhcpcd.secret",
+    "var/lib/dhcpcd/duid", "var/lib/dhcpcd/secret", "etc/salt/minion_id", "etc/salt/pki/minion/minion.pem",
+    "etc/puppet/ssl/private_keys/*", "var/lib/puppet/ssl/private_keys/*", "etc/puppetlabs/puppet/ssl/private_keys/*",
+    "etc/chef/client.pem", "var/lib/mysql/auto.cnf", "etc/docker/key.json", "var/lib/docker/engine-id",
+    "var/lib/consul/node-id", "opt/consul/node-id", "opt/consul/data/node-id", "var/lib/snapd/device/private-keys-v1/*",
+    "var/lib/zypp/AnonymousUniqueId", "etc/insights-client/machine-id", "etc/redhat-access-insights/machine-id",
+    "var/lib/netdata/registry/netdata.public.unique.id", "var/lib/yum/uuid",
+)  # fmt: skip
+
 #: The key by which systemd encrypts credentials; what it has encrypted nobody else can read.
 CREDENTIAL_SECRET = b"var/lib/systemd/credential.secret"
 ENCRYPTED = (b"etc/credstore.encrypted", b"usr/lib/credstore.encrypted")
@@ -146,6 +159,13 @@ def to_remove(tree: Tree) -> Iterator[bytes]:
 def has_encrypted(tree: Tree) -> bool:
     """Whether there are credentials that only this system's secret opens."""
     return any(True for place in ENCRYPTED for _ in _files_below(tree, place))
+
+
+def unique_contents(tree: Tree) -> Iterator[tuple[str, bytes]]:
+    """What of a system nobody else must have: (its place, its content)."""
+    for pattern in UNIQUE:
+        held = b"\0".join(tree.read(path) or b"" for path in sorted(expanded(tree, pattern)))
+        yield f"/{pattern.removesuffix('/*')}", held.strip()
 
 
 def host_ties(tree: Tree) -> list[Tie]:

@@ -22,6 +22,7 @@ __all__ = [
     "OTHER_FILE_SYSTEM",
     "SOCKET",
     "WITHOUT_SET_ID",
+    "BuildOptions",
     "BuildRow",
     "Built",
     "Columns",
@@ -31,6 +32,7 @@ __all__ = [
     "Progress",
     "Scan",
     "Squashed",
+    "Writers",
     "Xattrs",
     "build_tree",
     "copy_tree",
@@ -56,7 +58,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.tree.build.build import Built, build_tree, copy_tree, rows_of, sync_file_system
+    from goldroot.tree.build.build import BuildOptions, Built, build_tree, copy_tree, rows_of, sync_file_system
     from goldroot.tree.build.rows import INLINE, BuildRow
     from goldroot.tree.columns import Columns
     from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
@@ -68,12 +70,12 @@ if TYPE_CHECKING:
     from goldroot.tree.problems import FULL, write_problem
     from goldroot.tree.remove import HELD, remove_tree
     from goldroot.tree.scan.reuse import WITHOUT_SET_ID
-    from goldroot.tree.scan.scan import Scan, hash_files, scan_tree, scan_trees
+    from goldroot.tree.scan.scan import Scan, Writers, hash_files, scan_tree, scan_trees
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "build.build": "Built build_tree copy_tree rows_of sync_file_system",
+            "build.build": "BuildOptions Built build_tree copy_tree rows_of sync_file_system",
             "build.rows": "BuildRow INLINE",
             "columns": "Columns",
             "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
@@ -85,6 +87,6 @@ else:
             "problems": "FULL write_problem",
             "remove": "HELD remove_tree",
             "scan.reuse": "WITHOUT_SET_ID",
-            "scan.scan": "Scan hash_files scan_tree scan_trees",
+            "scan.scan": "Scan Writers hash_files scan_tree scan_trees",
         },
     )

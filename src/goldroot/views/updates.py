@@ -33,6 +33,9 @@ class UpdateOutcome(View):
     conflicts: int = Field(0, description="questions that nobody has answered yet")
     record: str = Field("", description="the path of the record, empty without a merge")
     failed_rebuilds: dict[str, str] = Field(default_factory=dict, description="command -> why it failed")
+    pruned: list[str] = Field(
+        default_factory=list, description="fallbacks that went, as there were more than the site keeps, in words"
+    )
 
 
 class UpdateRow(View):

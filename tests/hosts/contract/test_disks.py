@@ -226,6 +226,14 @@ def test_a_sealed_disk_has_its_form_and_is_never_written(ready: Lab) -> None:
         ready.host.open_disks({"DEBIANGOLD2-1B5": "rw"}).__enter__()
 
 
+def test_where_no_form_is_named_the_host_takes_its_usual_one(ready: Lab) -> None:
+    host = ready.host
+    made = host.create_disk(replace(new_disk(ready, "usual", "WEB1", "5B6"), form=""))
+    assert (made.form, made.sealed) == (ready.form, False)
+    sealed = host.seal_disk("usual", "")
+    assert (sealed.form, sealed.sealed) == (ready.sealed, True)
+
+
 def test_a_disk_is_sealed_in_a_form_that_there_is(ready: Lab) -> None:
     with pytest.raises(BadInput, match="tape"):
         ready.host.seal_disk("WEB1-5B5", "tape")

@@ -19,6 +19,7 @@ from goldroot.hosts.images import Images, verity
 from goldroot.hosts.images.mounting import loop_of
 from goldroot.hosts.labels import Label
 from goldroot.hosts.qemu import QemuHost
+from goldroot.tree import scan_tree
 from support.hosts import MIB, Lab, content, fill, make_slot, need_mounts, need_programs, qemu_lab
 from support.killing import in_a_copy
 
@@ -75,6 +76,16 @@ def test_a_copy_of_blocks_has_a_uuid_of_its_own_and_takes_no_more_room(lab: Lab)
         one_, other_ = (Path(opened[id].path, "version").stat() for id in ("GOLD-1B1", "copy"))
     assert (one_.st_ino, one_.st_ctime_ns, one_.st_mtime_ns) == (other_.st_ino, other_.st_ctime_ns, other_.st_mtime_ns)
     subprocess.run(["e2fsck", "-fn", other], check=True, capture_output=True)
+
+
+def test_where_this_machine_mounts_something_a_disk_has_its_own(lab: Lab) -> None:
+    """An image that is opened has no place among this machine's mounts, of which /proc is one."""
+    with written(lab) as root:
+        (root / "proc").mkdir()
+        (root / "proc" / "own").write_text("own")
+    with lab.host.open_disks({"GOLD-1B1": "ro"}) as opened:
+        scanned = scan_tree(opened["GOLD-1B1"].path)
+    assert (b"proc/own" in scanned.manifest.paths(), scanned.notes) == (True, ())
 
 
 def test_a_copy_is_never_smaller_than_its_source(lab: Lab) -> None:

@@ -101,7 +101,8 @@ def test_under_a_fault_the_answer_is_true_and_a_second_call_finishes(site: Site,
     site.sim.faults.add(f"{fault}#1")
     if recovery:
         site.sim.faults.add(recovery)
-    done = site.entries(timeout=0.3).apply(wanted)
+    # Only where no answer comes is one waited for: a machine under load may be late with the others.
+    done = site.entries(timeout=1.0 if fault.startswith("hang") else 20.0).apply(wanted)
     expected = FAULTS[fault]
     assert done.outcome == expected
     assert done.entry is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from support.escapes import kernel
@@ -88,14 +88,15 @@ def confined(
     network: bool = False,
 ) -> Said:  # fmt: skip
     """As goldroot runs it."""
-    from goldroot.system import Bound, run_in
+    from goldroot.system import Bound, How, run_in
 
     handles = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in (system.root, system.shared)]
     binds = [Bound(handles[0], b"", False), Bound(handles[1], b"usr", True)]
+    how = How(ok=None, network=network, mode=mode)
     try:
         if terminal:
-            return on_terminal(lambda: run_in(binds, words, ok=None, capture=False, network=network, mode=mode).status)
-        done = run_in(binds, words, ok=None, timeout=PATIENCE, network=network, mode=mode)
+            return on_terminal(lambda: run_in(binds, words, replace(how, capture=False)).status)
+        done = run_in(binds, words, replace(how, timeout=PATIENCE))
         return Said(done.status, (done.out + done.err).decode("utf-8", "replace").strip())
     finally:
         for handle in handles:

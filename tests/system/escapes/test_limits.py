@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import LimitReached
-from goldroot.system import Bound, Confined, Limits, run_in
+from goldroot.system import Bound, Confined, How, Limits, run_in
 from support.escapes.running import Programs
 from support.escapes.ways import Mode
 from support.trees import Dir, make_tree
@@ -37,7 +37,7 @@ class Room:
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             argv = ["/attempt", name, *words]
-            return run_in([Bound(handle, b"", False)], argv, ok=None, timeout=timeout, limits=limits, mode=mode)
+            return run_in([Bound(handle, b"", False)], argv, How(ok=None, timeout=timeout, limits=limits, mode=mode))
         finally:
             os.close(handle)
 

@@ -47,9 +47,10 @@ def test_the_reply_is_cut(zvm):
 
 def test_the_reply_never_comes_and_the_work_is_done(zvm, part):
     zvm.simulator.faults.add("hang#1")
-    with socket.create_connection((zvm.simulator.host, zvm.simulator.port), timeout=0.5) as connection:
+    with socket.create_connection((zvm.simulator.host, zvm.simulator.port), timeout=10) as connection:
         connection.sendall(part.frame("Image_Lock_DM", "S10RO3", part.packed("")))
         assert len(connection.recv(100)) == 4
+        connection.settimeout(0.5)
         with pytest.raises(TimeoutError):
             connection.recv(100)
     assert zvm("Image_Lock_Query_DM", "S10RO3").code == (0, 12)

@@ -60,7 +60,7 @@ def test_lock_query_replace(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("fault", ["lost-reply", "cut-reply", "hang"])
 def test_a_change_whose_reply_is_lost_is_recovered(sim: Simulator, fault: str) -> None:
-    client = client_of(sim, timeout=0.5)
+    client = client_of(sim, timeout=1.5 if fault == "hang" else 20.0)
     records = client.image_query_dm("GT@PONG")
     client.image_lock_dm("GT@PONG")
     sim.faults.add(f"{fault}@Image_Replace_DM#1")

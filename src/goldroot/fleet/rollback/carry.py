@@ -34,7 +34,7 @@ from goldroot.hosts import Opened
 from goldroot.image import open_version
 from goldroot.merge import GOLD_SIDE, Plan, Tree, build_rows
 from goldroot.system import read_path
-from goldroot.tree import BuildRow, Manifest, build_tree
+from goldroot.tree import BuildOptions, BuildRow, Manifest, build_tree
 
 
 def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
@@ -49,10 +49,10 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
     with ExitStack() as stack:
         server = stack.enter_context(task.open_live("still"))
         back = stack.enter_context(open_own(task.host, task.layout, fallback_disks(task)))
-        clone = disk_side(site, task.layout, server, task.policy, stage=stage)
+        clone = disk_side(site, server, task.policy, stage=stage)
         clone = replace(clone, memory=memory_at(site, task.name, task.update.back, BEFORE))
         base = _base_again(stack, task, (back, clone), server.ids, stage)
-        gold = disk_side(site, task.layout, back, task.policy, stage=stage)
+        gold = disk_side(site, back, task.policy, stage=stage)
         base, gold = (
             replace(base, shared=shared_files(task.base, back.ids)),
             replace(gold, shared=shared_files(task.target, back.ids)),
@@ -103,7 +103,7 @@ def _base_again(
     )
     with ExitStack() as golds:
         old, new = (golds.enter_context(version.open()) for version in (before, after))
-        then = disk_side(site, task.layout, back, policy, stage=stage)
+        then = disk_side(site, back, policy, stage=stage)
         then = replace(then, memory=memory_given(site, task.name, update.work))
         plan = plan_sides((gold_side(before, old, back.ids), gold_side(after, new, back.ids), then), policy, given)
         trees: dict[str, Tree] = {}
@@ -114,7 +114,9 @@ def _base_again(
             rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
             rows, sources = _as_switched(task, rows, sources, (live[address], now.trees[address]))
             path = places[address].path
-            built = build_tree(rows, sources, path, progress=stage(f"writing {address} as it was switched"))
+            built = build_tree(
+                rows, sources, path, BuildOptions(progress=stage(f"writing {address} as it was switched"))
+            )
             trees[address] = Tree(os.fsencode(path), built.manifest)
             crash.point("carry.base-built")
     return Side(trees, accounts_of(task.layout, places))

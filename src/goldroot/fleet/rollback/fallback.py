@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from goldroot import crash
-from goldroot.catalog import Fallback, clones, fallbacks, now, updates
+from goldroot.catalog import Fallback, clones, fallbacks, now
 from goldroot.errors import GoldrootError, NotFound, Refused
-from goldroot.fleet.clone_names import host_of, machine_of
-from goldroot.fleet.update.entry_says import kept_sets
-from goldroot.fleet.update.reconcile import clone_lock, drop_set, reconcile
-from goldroot.hosts import find_entry, with_mark
+from goldroot.fleet.update.kept import Pruned, prune_kept
+from goldroot.fleet.update.reconcile import clone_lock
 from goldroot.site import Site
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """One fallback whose disks are gone, or why they are not."""
-
-    fallback: Fallback
-    error: GoldrootError | None = None
 
 
 def all_fallbacks(site: Site, name: str | None = None) -> list[Fallback]:
@@ -84,38 +72,10 @@ def prune_fallbacks(site: Site, names: Collection[str] = (), *, force: bool = Fa
     for one in plan_prune(site, names, force=force):
         try:
             with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
-                done.append(Pruned(_prune(site, one)))
+                done.append(Pruned(prune_kept(site, one)))
         except GoldrootError as error:
             done.append(Pruned(one, error))
     return done
-
-
-def _prune(site: Site, one: Fallback) -> Fallback:
-    reconcile(site, one.clone)
-    with site.catalog.begin() as tx:
-        going = updates.in_flight(tx, one.clone)
-        if going is not None and going.back == one.work:
-            raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
-        pruned = fallbacks.set_state(tx, one.id, "pruned")
-    crash.point("fallback.pruned")
-    _remove_set(site, pruned)
-    with site.catalog.begin() as tx:
-        fallbacks.follow(tx, one.id, "pruned", gone=True, disks=one.disks)
-    crash.point("fallback.gone")
-    return pruned
-
-
-def _remove_set(site: Site, one: Fallback) -> None:
-    """Its disks, and the links that go with them; a live disk is never among them.  Again: nothing."""
-    host = host_of(site, one.clone)
-    entry = host.find(machine_of(site, one.clone))
-    digit = None if entry is None else kept_sets(entry).get(one.work)
-    if entry is None or digit is None:
-        return
-    if (mark := entry.marks[digit]).state != "removing":
-        host.apply(with_mark(entry, digit, replace(mark, state="removing")))
-        crash.point("fallback.marked")
-    drop_set(site, host, find_entry(host, entry.name), digit)
 
 
 def _of(site: Site, name: str | None) -> list[Fallback]:

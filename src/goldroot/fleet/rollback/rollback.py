@@ -69,7 +69,7 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     with open_clone(site, clone) as server:
         for address, disk in server.ids.items():
             made, path = manifests.load(site, disk, manifests.MADE), server.opened[address].path
-            now = manifests.scan_disk(site, disk, path, policy, live=True, progress=stage(f"reading {disk}"))
+            now = manifests.scan_disk(site, disk, path, policy, writers="live", progress=stage(f"reading {disk}"))
             found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
     return ["/" + path_text(path) for path in sorted(found)]
 

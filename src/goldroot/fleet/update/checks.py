@@ -25,7 +25,7 @@ from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Mode, OwnDisks, fingerprints
+from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
 
 #: How long one command may take, in seconds.
@@ -128,7 +128,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             stage(f"{task.name}: {command}")
             try:
                 words = ["/bin/sh", "-c", command]
-                run_on(task.site.config, task.clone.image, binds, words, timeout=TIMEOUT, told=_word(task, stage))
+                run_on(task.site.config, task.clone.image, binds, words, How(timeout=TIMEOUT, told=_word(task, stage)))
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -215,7 +215,7 @@ def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: 
         words = ["/bin/sh", "-c", command]
         try:
             done = run_on(
-                task.site.config, task.clone.image, binds, words, ok=None, timeout=TIMEOUT, told=_word(task, stage)
+                task.site.config, task.clone.image, binds, words, How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
             )
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
@@ -251,7 +251,7 @@ def shipped(task: OpenUpdate, record: Mapping[str, Any], all_sides: Sides) -> It
     tree = all_sides.merged
     yield from _accounts(task, all_sides)
     yield from _shared_numbers(task, all_sides, record)
-    yield from _identity(task, tree)
+    yield from _identity(task, tree, fingerprints(all_sides.clone))
     yield from _markers(tree, record)
 
 
@@ -312,15 +312,24 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
     return Counter({word: count - 1 for word, count in seen.items() if count > 1})
 
 
-def _identity(task: OpenUpdate, tree: OwnDisks) -> Iterator[Finding]:
+def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
-    damaged neighbour is no reason to hold this one up."""
+    damaged neighbour is no reason to hold this one up.
+
+    :param before: the fingerprints of the server as it is.  A file that another server has, too, since both were made, is told:
+        an older goldroot made some servers so, and this update makes it no worse.
+    """
     unknown = read_missing(task.site, task.name)
-    task.tell(not_compared=unknown)
+    now = fingerprints(tree)
     with task.site.catalog.read() as tx:
-        shared = list(readings.sharing(tx, task.name, fingerprints(tree)))
-    for word, other in sorted(shared, key=lambda found: (found[1], found[0])):
-        yield Finding("identity", f"the {word} is that of {other} too")
+        shared = sorted(readings.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
+    as_before = [(word, other) for word, other in shared if word.startswith("/") and before.get(word) == now[word]]
+    task.tell(not_compared=unknown, shared=[f"{word} ({other})" for word, other in as_before])
+    for word, other in shared:
+        if (word, other) not in as_before:
+            yield Finding(
+                "identity", f"the {word} is that of {other} too" if word[0] != "/" else f"{word} is as on {other}"
+            )
 
 
 def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:

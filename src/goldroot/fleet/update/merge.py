@@ -20,7 +20,7 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import is_prepared, make_disks
 from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
-from goldroot.tree import BuildRow, Note, build_tree
+from goldroot.tree import BuildOptions, BuildRow, Note, Writers, build_tree
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
 TORN = ("vanished", "changed-while-read")
@@ -58,9 +58,9 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     with task.open_live("live" if live else "still") as server:
         for address, disk in server.ids.items():
             place = server.opened[address]
-            found = manifests.scan_disk(
-                task.site, disk, place.path, task.policy, live=not place.exact, progress=stage(f"reading {disk}")
-            )
+            writers: Writers = "unknown" if place.exact else "live"
+            reading = stage(f"reading {disk}")
+            found = manifests.scan_disk(task.site, disk, place.path, task.policy, writers=writers, progress=reading)
             if not manifests.unchanged(
                 update_files.load_seen(task.site, task.name, task.work, address), found.manifest
             ):
@@ -80,7 +80,7 @@ def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> i
         base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
         out = stack.enter_context(task.open_prepared("rw"))
         running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, task.layout, server, task.policy, live=running, stage=stage)
+        clone = disk_side(task.site, server, task.policy, live=running, stage=stage)
         clone = replace(clone, memory=memory_of(task.site, task.name))
         golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
         plan = plan_sides((*golds, clone), task.policy, given)
@@ -156,8 +156,8 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
     for one in plan.parts:
         disk, path = out.ids[one.part.name], out.opened[one.part.name].path
         rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
-        live_sides = (CLONE_SIDE,) if live else ()
-        built = build_tree(rows, sources, path, progress=stage(f"writing {disk}"), live=live_sides)
+        options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
+        built = build_tree(rows, sources, path, options)
         manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("update.disk-built")

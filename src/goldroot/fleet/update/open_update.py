@@ -146,7 +146,10 @@ class OpenUpdate:
         return update_files.read_record(self.site, self.name, self.work)
 
     def _check(self, tx: Tx) -> None:
-        if updates.get(tx, self.update.id).attempt != self.attempt:
+        self._check_row(updates.get(tx, self.update.id))
+
+    def _check_row(self, row: updates.Update) -> None:
+        if row.attempt != self.attempt:
             raise Busy(
                 f"other work on clone {self.name!r} began in the meantime",
                 meaning="This command stops here; it has not written since.",
@@ -162,7 +165,7 @@ def open_update(site: Site, update: int, attempt: int) -> OpenUpdate:
     with site.catalog.read() as tx:
         row = updates.get(tx, update)
         task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt)
-        task._check(tx)
+        task._check_row(row)
     return task
 
 

@@ -47,7 +47,7 @@ def make_disks(task: OpenUpdate) -> None:
         crash.point("update.set-taken")
     there = {disk.id for disk in task.entry.disks.values()}
     for address, id in disks.items():
-        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, "directory"))
+        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, ""))
         crash.point("update.disk-made")
     task.raise_generation()
     crash.point("update.filling")

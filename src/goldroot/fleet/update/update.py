@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
@@ -13,6 +13,7 @@ from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import Refused
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of
 from goldroot.fleet.update.power import RETURNED, health_failed
@@ -42,9 +43,11 @@ class Outcome:
     record: str = ""
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
+    shared: Sequence[str] = ()  #: files that should be this server's alone, and another one has, too, as before
     health: str = ""  #: "good", "at next start"; "" where the host starts no machines
     different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
+    pruned: Sequence[str] = ()  #: what was kept for the way back and went, as there was more of it than the site keeps
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -71,25 +74,37 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
-        settled = reconcile(site, name, goes_on="update")
-        clone = active_clone(site, name)
-        noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
-        if settled is not None and settled.kind == "update":
-            noted = outcome_of(site, settled.id, DONE)
-        if noted is not None and to in (None, noted.to_version):
-            return noted
-        with site.catalog.read() as tx:
-            going = updates.in_flight(tx, name)
-        if going is None:
-            target = target_of(site, clone, to)
-            if target == clone.version:
-                return Outcome(name, NOTHING, 0, clone.version, clone.version)
-        look_for_programs()
-        if going is None:
-            refuse_full(site, clone)
-            going = _begin(site, name, target)
-        _refuse_other(site, going, to)
-        return go_on(site, engine, going, lambda: update_workflow(site, stage))
+        done = _run(site, engine, name, to, stage)
+        if done.outcome == REVIEW:
+            return done
+        return replace(done, pruned=[_said(one) for one in prune_beyond(site, name)])
+
+
+def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
+    settled = reconcile(site, name, goes_on="update")
+    clone = active_clone(site, name)
+    noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
+    if settled is not None and settled.kind == "update":
+        noted = outcome_of(site, settled.id, DONE)
+    if noted is not None and to in (None, noted.to_version):
+        return noted
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    if going is None:
+        target = target_of(site, clone, to)
+        if target == clone.version:
+            return Outcome(name, NOTHING, 0, clone.version, clone.version)
+    look_for_programs()
+    if going is None:
+        refuse_full(site, clone)
+        going = _begin(site, name, target)
+    _refuse_other(site, going, to)
+    return go_on(site, engine, going, lambda: update_workflow(site, stage))
+
+
+def _said(one: Pruned) -> str:
+    what = f"fallback {one.fallback.id} (gold {one.fallback.from_version})"
+    return f"{what} is pruned" if one.error is None else f"{what} is to be pruned, and cannot be yet: {one.error.brief}"
 
 
 def run_updates(
@@ -221,6 +236,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
+        told.get("shared", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
         0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip

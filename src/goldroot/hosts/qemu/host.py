@@ -44,6 +44,7 @@ class QemuConfig:
     :param root: place of the disk that has ``/boot``, for entries that do not say what they boot from.
     :param user: what QEMU becomes once it has all files open; "": it stays what goldroot is.
     :param options: more words for QEMU, for each machine: network cards.
+    :param disk_size: MiB of each new disk; the file grows with what is written.
     :param verity: whether sealed disks get a tree of hashes (veritysetup).
     """
 
@@ -59,11 +60,12 @@ class QemuConfig:
     root: str = "B1"
     user: str = ""
     options: list[str] = field(default_factory=list)
+    disk_size: int = 8192
     verity: bool = False
 
     def __post_init__(self) -> None:
-        if self.memory < 1 or self.processors < 1:
-            raise ValueError("a machine has at least 1 MiB and 1 processor")
+        if self.memory < 1 or self.processors < 1 or self.disk_size < 1:
+            raise ValueError("a machine has at least 1 MiB and 1 processor, and a disk 1 MiB")
         check_place(self.root)
 
 
@@ -76,6 +78,7 @@ class QemuHost(MachineHost):
     def __init__(self, name: str, store: str, config: QemuConfig) -> None:
         self._images = Images(store, with_hashes=config.verity)
         super().__init__(name, store, self._images, config)
+        self.usual_size = config.disk_size << 20
         self.architecture = config.architecture or platform.machine()
         self.abilities = replace(
             MachineHost.abilities,

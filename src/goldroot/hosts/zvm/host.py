@@ -106,6 +106,7 @@ class ZvmHost(FileHost):
     def create_disk(self, new: NewDisk) -> DiskInfo:
         check_disk_id(new.id)
         check_address(new.address)
+        new = self._usual(new)
         if new.form not in self._disks.forms:
             raise BadInput(f"{self.kind} hosts have no disks of form {new.form!r}")
         entry = self._directory.get(check_entry_name(new.owner))

@@ -21,7 +21,7 @@ from goldroot.merge.compare.rows import joined
 from goldroot.merge.decide.verdict import NO_SIDE, UnitVerdict, Want, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
-from goldroot.tree import INLINE, SOCKET, BuildRow, Built, Entry, Progress, Xattrs, build_tree, is_below
+from goldroot.tree import INLINE, SOCKET, BuildOptions, BuildRow, Built, Entry, Progress, Xattrs, build_tree, is_below
 
 
 def apply_part(
@@ -33,7 +33,7 @@ def apply_part(
     :raises NoSpace: ``out``'s file system is full; what was written so far is still there.
     """
     sources = [tree.root for tree in one.part.trees]
-    return build_tree(build_rows(plan, one), sources, out, jobs=jobs, progress=progress, sync=False)
+    return build_tree(build_rows(plan, one), sources, out, BuildOptions(jobs, progress, sync=False))
 
 
 def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:

@@ -21,6 +21,7 @@ from goldroot.conflicts import GOLD, Conflict
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
+from goldroot.merge.decide.disabled_units import disabled_units
 from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.merge.decide.versions import without_versions
@@ -54,10 +55,22 @@ def settle_removed(decided: Decided, setting: Setting) -> None:
     if not added:
         return
     questions: dict[tuple[bytes, bytes], _Question] = {}
-    for cause, old, new in [*_enabled(decided, setting, added), *_moved(decided, setting, added)]:
+    for cause, old, new in _known(decided, setting, added):
         questions.setdefault(cause, _Question()).pairs.append((old, new))
     for question in questions.values():
         _ask(decided, setting, question)
+
+
+def _known(
+    decided: Decided, setting: Setting, added: list[bytes]
+) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
+    """(cause, place before, path now) of every addition that was removed under another name; each path once."""
+    seen: set[bytes] = set()
+    for find in (_enabled, disabled_units, _moved):
+        for cause, old, new in find(decided, setting, added):
+            if new not in seen:
+                seen.add(new)
+                yield cause, old, new
 
 
 def _arrives(decided: Decided, path: bytes) -> bool:

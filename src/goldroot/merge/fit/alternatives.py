@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import CLONE, GOLD
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.alternatives import AUTO, LINKS, MANUAL, Record, is_record, parse_record, written_record
 from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.verdict import Decided, Verdict, outcome_of, want_of
@@ -28,17 +28,14 @@ def settle_alternatives(decided: Sequence[Decided], names: Names) -> None:
             if is_record(one.comparison.part.place(path)):
                 record = _result(one, path, verdict)
                 if record is not None:
-                    _settle(decided, record, _own(one, path), os.path.basename(path), verdict, names)
+                    befores = _of(one, path, BASE_SIDE), _of(one, path, CLONE_SIDE)
+                    _settle(decided, record, befores, os.path.basename(path), verdict, names)
 
 
-def _own(one: Decided, path: bytes) -> Record | None:
+def _of(one: Decided, path: bytes, side: int) -> Record | None:
     delta = one.comparison.delta(path)
-    row = delta.rows[CLONE_SIDE]
-    return (
-        parse_record(reader_of(one.comparison.part)(delta, CLONE_SIDE))
-        if row is not None and row.kind == FILE
-        else None
-    )
+    row = delta.rows[side]
+    return parse_record(reader_of(one.comparison.part)(delta, side)) if row is not None and row.kind == FILE else None
 
 
 def _result(one: Decided, path: bytes, verdict: Verdict) -> Record | None:
@@ -51,15 +48,21 @@ def _result(one: Decided, path: bytes, verdict: Verdict) -> Record | None:
 
 
 def _settle(
-    decided: Sequence[Decided], record: Record, own: Record | None, name: bytes, verdict: Verdict, names: Names
-) -> None:
-    """:param own: the server's record as it was."""
+    decided: Sequence[Decided], record: Record, befores: tuple[Record | None, Record | None], name: bytes,
+    verdict: Verdict, names: Names,
+) -> None:  # fmt: skip
+    """:param befores: base's record, and the server's as it was."""
+    base, own = befores
     chosen = _chosen(decided, name)
+    # Chosen by hand what was the best choice then: the link is as it was, and means something else.
+    pinned = own is not None and own.mode == MANUAL and (base is None or base.mode != MANUAL)
     if record.mode == MANUAL:
         choice = chosen
         if choice is not None and choice not in record.choices:
             verdict.notes.append(f"{path_text(choice)} was chosen by hand on the server, and is no choice any more")
             _by_itself(verdict, record)
+            for one, path in _places(decided, name) if pinned else ():
+                _keep(one, path, choice, names)  # what it points at is gone: that is asked where references are
             return
     else:
         choice = record.best
@@ -70,6 +73,8 @@ def _settle(
     targets = {name: choice, **record.choices[choice].slaves}
     for link, target in targets.items():
         for one, path in _places(decided, link):
+            if pinned:
+                _keep(one, path, target, names)
             _lead(one, path, target, names)
 
 
@@ -95,6 +100,19 @@ def _places(decided: Sequence[Decided], link: bytes) -> Iterator[tuple[Decided, 
         prefix = one.comparison.part.place(b"").rstrip(b"/") + b"/"
         if (LINKS + link).startswith(prefix):
             yield one, (LINKS + link)[len(prefix) :]
+
+
+def _keep(one: Decided, path: bytes, target: bytes, names: Names) -> None:
+    """Take the server's link where gold alone changed it."""
+    verdict, delta = one.verdicts.get(path), one.comparison.deltas.get(path)
+    if verdict is None or delta is None or verdict.conflicts or verdict.decided or verdict.want is None:
+        return
+    row = delta[CLONE_SIDE]
+    if row is not None and row.kind == LINK and row.content == target != verdict.want.content:
+        verdict.want = want_of(row, names[CLONE_SIDE], CLONE_SIDE)
+        verdict.axes["content"] = CLONE
+        verdict.outcome = outcome_of(verdict)
+        verdict.notes.append("it stays where it leads: it was chosen by hand on the server")
 
 
 def _lead(one: Decided, path: bytes, target: bytes, names: Names) -> None:

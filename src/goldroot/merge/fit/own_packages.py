@@ -42,8 +42,8 @@ def own_packages(
     """
     found = OwnPackages()
     for one in parts:
-        for kind, top, files in _databases(one, names):
-            place = one.part.place(files[0])
+        for kind, top in _databases(one, names):
+            place = one.part.place(top)
             try:
                 sides = [_versions(one.part, side, kind, top) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
             except Unreadable as error:
@@ -94,17 +94,15 @@ def _newer(kind: str, gold: Versions, clone: Versions) -> Iterator[str]:
     )
 
 
-def _databases(
-    one: PartPlan, names: tuple[OwnerNames, OwnerNames, OwnerNames]
-) -> Iterator[tuple[str, bytes, list[bytes]]]:
-    """Kind, directory and files of the databases that are another in the result than on the server, which changed them."""
+def _databases(one: PartPlan, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> Iterator[tuple[str, bytes]]:
+    """Kind, and file or directory, of the databases that are another in the result than on the server, which changed them."""
     for kind, place in (("dpkg", DPKG_STATUS), *(("rpm", place) for place in RPM_PLACES)):
         top = one.part.inside(b"/" + place.encode())
         if top is None:
             continue
         files = [top] if kind == "dpkg" else _files(one.part, CLONE_SIDE, top)
         if any(_is_lost(one, path, names) for path in files):
-            yield kind, top, files
+            yield kind, top
 
 
 def _is_lost(one: PartPlan, path: bytes, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:

@@ -49,40 +49,35 @@ class Built:
     owners: tuple[tuple[bytes, int, int], ...] = ()
 
 
-class Options(NamedTuple):
-    """The options of :func:`build`, as it explains them."""
+class BuildOptions(NamedTuple):
+    """How :func:`build_tree` goes about it.
 
-    jobs: int | None
-    progress: Progress | None
-    keep_owner: bool | None
-    live: Container[int]
-    sync: bool
-
-
-def build_tree(
-    rows: Iterable[BuildRow],
-    sources: Sequence[Root],
-    out: Root,
-    *,
-    jobs: int | None = None,
-    progress: Progress | None = None,
-    keep_owner: bool | None = None,
-    live: Container[int] = (),
-    sync: bool = True,
-) -> Built:
-    """Write a tree into ``out``, which is made, or exists and is empty (``lost+found`` aside).
-
-    :param rows: in tree order, each directory before what is in it.
+    :param jobs: processes at once; ``None``: one for each processor.
     :param keep_owner: ``None``: give files away where that is allowed, and record where not; ``True``: that is an
         error; ``False``: do not even try.
     :param live: numbers of the sources that belong to a running system: what is not as its row says, or changes under
         way, is taken as it comes, and what is gone is left out, each with a note.
-    :param sync: whether the tree shall be on the disk when this returns.
+    :param sync: whether the tree shall be on the disk when it is done.
+    """
+
+    jobs: int | None = None
+    progress: Progress | None = None
+    keep_owner: bool | None = None
+    live: Container[int] = ()
+    sync: bool = True
+
+
+USUAL = BuildOptions()
+
+
+def build_tree(rows: Iterable[BuildRow], sources: Sequence[Root], out: Root, options: BuildOptions = USUAL) -> Built:
+    """Write a tree into ``out``, which is made, or exists and is empty (``lost+found`` aside).
+
+    :param rows: in tree order, each directory before what is in it.
     :raises BadInput: ``out`` is not empty.
     :raises NoSpace: its file system is full.
     :raises TreeChanged: a source file is not what its row says, or changed while it was copied.
     """
-    options = Options(jobs, progress, keep_owner, live, sync)
     return _build(list(rows), sources, out, options)
 
 
@@ -90,7 +85,7 @@ def _build(
     rows: Sequence[BuildRow],
     sources: Sequence[Root],
     out: Root,
-    options: Options,
+    options: BuildOptions,
     unread: Container[int] = (),
 ) -> Built:
     jobs = 1 if len(rows) < WORTH_FORKING else options.jobs or usual_jobs()
@@ -125,7 +120,7 @@ def copy_tree(
     """
     found = scan_statuses(source, known=known, jobs=jobs, progress=progress)
     rows = list(rows_of(found.manifest))
-    options = Options(jobs, progress, None, (), sync)
+    options = BuildOptions(jobs, progress, None, (), sync)
     made = _build(rows, [source], out, options, found.unread)
     return Built(made.manifest, (*found.notes, *made.notes), made.owners)
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from goldroot.files import Cursor, split
 from goldroot.tree.columns import Columns
@@ -36,6 +37,10 @@ class Scan:
     notes: tuple[Note, ...]
 
 
+#: Who may write into a tree while it is scanned; see :func:`scan_tree`.
+Writers = Literal["unknown", "live", "ended"]
+
+
 def scan_tree(
     root: Root,
     *,
@@ -43,8 +48,7 @@ def scan_tree(
     contents: bool | Chooser = True,
     jobs: int | None = None,
     progress: Progress | None = None,
-    live: bool = False,
-    settled: bool = False,
+    writers: Writers = "unknown",
 ) -> Scan:
     """Read a tree into a manifest.  Nothing below ``root`` is followed, and no other file system entered.
 
@@ -53,14 +57,14 @@ def scan_tree(
     :param contents: which files to hash: all, none (``False``), or by path; what ``known`` has is taken in any case.
     :param jobs: processes at once; ``None``: one for each processor.
     :param progress: called with numbers of entries, first as they are found, then as they are read.
-    :param live: the tree belongs to a running system: what changes meanwhile is read again, what vanishes is left out
-        and what never stands still is taken as it comes, each with a note.
-    :param settled: whoever wrote the tree has ended, and nobody else can: young ctimes are trusted, too.
+    :param writers: ``"live"``: the tree belongs to a running system: what changes meanwhile is read again, what vanishes
+        is left out and what never stands still is taken as it comes, each with a note.  ``"ended"``: whoever wrote the tree
+        has ended, and nobody else can: young ctimes are trusted, too.  ``"unknown"``: nobody should write, but might.
     :raises BadInput: there is no directory.
     :raises NoPermission: something cannot be read; the error names it.
     :raises TreeChanged: something changed while it was read.
     """
-    return scan_trees([root], [known], contents=contents, jobs=jobs, progress=progress, live=live, settled=settled)[0]
+    return scan_trees([root], [known], contents=contents, jobs=jobs, progress=progress, writers=writers)[0]
 
 
 def scan_trees(
@@ -70,14 +74,13 @@ def scan_trees(
     contents: bool | Chooser = True,
     jobs: int | None = None,
     progress: Progress | None = None,
-    live: bool = False,
-    settled: bool = False,
+    writers: Writers = "unknown",
 ) -> list[Scan]:
     """Read several trees that are alike: a file that is the same in all is hashed once.
 
-    Parameters and errors are those of :func:`scan`, ``known`` one for each tree.
+    Parameters and errors are those of :func:`scan_tree`, ``known`` one for each tree.
     """
-    started = time.time_ns()
+    started, live = time.time_ns(), writers == "live"
     chosen = chooser(contents)
     known = known or [None] * len(roots)
     with ExitStack() as stack:
@@ -94,7 +97,7 @@ def scan_trees(
     for walked, each, before, read in zip(walks, details, known, parts, strict=True):
         each.take_all(read)
         # What is as it was known has been trusted before, with better reason than its age.
-        if not settled:
+        if writers != "ended":
             distrust_young(walked.columns, each.missing, started)
         scans.append(Scan(_manifest(each.complete(), before), (*walked.notes, *each.notes)))
     return scans
