@@ -31,6 +31,8 @@ FIELDS = MappingProxyType(
         "path": ("path", "a path in the system, absolute; bytes that are not printable are written \\xNN"),
         "host": ("host", "the name of a host"),
         "pruned": ("pruned", "fallbacks that went, as there were more than the site keeps"),
+        "health": ("health", "how the server does after its switch"),
+        "different": ("otherwise", "what the trial before the switch found otherwise than on the server"),
         "failed_rebuilds": ("not rebuilt", "rebuild commands that failed, and why"),
     }
 )
