@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from goldroot.demo.roots import Roots
 from goldroot.demo.story import Story
 from goldroot.demo.table import FATES, Row, show
 from goldroot.errors import Failed, MissingProgram, NoPermission
+from support.hosts import need_programs
 
 
 @pytest.fixture
@@ -73,6 +75,34 @@ def test_without_namespaces_it_says_what_is_missing(
     assert {row["fate"] for row in data["rows"]} == set(FATES) - {"renumbered"}
 
 
+@pytest.mark.slow
+@pytest.mark.root
+def test_servers_run_where_they_can_and_none_is_left(room: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    need_programs("systemd-nspawn", "setpriv", "nsenter")
+    assert guarded(cli, ["demo", "--small", "--host", "nspawn", "--json"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert (data["host"], data["true"]) == ("nspawn", True)
+    claims = {(row["server"], row["what"]) for row in data["rows"]}
+    assert {("web1", "its machine"), ("web1", "/usr, from inside")} <= claims
+    left = subprocess.run(["pgrep", "-f", "machines.supervise.*goldroot-demo-"], capture_output=True, text=True)
+    assert left.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_story_without_running_servers(room: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded(cli, ["demo", "--small", "--host", "directory", "--json"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert (data["host"], data["true"]) == ("directory", True)
+
+
+def test_who_wants_servers_that_run_is_told_why_none_does(
+    room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_why_none_runs", lambda roots, room: "there is no moon")
+    assert guarded(cli, ["demo", "--small", "--host", "nspawn"]) == 4
+    assert "servers cannot run here: there is no moon" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("needed", ["package", "keys", "program"])
 def test_what_it_needs_is_missed_before_it_begins(
     needed: str, room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -114,7 +144,7 @@ def test_a_claim_that_is_not_true_fails_the_demo(
 
     monkeypatch.setattr(story_module, "begin", begin)
     monkeypatch.setattr(moves, "move", lambda story: (removed(story), nothing(story)))
-    assert guarded(cli, ["demo", "--small", "--quiet"]) == 4
+    assert guarded(cli, ["demo", "--small", "--quiet", "--host", "directory"]) == 4
     said = capfd.readouterr()
     assert re.search(r"^NO   ?kept +web1 +/etc/cron.d/backup", said.out, re.MULTILINE)
     assert "1 of the demo's 1 claims is not true" in said.err and moves.BACKUP in said.err

@@ -14,6 +14,7 @@ import pytest
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
+from goldroot.views import MachineRow
 from support import booting
 from support.booting import BootingHost, behave
 from support.fleet import IMAGE, next_gold, small_site
@@ -52,6 +53,7 @@ def test_machines_are_started_listed_and_stopped(fleet: Site, capsys: pytest.Cap
     assert said(capsys, "machine", "start", "web1") == (0, "web1 runs\n")
     assert said(capsys, "machine", "start", "web1", "web2", "--plan")[1] == "web1 runs already\nweb2 would be started\n"
     (one,) = data(capsys, "machine", "list", "web1")["machines"]
+    assert MachineRow.model_validate(one).as_json() == one
     assert (one["machine"], one["power"], one["runs"], one["version"]) == ("WEB1", "on", "current", 1)
     lines = said(capsys, "machine", "list")[1].splitlines()
     assert lines[0].split()[:4] == ["clone", "machine", "gold", "power"]

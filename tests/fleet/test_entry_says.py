@@ -116,6 +116,44 @@ def test_a_set_that_lost_a_disk_or_is_being_removed_is_no_way_back() -> None:
         assert (found.state, found.gone) == ("pruned", is_gone)
 
 
+def test_a_return_is_told_by_the_mark_that_it_has_left() -> None:
+    """The update has failed, and a rollback that nobody asked for is done; a second look changes nothing."""
+    back = exchange(MOVED, "5", "return", "set-aside", since="3")
+    told = {"returned_by": "return", "was_on": True}
+    moved = Rows(
+        replace(CLONE, version=2, last="up2"),
+        {"up2": replace(row("up2", "switching"), told=told)},
+        {"up2": kept("up2", "make", 1)},
+    )
+    after = follow(moved, back)
+    assert (after.clone.version, after.clone.last) == (1, "return")
+    assert {work: (one.kind, one.stands) for work, one in after.updates.items()} == {
+        "up2": ("update", "returned"), "return": ("rollback", "done"),
+    }  # fmt: skip
+    assert (after.updates["return"].from_version, after.updates["return"].to_version) == (2, 1)
+    assert after.updates["return"].start_due and after.updates["return"].told["returns"] == "up2"
+    assert {work: one.state for work, one in after.fallbacks.items()} == {"up2": "used", "return": "set-aside"}
+    assert follow(after, back) == after
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "stands"),
+    [
+        ("checked", {"step": "stopping"}, "stopping"),
+        ("switching", {"step": "stopping"}, "switching"),
+        ("switching", {"step": "starting"}, "starting"),
+        ("switching", {"step": "returning", "returned_by": "x"}, "returning"),
+        ("failed", {"step": "returning", "returned_by": "x"}, "returned"),
+        ("failed", {}, "failed"),
+        ("done", {"step": "starting"}, "done"),
+    ],
+)
+def test_where_an_update_stands_is_its_state_with_the_step_of_the_power(
+    state: str, told: dict[str, object], stands: str
+) -> None:
+    assert replace(row("up2", state), told=told).stands == stands
+
+
 def test_a_rollback_uses_its_fallback_and_sets_the_rest_aside() -> None:
     before = Rows(replace(CLONE, version=2, last="up2"), {"up2": row("up2", "done")}, {"up2": kept("up2", "make", 1)})
     back = exchange(MOVED, "5", "back", "set-aside", since="3")

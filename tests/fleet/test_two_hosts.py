@@ -13,7 +13,16 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import copies, holders_of
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, NoFreeSlot, NotFound, Refused
-from goldroot.fleet.clones import USUAL, CloneForm, create_clone, delete_clone, identity_from, plan_clone, show_clone
+from goldroot.fleet.clones import (
+    USUAL,
+    CloneForm,
+    create_clone,
+    delete_clone,
+    enter_clone,
+    identity_from,
+    plan_clone,
+    show_clone,
+)
 from goldroot.fleet.drift import find_drift
 from goldroot.fleet.links import slot_links
 from goldroot.fleet.rollback.fallback import prune_fallbacks
@@ -268,6 +277,34 @@ def test_a_switch_that_an_older_catalog_does_not_know_is_found_on_its_host(site:
     older.close()
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_number_that_servers_of_another_host_are_on_is_not_given_again(site: Site, room: Path, begun: bool) -> None:
+    """The catalog is of before that version, or of when its publish had just begun."""
+    site.close()
+    if begun:
+        kill_at("publish-begun:1", lambda: next_gold(Site.open(site.root), {"etc/plain.conf": "gold 2\n"}))
+    before = Site.open(site.root)
+    assert before.host_named("west"), "its store is known to be this site's"
+    before.close()
+    for beside in ("", "-wal", "-shm"):
+        if os.path.exists(site.catalog_file + beside):
+            shutil.copy(site.catalog_file + beside, room / f"old{beside}")
+    now = Site.open(site.root)
+    next_gold(now, {"etc/plain.conf": "gold 2\n"})
+    replicate_gold(now, IMAGE, 2, "west")
+    create_clone(now, "web1", IMAGE, form=WEST)
+    now.close()
+    for beside in ("", "-wal", "-shm"):
+        Path(site.catalog_file + beside).unlink(missing_ok=True)
+        if os.path.exists(room / f"old{beside}"):
+            shutil.copy(room / f"old{beside}", site.catalog_file + beside)
+    older = Site.open(site.root)
+    assert next_gold(older, {"etc/plain.conf": "gold 3\n"}) == 3
+    assert copies_of(older, 2)["west"] == ("SMALLGOLD", "whole")
+    assert verify_gold(older, IMAGE, 2, host="west").whole
+    older.close()
+
+
 @pytest.mark.root
 def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) -> None:
     """Gold's disks are directories here and images there, and hold the same."""
@@ -286,6 +323,8 @@ def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) 
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     replicate_gold(site, IMAGE, 2, "west")
     assert run_update(site, engine, "web1").outcome == "done"
+    with pytest.raises(Refused, match="commands cannot be run on disks that are images yet"):
+        enter_clone(site, "web1", ["/bin/true"], capture=True)
     host = site.host_named("west")
     disk = find_entry(host, "WEB1").disks["1B5"].id
     with host.open_disks({disk: "ro"}) as opened:

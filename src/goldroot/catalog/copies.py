@@ -60,6 +60,11 @@ _SLOTS = sa.select(slots.c.host, slots.c.image, slots.c.number, entry_table.c.na
 _COPIES = sa.select(gold_copies, entry_table.c.name).select_from(
     gold_copies.join(slots, _IN_SLOT).join(entry_table, _NAMED)
 )
+_FIND = _COPIES.where(
+    gold_copies.c.image == sa.bindparam("image"),
+    gold_copies.c.version == sa.bindparam("version"),
+    gold_copies.c.host == sa.bindparam("host"),
+)
 
 
 def all_slots(tx: Tx, image: str, host: str | None = None) -> list[Slot]:
@@ -79,8 +84,7 @@ def add_slot(tx: Tx, image: str, host: str) -> Slot:
 
 def find(tx: Tx, image: str, version: int, host: str) -> Copy | None:
     """A version's copy on a host, ``None`` where it has none."""
-    query = _COPIES.where(gold_copies.c.image == image, gold_copies.c.version == version, gold_copies.c.host == host)
-    row = tx.first(query)
+    row = tx.first(_FIND.params(image=image, version=version, host=host))
     return None if row is None else Copy(*row)
 
 

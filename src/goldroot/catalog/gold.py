@@ -39,20 +39,25 @@ class GoldVersion:
     slot_name: str | None
 
 
-def _on(host: str) -> sa.Select[Any]:
-    """Versions with their copies on a host; "": on the image's home."""
-    here: Any = sa.literal(host)
-    if not host:
-        here = sa.select(image_table.c.host).where(image_table.c.name == gold_versions.c.image).scalar_subquery()
+def _on(host: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Versions with their copies on a host."""
     has = (gold_copies.c.image == gold_versions.c.image, gold_copies.c.version == gold_versions.c.number)
     named = (entry_table.c.image == gold_copies.c.image, entry_table.c.slot == gold_copies.c.slot)
     return sa.select(
-        gold_versions, here.label("on_host"), gold_copies.c.slot, gold_copies.c.state, entry_table.c.name
+        gold_versions, host.label("on_host"), gold_copies.c.slot, gold_copies.c.state, entry_table.c.name
     ).select_from(
-        gold_versions.outerjoin(gold_copies, sa.and_(*has, gold_copies.c.host == here)).outerjoin(
+        gold_versions.outerjoin(gold_copies, sa.and_(*has, gold_copies.c.host == host)).outerjoin(
             entry_table, sa.and_(*named, entry_table.c.host == gold_copies.c.host)
         )
     )
+
+
+_IMAGE = gold_versions.c.image == sa.bindparam("image")
+_ONE = (_IMAGE, gold_versions.c.number == sa.bindparam("number"))
+_HOME = sa.select(image_table.c.host).where(image_table.c.name == gold_versions.c.image).scalar_subquery()
+_EVERY = _on(_HOME).where(_IMAGE).order_by(gold_versions.c.number)
+_FIND_AT_HOME = _on(_HOME).where(*_ONE)
+_FIND_ON = _on(sa.bindparam("host", type_=sa.Text)).where(*_ONE)
 
 
 def find(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion | None:
@@ -60,7 +65,8 @@ def find(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion | None:
 
     :param host: whose copy it speaks of; "": of the image's home.
     """
-    row = tx.first(_on(host).where(gold_versions.c.image == image, gold_versions.c.number == number))
+    query = _FIND_ON.params(host=host) if host else _FIND_AT_HOME
+    row = tx.first(query.params(image=image, number=number))
     return None if row is None else GoldVersion(*row)
 
 
@@ -78,7 +84,7 @@ def get(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion:
 
 def every(tx: Tx, image: str) -> list[GoldVersion]:
     """All versions that ever were, oldest first, as the image's home has them."""
-    rows = tx.rows(_on("").where(gold_versions.c.image == image).order_by(gold_versions.c.number))
+    rows = tx.rows(_EVERY.params(image=image))
     return [GoldVersion(*row) for row in rows]
 
 

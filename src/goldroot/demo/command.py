@@ -36,7 +36,13 @@ SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
 @click.option(
     "--small", "form", flag_value="small", help="Two small systems that the demo makes itself: no network, no root."
 )
-@click.option("--auto", "form", flag_value="auto", default=True, help="Real where it can be had in time (the default).")
+@click.option(
+    "--auto",
+    "form",
+    flag_value="auto",
+    default=True,
+    help="Small where servers can run, else real where it can be had in time (the default).",
+)
 @click.option(
     "--keep", metavar="DIR", type=click.Path(), help="Tell the story in DIR (new or empty) and leave the site there."
 )
@@ -71,6 +77,9 @@ def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_js
     started = time.monotonic()
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     stage = Narrator(quiet=quiet or as_json, colour=colour, pause=pause)
+    if form == "auto" and kind != "directory" and _can_run(keep):
+        form = "small"
+        stage.say("Two small systems play the releases; with --real, Debian 12 and 13 do, which takes some minutes.")
     real = None if form == "small" else real_roots(_base(keep), stage, must=form == "real")
     with _room(keep, REAL_ROOM if real else SMALL_ROOM, kind) as room, _environment(os.path.join(room, "site")):
         stage.room = room
@@ -179,7 +188,7 @@ def _stop_all(site_dir: str) -> None:
 
 
 @contextmanager
-def _room(keep: str | None, needed: int, kind: str) -> Iterator[str]:
+def _room(keep: str | None, needed: int, kind: str = "directory") -> Iterator[str]:
     """The directory of the demo: a temporary one, or the one to keep."""
     if keep is not None:
         yield _base(keep)
@@ -190,6 +199,14 @@ def _room(keep: str | None, needed: int, kind: str) -> Iterator[str]:
         yield room
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _can_run(keep: str | None) -> bool:
+    """Whether nothing is known to keep servers from running where the demo will stand."""
+    from goldroot.hosts.nspawn import why_no_containers
+
+    places = [MEMORY, tempfile.gettempdir()] if keep is None else [_base(keep)]
+    return any(not why_no_containers(place) for place in places)
 
 
 def _only_on_a_drive() -> bool:

@@ -42,3 +42,37 @@ def find_linked(site: Site, image: str, slot: str, host: str) -> int | None:
             raise NotFound(f"image {image!r} has no slot {slot}", todo="Set `slots` in goldroot.toml as it was.")
         catalog_gold.found(tx, image, number, place, record=record, signature={"ssh": signature})
     return number
+
+
+def find_replicated(site: Site, image: str) -> None:
+    """Note the copies on other hosts that this catalog does not know, with their versions: it is older.
+
+    What is kept of a copy is written when the copy is complete, and only of a version that was published.  A new version
+    must not get the number of one that servers of another host are on.
+    """
+    place = site.image_path(image, "gold")
+    with site.catalog.read() as tx:
+        known = {(one.version, one.host) for one in copies.every(tx, image) if one.state == "whole"}
+    for number in sorted(int(name) for name in _names(place) if name.isdecimal()):
+        for name in _names(os.path.join(place, str(number))):
+            host = name.removeprefix("on-")
+            if host != name and host in site.config.hosts and (number, host) not in known:
+                _find_on(site, image, number, host)
+
+
+def _find_on(site: Site, image: str, number: int, host: str) -> None:
+    add_configured(site, image, host)
+    with site.catalog.read() as tx:
+        slots = copies.all_slots(tx, image, host)
+    for slot in slots:
+        entry = site.host_named(host).find(slot.name)
+        mark = entry.marks.get(LIVE) if entry is not None else None
+        if mark is not None and (mark.state, mark.image, mark.version) == ("gold", image, number):
+            find_linked(site, image, slot.name, host)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return []

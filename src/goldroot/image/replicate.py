@@ -18,7 +18,7 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Refused
 from goldroot.hosts import Opened
 from goldroot.image.filling import fill_slot, mark_gold
-from goldroot.image.found import find_linked
+from goldroot.image.found import find_replicated
 from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, copy_directory, open_version
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy, told_by
@@ -74,13 +74,10 @@ def replicate_gold(
     """
     host = site.host_named(to)
     with site.lock(f"image-{image}", doing=f"replication of {image} to {to}"):
+        find_replicated(site, image)
         gold = _source(site, image, number)
         with site.catalog.read() as tx:
             known = copies.find(tx, image, gold.number, to)
-        if known is not None and known.state == "filling" and host.linked(known.slot_name):
-            find_linked(site, image, known.slot_name, to)  # it is linked, so it was complete: the catalog is older
-            with site.catalog.read() as tx:
-                known = copies.find(tx, image, gold.number, to)
         if known is not None and known.state == "whole":
             return Replicated(known, gold.host_name, new=False)
         check_genuine(gold)

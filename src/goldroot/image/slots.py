@@ -33,6 +33,9 @@ class Place:
 
 def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool) -> GoldVersion:
     """Take number and slot; a version that was begun and cut off is given up first, its slot cleared."""
+    from goldroot.image.found import find_replicated
+
+    find_replicated(site, image)
     with site.catalog.read() as tx:
         begun = [known for known in catalog_gold.every(tx, image) if known.state == "publishing"]
     for known in begun:

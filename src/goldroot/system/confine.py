@@ -176,7 +176,7 @@ def shell_of(root: Bound) -> str:
 def refuse_open(handle: int) -> None:
     """A set-uid file that is made on a disk is one on this machine, too, for everybody who can reach it.
 
-    :raises Refused: no directory above the disk is closed to all others (mode 0700).
+    :raises Refused: no directory above the disk is closed to all others (mode 0700), or it is an image.
     """
     here = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     try:
@@ -191,6 +191,12 @@ def refuse_open(handle: int) -> None:
     finally:
         os.close(here)
     path = os.readlink(f"/proc/self/fd/{handle}")
+    if path == "/":  # the root of a mount that has no place among this machine's
+        raise Refused(
+            "commands cannot be run on disks that are images yet",
+            meaning="Nothing was run.",
+            todo="Run them on a host whose disks are directories.",
+        )
     raise Refused(
         f"other users of this machine can reach the disk {path}",
         meaning="A set-uid program that a system makes for itself would be one here, for them. Nothing was run.",

@@ -3,6 +3,7 @@
 ::
 
     words.py      one list of field names and of the words on the screen
+    machines.py   rows of machines
     record.py     the record of a merge, and its reader
     updates.py    plans, outcomes and rows of updates
     schemas.py    the published JSON Schemas
@@ -17,13 +18,14 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "Record", "RecordConflict",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "MachineRow", "Record", "RecordConflict",
     "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
     "read_record", "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from goldroot.views.base import View
+    from goldroot.views.machines import MachineRow
     from goldroot.views.record import (
         RECORD_SCHEMA,
         Record,
@@ -41,6 +43,7 @@ else:
         __name__,
         {
             "base": "View",
+            "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
             "updates": "UpdateOutcome UpdatePlan UpdateRow",

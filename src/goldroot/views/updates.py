@@ -33,6 +33,8 @@ class UpdateOutcome(View):
     conflicts: int = Field(0, description="questions that nobody has answered yet")
     record: str = Field("", description="the path of the record, empty without a merge")
     failed_rebuilds: dict[str, str] = Field(default_factory=dict, description="command -> why it failed")
+    health: str = Field("", description="good, or at next start; empty where the host starts no machines")
+    different: list[str] = Field(default_factory=list, description="what the trial found otherwise, and no worse")
     pruned: list[str] = Field(
         default_factory=list, description="fallbacks that went, as there were more than the site keeps, in words"
     )
@@ -46,7 +48,7 @@ class UpdateRow(View):
     kind: UpdateKind
     from_: int = Field(alias="from")
     to: int
-    state: str
+    state: str = Field(description="also stopping, switched, starting, returning and returned")
     open_conflicts: int
     changed_at: str
     record: str

@@ -29,6 +29,10 @@ FIELDS = MappingProxyType(
         "record": ("record", "the path of the record, or the record itself"),
         "error": ("why it stopped", "what the last attempt ran into, empty where nothing did"),
         "path": ("path", "a path in the system, absolute; bytes that are not printable are written \\xNN"),
+        "host": ("host", "the name of a host"),
+        "pruned": ("pruned", "fallbacks that went, as there were more than the site keeps"),
+        "health": ("health", "how the server does after its switch"),
+        "different": ("otherwise", "what the trial before the switch found otherwise than on the server"),
         "failed_rebuilds": ("not rebuilt", "rebuild commands that failed, and why"),
     }
 )
