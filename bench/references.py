@@ -64,7 +64,11 @@ def main() -> None:
                 make(room / word, links, gone, own)
             whole, looking = planned(room, given.runs)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{links:,} links: {looking:.2f} s, of a plan of {whole:.2f} s; peak {peak:.0f} MB")
+        print(f"{links:,} links")
+        print(f"  the plan             {whole:6.2f} s")
+        print(f"  of that the links    {looking:6.2f} s")
+        print(f"  each link            {looking / links * 1e6:6.1f} us")
+        print(f"  peak memory          {peak:6.0f} MB")
 
 
 if __name__ == "__main__":

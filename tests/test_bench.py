@@ -35,4 +35,4 @@ def test_it_runs(name: str, tmp_path: Path) -> None:
     words = [sys.executable, BENCH / name, *SMALLEST[name]]
     done = subprocess.run(words, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) > 4
+    assert done.stdout.strip()

@@ -101,6 +101,7 @@ def test_a_whole_story_leaves_nothing_open(site: Site) -> None:
 #: Columns that older catalogs have not.
 LATER = {
     "clones": "last",
+    "images": "host",
     "updates": "work back inputs migration disks seen told carry attempt",
     "fallbacks": "work gone",
 }
@@ -118,9 +119,14 @@ def make_old(site: Site) -> None:
     os.unlink(site.path("store", "label"))
     with closing(sqlite3.connect(site.path("catalog.sqlite"))) as catalog, catalog:
         names = catalog.execute("SELECT name, image, slot FROM entries WHERE role = 'slot'").fetchall()
-        catalog.execute("CREATE TABLE old AS SELECT image, number, '' AS name, version FROM slots")
+        catalog.execute(
+            "CREATE TABLE old AS SELECT slots.image, slots.number, '' AS name, version FROM slots "
+            "LEFT JOIN gold_copies ON slot = slots.number"
+        )
         catalog.executemany("UPDATE old SET name = ? WHERE image = ? AND number = ?", names)
+        catalog.execute("DROP TABLE gold_copies")
         catalog.execute("DROP TABLE slots")
+        catalog.execute("UPDATE clones SET host = ''")
         first = (Path(__file__).parent.parent / "catalog" / "catalog-0001.sql").read_text()
         begin = first.index("CREATE TABLE slots")
         catalog.execute(first[begin : first.index(";", begin)])

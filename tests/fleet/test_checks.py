@@ -106,6 +106,28 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
 
 
 @pytest.mark.root
+def test_links_beside_what_was_made_again_are_looked_at_after_it(with_shell: Site, engine: InProcess) -> None:
+    """The links that a program makes are no references: it may take them away, and did not."""
+    command = "echo made > /etc/ssl/certs/bundle"
+    rule = f'[[rule]]\npath = "/etc/ssl/certs/bundle"\nclass = "generated"\nrebuild = "{command}"\n'
+    site = configure(with_shell, "", rule)
+    there = {"usr/share/ca/good.crt": "good\n", "usr/local/share/own.crt": "own\n", "etc/ssl/certs/bundle": "1\n"}
+    next_gold(site, {**there, "usr/share/ca/bad.crt": "bad\n"})
+    clones.create_clone(site, "web1", IMAGE)
+    certs = f"{live(site, 'web1').root(b'etc')}/etc/ssl/certs"
+    for name, target in (
+        ("good.pem", "/usr/share/ca/good.crt"), ("0.0", "good.pem"), ("own.pem", "../../../usr/local/share/own.crt"),
+        ("bad.pem", "/usr/share/ca/bad.crt"), ("1.0", "bad.pem"),
+        ("never.pem", "/usr/share/ca/never.crt"), ("run.pem", "/run/x"), ("loop", "loop"),
+    ):  # fmt: skip
+        os.symlink(target, f"{certs}/{name}")
+    next_gold(site, {"etc/ssl/certs/bundle": "2\n", "usr/share/ca/bad.crt": None})
+    done = run_update(site, engine, "web1")
+    assert (done.outcome, list(done.dangling)) == ("done", ["/etc/ssl/certs/1.0", "/etc/ssl/certs/bad.pem"])
+    assert run_update(site, engine, "web1").dangling == ()
+
+
+@pytest.mark.root
 def test_nothing_is_switched_before_a_rebuild_that_its_rule_requires(with_shell: Site, engine: InProcess) -> None:
     rule = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrequired = true\nrebuild = '
     site = configure(with_shell, "", rule + '"echo no disk left >&2; exit 5"\n')

@@ -19,7 +19,7 @@ from support.hosts import need_programs
 from support.machine import Booted, in_root
 from support.servers import Merged, merge
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.timeout(7200)]
 
 SCRIPTS = Path(__file__).parent.parent / "data/real-server"
 

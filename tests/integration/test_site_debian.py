@@ -21,7 +21,7 @@ import pytest
 from support.debian import debian_root
 from support.trees import dump_tree
 
-pytestmark = [pytest.mark.integration, pytest.mark.root]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.sample, pytest.mark.timeout(3600)]
 
 #: Not needed by any command of the story, and two thirds of the bytes.
 LEFT_OUT = (

@@ -94,6 +94,9 @@ WANTED, NETWORK = "multi-user.target.wants", "network-online.target.requires"
         (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, {}, [WANTED]),
         (unit(WANTED), unit(NETWORK), {}, [NETWORK]),
         (unit(WANTED), unit(NETWORK, "a.target.wants"), {}, ["a.target.wants"]),
+        ({"etc/rcS.d/S01slapd": SLAPD}, unit("sysinit.target.wants"), {}, ["sysinit.target.wants"]),
+        ({"etc/rc.d/rc3.d/S85slapd": SLAPD}, unit("a.target.upholds"), {}, ["a.target.upholds"]),
+        ({"etc/init.d/boot.d/S01slapd": SLAPD}, unit(WANTED), {"etc/init.d/boot.d/K01slapd": SLAPD}, [WANTED]),
         # Not removed by the server: it still starts it, or never did.
         (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, scripts("S", 2, 3), []),
         (scripts("S", 2, 3), {**scripts("S", 2, 3), **unit(WANTED)}, scripts("S", 3), []),
@@ -115,6 +118,12 @@ def test_a_service_that_the_server_disabled_stays_so_where_gold_enables_it_in_an
         assert new <= taken.tree.keys() and taken.conflicts == []
         kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
         assert not new & kept.tree.keys() and kept.conflicts == []
+
+
+def test_a_user_unit_is_not_the_systems(tmp_path: Path) -> None:
+    own = {f"etc/systemd/user/{place}/slapd.service": Link("/usr/lib/x") for place in ("a.target.wants",)}
+    done = merge_tables(tmp_path, {**ANYWHERE, **own}, {**ANYWHERE, **unit(WANTED)}, ANYWHERE)
+    assert done.conflicts == [] and f"{WANTS}/slapd.service" in done.tree
 
 
 def test_a_script_that_the_server_disabled_two_versions_ago_is_remembered(tmp_path: Path) -> None:

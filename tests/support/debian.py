@@ -37,7 +37,8 @@ MANY_SERVICES = (
 #: Options of mmdebstrap for a root without what only people read.
 WITHOUT_PAGES = tuple(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale"))
 VARIANT = "important"
-LONGEST = 900  #: seconds
+LONGEST = 1500  #: seconds
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 WITHOUT_SECURITY = """--setup-hook=sed -i /security/d "$1/etc/apt/sources.list" """.strip()
 
 
@@ -79,10 +80,10 @@ def _make(suite: str, root: Path, wanted: Sequence[str]) -> None:
 
 
 def _bootstrap(suite: str, where: Path, wanted: Sequence[str]) -> str:
-    """Run mmdebstrap; why it failed, or nothing."""
+    """Run mmdebstrap; why it failed, or nothing.  What it mounts and starts ends with it, also where it is cut off."""
     try:
         done = subprocess.run(
-            ["mmdebstrap", "--mode=root", "--format=directory", f"--variant={VARIANT}", *wanted, suite, str(where)],
+            [*_ALONE, "mmdebstrap", "--mode=root", "--format=directory", f"--variant={VARIANT}", *wanted, suite, str(where)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import os
 import shutil
 import subprocess
@@ -58,21 +57,24 @@ def small_site(
     room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root"
 ) -> Site:
     """A site in ``room/site`` with the image ``small`` and so many gold versions."""
-    if root is ROOT and versions == 1 and layout == "readonly-root":
-        subprocess.run(
-            ["cp", "-a", "--reflink=auto", *(_template() / name for name in ("site", "root")), room], check=True
-        )
-        return Site.open(str(room / "site"))
-    return _made(room, root, versions, layout)
+    which = repr((list(root.items()), versions, layout))
+    if which not in _TEMPLATES:
+        _TEMPLATES[which] = _template(root, versions, layout)
+    template = _TEMPLATES[which]
+    room.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", template / "site", template / "root", room], check=True)
+    return Site.open(str(room / "site"))
 
 
-@functools.cache
-def _template() -> Path:
-    """The site that most tests begin with, made once: a copy costs a tenth."""
+#: The sites that tests begin with, made once: a copy costs a tenth.
+_TEMPLATES: dict[str, Path] = {}
+
+
+def _template(root: Mapping[str, Node], versions: int, layout: str) -> Path:
     place = Path(tempfile.mkdtemp(prefix="goldroot-template-"))
     place.chmod(0o755)
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    _made(place, ROOT, 1, "readonly-root").close()
+    _made(place, root, versions, layout).close()
     return place
 
 

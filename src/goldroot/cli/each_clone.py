@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome
 
 T = TypeVar("T")
+#: How many paths of a list are shown.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ def say_failed_rebuilds(done: Outcome) -> None:
     for command, reason in done.failed_rebuilds.items():
         put(f"  warning: `{command}` failed in the merged system: {reason}")
         put(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")
+
+
+def say_dangling(done: Outcome) -> None:
+    """Links that a program made, and did not take away when what they lead to was gone."""
+    if done.dangling:
+        shown = ", ".join(done.dangling[:SHOWN]) + (", ..." if len(done.dangling) > SHOWN else "")
+        put(f"  warning: {len(done.dangling)} links lead to nothing, though their directory was made again: {shown}")
 
 
 def say_shared(done: Outcome) -> None:

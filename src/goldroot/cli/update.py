@@ -13,6 +13,7 @@ from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
+    say_dangling,
     say_failed_rebuilds,
     say_how_it_does,
     say_not_compared,
@@ -255,6 +256,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
     say_failed_rebuilds(done)
     say_not_compared(done)
     say_shared(done)
+    say_dangling(done)
     if done.record:
         with open(done.record, "rb") as file:
             _count_notes(json.load(file)["notes"], "the record has them")

@@ -158,20 +158,29 @@ def open_version(site: Site, image: str, number: int | None = None, host: str = 
     :raises BadSignature: its record is not what a signer of this site signed.
     """
     with site.catalog.read() as tx:
-        known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number)
-        there = {one.host: one for one in copies.every(tx, image, known.number) if one.state == "whole"}
-    what = f"gold version {known.number} of {image}"
+        known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number, host)
+        if host and known.host != host:
+            known = catalog_gold.get(tx, image, known.number, host)
+        if known.copy != "whole" or known.state == "publishing":
+            known = _elsewhere(tx, known, host)
+    assert known.slot_name is not None
+    return Gold(site, image, known.number, known.slot_name, known.host, read_gold_record(site, image, known.number))
+
+
+def _elsewhere(tx: Tx, known: catalog_gold.GoldVersion, host: str) -> catalog_gold.GoldVersion:
+    """The same version on another host than the one that has no copy, where any will do; see :func:`open_version`."""
+    what = f"gold version {known.number} of {known.image}"
+    there = [one.host for one in copies.every(tx, known.image, known.number) if one.state == "whole"]
     if known.state == "publishing" or not there:
         why = "is being published" if known.state == "publishing" else "has given its slot to a newer one"
-        raise NotFound(f"{what} {why}", todo=f"See: goldroot gold list {image}")
-    copy = there.get(host or known.host, None if host else next(iter(there.values())))
-    if copy is None:
+        raise NotFound(f"{what} {why}", todo=f"See: goldroot gold list {known.image}")
+    if host:
         raise NotFound(
             f"{what} has no copy on host {host}",
             meaning=f"It has one on {', '.join(there)}. A server links gold on its own host.",
-            todo=f"Make one with: goldroot gold replicate {image} {known.number} --to {host}",
+            todo=f"Make one with: goldroot gold replicate {known.image} {known.number} --to {host}",
         )
-    return Gold(site, image, known.number, copy.slot_name, copy.host, read_gold_record(site, image, known.number))
+    return catalog_gold.get(tx, known.image, known.number, there[0])
 
 
 def newest_gold(tx: Tx, image: str) -> catalog_gold.GoldVersion:

@@ -20,6 +20,7 @@ from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.first_identity import give_first_identity
 from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
+from goldroot.fleet.update.made_links import Look, dangling
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
@@ -58,6 +59,9 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     crash.point("update.rebuilt")
     with open_sides(task) as sides:
         found = list(shipped(task, record, sides))
+        if ran:
+            before, after = Look(sides.clone, task.base), Look(sides.merged, task.target)
+            task.tell(dangling=list(dangling(record, before, after)))
     found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)

@@ -44,6 +44,7 @@ class Outcome:
     failed_rebuilds: Mapping[str, str] = field(default_factory=dict)  #: commands, and why they failed
     not_compared: Sequence[str] = ()  #: clones whose identity is not known: they may have this one's
     shared: Sequence[str] = ()  #: files that should be this server's alone, and another one has, too, as before
+    dangling: Sequence[str] = ()  #: links beside what was made again that lead to nothing any more
     health: str = ""  #: "good", "at next start"; "" where the host starts no machines
     different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
@@ -236,7 +237,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
-        told.get("shared", []),
+        told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
         0 if outcome == DONE else told.get("torn", 0),
     )  # fmt: skip

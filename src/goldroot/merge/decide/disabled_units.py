@@ -15,13 +15,20 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.tree import LINK
 
-_SYSTEMD = b"/etc/systemd/system"
-_WANTED = re.compile(_SYSTEMD + rb"/[^/]+\.(?:wants|requires)/(?P<name>[^/]+)", re.DOTALL)
-#: Runlevels in which a server works: Debian's and SUSE's init.d, Red Hat's rc.d (chkconfig(8), update-rc.d(8)).
+_SYSTEMD = b"/etc/systemd"
+_WANTED = re.compile(
+    rb"/etc/systemd/(?P<scope>(?:system|user)/)[^/]+\.(?:wants|requires|upholds)/(?P<unit>[^/]+)", re.DOTALL
+)
+#: Where scripts are started: Debian's, Red Hat's and SUSE's directories (update-rc.d(8), chkconfig(8), insserv(8)).
 _RUNLEVELS = [
-    above + b"rc%d.d" % level for above in (b"/etc/", b"/etc/rc.d/", b"/etc/init.d/") for level in (2, 3, 4, 5)
+    *(
+        above + b"rc%s.d" % level
+        for above in (b"/etc/", b"/etc/rc.d/", b"/etc/init.d/")
+        for level in (b"2", b"3", b"4", b"5", b"S")
+    ),
+    b"/etc/init.d/boot.d",
 ]
-_START = re.compile(rb"/etc/(?:rc\.d/|init\.d/)?rc[2-5]\.d/S[0-9]{2}(?P<name>[^/]+)", re.DOTALL)
+_START = re.compile(rb"/etc/(?:rc\.d/|init\.d/)?(?:rc[2-5S]|boot)\.d/S[0-9]{2}(?P<name>[^/]+)", re.DOTALL)
 
 
 def disabled_units(
@@ -35,9 +42,9 @@ def disabled_units(
     links: dict[bytes, bytes] = {}
     for path in added:
         entry = comparison.deltas[path][GOLD_SIDE]
-        match = _WANTED.fullmatch(comparison.part.place(path))
-        if match is not None and entry is not None and entry.kind == LINK:
-            links[path] = match["name"]
+        place = comparison.part.place(path)
+        if place.startswith(_SYSTEMD) and entry is not None and entry.kind == LINK and (name := _service(place)):
+            links[path] = name
     if not links:
         return
     names = frozenset(links.values())
@@ -66,8 +73,8 @@ def _enabled(part: Part, side: int, names: Set[bytes]) -> dict[bytes, bytes]:
 
 
 def _service(place: bytes) -> bytes:
-    """The unit that a link at this place enables; empty where it enables none."""
+    """The unit that a link at this place enables, with its scope (``system/cron.service``); empty where it enables none."""
     if (match := _WANTED.fullmatch(place)) is not None:
-        return match["name"]
+        return match["scope"] + match["unit"]
     match = _START.fullmatch(place)
-    return b"" if match is None else match["name"] + b".service"
+    return b"" if match is None else b"system/" + match["name"] + b".service"

@@ -30,7 +30,7 @@ from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
 
 #: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8).
 _ENABLED = re.compile(
-    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
+    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
     re.DOTALL,
 )
 #: Of a module that has several links, the question is at the first of these.
