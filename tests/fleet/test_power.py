@@ -235,6 +235,9 @@ def test_the_machine_of_a_clone_is_told_from_what_it_runs(site: Site) -> None:
     assert clones.show_clone(site, "web1")["runs"] == "current"
     assert machines.run_in_machine(site, "web1", ["true"], 5).status == 0
     assert machines.console_lines(site, "web1", 5) == ["start 1"]
+    with pytest.raises(StillRunning) as caught:
+        clones.enter_clone(site, "web1", ["true"], capture=True)
+    assert caught.value.todo == "Run it in the running system: goldroot machine run web1 COMMAND"
     assert machines.stop_machine(site, "web1") == "asked"
     assert machines.stop_machine(site, "web1") == "off"
     with pytest.raises(Refused, match="does not run"):

@@ -6,15 +6,15 @@ and the catalog says ``active`` last.  The same command begins again what was cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readings, updates
 from goldroot.catalog import clones as catalog_clones
-from goldroot.errors import NotFound, Refused
+from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
 from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
@@ -350,6 +350,19 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@contextmanager
+def _alone_in(host: Host, clone: Clone) -> Iterator[None]:
+    """:raises StillRunning: its system runs; the error says how commands are run in that."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(host.hold(clone.machine, runs=True))
+        except StillRunning as error:
+            if host.abilities.guest_commands:
+                error.todo = f"Run it in the running system: goldroot machine run {clone.name} COMMAND"
+            raise
+        yield
+
+
 def enter_clone(
     site: Site, name: str, command: Sequence[str] = (), *, capture: bool = False, told: TellForm | None = None
 ) -> Confined:
@@ -365,7 +378,7 @@ def enter_clone(
         raise NotFound(f"clone {name} is {clone.state}", todo="Finish that first.")
     gold = open_version(site, clone.image, clone.version, clone.host)
     with (
-        gold.host.hold(clone.machine, runs=True),
+        _alone_in(gold.host, clone),
         open_system(gold.host, find_entry(gold.host, clone.machine), gold.layout) as binds,
     ):
         # What is typed here may add an account or change a name: who asks for these next reads them again.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.catalog import Clone, clones, updates
+from goldroot.catalog import Clone, clones, readings, updates
 from goldroot.errors import GoldrootError, HealthFailed, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.guest import NEXT_START, Guest, console_words
@@ -121,7 +121,11 @@ def run_in_machine(site: Site, name: str, argv: Sequence[str], timeout: float) -
     :param timeout: in seconds.
     :raises Refused: it does not run, or this host cannot.
     """
-    return host_of(site, name).command(machine_of(site, name), argv, timeout)
+    done = host_of(site, name).command(machine_of(site, name), argv, timeout)
+    # It may have added an account or changed a name: who asks for these next reads them again.
+    with site.catalog.begin() as tx:
+        readings.forget(tx, name)
+    return done
 
 
 def console_lines(site: Site, name: str, lines: int) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused, Unreachable
+from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
@@ -167,7 +167,7 @@ class NspawnTrial:
     def command(self, argv: Sequence[str], timeout: float) -> Done:
         try:
             return self._host._inside(self._name, argv, timeout)
-        except Unreachable:
+        except HostError:  # of its supervisor: it has gone, or nothing runs in it any more
             raise Refused(f"{self._name} has ended") from None
 
     def console(self, lines: int) -> list[str]:
