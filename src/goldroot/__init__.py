@@ -31,6 +31,7 @@ __all__ = [
     "Decisions",
     "Failed",
     "GoldrootError",
+    "HealthFailed",
     "HostError",
     "LimitReached",
     "MergePlan",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         Damaged,
         Failed,
         GoldrootError,
+        HealthFailed,
         HostError,
         LimitReached,
         MissingPackage,
@@ -99,9 +101,9 @@ else:
         {
             "conflicts": "Conflict Decision Decisions",
             "errors": (
-                "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged Failed GoldrootError HostError LimitReached"
-                " MissingPackage MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested ProgramFailed"
-                " Refused StillRunning TreeChanged Unreachable UsageError"
+                "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged Failed GoldrootError HealthFailed HostError"
+                " LimitReached MissingPackage MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested"
+                " ProgramFailed Refused StillRunning TreeChanged Unreachable UsageError"
             ),
             "files": "AnyPath",
             "merge": "MergePlan Options Record Trees apply_plan load_decisions merge_trees plan_trees",

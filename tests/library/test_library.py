@@ -21,8 +21,8 @@ PAGE = Path(__file__).parents[2] / "docs/reference/python.md"
 
 NAMES = [
     "AnyPath", "BadInput", "BadPolicy", "BadSignature", "Busy", "ChecksFailed", "Conflict", "Damaged", "Decision",
-    "Decisions", "Failed", "GoldrootError", "HostError", "LimitReached", "MergePlan", "MissingPackage",
-    "MissingProgram", "NewerVersion", "NoFreeSlot", "NoPermission", "NoSpace", "NotFound", "NotTested", "Note",
+    "Decisions", "Failed", "GoldrootError", "HealthFailed", "HostError", "LimitReached", "MergePlan",
+    "MissingPackage", "MissingProgram", "NewerVersion", "NoFreeSlot", "NoPermission", "NoSpace", "NotFound", "NotTested", "Note",
     "Options", "Policy", "ProgramFailed", "Progress", "Record", "Refused", "StillRunning", "TreeChanged", "Trees",
     "Unreachable", "UsageError", "__version__", "apply_plan", "load_decisions", "merge_trees", "plan_trees",
 ]  # fmt: skip
