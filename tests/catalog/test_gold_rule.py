@@ -96,7 +96,7 @@ def test_each_holder_alone_is_enough_and_the_slot_is_free_when_the_last_one_left
 def test_a_slot_that_a_running_machine_links_is_left_alone(tx: Tx) -> None:
     for _ in range(3):
         publish(tx)
-    assert gold.begin_publish(tx, "s10", linked=["S10GOLD"]).slot_name == "S10GOLD2"
+    assert gold.begin_publish(tx, "s10", linked={"S10GOLD": "WEB1 links it at 1B1"}).slot_name == "S10GOLD2"
 
 
 def test_a_retired_version_loses_its_slot_first_and_takes_no_clone(tx: Tx) -> None:

@@ -76,7 +76,7 @@ class BootingHost(DirectoryHost):
 
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         if (on := self._running(name)) is None:
-            raise Refused(f"{name} does not run", todo="Start it first.")
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
         return self._answer(self._behaviour(on["version"]), argv)
 
     def _answer(self, said: Mapping[str, Any], argv: Sequence[str]) -> Done:

@@ -7,8 +7,9 @@ a slot is not overwritten, and a copy not removed, while any clone, any fallback
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import sqlalchemy as sa
@@ -47,6 +48,9 @@ class Copy:
     evidence: Mapping[str, str]  #: by address: cheap proof that nobody wrote to the disk, where the host has one
     slot_name: str
 
+
+#: No slot is in use.
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 _NAMED = sa.and_(
     entry_table.c.host == slots.c.host, entry_table.c.image == slots.c.image, entry_table.c.slot == slots.c.number
@@ -112,13 +116,13 @@ def check_whole(tx: Tx, image: str, version: int, host: str) -> Copy:
     return copy
 
 
-def next_slot(tx: Tx, image: str, host: str, linked: Collection[str] = ()) -> Slot:
+def next_slot(tx: Tx, image: str, host: str, linked: Mapping[str, str] = NOBODY) -> Slot:
     """The slot of a host that the next version would be given, and the version that would leave it.
 
     An empty slot is taken first; then the slot of the oldest version that nobody holds there, retired before current
     ones; never the slot of the newest published version there.
 
-    :param linked: names of slots that a running machine links, whatever the catalog says.
+    :param linked: names of slots that are in use, whatever the catalog says, and by whom.
     :raises NoFreeSlot: every slot is held; the error names by whom.
     """
     query = sa.select(gold_versions.c.number, gold_versions.c.state).where(gold_versions.c.image == image)
@@ -140,15 +144,16 @@ def next_slot(tx: Tx, image: str, host: str, linked: Collection[str] = ()) -> Sl
         raise NoFreeSlot(
             f"image {image!r} has no free slot{where}: " + "; ".join(held),
             meaning="Nothing was published or overwritten.",
-            todo="Update or delete the clones of one version, prune their fallbacks, or add a slot: "
-            "a larger `slots` in goldroot.toml.",
+            todo="Update or delete the clones of one version; cancel their updates; prune what is kept of them, what was "
+            "set aside too (goldroot fallback list; goldroot fallback prune --force CLONE); or add a slot: a larger `slots` "
+            "in goldroot.toml.",
         )
     return min(free, key=lambda one: one[0])[1]
 
 
-def _why_held(tx: Tx, slot: Slot, newest: int | None, linked: Collection[str]) -> str:
+def _why_held(tx: Tx, slot: Slot, newest: int | None, linked: Mapping[str, str]) -> str:
     if slot.name in linked:
-        return "a running machine links it"
+        return linked[slot.name]
     if slot.version is None:
         return ""
     found = holders_of(tx, slot.image, slot.version, slot.host)
@@ -157,7 +162,7 @@ def _why_held(tx: Tx, slot: Slot, newest: int | None, linked: Collection[str]) -
     return named(found)
 
 
-def begin(tx: Tx, image: str, version: int, host: str, linked: Collection[str] = ()) -> Copy:
+def begin(tx: Tx, image: str, version: int, host: str, linked: Mapping[str, str] = NOBODY) -> Copy:
     """Take a slot of a host for a version; one that it has already is returned as it is.
 
     A version that loses its slot so keeps its record; it is retired where that was its last copy.

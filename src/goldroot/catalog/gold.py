@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -101,13 +101,13 @@ def begin_publish(
     fingerprint: str = "",
     untested: bool = False,
     note: str = "",
-    linked: Collection[str] = (),
+    linked: Mapping[str, str] = copies.NOBODY,
 ) -> GoldVersion:
     """Take the next number and a slot of the image's home for it; which slot is what :func:`copies.next_slot` says.
 
     One publish at a time: one that was begun is returned as it is.
 
-    :param linked: names of slots that a running machine links, whatever the catalog says.
+    :param linked: names of slots that are in use, whatever the catalog says, and by whom.
     :raises NoFreeSlot: every slot is held; the error names by whom.
     """
     begun = [version for version in every(tx, images.get(tx, image).name) if version.state == "publishing"]

@@ -268,14 +268,16 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot clone delete web1 --plan
     """
-    from goldroot.fleet import delete_clone, show_clone
+    from goldroot.fleet import delete_clone, plan_delete, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
         show_clone(site, name)
         disks = sorted(show_clone(site, name)["disks"].values())
-        if not plan_only:
+        if plan_only:
+            plan_delete(site, name)
+        else:
             delete_clone(site, name)
         return disks
 

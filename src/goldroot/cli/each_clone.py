@@ -76,7 +76,7 @@ def say_failed_rebuilds(done: Outcome) -> None:
     """Files that are made anew by a command, and were not: what stands there is one side's, and may be stale."""
     for command, reason in done.failed_rebuilds.items():
         put(f"  warning: `{command}` failed in the merged system: {reason}")
-        put(f"           What it makes is old.  Mend it:  goldroot clone enter {done.clone} {command}")
+        put(f"           What it makes is old.  Fix it:  goldroot clone enter {done.clone} {command}")
 
 
 def say_dangling(done: Outcome) -> None:

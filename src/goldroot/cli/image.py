@@ -298,7 +298,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
         if done.passed:
             put(f"Next: goldroot gold publish {name}")
         else:
-            put(f"Mend it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}")
+            put(f"Fix it in the test system (goldroot maintain enter {name} --test), then: maintain take-back {name}")
 
     emit(as_json, {"image": name, "passed": done.passed, "fingerprint": done.fingerprint, "forms": data}, say)
     return 0 if done.passed else EXIT_FINDINGS
@@ -362,7 +362,7 @@ def say_notes(notes: Iterable[Note]) -> None:
         by_kind.setdefault(note.kind, []).append(note)
     for kind, found in by_kind.items():
         for note in found[:5]:
-            put(f"note: {'/' + path_text(note.path) + ' ' if note.path else ''}{note.text}")
+            put(f"note: {'/' + path_text(note.path).lstrip('/') + ': ' if note.path else ''}{note.text}")
         if len(found) > 5:
             put(f"note: and {len(found) - 5} more of this kind ({kind})")
 

@@ -41,6 +41,7 @@ __all__ = [
     "machine_states",
     "open_clone",
     "plan_clone",
+    "plan_delete",
     "plan_prune",
     "plan_rollback",
     "plan_start",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         enter_clone,
         identity_from,
         plan_clone,
+        plan_delete,
         show_clone,
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
@@ -112,7 +114,10 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone show_clone",
+            "clones": (
+                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone plan_delete"
+                " show_clone"
+            ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "links": "slot_links",

@@ -32,6 +32,7 @@ from goldroot.hosts import (
     fenced,
     find_entry,
     new_disk_id,
+    refuse_running,
     running_reason,
     utc_now,
     with_mark,
@@ -297,6 +298,18 @@ def _remove(site: Site, name: str) -> None:
     if entry.links:
         host.apply(replace(entry, links={}))
         crash.point("clone.unlinked")
+
+
+def plan_delete(site: Site, name: str) -> None:
+    """The refusals of :func:`delete_clone`, as far as they are known before.
+
+    :raises StillRunning: it may still be written.
+    """
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+    host = site.host_named(clone.host)
+    if host.find(clone.machine) is not None:
+        refuse_running(host, clone.machine)
 
 
 def delete_clone(site: Site, name: str) -> None:

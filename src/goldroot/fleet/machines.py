@@ -93,24 +93,30 @@ def plan_start(site: Site, name: str) -> MachineState:
     :raises Refused: this host starts no machines.
     """
     clone = active_clone(site, name)
+    _refuse_unable(site, clone)
+    return machine_state(site, clone)
+
+
+def _refuse_unable(site: Site, clone: Clone) -> None:
     host = site.host_named(clone.host)
     if not host.abilities.boots:
         raise Refused(
             f"a {host.kind} host does not start or stop machines",
             todo=f"Start or stop {clone.machine} with whatever it is that runs it.",
         )
-    return machine_state(site, clone)
 
 
 def stop_machine(site: Site, name: str, *, patience: float | None = None) -> str:
     """Stop the machine of a clone; how it ended: "off" (it was), "asked", "pressed", "killed".
 
     :param patience: seconds until it is killed; the image's ``stop_time`` without it.
+    :raises Refused: this host stops no machines.
     :raises StillRunning: nothing helped, or goldroot's host did not start it.
     """
     with clone_lock(site, name, f"stop of {name}"):
         reconcile(site, name)
         clone = active_clone(site, name)
+        _refuse_unable(site, clone)
         usual = site.config.image(clone.image).running.stop_time
         return site.host_named(clone.host).stop(clone.machine, usual if patience is None else patience)
 
@@ -150,6 +156,5 @@ def _ask_health(site: Site, clone: Clone, stage: Stage) -> None:
             f"{clone.name} does not do well at its first start after the {last.kind} to gold {last.to_version}: "
             + "; ".join(wrong[:5]),
             meaning="It runs. " + console_words(host, clone.machine),
-            todo=f"Look into it: goldroot machine console {clone.name}; or go back: goldroot machine stop {clone.name} "
-            f"&& goldroot rollback {clone.name}",
+            todo=f"Look into it: goldroot machine console {clone.name}; or go back: goldroot rollback {clone.name}",
         )

@@ -77,5 +77,6 @@ def still_running(name: str, reason: str) -> StillRunning:
     return StillRunning(
         f"{name} may still be written: {reason}",
         meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
-        todo="Shut it down (or end what is named here), then run the same command again.",
+        todo="Shut it down (`goldroot machine stop` does, where the host starts machines), or end what is named here; then run "
+        "the same command again.",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from goldroot import crash
 from goldroot.errors import Refused
 from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, with_mark
-from goldroot.image.systems import with_recorded_owners
+from goldroot.image.systems import said_once, with_recorded_owners
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 
 
@@ -54,7 +54,7 @@ def fill_slot(
         for address, manifest in made.items():
             found = scan_tree(opened[ids[address]].path, known=manifest, writers="ended").manifest
             made[address] = with_recorded_owners(found, manifest)
-    return Filled(ids, made, evidence_of(host, ids), tuple(notes))
+    return Filled(ids, made, evidence_of(host, ids), said_once(notes))
 
 
 def evidence_of(host: Host, ids: Mapping[str, str]) -> dict[str, str]:

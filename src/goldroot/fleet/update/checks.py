@@ -72,7 +72,8 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
             + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
             meaning="Nothing was switched: the server is as it was.",
-            todo=f"Mend it on the server or in gold, or decide otherwise, then: goldroot update run {task.name}",
+            todo=f"Fix it on the server, or decide otherwise, then: goldroot update run {task.name}. Fixed in a later gold? "
+            f"Cancel this one first: goldroot update cancel {task.name}",
         )
     crash.point("update.checks-passed")
     task.set_state("checked", error="")

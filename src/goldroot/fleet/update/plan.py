@@ -67,6 +67,10 @@ def plan_update(
     :raises NotFound: no such clone or version. :raises Refused: layouts differ, or it is not active.
     """
     clone = active_clone(site, name)
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    if to is None and going is not None and going.kind == "update":
+        to = going.to_version  # what `update run` goes on with
     number = target_of(site, clone, to)
     base, target = (open_version(site, clone.image, one, clone.host) for one in (clone.version, number))
     check_layouts(base, target)

@@ -84,7 +84,7 @@ class NspawnHost(MachineHost):
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
         if self.power(name).state != "on":
-            raise Refused(f"{name} does not run", todo="Start it first.")
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
         return self._inside(name, argv, timeout)
 
     @contextmanager

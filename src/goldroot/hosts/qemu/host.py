@@ -179,7 +179,7 @@ class QemuHost(MachineHost):
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.Host.command`, by qemu-guest-agent.  After the timeout it may go on inside."""
         if self.power(name).state != "on":
-            raise Refused(f"{name} does not run", todo="Start it first.")
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
         return monitor.run_inside(self.directory(name), argv, timeout)
 
     @contextmanager
