@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from goldroot.files import digest_of
 
 __all__ = [
-    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "answer_given",
+    "answer_word",
 ]  # fmt: skip
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
@@ -16,8 +17,20 @@ CLONE, GOLD, CONTENT = "clone", "gold", "content"
 MOVED = "moved"
 #: The three trees, in the order of everything that has one value of each.
 SIDES = ("base", "gold", "clone")
+#: What a person reads and writes for the answer that is stored as ``clone``.
+SERVER = "server"
 #: Axes on which content of one's own is an answer.
 WITH_CONTENT = ("content", "presence", "type")
+
+
+def answer_word(answer: str) -> str:
+    """An answer as a person reads it."""
+    return SERVER if answer == CLONE else answer
+
+
+def answer_given(word: str) -> str:
+    """What a person wrote, as it is stored: ``server`` and ``clone`` are the same answer."""
+    return CLONE if word == SERVER else word
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,8 @@ def test_decisions_answer_by_key(merge: Merge, room: Path) -> None:
     for name, answer, wanted in (
         ("taken", '"gold"', "gold's\n"),
         ("kept", '{"take": "clone"}', "mine\n"),
+        ("server", '{"take": "server"}', "mine\n"),
+        ("word", '"server"', "mine\n"),
         ("own", '{"take": "content", "text": "own\\n"}', "own\n"),
     ):
         file = room / f"{name}.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from goldroot.catalog import decisions
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet import clones, review
 from goldroot.fleet.update.reconcile import clone_lock
@@ -79,6 +80,16 @@ def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> 
     entries = {entry["path"]: entry for entry in record["entries"]}
     assert entries["/etc/plain.conf"]["outcome"] == "conflict"
     assert entries["/etc/plain.conf"]["rule"]["class"] == "config"
+
+
+def test_the_side_of_the_server_is_taken_by_both_of_its_names(waiting: Site) -> None:
+    found = review.find_case(waiting, "web1")
+    named = review.chosen_conflicts(found, ["/etc/plain.conf"])
+    for word in ("server", "clone"):
+        after = review.resolve_conflicts(waiting, found, named, word)
+        assert named[0].found.key not in [one.found.key for one in after.open]
+        with waiting.catalog.read() as tx:
+            assert decisions.remembered(tx, IMAGE)[named[0].found.key].take == "clone"
 
 
 def test_answers_are_used_by_the_next_run(waiting: Site, engine: InProcess, tmp_path: Path) -> None:

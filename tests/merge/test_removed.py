@@ -160,6 +160,15 @@ def enabled(path: str, target: str) -> Table:
             "etc/systemd/system/multi-user.target.wants/php8.2-fpm.service", "/lib/systemd/system/php8.2-fpm.service",
             "etc/systemd/system/multi-user.target.wants/php8.4-fpm.service", "/lib/systemd/system/php8.4-fpm.service",
         ),
+        # Debian 12 writes these from the root, Debian 13 below /usr; some are relative.
+        (
+            "etc/systemd/system/multi-user.target.wants/php8.2-fpm.service", "/lib/systemd/system/php8.2-fpm.service",
+            "etc/systemd/system/multi-user.target.wants/php8.4-fpm.service", "/usr/lib/systemd/system/php8.4-fpm.service",
+        ),
+        (
+            "etc/nginx/modules-enabled/50-mod-1.22.conf", "/usr/share/nginx/modules-available/mod-1.22.conf",
+            "etc/nginx/modules-enabled/50-mod-1.26.conf", "../../../usr/share/nginx/modules-available/mod-1.26.conf",
+        ),
         (
             "etc/systemd/system/tomcat9.service.requires/data.mount", "/lib/systemd/system/data.mount",
             "etc/systemd/system/tomcat10.service.requires/data.mount", "/lib/systemd/system/data.mount",

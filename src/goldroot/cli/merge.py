@@ -11,6 +11,7 @@ import click
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.terminal import put
+from goldroot.conflicts import answer_word
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 EPILOG = """\b
@@ -128,7 +129,7 @@ def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: s
         for entry in record["entries"]:
             put(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
     tell_conflicts(record["conflicts"])
-    tell_notes([note for note in record["notes"] if note["kind"] != "path"])
+    tell_notes(record["notes"])
     if report:
         put(f"The record is in {report}.")
     else:
@@ -157,5 +158,6 @@ def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
     put(f"{counted(len(conflicts), 'conflict')} to decide:")
     for conflict in conflicts:
         put(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
-        put(f"      stands: {conflict['stands']}; answers: {', '.join(conflict['answers'])}")
+        answers = ", ".join(map(answer_word, conflict["answers"]))
+        put(f"      stands: {answer_word(conflict['stands'])}; answers: {answers}")
         put(f"      key {conflict['key']}")

@@ -12,6 +12,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_content
+from goldroot.conflicts import answer_word
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def _say_sides(found: Case) -> None:
 def _say_conflict(one: dict[str, Any], *, brief: bool, whole: bool) -> None:
     state = "" if one["state"] == "open" else f"  ({one['state']})"
     put(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
-    put(f"    stands: {one['stands']}; answers: {', '.join(one['answers'])}; key {one['key'][:12]}")
+    answers = ", ".join(map(answer_word, one["answers"]))
+    put(f"    stands: {answer_word(one['stands'])}; answers: {answers}; key {one['key'][:12]}")
     if brief:
         return
     for side in ("base", "gold", "clone"):
@@ -141,7 +143,7 @@ def _entry(entry: dict[str, Any] | None) -> str:
 def _say_next(found: Case) -> None:
     name = found.update.clone
     if found.open:
-        put(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take clone|gold|proposal|FILE")
+        put(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take server|gold|proposal|FILE")
     else:
         put(f"All is decided. Go on with: {found.next_command}")
 
@@ -152,7 +154,7 @@ def _say_next(found: Case) -> None:
 @click.option(
     "--take",
     required=True,
-    metavar="clone|gold|proposal|FILE",
+    metavar="server|gold|proposal|FILE",
     type=click.Path(),
     help="The answer; FILE: content of your own.",
 )
@@ -171,7 +173,7 @@ def resolve(
     \b
     Examples:
       goldroot review resolve web1 /etc/ssh/sshd_config --take gold --note "new default is right"
-      goldroot review resolve web1 /etc/nginx/ --take clone
+      goldroot review resolve web1 /etc/nginx/ --take server
       goldroot review resolve web1 /etc/motd --take ./motd
     """
     from goldroot.fleet import chosen_conflicts, find_case, resolve_conflicts

@@ -119,7 +119,7 @@ def _count_notes(notes: Sequence[dict[str, Any]], where: str) -> None:
     """How many notes there are of each kind; what is due has lines of its own."""
     from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
 
-    kinds = Counter(note["kind"] for note in notes if note["kind"] not in ("path", REBUILD_DUE, MIGRATE_DUE))
+    kinds = Counter(note["kind"] for note in notes if note["kind"] not in (REBUILD_DUE, MIGRATE_DUE))
     if kinds:
         put(f"  notes     {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))} ({where})")
 
@@ -245,7 +245,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
     else:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
         put(f"  Look:    goldroot review show {done.clone}")
-        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take clone|gold|FILE")
+        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take server|gold|FILE")
     for line in done.pruned:
         put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:

@@ -12,7 +12,7 @@ from typing import Any
 from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
-from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT
+from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, answer_given, answer_word
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
@@ -200,13 +200,13 @@ def _of_account(lines: list[str], account: str) -> list[str]:
 
 def _answers(one: WaitingConflict) -> list[str]:
     own = ["FILE"] if one.found.axis in WITH_CONTENT else []
-    return [*one.found.answers, *own]
+    return [*map(answer_word, one.found.answers), *own]
 
 
 def resolve_conflicts(
     site: Site, found: Case, wanted: Sequence[WaitingConflict], take: str, *, note: str = "", plan_only: bool = False
 ) -> Case:
-    """Answer conflicts; ``take`` is one of their answers, ``proposal`` (what stands), or a file's path.
+    """Answer conflicts; ``take`` is one of their answers (``server`` is ``clone``), ``proposal`` (what stands), or a file's path.
 
     :param plan_only: only see whether it is an answer to all of them.
     :returns: the case as it is now.
@@ -214,7 +214,7 @@ def resolve_conflicts(
     """
     if not wanted:
         return found
-    content = None
+    take, content = answer_given(take), None
     if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
         content = _own_content(take)
         _check_takes_content(wanted, take)
@@ -233,7 +233,7 @@ def _answer(one: WaitingConflict, take: str) -> str:
     if take == "proposal":
         return one.found.stands
     raise Refused(
-        f"{take!r} is no answer to {path_text(one.found.path)} ({one.found.axis})",
+        f"{answer_word(take)!r} is no answer to {path_text(one.found.path)} ({one.found.axis})",
         meaning="Nothing was decided.",
         todo=f"Answers: {', '.join(_answers(one))}.",
     )
@@ -245,7 +245,7 @@ def _check_takes_content(wanted: Sequence[WaitingConflict], take: str) -> None:
             raise Refused(
                 f"{path_text(one.found.path)} ({one.found.axis}) takes no content, so {take!r} is no answer to it",
                 meaning="Nothing was decided.",
-                todo=f"Answers: {', '.join(one.found.answers)}.",
+                todo=f"Answers: {', '.join(map(answer_word, one.found.answers))}.",
             )
 
 

@@ -20,7 +20,7 @@ import os
 import re
 from typing import Any
 
-from goldroot.conflicts import CONTENT, Decision, Decisions
+from goldroot.conflicts import CONTENT, Decision, Decisions, answer_given
 from goldroot.errors import BadInput
 from goldroot.files import digest_of
 
@@ -58,11 +58,13 @@ def load_decisions(file: str) -> dict[str, Decision]:
 
 def _decision(file: str, where: str, key: str, answer: Any) -> Decision:
     if isinstance(answer, str):
-        return Decision(answer)
+        return Decision(answer_given(answer))
     if not isinstance(answer, dict) or not isinstance(answer.get("take"), str):
-        raise BadInput(f'{file}: the answer to {key[:12]}... needs a "take"', todo='Write {"take": "clone"} or "gold".')
+        raise BadInput(
+            f'{file}: the answer to {key[:12]}... needs a "take"', todo='Write {"take": "server"} or "gold".'
+        )
     if answer["take"] != CONTENT:
-        return Decision(answer["take"])
+        return Decision(answer_given(answer["take"]))
     return Decision(CONTENT, _content(file, where, key, answer))
 
 

@@ -12,6 +12,7 @@ server removed a whole directory, or a module with two files, that is one questi
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ _ENABLED = re.compile(
     rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
     re.DOTALL,
 )
+#: What is a link into ``/usr`` at the root where that is merged.
+_MERGED_USR = (b"/lib/", b"/lib64/", b"/bin/", b"/sbin/")
 #: Of a module that has several links, the question is at the first of these.
 _HEADS = (b".load", b".conf")
 #: Kind of the conflict, and of the note on the way back.
@@ -122,7 +125,12 @@ def _enabled(
 
 
 def _identity(place: bytes, target: bytes) -> tuple[bytes, bytes]:
-    return without_versions(place), without_versions(target)
+    """Where the link is and where it leads, without versions and without the ways in which one place can be written:
+    relative or absolute, and below ``/usr`` or through the links that a merged ``/usr`` has at the root."""
+    leads = posixpath.normpath(posixpath.join(parent(place), target))
+    if leads.startswith(_MERGED_USR):
+        leads = b"/usr" + leads
+    return without_versions(place), without_versions(leads)
 
 
 def _stem(place: bytes) -> bytes:
