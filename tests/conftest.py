@@ -92,7 +92,9 @@ ROOM, SLOW_ROOM = 2 << 30, 8 << 30
 PLACE = pytest.StashKey[str]()
 
 # A deadline per example measures the machine, not the code; the blob lets a failure of CI be run again at home.
-hypothesis.settings.register_profile("goldroot", deadline=None, print_blob=True)
+# How long an example takes, or its making, says something of the machine, and nothing of the test.
+SLOWNESS = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("goldroot", deadline=None, print_blob=True, suppress_health_check=SLOWNESS)
 hypothesis.settings.load_profile("goldroot")
 
 
