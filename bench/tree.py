@@ -41,7 +41,7 @@ WORK = {
     "scan, nothing known": "scan_tree(tree)",
     "scan, all known": "scan_tree(tree, known=known)",
     "load and iterate": "for row in Manifest.load(manifest).rows(): pass",
-    "copy, nothing known": "copy_tree(tree, out, BuildOptions(sync=False))",
+    "copy, nothing known": "copy_tree(tree, out, sync=False)",
     "copy, all known": "copy_tree(tree, out, known=known, sync=False)",
     "copy from a manifest": "build_tree(rows_of(known), [tree], out, BuildOptions(sync=False))",
     "three trees held": "held = [scan_tree(tree, known=known) for _ in range(3)]",

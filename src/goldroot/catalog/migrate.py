@@ -50,13 +50,14 @@ def _migrate(engine: Engine, *, create: bool) -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x676F6C64})
         # Another command may have done it while this one waited for the lock.
         revision = _checked(connection, create=create)
-        if revision is None:
+        if revision is None and engine.dialect.name == "sqlite":
             _create(connection)
         elif revision != HEAD:
             _upgrade(connection)
 
 
 def _create(connection: Connection) -> None:
+    """A new SQLite catalog, as the migrations would make it.  What only PostgreSQL needs stands in these alone."""
     metadata.create_all(connection, checkfirst=False)
     _VERSION.create(connection, checkfirst=False)
     connection.execute(_VERSION.insert().values(version_num=HEAD))
