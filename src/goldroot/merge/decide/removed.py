@@ -12,7 +12,6 @@ server removed a whole directory, or a module with two files, that is one questi
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.disabled_units import disabled_units
 from goldroot.merge.decide.rc_links import settle_rc_links
+from goldroot.merge.decide.sameness import USUAL, one_spelling
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import CONFIG, LINES, OPAQUE
@@ -34,8 +34,6 @@ _ENABLED = re.compile(
     rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
     re.DOTALL,
 )
-#: What is a link into ``/usr`` at the root where that is merged.
-_MERGED_USR = (b"/lib/", b"/lib64/", b"/bin/", b"/sbin/")
 #: Of a module that has several links, the question is at the first of these.
 _HEADS = (b".load", b".conf")
 #: Kind of the conflict, and of the note on the way back.
@@ -125,12 +123,8 @@ def _enabled(
 
 
 def _identity(place: bytes, target: bytes) -> tuple[bytes, bytes]:
-    """Where the link is and where it leads, without versions and without the ways in which one place can be written:
-    relative or absolute, and below ``/usr`` or through the links that a merged ``/usr`` has at the root."""
-    leads = posixpath.normpath(posixpath.join(parent(place), target))
-    if leads.startswith(_MERGED_USR):
-        leads = b"/usr" + leads
-    return without_versions(place), without_versions(leads)
+    """Where the link is and where it leads, without versions, in the one spelling of a merged ``/usr``."""
+    return without_versions(place), without_versions(one_spelling(parent(place), target, USUAL))
 
 
 def _stem(place: bytes) -> bytes:

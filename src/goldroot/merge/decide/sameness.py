@@ -28,6 +28,10 @@ MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"usr/sbin")
 MAX_COMPARED = 1 << 20
 
 
+#: How nearly every root leads into its ``/usr``, for where nothing is known of the root.
+USUAL: Usr = {name: b"usr/" + name for name in MERGED if b"/" not in name}
+
+
 def usr_links(target_of: Callable[[bytes], bytes | None]) -> Usr:
     """Which directories of a root are links into its ``/usr``.
 
@@ -59,17 +63,7 @@ class Sameness:
         """Where a link at ``path`` of the part leads, in the one spelling that a merged /usr leaves of it."""
         if not self.usr or self._foreign(path):
             return text
-        place = _place_of(os.path.dirname(self.part.place(path)), text)
-        return text if place is None else b"/" + self._through_usr(place)
-
-    def _through_usr(self, place: bytes) -> bytes:
-        """A path below the root with its first directories as the root has them."""
-        for _ in range(2):  # /sbin is /usr/sbin, and that may be /usr/bin
-            for name, target in self.usr.items():
-                if place == name or place.startswith(name + b"/"):
-                    place = target + place[len(name) :]
-                    break
-        return place
+        return one_spelling(os.path.dirname(self.part.place(path)), text, self.usr)
 
     def _foreign(self, path: bytes) -> bool:
         """Whether a path lies in the root of another system (a container's, a jail's): a directory with accounts of its own."""
@@ -104,6 +98,22 @@ class Sameness:
         except TreeChanged:
             return want.content
         return canonical_text(data) if is_text(data) else want.content
+
+
+def one_spelling(directory: bytes, text: bytes, usr: Usr) -> bytes:
+    """Where a link in an absolute directory leads, from the root and by its names in ``/usr``; as it is where that is not known."""
+    place = _place_of(directory, text)
+    return text if place is None else b"/" + _through_usr(place, usr)
+
+
+def _through_usr(place: bytes, usr: Usr) -> bytes:
+    """A path below the root with its first directories as the root has them."""
+    for _ in range(2):  # /sbin is /usr/sbin, and that may be /usr/bin
+        for name, target in usr.items():
+            if place == name or place.startswith(name + b"/"):
+                place = target + place[len(name) :]
+                break
+    return place
 
 
 def _place_of(directory: bytes, text: bytes) -> bytes | None:
