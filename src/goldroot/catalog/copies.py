@@ -7,7 +7,7 @@ a slot is not overwritten, and a copy not removed, while any clone, any fallback
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -143,7 +143,9 @@ def next_slot(tx: Tx, image: str, host: str, linked: Mapping[str, str] = NOBODY)
         where = "" if host == images.get(tx, image).host else f" on host {host}"
         raise NoFreeSlot(
             f"image {image!r} has no free slot{where}: " + "; ".join(held),
-            meaning="Nothing was published or overwritten.",
+            meaning=" ".join(
+                ["Nothing was published or overwritten.", *(f"{name}: {why}." for name, why in linked.items())]
+            ),
             todo="Update or delete the clones of one version; cancel their updates; prune what is kept of them, what was "
             "set aside too (goldroot fallback list; goldroot fallback prune --force CLONE); or add a slot: a larger `slots` "
             "in goldroot.toml.",
@@ -151,9 +153,9 @@ def next_slot(tx: Tx, image: str, host: str, linked: Mapping[str, str] = NOBODY)
     return min(free, key=lambda one: one[0])[1]
 
 
-def _why_held(tx: Tx, slot: Slot, newest: int | None, linked: Mapping[str, str]) -> str:
+def _why_held(tx: Tx, slot: Slot, newest: int | None, linked: Collection[str]) -> str:
     if slot.name in linked:
-        return linked[slot.name]
+        return "in use"
     if slot.version is None:
         return ""
     found = holders_of(tx, slot.image, slot.version, slot.host)
@@ -172,12 +174,16 @@ def begin(tx: Tx, image: str, version: int, host: str, linked: Mapping[str, str]
     known = find(tx, image, version, host)
     if known is not None:
         return known
-    slot = next_slot(tx, image, host, linked)
+    return take(tx, next_slot(tx, image, host, linked), version)
+
+
+def take(tx: Tx, slot: Slot, version: int) -> Copy:
+    """Give a slot that :func:`next_slot` found to a version; the one that stands in it loses its copy there."""
     if slot.version is not None:
-        drop(tx, image, slot.version, host)
+        drop(tx, slot.image, slot.version, slot.host)
     _add(tx, slot, version, "filling")
-    events.add(tx, "copy-begun", f"image:{image}", version=version, host=host, slot=slot.name)
-    return Copy(image, version, host, slot.number, "filling", {}, slot.name)
+    events.add(tx, "copy-begun", f"image:{slot.image}", version=version, host=slot.host, slot=slot.name)
+    return Copy(slot.image, version, slot.host, slot.number, "filling", {}, slot.name)
 
 
 def put(tx: Tx, slot: Slot, version: int) -> None:

@@ -113,8 +113,7 @@ def begin_publish(
     begun = [version for version in every(tx, images.get(tx, image).name) if version.state == "publishing"]
     if begun:
         return begun[0]
-    home = images.get(tx, image).host
-    copies.next_slot(tx, image, home, linked)  # refused before anything is written
+    slot = copies.next_slot(tx, image, images.get(tx, image).host, linked)  # refused before anything is written
     last = tx.value(sa.select(sa.func.max(gold_versions.c.number)).where(gold_versions.c.image == image)) or 0
     tx.add(
         gold_versions,
@@ -128,8 +127,8 @@ def begin_publish(
         note=note,
         signature={},
     )
-    taken = copies.begin(tx, image, last + 1, home, linked)
-    events.add(tx, "publish-begun", f"image:{image}", version=last + 1, slot=taken.slot_name)
+    copies.take(tx, slot, last + 1)
+    events.add(tx, "publish-begun", f"image:{image}", version=last + 1, slot=slot.name)
     return get(tx, image, last + 1)
 
 

@@ -21,7 +21,7 @@ from goldroot.image.filling import fill_slot, mark_gold
 from goldroot.image.found import find_replicated
 from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, copy_directory, open_version
-from goldroot.image.slots import Place, clear, next_slot, prepared, tidy, told_by
+from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import with_recorded_owners
 from goldroot.site import Site
 from goldroot.tree import Manifest, Note, Progress, scan_tree
@@ -131,7 +131,7 @@ def _begin(site: Site, gold: Gold, to: str) -> Place:
             todo=f"Finish it first: goldroot gold publish {gold.image}",
         )
     linked = prepared(site, gold.image, site.host_named(to))
-    with told_by(linked), site.catalog.begin() as tx:
+    with site.catalog.begin() as tx:
         copy = copies.begin(tx, gold.image, gold.number, to, linked)
     return Place(gold.image, gold.number, to, copy.slot_name)
 

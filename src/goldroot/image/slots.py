@@ -7,7 +7,7 @@ being published is ever emptied, and no slot is given away that a machine links 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
         crash.point("publish-abandoned")
     home = home_of(site, image)
     linked = prepared(site, image, home)
-    with told_by(linked), site.catalog.begin() as tx:
+    with site.catalog.begin() as tx:
         version = catalog_gold.begin_publish(
             tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
         )
@@ -72,16 +72,6 @@ def prepared(site: Site, image: str, host: Host) -> dict[str, str]:
     add_configured(site, image, host.name)
     linked = _linked(site, image, host)
     return _linked(site, image, host) if _found_published(site, image, host, linked) else linked
-
-
-@contextmanager
-def told_by(linked: Mapping[str, str]) -> Iterator[None]:
-    """Where no slot is free, who uses those that the catalog has as free is said, too."""
-    try:
-        yield
-    except NoFreeSlot as error:
-        error.meaning = " ".join([error.meaning, *(f"{slot}: {why}." for slot, why in linked.items())]).strip()
-        raise
 
 
 def _found_published(site: Site, image: str, host: Host, linked: Collection[str]) -> bool:
