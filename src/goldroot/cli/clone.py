@@ -273,7 +273,6 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
-        show_clone(site, name)
         disks = sorted(show_clone(site, name)["disks"].values())
         if plan_only:
             plan_delete(site, name)

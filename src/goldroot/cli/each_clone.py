@@ -101,7 +101,7 @@ def say_how_it_does(done: Outcome) -> None:
         put(
             f"  It was off, and stays off; how it does is asked when it is started: goldroot machine start {done.clone}"
         )
-    for line in done.different[:10]:
+    for line in done.different[:SHOWN]:
         put(f"  otherwise in the trial: {line}")
 
 

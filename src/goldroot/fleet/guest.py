@@ -27,10 +27,15 @@ class Guest:
         return self.host.power(self.name).state == "off"
 
 
-def console_words(host: Host, machine: str, lines: int = 10) -> str:
-    """The end of a machine's console, for an error."""
+def console_end(host: Host, machine: str, lines: int = 10) -> list[str]:
+    """The last lines of a machine's console that say something; none where it cannot be read."""
     try:
-        said = [line for line in host.console(machine, lines) if line.strip()]
+        return [line for line in host.console(machine, lines) if line.strip()]
     except GoldrootError:
-        said = []
+        return []
+
+
+def console_words(host: Host, machine: str) -> str:
+    """The end of a machine's console, for an error."""
+    said = console_end(host, machine)
     return f"Its console's last lines: {' | '.join(said)}" if said else "Its console says nothing."

@@ -427,11 +427,12 @@ class FileHost:
                 continue
             label = self._labels.find(id)
             entry = None if label is None else self._entries.find(label.owner)
-            if label is not None and (entry is None or where(entry, id) is None):
+            named = entry is not None and where(entry, id) is not None
+            if label is not None and not named:
                 self._bytes.remove(id)
                 self._labels.remove(id)
                 told.append(f"removed disk {id}, whose making or removal was cut off")
-            if label is None or told[-1:] == [f"removed disk {id}, whose making or removal was cut off"]:
+            if not named:
                 taken.gone()
             os.unlink(self._begun(id))
             taken.close()

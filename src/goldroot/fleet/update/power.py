@@ -15,7 +15,7 @@ from typing import Literal
 from goldroot import crash
 from goldroot.catalog import events, updates
 from goldroot.errors import GoldrootError, HealthFailed
-from goldroot.fleet.guest import NEXT_START, Guest
+from goldroot.fleet.guest import NEXT_START, Guest, console_end
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.go_live import go_live, held
@@ -163,7 +163,8 @@ def _go_back(task: OpenUpdate, wrong: list[str], stage: Stage) -> str:
     """Stop it, exchange again, start it from the disks that it had; each part may have been done before a kill."""
     host, name, update = task.host, task.machine_name, task.update
     if not update.told.get("returned_by"):
-        console = console_lines_of(task)
+        # While it is that of the system that did not come up well.
+        console = console_end(host, name)
         task.tell(step="returning", returned_by=new_id(), wrong=wrong, console=console)
         _note_event(task, "health-failed", "; ".join(wrong))
         crash.point(f"{update.kind}.returning")
@@ -194,14 +195,6 @@ def _back(task: OpenUpdate, by: str) -> Callable[[Entry], Entry]:
         return after if kept is None else with_mark(after, kept, replace(after.marks[kept], state="kept"))
 
     return exchanged
-
-
-def console_lines_of(task: OpenUpdate, lines: int = 10) -> list[str]:
-    """The end of the console, while it is that of the system that did not come up well."""
-    try:
-        return [line for line in task.host.console(task.machine_name, lines) if line.strip()]
-    except GoldrootError:
-        return []
 
 
 def _note_event(task: OpenUpdate, what: str, why: str) -> None:

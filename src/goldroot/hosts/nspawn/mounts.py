@@ -67,29 +67,30 @@ def place(source: int, target: int, attributes: int, namespace: int) -> None:
     :param target: descriptor of where.
     :param namespace: -1: the numbers stay as they are.
     """
-    mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
-    try:
-        mapped = (attributes, 0) if namespace < 0 else (attributes | _IDMAP, namespace)
-        words = (ctypes.c_uint64 * 4)(mapped[0], 0, 0, mapped[1])
-        _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
+    with _shown(source, attributes, namespace) as mount:
         _syscall("move_mount", _MOVE_MOUNT, mount, b"", target, b"", _FROM_EMPTY_PATH | _TO_EMPTY_PATH)
-    finally:
-        os.close(mount)
 
 
 def can_shift(directory: str) -> bool:
     """Whether what is in a directory can be shown with other numbers."""
     try:
-        with _opened(directory) as source, shifted(1 << 30, 1) as namespace:
-            mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
-            try:
-                words = (ctypes.c_uint64 * 4)(_IDMAP, 0, 0, namespace)
-                _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
-            finally:
-                os.close(mount)
+        with _opened(directory) as source, shifted(1 << 30, 1) as namespace, _shown(source, 0, namespace):
+            return True
     except OSError:
         return False
-    return True
+
+
+@contextmanager
+def _shown(source: int, attributes: int, namespace: int) -> Iterator[int]:
+    """A mount of its own of what a descriptor shows, which stands nowhere yet; see :func:`place`."""
+    mount = _syscall("open_tree", _OPEN_TREE, source, b"", _CLONE | _CLOEXEC | _EMPTY_PATH)
+    try:
+        mapped = (attributes, 0) if namespace < 0 else (attributes | _IDMAP, namespace)
+        words = (ctypes.c_uint64 * 4)(mapped[0], 0, 0, mapped[1])
+        _syscall("mount_setattr", _MOUNT_SETATTR, mount, b"", _EMPTY_PATH, bytes(words), ctypes.sizeof(words))
+        yield mount
+    finally:
+        os.close(mount)
 
 
 def cover(directory: str, size: str = "1m") -> None:
