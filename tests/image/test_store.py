@@ -13,7 +13,8 @@ import pytest
 
 from goldroot.catalog import Catalog, entries, label_of_store, open_catalog
 from goldroot.errors import BadInput, HostError, NotFound, Refused
-from goldroot.hosts import Entry, Mark, NewDisk, new_id, utc_now
+from goldroot.hosts import Entry, Mark, NewDisk, utc_now
+from goldroot.ids import new_id
 from goldroot.image.importing import import_image
 from goldroot.image.maintain import test_system as run_tests
 from goldroot.image.publish import publish_gold

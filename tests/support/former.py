@@ -21,7 +21,6 @@ from goldroot.hosts import (
     check_disk_id,
     check_entry_name,
     is_live,
-    new_id,
     utc_now,
 )
 from goldroot.hosts.atomic import sync_directory
@@ -30,6 +29,7 @@ from goldroot.hosts.entries import where
 from goldroot.hosts.inuse import disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
 from goldroot.hosts.users import user_of
+from goldroot.ids import new_id
 from goldroot.image import Gold, System
 from goldroot.site import Site
 from goldroot.tree import Manifest

@@ -17,8 +17,9 @@ from goldroot.catalog import copies, entries, events, gold, readings
 from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
-from goldroot.catalog.store import Tx, new_work, now
+from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
+from goldroot.ids import new_id
 
 CloneKind = Literal["read-only", "read-write"]
 State = Literal["active", "creating", "deleting"]
@@ -75,7 +76,7 @@ def create(
     host = host or of.host
     copies.check_whole(tx, image, version, host)
     machine = entries.check_free_for_clone(tx, name, host)
-    fence, work = _next_fence(tx, name), new_work()
+    fence, work = _next_fence(tx, name), new_id()
     clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), work, machine)
     tx.add(
         clones,

@@ -17,8 +17,6 @@ that spans disks and catalog is idempotent for that reason.
 from __future__ import annotations
 
 import os
-import secrets
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -261,8 +259,3 @@ def _begin(connection: Connection) -> None:
     """Take the write lock at once, where one will be needed: a lock that is taken later cannot be waited for."""
     writes = connection.get_execution_options().get("goldroot_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def new_work() -> str:
-    """A random id of a work: a restored catalog never gives one out again."""
-    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))

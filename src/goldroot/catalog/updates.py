@@ -24,8 +24,9 @@ import sqlalchemy as sa
 
 from goldroot.catalog import clones, copies, events, gold
 from goldroot.catalog.schema import ENDED, updates
-from goldroot.catalog.store import Tx, new_work, now
+from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
+from goldroot.ids import new_id
 
 Kind = Literal["update", "rollback"]
 State = Literal["planned", "preparing", "merged", "needs-review", "checked", "switching", "done", "failed", "cancelled"]
@@ -132,7 +133,7 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: s
         error="",
         created_at=at,
         changed_at=at,
-        work=new_work(),
+        work=new_id(),
         back=back,
         carry=carry,
     )

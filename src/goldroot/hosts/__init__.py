@@ -8,7 +8,6 @@ from goldroot.hosts.addresses import (
     check_entry_name,
     is_live,
     new_disk_id,
-    new_id,
     place_of,
     set_of,
 )
@@ -89,7 +88,6 @@ __all__ = [
     "free_set",
     "is_live",
     "new_disk_id",
-    "new_id",
     "own_disks",
     "park",
     "place_of",

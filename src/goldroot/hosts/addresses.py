@@ -14,10 +14,9 @@ set    holds                                                                    
 from __future__ import annotations
 
 import re
-import secrets
-import string
 
 from goldroot.errors import BadInput
+from goldroot.ids import new_id
 
 LIVE, PREPARED = "1", "5"
 PARKED = "6789ABCDEF"
@@ -28,9 +27,6 @@ _PLACE = re.compile(r"[0-9A-F]{2}")
 _ENTRY = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,31}")
 _DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HOST = re.compile(r"[a-z][a-z0-9-]{0,31}")
-
-_LETTERS = string.ascii_lowercase + string.digits
-_LENGTH = 10
 
 
 def set_of(address: str) -> str:
@@ -114,11 +110,6 @@ def check_host_name(name: str) -> str:
             f"{name!r} cannot be a host's name", todo="Use small letters, digits and '-', beginning with a letter."
         )
     return name
-
-
-def new_id() -> str:
-    """A random id of a piece of work: ten small letters and digits, never a counter, which comes back after a restore."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
 
 
 def new_disk_id(owner: str, address: str) -> str:

@@ -26,7 +26,7 @@ from typing import Literal
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, new_id
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
 from goldroot.hosts.atomic import store_errors
 from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
@@ -48,6 +48,7 @@ from goldroot.hosts.port import (
     View,
 )
 from goldroot.hosts.standing import still_running
+from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
 

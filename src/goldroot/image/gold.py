@@ -14,6 +14,7 @@ from goldroot.image.changes import Change, changes_between
 from goldroot.image.genuine import changes_of
 from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
+from goldroot.image.slots import home_of
 from goldroot.site import Site
 from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
@@ -97,11 +98,11 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False, ho
                 done = catalog_gold.retire(tx, image, number)
             if not remove:
                 return done
+        _tidy(site, image, going)
         for copy in going:
             _remove_disks(site, copy)
             with site.catalog.begin() as tx:
                 catalog_gold.remove(tx, image, number, copy.host)
-        _tidy(site, image, [copy.host for copy in going])
         crash.point("retire-removed")
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
@@ -133,18 +134,15 @@ def removed_by(site: Site, image: str, number: int, host: str = "") -> list[Copy
     return found
 
 
-def _tidy(site: Site, image: str, hosts: Sequence[str]) -> None:
-    """A removal that was cut off may have left a disk that no entry names any more."""
-    with site.catalog.read() as tx:
-        home = images.get(tx, image).host
-    for name in hosts or [home]:
+def _tidy(site: Site, image: str, going: Sequence[Copy]) -> None:
+    """A removal that was cut off may have left a disk that no entry names any more, and no copy where it was the last."""
+    for name in sorted({copy.host for copy in going}) or [home_of(site, image).name]:
         site.host_named(name).tidy()
 
 
 def _remove_disks(site: Site, copy: Copy) -> None:
     """The disks of a copy that nobody holds; a second time it finishes the first."""
     host = site.host_named(copy.host)
-    host.tidy()
     entry = host.find(copy.slot_name)
     mark = entry.marks.get(LIVE) if entry is not None else None
     if entry is None or mark is None or (mark.image, mark.version) != (copy.image, copy.version):

@@ -15,7 +15,8 @@ from goldroot import crash
 from goldroot.catalog import GoldVersion, copies, entries, holders_of, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
-from goldroot.hosts import LIVE, Entry, Host, Mark, new_id, utc_now, with_mark
+from goldroot.hosts import LIVE, Entry, Host, Mark, utc_now, with_mark
+from goldroot.ids import new_id
 from goldroot.image.gold_version import copy_directory, directory_of
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import Site

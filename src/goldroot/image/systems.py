@@ -41,12 +41,12 @@ from goldroot.hosts import (
     find_entry,
     is_live,
     new_disk_id,
-    new_id,
     own_disks,
     place_of,
     utc_now,
     with_mark,
 )
+from goldroot.ids import new_id
 from goldroot.site import Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Manifest, Note, Progress, owners_not_kept, scan_tree
 from goldroot.tree import Entry as Row

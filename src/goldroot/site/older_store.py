@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from goldroot.hosts import LIVE, PREPARED, Disk, Entry, Link, Mark, free_set, is_live, new_id, place_of, set_of
+from goldroot.hosts import LIVE, PREPARED, Disk, Entry, Link, Mark, free_set, is_live, place_of, set_of
+from goldroot.ids import new_id
 
 if TYPE_CHECKING:
     from goldroot.catalog import Clone, Fallback, Update

@@ -21,7 +21,8 @@ from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.go_live import go_live, held
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.reconcile import finish, is_switched, settle
-from goldroot.hosts import Entry, Hold, exchange, new_id, utc_now, with_mark
+from goldroot.hosts import Entry, Hold, exchange, utc_now, with_mark
+from goldroot.ids import new_id
 from goldroot.system import look_inside, until_healthy
 
 DONE, RETURNED = "done", "returned"
