@@ -21,6 +21,7 @@ from goldroot.cli.main import cli
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from goldroot.views import UpdatePlan, UpdateRow
+from support.commands import data, said
 from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
 from support.former import former, path_of
 
@@ -35,17 +36,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.close()
     # The engine's library keeps the standard error of the test that loaded it.
     logging.getLogger("dbos").handlers.clear()
-
-
-def said(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
-    capsys.readouterr()
-    code = guarded(cli, list(args))
-    out, err = capsys.readouterr()
-    return code, out + err
-
-
-def data(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
-    return json.loads(said(capsys, *args, "--json")[1])
 
 
 def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from goldroot.site import Site
 from goldroot.views import MachineRow
 from support import booting
 from support.booting import BootingHost, behave
+from support.commands import data, said
 from support.fleet import IMAGE, next_gold, small_site
 
 
@@ -32,17 +32,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.close()
     # The engine's library keeps the standard error of the test that loaded it.
     logging.getLogger("dbos").handlers.clear()
-
-
-def said(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
-    capsys.readouterr()
-    code = guarded(cli, list(args))
-    out, err = capsys.readouterr()
-    return code, out + err
-
-
-def data(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
-    return json.loads(said(capsys, *args, "--json")[1])
 
 
 def test_machines_are_started_listed_and_stopped(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
+from support.commands import said
 from support.fleet import IMAGE, ROOT, live, next_gold, on_clone, small_site
 from support.trees import File, Link, make_tree
 
@@ -33,13 +34,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     yield made
     made.close()
     logging.getLogger("dbos").handlers.clear()
-
-
-def said(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
-    capsys.readouterr()
-    code = guarded(cli, list(args))
-    out, err = capsys.readouterr()
-    return code, out + err
 
 
 def test_what_is_remembered_is_shown_and_forgotten(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support import booting
 from support.booting import BootingHost, behave
-from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
+from support.fleet import IMAGE, configured, dump, next_gold, on_clone, small_site, text
 
 
 @pytest.fixture
@@ -35,13 +35,6 @@ def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     machines.start_machine(site, "web1")
     yield site
     site.close()
-
-
-def configure(site: Site, words: str) -> Site:
-    """The same site, with more said of the image."""
-    with open(site.path("goldroot.toml"), "a", encoding="utf-8") as file:
-        file.write(f"[images.{IMAGE}]\n{words}\n")
-    return Site.open(site.root)
 
 
 def host(site: Site) -> BootingHost:
@@ -129,7 +122,7 @@ def test_a_server_that_does_not_start_goes_back(site: Site, engine: InProcess) -
     ],
 )
 def test_each_question_can_send_it_back(site: Site, engine: InProcess, health: str, how: object, why: str) -> None:
-    site = configure(site, f'health = ["{health}"]\nhealth_time = 1')
+    site = configured(site, f'health = ["{health}"]\nhealth_time = 1')
     behave(site.host, 2, **how)  # type: ignore[arg-type]
     with pytest.raises(HealthFailed, match=why):
         run_update(site, engine, "web1")

@@ -16,7 +16,7 @@ from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support import booting
 from support.booting import BootingHost, behave
-from support.fleet import IMAGE, next_gold, small_site
+from support.fleet import IMAGE, configured, next_gold, small_site
 
 
 @pytest.fixture
@@ -32,12 +32,6 @@ def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     machines.start_machine(site, "web1")
     yield site
     site.close()
-
-
-def configured(site: Site, words: str) -> Site:
-    with open(site.path("goldroot.toml"), "a", encoding="utf-8") as file:
-        file.write(f"[images.{IMAGE}]\n{words}\n")
-    return Site.open(site.root)
 
 
 def log(site: Site) -> list[str]:

@@ -139,3 +139,10 @@ def dump(site: Site, name: str) -> dict[str, Seen]:
             there = dump_tree(former(site).at(name.upper(), address).path)
             found |= {f"{address}:{path}": seen for path, seen in there.items()}
     return found
+
+
+def configured(site: Site, words: str) -> Site:
+    """The same site, opened again with more said of the image."""
+    with open(site.path("goldroot.toml"), "a", encoding="utf-8") as file:
+        file.write(f"[images.{IMAGE}]\n{words}\n")
+    return Site.open(site.root)
