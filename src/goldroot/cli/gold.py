@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.gold_check import accept_option, check, checked_data, say_checked
+from goldroot.cli.gold_replicate import replicate
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.known_names import host_names, image_names
+from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -193,6 +194,7 @@ def _say_forecast(found: Forecast) -> None:
 
 
 gold.add_command(check)
+gold.add_command(replicate)
 
 
 @gold.command("list")
@@ -412,58 +414,6 @@ def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str
 def _verified_data(found: Verified) -> dict[str, Any]:
     changes = [change.as_dict() for each in found.changes.values() for change in each]
     return {"host": found.host, "whole": found.whole, "entries": found.entries, "changes": changes}
-
-
-@gold.command()
-@click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
-@click.option("--to", required=True, metavar="HOST", shell_complete=host_names, help="The host that gets a copy.")
-@site_option
-@plan_option
-@json_option
-def replicate(image: str, number: int | None, to: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
-    """Copy a published version of IMAGE (the current one without NUMBER) to another host, for the servers there.
-
-    It takes a free slot of that host, is compared with the signed record, and nobody sees a part of it. A copy that is
-    there stays as it is; one that was cut off is begun again.
-
-    \b
-    Examples:
-      goldroot gold replicate debian --to west
-      goldroot gold replicate debian 3 --to west --plan
-    """
-    from goldroot.image import plan_replicate, replicate_gold
-
-    site = open_site(site_dir)
-    if plan_only:
-        plan = plan_replicate(site, image, number, to)
-        data = {"image": image, "number": plan.number, "from": plan.source, "to": to, "slot": plan.slot,
-                "leaves": plan.leaves, "new": not plan.there, "plan": True}  # fmt: skip
-
-        def say_plan() -> None:
-            if plan.there:
-                put(f"Gold version {plan.number} of {image} has a copy on host {to}; nothing to do.")
-                return
-            leaves = f", which version {plan.leaves} leaves: nobody there holds it" if plan.leaves else ""
-            put(f"would copy gold version {plan.number} of {image} from host {plan.source}")
-            put(f"to the slot {plan.slot} on host {to}{leaves}")
-
-        emit(as_json, data, say_plan)
-        return
-    with stages(as_json) as stage:
-        done = replicate_gold(site, image, number, to, progress=stage(f"copying {image} to {to}"))
-    copy = done.copy
-    data = {"image": image, "number": copy.version, "from": done.source, "to": to, "slot": copy.slot_name,
-            "new": done.new, "notes": notes_data(done.notes)}  # fmt: skip
-
-    def say() -> None:
-        say_notes(done.notes)
-        if done.new:
-            put(f"Gold version {copy.version} of {image} has a copy on host {to}, in {copy.slot_name}.")
-        else:
-            put(f"Gold version {copy.version} of {image} had a copy on host {to} already, in {copy.slot_name}.")
-
-    emit(as_json, data, say)
 
 
 @gold.command()

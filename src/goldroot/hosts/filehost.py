@@ -28,6 +28,7 @@ from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
 from goldroot.hosts.atomic import store_errors
+from goldroot.hosts.begun import Begun
 from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
@@ -93,6 +94,7 @@ class FileHost:
         self._bytes = disk_bytes
         self._entries, self._labels = keepers or (Entries(self.store), Labels(self.store))
         self._in_use = InUse(self.store)
+        self._begun = Begun(self.store)
         self._held: set[str] = set()
 
     def create(self) -> None:
@@ -171,7 +173,7 @@ class FileHost:
                 raise Refused(f"disk {new.id} is {label.owner}'s", meaning="A disk never changes its owner.")
             if label is None or not self._bytes.stands(label):
                 self._refuse_lost(entry, new.id)
-                self._begin(new.id)
+                self._begun.note(new.id)
                 self._make(stack, wanted, new.copy_of)
             elif (label.size, label.form) != (wanted.size, wanted.form):
                 raise Refused(
@@ -183,8 +185,7 @@ class FileHost:
                 mode: Access = "rw" if is_live(new.address) else "ro"
                 self._entries.put_disk(new.owner, new.address, Disk(new.id, mode))
             crash.point("host.disk-named")
-            with suppress(OSError):  # else it is seen by the next that tidies
-                os.unlink(self._begun(new.id))
+            self._begun.forget(new.id)
             return self._bytes.info(self._label(new.id))
 
     def empty_disk(self, id: str) -> None:
@@ -232,15 +233,14 @@ class FileHost:
             if self._bytes.stands(label):
                 self._refuse_used(label)
             with suppress(NoSpace):  # on a full disk it has to go without
-                self._begin(id)
+                self._begun.note(id)
             self._entries.drop_disk(label.owner, id)
             crash.point("host.disk-unnamed")
             self._bytes.remove(id)
             crash.point("host.disk-removed")
             self._labels.remove(id)
             taken.gone()
-            with suppress(OSError):  # else it is seen by the next that tidies
-                os.unlink(self._begun(id))
+            self._begun.forget(id)
 
     def copies(self, source: str, form: str) -> Literal["blocks", "files"]:
         return self._bytes.copies(self._label(source), form)
@@ -408,22 +408,12 @@ class FileHost:
                 told.append(f"removed what a killed command left in scratch/{id}")
         return told
 
-    # -- inside: what was begun
-
-    def _begun(self, id: str) -> str:
-        return os.path.join(self.store, "begun", id)
-
-    def _begin(self, id: str) -> None:
-        """Before anything is made of a disk that no entry names: who tidies finds it."""
-        with store_errors(self._begun(id)):
-            private.make_directory(os.path.join(self.store, "begun"))
-            private.prepare(self._begun(id))
+    # -- inside
 
     def _tidy_begun(self) -> list[str]:
         """Disks that no entry names, as their making or removal was cut off; who wants one makes it again."""
         told = []
-        names = os.listdir(place) if os.path.isdir(place := os.path.join(self.store, "begun")) else []
-        for id in sorted(names):
+        for id in self._begun.ids():
             if (taken := self._in_use.take(disk_lock(id), note=new_note("disk"), patient=False)) is None:
                 continue
             label = self._labels.find(id)
@@ -435,7 +425,7 @@ class FileHost:
                 told.append(f"removed disk {id}, whose making or removal was cut off")
             if not named:
                 taken.gone()
-            os.unlink(self._begun(id))
+            self._begun.forget(id)
             taken.close()
         return told
 
