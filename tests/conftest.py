@@ -94,8 +94,13 @@ PLACE = pytest.StashKey[str]()
 # A deadline per example measures the machine, not the code; the blob lets a failure of CI be run again at home.
 # How long an example takes, or its making, says something of the machine, and nothing of the test.
 SLOWNESS = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("goldroot", deadline=None, print_blob=True, suppress_health_check=SLOWNESS)
-hypothesis.settings.load_profile("goldroot")
+# The same examples in each run, so that what fails was broken by the change that is looked at; others are tried where
+# somebody asks for a number of them (support/examples.py).
+for name, same in (("same", True), ("random", False)):
+    hypothesis.settings.register_profile(
+        name, deadline=None, print_blob=True, suppress_health_check=SLOWNESS, derandomize=same
+    )
+hypothesis.settings.load_profile("random" if "GOLDROOT_EXAMPLES" in os.environ else "same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -200,6 +200,21 @@ def test_a_service_that_is_still_used_stays_whole(files: Mapping[bytes, int], na
     assert merged.conflicts == []
 
 
+@pytest.mark.parametrize("left", [b"tomcat:!:20000::::::\n", b"tomcat:" + OTHER + b":20001::::::\n", b"tomcat:*\n"])
+@pytest.mark.parametrize("with_own", [True, False])
+def test_what_gold_forgot_of_an_account_is_no_password_of_one_that_is_kept(left: bytes, with_own: bool) -> None:
+    """Gold's passwd has no tomcat any more, its shadow still has one, or has one now."""
+    mine = etc() if with_own else etc(shadow=(b"tomcat:!:20000::::::\n", b""))
+    gold = without(etc(), b"tomcat")
+    files = dict(gold.files)
+    gold = AccountTables.of({**files, "shadow": (files["shadow"] or b"") + left, "subuid": b"tomcat:100000:65536\n"})
+    merged = merge(mine, gold, mine, files={b"tomcat": 1})
+    for file in ("passwd", "shadow"):
+        assert sorted((merged.files[file] or b"").splitlines()) == sorted((mine.files[file] or b"").splitlines())
+    assert lines_of(merged, b"tomcat") == lines_of(merge(mine, mine, mine), b"tomcat")
+    assert merged.conflicts == []
+
+
 def test_a_service_with_a_password_is_a_question() -> None:
     gold = without(etc(), b"backup")
     [conflict] = merge(etc(), gold, etc(), files={b"backup": 1}).conflicts

@@ -41,6 +41,8 @@ class AccountFile:
 
     def _record(self, key: Key, presence: RecordPresence, records: RecordMerger) -> Pieces | None:
         sides = self.sides(key)
+        if presence.stands(key):
+            sides = sides._replace(gold=None)
         if sides.gold is not None and sides.clone is not None:
             return records.merge(key, sides)
         base = pieces(self.tables[0], self.file, sides.base)

@@ -104,6 +104,13 @@ class RecordPresence:
         self.fates = fates
         self.ask = ask
 
+    def stands(self, key: Key) -> bool:
+        """Whether the clone's records stand, whatever gold left: it removed the account, and the account is kept.
+
+        A record of shadow that gold forgot, or made, would else be a password that nobody gave to it.
+        """
+        return self.fates.get(key.account) == KEPT
+
     def clone_only(self, key: Key, base: Pieces, clone: Pieces) -> bool:
         """Whether a record that gold lacks stays."""
         fate = self.fates.get(key.account)
