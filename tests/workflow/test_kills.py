@@ -9,6 +9,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,24 @@ def test_another_process_is_told_who_runs_the_key(tmp_path: Path) -> None:
     assert refused.returncode == 5
     assert f"goldroot update run web1` (process {os.getpid()}" in refused.stdout
     assert not (tmp_path / "did").exists()
+
+
+def test_a_thread_that_takes_its_time_to_end_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import concurrent.futures.thread as pool
+
+    from goldroot.workflow import open_engine
+    from workflow.story import story
+
+    begun: list[threading.Thread] = []
+    work = pool._worker  # type: ignore[attr-defined]
+
+    def slow(*args: object) -> None:
+        begun.append(threading.current_thread())
+        work(*args)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(pool, "_worker", slow)
+    with open_engine(tmp_path / "workflow.sqlite", tmp_path / "locks") as engine:
+        engine.run(story(tmp_path), "k:1", {"clone": "web1"})
+    assert begun
+    assert [thread for thread in begun if thread.is_alive()] == []

@@ -66,7 +66,10 @@ CANCEL = "cancel_asked"
 #: Of a documented table of DBOS's: names in a range.
 IN_RANGE = "SELECT workflow_uuid FROM workflow_status WHERE workflow_uuid >= :first AND workflow_uuid < :end"
 
-#: How long a writer waits for another one on SQLite, in seconds.
+#: How DBOS names the threads that run its calls.
+THREADS = "dbos-executor"
+
+#: How long a writer waits for another one on SQLite, and a close for a thread that ends, in seconds.
 WAIT = 30.0
 
 
@@ -217,9 +220,15 @@ class DbosEngine:
             return True
 
     def close(self) -> None:
-        """End DBOS's threads and close its database."""
+        """End DBOS's threads and close its database.
+
+        DBOS does not wait for the threads that ran its calls; a process that forks with one of them would be unsafe.
+        """
         if self._engine is not None:
             DBOS.destroy()
+            for thread in threading.enumerate():
+                if thread.name.startswith(THREADS):
+                    thread.join(WAIT)
             self._engine.dispose()
             self._engine = None
 
