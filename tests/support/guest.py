@@ -1,15 +1,13 @@
-"""A guest that boots in seconds under emulation: a distribution's kernel, and a busybox that does what goldroot's hook does."""
+"""A guest that boots in seconds under emulation: a distribution's kernel, and a busybox that reads what goldroot gives it."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
-import stat
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
+from goldroot.guest.cpio import cpio
 from support.hosts import need_programs
 
 #: In the order in which they can be loaded; what a kernel has built in is not there.
@@ -21,20 +19,20 @@ MODULES = (
 DEBIAN = {"x86_64": ("amd64", "linux-image-cloud-amd64"), "s390x": ("s390x", "linux-image-s390x")}
 
 
-#: Finds its disks by serial, mounts the shared root read-only and its own disk, and listens as qemu-guest-agent does
-#: and, once ``/etc/no-agent`` is there, to the power button alone.
+#: Puts its root together as goldroot says, tries to write where it may not, and listens as qemu-guest-agent does and, once
+#: ``/etc/no-agent`` is there, to the power button alone.
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for module in /modules/*; do insmod $module; done
-disk() { for one in /sys/block/*; do [ "$(cat $one/serial 2>/dev/null)" = "$1" ] && echo /dev/${one##*/} && return; done; }
-end() { umount /system/etc /own; umount /system; poweroff -f; }
-mount -t erofs -o ro "$(disk 1B1)" /system || echo "no root"
-mount -t ext4 "$(disk 1B5)" /own || echo "no own disk"
-mount --bind /own/etc /system/etc
+end() { umount /system/tmp /system/etc /run/goldroot/1B5; umount /system; poweroff -f; }
+mkdir -p /system
+. /goldroot/mount.sh
+goldroot_patience=3
+goldroot_root /system
 touch /system/x 2>/dev/null && echo "the root was written"
-dd if=/dev/zero of="$(disk 1B1)" count=1 conv=fsync 2>/dev/null && echo "the root's disk was written"
+dd if=/dev/zero of="$(goldroot_device 1B1)" count=1 conv=fsync 2>/dev/null && echo "the root's disk was written"
 touch /system/etc/written && sync && echo "etc was written"
 [ -d /sys/bus/ccw/devices ] && echo channel devices $(ls /sys/bus/ccw/devices)
 echo "up as $(cat /system/etc/hostname) on $(uname -m)"
@@ -84,19 +82,6 @@ def put_boot(unpacked: Path, root: Path, init: str = INIT) -> None:
     there = {path.stem: path for path in (unpacked / "lib/modules" / version).rglob("*.ko")}
     for number, name in enumerate(name for name in MODULES if name in there):
         files[f"modules/{number:02}-{name}.ko"] = there[name].read_bytes()
-    (root / f"boot/initrd.img-{version}").write_bytes(gzip.compress(cpio(files), 1))
-
-
-def cpio(files: Mapping[str, bytes]) -> bytes:
-    """An archive for the kernel (Documentation/driver-api/early-userspace/buffer-format.rst): programs and directories."""
-    directories = {"proc", "sys", "dev", "system", "own", *(os.path.dirname(name) for name in files)} - {""}
-    parts = [_member(name, stat.S_IFDIR | 0o755, b"") for name in sorted(directories)]
-    parts += [_member(name, stat.S_IFREG | 0o755, content) for name, content in files.items()]
-    parts += [_member("dev/console", stat.S_IFCHR | 0o600, b"", os.makedev(5, 1)), _member("TRAILER!!!", 0, b"")]
-    return b"".join(parts)
-
-
-def _member(name: str, mode: int, content: bytes, device: int = 0) -> bytes:
-    numbers = [0, mode, 0, 0, 1, 0, len(content), 0, 0, os.major(device), os.minor(device), len(name) + 1, 0]
-    head = b"070701" + b"".join(b"%08X" % number for number in numbers) + name.encode() + b"\0"
-    return head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4)
+    (root / f"boot/initrd.img-{version}").write_bytes(
+        gzip.compress(cpio(files, ("proc", "sys", "dev", "bin"), console=True), 1)
+    )

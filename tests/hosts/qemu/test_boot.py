@@ -39,12 +39,15 @@ def lab(tmp_path: Path, unpacked: Path) -> Iterator[Lab]:
 
 @contextmanager
 def booting(root: Path, unpacked: Path, architecture: str) -> Iterator[Lab]:
-    lab = qemu_lab(root, accelerator="tcg", memory=256, architecture=architecture, parameters="quiet panic=-1")
+    paths = {"B1": ["/"], "B5": ["/etc"]}
+    words = "quiet panic=-1"
+    lab = qemu_lab(root, accelerator="tcg", memory=256, architecture=architecture, parameters=words, paths=paths)
     lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
     lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
     with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:
         put_boot(unpacked, Path(opened["root"].path))
-        Path(opened["root"].path, "etc").mkdir()
+        for name in ("etc", "tmp"):
+            Path(opened["root"].path, name).mkdir()
     lab.host.seal_disk("root", "erofs")
     for name in ("WEB1", "WEB2"):
         lab.host.define(Entry(name, "machine", links={"1B1": Link("GOLD", "1B1")}, marks={"1": live()}))
@@ -111,6 +114,29 @@ def test_a_server_of_s390x_has_the_papers_device_numbers(tmp_path: Path) -> None
         (devices,) = (line.split() for line in lines if line.startswith("channel devices"))
         assert {"0.0.01b1", "0.0.01b5"} <= set(devices)
         assert lab.host.stop("WEB1", 120) == "asked"
+
+
+def test_what_does_not_fit_is_told_and_the_server_is_off_again(lab: Lab) -> None:
+    with hold(lab.host, "WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        etc = Path(opened["WEB1-1B5"].path, "etc")
+        etc.rename(etc.with_name("etc.old"))
+    assert "the disk at 1B5 has no /etc" in told(lab, "WEB1")
+    with hold(lab.host, "WEB1"), lab.host.open_disks({"WEB1-1B5": "rw"}) as opened:
+        path = str(lab.host.info(["WEB1-1B5"])["WEB1-1B5"].where["path"])
+    Path(path).write_bytes(b"\0" * Path(path).stat().st_size)
+    assert "the disk at 1B5 cannot be mounted as ext4" in told(lab, "WEB1")
+
+
+def told(lab: Lab, name: str) -> str:
+    """What a machine that does not boot says; it ends by itself."""
+    lab.host.start(name)
+    for _ in range(2400):
+        if lab.host.power(name).state == "off":
+            break
+        time.sleep(0.05)
+    (line,) = [line for line in lab.host.console(name, 60) if "this server does not boot" in line][-1:]
+    assert not [line for line in lab.host.console(name, 60) if line.startswith("up as")]
+    return line
 
 
 def test_where_no_agent_listens_the_button_is_pressed(lab: Lab) -> None:

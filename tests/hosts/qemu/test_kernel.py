@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def copied(root: Path) -> tuple[str, str]:
+def copied(root: Path) -> tuple[str, ...]:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         return copy_out(handle, str(root.parent / "out"), "the disk x")
@@ -50,7 +50,8 @@ def test_both_are_copied_out_in_the_place_of_older_ones(root: Path) -> None:
     for text in ("1", "2"):
         (root / "boot/vmlinuz-1").write_text(f"kernel {text}")
         (root / "boot/initrd.img-1").write_text(f"initial {text}")
-        kernel, initial = copied(root)
+        version, kernel, initial = copied(root)
+        assert version == "1"
         assert (Path(kernel).read_text(), Path(initial).read_text()) == (f"kernel {text}", f"initial {text}")
     assert sorted(path.name for path in (root.parent / "out").iterdir()) == ["initrd", "kernel"]
 

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-
-from goldroot.errors import BadInput
-from goldroot.hosts.addresses import place_of
-from goldroot.hosts.machines.host import Given
 
 #: The numbers 0, 1, ... of a container are these outside: nobody's (systemd's own containers end below them), and below
 #: 2^32 - 1.  nspawn wants multiples of 65,536.  The group that terminals belong to (5 inside) has to be below 2^31 for
@@ -52,39 +47,6 @@ def arguments(name: str, root: str) -> list[str]:
 def host_name(name: str) -> str:
     """A name that systemd takes for a machine (machine names have no "_" and do not end with "-")."""
     return name.lower().replace("_", "-").strip("-")
-
-
-def check_paths(paths: Mapping[str, Sequence[str]]) -> None:
-    """:raises ValueError: a place or path is not one, or a path stands on two disks."""
-    seen: set[str] = set()
-    for place, listed in paths.items():
-        if len(place) != 2 or not set(place) <= set("0123456789ABCDEF"):
-            raise ValueError(f"{place!r} is not a place: two hexadecimal digits")
-        for path in listed:
-            if (path != "/" and any(step in ("", ".", "..") for step in path.split("/")[1:])) or path[:1] != "/":
-                raise ValueError(f"{path!r} is not an absolute path in its shortest form")
-            if path in seen:
-                raise ValueError(f"{path!r} stands on two disks")
-            seen.add(path)
-
-
-def ordered(name: str, disks: Sequence[Given], paths: Mapping[str, Sequence[str]]) -> Iterator[tuple[Given, str]]:
-    """Every disk with each of its paths, parents before what is in them.
-
-    :raises BadInput: no disk has the root, or a disk's place has no paths.
-    """
-    found: list[tuple[Given, str]] = []
-    for given in disks:
-        place = place_of(given.address)
-        if place not in paths:
-            raise BadInput(
-                f"{name} has a disk at {given.address}, and this host does not know where its files belong",
-                todo=f'Add the place to the host\'s table: paths = {{{place} = ["/..."], ...}}.',
-            )
-        found += [(given, path) for path in paths[place]]
-    if not any(path == "/" for _, path in found):
-        raise BadInput(f"no disk of {name} has the root", todo="Its entry needs a link or disk whose place has '/'.")
-    return iter(sorted(found, key=lambda one: one[1].strip("/").split("/") if one[1] != "/" else []))
 
 
 def first_inside(pid: int) -> int | None:

@@ -17,8 +17,9 @@ from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
+from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.nspawn import mounts
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside
 from goldroot.hosts.port import Entry
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
@@ -42,13 +43,7 @@ class NspawnConfig:
 
     store: str = "store"
     running: list[str] = field(default_factory=list)
-    paths: dict[str, list[str]] = field(
-        default_factory=lambda: {
-            "B1": ["/"],
-            "B5": ["/etc", "/root", "/srv", "/home", "/usr/local"],
-            "B6": ["/var"],
-        }
-    )
+    paths: dict[str, list[str]] = field(default_factory=usual_paths)
 
     def __post_init__(self) -> None:
         check_paths(self.paths)

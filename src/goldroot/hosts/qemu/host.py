@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreachable
+from goldroot.guest.initramfs import PARAMETER, GuestDisk, addition, follow
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold
@@ -20,6 +21,7 @@ from goldroot.hosts.images import Images, verity
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.host import Given
+from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.port import Access, DiskInfo, Entry, Opened, Power, Use, View
 from goldroot.hosts.qemu import kernel, live, monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
@@ -44,6 +46,7 @@ class QemuConfig:
     :param root: place of the disk that has ``/boot``, for entries that do not say what they boot from.
     :param user: what QEMU becomes once it has all files open; "": it stays what goldroot is.
     :param options: more words for QEMU, for each machine: network cards.
+    :param paths: place -> the paths of that disk, as the layout has them.
     :param disk_size: MiB of each new disk; the file grows with what is written.
     :param verity: whether sealed disks get a tree of hashes (veritysetup).
     """
@@ -60,6 +63,7 @@ class QemuConfig:
     root: str = "B1"
     user: str = ""
     options: list[str] = field(default_factory=list)
+    paths: dict[str, list[str]] = field(default_factory=usual_paths)
     disk_size: int = 8192
     verity: bool = False
 
@@ -67,6 +71,7 @@ class QemuConfig:
         if self.memory < 1 or self.processors < 1 or self.disk_size < 1:
             raise ValueError("a machine has at least 1 MiB and 1 processor, and a disk 1 MiB")
         check_place(self.root)
+        check_paths(self.paths)
 
 
 class QemuHost(MachineHost):
@@ -130,16 +135,16 @@ class QemuHost(MachineHost):
         program, setpriv = find(board.program), find("setpriv")
         for given in disks:
             self._images.refuse_cut_off(given.label)
-        boot, initrd = self._kernel(entry, disks, directory)
+        boot = self._kernel(entry, disks, directory)
         machine = Machine(
             name=entry.name,
             architecture=self.architecture,
             accelerator=self.config.accelerator or self._accelerator(),
             memory=self.config.memory,
             processors=self.config.processors,
-            kernel=boot,
-            initrd=initrd,
-            parameters=self.config.parameters,
+            kernel=boot.kernel,
+            initrd=boot.initial,
+            parameters=f"{PARAMETER} {self.config.parameters}",
             drives=[Drive(given.address, self._images.file(given.label), given.access) for given in disks],
             user=self.config.user,
             more=self.config.options,
@@ -221,7 +226,8 @@ class QemuHost(MachineHost):
             stack.callback(opened[id].close)
         return opened
 
-    def _kernel(self, entry: Entry, disks: Sequence[Given], directory: str) -> tuple[str, str]:
+    def _kernel(self, entry: Entry, disks: Sequence[Given], directory: str) -> kernel.Kernel:
+        """The copies of what its root boots; the initial file system with what finds the machine's disks."""
         place = place_of(entry.boot) if entry.boot else self.config.root
         given = next((one for one in disks if place_of(one.address) == place), None)
         if given is None:
@@ -229,7 +235,13 @@ class QemuHost(MachineHost):
         with ExitStack() as stack:
             opened = self._images.open(stack, given.label, "ro", "files", exact=True)
             stack.callback(opened.close)
-            return kernel.copy_out(opened.handle, directory, f"the disk {given.label.id}")
+            found = kernel.copy_out(opened.handle, directory, f"the disk {given.label.id}")
+            guests = [GuestDisk(one.address, one.access, one.label.sealed or one.label.form) for one in disks]
+            paths = [(one.address, path) for one, path in ordered(entry.name, disks, self.config.paths)]
+            more = addition(opened.handle, found.version, guests, paths)
+        with open(found.initial, "ab") as file:
+            file.write(follow(file.tell(), more))
+        return found
 
     def _accelerator(self) -> str:
         return "kvm" if self.architecture == platform.machine() and os.access(_KVM, os.R_OK | os.W_OK) else "tcg"

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from goldroot.errors import Damaged
 
@@ -16,21 +17,30 @@ _INITIALS = ("initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img")
 _NOT_KERNELS = ("rescue", ".hmac", ".old", ".sig")
 
 
-def pick(names: Sequence[str]) -> tuple[str, str] | None:
+class Kernel(NamedTuple):
+    """What a ``/boot`` has of one version, by name."""
+
+    version: str
+    kernel: str
+    initial: str
+
+
+def pick(names: Sequence[str]) -> Kernel | None:
     """The newest kernel of a ``/boot`` that has an initial file system, and that; ``None``: there is none."""
-    there, best = set(names), None
+    there = set(names)
+    best: Kernel | None = None
     for name in sorted(names):
         found = _KERNELS.fullmatch(name)
         if found is None or any(part in name for part in _NOT_KERNELS):
             continue
         initial = next((one for one in (form.format(found[1]) for form in _INITIALS) if one in there), None)
-        if initial is not None and (best is None or _order(found[1]) > _order(best[0])):
-            best = found[1], name, initial
-    return None if best is None else best[1:]
+        if initial is not None and (best is None or _order(found[1]) > _order(best.version)):
+            best = Kernel(found[1], name, initial)
+    return best
 
 
-def copy_out(root: int, directory: str, whose: str) -> tuple[str, str]:
-    """Copy both out of an open root, so that the disk need not stay open; their paths.
+def copy_out(root: int, directory: str, whose: str) -> Kernel:
+    """Copy both out of an open root, so that the disk need not stay open; the names are their paths then.
 
     :param root: descriptor of the root.
     :param directory: where the copies go, in the place of older ones.
@@ -44,7 +54,11 @@ def copy_out(root: int, directory: str, whose: str) -> tuple[str, str]:
     try:
         if (found := pick(os.listdir(boot))) is None:
             raise _none(whose, "no kernel in /boot has an initial file system")
-        return _copied(boot, found[0], f"{directory}/kernel"), _copied(boot, found[1], f"{directory}/initrd")
+        return Kernel(
+            found.version,
+            _copied(boot, found.kernel, f"{directory}/kernel"),
+            _copied(boot, found.initial, f"{directory}/initrd"),
+        )
     finally:
         os.close(boot)
 

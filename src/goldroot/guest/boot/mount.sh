@@ -1,0 +1,127 @@
+# How a server's root is put together from its disks: the part that every initial file system shares (POSIX sh, busybox).
+#
+# /goldroot/table says what the server has:
+#   disk ADDRESS ro|rw FORM     a disk, and its file system
+#   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
+# A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
+# its number.  Whatever does not fit is told on the console, and the server is switched off: nothing is repaired by guessing.
+
+goldroot_patience=30 # seconds for each disk
+goldroot_mounted=    # directories, the last one first
+
+goldroot_say() {
+    echo "goldroot: $*" >/dev/console
+}
+
+goldroot_stop() {
+    goldroot_say "this server does not boot: $1"
+    [ -z "$2" ] || goldroot_say "$2"
+    case " $(cat /proc/cmdline) " in
+        *" goldroot.shell "*)
+            goldroot_say "goldroot.shell was given: here is a shell; the server is switched off when it ends"
+            setsid sh -c 'exec sh </dev/console >/dev/console 2>&1'
+            ;;
+    esac
+    # a disk that is left mounted would have to be repaired
+    sed -n 's,^path [0-9A-F]* ,,p' /goldroot/table | sort -r | while read -r goldroot_path; do
+        [ "$goldroot_path" = / ] || umount "$goldroot_at$goldroot_path" 2>/dev/null
+    done
+    for goldroot_one in $goldroot_mounted; do
+        umount "$goldroot_one" 2>/dev/null
+    done
+    sync
+    echo 1 >/proc/sys/kernel/sysrq
+    echo o >/proc/sysrq-trigger
+    while :; do sleep 60; done
+}
+
+goldroot_module() {
+    modprobe -q -d /goldroot "$1" 2>/dev/null || modprobe -q "$1" 2>/dev/null
+}
+
+# The block device at an address; nothing where there is none yet.
+goldroot_device() {
+    for goldroot_block in /sys/block/*; do
+        if [ "$(cat "$goldroot_block/serial" 2>/dev/null)" = "$1" ]; then
+            echo "/dev/${goldroot_block##*/}"
+            return
+        fi
+    done
+    goldroot_number="/sys/bus/ccw/devices/0.0.0$(echo "$1" | tr 'ABCDEF' 'abcdef')"
+    [ -d "$goldroot_number" ] || return
+    if [ "$(cat "$goldroot_number/online" 2>/dev/null)" = 0 ]; then
+        echo 1 >"$goldroot_number/online"
+    fi
+    for goldroot_block in "$goldroot_number"/block/* "$goldroot_number"/virtio*/block/*; do
+        [ -d "$goldroot_block" ] || continue
+        goldroot_name=${goldroot_block##*/}
+        # a minidisk of z/VM has its file system in the first partition
+        if [ -d "$goldroot_block/${goldroot_name}1" ]; then
+            echo "/dev/${goldroot_name}1"
+        else
+            echo "/dev/$goldroot_name"
+        fi
+        return
+    done
+}
+
+goldroot_wait() {
+    goldroot_tries=0
+    while :; do
+        goldroot_found=$(goldroot_device "$1")
+        [ -z "$goldroot_found" ] || [ ! -b "$goldroot_found" ] || return 0
+        goldroot_tries=$((goldroot_tries + 1))
+        [ "$goldroot_tries" -lt $((goldroot_patience * 10)) ] || return 1
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+
+# Mount the disk at an address: goldroot_disk ADDRESS ro|rw FORM DIRECTORY
+goldroot_disk() {
+    goldroot_module "$3"
+    goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
+    goldroot_options=$2
+    # what has to be replayed or mended is so before it is written, where the program is there
+    if [ "$2" = rw ] && [ "$3" = ext4 ] && command -v e2fsck >/dev/null; then
+        e2fsck -p "$goldroot_found" >/dev/console 2>&1
+        [ "$?" -lt 4 ] || goldroot_stop "the file system of $1 is beyond repair by itself" "Look at it: e2fsck -f"
+    fi
+    mkdir -p "$4"
+    mount -t "$3" -o "$goldroot_options" "$goldroot_found" "$4" ||
+        goldroot_stop "the disk at $1 cannot be mounted as $3" "Put back its fallback, or look at it on the host."
+    goldroot_mounted="$4 $goldroot_mounted"
+}
+
+# Put the root together at a directory.
+goldroot_root() {
+    goldroot_at=$1
+    for goldroot_one in virtio_pci virtio_blk dasd_eckd_mod dasd_fba_mod; do
+        goldroot_module "$goldroot_one"
+    done
+    [ -r /goldroot/table ] || goldroot_stop "nothing says which disks it has" "The host puts a table into its initial file system."
+    goldroot_top=$(sed -n 's,^path \([0-9A-F]*\) /$,\1,p' /goldroot/table)
+    [ -n "$goldroot_top" ] || goldroot_stop "no disk has its root"
+    # the words are read by another descriptor, for programs in the loop read the first
+    while read -r goldroot_kind goldroot_address goldroot_access goldroot_form <&9; do
+        [ "$goldroot_kind" = disk ] || continue
+        if [ "$goldroot_address" = "$goldroot_top" ]; then
+            goldroot_disk "$goldroot_address" "$goldroot_access" "$goldroot_form" "$1"
+        else
+            goldroot_disk "$goldroot_address" "$goldroot_access" "$goldroot_form" "/run/goldroot/$goldroot_address"
+        fi
+    done 9</goldroot/table
+    while read -r goldroot_kind goldroot_address goldroot_path <&9; do
+        [ "$goldroot_kind" = path ] && [ "$goldroot_path" != / ] || continue
+        if [ "$goldroot_address" = "$goldroot_top" ]; then continue; fi
+        goldroot_from="/run/goldroot/$goldroot_address$goldroot_path"
+        [ -d "$goldroot_from" ] ||
+            goldroot_stop "the disk at $goldroot_address has no $goldroot_path" "Its layout is not the one that the host's table tells."
+        [ -d "$1$goldroot_path" ] ||
+            goldroot_stop "the root at $goldroot_top has no $goldroot_path" "Gold's layout is not the one that the host's table tells."
+        mount -o bind "$goldroot_from" "$1$goldroot_path" || goldroot_stop "$goldroot_path cannot be put into its root"
+    done 9</goldroot/table
+    if grep -q "^disk $goldroot_top ro " /goldroot/table && ! grep -q '^path [0-9A-F]* /tmp$' /goldroot/table; then
+        mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$1/tmp" 2>/dev/null || goldroot_say "it has no /tmp"
+    fi
+    goldroot_say "the root is of $(grep -c '^disk' /goldroot/table) disks"
+}
