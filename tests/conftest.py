@@ -19,6 +19,7 @@ import hypothesis
 import pytest
 
 from support.compiled import share_compiled
+from support.examples import examples
 from support.open_way import open_way
 
 SLOW_MARKS = ("slow", "integration", "crash")
@@ -98,7 +99,12 @@ SLOWNESS = [hypothesis.HealthCheck.too_slow]
 # somebody asks for a number of them (support/examples.py).
 for name, same in (("same", True), ("random", False)):
     hypothesis.settings.register_profile(
-        name, deadline=None, print_blob=True, suppress_health_check=SLOWNESS, derandomize=same
+        name,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=SLOWNESS,
+        derandomize=same,
+        max_examples=examples(30),
     )
 hypothesis.settings.load_profile("random" if "GOLDROOT_EXAMPLES" in os.environ else "same")
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RUNNER = Path(__file__).parents[1] / "tools/run-tests"
 CONFTEST = Path(__file__).parent / "conftest.py"
 
@@ -66,6 +68,7 @@ def test_a_failure_of_any_process_is_one_of_all(tmp_path: Path) -> None:
     assert "FAILED test_2.py::test_it[bad]" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_failed_may_be_run_once_more_alone(tmp_path: Path) -> None:
     made(tmp_path, 2)
     (tmp_path / "test_3.py").write_text(UNSTEADY)
@@ -77,6 +80,7 @@ def test_what_failed_may_be_run_once_more_alone(tmp_path: Path) -> None:
     assert "again, alone: test_3.py::test_unsteady[a b]" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_fails_twice_has_failed(tmp_path: Path) -> None:
     """And where more failed than are to be run again, none is: it was not the machine."""
     made(tmp_path, 2)
@@ -94,5 +98,6 @@ def test_what_fails_twice_has_failed(tmp_path: Path) -> None:
         assert {len(tried.read_text()) for tried in tmp_path.glob("*.tries")} == {2 - number}
 
 
+@pytest.mark.slow
 def test_no_test_at_all_is_no_success(tmp_path: Path) -> None:
     assert run_tests(made(tmp_path, 1), "-k", "nothing").returncode == 5

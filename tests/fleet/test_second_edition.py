@@ -83,6 +83,7 @@ def test_each_server_has_its_disks_in_sets_with_marks(root: str) -> None:
     site.close()
 
 
+@pytest.mark.slow
 def test_a_conversion_that_was_killed_anywhere_is_made_again(root: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from goldroot.cli.main import main; main(['clone', 'show', 'moved'])"]
     whole = subprocess.run(["cp", "-a", root, tmp_path / "kept"], check=True)
@@ -115,6 +116,7 @@ def test_everything_can_be_looked_at(root: str, capsys: pytest.CaptureFixture[st
     assert [one["clone"] for one in json.loads(capsys.readouterr().out)] == ["asked"]
 
 
+@pytest.mark.slow
 def test_every_server_goes_on_from_where_it_is(root: str) -> None:
     site = Site.open(root)
     with site.catalog.read() as tx:

@@ -340,6 +340,7 @@ def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) 
 # -- who holds what
 
 
+@pytest.mark.slow
 def test_a_slot_is_held_by_the_servers_of_its_host_alone(site: Site, engine: InProcess) -> None:
     replicate_gold(site, IMAGE, 1, "west")
     create_clone(site, "web1", IMAGE, form=WEST)

@@ -81,7 +81,7 @@ LINES = st.sampled_from(
 FILES = st.lists(LINES, max_size=6).map(b"".join)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(FILES, FILES)
 def test_laws(one: bytes, other: bytes) -> None:
     assert merge_keys(one, one, other) == other
@@ -89,7 +89,7 @@ def test_laws(one: bytes, other: bytes) -> None:
     assert merge_keys(one, other, other) == other
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(FILES, FILES, FILES)
 def test_no_key_that_a_side_took_away_is_there(base: bytes, gold: bytes, clone: bytes) -> None:
     def blobs(content: bytes) -> set[bytes]:

@@ -15,6 +15,9 @@ LAWS = (
     "test_laws_sameness.py",
     "../accounts/test_laws.py",
     "../tree/test_tree_laws.py",
+    "../hosts/test_changes.py",
+    "../zvm/smapi/test_smapi_properties.py",
+    "../zvm/directory/test_edit_directory.py",
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from goldroot.merge.trees import Trees, merge_trees
 from goldroot.tree import remove_tree
 from support.merging import merge_directories, merge_tables
@@ -38,6 +40,7 @@ def leaf_of(root: Path) -> bytes:
         return file.read()
 
 
+@pytest.mark.slow
 def test_a_tree_deeper_than_any_path_may_be_long(tmp_path: Path) -> None:
 
     roots = {word: make_tree(tmp_path / word, {}) for word in ("base", "gold", "clone")}

@@ -174,7 +174,7 @@ lines = {
 }
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_what_only_one_side_changed_arrives(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(lines)))

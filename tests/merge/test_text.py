@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from goldroot.errors import MissingProgram, ProgramFailed
 from goldroot.merge.decide import text
 from goldroot.merge.decide.text import TextMerge, is_text, merge_text
+from support.examples import examples
 
 BASE = b"a\nb\nc\nd\ne\nf\ng\n"
 
@@ -160,7 +161,7 @@ def test_laws_of_one_sided_changes(base: bytes, other: bytes) -> None:
 
 
 @given(texts, texts, texts)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_clean_merges_are_stable(base: bytes, gold: bytes, clone: bytes) -> None:
     merged = merge_text(base, gold, clone)
     assert merged == merge_text(base, gold, clone)

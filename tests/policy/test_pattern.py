@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from goldroot.policy.matcher import Matcher
 from goldroot.policy.pattern import ANY_DEPTH, MAX_BRANCHES, Branch, as_text, parse
+from support.examples import examples
 
 
 def hits(pattern: str, path: bytes) -> bool:
@@ -85,7 +86,7 @@ paths = st.lists(st.sampled_from(["a", "b", "ab", "ba", "c", "a.b"]), max_size=5
 
 
 @given(st.lists(patterns, min_size=1, max_size=6), st.lists(paths, min_size=1, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_the_automaton_agrees_with_the_slow_way(wanted: list[str], tried: list[str]) -> None:
     rules = [parse(pattern) for pattern in wanted]
     matcher = Matcher(rules, lambda matched: matched)

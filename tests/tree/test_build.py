@@ -170,6 +170,7 @@ def test_the_file_system_is_synced_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(synced) == 1
 
 
+@pytest.mark.slow
 def test_deep_trees_are_built(tmp_path: Path) -> None:
     parts = [b"n" * 120] * 1010
     rows = [TOP, *(TOP._replace(path=b"/".join(parts[: n + 1])) for n in range(len(parts)))]

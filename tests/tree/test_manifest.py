@@ -16,6 +16,7 @@ from goldroot.tree.entry import Entry
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.manifest_file import COLUMNS, HEADER, LENGTHS
 from goldroot.tree.paths import tree_key
+from support.examples import examples
 
 names = st.binary(min_size=1, max_size=12).filter(lambda n: not set(n) & {0, 47} and n not in (b".", b".."))
 xattr_sets = st.dictionaries(st.binary(min_size=1, max_size=8).filter(lambda n: 0 not in n), st.binary(max_size=9))
@@ -68,7 +69,7 @@ def small() -> list[Entry]:
 
 
 @given(trees())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_rows_come_out_as_they_went_in(rows: list[Entry]) -> None:
     manifest = Manifest.from_rows(rows)
     assert list(manifest.rows()) == rows
@@ -77,7 +78,7 @@ def test_rows_come_out_as_they_went_in(rows: list[Entry]) -> None:
 
 
 @given(trees())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_saving_and_loading_is_identity(tmp_path_factory: pytest.TempPathFactory, rows: list[Entry]) -> None:
     file = tmp_path_factory.mktemp("m") / "tree.manifest"
     manifest = Manifest.from_rows(rows, Squashed(5, 6))

@@ -44,7 +44,7 @@ def kill_and_finish(directory: Path, key: str, point: str) -> list[str]:
     ("point", "did"),
     [
         ("story.two.done", ["one", "two", "two", "three"]),  # the work done, the result not noted: done again
-        ("story.two.recorded", ["one", "two", "three"]),
+        pytest.param("story.two.recorded", ["one", "two", "three"], marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_was_killed_is_finished_by_running_it_again(tmp_path: Path, point: str, did: list[str]) -> None:

@@ -17,6 +17,7 @@ from goldroot.zvm.simulator.codes import legal
 from goldroot.zvm.simulator.dispatch import Dispatcher
 from goldroot.zvm.simulator.request import Head
 from goldroot.zvm.simulator.system import System
+from support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ def bare():
 
 
 @given(data=st.binary(max_size=400))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_break_it(bare, data):
     answer = bare.answer(1, data).data
     assert struct.unpack(">I", answer[:4])[0] == len(answer) - 4
@@ -208,7 +209,7 @@ def test_no_bytes_break_it(bare, data):
 
 
 @given(cut=st.integers(0, 200), flips=st.lists(st.tuples(st.integers(0, 199), st.integers(0, 255)), max_size=4))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_to_a_request_breaks_it(bare, part, cut, flips):
     good = part.frame(
         "Image_Disk_Create_DM", "ONE", *map(part.packed, ("200", "3390", "AUTOG", "LINUX")), b"\1", part.int4(10),

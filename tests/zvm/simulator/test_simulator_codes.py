@@ -14,6 +14,7 @@ from goldroot.zvm.simulator.calls import APIS
 from goldroot.zvm.simulator.codes import check, first_legal, legal, table, text
 from goldroot.zvm.simulator.dispatch import Dispatcher
 from goldroot.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
+from support.examples import examples
 
 WORDS = [
     "", "100", "1B5", "01B0", "777", "600", "F00", "ZZZZ", "S10RO1", "S10RO3", "GT@PONG", "MAINT", "NOBODY", "MR", "RR",
@@ -60,7 +61,7 @@ def requests(draw):
 
 @pytest.mark.parametrize("asynchronous", ["captured", "always"])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_sequence_of_calls_gets_an_answer_that_is_not_legal(asynchronous, data):
     """Calls in any order with sensible and silly parameters; the state grows with them."""
     system = System(

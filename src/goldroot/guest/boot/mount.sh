@@ -3,11 +3,17 @@
 # /goldroot/table says what the server has:
 #   disk ADDRESS ro|rw FORM     a disk, and its file system
 #   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
+# Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe.
 # A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
 # its number.  Whatever does not fit is told on the console, and the server is switched off: nothing is repaired by guessing.
 
 goldroot_patience=30 # seconds for each disk
-goldroot_mounted=    # directories, the last one first
+goldroot_mounted=    # directories, a line for each, the last one first
+
+goldroot_note_mounted() {
+    goldroot_mounted="$1
+$goldroot_mounted"
+}
 
 goldroot_say() {
     echo "goldroot: $*" >/dev/console
@@ -23,11 +29,8 @@ goldroot_stop() {
             ;;
     esac
     # a disk that is left mounted would have to be repaired
-    sed -n 's,^path [0-9A-F]* ,,p' /goldroot/table | sort -r | while read -r goldroot_path; do
-        [ "$goldroot_path" = / ] || umount "$goldroot_at$goldroot_path" 2>/dev/null
-    done
-    for goldroot_one in $goldroot_mounted; do
-        umount "$goldroot_one" 2>/dev/null
+    echo "$goldroot_mounted" | while read -r goldroot_one; do
+        [ -z "$goldroot_one" ] || umount "$goldroot_one" 2>/dev/null
     done
     sync
     echo 1 >/proc/sys/kernel/sysrq
@@ -47,7 +50,7 @@ goldroot_device() {
             return
         fi
     done
-    goldroot_number="/sys/bus/ccw/devices/0.0.0$(echo "$1" | tr 'ABCDEF' 'abcdef')"
+    goldroot_number="/sys/bus/ccw/devices/0.0.0$(echo "$1" | sed 'y/ABCDEF/abcdef/')"
     [ -d "$goldroot_number" ] || return
     if [ "$(cat "$goldroot_number/online" 2>/dev/null)" = 0 ]; then
         echo 1 >"$goldroot_number/online"
@@ -80,31 +83,33 @@ goldroot_wait() {
 goldroot_disk() {
     goldroot_module "$3"
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
-    goldroot_options=$2
     # what has to be replayed or mended is so before it is written, where the program is there
     if [ "$2" = rw ] && [ "$3" = ext4 ] && command -v e2fsck >/dev/null; then
         e2fsck -p "$goldroot_found" >/dev/console 2>&1
         [ "$?" -lt 4 ] || goldroot_stop "the file system of $1 is beyond repair by itself" "Look at it: e2fsck -f"
     fi
     mkdir -p "$4"
-    mount -t "$3" -o "$goldroot_options" "$goldroot_found" "$4" ||
+    mount -t "$3" -o "$2" "$goldroot_found" "$4" ||
         goldroot_stop "the disk at $1 cannot be mounted as $3" "Put back its fallback, or look at it on the host."
-    goldroot_mounted="$4 $goldroot_mounted"
+    goldroot_note_mounted "$4"
 }
 
 # Put the root together at a directory.
 goldroot_root() {
-    goldroot_at=$1
     for goldroot_one in virtio_pci virtio_blk dasd_eckd_mod dasd_fba_mod; do
         goldroot_module "$goldroot_one"
     done
     [ -r /goldroot/table ] || goldroot_stop "nothing says which disks it has" "The host puts a table into its initial file system."
     goldroot_top=$(sed -n 's,^path \([0-9A-F]*\) /$,\1,p' /goldroot/table)
     [ -n "$goldroot_top" ] || goldroot_stop "no disk has its root"
+    goldroot_count=0
+    goldroot_tmp=
     # the words are read by another descriptor, for programs in the loop read the first
     while read -r goldroot_kind goldroot_address goldroot_access goldroot_form <&9; do
         [ "$goldroot_kind" = disk ] || continue
+        goldroot_count=$((goldroot_count + 1))
         if [ "$goldroot_address" = "$goldroot_top" ]; then
+            [ "$goldroot_access" = rw ] || goldroot_tmp=needed
             goldroot_disk "$goldroot_address" "$goldroot_access" "$goldroot_form" "$1"
         else
             goldroot_disk "$goldroot_address" "$goldroot_access" "$goldroot_form" "/run/goldroot/$goldroot_address"
@@ -112,16 +117,18 @@ goldroot_root() {
     done 9</goldroot/table
     while read -r goldroot_kind goldroot_address goldroot_path <&9; do
         [ "$goldroot_kind" = path ] && [ "$goldroot_path" != / ] || continue
-        if [ "$goldroot_address" = "$goldroot_top" ]; then continue; fi
+        [ "$goldroot_path" != /tmp ] || goldroot_tmp=
+        [ "$goldroot_address" != "$goldroot_top" ] || continue
         goldroot_from="/run/goldroot/$goldroot_address$goldroot_path"
         [ -d "$goldroot_from" ] ||
             goldroot_stop "the disk at $goldroot_address has no $goldroot_path" "Its layout is not the one that the host's table tells."
         [ -d "$1$goldroot_path" ] ||
             goldroot_stop "the root at $goldroot_top has no $goldroot_path" "Gold's layout is not the one that the host's table tells."
         mount -o bind "$goldroot_from" "$1$goldroot_path" || goldroot_stop "$goldroot_path cannot be put into its root"
+        goldroot_note_mounted "$1$goldroot_path"
     done 9</goldroot/table
-    if grep -q "^disk $goldroot_top ro " /goldroot/table && ! grep -q '^path [0-9A-F]* /tmp$' /goldroot/table; then
-        mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$1/tmp" 2>/dev/null || goldroot_say "it has no /tmp"
+    if [ -n "$goldroot_tmp" ]; then
+        mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$1/tmp" || goldroot_say "it has no /tmp"
     fi
-    goldroot_say "the root is of $(grep -c '^disk' /goldroot/table) disks"
+    goldroot_say "its root is put together from $goldroot_count disks"
 }
