@@ -5,12 +5,9 @@ Everything is done by commands, and asked inside the servers.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +16,11 @@ import pytest
 
 from support.hosts import need_programs
 from support.systemd_roots import systemd_root
+from support.whole_site import WholeSite, put
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
 
 CLONES = [f"web{number}" for number in range(1, 9)]
-COMMAND = "import sys; from goldroot.cli.main import main; main(sys.argv[1:])"
 
 #: Writes without end, to where the server's own files are, and says which links it has.
 COUNT = """[Service]
@@ -37,66 +34,23 @@ ExecStart=/bin/sh -c 'echo the shop is not there; exit 1'
 """
 
 
-def put(path: str, content: str) -> str:
-    """The words of a shell that write a file."""
-    return f"echo {base64.b64encode(content.encode()).decode()} | base64 -d > {path}"
-
-
-class Fleet:
-    """A site of containers."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def __call__(self, *args: str, ok: int = 0) -> str:
-        """A command; its output, errors among it."""
-        env = {**os.environ, "GOLDROOT_SITE": str(self.root)}
-        words = [sys.executable, "-c", COMMAND, *args]
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == ok, (args, done.returncode, done.stdout, done.stderr)
-        return done.stdout + done.stderr
-
-    def inside(self, name: str, script: str, ok: int = 0) -> str:
-        """A script inside a running server."""
-        return self("machine", "run", "--time", "60", name, "sh", "-c", script, ok=ok).strip()
-
-    def runs(self) -> dict[str, str]:
-        """The servers, and from what they run."""
-        data = json.loads(self("machine", "list", "--json"))["machines"]
-        return {one["name"]: one["runs"] for one in data}
-
-    def disk(self, name: str, address: str) -> Path:
-        """The files of a disk of a clone."""
-        return self.root / "store/disks" / json.loads(self("clone", "show", name, "--json"))["disks"][address]
-
-    def configure(self, words: str) -> None:
-        """What the site's file says of the image."""
-        file = self.root / "goldroot.toml"
-        before = file.read_text().partition("\n[images.debian]\n")[0]
-        file.write_text(f"{before}\n[images.debian]\n{words}\n")
-
-
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
+def fleet() -> Iterator[WholeSite]:
     need_programs("systemd-nspawn", "setpriv", "nsenter", "mmdebstrap")
     if os.geteuid() != 0:
         pytest.skip("needs root")
     memory = "/dev/shm"
     room = Path(tempfile.mkdtemp(prefix="goldroot-fleet-", dir=memory if os.access(memory, os.W_OK) else None))
-    fleet = Fleet(room / "site")
+    fleet = WholeSite(room / "site")
     fleet("init", str(fleet.root), "--host", "nspawn")
     try:
         yield fleet
     finally:
-        for name in CLONES:
-            subprocess.run(
-                [sys.executable, "-c", COMMAND, "machine", "stop", name, "--patience", "0"],
-                env={**os.environ, "GOLDROOT_SITE": str(fleet.root)}, capture_output=True, check=False,
-            )  # fmt: skip
+        fleet.stop(CLONES)
         shutil.rmtree(room)
 
 
-def test_servers_that_run_move_to_another_release_and_back(fleet: Fleet) -> None:
+def test_servers_that_run_move_to_another_release_and_back(fleet: WholeSite) -> None:
     fleet.configure('health = ["units", "run systemctl is-active systemd-journald"]')
     fleet("image", "import", "debian", "--from", str(systemd_root("bookworm")))
     fleet("gold", "publish", "debian", "--untested")

@@ -16,13 +16,16 @@ PACKAGES = "systemd-sysv,dbus"
 
 
 @functools.cache
-def systemd_root(suite: str) -> Path:
-    """The root of a release, to be read only; skips the test where it cannot be made."""
+def systemd_root(suite: str, more: str = "") -> Path:
+    """The root of a release, to be read only; skips the test where it cannot be made.
+
+    :param more: packages besides those that a system needs to run, with commas between.
+    """
     if os.geteuid() != 0 or shutil.which("mmdebstrap") is None:
         pytest.skip("needs root and mmdebstrap")
     place = Path(tempfile.mkdtemp(prefix=f"goldroot-{suite}-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, place / "root"]
+    words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES},{more}", suite, place / "root"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no Debian {suite} root: {done.stderr[-300:]}")

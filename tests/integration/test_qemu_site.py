@@ -1,0 +1,121 @@
+"""End to end with machines: a whole Debian with its own kernel, by emulation, from one packed root that none can write.
+
+Everything is done by commands, and asked inside the servers, by the agent that runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.hosts import need_programs
+from support.systemd_roots import systemd_root
+from support.whole_site import WholeSite, put
+
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(2400)]
+
+#: A kernel for machines, and each of the two programs that make an initial file system for it.
+KERNEL = "linux-image-cloud-amd64,qemu-guest-agent,udev"
+WITH = {"initramfs-tools": "initramfs-tools,busybox", "dracut": "dracut"}
+
+HOSTS = """
+default_host = "local"
+
+[hosts.local]
+kind = "directory"
+
+[hosts.machines]
+kind = "qemu"
+store = "machines"
+accelerator = "tcg"
+memory = 768
+processors = 2
+disk_size = 2000
+parameters = "ro quiet panic=-1"
+"""
+BAD = """[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo the shop is not there; exit 1'
+"""
+
+
+@pytest.fixture
+def fleet() -> Iterator[WholeSite]:
+    need_programs("qemu-system-x86_64", "mkfs.erofs", "mkfs.ext4", "setpriv", "mmdebstrap")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    memory = "/dev/shm"
+    room = Path(tempfile.mkdtemp(prefix="goldroot-machines-", dir=memory if os.access(memory, os.W_OK) else None))
+    fleet = WholeSite(room / "site")
+    fleet.root.mkdir()
+    (fleet.root / "goldroot.toml").write_text(HOSTS)
+    fleet("init", str(fleet.root))
+    try:
+        yield fleet
+    finally:
+        fleet.stop(["web1", "web2"])
+        shutil.rmtree(room)
+
+
+def up(fleet: WholeSite, name: str) -> str:
+    """Wait until a server has come up, however slow this machine is; what its systemd says."""
+    for _ in range(120):
+        if fleet.run("machine", "run", "--time", "60", name, "true").returncode == 0:
+            return fleet.inside(name, "systemctl is-system-running --wait || true")
+        assert fleet.runs()[name] == "current", fleet("machine", "console", name)
+        time.sleep(5)
+    raise AssertionError(fleet("machine", "console", name))
+
+
+@pytest.mark.parametrize("maker", WITH)
+def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -> None:
+    fleet.configure('health = ["units"]\nhealth_time = 900')
+    fleet("image", "import", "debian", "--from", str(systemd_root("bookworm", f"{KERNEL},{WITH[maker]}")))
+    fleet("gold", "publish", "debian", "--untested")
+    fleet("gold", "replicate", "debian", "1", "--to", "machines")
+    fleet("clone", "create", "web1", "--image", "debian", "--host", "machines")
+    fleet("machine", "start", "web1")
+    assert up(fleet, "web1") == "running"
+
+    # Its root is gold's, its own disks are where the layout has them, and it becomes itself.
+    assert fleet.inside("web1", "hostname; . /etc/os-release; echo $VERSION_ID") == "web1\n12"
+    assert fleet.inside("web1", "findmnt -no FSTYPE,OPTIONS /").startswith("erofs  ro")
+    for path in ("/etc", "/var", "/usr/local"):
+        assert fleet.inside("web1", f"findmnt -no FSTYPE {path}") == "ext4"
+    assert "Read-only file system" in fleet.inside("web1", "touch /usr/x 2>&1", ok=1)
+    fleet.inside("web1", "echo mine > /etc/mine; rm /etc/host.conf; touch /tmp/x; sync")
+    assert [one["path"] for one in json.loads(fleet("clone", "diff", "web1", "--json"))["paths"]].count("etc/mine") == 1
+
+    # The next gold: merged while it runs, switched, started, asked.
+    fleet("maintain", "run", "debian", "sh", "-ec", "echo 2 > /usr/share/golden; echo gold >> /etc/issue.net")
+    fleet("gold", "publish", "debian", "--untested")
+    fleet("gold", "replicate", "debian", "2", "--to", "machines")
+    assert "It was started again, and is well." in fleet("update", "run", "web1")
+    assert fleet.inside(
+        "web1", "cat /usr/share/golden /etc/mine; tail -n 1 /etc/issue.net; ls /etc/host.conf 2>&1", ok=2
+    ) == ("2\nmine\ngold\nls: cannot access '/etc/host.conf': No such file or directory")
+
+    # A gold in which a unit fails: it is back by itself.
+    unit, wants = "/usr/lib/systemd/system/shop.service", "/usr/lib/systemd/system/multi-user.target.wants"
+    fleet(
+        "maintain", "run", "debian", "sh", "-ec", f"{put(unit, BAD)}; mkdir -p {wants}; ln -s ../shop.service {wants}/"
+    )
+    fleet("gold", "publish", "debian", "--untested")
+    fleet("gold", "replicate", "debian", "3", "--to", "machines")
+    back = fleet("update", "run", "web1", ok=4)
+    assert "web1 did not come up well after the update to gold 3: the unit shop.service has failed" in back
+    assert up(fleet, "web1") == "running"
+    assert fleet.inside("web1", f"cat /etc/mine /usr/share/golden; test -e {unit} || echo none") == "mine\n2\nnone"
+
+    # And back to the first.
+    fleet("rollback", "web1")
+    assert up(fleet, "web1") == "running"
+    assert fleet.inside("web1", "cat /etc/mine; ls /usr/share/golden 2>/dev/null || echo none") == "mine\nnone"
+    assert "has shut down" in fleet("machine", "stop", "web1")
