@@ -150,6 +150,9 @@ def test_plans_change_nothing(goldroot: Run, tmp_path: Path) -> None:
         assert goldroot(*args, "--plan")[0] == 0
         data(goldroot(*args, "--plan", "--json"))
     assert data(goldroot("maintain", "run", "--plan", "--json", "small", "ls"))["command"] == ["ls"]
+    for words in (["ls", "--", "-l"], ["-x", "ls"], ["ls"]):  # as people are used to, "--" ends goldroot's own words
+        assert data(goldroot("maintain", "run", "--plan", "--json", "small", "--", *words))["command"] == words
+    assert goldroot("maintain", "run", "small", "--")[0] == 2
     assert state(tmp_path / "site") == before
 
 

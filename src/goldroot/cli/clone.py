@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.each_clone import each, failures_data, tell_failures
+from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
@@ -19,8 +20,6 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 if TYPE_CHECKING:
     from goldroot.fleet import Created, CreatePlan, Drift
     from goldroot.site import Site
-
-AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 @click.group(cls=Group)
@@ -320,7 +319,7 @@ def forget(name: str, path: str, site_dir: str | None, plan_only: bool, as_json:
 
 @clone.command(context_settings=AS_COMMAND)
 @click.argument("name", shell_complete=clone_names)
-@click.argument("command", nargs=-1)
+@command_argument(required=False)
 @site_option
 @plan_option
 @json_option

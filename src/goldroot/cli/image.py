@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
@@ -19,8 +20,6 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 if TYPE_CHECKING:
     from goldroot.image import Change, Role
     from goldroot.tree import Note
-
-AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 @click.group(cls=Group)
@@ -181,7 +180,7 @@ def enter(name: str, on_test: bool, site_dir: str | None, plan_only: bool, as_js
 @plan_option
 @json_option
 @click.argument("name", metavar="IMAGE", shell_complete=image_names)
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@command_argument()
 def run_command(
     name: str, command: tuple[str, ...], on_test: bool, site_dir: str | None, plan_only: bool, as_json: bool
 ) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.each_clone import each, failures_data, tell_failures
+from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import emit, json_option, plan_option, table
@@ -18,7 +19,6 @@ from goldroot.errors import EXIT_FINDINGS
 if TYPE_CHECKING:
     from goldroot.fleet import MachineState
 
-AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 #: The largest time that a person may give, in seconds.
 A_DAY = 86400
 
@@ -172,7 +172,7 @@ def console(name: str, lines: int, site_dir: str | None, as_json: bool) -> None:
 
 @machine.command(context_settings=AS_COMMAND)
 @click.argument("name", metavar="CLONE", shell_complete=clone_names)
-@click.argument("command", metavar="COMMAND...", nargs=-1, required=True)
+@command_argument()
 @click.option("--time", "limit", type=click.IntRange(1, A_DAY), default=600, show_default=True, metavar="SECONDS",
               help="How long it may take.")  # fmt: skip
 @site_option
