@@ -27,7 +27,8 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remembered import could_have_mattered, memory_after
+from goldroot.merge.decide.remember import could_have_mattered, memory_after
+from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
@@ -117,7 +118,8 @@ def plan_merge(
         roots += its_roots
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
-        setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
+        lines = RememberedLines(read, around.memory, around.going_back)
+        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back, lines.of)
         decided = decide_part(compare_part(part, names, policy), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))

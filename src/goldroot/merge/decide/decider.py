@@ -23,7 +23,7 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
-from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit
+from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
@@ -118,6 +118,7 @@ class Decider:
             self._asked.add(path)
             return added_below(delta, self.setting, added)
         verdict = decide_presence(delta, self.setting, self._below)
+        note_kept_lines(self.decided, self.setting, delta, verdict)
         if (verdict.conflicts or verdict.decided) and _holds_below(verdict, delta.rows):
             self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
         return verdict

@@ -48,12 +48,16 @@ def disabled_units(
     if not links:
         return
     names = frozenset(links.values())
-    before = {name: place for place in sorted(setting.memory.entries) if (name := _service(place)) in names}
+    before = {name: place for place in _remembered(setting) if (name := _service(place)) in names}
     before.update(_enabled(comparison.part, BASE_SIDE, names))
     now = _enabled(comparison.part, CLONE_SIDE, names)
     for path, name in links.items():
         if name in before and name not in now and before[name] != comparison.part.place(path):
             yield (b"unit " + name, b""), before[name], path
+
+
+def _remembered(setting: Setting) -> list[bytes]:
+    return sorted(known.place for _, known in setting.memory.paths())
 
 
 def _enabled(part: Part, side: int, names: Set[bytes]) -> dict[bytes, bytes]:

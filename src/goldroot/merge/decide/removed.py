@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from goldroot.conflicts import GOLD, Conflict
 from goldroot.merge.compare.comparison import Delta
@@ -26,6 +27,7 @@ from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.sameness import USUAL, one_spelling
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.merge.decide.versions import without_versions
+from goldroot.merge.memory import Removed
 from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
 
@@ -99,13 +101,23 @@ def _removed(decided: Decided) -> Iterator[tuple[Delta, Entry]]:
             yield decided.comparison.delta(path), base
 
 
+def _remembered(decided: Decided, setting: Setting) -> Iterator[tuple[bytes, Removed]]:
+    """(topmost place that was removed with it, path) of what the server removed before, and does not have again."""
+    part = decided.comparison.part
+    clone = part.trees[CLONE_SIDE].manifest
+    for top, known in setting.memory.paths():
+        path = part.inside(known.place)
+        if path is None or clone.get(path) is None:
+            yield top, known
+
+
 def _enabled(
     decided: Decided, setting: Setting, added: Iterable[bytes]
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of enabled links; the cause is the module."""
     part = decided.comparison.part
     gone: dict[tuple[bytes, bytes], bytes] = {}
-    for known in setting.memory.entries.values():
+    for _, known in _remembered(decided, setting):
         if known.target and _ENABLED.fullmatch(known.place):
             gone[_identity(known.place, known.target)] = known.place
     for delta, base in _removed(decided):
@@ -137,33 +149,46 @@ def _moved(
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of files that gold moved; the cause is the old place, or the topmost directory
     that the server removed with it."""
-    gone: dict[bytes, Delta] = {}
+    gone: dict[bytes, tuple[bytes, bytes]] = {}  #: content -> (topmost place that was removed, its place)
+    before = {known.content: (top, known.place) for top, known in _remembered(decided, setting) if known.content}
     for delta, base in _removed(decided):
         if base.kind == FILE and base.size and base.content and delta.rule.cls in (CONFIG, OPAQUE, LINES):
-            gone[base.content] = delta
+            gone[base.content] = decided.comparison.part.place(_removed_above(decided, delta.path)), delta.place
     places: dict[bytes, list[bytes]] = {}
-    for path in added if gone else ():
+    for path in added if gone or before else ():
         entry = decided.comparison.deltas[path][GOLD_SIDE]
         assert entry is not None
-        if entry.kind == FILE and entry.content in gone:
+        if entry.kind == FILE and (entry.content in gone or entry.content in before):
             places.setdefault(entry.content, []).append(path)
     if not places:
         return
-    held = _contents_of(decided.comparison.part.trees[BASE_SIDE].manifest)
+    held = Contents(decided.comparison.part.trees[BASE_SIDE].manifest)
     for content, paths in places.items():
-        if len(paths) == 1 and held[content] == 1:
-            old = gone[content]
-            top = _removed_above(decided, old.path)
-            cause = (b"moved " + top, parent(paths[0])) if top != old.path else (b"moved " + old.path, paths[0])
-            yield cause, old.place, paths[0]
+        known = gone.get(content) if held.count(content) else before.get(content)
+        if len(paths) == 1 and held.count(content) < 2 and known is not None:
+            top, old = known
+            yield (b"moved " + top, parent(paths[0]) if top != old else paths[0]), old, paths[0]
 
 
-def _contents_of(manifest: Manifest) -> Counter[bytes]:
-    """How many files of a tree hold each content."""
-    columns = manifest.columns
-    return Counter(
-        content for kind, content in zip(columns.kinds, columns.each_content(), strict=True) if kind == FILE and content
-    )
+@dataclass
+class Contents:
+    """How many files of a tree hold each content; counted when it is first asked."""
+
+    manifest: Manifest
+
+    @cached_property
+    def _counted(self) -> Counter[bytes]:
+        columns = self.manifest.columns
+        held = zip(columns.kinds, columns.each_content(), strict=True)
+        return Counter(content for kind, content in held if kind == FILE and content)
+
+    def count(self, content: bytes) -> int:
+        """How many files hold it."""
+        return self._counted[content]
+
+    def is_once(self, entry: Entry) -> bool:
+        """Whether a file that holds something is the only one that holds it."""
+        return bool(entry.size and entry.content) and self._counted[entry.content] == 1
 
 
 def _removed_above(decided: Decided, path: bytes) -> bytes:
