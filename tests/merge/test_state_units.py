@@ -282,3 +282,43 @@ def test_a_file_in_the_place_of_a_unit_is_a_unit(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {**KEEP, "var/opt/a": "1"}, {**KEEP, "var/opt/a": "2"}, {**KEEP, "var/opt/a": "3"})
     assert done.text("var/opt/a") == "3" and done.conflicts == []
     assert done.entry("/var/opt/a")["axis"] == "unit"
+
+
+# -- what does not arrive is named
+
+
+@pytest.mark.parametrize("top", ["var/lib/app", "var/cache/bind", "srv/site"])
+def test_what_gold_changed_without_another_size_or_time_is_named(tmp_path: Path, top: str) -> None:
+    when = 1_700_000_000_000_000_000
+
+    def unit(gold: str, own: str) -> Table:
+        return {**KEEP, f"{top}/a": File(gold, mtime=when), f"{top}/b": File("same", mtime=when), f"{top}/own": own}
+
+    done = merge_tables(tmp_path, unit("1", ""), unit("2", ""), unit("1", "mine"))
+    assert done.text(f"{top}/a") == "1"
+    assert unit_notes(done, f"/{top}").endswith(f"of gold's were not taken: /{top}/a")
+
+
+def test_what_gold_removed_in_a_unit_that_is_kept_is_named_as_that(tmp_path: Path) -> None:
+    base: Table = {**KEEP, "var/lib/app/x": "1", "var/lib/app/d/a": "1", "var/lib/app/d/b": "1", "var/lib/app/g": "1"}
+    gold: Table = {**KEEP, "var/lib/app/x": "1", "var/lib/app/new": "n"}
+    clone = {path: node for path, node in base.items() if path != "var/lib/app/g"} | {"var/lib/app/own": "mine"}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.text("var/lib/app/d/a") == "1" and "var/lib/app/g" not in done.tree
+    assert unit_notes(done, "/var/lib/app").endswith(
+        "of gold's were not taken: /var/lib/app/new; gold removed, and the server's stay: /var/lib/app/d"
+    )
+
+
+def test_what_is_too_much_to_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldroot.merge.compare.compare.MOST_READ", 2)
+    when = 1_700_000_000_000_000_000
+
+    def unit(text: str, own: str) -> Table:
+        files = {f"var/lib/app/{number}": File(text, mtime=when) for number in range(5)}
+        return {**KEEP, **files, "var/lib/app/own": own}
+
+    done = merge_tables(tmp_path, unit("1", ""), unit("2", ""), unit("1", "mine"))
+    assert unit_notes(done, "/var/lib/app").endswith(
+        "not taken: /var/lib/app/0, /var/lib/app/1; 3 more files, of equal size and time, were not compared"
+    )
