@@ -322,3 +322,41 @@ def test_what_is_too_much_to_read_is_counted(tmp_path: Path, monkeypatch: pytest
     assert unit_notes(done, "/var/lib/app").endswith(
         "not taken: /var/lib/app/0, /var/lib/app/1; 3 more files, of equal size and time, were not compared"
     )
+
+
+@pytest.mark.parametrize(("top", "files"), [
+    ("var/kerberos/krb5kdc", ("principal", "principal.kadm5")),
+    ("var/lib/kerberos/krb5kdc", ("principal", "principal.ok")),
+    ("var/lib/krb5kdc", ("principal", "principal.kadm5")),
+    ("var/yp/site.example", ("passwd.byname", "passwd.byuid")),
+    ("var/db/app", ("a.db", "b.db")),
+    ("var/imap/db", ("log.1", "skipstamp")),
+    ("var/vmail/anna", ("index", "mailbox")),
+    ("opt/app/data", ("ibdata1", "ib_logfile0")),
+    ("opt/vendor/app/var", ("store", "index")),
+    ("etc/ldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
+    ("etc/openldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
+    ("etc/pki/nssdb", ("cert9.db", "key4.db")),
+])  # fmt: skip
+def test_no_halves_of_databases(tmp_path: Path, top: str, files: tuple[str, str]) -> None:
+    """Gold changed one file of it, the server the other."""
+    one, other = (f"{top}/{name}" for name in files)
+    keep: Table = {**KEEP, str(Path(top).parent) + "/keep": "k"}
+    done = merge_tables(
+        tmp_path, {**keep, one: "1", other: "1"}, {**keep, one: "2", other: "1"}, {**keep, one: "1", other: "3"}
+    )
+    assert (done.text(one), done.text(other)) == ("1", "3")
+    assert done.conflicts == []
+    untouched = merge_tables(tmp_path / "u", {**keep, one: "1"}, {**keep, one: "2"}, {**keep, one: "1"})
+    assert untouched.text(one) == "2"
+
+
+@pytest.mark.parametrize(
+    "path", ["var/kerberos/krb5kdc/kdc.conf", "var/lib/kerberos/krb5kdc/kadm5.acl", "var/yp/securenets"]
+)
+def test_configuration_beside_a_database_is_merged(tmp_path: Path, path: str) -> None:
+    beside: Table = {**KEEP, str(Path(path).parent / "db"): "mine"}
+    lines = [f"{number}\n" for number in range(9)]
+    golds, mine = ["gold's\n", *lines[1:]], [*lines[:-1], "mine\n"]
+    done = merge_tables(tmp_path, *({**beside, path: "".join(text)} for text in (lines, golds, mine)))
+    assert done.text(path) == "".join(["gold's\n", *lines[1:-1], "mine\n"]) and done.conflicts == []
