@@ -31,7 +31,8 @@ DEFAULTS = {
     " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks"
     " /usr/local/bin /usr/local/sbin/x /usr/local/etc/x /usr/local/share/ca-certificates/x",
     "state": "/var /var/local/x /var/kerberos/krb5kdc/principal /var/yp/site/hosts.byname /var/db/x /opt/app/data /opt/a/b/var/x"
-    " /etc/ldap/slapd.d /etc/openldap/slapd.d/x /etc/pki/nssdb/key4.db /var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
+    " /etc/ldap/slapd.d /etc/openldap/slapd.d/x /etc/pki/nssdb/key4.db"
+    " /var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
     " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
     " /usr/local/lib/x /usr/local/share/x /var/backups/x /var/opt/a /var/named/x",
     "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
