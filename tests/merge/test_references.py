@@ -176,6 +176,38 @@ def test_slaves_of_an_alternative_belong_to_it(tmp_path: Path) -> None:
     assert asked(done) == [("/etc/alternatives/editor", "reference")]
 
 
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize("page_is_gone", [True, False])
+def test_slaves_follow_the_answer_about_their_master(tmp_path: Path, with_record: bool, page_is_gone: bool) -> None:
+    man = "/usr/share/man/man1"
+
+    def links(name: str) -> dict[str, Node]:
+        record = (
+            f"manual\n/usr/bin/editor\neditor.1.gz\n{man}/editor.1.gz\n\n/usr/bin/{name}\n30\n{man}/{name}.1.gz\n\n"
+        )
+        return {
+            "etc/alternatives/editor": Link(f"/usr/bin/{name}"),
+            "etc/alternatives/editor.1.gz": Link(f"{man}/{name}.1.gz"),
+            "etc/alternatives/other.1.gz": Link(f"{man}/{name}.1.gz"),
+            **({"var/lib/dpkg/alternatives/editor": record} if with_record else {}),
+        }
+
+    page: dict[str, Node] = {"usr/share/man/man1/vim.1.gz": "m"}
+    shared: dict[str, Node] = {"usr/bin/nano": PROGRAM, "usr/share/man/man1/nano.1.gz": "m"}
+    base, gold, clone = tables({"usr/bin/vim": PROGRAM, **page}, {})
+    nano = {**shared, **links("nano"), **({} if page_is_gone else page)}
+    done = merge_tables(tmp_path, {**base, **nano}, {**gold, **nano}, {**clone, **nano, **links("vim")})
+    assert ("/etc/alternatives/editor", "reference") in done.conflicts
+    assert not [path for path, _ in done.conflicts if "editor.1" in path]
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+    assert taken.tree["etc/alternatives/editor"].content == b"/usr/bin/nano"
+    assert taken.tree["etc/alternatives/editor.1.gz"].content == f"{man}/nano.1.gz".encode()
+    assert taken.tree["etc/alternatives/other.1.gz"].content == f"{man}/vim.1.gz".encode() or page_is_gone
+    kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+    assert kept.tree["etc/alternatives/editor.1.gz"].content == f"{man}/vim.1.gz".encode()
+    assert kept.conflicts == taken.conflicts == []
+
+
 PASSWD = "root:x:0:0::/root:/bin/sh\nanna:x:4321:4321::/home/anna:{}\n"
 
 

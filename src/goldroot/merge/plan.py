@@ -34,6 +34,7 @@ from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
+from goldroot.merge.fit.alternative_slaves import follow_masters
 from goldroot.merge.fit.alternatives import settle_alternatives
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
@@ -125,6 +126,7 @@ def plan_merge(
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     settle_alternatives([one.decided for one in planned], names)
+    follow_masters([one.decided for one in planned], names)
     for one, setting in zip(planned, settings, strict=True):
         follow_sources(one.decided, setting, policy)
     memory = memory_after([one.decided for one in planned], settings, policy)

@@ -11,6 +11,7 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
+from goldroot.merge.fit.alternative_slaves import slaves_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
 from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, RESOLVER, SHELL, UNIT, Reference
@@ -181,8 +182,21 @@ def _ask(parts: Sequence[PartPlan], settings: Sequence[Setting], group: Sequence
     for number, path in links:
         if answer == GOLD:
             _take_gold(parts[number], path, settings[number], verdict)
+            if group[0].reference.kind == ALTERNATIVE:
+                _take_slaves(parts[number], path, settings[number], verdict, parts)
         elif verdict.decided and path in parts[number].decided.verdicts:
             parts[number].decided.verdicts[path].decided[AXIS] = answer
+
+
+def _take_slaves(one: PartPlan, master: bytes, setting: Setting, asked: Verdict, parts: Sequence[PartPlan]) -> None:
+    """The slaves of a master that becomes what gold has become so, too."""
+    above, _, name = master.rpartition(b"/")
+    for slave in sorted(slaves_of((each.part for each in parts), name)):
+        path = above + b"/" + slave
+        _, gold, clone = one.part.rows(path)
+        settled = path in one.decided.verdicts and one.decided.verdicts[path].conflicts
+        if gold != clone and not settled and _can_take(one, path) and path in one.decided.comparison.deltas:
+            _take_gold(one, path, setting, asked)
 
 
 def _together(values: Iterable[bytes]) -> bytes:
