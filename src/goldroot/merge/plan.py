@@ -113,8 +113,10 @@ def plan_merge(
     planned: list[PartPlan] = []
     settings: list[Setting] = []
     roots: list[ForeignRoot] = []
+    unseen: list[Note] = []
     for given in parts:
-        part = see_past_mounts(given)
+        part, hidden = see_past_mounts(given, policy)
+        unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
         read = reader_of(part)
@@ -147,7 +149,7 @@ def plan_merge(
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
     packages = own_packages(planned, names, decisions, going_back=around.going_back)
     plan.conflicts += [*foreign.conflicts, *packages.conflicts]
-    plan.notes += [*foreign.notes, *packages.notes]
+    plan.notes += [*unseen, *foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
         plan.notes += unknown_in_overrides(planned, names, merged)
