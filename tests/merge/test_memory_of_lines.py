@@ -203,3 +203,15 @@ def test_a_list_reads_back_as_it_was_written() -> None:
     assert memory.data() == data
     assert memory.path(b"/etc/hosts") is None and memory.lines(b"/etc/hosts") == (b"1\n2", b"")
     assert memory.without([b"/etc/hosts"]).lines(b"/etc/hosts") is None
+
+
+def test_a_link_to_a_unit_that_comes_back_in_another_spelling_stays_removed(tmp_path: Path) -> None:
+    path = "etc/systemd/system/graphical.target.wants/x.service"
+    second, direct = three(
+        tmp_path,
+        {path: Link("/lib/systemd/system/x.service")},
+        {},
+        {path: Link("/usr/lib/systemd/system/x.service")},
+        {},
+    )
+    assert second.conflicts == direct.conflicts == [] and path not in second.tree

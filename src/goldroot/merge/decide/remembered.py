@@ -23,7 +23,7 @@ from goldroot.merge.decide.verdict import (
 from goldroot.merge.decide.whole_value import whole_value
 from goldroot.merge.memory import Removed
 from goldroot.policy import CONFIG, LINES, OPAQUE, STATE
-from goldroot.tree import Note, path_text
+from goldroot.tree import LINK, Note, path_text
 
 #: The classes whose paths are remembered: those in which a removal of the server's counts.
 MERGED_CLASSES = (CONFIG, OPAQUE, LINES, STATE)
@@ -72,10 +72,19 @@ def note_kept_lines(decided: Decided, setting: Setting, delta: Delta, verdict: V
         decided.notes.append(Note(REMOVED_BEFORE, delta.place, text))
 
 
+def _leads_there(setting: Setting, delta: Delta, known: Removed) -> bool:
+    """Whether gold's link leads where the removed one led, in whatever spelling."""
+    gold = delta.rows[GOLD_SIDE]
+    if gold is None or gold.kind != LINK or not known.target:
+        return False
+    one, other = (setting.sameness.link_text(delta.path, text) for text in (known.target, gold.content))
+    return one == other
+
+
 def _answer(decided: Decided, setting: Setting, delta: Delta, known: Removed, verdict: Verdict) -> str:
     """The answer in force: the clone's without a question where gold brings back what was removed."""
     value = whole_value(decided.comparison, setting, delta.path, GOLD_SIDE)
-    if known.digest and known.digest == value:
+    if (known.digest and known.digest == value) or _leads_there(setting, delta, known):
         verdict.axes["presence"] = CLONE
         decided.notes.append(
             Note(REMOVED_BEFORE, delta.place, "the server had removed it; gold has it again, and it stays removed")
