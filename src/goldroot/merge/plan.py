@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -25,7 +25,7 @@ from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
-from goldroot.merge.decide.contents import merger_of, reader_of
+from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remember import could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_lines import RememberedLines
@@ -122,7 +122,8 @@ def plan_merge(
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
         lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back, lines.of)
+        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
+        setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
         decided = decide_part(compare_part(part, names, policy), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))

@@ -80,6 +80,8 @@ def _content(
     values = (was or b"", gold.content, clone.content)
     kind = "both-added" if base is None else "both-changed"
     said, is_file = _say(kind, clone.kind), clone.kind == FILE
+    if is_file and (trouble := setting.trouble(delta)):
+        said += f": {trouble}"
     if kept is not None:
         said += "; gold has again what the server had removed from it"
     answer, own = answer_conflict(verdict, delta, "content", kind, values, setting, said, own=is_file)

@@ -14,7 +14,7 @@ from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.remembered_lines import RememberedLines
-from goldroot.merge.decide.tables import kind_of, merge_table
+from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import is_text, merge_text
 from goldroot.tree import FILE
 
@@ -63,6 +63,23 @@ def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
         return merge_with_ends(*versions, merger)
 
     return merge
+
+
+def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
+    """Says of a table that both sides changed what a person has to decide; "" of other files, and of secrets."""
+
+    def explain(delta: Delta) -> str:
+        kind = kind_of(delta.place) if delta.rule.cls == "config" and not delta.rule.secret else None
+        if kind is None or any(row is not None and row.kind != FILE for row in delta.rows):
+            return ""
+        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+            return ""
+        kept = lines.of(delta)
+        old = lines.read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
+        base = kept.base if kept is not None and kept.base is not None else old
+        return trouble_of(kind, base, lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE))
+
+    return explain
 
 
 def _merger_for(delta: Delta) -> TextMerger | None:

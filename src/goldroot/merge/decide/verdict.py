@@ -111,6 +111,7 @@ class Setting:
     sameness: Sameness
     memory: Memory = NO_MEMORY  #: what the server had removed before
     going_back: bool = False  #: on the way back new questions are notes, and the clone's stands
+    trouble: Callable[[Delta], str] = lambda delta: ""  #: what of a content both sides changed, for a person
     kept_lines: Callable[[Delta], Kept | None] = lambda delta: None  #: what of a file's entries stays away
 
 
