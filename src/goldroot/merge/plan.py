@@ -45,6 +45,7 @@ from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrid
 from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
+from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
@@ -166,6 +167,7 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
+    plan.notes += [] if around.going_back else not_started(planned)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
     questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
     _ask(plan, questions, decisions, going_back=around.going_back)

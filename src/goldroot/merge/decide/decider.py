@@ -12,6 +12,7 @@ from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.deleted_directories import Added, additions_below, rows_of
+from goldroot.merge.decide.left_behind import ask_about_left
 from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
     Below,
@@ -76,6 +77,7 @@ class Decider:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
         settle_removed(self.decided, self.setting)
         look_for_moves(self.decided, self.setting)
+        ask_about_left(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:

@@ -42,11 +42,13 @@ class NewPlaces:
     """Looks for new places in one part.
 
     :param sizes: of the files that are asked about (bytes).
+    :param tops: directories of base whose texts tell which lines stand everywhere, besides those in which something is asked.
     """
 
     decided: Decided
     setting: Setting
     sizes: list[int]
+    tops: frozenset[bytes] = frozenset()
     _pairs: int = MOST_PAIRS
     _additions: dict[int, dict[bytes, Entry]] = field(default_factory=dict)
     _read: dict[int, dict[bytes, Lines]] = field(default_factory=dict)
@@ -67,6 +69,12 @@ class NewPlaces:
         if wanted is None or not texts:
             return None
         return self._by_version(delta, wanted, texts) or self._by_likeness(delta, wanted, texts, side)
+
+    def of_version(self, delta: Delta, side: int) -> bytes | None:
+        """Where a side has a text of base's under another version number."""
+        texts = self._texts(side) if delta.rule.cls == CONFIG else {}
+        wanted = self.text(delta, BASE_SIDE) if texts else None
+        return None if wanted is None else self._by_version(delta, wanted, texts)
 
     def _by_place(self, delta: Delta, candidates: Iterable[bytes], side: int) -> bytes | None:
         """Of candidates that are all as good, the one at the same place but for a version, or for one directory that was
@@ -178,7 +186,7 @@ class NewPlaces:
         """The texts of base's configuration: below the directories in which something is asked."""
         comparison = self.decided.comparison
         part, budget = comparison.part, _MOST_BYTES
-        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts}
+        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts} | self.tops
         count = 0
         for entry in part.trees[BASE_SIDE].manifest.of_kind(FILE):
             if entry.path.split(b"/")[0] not in tops or entry.size > _LARGEST or count >= _MOST_FILES:

@@ -12,32 +12,23 @@ server removed a whole directory, or a module with two files, that is one questi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.conflicts import GOLD, Conflict
-from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.disabled_units import disabled_units
+from goldroot.merge.decide.enabled_links import HEADS, enabled_links
+from goldroot.merge.decide.gone_paths import remembered_paths, removed_paths
 from goldroot.merge.decide.rc_links import settle_rc_links
-from goldroot.merge.decide.sameness import USUAL, one_spelling
+from goldroot.merge.decide.renamed_files import renamed_files
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
-from goldroot.merge.decide.versions import without_versions
-from goldroot.merge.memory import Removed
 from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
 
-#: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8).
-_ENABLED = re.compile(
-    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
-    re.DOTALL,
-)
-#: Of a module that has several links, the question is at the first of these.
-_HEADS = (b".load", b".conf")
 #: Kind of the conflict, and of the note on the way back.
 KIND = "clone-deleted-gold-renamed"
 #: How many other paths of one question are named.
@@ -69,7 +60,7 @@ def _known(
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of every addition that was removed under another name; each path once."""
     seen: set[bytes] = set()
-    for find in (_enabled, disabled_units, _moved):
+    for find in (enabled_links, disabled_units, _moved, renamed_files):
         for cause, old, new in find(decided, setting, added):
             if new not in seen:
                 seen.add(new)
@@ -93,65 +84,14 @@ def _arrives(decided: Decided, path: bytes) -> bool:
     )
 
 
-def _removed(decided: Decided) -> Iterator[tuple[Delta, Entry]]:
-    """What base has, and neither gold nor the clone."""
-    for path in decided.verdicts:
-        base, gold, clone = decided.comparison.deltas[path]
-        if base is not None and gold is None and clone is None:
-            yield decided.comparison.delta(path), base
-
-
-def _remembered(decided: Decided, setting: Setting) -> Iterator[tuple[bytes, Removed]]:
-    """(topmost place that was removed with it, path) of what the server removed before, and does not have again."""
-    part = decided.comparison.part
-    clone = part.trees[CLONE_SIDE].manifest
-    for top, known in setting.memory.paths():
-        path = part.inside(known.place)
-        if path is None or clone.get(path) is None:
-            yield top, known
-
-
-def _enabled(
-    decided: Decided, setting: Setting, added: Iterable[bytes]
-) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
-    """(cause, place before, path now) of enabled links; the cause is the module."""
-    part = decided.comparison.part
-    gone: dict[tuple[bytes, bytes], bytes] = {}
-    for _, known in _remembered(decided, setting):
-        if known.target and _ENABLED.fullmatch(known.place):
-            gone[_identity(known.place, known.target)] = known.place
-    for delta, base in _removed(decided):
-        if base.kind == LINK and _ENABLED.fullmatch(delta.place):
-            gone[_identity(delta.place, base.content)] = delta.place
-    if not gone:
-        return
-    for path in added:
-        entry, place = decided.comparison.deltas[path][GOLD_SIDE], part.place(path)
-        assert entry is not None
-        if entry.kind == LINK and _ENABLED.fullmatch(place):
-            old = gone.get(_identity(place, entry.content))
-            if old is not None and old != place:
-                yield (parent(place), _stem(place)), old, path
-
-
-def _identity(place: bytes, target: bytes) -> tuple[bytes, bytes]:
-    """Where the link is and where it leads, without versions, in the one spelling of a merged ``/usr``."""
-    return without_versions(place), without_versions(one_spelling(parent(place), target, USUAL))
-
-
-def _stem(place: bytes) -> bytes:
-    name = place.rpartition(b"/")[2]
-    return next((name.removesuffix(one) for one in _HEADS if name.endswith(one)), name)
-
-
 def _moved(
     decided: Decided, setting: Setting, added: Iterable[bytes]
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of files that gold moved; the cause is the old place, or the topmost directory
     that the server removed with it."""
     gone: dict[bytes, tuple[bytes, bytes]] = {}  #: content -> (topmost place that was removed, its place)
-    before = {known.content: (top, known.place) for top, known in _remembered(decided, setting) if known.content}
-    for delta, base in _removed(decided):
+    before = {known.content: (top, known.place) for top, known in remembered_paths(decided, setting) if known.content}
+    for delta, base in removed_paths(decided):
         if base.kind == FILE and base.size and base.content and delta.rule.cls in (CONFIG, OPAQUE, LINES):
             gone[base.content] = decided.comparison.part.place(_removed_above(decided, delta.path)), delta.place
     places: dict[bytes, list[bytes]] = {}
@@ -205,11 +145,13 @@ def _removed_above(decided: Decided, path: bytes) -> bytes:
 
 def _ask(decided: Decided, setting: Setting, question: _Question) -> None:
     """One question for additions that come of one cause; its answer holds for all of them."""
-    pairs = sorted(question.pairs, key=lambda pair: (not pair[1].endswith(_HEADS[0]), pair[1]))
+    pairs = sorted(question.pairs, key=lambda pair: (not pair[1].endswith(HEADS[0]), pair[1]))
     comparison = decided.comparison
     old, head = pairs[0]
     place = comparison.part.place(head)
-    detail = f"the server removed {path_text(old)}; gold has it as {path_text(place)}"
+    inside = comparison.part.inside(old)
+    is_there = inside is not None and comparison.part.trees[CLONE_SIDE].manifest.get(inside) is not None
+    detail = f"the server {'masked' if is_there else 'removed'} {path_text(old)}; gold has it as {path_text(place)}"
     if len(pairs) > 1:
         named = ", ".join(path_text(comparison.part.place(path)) for _, path in pairs[1 : _SHOWN + 1])
         more = f" and {len(pairs) - 1 - _SHOWN} more" if len(pairs) - 1 > _SHOWN else ""
