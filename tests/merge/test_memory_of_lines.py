@@ -215,3 +215,60 @@ def test_a_link_to_a_unit_that_comes_back_in_another_spelling_stays_removed(tmp_
         {},
     )
     assert second.conflicts == direct.conflicts == [] and path not in second.tree
+
+
+# -- accounts
+
+
+def accounts(*names: str, number: int = 101, wheel: str = "") -> Table:
+    users = "".join(f"{name}:x:{number}:{number}::/:/usr/sbin/nologin\n" for name in names)
+    return {
+        "etc/passwd": f"root:x:0:0::/root:/bin/sh\n{users}",
+        "etc/shadow": "root:*:1::::::\n" + "".join(f"{name}:$6$hash:1::::::\n" for name in names),
+        "etc/group": f"root:x:0:\nwheel:x:10:{wheel}\n" + "".join(f"{name}:x:{number}:\n" for name in names),
+        "etc/subuid": "".join(f"{name}:100000:65536\n" for name in names),
+    }
+
+
+@pytest.mark.parametrize("number", [101, 107], ids=["same number", "another number"])
+def test_an_account_that_the_server_removed_stays_removed(tmp_path: Path, number: int) -> None:
+    again = accounts("games", number=number, wheel="games")
+    second, direct = three(tmp_path, accounts("games", wheel="games"), accounts(), again, accounts())
+    for file in ("passwd", "shadow", "group", "subuid"):
+        assert "games" not in second.text(f"etc/{file}")
+        assert second.text(f"etc/{file}") == direct.text(f"etc/{file}")
+    # Going directly, another number is asked about; of what is remembered the name is all that is known.
+    assert second.conflicts == [] and bool(direct.conflicts) is (number != 101)
+    assert second.notes("removed-before") == ["/etc/group", "/etc/passwd"]
+    third = merge_tables(
+        tmp_path / "3", {**KEEP, **again}, {**KEEP, **again, "etc/new": "n"}, {**KEEP, **accounts()}, after=second
+    )
+    assert third.notes("removed-before") == [] and "games" not in third.text("etc/passwd")
+
+
+def test_an_account_that_only_gold_removed_comes_back(tmp_path: Path) -> None:
+    second, _ = three(tmp_path, accounts("games"), accounts(), accounts("games"), accounts("games"))
+    assert "games:x:101" in second.text("etc/passwd") and second.notes("removed-before") == []
+
+
+def test_names_of_accounts_are_remembered_and_forgotten(tmp_path: Path) -> None:
+    first = merge_tables(tmp_path / "1", accounts("games"), accounts(), accounts())
+    assert first.record["memory"]["after"] == [
+        {"path": "/etc/group", "lines": ["games"]}, {"path": "/etc/passwd", "lines": ["games"]},
+    ]  # fmt: skip
+    same = merge_tables(tmp_path / "2", accounts(), {**accounts(), "etc/x": "x"}, accounts(), after=first)
+    assert same.record["memory"]["after"] == first.record["memory"]["after"]
+    own = merge_tables(tmp_path / "3", accounts(), {**accounts(), "etc/x": "x"}, accounts("games"), after=same)
+    assert own.record["memory"]["after"] == []
+
+
+@pytest.mark.root
+def test_a_service_whose_files_gold_brings_again_has_a_name_or_a_note(tmp_path: Path) -> None:
+    """What gold has with the account is as going from 1 to 3 has it."""
+
+    def game(*names: str) -> Table:
+        return {**accounts(*names), **({"usr/games/x": File("x", uid=101, gid=101)} if names else {})}
+
+    second, direct = three(tmp_path, game("games"), game(), game("games"), game())
+    assert second.text("etc/passwd") == direct.text("etc/passwd")
+    assert second.conflicts == direct.conflicts

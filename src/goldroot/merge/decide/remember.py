@@ -13,7 +13,7 @@ from goldroot.merge.decide.removed import Contents
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.whole_value import whole_value
 from goldroot.merge.memory import Memory, Removed
-from goldroot.policy import CONFIG, LINES, OPAQUE, Policy
+from goldroot.policy import ACCOUNTS, CONFIG, LINES, OPAQUE, Policy
 from goldroot.tree import FILE, LINK, Entry, in_tree_order, is_below
 
 
@@ -45,7 +45,8 @@ def _keeps_path(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
 
 
 def _keeps_lines(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
-    if splitter_of(known.place, policy.match(known.place)) is None:
+    rule = policy.match(known.place)
+    if splitter_of(known.place, rule) is None and rule.cls != ACCOUNTS:
         return False
     inside = [(part, path) for part in parts if (path := part.inside(known.place)) is not None]
     return not inside or any(part.rows(path)[CLONE_SIDE] is not None for part, path in inside)
