@@ -248,6 +248,16 @@ def test_configuration_is_no_root(tmp_path: Path) -> None:
     assert (done.conflicts, done.tree["etc/skel/jail/var/data"].uid) == ([], 101)
 
 
+@pytest.mark.parametrize("top", ["opt/jail", "srv/chroot/sid"])
+def test_of_a_root_that_is_not_in_the_result_nothing_is_asked(tmp_path: Path, top: str) -> None:
+    keep: dict[str, Node] = {"srv/chroot/keep": "x", "opt/keep": "x"}
+    base = {**OLD, **keep, **foreign(top)}
+    gone = merge_tables(tmp_path / "gold", base, {**NEW, **keep}, base)
+    assert gone.conflicts == [] and f"{top}/etc/passwd" not in gone.tree
+    own = merge_tables(tmp_path / "server", base, {**base, **NEW}, {**OLD, **keep})
+    assert own.conflicts == [] and f"{top}/etc/passwd" not in own.tree
+
+
 # -- below /opt, and wherever else no rule says state
 
 

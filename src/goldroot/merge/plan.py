@@ -150,6 +150,7 @@ def plan_merge(
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
+    roots = [one for one in roots if any(_has(each, one, names) for each in planned)]
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
     packages = own_packages(planned, names, decisions, going_back=around.going_back)
     plan.conflicts += [*foreign.conflicts, *packages.conflicts]
@@ -176,6 +177,11 @@ def plan_merge(
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
+    """Whether another system's root is in the result of a part: of one that goes nobody needs to know whose numbers it had."""
+    return one.part.name == root.part.name and one.final(root.path, names) is not None
 
 
 def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_back: bool) -> None:
