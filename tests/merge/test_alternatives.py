@@ -109,6 +109,36 @@ def test_a_choice_that_is_gone_is_told_and_asked_about(tmp_path: Path) -> None:
     assert taken.tree["etc/alternatives/editor"].content == b"/bin/micro"
 
 
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize("golds_page", ["micro", "nano", None])
+def test_slaves_go_the_way_of_a_master_that_both_changed(
+    tmp_path: Path, with_record: bool, golds_page: str | None
+) -> None:
+    """One question, and what stands or is answered holds for the manual pages, too, whoever changed them."""
+
+    def links(chosen: str, page: str | None) -> Table:
+        return {
+            "etc/alternatives/editor": Link(f"/bin/{chosen}"),
+            **({"etc/alternatives/editor.1.gz": Link(f"/usr/man/{page}.gz")} if page else {}),
+        }
+
+    records = [
+        {RECORD: record(mode, choices)} if with_record else {}
+        for mode, choices in (("auto", BASE), ("auto", {"nano": 40, "micro": 50}), ("manual", BASE))
+    ]
+    chosen = links("nano", "nano"), links("micro", golds_page), links("vim", "vim")
+    done = merge_tables(tmp_path, *({**one, **other} for one, other in zip(records, chosen, strict=True)))
+    assert done.conflicts == [("/etc/alternatives/editor", "content")]
+    page = "etc/alternatives/editor.1.gz"
+    assert done.tree[page].content == b"/usr/man/vim.gz"
+    for take, wanted in (("clone", "vim"), ("gold", golds_page)):
+        again = merge_tables(tmp_path, {}, {}, {}, out=f"take-{take}", decisions=done.decide(take))
+        assert again.conflicts == []
+        assert (page in again.tree and again.tree[page].content) == (
+            (wanted and f"/usr/man/{wanted}.gz".encode()) or False
+        )
+
+
 def test_a_link_that_was_made_without_the_tool_is_asked_about(tmp_path: Path) -> None:
     clone = {**side("auto", "nano", {**BASE, "own": 1}), "etc/alternatives/editor": Link("/opt/mine")}
     done = merge_tables(tmp_path, side("auto", "nano", BASE), side("auto", "micro", {**BASE, "micro": 50}), clone)

@@ -74,6 +74,40 @@ def test_a_map_is_that_of_the_side_whose_source_it_is(
     assert (DB in done.tree and done.tree[DB].content) == (result or False)
 
 
+@pytest.mark.parametrize(
+    ("gold", "clone", "result"),
+    [
+        (side(None), side(A, db=db("own bytes")), None),  # gold dropped both, and the server had run postmap again
+        (side(None), side(A, db=db(A)), None),
+        (side(None, db=db("left behind")), side(A, db=db("own bytes")), db("left behind")),
+        (side(B, db=db(B)), side(None, db=db(A)), db(A)),  # the server removed the text, and goes by its map
+        (side(A, db=db("again")), side(None), None),
+    ],
+)
+def test_a_map_whose_source_is_gone_is_as_the_side_has_it_that_removed_the_source(
+    tmp_path: Path, gold: Table, clone: Table, result: bytes | None
+) -> None:
+    done = merge_tables(tmp_path, side(A, db=db(A)), gold, clone)
+    assert X not in done.tree
+    assert (DB in done.tree and done.tree[DB].content) == (result or False)
+    assert [path for path, _ in done.conflicts if path == f"/{DB}"] == []
+    assert due(done) == []
+
+
+def test_a_map_that_the_server_alone_made_is_stale_without_its_source(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, side(A), side(None), side(A, db=db(A)))
+    assert X not in done.tree and done.tree[DB].content == db(A)
+    assert (done.conflicts, done.notes("stale-map")) == ([], [f"/{DB}"])
+
+
+def test_the_answer_about_a_source_holds_for_its_map(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, side(A, db=db(A)), side(None), side(C, db=db(C)))
+    assert done.conflicts == [(f"/{X}", "presence")]
+    assert (done.text(X), done.tree[DB].content) == (C, db(C))
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+    assert not {X, DB} & set(taken.tree) and taken.conflicts == []
+
+
 def test_a_merged_source_has_its_map_made_again(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, side(A, db=db(A)), side(B, db=db(B)), side(C, db=db(C)))
     assert (done.text(X), done.tree[DB].content, done.conflicts) == (MERGED, db(C), [])

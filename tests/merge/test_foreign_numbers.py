@@ -248,6 +248,84 @@ def test_configuration_is_no_root(tmp_path: Path) -> None:
     assert (done.conflicts, done.tree["etc/skel/jail/var/data"].uid) == ([], 101)
 
 
+@pytest.mark.parametrize("top", ["opt/jail", "srv/chroot/sid"])
+def test_of_a_root_that_is_not_in_the_result_nothing_is_asked(tmp_path: Path, top: str) -> None:
+    keep: dict[str, Node] = {"srv/chroot/keep": "x", "opt/keep": "x"}
+    base = {**OLD, **keep, **foreign(top)}
+    gone = merge_tables(tmp_path / "gold", base, {**NEW, **keep}, base)
+    assert gone.conflicts == [] and f"{top}/etc/passwd" not in gone.tree
+    own = merge_tables(tmp_path / "server", base, {**base, **NEW}, {**OLD, **keep})
+    assert own.conflicts == [] and f"{top}/etc/passwd" not in own.tree
+
+
+# -- below /opt, and wherever else no rule says state
+
+
+@pytest.mark.parametrize("top", ["opt/jail", "opt/app/rootfs", "data/containers/db"])
+def test_a_root_where_no_rule_says_state_is_asked_about_too(tmp_path: Path, top: str) -> None:
+    own = {f"{top}/file{n}": File(str(n), uid=999, gid=999, mode=0o4755) for n in range(2)}
+    done = merge_tables(tmp_path, OLD, NEW, {**OLD, **foreign(top), **own})
+    assert done.conflicts == [(f"/{top}", "owners")]
+    assert {done.tree[path].uid for path in (*own, f"{top}/var/data")} == {999}
+    names = merge_tables(tmp_path, {}, {}, {}, out="names", decisions=done.decide("names"))
+    assert names.conflicts == [] and {names.tree[path].uid for path in (*own, f"{top}/var/data")} == {101}
+
+
+@pytest.mark.parametrize(
+    ("path", "meta"),
+    [
+        ("opt/redis", {"uid": 999}),
+        ("opt/redis", {"mode": 0o777, "uid": 0}),
+        ("opt/redis/r", {"uid": 999}),
+        ("opt/redis/r/etc", {"uid": 999}),
+        ("opt", {"mode": 0o777, "uid": 0}),
+    ],
+)
+def test_a_root_below_a_services_directory_wins_nothing(tmp_path: Path, path: str, meta: Mapping[str, int]) -> None:
+    own = {"opt": Dir(), "opt/redis": Dir(uid=0), **foreign("opt/redis/r"), path: Dir(**meta)}
+    done = merge_tables(tmp_path, OLD, NEW, {**OLD, **own})
+    assert (done.conflicts, done.tree["opt/redis/r/var/data"].uid) == ([], 101)
+
+
+def volume(*numbers: int) -> dict[str, Node]:
+    return {
+        "opt": Dir(uid=0), "opt/app": Dir(uid=0),
+        **{f"opt/app/volumes/{uid}/data": File("d", uid=uid, gid=uid) for uid in numbers},
+    }  # fmt: skip
+
+
+def test_several_numbers_that_the_server_does_not_know_make_a_volume(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, OLD, NEW, {**OLD, **volume(70, 472, 999)})
+    assert done.conflicts == [("/opt/app", "owners")]
+    assert "(70, 472)" in done.record["conflicts"][0]["detail"]
+    assert done.tree["opt/app/volumes/999/data"].uid == 999
+    more = merge_tables(tmp_path / "more", OLD, NEW, {**OLD, **volume(70, 71, 999)})
+    assert [one["key"] for one in more.record["conflicts"]] == [one["key"] for one in done.record["conflicts"]]
+    names = merge_tables(tmp_path, {}, {}, {}, out="names", decisions=done.decide("names"))
+    assert names.conflicts == [] and names.tree["opt/app/volumes/999/data"].uid == 101
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        volume(999),
+        volume(472, 999),  # one stranger may be an accident
+        volume(100070, 100472, 999),  # numbers that a service of a user can have: his sub-range
+        volume(20001, 20002, 999),  # people that a directory service knows
+        {**volume(70, 472, 999), "opt/app": Dir(uid=999)},
+    ],
+    ids=["none", "one", "sub-range", "people", "a service's own directory"],
+)
+def test_what_a_service_could_make_or_an_accident_is_no_volume(tmp_path: Path, own: dict[str, Node]) -> None:
+    done = merge_tables(tmp_path, OLD, NEW, {**OLD, **own})
+    assert (done.conflicts, done.tree["opt/app/volumes/999/data"].uid) == ([], 101)
+
+
+def test_a_volume_without_a_renumbered_number_is_not_spoken_of(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, OLD, NEW, {**OLD, **volume(70, 472)})
+    assert done.conflicts == []
+
+
 def test_at_jobs_and_crontabs_and_mail_are_noted(tmp_path: Path) -> None:
     spool: dict[str, Node] = {
         "var/spool/cron/atjobs/a1": File("#!/bin/sh\n# atrun uid=1000 gid=100\n# mail anna 0\n", uid=1000),

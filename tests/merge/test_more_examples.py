@@ -13,6 +13,7 @@ LAWS = (
     "test_laws.py",
     "test_laws_classes.py",
     "test_laws_sameness.py",
+    "test_laws_kinds.py",
     "../accounts/test_laws.py",
     "../tree/test_tree_laws.py",
     "../hosts/test_changes.py",

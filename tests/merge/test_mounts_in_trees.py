@@ -84,6 +84,32 @@ def test_below_bases_mount_both_sides_keep_what_they_have(tmp_path: Path) -> Non
     assert done.conflicts == []
 
 
+def test_what_differs_below_bases_mount_is_not_taken_for_the_servers_change(tmp_path: Path) -> None:
+    gold = {**BASE, "etc/app/conf": "2\n", "etc/app": Dir(mode=0o711)}
+    done = merge(tmp_path, {"base": BASE, "gold": gold}, "base", "etc/app")
+    assert (done.text("etc/app/conf"), done.tree["etc/app"].mode) == ("2\n", 0o711)
+    assert {done.entry(path)["outcome"] for path in ("/etc/app", "/etc/app/conf")} == {"gold"}
+    assert done.conflicts == [] and done.notes("base-not-seen") == ["/etc/app/conf"]
+    same = merge(tmp_path / "same", {"base": BASE, "gold": {**BASE, "etc/new": "n"}}, "base", "etc/app")
+    assert same.notes("base-not-seen") == [] and same.text("etc/app/conf") == "1\n"
+
+
+def test_a_unit_below_bases_mount_stays_the_servers_where_it_differs(tmp_path: Path) -> None:
+    gold = {**BASE, "srv/site/data": "gold's"}
+    done = merge(tmp_path, {"base": BASE, "gold": gold, "clone": {**BASE, "srv/site/data": "mine"}}, "base", "srv/site")
+    assert (done.text("srv/site/data"), done.conflicts) == ("mine", [])
+
+
+def test_a_unit_with_a_mount_in_base_is_golds_where_the_server_has_the_same_below_it(tmp_path: Path) -> None:
+    when = 1_700_000_000_000_000_000
+
+    def unit(text: str) -> dict[str, Node]:
+        return {"var/lib/app/x": text, "var/lib/app/m/x": File("m", mtime=when), "var/lib/app/m": Dir(mtime=when)}
+
+    done = merge(tmp_path, {"base": unit("1"), "gold": unit("2")}, "base", "var/lib/app/m")
+    assert (done.text("var/lib/app/x"), done.entry("/var/lib/app")["outcome"]) == ("2", "gold")
+
+
 def test_a_mount_point_of_the_servers_own_stays_a_plain_directory(tmp_path: Path) -> None:
     done = merge(tmp_path, {"base": BASE, "clone": {**BASE, "etc/own": Dir(mode=0o700)}}, "clone", "etc/own")
     assert (done.tree["etc/own"].kind, done.tree["etc/own"].mode) == ("d", 0o755)

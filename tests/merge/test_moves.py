@@ -89,6 +89,57 @@ def test_three_php_ini_go_each_to_its_own(tmp_path: Path) -> None:
     assert not [path for path in taken.tree if path.endswith("8.2/cli/php.ini")]
 
 
+def equal(directory: str, **changed: str) -> dict[str, Node]:
+    """Two files of one content, told apart by their directories."""
+    return {f"etc/{directory}/{sapi}/php.ini": text("ini", **changed) for sapi in ("cli", "fpm")}
+
+
+@pytest.mark.parametrize(("old", "new"), [("php/8.2", "php/8.4"), ("php/old", "php/new"), ("php", "php-stable")])
+@pytest.mark.parametrize("golds", [{}, {"l3": "gold's line"}], ids=["moved", "moved and changed"])
+def test_equal_files_are_told_apart_by_their_place(tmp_path: Path, old: str, new: str, golds: dict[str, str]) -> None:
+    base, gold = {**KEEP, **equal(old)}, {**KEEP, **equal(new, **golds)}
+    clone = {**base, f"etc/{old}/fpm/php.ini": text("ini", l15="fpm's")}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert asked(done) == [(f"/etc/{old}/fpm/php.ini", "gold-moved-clone-changed", ["clone", "gold", "moved"])]
+    taken = moved(done, tmp_path, f"etc/{new}/fpm/php.ini")
+    assert taken.text(f"etc/{new}/fpm/php.ini") == text("ini", l15="fpm's", **golds)
+    assert taken.text(f"etc/{new}/cli/php.ini") == text("ini", **golds)
+
+
+def test_equal_files_that_the_server_moved_are_told_apart_by_their_place(tmp_path: Path) -> None:
+    base, clone = {**KEEP, **equal("app")}, {**KEEP, **equal("own")}
+    gold = {**base, "etc/app/cli/php.ini": text("ini", l15="gold's")}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert asked(done) == [("/etc/app/cli/php.ini", "clone-moved-gold-changed", ["clone", "gold", "moved"])]
+    assert moved(done, tmp_path, "etc/own/cli/php.ini").text("etc/own/cli/php.ini") == text("ini", l15="gold's")
+
+
+@pytest.mark.parametrize("gold", [
+    {"etc/8.4/x": text("a"), "etc/8.5/x": text("a")},  # two newer versions
+    {"etc/new/y": text("a"), "etc/new/z": text("a")},  # neither is at its place
+    {"etc/keep.d/x": text("a"), "etc/new/z": text("a")},  # a directory that was there before was not renamed
+], ids=["two versions", "other names", "an old directory"])  # fmt: skip
+def test_equal_files_at_other_places_are_not_named(tmp_path: Path, gold: dict[str, Node]) -> None:
+    base: Table = {**KEEP, "etc/keep.d": Dir(), "etc/8.2/x": text("a")}
+    done = merge_tables(
+        tmp_path, base, {**KEEP, "etc/keep.d": Dir(), **gold}, {**base, "etc/8.2/x": text("a", l1="mine")}
+    )
+    assert asked(done) == [("/etc/8.2/x", "gold-deleted-clone-changed", ["clone", "gold"])]
+
+
+def test_two_old_versions_do_not_both_go_to_the_new_one(tmp_path: Path) -> None:
+    base = {**KEEP, "etc/8.1/x": text("a"), "etc/8.2/x": text("a")}
+    done = merge_tables(
+        tmp_path,
+        base,
+        {**KEEP, "etc/8.4/x": text("a")},
+        {path: text("a", l1="m") if "x" in path else node for path, node in base.items()},
+    )
+    assert [(path, kind) for path, kind, _ in asked(done)] == [
+        ("/etc/8.1/x", "gold-deleted-clone-changed"), ("/etc/8.2/x", "gold-deleted-clone-changed"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("gold", "clone"), [
     # two that are as like: nobody can say
     ({"etc/new/a": text("a", l1="x"), "etc/new/b": text("a", l2="y")}, text("a", l15="mine")),

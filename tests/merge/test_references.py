@@ -176,6 +176,38 @@ def test_slaves_of_an_alternative_belong_to_it(tmp_path: Path) -> None:
     assert asked(done) == [("/etc/alternatives/editor", "reference")]
 
 
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize("page_is_gone", [True, False])
+def test_slaves_follow_the_answer_about_their_master(tmp_path: Path, with_record: bool, page_is_gone: bool) -> None:
+    man = "/usr/share/man/man1"
+
+    def links(name: str) -> dict[str, Node]:
+        record = (
+            f"manual\n/usr/bin/editor\neditor.1.gz\n{man}/editor.1.gz\n\n/usr/bin/{name}\n30\n{man}/{name}.1.gz\n\n"
+        )
+        return {
+            "etc/alternatives/editor": Link(f"/usr/bin/{name}"),
+            "etc/alternatives/editor.1.gz": Link(f"{man}/{name}.1.gz"),
+            "etc/alternatives/other.1.gz": Link(f"{man}/{name}.1.gz"),
+            **({"var/lib/dpkg/alternatives/editor": record} if with_record else {}),
+        }
+
+    page: dict[str, Node] = {"usr/share/man/man1/vim.1.gz": "m"}
+    shared: dict[str, Node] = {"usr/bin/nano": PROGRAM, "usr/share/man/man1/nano.1.gz": "m"}
+    base, gold, clone = tables({"usr/bin/vim": PROGRAM, **page}, {})
+    nano = {**shared, **links("nano"), **({} if page_is_gone else page)}
+    done = merge_tables(tmp_path, {**base, **nano}, {**gold, **nano}, {**clone, **nano, **links("vim")})
+    assert ("/etc/alternatives/editor", "reference") in done.conflicts
+    assert not [path for path, _ in done.conflicts if "editor.1" in path]
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+    assert taken.tree["etc/alternatives/editor"].content == b"/usr/bin/nano"
+    assert taken.tree["etc/alternatives/editor.1.gz"].content == f"{man}/nano.1.gz".encode()
+    assert taken.tree["etc/alternatives/other.1.gz"].content == f"{man}/vim.1.gz".encode() or page_is_gone
+    kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+    assert kept.tree["etc/alternatives/editor.1.gz"].content == f"{man}/vim.1.gz".encode()
+    assert kept.conflicts == taken.conflicts == []
+
+
 PASSWD = "root:x:0:0::/root:/bin/sh\nanna:x:4321:4321::/home/anna:{}\n"
 
 
@@ -362,3 +394,92 @@ def test_each_link_is_looked_up_once_and_no_path_is_matched_three_times(
     # Of what is gone, the directories above it are asked for, too, to name the topmost one.
     assert done[300] - done[100] <= 200 * (1 if kept else 5)
     assert max(matched.values()) <= 2  # whether it is read, and what is done with it
+
+
+# -- what the server's own units, cron tables and settings name
+
+OLD: dict[str, Node] = {"opt/old/bin/run": PROGRAM, "opt/old/data/x": "1", "usr/share/old/run.py": "1"}
+MAIN = "etc/postfix/main.cf"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "asked_of"),
+    [
+        ("etc/systemd/system/own.service", "[Service]\nExecStart=/opt/old/bin/run --all\n", "/opt/old"),
+        ("etc/systemd/system/own.service", "[Service]\nExecStartPre=@+/opt/old/bin/run x\n", "/opt/old"),
+        ("etc/systemd/system/own.service", "ExecStart=/bin/sh \\\n  /usr/share/old/run.py\n", "/usr/share/old"),
+        ("etc/systemd/system/own.service", 'ExecStart=/bin/sh -c "cd /opt/old/data; x"\n', "/opt/old"),
+        ("etc/systemd/system/own.service", "WorkingDirectory=/opt/old/data\n", "/opt/old"),
+        ("etc/systemd/system/nginx.service.d/own.conf", "[Service]\nExecStart=\nExecStart=/opt/old/bin/run\n", "/opt/old"),
+        ("etc/systemd/user/own.service", "ExecStop=/opt/old/bin/run\n", "/opt/old"),
+        ("etc/systemd/system/srv-x.mount", "[Mount]\nWhat=/opt/old/data\nWhere=/srv/x\n", "/opt/old"),
+        ("etc/systemd/system/opt-old.mount", "[Mount]\nWhat=LABEL=x\nWhere=/opt/old\n", "/opt/old"),
+        ("etc/crontab", "SHELL=/bin/sh\n5 4 * * *\troot\t/opt/old/bin/run\n", "/opt/old"),
+        ("etc/cron.d/own", "@daily root cd /opt/old/data && ./x\n", "/opt/old"),
+        ("etc/cron.d/own", "*/5 * * * * root nice -n 5 /opt/old/bin/run >/opt/old/log 2>&1\n", "/opt/old"),
+        (MAIN, "transport_maps = hash:/opt/old/data/x, proxy:cidr:/usr/share/old/run.py\n", "/usr/share/old"),
+        # What may be missing, and what is no path of this kind.
+        ("etc/systemd/system/own.service", "ExecStart=-/opt/old/bin/run\nEnvironmentFile=-/opt/old/data/x\n", None),
+        ("etc/systemd/system/own.service", "#ExecStart=/opt/old/bin/run\nDescription=/opt/old/bin/run\n", None),
+        ("etc/systemd/system/own.service", "ExecStart=/bin/sh /opt/old/%i /opt/new/x\n", None),
+        ("etc/cron.d/own", "5 4 * * * root [ -x /opt/old/bin/run ] && /opt/old/bin/run\n", None),
+        ("etc/cron.d/own", "5 4 * * * root test -x /opt/old/bin/run || exit 0; /opt/old/bin/run\n", None),
+        ("etc/cron.d/own", "# 5 4 * * * root /opt/old/bin/run\nX=/opt/old/bin/run\n", None),
+        ("etc/own.conf", "/opt/old/bin/run\n", None),
+    ],
+)  # fmt: skip
+def test_a_line_that_names_what_gold_took_away_is_asked_about(
+    tmp_path: Path, path: str, text: str, asked_of: str | None
+) -> None:
+    base, gold, clone = tables(OLD, {path: text})
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert asked(done) == ([] if asked_of is None else [(f"/{path}", "reference")])
+    if asked_of is not None:
+        [conflict] = done.record["conflicts"]
+        assert conflict["answers"] == ["clone"] and f"names {asked_of}" in conflict["detail"]
+        kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+        assert kept.conflicts == [] and kept.text(path) == text
+
+
+@pytest.mark.parametrize("spool", ["crontabs/anna", "tabs/anna", "anna"])
+def test_a_persons_cron_table_is_noted(tmp_path: Path, spool: str) -> None:
+    own: dict[str, Node] = {f"var/spool/cron/{spool}": "5 4 * * * /opt/old/bin/run\n"}
+    done = merge_tables(tmp_path, *tables(OLD, own))
+    assert done.conflicts == [] and done.notes("reference-broken") == [f"/var/spool/cron/{spool}"]
+
+
+def test_one_directory_that_many_name_is_one_question(tmp_path: Path) -> None:
+    own: dict[str, Node] = {
+        "etc/cron.d/own": "@daily root /opt/old/bin/run\n",
+        "etc/systemd/system/own.service": "ExecStart=/opt/old/bin/run\nWorkingDirectory=/opt/old/data\n",
+    }
+    done = merge_tables(tmp_path, *tables(OLD, own))
+    assert asked(done) == [("/etc/cron.d/own", "reference")]
+    assert "/etc/systemd/system/own.service" in done.record["conflicts"][0]["detail"]
+
+
+def test_a_line_that_golds_file_has_too_is_golds_matter(tmp_path: Path) -> None:
+    text = "ExecStart=/opt/old/bin/run\n"
+    base, gold, clone = tables(OLD, {"etc/systemd/system/x.service": text + "Nice=5\n"})
+    gold = {**gold, "etc/systemd/system/x.service": text}
+    base = {**base, "etc/systemd/system/x.service": text}
+    assert merge_tables(tmp_path, base, gold, clone).conflicts == []
+
+
+@pytest.mark.parametrize("file", ["fstab", "systemd/system/data.mount"])
+def test_a_mount_onto_what_the_new_root_lacks_names_its_line(tmp_path: Path, file: str) -> None:
+    """``/etc`` alone, with the two roots: a bind onto a directory of the shared root."""
+    text = "LABEL=r / ext4 defaults 0 1\n/srv/x /data none bind,password=p 0 0\n"
+    if file != "fstab":
+        text = "[Mount]\nWhat=/srv/x\nWhere=/data\n"
+    old, new = (
+        make_tree(tmp_path / name, {"srv/x/a": "1", **more})
+        for name, more in (("old", {"data": Dir()}), ("new", {"usr": Dir()}))
+    )
+    for side in ("b", "g", "c"):
+        make_tree(tmp_path / side, {"keep": "x", **({file: text} if side == "c" else {})})
+    plan = plan_trees(Trees(tmp_path / "b", tmp_path / "g", tmp_path / "c", at="/etc", system=(old, new)))
+    [conflict] = plan.conflicts
+    assert conflict.path == b"/etc/" + file.encode() and "/data" in conflict.detail
+    assert ("line 2: /srv/x /data none" if file == "fstab" else "Where=/data") in conflict.detail
+    assert "password" not in conflict.detail

@@ -108,6 +108,49 @@ def test_gold_deletes_a_link_of_which_the_server_changed_the_spelling(tmp_path: 
     assert "etc/systemd/system/x.service" not in done.tree
 
 
+LIB, USR = "/lib/systemd/system/%s.service", "/usr/lib/systemd/system/%s.service"
+
+
+@pytest.mark.parametrize("path", [
+    "systemd/system/dbus-org.freedesktop.timesync1.service", "systemd/system/sshd.service", "systemd/user/x.service",
+    "systemd/system/multi-user.target.wants/x.service",
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("base", "gold", "clone", "result"),
+    [
+        (None, USR % "a", LIB % "a", USR % "a"),  # both added it
+        (LIB % "a", USR % "a", None, None),  # the server removed it, and gold spells it anew
+        (LIB % "a", None, USR % "a", None),  # gold removed it, and the server has it in another spelling
+        (LIB % "a", USR % "b", LIB % "b", USR % "b"),  # both changed it alike
+        (LIB % "a", "../../../" + (USR % "a")[1:], LIB % "b", LIB % "b"),
+        (LIB % "a", USR % "a", LIB % "a", USR % "a"),  # raw values first
+    ],
+)
+def test_links_to_units_have_one_spelling_though_nothing_is_known_of_the_root(
+    tmp_path: Path, path: str, base: str | None, gold: str | None, clone: str | None, result: str | None
+) -> None:
+    """``/etc`` alone: whether the root has a merged /usr cannot be seen, and systemd goes by the name."""
+    if gold is not None and gold.startswith("..") and path.endswith(".wants/x.service"):
+        gold = "../" + gold
+    keep: Table = {"keep": "x", str(Path(path).parent): Dir()}
+    sides = [{**keep, **({} if text is None else {path: Link(text)})} for text in (base, gold, clone)]
+    done = merge_tables(tmp_path, *sides, at="/etc")
+    assert done.conflicts == []
+    assert (path in done.tree and done.tree[path].content.decode()) == (result or False)
+
+
+@pytest.mark.parametrize(("path", "one", "other"), [
+    ("systemd/system/x.service", LIB % "a", USR % "b"),
+    ("systemd/system/x.service", "/lib/systemd/system/d/a", "/usr/lib/systemd/system/d/a"),
+    ("systemd/system/x.service", "/lib/x/a", "/usr/lib/x/a"),
+    ("app/x.service", LIB % "a", USR % "a"),
+])  # fmt: skip
+def test_other_links_have_not(tmp_path: Path, path: str, one: str, other: str) -> None:
+    keep: Table = {"keep": "x"}
+    done = merge_tables(tmp_path, keep, {**keep, path: Link(one)}, {**keep, path: Link(other)}, at="/etc")
+    assert done.conflicts == [("/etc/" + path, "content")]
+
+
 def test_directories_of_a_root_that_lead_into_usr() -> None:
     links = {b"bin": b"usr/bin", b"lib64": b"/usr/lib", b"sbin": b"usr/sbin", b"usr/sbin": b"bin", b"lib": b"/opt/lib"}
     assert usr_links(links.get) == {

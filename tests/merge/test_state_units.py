@@ -282,3 +282,81 @@ def test_a_file_in_the_place_of_a_unit_is_a_unit(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {**KEEP, "var/opt/a": "1"}, {**KEEP, "var/opt/a": "2"}, {**KEEP, "var/opt/a": "3"})
     assert done.text("var/opt/a") == "3" and done.conflicts == []
     assert done.entry("/var/opt/a")["axis"] == "unit"
+
+
+# -- what does not arrive is named
+
+
+@pytest.mark.parametrize("top", ["var/lib/app", "var/cache/bind", "srv/site"])
+def test_what_gold_changed_without_another_size_or_time_is_named(tmp_path: Path, top: str) -> None:
+    when = 1_700_000_000_000_000_000
+
+    def unit(gold: str, own: str) -> Table:
+        return {**KEEP, f"{top}/a": File(gold, mtime=when), f"{top}/b": File("same", mtime=when), f"{top}/own": own}
+
+    done = merge_tables(tmp_path, unit("1", ""), unit("2", ""), unit("1", "mine"))
+    assert done.text(f"{top}/a") == "1"
+    assert unit_notes(done, f"/{top}").endswith(f"of gold's were not taken: /{top}/a")
+
+
+def test_what_gold_removed_in_a_unit_that_is_kept_is_named_as_that(tmp_path: Path) -> None:
+    base: Table = {**KEEP, "var/lib/app/x": "1", "var/lib/app/d/a": "1", "var/lib/app/d/b": "1", "var/lib/app/g": "1"}
+    gold: Table = {**KEEP, "var/lib/app/x": "1", "var/lib/app/new": "n"}
+    clone = {path: node for path, node in base.items() if path != "var/lib/app/g"} | {"var/lib/app/own": "mine"}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert done.text("var/lib/app/d/a") == "1" and "var/lib/app/g" not in done.tree
+    assert unit_notes(done, "/var/lib/app").endswith(
+        "of gold's were not taken: /var/lib/app/new; gold removed, and the server's stay: /var/lib/app/d"
+    )
+
+
+def test_what_is_too_much_to_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldroot.merge.compare.compare.MOST_READ", 2)
+    when = 1_700_000_000_000_000_000
+
+    def unit(text: str, own: str) -> Table:
+        files = {f"var/lib/app/{number}": File(text, mtime=when) for number in range(5)}
+        return {**KEEP, **files, "var/lib/app/own": own}
+
+    done = merge_tables(tmp_path, unit("1", ""), unit("2", ""), unit("1", "mine"))
+    assert unit_notes(done, "/var/lib/app").endswith(
+        "not taken: /var/lib/app/0, /var/lib/app/1; 3 more files, of equal size and time, were not compared"
+    )
+
+
+@pytest.mark.parametrize(("top", "files"), [
+    ("var/kerberos/krb5kdc", ("principal", "principal.kadm5")),
+    ("var/lib/kerberos/krb5kdc", ("principal", "principal.ok")),
+    ("var/lib/krb5kdc", ("principal", "principal.kadm5")),
+    ("var/yp/site.example", ("passwd.byname", "passwd.byuid")),
+    ("var/db/app", ("a.db", "b.db")),
+    ("var/imap/db", ("log.1", "skipstamp")),
+    ("var/vmail/anna", ("index", "mailbox")),
+    ("opt/app/data", ("ibdata1", "ib_logfile0")),
+    ("opt/vendor/app/var", ("store", "index")),
+    ("etc/ldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
+    ("etc/openldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
+    ("etc/pki/nssdb", ("cert9.db", "key4.db")),
+])  # fmt: skip
+def test_no_halves_of_databases(tmp_path: Path, top: str, files: tuple[str, str]) -> None:
+    """Gold changed one file of it, the server the other."""
+    one, other = (f"{top}/{name}" for name in files)
+    keep: Table = {**KEEP, str(Path(top).parent) + "/keep": "k"}
+    done = merge_tables(
+        tmp_path, {**keep, one: "1", other: "1"}, {**keep, one: "2", other: "1"}, {**keep, one: "1", other: "3"}
+    )
+    assert (done.text(one), done.text(other)) == ("1", "3")
+    assert done.conflicts == []
+    untouched = merge_tables(tmp_path / "u", {**keep, one: "1"}, {**keep, one: "2"}, {**keep, one: "1"})
+    assert untouched.text(one) == "2"
+
+
+@pytest.mark.parametrize(
+    "path", ["var/kerberos/krb5kdc/kdc.conf", "var/lib/kerberos/krb5kdc/kadm5.acl", "var/yp/securenets"]
+)
+def test_configuration_beside_a_database_is_merged(tmp_path: Path, path: str) -> None:
+    beside: Table = {**KEEP, str(Path(path).parent / "db"): "mine"}
+    lines = [f"{number}\n" for number in range(9)]
+    golds, mine = ["gold's\n", *lines[1:]], [*lines[:-1], "mine\n"]
+    done = merge_tables(tmp_path, *({**beside, path: "".join(text)} for text in (lines, golds, mine)))
+    assert done.text(path) == "".join(["gold's\n", *lines[1:-1], "mine\n"]) and done.conflicts == []

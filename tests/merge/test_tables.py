@@ -192,3 +192,18 @@ def test_what_only_one_side_changed_arrives(data: st.DataObject) -> None:
         {(item.key, item.value) for item in kind.parse(side.encode()) or [] if item.key} for side in (result, other)
     )
     assert got == wanted
+
+
+@pytest.mark.parametrize(("file", "base", "gold", "clone", "said"), [
+    ("hosts", "10.0.0.1 a\n10.0.0.2 b\n", "10.0.0.1 x\n10.0.0.2 b\n", "10.0.0.1 y\n10.0.0.2 b\n", "both changed 10.0.0.1"),
+    ("aliases", "root: a\n", "root: b\n", "root: c\n", "both changed root"),
+    ("fstab", "LABEL=r / ext4 x 0 1\n", "LABEL=r / ext4 x 0 1\nLABEL=d /d ext4 password=p 0 2\n",
+     "LABEL=r / ext4 x 0 1\ntmpfs /t tmpfs x 0 0\n", "its table does not know: LABEL=d /d ext4"),
+    ("fstab", "LABEL=r / ext4 x 0 1\n", "LABEL=r / ext4 y 0 1\n", "LABEL=r / ext4 z 0 1\n", "both changed /"),
+])  # fmt: skip
+def test_a_question_about_a_table_names_what_it_is_about(
+    tmp_path: Path, file: str, base: str, gold: str, clone: str, said: str
+) -> None:
+    done = merge_tables(tmp_path, *({f"etc/{file}": text} for text in (base, gold, clone)))
+    [conflict] = done.record["conflicts"]
+    assert conflict["detail"].endswith(said)

@@ -25,11 +25,14 @@ DEFAULTS = {
     " /var/lib/selinux/targeted/active/booleans.local"
     " /var/lib/dpkg/alternatives/editor /var/lib/dpkg/statoverride /var/lib/dpkg/diversions /etc/sysconfig/network/config"
     " /etc/sysconfig/network/dhcp /etc/sysconfig/network/scripts/functions /etc/udev/rules.d/70-own.rules"
-    " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /var /usr/bin/x / /opt/a",
+    " /etc/fstab /etc/ssh/sshd_config /var/lib/pam/seen /var/lib/alternatives/editor /etc /usr/bin/x / /opt/a /opt/app/bin/x"
+    " /var/kerberos/krb5kdc/kdc.conf /var/lib/kerberos/krb5kdc/kadm5.acl /var/yp/securenets",
     "opaque": "/etc/ssl/certs/own.pem /var/lib/selinux/targeted/active/modules/100/base/hll"
     " /etc/apache2/a.key /etc/x/a.pem /etc/a.crt /opt/a.p12 /etc/ssl/private/a.jks"
     " /usr/local/bin /usr/local/sbin/x /usr/local/etc/x /usr/local/share/ca-certificates/x",
-    "state": "/var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
+    "state": "/var /var/local/x /var/kerberos/krb5kdc/principal /var/yp/site/hosts.byname /var/db/x /opt/app/data /opt/a/b/var/x"
+    " /etc/ldap/slapd.d /etc/openldap/slapd.d/x /etc/pki/nssdb/key4.db"
+    " /var/lib /var/lib/mysql /var/lib/mysql/a/b.pem /var/lib/systemd/timers /var/lib/private/a /var/spool/cron/x"
     " /var/log/syslog /var/mail/a /var/www/html /var/tmp/a /var/cache/bind/zone /root/.bashrc /srv/a /home/a/b"
     " /usr/local/lib/x /usr/local/share/x /var/backups/x /var/opt/a /var/named/x",
     "gold": "/var/lib/dpkg/status /var/lib/dpkg /var/lib/rpm/a /usr/lib/sysimage/rpm/x /var/lib/apt/lists/a /var/lib/ucf/a"
@@ -47,7 +50,7 @@ DEFAULTS = {
     " /etc/krb5.keytab /etc/iscsi/initiatorname.iscsi /etc/nvme/hostid /etc/nvme/hostnqn"
     " /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/dbus/machine-id"
     " /var/lib/systemd/random-seed /var/lib/zypp/AnonymousUniqueId",
-    "cache": "/var/cache /var/cache/apt/x.deb /run/lock",
+    "cache": "/var/cache /var/db/nscd/hosts /var/cache/apt/x.deb /run/lock",
     "generated": "/etc/ld.so.cache /etc/ssl/certs/ca-certificates.crt /var/lib/systemd/catalog/database /etc/ssl/certs/0a1b2c3d.0"
     " /etc/ssl/certs/java/cacerts /var/lib/ca-certificates/pem/a.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
     " /etc/udev/hwdb.bin /etc/selinux/targeted/policy/policy.33 /etc/selinux/targeted/contexts/files/file_contexts"
@@ -205,7 +208,7 @@ def test_later_rules_inside() -> None:
 def test_explain_names_what_wins_adds_and_loses() -> None:
     explanation = Policy.default().explain(b"/var/lib/mysql/server-key.pem")
     assert explanation.rule.pattern == "/var/lib" and explanation.unit == b"/var/lib/mysql"
-    assert [rule.pattern for rule in explanation.overridden] == ["*.pem"]
+    assert [rule.pattern for rule in explanation.overridden] == ["*.pem", "/var"]
     assert [rule.pattern for rule in explanation.adds] == [
         "*.pem",
         "/var/lib/{mysql,mysql-files,mongodb,mongo,ldap,pgsql}",

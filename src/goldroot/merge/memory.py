@@ -9,13 +9,20 @@ path too, and brings it back a version later, nothing tells any more; so the rec
 
 ``digest`` is over the whole value that the server removed: equal, and the path stays removed without a question.  A
 secret has none, as a digest of a short secret could be guessed back.
+
+What gold has again at another place is told by where a link led (``target``), and by the content of a file that base had
+once (``content``); of a directory that was removed these stand in ``below``.  ``lines`` are entries that the server
+removed from a file that it has (``/etc/hosts``), of a secret file none of them::
+
+    {"path": "/etc/nginx/old", "digest": "...", "below": [{"path": "/etc/nginx/old/a.conf", "content": "..."}]}
+    {"path": "/etc/hosts", "lines": ["10.0.0.1 mirror"]}
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +33,38 @@ from goldroot.tree import path_bytes, path_text
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """One path that the server removed."""
+    """One path that the server removed, or some lines of one."""
 
     place: bytes  #: absolute in the system
-    digest: bytes  #: of the whole value; ``b""`` where it is a secret
+    digest: bytes = b""  #: of the whole value; ``b""`` where it is a secret
     target: bytes = b""  #: of a link
+    content: bytes = b""  #: digest of the content of a file, where base had it once
+    below: tuple[Removed, ...] = ()  #: of a directory: what can be told at another place
+    lines: tuple[bytes, ...] | None = None  #: the server has the file, without these; none of a secret file
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Removed:
+        """One object of the list in a record."""
+        lines = data.get("lines")
+        return cls(
+            path_bytes(data["path"]),
+            bytes.fromhex(data.get("digest") or ""),
+            path_bytes(data.get("target") or ""),
+            bytes.fromhex(data.get("content") or ""),
+            tuple(map(cls.from_data, data.get("below") or ())),
+            None if lines is None else tuple(map(path_bytes, lines)),
+        )
+
+    def data(self) -> dict[str, Any]:
+        """The same as JSON data."""
+        return (
+            {"path": path_text(self.place)}
+            | ({"digest": self.digest.hex()} if self.digest else {})
+            | ({"target": path_text(self.target)} if self.target else {})
+            | ({"content": self.content.hex()} if self.content else {})
+            | ({"below": [one.data() for one in self.below]} if self.below else {})
+            | ({"lines": [path_text(one) for one in self.lines]} if self.lines is not None else {})
+        )
 
 
 @dataclass(frozen=True)
@@ -52,12 +86,7 @@ class Memory:
     @classmethod
     def from_data(cls, data: Iterable[Mapping[str, Any]]) -> Memory:
         """A list as it stands in a record."""
-        return cls.of(
-            Removed(
-                path_bytes(one["path"]), bytes.fromhex(one.get("digest") or ""), path_bytes(one.get("target") or "")
-            )
-            for one in data
-        )
+        return cls.of(map(Removed.from_data, data))
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], which: str = "after") -> Memory:
@@ -67,18 +96,29 @@ class Memory:
         """
         return cls.from_data((record.get("memory") or {}).get(which, ()))
 
+    def path(self, place: bytes) -> Removed | None:
+        """What is remembered of a path that the server removed as a whole."""
+        known = self.entries.get(place)
+        return known if known is not None and known.lines is None else None
+
+    def lines(self, place: bytes) -> tuple[bytes, ...] | None:
+        """The lines that the server removed from a file that it has; ``None`` where nothing is remembered."""
+        known = self.entries.get(place)
+        return None if known is None else known.lines
+
+    def paths(self) -> Iterator[tuple[bytes, Removed]]:
+        """(topmost place that was removed, path) of every path; a directory, then what is known below it."""
+        for top, known in self.entries.items():
+            if known.lines is None:
+                yield from ((top, one) for one in (known, *known.below))
+
     def digest(self) -> bytes:
         """A hash over it: another list may make another merge."""
-        return digest_of([part for one in self.entries.values() for part in (one.place, one.digest, one.target)])
+        return digest_of([json.dumps(one, sort_keys=True).encode() for one in self.data()])
 
-    def data(self) -> list[dict[str, str]]:
+    def data(self) -> list[dict[str, Any]]:
         """The list as JSON data."""
-        return [
-            {"path": path_text(one.place)}
-            | ({"digest": one.digest.hex()} if one.digest else {})
-            | ({"target": path_text(one.target)} if one.target else {})
-            for one in self.entries.values()
-        ]
+        return [one.data() for one in self.entries.values()]
 
     def without(self, places: Iterable[bytes]) -> Memory:
         """The list less some paths."""

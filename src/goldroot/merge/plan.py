@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -25,14 +25,17 @@ from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_file
-from goldroot.merge.decide.contents import merger_of, reader_of
+from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remembered import could_have_mattered, memory_after
+from goldroot.merge.decide.remember import could_have_mattered, memory_after
+from goldroot.merge.decide.remembered_accounts import accounts_after, as_if_in_base, note_removed_accounts
+from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
+from goldroot.merge.fit.alternative_slaves import follow_masters
 from goldroot.merge.fit.alternatives import settle_alternatives
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
@@ -43,6 +46,7 @@ from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrid
 from goldroot.merge.fit.own_packages import own_packages
 from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
+from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
@@ -111,18 +115,23 @@ def plan_merge(
     planned: list[PartPlan] = []
     settings: list[Setting] = []
     roots: list[ForeignRoot] = []
+    unseen: list[Note] = []
     for given in parts:
-        part = see_past_mounts(given)
+        part, hidden = see_past_mounts(given, policy)
+        unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
-        setting = Setting(names, decisions, prefer, merger_of(read), same, around.memory, around.going_back)
+        lines = RememberedLines(read, around.memory, around.going_back)
+        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
+        setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
         decided = decide_part(compare_part(part, names, policy), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     settle_alternatives([one.decided for one in planned], names)
+    follow_masters([one.decided for one in planned], names)
     for one, setting in zip(planned, settings, strict=True):
         follow_sources(one.decided, setting, policy)
     memory = memory_after([one.decided for one in planned], settings, policy)
@@ -133,17 +142,19 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(accounts, used, ask) if by_record else None
+    merged = merge_account_tables(as_if_in_base(accounts, around.memory), used, ask) if by_record else None
+    memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
         if merged is not None and named
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
+    roots = [one for one in roots if any(_has(each, one, names) for each in planned)]
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
     packages = own_packages(planned, names, decisions, going_back=around.going_back)
     plan.conflicts += [*foreign.conflicts, *packages.conflicts]
-    plan.notes += [*foreign.notes, *packages.notes]
+    plan.notes += [*unseen, *foreign.notes, *packages.notes]
     if merged is not None and named:
         plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
         plan.notes += unknown_in_overrides(planned, names, merged)
@@ -154,16 +165,23 @@ def plan_merge(
     tables = accounts[CLONE_SIDE]
     if merged is not None:
         tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+        plan.notes += note_removed_accounts(accounts, around.memory, tables)
     asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
+    plan.notes += [] if around.going_back else not_started(planned)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
     questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
+    """Whether another system's root is in the result of a part: of one that goes nobody needs to know whose numbers it had."""
+    return one.part.name == root.part.name and one.final(root.path, names) is not None
 
 
 def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_back: bool) -> None:

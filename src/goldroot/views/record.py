@@ -102,12 +102,25 @@ class RecordNote(View):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class RemovedBelow(View):
+    """A link or file of a directory that the server removed."""
+
+    path: str
+    target: str | None = Field(None, description="of a link")
+    content: str | None = Field(None, description="hash of a file's content")
+
+
 class RemovedPath(View):
-    """A path that the server removed."""
+    """A path that the server removed, or some lines of one."""
 
     path: str
     digest: str | None = Field(None, description="of the whole value that was removed; none of a secret")
     target: str | None = Field(None, description="of a link")
+    content: str | None = Field(None, description="hash of a file's content, where the old gold had it once")
+    below: tuple[RemovedBelow, ...] = Field((), description="of a directory: what can be told at another place")
+    lines: tuple[str, ...] | None = Field(
+        None, description="the server has the file, without these lines; of a secret file none of them is told"
+    )
 
 
 class RecordMemory(View):

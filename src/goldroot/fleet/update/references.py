@@ -17,7 +17,7 @@ from goldroot.site import Site
 from goldroot.tree import path_bytes, path_text
 
 #: Kinds whose subject is a path: what is kept of it is the place where it was found.
-_BY_PLACE = ("link", "alternative", "shell", "mount")
+_BY_PLACE = ("link", "alternative", "shell", "mount", "named")
 
 
 def save_references(site: Site, clone: str, found: Iterable[tuple[Reference, bytes]]) -> None:

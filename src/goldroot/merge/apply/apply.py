@@ -21,7 +21,20 @@ from goldroot.merge.compare.rows import joined
 from goldroot.merge.decide.verdict import NO_SIDE, UnitVerdict, Want, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan
-from goldroot.tree import INLINE, SOCKET, BuildOptions, BuildRow, Built, Entry, Progress, Xattrs, build_tree, is_below
+from goldroot.tree import (
+    INLINE,
+    SOCKET,
+    BuildOptions,
+    BuildRow,
+    Built,
+    Entry,
+    Progress,
+    Xattrs,
+    build_tree,
+    in_tree_order,
+    is_below,
+    tree_key,
+)
 
 
 def apply_part(
@@ -42,8 +55,7 @@ def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:
     unit: bytes | None = None
     side = NO_SIDE
     verdicts, units = one.decided.verdicts, one.decided.units
-    for triple in joined([tree.manifest.rows() for tree in one.part.trees]):
-        path = next(row for row in triple if row is not None)[0]
+    for path, triple in _with_new(one, joined([tree.manifest.rows() for tree in one.part.trees])):
         if unit is not None and not is_below(path, unit):
             unit, rows = None, plain
         if path in units:
@@ -61,6 +73,24 @@ def build_rows(plan: Plan, one: PartPlan) -> Iterator[BuildRow]:
             row = triple[CLONE_SIDE]
             if row is not None and row[AT_KIND] != SOCKET:
                 yield rows.taken(row, CLONE_SIDE, _latest(triple))
+
+
+Triple = tuple[Row | None, Row | None, Row | None]
+
+
+def _with_new(one: PartPlan, triples: Iterator[Triple]) -> Iterator[tuple[bytes, Triple]]:
+    """The rows of the three trees with their paths, and the paths that none of these has (files that were moved to a place of
+    their own), in tree order."""
+    deltas = one.decided.comparison.deltas
+    new = [path for path, verdict in one.decided.verdicts.items() if verdict.want is not None and not any(deltas[path])]
+    waiting = list(reversed(in_tree_order(new)))
+    for triple in triples:
+        path = next(row for row in triple if row is not None)[0]
+        while waiting and tree_key(waiting[-1]) < tree_key(path):
+            yield waiting.pop(), (None, None, None)
+        yield path, triple
+    while waiting:
+        yield waiting.pop(), (None, None, None)
 
 
 def _latest(triple: tuple[Row | None, Row | None, Row | None]) -> int:

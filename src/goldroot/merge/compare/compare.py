@@ -7,7 +7,7 @@ as far as is needed to find a first difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
 from goldroot.errors import TreeChanged
@@ -18,6 +18,7 @@ from goldroot.merge.compare.parts import (
     AT_CONTENT,
     AT_GID,
     AT_KIND,
+    AT_SIZE,
     AT_UID,
     AT_XATTRS,
     BASE_SIDE,
@@ -34,10 +35,21 @@ from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files, in_tree_ord
 UNKNOWN = bytes(32)
 #: How many files of a unit are read at once while looking for a first difference.
 BATCH = 512
+#: To name what gold changed in a unit that is kept whole, so many files are read, and so many bytes.
+MOST_READ, MOST_BYTES = 2048, 64 << 20
 
 
 def _entry(manifest: Manifest, place: int) -> Entry | None:
     return None if place == ABSENT else manifest.entry(place)
+
+
+def _within(rows: Sequence[tuple[Row | None, ...]], files: int, size: int) -> Iterator[tuple[Row | None, ...]]:
+    """The first of some files: so many, and so many bytes."""
+    for each in rows[:files]:
+        size -= max(row[AT_SIZE] for row in each if row is not None)
+        if size < 0:
+            return
+        yield each
 
 
 def _note_groups(manifest: Manifest, groups: dict[bytes, int]) -> None:
@@ -212,13 +224,14 @@ class Comparer:
             unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
         if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
             unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
-        if unit.gold_changed and unit.clone_changed and unit.rule.whole:
+        if unit.gold_changed and unit.clone_changed and not unit.pinned:
             self._name_differing(unit)
         unit.unread, unit.doubtful = ([], []), []
 
     def _name_differing(self, unit: Unit) -> None:
-        """Of a small unit that both changed, which files gold changed: they do not arrive, and are named."""
-        batch = unit.unread[0][:BATCH]
+        """Of a unit that both changed, which files of equal size and time gold changed: they do not arrive, and are named."""
+        batch = list(_within(unit.unread[0], MOST_READ, MOST_BYTES))
+        unit.not_compared = len(unit.unread[0]) - len(batch)
         before, after = self._digests(batch, BASE_SIDE), self._digests(batch, GOLD_SIDE)
         paths = [row[0] for rows in batch if (row := rows[GOLD_SIDE]) is not None]
         differing = {path for path, one, two in zip(paths, before, after, strict=True) if one != two}

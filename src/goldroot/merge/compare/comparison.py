@@ -63,6 +63,7 @@ class Unit:
         default_factory=list
     )  #: only reading tells whether the clone meant it
     gold_differs: list[bytes] = field(default_factory=list)  #: paths that gold certainly changed, in tree order
+    not_compared: int = 0  #: files of equal size and time that were too many to read
     gold_owners: tuple[Owners, Owners] = field(default_factory=lambda: ({}, {}))  #: of users and of groups
     unread: tuple[list[tuple[Row | None, ...]], list[tuple[Row | None, ...]]] = field(default_factory=lambda: ([], []))
 

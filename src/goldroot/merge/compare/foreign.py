@@ -4,6 +4,10 @@ A directory X of a state unit is the root of another system where X/etc/passwd s
 only if nobody but root can have made it so: else a service could plant the file, and its set-uid programs would keep a
 number that is another account's by now.  Where all accounts of such a root are the server's own (a jail), they follow
 the server's as ever; else a person is asked, and until then the numbers stay.
+
+Below /opt, and wherever else no rule says state, all directories above X must be root's alone, too.  And a directory of /opt that
+is root's counts as a container's volume where several numbers of services are in it that the server has no accounts for: a service
+cannot give its files to another number.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from goldroot.conflicts import Conflict, Decisions
 from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_unless_torn
-from goldroot.policy import NAMES, NUMERIC, STATE, Policy
+from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
 
 _TABLE = b"/etc/passwd"
@@ -25,6 +29,12 @@ _TABLE = b"/etc/passwd"
 _OTHERS_WRITE = 0o022
 #: A table of another system that is larger is not read (bytes).
 _LARGEST = 1 << 20
+#: Where software stands that no package manager brought, and its containers' volumes.
+_SOFTWARE = b"/opt"
+#: So many numbers that the server does not know are no accident.
+_SEVERAL = 2
+#: What belongs to the system itself, whatever tables stand in it.
+_OF_THE_SYSTEM = (b"/etc/", b"/usr/", b"/boot/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class ForeignRoot:
     side: int  #: whose tree it is in: the clone's, else gold's
     is_jail: bool  #: all of its accounts are the server's
     decided: str = ""  #: a person's answer
+    strangers: tuple[int, ...] = ()  #: of a volume without tables: the numbers that the server does not know
 
     @property
     def numeric(self) -> bool:
@@ -45,13 +56,21 @@ class ForeignRoot:
     @property
     def conflict(self) -> Conflict:
         """The question whose numbers they are; one for all servers that have the root at this place."""
-        detail = (
-            "it has accounts of its own, which are not the server's: its files keep their numbers (numeric), or follow"
-        )
+        detail = f"{self.said}: its files keep their numbers (numeric), or follow"
         return Conflict(
             self.part.place(self.path), "owners", "foreign-root", (b"", b"", b"another system"), (NUMERIC, NAMES), NUMERIC,
             f"{detail} the accounts of the server that have these numbers now (names)",
         )  # fmt: skip
+
+    @property
+    def said(self) -> str:
+        """Why it is taken for another system's."""
+        if not self.strangers:
+            return "it has accounts of its own, which are not the server's"
+        shown = ", ".join(map(str, self.strangers[:5])) + (", ..." if len(self.strangers) > 5 else "")
+        return (
+            f"files in it have numbers of services that the server does not know ({shown}), as in a container's volume"
+        )
 
 
 def by_policy(part: Part, policy: Policy) -> NumericPlaces:
@@ -96,14 +115,53 @@ def find_roots(
             place = part.place(path)
             if not _is_roots_alone(manifest, path) or place in homes or parent(place) == b"/home":
                 continue
-            rule = policy.match(place)
-            if rule.cls != STATE or rule.owners == NAMES or policy.unit(place, rule) is None:
+            if not _may_be_foreign(policy, manifest, path, place):
                 continue
             found.append(path)
-            one = ForeignRoot(part, path, side, _is_jail(part, path, side, accounts[side]))
-            decision = decisions.get(one.conflict.key)
-            known = decision is not None and decision.take in (NUMERIC, NAMES)
-            yield replace(one, decided=decision.take) if decision is not None and known else one
+            yield _decided(ForeignRoot(part, path, side, _is_jail(part, path, side, accounts[side])), decisions)
+    for path, strangers in _volumes(part, accounts[CLONE_SIDE]):
+        if policy.match(part.place(path)).owners != NAMES and not any(_touch(path, one) for one in found):
+            yield _decided(ForeignRoot(part, path, CLONE_SIDE, False, strangers=strangers), decisions)
+
+
+def _touch(one: bytes, other: bytes) -> bool:
+    return one == other or is_below(one, other) or is_below(other, one)
+
+
+def _decided(one: ForeignRoot, decisions: Decisions) -> ForeignRoot:
+    decision = decisions.get(one.conflict.key)
+    known = decision is not None and decision.take in (NUMERIC, NAMES)
+    return replace(one, decided=decision.take) if decision is not None and known else one
+
+
+def _may_be_foreign(policy: Policy, manifest: Manifest, path: bytes, place: bytes) -> bool:
+    """Whether another system's root may be at a path: in a state unit, or where nothing is said, below root's own directories."""
+    rule = policy.match(place)
+    if rule.owners == NAMES:
+        return False
+    if rule.cls == STATE:
+        return policy.unit(place, rule) is not None
+    if rule.cls not in (CONFIG, OPAQUE) or place.startswith(_OF_THE_SYSTEM):
+        return False
+    return all(_is_roots(manifest, above, DIRECTORY) for above in upwards(parent(path)) if above)
+
+
+def _volumes(part: Part, accounts: AccountTables) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    """(directory of /opt, numbers of services that the server has no accounts for), where there are several of them."""
+    top = part.inside(_SOFTWARE)
+    manifest = part.trees[CLONE_SIDE].manifest
+    if top is None or not accounts.users:
+        return
+    start = len(top) + 1 if top else 0
+    known, is_system = set(accounts.users.values()), accounts.login_defs.users.is_system
+    strangers: dict[bytes, set[int]] = {}
+    for below in manifest.below(top):
+        if below.uid not in known and is_system(below.uid):
+            path = below.path[:start] + below.path[start:].partition(b"/")[0]
+            strangers.setdefault(path, set()).add(below.uid)
+    for path, numbers in strangers.items():
+        if len(numbers) >= _SEVERAL and _is_roots(manifest, path, DIRECTORY) and not part.numeric.covers(path):
+            yield path, tuple(sorted(numbers))
 
 
 def _with_tables(manifest: Manifest) -> Iterator[bytes]:
@@ -117,10 +175,12 @@ def _with_tables(manifest: Manifest) -> Iterator[bytes]:
 def _is_roots_alone(manifest: Manifest, path: bytes) -> bool:
     """Whether the directory, its ``etc`` and its table are root's, and nobody else may write them."""
     kinds = ((path, DIRECTORY), (path + b"/etc", DIRECTORY), (path + _TABLE, FILE))
-    rows = [(manifest.get(one), kind) for one, kind in kinds]
-    return all(
-        row is not None and row.kind == kind and row.uid == 0 and not row.mode & _OTHERS_WRITE for row, kind in rows
-    )
+    return all(_is_roots(manifest, one, kind) for one, kind in kinds)
+
+
+def _is_roots(manifest: Manifest, path: bytes, kind: str) -> bool:
+    row = manifest.get(path)
+    return row is not None and row.kind == kind and row.uid == 0 and not row.mode & _OTHERS_WRITE
 
 
 def _is_jail(part: Part, path: bytes, side: int, accounts: AccountTables) -> bool:
@@ -187,7 +247,7 @@ def asked_of(
             data = {"key": one.conflict.key, "take": one.decided, "axis": "owners"}
             asked.notes.append(Note("decided", place, "owners: decided", data))
         elif going_back:
-            text = f"it has accounts of its own: its files keep their numbers, which were the server's {shown}"
+            text = f"{one.said}: its files keep their numbers, which were the server's {shown}"
             asked.notes.append(Note("foreign-root", place, text, {"accounts": sorted(moved)}))
         else:
             detail = f"{one.conflict.detail}; renumbered here: {shown}"

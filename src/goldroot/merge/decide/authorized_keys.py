@@ -65,7 +65,7 @@ def merge_keys(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
     kept: list[bytes] = []
     written: set[bytes] = set()
     for line in split_lines(clone):
-        element = _element(line)
+        element = element_of_key(line)
         if element in withdrawn or element in written:
             continue
         blob = element.removeprefix(_KEY)
@@ -77,8 +77,8 @@ def merge_keys(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
             written.add(element)
         else:
             kept.append(line)
-    missing = now - before - set(map(_element, kept))
-    lines = insert_lines(kept, _each_key_once(gold), missing, _element)
+    missing = now - before - set(map(element_of_key, kept))
+    lines = insert_lines(kept, _each_key_once(gold), missing, element_of_key)
     return join_lines(lines, final_newline(base, gold, clone))
 
 
@@ -86,7 +86,7 @@ def _each_key_once(content: bytes) -> list[bytes]:
     """Lines, of which those of one key are one: a key that is new arrives with all of its lines."""
     keys, result = _keys(content), []
     for line in split_lines(content):
-        blob = _element(line).removeprefix(_KEY)
+        blob = element_of_key(line).removeprefix(_KEY)
         if blob not in keys:
             result.append(line)
         elif line is keys[blob][0].line or line == keys[blob][0].line:
@@ -122,14 +122,14 @@ def _with_comment(key: Key, comment: bytes) -> bytes:
 _KEY = b"\0key "  # no line of a text begins so
 
 
-def _element(line: bytes) -> bytes:
+def element_of_key(line: bytes) -> bytes:
     """By what a line is told apart: the blob of a key, else its text."""
     found = _LINE.fullmatch(line)
     return _KEY + found["blob"].rstrip(b"=") if found else stripped(line)
 
 
 def _elements(content: bytes) -> set[bytes]:
-    return {element for element in map(_element, split_lines(content)) if element}
+    return {element for element in map(element_of_key, split_lines(content)) if element}
 
 
 def _keys(content: bytes) -> Keys:

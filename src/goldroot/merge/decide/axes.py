@@ -59,7 +59,11 @@ def _content(
     delta: Delta, base: Want | None, gold: Want, clone: Want, setting: Setting, verdict: Verdict
 ) -> tuple[int, bytes, bytes | None]:
     """(side, content, inline bytes) of the result."""
-    word = which_side(None if base is None else base.content, gold.content, clone.content)
+    was = None if base is None else base.content
+    kept = setting.kept_lines(delta) if clone.kind == FILE and gold.content != clone.content else None
+    if kept is not None:
+        was = hashlib.sha256(kept.base).digest() if kept.base is not None else b"?"  # what neither side has
+    word = which_side(was, gold.content, clone.content)
     if word != CONFLICT:
         if word != SAME:
             verdict.axes["content"] = word
@@ -73,9 +77,13 @@ def _content(
         verdict.axes["content"] = word
         taken = gold if word == GOLD else clone
         return taken.side, taken.content, None
-    values = (base.content if base else b"", gold.content, clone.content)
+    values = (was or b"", gold.content, clone.content)
     kind = "both-added" if base is None else "both-changed"
     said, is_file = _say(kind, clone.kind), clone.kind == FILE
+    if is_file and (trouble := setting.trouble(delta)):
+        said += f": {trouble}"
+    if kept is not None:
+        said += "; gold has again what the server had removed from it"
     answer, own = answer_conflict(verdict, delta, "content", kind, values, setting, said, own=is_file)
     if answer == CONTENT and own is not None:
         return INLINE, hashlib.sha256(own).digest(), own

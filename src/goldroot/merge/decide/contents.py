@@ -13,7 +13,8 @@ from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
-from goldroot.merge.decide.tables import kind_of, merge_table
+from goldroot.merge.decide.remembered_lines import RememberedLines
+from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import is_text, merge_text
 from goldroot.tree import FILE
 
@@ -37,8 +38,12 @@ def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
     return read
 
 
-def merger_of(read: Callable[[Delta, int], bytes]) -> Callable[[Delta], bytes | None]:
-    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict."""
+def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
+    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict.
+
+    :param lines: reads contents, and knows what the server had removed from them before.
+    """
+    read = lines.read
 
     def merge(delta: Delta) -> bytes | None:
         base = delta.rows[BASE_SIDE]
@@ -47,13 +52,34 @@ def merger_of(read: Callable[[Delta, int], bytes]) -> Callable[[Delta], bytes | 
         merger = _merger_for(delta)
         if merger is None:
             return None
-        old = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
+        old: bytes | None = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
+        if (kept := lines.of(delta)) is not None:
+            old = kept.base
+        if old is None:
+            return None
         versions = old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
         if delta.rule.cls != "lines" and not all(map(is_text, versions)):
             return None
         return merge_with_ends(*versions, merger)
 
     return merge
+
+
+def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
+    """Says of a table that both sides changed what a person has to decide; "" of other files, and of secrets."""
+
+    def explain(delta: Delta) -> str:
+        kind = kind_of(delta.place) if delta.rule.cls == "config" and not delta.rule.secret else None
+        if kind is None or any(row is not None and row.kind != FILE for row in delta.rows):
+            return ""
+        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+            return ""
+        kept = lines.of(delta)
+        old = lines.read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
+        base = kept.base if kept is not None and kept.base is not None else old
+        return trouble_of(kind, base, lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE))
+
+    return explain
 
 
 def _merger_for(delta: Delta) -> TextMerger | None:

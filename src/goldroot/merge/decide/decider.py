@@ -12,6 +12,7 @@ from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.deleted_directories import Added, additions_below, rows_of
+from goldroot.merge.decide.left_behind import ask_about_left
 from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
     Below,
@@ -23,7 +24,7 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
-from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit
+from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
@@ -76,6 +77,7 @@ class Decider:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
         settle_removed(self.decided, self.setting)
         look_for_moves(self.decided, self.setting)
+        ask_about_left(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
@@ -118,6 +120,7 @@ class Decider:
             self._asked.add(path)
             return added_below(delta, self.setting, added)
         verdict = decide_presence(delta, self.setting, self._below)
+        note_kept_lines(self.decided, self.setting, delta, verdict)
         if (verdict.conflicts or verdict.decided) and _holds_below(verdict, delta.rows):
             self._covers.append((path, NO_SIDE if verdict.want is None else verdict.want.side))
         return verdict

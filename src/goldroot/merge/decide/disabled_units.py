@@ -9,11 +9,12 @@ other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.verdict import Decided, Setting
-from goldroot.tree import LINK
+from goldroot.merge.decide.versions import without_versions
+from goldroot.tree import FILE, LINK, Entry, parent
 
 _SYSTEMD = b"/etc/systemd"
 _WANTED = re.compile(
@@ -43,36 +44,77 @@ def disabled_units(
     for path in added:
         entry = comparison.deltas[path][GOLD_SIDE]
         place = comparison.part.place(path)
-        if place.startswith(_SYSTEMD) and entry is not None and entry.kind == LINK and (name := _service(place)):
+        if place.startswith(_SYSTEMD) and entry is not None and entry.kind == LINK and (name := service_at(place)):
             links[path] = name
     if not links:
         return
     names = frozenset(links.values())
-    before = {name: place for place in sorted(setting.memory.entries) if (name := _service(place)) in names}
+    before = {name: place for place in _remembered(setting) if (name := service_at(place)) in names}
     before.update(_enabled(comparison.part, BASE_SIDE, names))
     now = _enabled(comparison.part, CLONE_SIDE, names)
+    masks = _masks(comparison.part)
     for path, name in links.items():
         if name in before and name not in now and before[name] != comparison.part.place(path):
             yield (b"unit " + name, b""), before[name], path
+        elif masks and (mask := _mask_of(comparison.part, name, masks)) is not None:
+            yield (b"unit " + name, b""), mask, path
+
+
+def _masks(part: Part) -> dict[bytes, bytes]:
+    """The units that the server masked and base did not (systemctl(1): a link to /dev/null; an empty file), with their places."""
+    found: dict[bytes, bytes] = {}
+    base, clone = part.trees[BASE_SIDE].manifest, part.trees[CLONE_SIDE].manifest
+    for scope in (b"system/", b"user/"):
+        path = part.inside(_SYSTEMD + b"/" + scope.rstrip(b"/"))
+        for entry in clone.below(path) if path is not None else ():
+            is_mask = entry.content == b"/dev/null" if entry.kind == LINK else entry.kind == FILE and not entry.size
+            if is_mask and parent(entry.path) == path and base.get(entry.path) is None:
+                place = part.place(entry.path)
+                found[scope + place.rpartition(b"/")[2]] = place
+    return found
+
+
+def _mask_of(part: Part, name: bytes, masks: Mapping[bytes, bytes]) -> bytes | None:
+    """The mask of a unit's former version; ``None`` where gold enables that version, too."""
+    for masked, place in masks.items():
+        is_former = masked != name and without_versions(masked) == without_versions(name)
+        if is_former and name not in masks and not _enabled(part, GOLD_SIDE, {masked}):
+            return place
+    return None
+
+
+def enabled_services(part: Part, side: int) -> dict[bytes, list[bytes]]:
+    """Each service that a tree starts at boot (``system/cron.service``), and the paths of the links that do it."""
+    found: dict[bytes, list[bytes]] = {}
+    for entry in _links(part, side):
+        if name := service_at(part.place(entry.path)):
+            found.setdefault(name, []).append(entry.path)
+    return found
+
+
+def _remembered(setting: Setting) -> list[bytes]:
+    return sorted(known.place for _, known in setting.memory.paths())
 
 
 def _enabled(part: Part, side: int, names: Set[bytes]) -> dict[bytes, bytes]:
     """Those of these units that a tree enables, with the first place that does."""
     found: dict[bytes, bytes] = {}
-    manifest = part.trees[side].manifest
-    for directory in (_SYSTEMD, *_RUNLEVELS):
-        path = part.inside(directory)
-        if path is None:
-            continue
-        for entry in manifest.below(path):
-            place = part.place(entry.path)
-            name = _service(place)
-            if entry.kind == LINK and name in names:
-                found.setdefault(name, place)
+    for entry in _links(part, side):
+        place = part.place(entry.path)
+        if (name := service_at(place)) in names:
+            found.setdefault(name, place)
     return found
 
 
-def _service(place: bytes) -> bytes:
+def _links(part: Part, side: int) -> Iterator[Entry]:
+    for directory in (_SYSTEMD, *_RUNLEVELS):
+        path = part.inside(directory)
+        for entry in part.trees[side].manifest.below(path) if path is not None else ():
+            if entry.kind == LINK:
+                yield entry
+
+
+def service_at(place: bytes) -> bytes:
     """The unit that a link at this place enables, with its scope (``system/cron.service``); empty where it enables none."""
     if (match := _WANTED.fullmatch(place)) is not None:
         return match["scope"] + match["unit"]

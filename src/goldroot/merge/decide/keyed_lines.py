@@ -7,7 +7,7 @@ would be a conflict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from goldroot.merge.decide.line_sets import final_newline, insert_lines, join_lines
@@ -48,17 +48,30 @@ def merge_keyed(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> list[Item
     :raises NotKeyed: a side is no such table.
     """
     sides = [kind.parse(side) for side in (base, gold, clone)]
-    tables = [_by_key(side) for side in sides if side is not None]
-    if len(tables) < 3:
-        raise NotKeyed
     decided: dict[bytes, Items] = {}
-    for key in {**tables[2], **tables[1]}:
-        was, golds, clones = (table.get(key, ()) for table in tables)
-        items = _comments(was, golds, clones) if key.startswith(COMMENT) else _decide(kind, was, golds, clones)
+    for key, items in _decided(kind, sides):
         if items is None:
             return None
         decided[key] = items
     return kind.place(*_in_order(sides[1] or [], sides[2] or [], decided))
+
+
+def changed_twice(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> list[bytes]:
+    """The keys that both sides changed, differently.
+
+    :raises NotKeyed: a side is no such table.
+    """
+    sides = [kind.parse(side) for side in (base, gold, clone)]
+    return [key for key, items in _decided(kind, sides) if items is None]
+
+
+def _decided(kind: Kind, sides: Sequence[list[Item] | None]) -> Iterator[tuple[bytes, Items | None]]:
+    tables = [_by_key(side) for side in sides if side is not None]
+    if len(tables) < 3:
+        raise NotKeyed
+    for key in {**tables[2], **tables[1]}:
+        was, golds, clones = (table.get(key, ()) for table in tables)
+        yield key, _comments(was, golds, clones) if key.startswith(COMMENT) else _decide(kind, was, golds, clones)
 
 
 class NotKeyed(Exception):

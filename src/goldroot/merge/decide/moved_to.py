@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.likeness import (
+    CLEAR,
     LEAST,
     LEAST_LINES,
     MOST_PAIRS,
@@ -41,11 +42,13 @@ class NewPlaces:
     """Looks for new places in one part.
 
     :param sizes: of the files that are asked about (bytes).
+    :param tops: directories of base whose texts tell which lines stand everywhere, besides those in which something is asked.
     """
 
     decided: Decided
     setting: Setting
     sizes: list[int]
+    tops: frozenset[bytes] = frozenset()
     _pairs: int = MOST_PAIRS
     _additions: dict[int, dict[bytes, Entry]] = field(default_factory=dict)
     _read: dict[int, dict[bytes, Lines]] = field(default_factory=dict)
@@ -57,14 +60,49 @@ class NewPlaces:
         assert base is not None
         same = self._with_content(side).get(base.content, ()) if base.content else ()
         if same:
-            return same[0] if len(same) == 1 and self._contents_of_base[base.content] == 1 else None
+            once = len(same) == 1 and self._contents_of_base[base.content] == 1
+            return same[0] if once else self._by_place(delta, same, side)
         if delta.rule.cls != CONFIG:
             return None
         texts = self._texts(side)
         wanted = self.text(delta, BASE_SIDE)
         if wanted is None or not texts:
             return None
-        return self._by_version(delta, wanted, texts) or self._by_likeness(delta, wanted, texts)
+        return self._by_version(delta, wanted, texts) or self._by_likeness(delta, wanted, texts, side)
+
+    def of_version(self, delta: Delta, side: int) -> bytes | None:
+        """Where a side has a text of base's under another version number."""
+        texts = self._texts(side) if delta.rule.cls == CONFIG else {}
+        wanted = self.text(delta, BASE_SIDE) if texts else None
+        return None if wanted is None else self._by_version(delta, wanted, texts)
+
+    def _by_place(self, delta: Delta, candidates: Iterable[bytes], side: int) -> bytes | None:
+        """Of candidates that are all as good, the one at the same place but for a version, or for one directory that was
+        renamed; ``None`` where there are several, or another file of base's has as good a claim."""
+        same = [path for path in candidates if self._is_renamed(delta.path, path, side)]
+        if len(same) != 1:
+            return None
+        own = delta.rows[BASE_SIDE]
+        rivals = (
+            path
+            for path, (base, *sides) in self.decided.comparison.deltas.items()
+            if path != delta.path and base is not None and own is not None and sides[side - GOLD_SIDE] is None
+            if (base.kind, base.content) == (own.kind, own.content)
+        )
+        return None if any(self._is_renamed(path, same[0], side) for path in rivals) else same[0]
+
+    def _is_renamed(self, old: bytes, new: bytes, side: int) -> bool:
+        """Whether a path is another one below a renamed directory, or but for version numbers."""
+        if without_versions(old) == without_versions(new):
+            return True
+        before, after = old.split(b"/"), new.split(b"/")
+        differs = [depth for depth, (one, other) in enumerate(zip(before, after, strict=False)) if one != other]
+        if len(before) != len(after) or len(differs) != 1 or differs[0] == len(before) - 1:
+            return False
+        top = differs[0] + 1
+        trees = self.decided.comparison.part.trees
+        gone = trees[side].manifest.get(b"/".join(before[:top])) is None
+        return gone and trees[BASE_SIDE].manifest.get(b"/".join(after[:top])) is None
 
     def additions(self, side: int) -> Mapping[bytes, Entry]:
         """What a side added, and nobody else has."""
@@ -128,7 +166,7 @@ class NewPlaces:
             {path: score for path, score in scores.items() if score >= LEAST}, delta.path.rpartition(b"/")[2]
         )
 
-    def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines]) -> bytes | None:
+    def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines], side: int) -> bytes | None:
         lines = only_rare(lines_of(wanted), self._files_with)
         scores: dict[bytes, float] = {}
         for path in by_shared_lines(lines, texts, self._pairs):
@@ -136,7 +174,9 @@ class NewPlaces:
             score, equal = likeness(lines, only_rare(texts[path], self._files_with))
             if score >= LEAST and equal >= LEAST_LINES:
                 scores[path] = score
-        return clear_best(scores, delta.path.rpartition(b"/")[2])
+        best = clear_best(scores, delta.path.rpartition(b"/")[2])
+        near = (path for path, score in scores.items() if max(scores.values()) - score < CLEAR)
+        return best if best is not None else self._by_place(delta, near, side)
 
     @cached_property
     def _files_with(self) -> Lines:
@@ -146,7 +186,7 @@ class NewPlaces:
         """The texts of base's configuration: below the directories in which something is asked."""
         comparison = self.decided.comparison
         part, budget = comparison.part, _MOST_BYTES
-        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts}
+        tops = {path.split(b"/")[0] for path, one in self.decided.verdicts.items() if one.conflicts} | self.tops
         count = 0
         for entry in part.trees[BASE_SIDE].manifest.of_kind(FILE):
             if entry.path.split(b"/")[0] not in tops or entry.size > _LARGEST or count >= _MOST_FILES:

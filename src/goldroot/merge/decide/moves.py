@@ -20,12 +20,13 @@ from goldroot.merge.compare.meaning import SIGNATURES
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.axes import merge_axes
+from goldroot.merge.decide.closed import as_closed
 from goldroot.merge.decide.moved_to import NewPlaces
 from goldroot.merge.decide.presence import own_content
 from goldroot.merge.decide.text import merge_text
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want, as_is
 from goldroot.policy import CONFIG
-from goldroot.tree import FILE, INLINE, path_text, upwards
+from goldroot.tree import FILE, INLINE, path_text
 
 #: Kinds of the questions about a file that one side deleted and the other changed -> (who deleted it, the kind where it
 #: was moved).
@@ -75,10 +76,14 @@ class _Asker:
 
     def _merged(self, delta: Delta, new: bytes, side: int) -> Verdict | None:
         """The verdict about the new place if the change is made there; ``None`` where that cannot be offered."""
-        there = self.decided.comparison.delta(new)
+        part, there = self.decided.comparison.part, self.decided.comparison.delta(new)
         if new not in self.places.additions(side):
             return None
-        if delta.rule.cls != CONFIG or there.rule.cls != CONFIG or not self._as_closed(delta.path, new, side):
+        if (
+            delta.rule.cls != CONFIG
+            or there.rule.cls != CONFIG
+            or not as_closed(part, (BASE_SIDE, delta.path), (side, new))
+        ):
             return None
         other = CLONE_SIDE if side == GOLD_SIDE else GOLD_SIDE
         versions = [self.places.text(delta, BASE_SIDE), self.places.text(there, side), self.places.text(delta, other)]
@@ -98,16 +103,6 @@ class _Asker:
         verdict.axes["content"] = verdict.outcome = MERGED
         verdict.notes.append(f"moved from {path_text(delta.place)}, with what was changed there")
         return verdict
-
-    def _as_closed(self, old: bytes, new: bytes, side: int) -> bool:
-        """Whether the new place's directories let nobody through whom the old one's keep out."""
-        part = self.decided.comparison.part
-        was = [part.trees[BASE_SIDE].manifest.get(path) for path in upwards(old) if path != old]
-        now = [part.trees[side].manifest.get(path) for path in upwards(new) if path != new]
-        return all(
-            all(row is None or row.mode & bit for row in was) or not all(row is None or row.mode & bit for row in now)
-            for bit in (0o001, 0o010)
-        )
 
     def _ask(self, delta: Delta, new: bytes, old: Conflict, merged: Verdict | None) -> None:
         comparison, verdict = self.decided.comparison, self.decided.verdicts[delta.path]

@@ -60,7 +60,7 @@ def _scripts(part: Part, directory: bytes, side: int) -> dict[bytes, dict[bytes,
 def _remembered(setting: Setting, directory: bytes) -> dict[bytes, dict[bytes, bytes]]:
     """The links that the server had removed before, as if base had them."""
     found: dict[bytes, dict[bytes, bytes]] = {}
-    for place in setting.memory.entries:
+    for place in (known.place for _, known in setting.memory.paths()):
         above, _, name = place.rpartition(b"/")
         if above == directory and (match := _LINK.fullmatch(name)):
             found.setdefault(match["name"], {})[match["letter"]] = name

@@ -12,30 +12,23 @@ server removed a whole directory, or a module with two files, that is one questi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from goldroot.conflicts import GOLD, Conflict
-from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.disabled_units import disabled_units
+from goldroot.merge.decide.enabled_links import HEADS, enabled_links
+from goldroot.merge.decide.gone_paths import remembered_paths, removed_paths
 from goldroot.merge.decide.rc_links import settle_rc_links
-from goldroot.merge.decide.sameness import USUAL, one_spelling
+from goldroot.merge.decide.renamed_files import renamed_files
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
-from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
 
-#: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8).
-_ENABLED = re.compile(
-    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
-    re.DOTALL,
-)
-#: Of a module that has several links, the question is at the first of these.
-_HEADS = (b".load", b".conf")
 #: Kind of the conflict, and of the note on the way back.
 KIND = "clone-deleted-gold-renamed"
 #: How many other paths of one question are named.
@@ -67,7 +60,7 @@ def _known(
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of every addition that was removed under another name; each path once."""
     seen: set[bytes] = set()
-    for find in (_enabled, disabled_units, _moved):
+    for find in (enabled_links, disabled_units, _moved, renamed_files):
         for cause, old, new in find(decided, setting, added):
             if new not in seen:
                 seen.add(new)
@@ -91,79 +84,51 @@ def _arrives(decided: Decided, path: bytes) -> bool:
     )
 
 
-def _removed(decided: Decided) -> Iterator[tuple[Delta, Entry]]:
-    """What base has, and neither gold nor the clone."""
-    for path in decided.verdicts:
-        base, gold, clone = decided.comparison.deltas[path]
-        if base is not None and gold is None and clone is None:
-            yield decided.comparison.delta(path), base
-
-
-def _enabled(
-    decided: Decided, setting: Setting, added: Iterable[bytes]
-) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
-    """(cause, place before, path now) of enabled links; the cause is the module."""
-    part = decided.comparison.part
-    gone: dict[tuple[bytes, bytes], bytes] = {}
-    for known in setting.memory.entries.values():
-        if known.target and _ENABLED.fullmatch(known.place):
-            gone[_identity(known.place, known.target)] = known.place
-    for delta, base in _removed(decided):
-        if base.kind == LINK and _ENABLED.fullmatch(delta.place):
-            gone[_identity(delta.place, base.content)] = delta.place
-    if not gone:
-        return
-    for path in added:
-        entry, place = decided.comparison.deltas[path][GOLD_SIDE], part.place(path)
-        assert entry is not None
-        if entry.kind == LINK and _ENABLED.fullmatch(place):
-            old = gone.get(_identity(place, entry.content))
-            if old is not None and old != place:
-                yield (parent(place), _stem(place)), old, path
-
-
-def _identity(place: bytes, target: bytes) -> tuple[bytes, bytes]:
-    """Where the link is and where it leads, without versions, in the one spelling of a merged ``/usr``."""
-    return without_versions(place), without_versions(one_spelling(parent(place), target, USUAL))
-
-
-def _stem(place: bytes) -> bytes:
-    name = place.rpartition(b"/")[2]
-    return next((name.removesuffix(one) for one in _HEADS if name.endswith(one)), name)
-
-
 def _moved(
     decided: Decided, setting: Setting, added: Iterable[bytes]
 ) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
     """(cause, place before, path now) of files that gold moved; the cause is the old place, or the topmost directory
     that the server removed with it."""
-    gone: dict[bytes, Delta] = {}
-    for delta, base in _removed(decided):
+    gone: dict[bytes, tuple[bytes, bytes]] = {}  #: content -> (topmost place that was removed, its place)
+    before = {known.content: (top, known.place) for top, known in remembered_paths(decided, setting) if known.content}
+    for delta, base in removed_paths(decided):
         if base.kind == FILE and base.size and base.content and delta.rule.cls in (CONFIG, OPAQUE, LINES):
-            gone[base.content] = delta
+            gone[base.content] = decided.comparison.part.place(_removed_above(decided, delta.path)), delta.place
     places: dict[bytes, list[bytes]] = {}
-    for path in added if gone else ():
+    for path in added if gone or before else ():
         entry = decided.comparison.deltas[path][GOLD_SIDE]
         assert entry is not None
-        if entry.kind == FILE and entry.content in gone:
+        if entry.kind == FILE and (entry.content in gone or entry.content in before):
             places.setdefault(entry.content, []).append(path)
     if not places:
         return
-    held = _contents_of(decided.comparison.part.trees[BASE_SIDE].manifest)
+    held = Contents(decided.comparison.part.trees[BASE_SIDE].manifest)
     for content, paths in places.items():
-        if len(paths) == 1 and held[content] == 1:
-            old = gone[content]
-            top = _removed_above(decided, old.path)
-            cause = (b"moved " + top, parent(paths[0])) if top != old.path else (b"moved " + old.path, paths[0])
-            yield cause, old.place, paths[0]
+        known = gone.get(content) if held.count(content) else before.get(content)
+        if len(paths) == 1 and held.count(content) < 2 and known is not None:
+            top, old = known
+            yield (b"moved " + top, parent(paths[0]) if top != old else paths[0]), old, paths[0]
 
 
-def _contents_of(manifest: Manifest) -> Counter[bytes]:
-    """How many files of a tree hold each content."""
-    columns = manifest.columns
-    return Counter(
-        content for kind, content in zip(columns.kinds, columns.each_content(), strict=True) if kind == FILE and content
-    )
+@dataclass
+class Contents:
+    """How many files of a tree hold each content; counted when it is first asked."""
+
+    manifest: Manifest
+
+    @cached_property
+    def _counted(self) -> Counter[bytes]:
+        columns = self.manifest.columns
+        held = zip(columns.kinds, columns.each_content(), strict=True)
+        return Counter(content for kind, content in held if kind == FILE and content)
+
+    def count(self, content: bytes) -> int:
+        """How many files hold it."""
+        return self._counted[content]
+
+    def is_once(self, entry: Entry) -> bool:
+        """Whether a file that holds something is the only one that holds it."""
+        return bool(entry.size and entry.content) and self._counted[entry.content] == 1
 
 
 def _removed_above(decided: Decided, path: bytes) -> bytes:
@@ -180,11 +145,13 @@ def _removed_above(decided: Decided, path: bytes) -> bytes:
 
 def _ask(decided: Decided, setting: Setting, question: _Question) -> None:
     """One question for additions that come of one cause; its answer holds for all of them."""
-    pairs = sorted(question.pairs, key=lambda pair: (not pair[1].endswith(_HEADS[0]), pair[1]))
+    pairs = sorted(question.pairs, key=lambda pair: (not pair[1].endswith(HEADS[0]), pair[1]))
     comparison = decided.comparison
     old, head = pairs[0]
     place = comparison.part.place(head)
-    detail = f"the server removed {path_text(old)}; gold has it as {path_text(place)}"
+    inside = comparison.part.inside(old)
+    is_there = inside is not None and comparison.part.trees[CLONE_SIDE].manifest.get(inside) is not None
+    detail = f"the server {'masked' if is_there else 'removed'} {path_text(old)}; gold has it as {path_text(place)}"
     if len(pairs) > 1:
         named = ", ".join(path_text(comparison.part.place(path)) for _, path in pairs[1 : _SHOWN + 1])
         more = f" and {len(pairs) - 1 - _SHOWN} more" if len(pairs) - 1 > _SHOWN else ""

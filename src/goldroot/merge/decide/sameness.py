@@ -28,6 +28,10 @@ MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"usr/sbin")
 MAX_COMPARED = 1 << 20
 
 
+#: Where links to units are, and what they lead to.
+_UNIT_LINKS = b"/etc/systemd/"
+_UNIT = re.compile(rb"/(?:usr/)?lib/systemd/(?P<unit>(?:system|user)/[^/]+)", re.DOTALL)
+
 #: How nearly every root leads into its ``/usr``, for where nothing is known of the root.
 USUAL: Usr = {name: b"usr/" + name for name in MERGED if b"/" not in name}
 
@@ -60,10 +64,18 @@ class Sameness:
     read: Callable[[Delta, int], bytes]
 
     def link_text(self, path: bytes, text: bytes) -> bytes:
-        """Where a link at ``path`` of the part leads, in the one spelling that a merged /usr leaves of it."""
-        if not self.usr or self._foreign(path):
+        """Where a link at ``path`` of the part leads, in the one spelling that a merged /usr leaves of it.
+
+        A link to a unit of systemd's, such as one that ``Alias=`` makes, has one spelling on every system: systemd goes by the
+        unit's name, and looks for it in both directories (systemd.unit(5)).
+        """
+        place = self.part.place(path)
+        is_units = place.startswith(_UNIT_LINKS)
+        if not (self.usr or is_units) or self._foreign(path):
             return text
-        return one_spelling(os.path.dirname(self.part.place(path)), text, self.usr)
+        leads = one_spelling(os.path.dirname(place), text, self.usr)
+        unit = _UNIT.fullmatch(leads) if is_units else None
+        return leads if unit is None and self.usr else text if unit is None else b"/usr/lib/systemd/" + unit["unit"]
 
     def _foreign(self, path: bytes) -> bool:
         """Whether a path lies in the root of another system (a container's, a jail's): a directory with accounts of its own."""

@@ -7,8 +7,18 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from goldroot.merge.decide.keyed_lines import COMMENT, Item, Items, Kind, NotKeyed, merge_keyed, text_of
+from goldroot.merge.decide.keyed_lines import (
+    COMMENT,
+    Item,
+    Items,
+    Kind,
+    NotKeyed,
+    changed_twice,
+    merge_keyed,
+    text_of,
+)
 from goldroot.merge.decide.line_sets import split_lines
+from goldroot.tree import path_text
 
 TextMerger = Callable[[bytes, bytes, bytes], bytes | None]
 
@@ -22,6 +32,20 @@ def merge_table(kind: Kind, by_lines: TextMerger, base: bytes, gold: bytes, clon
     else:
         merged = None if items is None else text_of(items, base, gold, clone)
     return merged if merged is not None and kind.may_stand(merged, gold, clone) else None
+
+
+def trouble_of(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> str:
+    """What of three tables a person has to decide; "" where nobody can say it in a line."""
+    try:
+        keys = changed_twice(kind, base, gold, clone)
+        items = merge_keyed(kind, base, gold, clone)
+    except NotKeyed:
+        return ""
+    if keys:
+        return f"both changed {', '.join(map(path_text, keys))}"
+    lines = hindrances(text_of(items, base, gold, clone), clone) if kind is FSTAB and items is not None else []
+    shown = "; ".join(path_text(b" ".join(line.split()[:3])) for line in lines)
+    return f"the server would wait at boot for a device that its table does not know: {shown}" if shown else ""
 
 
 def kind_of(place: bytes) -> Kind | None:
@@ -175,7 +199,12 @@ _NO_HINDRANCE = {b"nofail", b"noauto", b"x-systemd.automount"}
 
 
 def _boots(merged: bytes, gold: bytes, clone: bytes) -> bool:
-    """Whether no line of gold's makes the server wait at boot for a device that its own table does not know."""
+    return not hindrances(merged, clone)
+
+
+def hindrances(merged: bytes, clone: bytes) -> list[bytes]:
+    """The lines of gold's that make the server wait at boot for a device that its own table does not know."""
+    found = []
     known = {words[0] for words in map(bytes.split, split_lines(clone)) if words}
     own = set(map(tuple, map(bytes.split, split_lines(clone))))
     for line in split_lines(merged):
@@ -184,8 +213,8 @@ def _boots(merged: bytes, gold: bytes, clone: bytes) -> bool:
             continue
         options = set(words[3].split(b",")) if len(words) > 3 else set()
         if not options & _NO_HINDRANCE:
-            return False
-    return True
+            found.append(line)
+    return found
 
 
 def _refuse(was: Items, golds: Items, clones: Items) -> None:

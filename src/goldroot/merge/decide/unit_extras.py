@@ -16,7 +16,7 @@ from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.units import KEPT_WHOLE, unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, UnitVerdict, Verdict, equal, want_of
 from goldroot.policy import NUMERIC
-from goldroot.tree import DIRECTORY, FILE, Note, parent, path_text
+from goldroot.tree import DIRECTORY, FILE, Note, is_below, parent, path_text
 
 #: How many paths are named.
 _SHOWN = 10
@@ -158,11 +158,32 @@ def _ask(decided: Decided, setting: Setting, renamed: _Renamed) -> bool:
 
 
 def _name_the_rest(decided: Decided, verdict: UnitVerdict, unit: Unit, arrived: set[bytes]) -> None:
-    """Say what of gold's is not taken: ten of it by name."""
-    left = [path for path in unit.gold_differs if path not in arrived]
-    if not left and arrived:
+    """Say what of gold's is not taken, and what of the server's stays that gold removed: ten of each by name."""
+    part = decided.comparison.part
+    changed: list[bytes] = []
+    removed: list[bytes] = []
+    for path in unit.gold_differs:
+        _, gold, clone = part.rows(path)
+        if gold is not None and path not in arrived:
+            changed.append(path)
+        elif gold is None and clone is not None and not (removed and is_below(path, removed[-1])):
+            removed.append(path)
+    said = [
+        f"{words}: {_named(decided, paths)}"
+        for words, paths in (
+            ("of gold's were not taken", changed),
+            ("gold removed, and the server's stay", removed),
+        )
+        if paths
+    ]
+    if unit.not_compared:
+        said.append(f"{unit.not_compared:,} more files, of equal size and time, were not compared")
+    if said:
+        verdict.notes[verdict.notes.index(KEPT_WHOLE)] = "; ".join([KEPT_WHOLE, *said])
+    elif arrived:
         verdict.notes.remove(KEPT_WHOLE)
-    elif left:
-        names = ", ".join(path_text(decided.comparison.part.place(path)) for path in left[:_SHOWN])
-        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-        verdict.notes[verdict.notes.index(KEPT_WHOLE)] = f"{KEPT_WHOLE}; of gold's were not taken: {names}{more}"
+
+
+def _named(decided: Decided, paths: list[bytes]) -> str:
+    names = ", ".join(path_text(decided.comparison.part.place(path)) for path in paths[:_SHOWN])
+    return names + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")

@@ -9,6 +9,7 @@ from typing import Protocol
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
 from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.decide.remembered_lines import Kept
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.tree import DIRECTORY, INLINE, Entry, Note
 
@@ -110,6 +111,8 @@ class Setting:
     sameness: Sameness
     memory: Memory = NO_MEMORY  #: what the server had removed before
     going_back: bool = False  #: on the way back new questions are notes, and the clone's stands
+    trouble: Callable[[Delta], str] = lambda delta: ""  #: what of a content both sides changed, for a person
+    kept_lines: Callable[[Delta], Kept | None] = lambda delta: None  #: what of a file's entries stays away
 
 
 def want_of(entry: Entry, names: OwnerNames, side: int) -> Want:

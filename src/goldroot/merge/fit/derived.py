@@ -51,8 +51,9 @@ class Pair(NamedTuple):
 class _State(NamedTuple):
     """What the result's source is."""
 
-    word: str  #: CLONE, GOLD, BOTH (equal on both sides) or MERGED
+    word: str  #: CLONE, GOLD, BOTH (equal on both sides) or MERGED; of a source that is gone, who removed it
     secret: bool
+    gone: bool = False
 
 
 def follow_sources(decided: Decided, setting: Setting, policy: Policy) -> None:
@@ -110,7 +111,9 @@ class _Follower:
             delta = replace(delta, rule=replace(delta.rule, secret=True))
             if pair.path in self.comparison.rules:
                 self.comparison.rules[pair.path] = delta.rule
-        if state.word == BOTH:
+        if state.gone:
+            self._without_source(pair, delta, GOLD_SIDE if state.word == GOLD else CLONE_SIDE)
+        elif state.word == BOTH:
             if verdict is not None and verdict.conflicts:
                 self._take(delta, CLONE_SIDE)  # made from one source, each by its own program
         elif state.word == MERGED:
@@ -128,12 +131,25 @@ class _Follower:
         else:
             self._take(delta, side)
 
+    def _without_source(self, pair: Pair, delta: Delta, side: int) -> None:
+        """A side removed the source: the map is as that side has it.  One that the server alone has made stays, and is stale."""
+        if side == GOLD_SIDE and delta.rows[BASE_SIDE] is None and delta.rows[GOLD_SIDE] is None:
+            place = path_text(self.comparison.part.place(pair.source))
+            self.decided.rebuilds[pair.path] = Rebuild("", f"stale: gold removed its source {place}")
+            return
+        self._take(delta, side)
+        verdict = self.decided.verdicts.get(pair.path)
+        if verdict is not None and verdict.want is None:
+            verdict.notes.append(f"it goes with its source {path_text(self.comparison.part.place(pair.source))}")
+
     def _state(self, path: bytes) -> _State | None:
         """What a source is in the result; ``None`` where it is not there, or not what either side has a map of."""
         delta = self._delta(path)
         gold, clone = delta.rows[GOLD_SIDE], delta.rows[CLONE_SIDE]
         verdict = self.decided.verdicts.get(path)
         want = verdict.want if verdict is not None else as_is(delta, CLONE_SIDE, self.setting)
+        if want is None and (gold is None) != (clone is None):
+            return _State(GOLD if gold is None else CLONE, delta.rule.secret, gone=True)
         if want is None or want.kind != FILE:
             return None
         is_gold = gold is not None and gold.content == want.content

@@ -11,9 +11,11 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
+from goldroot.merge.fit.alternative_slaves import slaves_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
-from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, RESOLVER, SHELL, UNIT, Reference
+from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, RESOLVER, SHELL, UNIT, Reference
+from goldroot.merge.refer.tables import FSTAB
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, Note, path_text
 
@@ -61,8 +63,8 @@ def ask_about_tables(
     merged: AccountTables,
     gold: AccountTables,
 ) -> Asked:
-    """The same for what stands in tables: login shells and fstab."""
-    broken = referrer.look_at_tables(merged, gold)
+    """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
+    broken = [*referrer.look_at_tables(merged, gold), *referrer.look_at_files()]
     asked = ask_about(parts, settings, broken)
     gone = {one.reference.text for one in broken if one.reference.kind == SHELL}
     for shell, names in referrer.unlisted_shells(merged, gold).items():
@@ -95,6 +97,8 @@ def _groups(parts: Sequence[PartPlan], broken: Iterable[Broken]) -> Iterator[lis
             cause = (reference.kind, one.place, reference.level)
         elif reference.kind in (MOUNT, RESOLVER):
             cause = (reference.kind, one.place)
+        elif reference.kind == NAMED:
+            cause = (reference.kind, one.cause, reference.level)
         elif reference.group:
             cause = (reference.kind, _place_of(reference))
         else:
@@ -127,7 +131,7 @@ def _is_slave(path: bytes, text: bytes, slaves: Mapping[bytes, bytes]) -> bool:
 
 def _place_of(reference: Reference) -> bytes:
     """Where one asks about links of a state unit: at the unit; where one notes them: at what holds the units."""
-    noted = reference.level != ASK and reference.kind not in (SHELL, MOUNT)
+    noted = reference.level != ASK and reference.kind not in (SHELL, MOUNT, NAMED)
     return reference.group.rpartition(b"/")[0] if noted else reference.group
 
 
@@ -143,9 +147,13 @@ def _words(group: Sequence[Broken]) -> str:
         names = _listed([one.reference.who for one in group])
         said = f"the login shell {place} is gone in the new system"
         return f"{said}, and {names} {'has' if len(group) == 1 else 'have'} it"
-    if first.kind == MOUNT:
+    lines = _listed(list(dict.fromkeys(one.reference.line for one in group)))
+    if first.kind == MOUNT and first.path == FSTAB:
         uses = _listed(sorted({one.reference.who for one in group}))
-        return f"fstab names {place} ({uses}), which is gone in the new system"
+        return f"fstab names {place} ({uses}), which is gone in the new system; {lines}"
+    if first.kind in (MOUNT, NAMED):
+        files = _listed(sorted({one.reference.path for one in group}))
+        return f"the server's {files} names {place} ({lines}), which {'is' if len(places) == 1 else 'are'} gone in the new system"
     if first.kind == RESOLVER:
         return f"it leads to {path_text(first.text)}, and what makes that ({place}) is gone in the new system"
     more = (
@@ -181,8 +189,21 @@ def _ask(parts: Sequence[PartPlan], settings: Sequence[Setting], group: Sequence
     for number, path in links:
         if answer == GOLD:
             _take_gold(parts[number], path, settings[number], verdict)
+            if group[0].reference.kind == ALTERNATIVE:
+                _take_slaves(parts[number], path, settings[number], verdict, parts)
         elif verdict.decided and path in parts[number].decided.verdicts:
             parts[number].decided.verdicts[path].decided[AXIS] = answer
+
+
+def _take_slaves(one: PartPlan, master: bytes, setting: Setting, asked: Verdict, parts: Sequence[PartPlan]) -> None:
+    """The slaves of a master that becomes what gold has become so, too."""
+    above, _, name = master.rpartition(b"/")
+    for slave in sorted(slaves_of((each.part for each in parts), name)):
+        path = above + b"/" + slave
+        _, gold, clone = one.part.rows(path)
+        settled = path in one.decided.verdicts and one.decided.verdicts[path].conflicts
+        if gold != clone and not settled and _can_take(one, path) and path in one.decided.comparison.deltas:
+            _take_gold(one, path, setting, asked)
 
 
 def _together(values: Iterable[bytes]) -> bytes:

@@ -23,6 +23,12 @@ class MountLine:
     point: bytes
     kind: bytes
     options: tuple[bytes, ...]
+    number: int = 0  #: of the line in its file, from 1
+
+    @property
+    def said(self) -> bytes:
+        """The line for a person, without its options, which may hold a password."""
+        return b"line %d: %s" % (self.number, b" ".join((self.source, self.point, self.kind)))
 
     @property
     def lenient(self) -> bool:
@@ -51,11 +57,11 @@ class MountLine:
 def parse_fstab(content: bytes) -> list[MountLine]:
     """The lines of an fstab that mount something; others say nothing."""
     lines = []
-    for line in content.split(b"\n"):
+    for number, line in enumerate(content.split(b"\n"), 1):
         fields = [_ESCAPED.sub(_unescaped, field) for field in line.split()]
         if len(fields) >= 3 and not fields[0].startswith(b"#"):
             options = tuple(fields[3].split(b",")) if len(fields) > 3 else ()
-            lines.append(MountLine(fields[0], _plain(fields[1]), fields[2], options))
+            lines.append(MountLine(fields[0], _plain(fields[1]), fields[2], options, number))
     return lines
 
 

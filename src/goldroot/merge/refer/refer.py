@@ -19,6 +19,7 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.foreign import foreign_roots
 from goldroot.merge.refer.fstab import parse_fstab, path_of_unit, unit_names
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
+from goldroot.merge.refer.named import MOUNT_POINT, files_of, named_in
 from goldroot.merge.refer.reference import LINK_TO, RESOLVER, Reference, look_up, resolver_of
 from goldroot.merge.refer.shared import Node, SharedFiles
 from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
@@ -178,6 +179,20 @@ class Referrer:
         references = [*shells, *map(self._at_boot, mounts)]
         return list(self._broken((reference, None) for reference in references))
 
+    def look_at_files(self) -> list[Broken]:
+        """Find the paths that the server's units, cron tables and mail settings name, and that are gone."""
+        places = [(one, path, one.part.place(path)) for one in self.parts for path in files_of(one)]
+        references = [
+            reference
+            for one, path, place in places
+            for reference in named_in(place, self.content(place, None), self._of_gold(one, path))
+        ]
+        return list(self._broken((reference, None) for reference in map(self._at_boot, references)))
+
+    def _of_gold(self, one: PartPlan, path: bytes) -> bytes:
+        entry = one.part.trees[GOLD_SIDE].manifest.get(path)
+        return read_side(one, GOLD_SIDE, path) if entry is not None and entry.kind == FILE else b""
+
     def _has(self, place: bytes) -> bool:
         """Whether a place is merged here at all."""
         paths = [(one, one.part.inside(place)) for one in self.parts]
@@ -185,7 +200,7 @@ class Referrer:
 
     def _at_boot(self, reference: Reference) -> Reference:
         """A missing mount point on a writable disk is made at boot: systemd.mount(5)."""
-        if reference.who == b"mount point" and self._shared and self._is_own(reference.subject):
+        if reference.who == MOUNT_POINT and self._shared and self._is_own(reference.subject):
             return replace(reference, level=NOTE)
         return reference
 

@@ -10,6 +10,8 @@ from goldroot.policy import ASK
 from goldroot.tree import FILE
 
 LINK_TO, UNIT, ALTERNATIVE, SHELL, MOUNT, RESOLVER = "link", "unit", "alternative", "shell", "mount", "resolver"
+#: A path in a line of a file: of a unit, a cron table, Postfix's settings.
+NAMED = "named"
 
 #: Where systemd looks for units: systemd.unit(5).  ``/lib`` is ``/usr/lib`` on a system with merged /usr.
 _UNIT_DIRECTORIES = {
@@ -42,6 +44,7 @@ class Reference:
     :param group: place of the question, where more than one reference has one cause.
     :param level: ``ask`` or ``note``.
     :param who: for a person: what refers, such as an account.
+    :param line: for a person: the line in which it stands, without what may be a secret.
     """
 
     kind: str
@@ -51,6 +54,7 @@ class Reference:
     group: bytes = b""
     level: str = ASK
     who: bytes = b""
+    line: bytes = b""
 
 
 def look_up(view: View, reference: Reference) -> Found:
@@ -122,6 +126,7 @@ _LOOKS: Mapping[str, Callable[[View, bytes], Found]] = {
     ALTERNATIVE: _target,
     UNIT: _unit,
     SHELL: _program,
+    NAMED: lambda view, subject: view.find(subject),
     MOUNT: _beneath,
     RESOLVER: _resolver,
 }

@@ -61,4 +61,4 @@ def mounts_of(merged: bytes, gold: bytes) -> Iterator[Reference]:
         for what, path in line.paths():
             if (line.point, what, path) not in golds:
                 who = what.encode() + b" of " + line.point if what != "mount point" else what.encode()
-                yield Reference(MOUNT, FSTAB, path, path, FSTAB, NOTE if line.lenient else ASK, who)
+                yield Reference(MOUNT, FSTAB, path, path, FSTAB, NOTE if line.lenient else ASK, who, line.said)

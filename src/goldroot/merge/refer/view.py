@@ -137,7 +137,7 @@ class Trees:
             if path is None:
                 continue
             inside = True
-            if any(path in index for index in self.indexes[number]):
+            if path in one.decided.verdicts or any(path in index for index in self.indexes[number]):
                 known = True
                 found = own(number, path)
                 if found is not None:

@@ -1,0 +1,117 @@
+"""What is to be remembered of a server's removals once it runs from the result (see :mod:`goldroot.merge.memory`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from goldroot.conflicts import GOLD
+from goldroot.merge.compare.comparison import Comparison
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, Part
+from goldroot.merge.decide.remembered import MERGED_CLASSES
+from goldroot.merge.decide.remembered_lines import removed_lines, splitter_of
+from goldroot.merge.decide.removed import Contents
+from goldroot.merge.decide.verdict import Decided, Setting
+from goldroot.merge.decide.whole_value import whole_value
+from goldroot.merge.memory import Memory, Removed
+from goldroot.policy import ACCOUNTS, CONFIG, LINES, OPAQUE, Policy
+from goldroot.tree import FILE, LINK, Entry, in_tree_order, is_below
+
+
+def memory_after(all_decided: Sequence[Decided], settings: Sequence[Setting], policy: Policy) -> Memory:
+    """What is to be remembered: what the server lacks, base or the memory had, and gold lacks; of a directory that is
+    gone, the directory alone.
+
+    :param all_decided: all parts of the system; ``settings`` has one for each.
+    """
+    parts = [decided.comparison.part for decided in all_decided]
+    kept = [
+        known
+        for known in (settings[0].memory.entries.values() if settings else ())
+        if (_keeps_path if known.lines is None else _keeps_lines)(known, parts, policy)
+    ]
+    entries = {one.place: one for one in kept}
+    for decided, setting in zip(all_decided, settings, strict=True):
+        entries.update((one.place, one) for one in _removed_now(decided, setting))
+        for place, lines in _lines_now(decided, setting):
+            entries.pop(place, None) if lines is None else entries.update({place: Removed(place, lines=lines)})
+    return Memory.of(entries.values())
+
+
+def _keeps_path(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
+    if policy.match(known.place).cls not in MERGED_CLASSES:
+        return False
+    rows = (part.rows(path) for part in parts if (path := part.inside(known.place)) is not None)
+    return not any(gold is not None or clone is not None for _, gold, clone in rows)
+
+
+def _keeps_lines(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
+    rule = policy.match(known.place)
+    if splitter_of(known.place, rule) is None and rule.cls != ACCOUNTS:
+        return False
+    inside = [(part, path) for part in parts if (path := part.inside(known.place)) is not None]
+    return not inside or any(part.rows(path)[CLONE_SIDE] is not None for part, path in inside)
+
+
+def _removed_now(decided: Decided, setting: Setting) -> Iterator[Removed]:
+    """What base has, and neither gold nor the clone."""
+    comparison = decided.comparison
+    contents = Contents(comparison.part.trees[BASE_SIDE].manifest)
+    top: bytes | None = None
+    for path in in_tree_order([*comparison.deltas, *comparison.units]):
+        if top is not None and is_below(path, top):
+            continue
+        unit = comparison.units.get(path)
+        base = None if unit is not None else comparison.deltas[path][BASE_SIDE]
+        rule = unit.rule if unit is not None else comparison.rules[path]
+        gone = unit.present == [True, False, False] if unit is not None else _is_gone(comparison, path)
+        if gone and rule.cls in MERGED_CLASSES:
+            top = path
+            digest = b"" if rule.secret else whole_value(comparison, setting, path, BASE_SIDE)
+            target, content = _told_by(comparison, path, base, contents)
+            below = () if unit is not None else tuple(_below(comparison, path, contents))
+            yield Removed(comparison.part.place(path), digest, target, content, below)
+
+
+def _is_gone(comparison: Comparison, path: bytes) -> bool:
+    base, gold, clone = comparison.deltas[path]
+    return base is not None and gold is None and clone is None
+
+
+def _told_by(comparison: Comparison, path: bytes, base: Entry | None, contents: Contents) -> tuple[bytes, bytes]:
+    """(target, content) by which a removed path is told where gold has it at another place."""
+    if base is None:
+        return b"", b""
+    rule = comparison.rules[path]
+    once = base.kind == FILE and not rule.secret and rule.cls in (CONFIG, OPAQUE, LINES) and contents.is_once(base)
+    return base.content if base.kind == LINK else b"", base.content if once else b""
+
+
+def _below(comparison: Comparison, top: bytes, contents: Contents) -> Iterator[Removed]:
+    for path in comparison.below(top):
+        if _is_gone(comparison, path):
+            target, content = _told_by(comparison, path, comparison.deltas[path][BASE_SIDE], contents)
+            if target or content:
+                yield Removed(comparison.part.place(path), target=target, content=content)
+
+
+def _lines_now(decided: Decided, setting: Setting) -> Iterator[tuple[bytes, tuple[bytes, ...] | None]]:
+    """(place, what base or the memory had in it, and neither gold nor the server has) of each file of entries that is not the
+    same in all three trees."""
+    for path in decided.comparison.deltas:
+        delta = decided.comparison.delta(path)
+        if delta.rows[CLONE_SIDE] is not None and splitter_of(delta.place, delta.rule) is not None:
+            yield delta.place, removed_lines(delta, setting.sameness.read, setting.memory.lines(delta.place))
+
+
+def could_have_mattered(decided: Decided) -> int:
+    """How many paths of gold's arrive that a memory, had it been given, might have kept away."""
+    count = 0
+    top: bytes | None = None
+    for path, verdict in decided.verdicts.items():
+        base, _, clone = decided.comparison.deltas[path]
+        if top is not None and is_below(path, top):
+            continue
+        arrives = base is None and clone is None and verdict.want is not None and verdict.outcome == GOLD
+        if arrives and decided.comparison.rules[path].cls in MERGED_CLASSES:
+            count, top = count + 1, path
+    return count

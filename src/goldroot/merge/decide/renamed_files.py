@@ -1,0 +1,69 @@
+"""Files that a server removed and gold has at another place with a change: told by their versions, or by likeness where the
+server only renamed its own.
+
+A pool of php-fpm that the server renamed, and that gold ships for the next version (``8.2/fpm/pool.d/www.conf`` and
+``8.4/fpm/pool.d/www.conf``, with another socket), would be started again beside the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.moved_to import NewPlaces
+from goldroot.merge.decide.verdict import Decided, Setting
+from goldroot.merge.decide.versions import without_versions
+from goldroot.policy import CONFIG
+from goldroot.tree import FILE
+
+#: So many files are looked for; a server that removed more has removed packages, not files.
+_MOST = 64
+
+
+def renamed_files(
+    decided: Decided, setting: Setting, added: Iterable[bytes]
+) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
+    """(cause, place before, path now) of texts of configuration.
+
+    :param added: paths that gold added and nobody asks about.
+    """
+    comparison = decided.comparison
+    texts = {path for path in added if comparison.rules[path].cls == CONFIG and _kind(decided, path) == FILE}
+    if not texts:
+        return
+    removed = [
+        path
+        for path, (base, gold, clone) in comparison.deltas.items()
+        if base is not None and gold is None and clone is None and base.kind == FILE and base.size
+        if comparison.rules[path].cls == CONFIG
+    ]
+    if 0 < len(removed) <= _MOST:
+        sizes = [row.size for path in removed if (row := comparison.deltas[path][BASE_SIDE]) is not None]
+        places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in removed))
+        for path in removed:
+            delta = comparison.delta(path)
+            new = places.of_version(delta, GOLD_SIDE)
+            if new is None and places.of(delta, CLONE_SIDE) is not None:
+                new = places.of(delta, GOLD_SIDE)
+            if new in texts and new is not None:
+                yield (b"renamed " + path, new), delta.place, new
+    yield from _remembered(decided, setting, texts)
+
+
+def _remembered(
+    decided: Decided, setting: Setting, texts: Iterable[bytes]
+) -> Iterator[tuple[tuple[bytes, bytes], bytes, bytes]]:
+    """Of what the server removed before, only the place is known, and that nothing else has its version there."""
+    part = decided.comparison.part
+    known = {without_versions(one.place): one.place for _, one in setting.memory.paths() if one.content}
+    for path in texts if known else ():
+        place = part.place(path)
+        old = known.get(without_versions(place))
+        inside = part.inside(old) if old is not None else None
+        if old is not None and old != place and inside is not None and not any(part.rows(inside)):
+            yield (b"renamed " + old, path), old, path
+
+
+def _kind(decided: Decided, path: bytes) -> str:
+    row = decided.comparison.deltas[path][GOLD_SIDE]
+    return "" if row is None else row.kind
