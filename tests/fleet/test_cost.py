@@ -43,6 +43,7 @@ LATER = {
 ONE_HOST = """
 CREATE TABLE old (image TEXT NOT NULL REFERENCES images (name), number INTEGER NOT NULL, version INTEGER,
   CONSTRAINT pk_slots PRIMARY KEY (image, number), CONSTRAINT uq_slots_image_version UNIQUE (image, version));
+DROP TABLE disks;
 INSERT INTO old SELECT slots.image, slots.number, version FROM slots LEFT JOIN gold_copies ON slots.number = slot;
 DROP TABLE gold_copies;
 DROP TABLE slots;

@@ -246,7 +246,7 @@ def test_the_default_host_is_the_first_or_the_one_that_is_named(site: Site) -> N
 def test_a_making_that_was_cut_off_goes_on_on_its_host(site: Site) -> None:
     replicate_gold(site, IMAGE, 1, "west")
     site.close()
-    kill_at("clone.disk-made:1", lambda: create_clone(Site.open(site.root), "web1", IMAGE, form=WEST))
+    kill_at("disk.made:1", lambda: create_clone(Site.open(site.root), "web1", IMAGE, form=WEST))
     again = Site.open(site.root)
     with pytest.raises(Refused, match="on host west was cut off"):
         create_clone(again, "web1", IMAGE, form=CloneForm("local"))
@@ -410,7 +410,7 @@ def test_an_image_has_its_home_where_it_was_imported(site: Site, room: Path) -> 
 def test_an_import_that_was_cut_off_on_one_host_is_not_begun_on_another(site: Site, room: Path) -> None:
     root = str(room / "root")
     site.close()
-    kill_at("system-disk-created:1", lambda: import_image(Site.open(site.root), "other", root, host="west"))
+    kill_at("disk.made:1", lambda: import_image(Site.open(site.root), "other", root, host="west"))
     again = Site.open(site.root)
     with pytest.raises(Refused, match="an import of other to host west was cut off"):
         import_image(again, "other", root)

@@ -196,6 +196,7 @@ def _say_clone(data: dict[str, Any]) -> None:
         (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))
         for address, what in sorted(stands.items())
     ]
+    lines += [("lost disk", f"{id}  (the host has it, and the machine does not name it)") for id in data["lost"]]
     lines += [("host name" if key == "hostname" else key, str(value)) for key, value in data["identity"].items()]
     lines += [
         ("fallback" if one["state"] == "kept" else "set aside", f"gold {one['version']}, until {one['kept_until']}")

@@ -28,7 +28,6 @@ from goldroot.hosts import (
     Host,
     Link,
     Mark,
-    NewDisk,
     fenced,
     find_entry,
     new_disk_id,
@@ -39,7 +38,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import Site, TellForm, open_system, run_on, work_room
+from goldroot.site import DiskRegister, Site, TellForm, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -168,11 +167,9 @@ def _fill(
 ) -> tuple[list[str], list[Note], Reading]:
     """Disks of its own, as gold's, and what makes it itself; the clone is held."""
     with site.catalog.read() as tx:
-        machine = catalog_clones.get(tx, plan.name).machine
-    ids = {address: new_disk_id(machine, address) for address in plan.copied}
-    for address, id in ids.items():
-        gold.host.create_disk(NewDisk(id, machine, address, 0, ""))
-        crash.point("clone.disk-made")
+        clone = catalog_clones.get(tx, plan.name)
+    ids = {address: new_disk_id(clone.machine, address) for address in plan.copied}
+    DiskRegister(site, gold.host, clone.machine, "clone").make(ids, clone.last)
     notes: list[Note] = []
     with open_own(gold.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
         built: dict[str, Manifest] = {}
@@ -275,10 +272,11 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
 
 def remove_disks(site: Site, host: Host, entry: Entry) -> None:
     """Delete all disks of an entry that cannot be started; a second time it finishes the first."""
-    for disk in entry.disks.values():
-        manifests.forget(site, disk.id)
-        host.delete_disk(disk.id)
-        crash.point("clone.disk-removed")
+    own = DiskRegister(site, host, entry.name, "clone")
+    going = [*(disk.id for disk in entry.disks.values()), *own.lost()]
+    for id in going:
+        manifests.forget(site, id)
+    own.remove(going)
 
 
 def _remove(site: Site, name: str) -> None:
@@ -353,6 +351,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         "runs": host.power(machine.name).runs if machine else "unknown",
         "disks": {} if machine is None else {a: disk.id for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
+        "lost": DiskRegister(site, host, clone.machine, "clone").lost(),
         "fallbacks": [
             {"id": one.id, "version": one.from_version, "state": one.state, "kept_until": one.kept_until}
             for one in kept

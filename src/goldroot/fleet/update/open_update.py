@@ -16,7 +16,7 @@ from goldroot.fleet.update import update_files
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
-from goldroot.site import Layout, Site
+from goldroot.site import DiskRegister, Layout, Site
 
 
 @dataclass
@@ -47,6 +47,11 @@ class OpenUpdate:
     def machine_name(self) -> str:
         """The machine's name."""
         return self.clone.machine
+
+    @property
+    def disk_register(self) -> DiskRegister:
+        """The disks of the machine, to make some."""
+        return DiskRegister(self.site, self.host, self.machine_name, "clone")
 
     @property
     def entry(self) -> Entry:
