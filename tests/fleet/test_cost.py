@@ -65,7 +65,8 @@ def neighbours(site: Site, number: int) -> None:
     """So many clones besides, as far as others could ask about them: rows, definitions, disks."""
     for name in (f"other{n}" for n in range(number)):
         with site.catalog.begin() as tx:
-            catalog_clones.create(tx, name, IMAGE, 1, "read-only", identity={"hostname": name})
+            catalog_clones.create(tx, name, IMAGE, 1, "read-only")
+            catalog_clones.set_identity(tx, name, {"hostname": name})
             readings.note_identity(tx, name, {"machine-id": name, "host name": name})
             local = (LocalAccount("user", b"local" + name.encode(), 1500),)
             readings.note_accounts(

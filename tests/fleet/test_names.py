@@ -29,7 +29,7 @@ WHOSE = {
 
 def plan(site: Site, name: str) -> object:
     identity = clones.identity_from(site, name)
-    return clones.plan_clone(site, name, IMAGE, None, form=clones.USUAL, identity=identity)
+    return clones.plan_clone(site, name, IMAGE, form=clones.USUAL, identity=identity)
 
 
 @pytest.mark.parametrize("tested", [False, True])

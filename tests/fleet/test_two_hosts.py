@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,7 @@ def test_a_copy_that_is_killed_is_made_by_the_same_command(site: Site, room: Pat
 def test_a_server_is_not_made_where_its_gold_has_no_copy(site: Site) -> None:
     for begin in (
         lambda: create_clone(site, "web1", IMAGE, form=WEST),
-        lambda: plan_clone(site, "web1", IMAGE, None, form=WEST, identity=identity_from(site, "web1")),
+        lambda: plan_clone(site, "web1", IMAGE, form=WEST, identity=identity_from(site, "web1")),
     ):
         with pytest.raises(NotFound, match="gold version 1 of small has no copy on host west") as caught:
             begin()
@@ -189,7 +190,7 @@ def test_a_server_lives_on_one_host_and_takes_nothing_from_another(site: Site, e
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     replicate_gold(site, IMAGE, 2, "west")
     os.rename(site.path("store"), site.path("away"))
-    create_clone(site, "web1", IMAGE, 1, form=WEST)
+    create_clone(site, "web1", IMAGE, form=replace(WEST, number=1))
     shown = show_clone(site, "web1")
     assert (shown["host"], set(shown["links"].values())) == ("west", {"SMALLGOLD 1B1"})
     change(site, "web1", {"etc/hosts": "192.0.2.1 own\n"})
@@ -358,9 +359,9 @@ def test_a_slot_is_held_by_the_servers_of_its_host_alone(site: Site, engine: InP
     assert replicate_gold(site, IMAGE, 4, "west").copy.slot_name == "SMALLGOLD"
     assert versions_on(site, "west") == [4, 2, 3]
     assert state_of(site, 2) == "published", "it has a copy on west still"
-    assert create_clone(site, "web3", IMAGE, 2, form=WEST).clone.version == 2
+    assert create_clone(site, "web3", IMAGE, form=replace(WEST, number=2)).clone.version == 2
     with pytest.raises(NotFound, match="has no copy on host local"):
-        create_clone(site, "web4", IMAGE, 2)
+        create_clone(site, "web4", IMAGE, form=CloneForm(number=2))
 
 
 def test_a_version_is_retired_with_its_last_copy(site: Site) -> None:

@@ -66,14 +66,14 @@ def create(
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
-    site, form = open_site(site_dir), CloneForm(host, read_write)
+    site, form = open_site(site_dir), CloneForm(host, read_write, number)
     with stages(as_json) as stage:
 
         def one(name: str) -> CreatePlan | Created:
             identity = identity_from(site, name, options)
             if plan_only:
-                return plan_clone(site, name, image, number, form=form, identity=identity)
-            return create_clone(site, name, image, number, form=form, identity=identity, stage=stage)
+                return plan_clone(site, name, image, form=form, identity=identity)
+            return create_clone(site, name, image, form=form, identity=identity, stage=stage)
 
         results = each(names, one)
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}

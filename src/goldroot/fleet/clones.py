@@ -55,17 +55,23 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class CloneForm:
-    """How a clone is made: on which host ("": the site's default host), with copies of all disks or links to the shared ones."""
+    """How a clone is made.
+
+    :param host: where it will live; "": on the site's default host.
+    :param read_write: with copies of all disks, not with links to the shared ones.
+    :param number: the gold version that it is made from; ``None``: the current one.
+    """
 
     host: str = ""
     read_write: bool = False
+    number: int | None = None
 
     @property
     def kind(self) -> CloneKind:
         return "read-write" if self.read_write else "read-only"
 
 
-#: On the site's default host, with links.
+#: From the current version, on the site's default host, with links.
 USUAL = CloneForm()
 
 
@@ -103,11 +109,9 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     )
 
 
-def plan_clone(
-    site: Site, name: str, image: str, number: int | None, *, form: CloneForm, identity: Identity
-) -> CreatePlan:
+def plan_clone(site: Site, name: str, image: str, *, form: CloneForm, identity: Identity) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
-    gold = _gold_for(site, check_clone_name(name), image, number, form)
+    gold = _gold_for(site, check_clone_name(name), image, form)
     _refuse_taken(site, name, gold.host)
     _refuse_shared(site, name, identity)
     copied = [disk.address for disk in gold.layout.disks if form.read_write or not disk.shared]
@@ -118,19 +122,20 @@ def plan_clone(
 
 
 def create_clone(
-    site: Site, name: str, image: str, number: int | None = None, *, form: CloneForm = USUAL,
-    identity: Identity | None = None, stage: Stage = silent,
+    site: Site, name: str, image: str, *, form: CloneForm = USUAL, identity: Identity | None = None,
+    stage: Stage = silent,
 ) -> Created:  # fmt: skip
-    """Make a clone of a gold version (the current one without a number).
+    """Make a clone of a gold version.
 
+    :param identity: what makes it itself; that of its table in ``goldroot.toml`` without it.
     :raises Refused: the name is taken.
     :raises NotFound: there is no such version, or no copy of it on that host.
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
-        if (made := _made_already(site, name, image, number, form)) is not None:
+        if (made := _made_already(site, name, image, form)) is not None:
             return made
-        plan = plan_clone(site, name, image, number, form=form, identity=identity)
+        plan = plan_clone(site, name, image, form=form, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
         gold = open_version(site, image, plan.version, plan.host)
@@ -187,7 +192,7 @@ def _fill(
         return list(written), notes, read_server(gold, server.tree)
 
 
-def _made_already(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Created | None:
+def _made_already(site: Site, name: str, image: str, form: CloneForm) -> Created | None:
     """A clone whose making was cut off behind its last step on the host: only the catalog was to follow."""
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, name)
@@ -197,7 +202,7 @@ def _made_already(site: Site, name: str, image: str, number: int | None, form: C
     entry = host.find(begun.machine)
     if entry is None or not entry.startable:
         return None
-    _gold_for(site, name, image, number, form)
+    _gold_for(site, name, image, form)
     reconcile(site, name)
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
@@ -211,9 +216,9 @@ def _made_already(site: Site, name: str, image: str, number: int | None, form: C
     return Created(clone, find_entry(host, clone.machine), (), ())
 
 
-def _gold_for(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Gold:
+def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
     """The version to make it from, on its host; what was begun and cut off stays on both."""
-    host = site.check_host(form.host or site.config.default_host)
+    number, host = form.number, site.check_host(form.host or site.config.default_host)
     with site.catalog.read() as tx:
         images.get(tx, image)
         begun = catalog_clones.find(tx, name)
@@ -258,12 +263,10 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            catalog_clones.create(
-                tx, plan.name, plan.image, plan.version, plan.kind, host=plan.host, identity=plan.identity.as_dict()
-            )
+            catalog_clones.create(tx, plan.name, plan.image, plan.version, plan.kind, host=plan.host)
         else:
             catalog_clones.fence(tx, plan.name)
-            catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
+        catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
     update_files.forget(site, plan.name)
     crash.point("clone.cleaned")
     with site.catalog.read() as tx:

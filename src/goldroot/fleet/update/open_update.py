@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from goldroot import crash
 from goldroot.catalog import Clone, Tx, Update, clones, updates
 from goldroot.errors import Busy, Refused
 from goldroot.fleet.clone_names import own_addresses
@@ -138,6 +139,7 @@ class OpenUpdate:
             clones.fence(tx, self.name)
             self.update = updates.note(tx, self.update.id, inputs="", migration="", seen={})
             self.clone = clones.get(tx, self.name)
+        crash.point("update.generation-raised")
         self.fence()
 
     def fence(self) -> None:

@@ -95,6 +95,7 @@ def settle(site: Site, name: str) -> None:
         went = updates.of_work(tx, str(last.told.get("returns", "")))
         for one in filter(None, (last, went)):
             updates.note(tx, one.id, told={**one.told, "settled": True, **({"not_started": why} if why else {})})
+    crash.point("reconcile.settled")
 
 
 def sync(site: Site, name: str) -> None:
