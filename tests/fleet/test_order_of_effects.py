@@ -60,7 +60,7 @@ MADE = {
 WITHIN = {
     "update.set-taken", "disk.intended", "disk.made", "disk.going", "disk.removed", "update.filling", "update.merge-begun",
     "update.merge-written-down", "update.rebuilt", "*.stopped", "*.before-switch", "*.switched", "*.switch-noted",
-    "returning.switching", "set.dropped", "fallback.marked",
+    "returning.switching", "set.dropped", "fallback.marked", "carry.begun", "carry.base-built",
     "host.file-beside", "host.entry-indexed", "host.disk-labelled", "host.disk-halfway", "host.disk-made",
     "host.disk-unnamed", "host.disk-going",
 }  # fmt: skip
@@ -175,6 +175,13 @@ def test_a_rollback(real: Site, done: Done) -> None:
     found = done(lambda site: roll_back(site, InProcess(), WEB))
     assert found == told(partial(story.rollback, name=WEB), UPDATE)
     assert "H create" not in found
+
+
+def test_a_rollback_that_carries(real: Site, done: Done) -> None:
+    updates(real)
+    on_clone(real, WEB, {"etc/since.conf": "since\n"})
+    found = done(lambda site: roll_back(site, InProcess(), WEB, carry=True))
+    assert found == told(partial(story.rollback, name=WEB, carry=True), UPDATE)
 
 
 def test_a_second_update_parks_and_a_prune_removes(real: Site, done: Done) -> None:

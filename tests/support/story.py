@@ -550,7 +550,7 @@ def decide(world: World, name: str, what: str) -> str:
     usable(world, name)
     _finish(world, name)
     going = world.rows.in_flight(name)
-    if going is None or going[1].kind == "rollback":
+    if going is None or going[1].kind != "update":
         return "nothing"
     raise_generation(world, name)
     world.set(going[0], "making", decided=going[1].decided | {what})
@@ -618,7 +618,7 @@ def _steps(world: World, id: str, until: str) -> str:
     while (row := world.rows.updates[id]).state not in ENDED:
         if row.state == until:
             return row.state
-        steps = ROLLBACK_STEPS if row.kind == "rollback" else STEPS
+        steps = STEPS if row.kind == "update" else ROLLBACK_STEPS
         steps[row.state](world, id)
     return row.state
 
@@ -674,7 +674,11 @@ def switch(world: World, id: str) -> None:
     name = row.clone.upper()
     host.stop(name)
     with host.hold(name):
-        if row.kind != "rollback" and _live(world, row) != row.seen:
+        if row.kind == "carry":  # the server is off all the while, so that nothing is written meanwhile
+            make(world, id)
+            merge(world, id)
+            world.set(id, "checked")
+        elif row.kind == "update" and _live(world, row) != row.seen:
             _begin_filling(world, id)
             merge(world, id)
             world.set(id, "checked")
@@ -724,7 +728,7 @@ STEPS: Mapping[str, Callable[[World, str], None]] = {
     "planned": make, "making": make, "merging": merge, "merged": check, "checked": stop, "stopping": switch,
     "switched": start, "starting": health, "returning": give_back,
 }  # fmt: skip
-ROLLBACK_STEPS = {**STEPS, "planned": stop, "checked": stop}
+ROLLBACK_STEPS = {**STEPS, **dict.fromkeys(("planned", "making", "merging", "merged", "checked"), stop)}
 
 
 def _note_switch(world: World, id: str, state: str, by: str) -> None:
