@@ -5,7 +5,8 @@ The two releases number the same accounts differently, and some exchange their n
 
 from __future__ import annotations
 
-from goldroot.accounts import ACCOUNT_FILES, AccountTables, merge_accounts
+from goldroot.accounts import ACCOUNT_FILES, AccountTables
+from support.accounts import merge_accounts
 
 
 def system(users: str, groups: str, day: int) -> AccountTables:

@@ -8,9 +8,10 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldroot.accounts import ACCOUNT_FILES, AccountsMerge, AccountTables, merge_accounts
+from goldroot.accounts import ACCOUNT_FILES, AccountsMerge, AccountTables
 from goldroot.accounts.ranges import Taken
 from goldroot.conflicts import Decision
+from support.accounts import merge_accounts
 from support.examples import examples
 
 NAMES = st.sampled_from([b"root", b"toor", b"aa", b"bb", b"cc", b"dd"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from goldroot.accounts import AccountsMerge, AccountTables, merge_accounts
+from goldroot.accounts import AccountsMerge, AccountTables
 from goldroot.conflicts import Conflict, Decision
+from support.accounts import merge_accounts
 
 PASSWD = b"root:x:0:0:root:/root:/bin/bash\nwww:x:33:33:www:/var/www:/bin/false\nmail:x:8:8:mail:/var/mail:/bin/false\n"
 GROUP = b"root:x:0:\nwww:x:33:\nmail:x:8:\nssl:x:107:\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from goldroot.accounts import AccountsMerge, AccountTables, Renumbered, merge_accounts
+from goldroot.accounts import AccountsMerge, AccountTables, Renumbered
 from goldroot.conflicts import Conflict, Decision
+from support.accounts import merge_accounts
 
 
 def numbered(*, defs: bytes = b"", odd: bytes = b"", **users: int) -> AccountTables:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from goldroot.accounts.merge import merge_accounts
 from goldroot.accounts.orphan_records import orphans
 from goldroot.accounts.tables import AccountTables
+from support.accounts import merge_accounts
 
 PASSWD, SHADOW = b"root:x:0:0::/:/x\n", b"root:*:1::::::\n"
 

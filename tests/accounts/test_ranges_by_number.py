@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from goldroot.accounts import AccountTables, merge_accounts
+from goldroot.accounts import AccountTables
 from goldroot.conflicts import Decision
+from support.accounts import merge_accounts
 
 
 def etc(number: int | None, ranges: bytes = b"", more: bytes = b"") -> AccountTables:

@@ -10,6 +10,7 @@ import pytest
 
 from goldroot.catalog import Tx, clones, decisions, events, fallbacks, gold, images, open_catalog, updates
 from goldroot.catalog.decisions import FoundConflict
+from goldroot.conflicts import Decision
 from goldroot.errors import Busy, NotFound, Refused
 
 SSHD = FoundConflict("k-sshd", b"/etc/ssh/sshd_config", "content", "both-changed", ("clone", "gold"), "clone")
@@ -24,7 +25,8 @@ def tx(database: str) -> Iterator[Tx]:
             gold.begin_publish(transaction, "s10")
             gold.finish_publish(transaction, "s10", number, digests={}, signature={})
         for name in ("web1", "web2"):
-            clones.create(transaction, name, "s10", 1, "read-only", identity={"hostname": name})
+            clones.create(transaction, name, "s10", 1, "read-only")
+            clones.set_identity(transaction, name, {"hostname": name})
             clones.activate(transaction, name)
         yield transaction
 
@@ -119,7 +121,7 @@ def test_a_decision_answers_the_same_conflict_on_every_clone(tx: Tx) -> None:
     assert decisions.set_conflicts(tx, first.id, [SSHD, ODD]) == 2
     assert decisions.set_conflicts(tx, second.id, [SSHD]) == 1
     assert [one.clone for one in decisions.with_key(tx, "s10", "k-ss")] == ["web1", "web2"]
-    assert decisions.decide(tx, "s10", "k-sshd", "gold", who="ann", note="as agreed") == [first.id, second.id]
+    assert decisions.decide(tx, "s10", "k-sshd", Decision("gold"), who="ann", note="as agreed") == [first.id, second.id]
     assert decisions.conflicts_of(tx, second.id, state="open") == []
     (waiting,) = decisions.conflicts_of(tx, first.id, state="open")
     assert waiting.found == ODD
@@ -138,11 +140,11 @@ def test_an_answer_must_be_one_and_bytes_come_back_as_they_went(tx: Tx) -> None:
     update = updates.begin(tx, "web1", 2)
     decisions.set_conflicts(tx, update.id, [ODD])
     with pytest.raises(Refused, match="no answer here"):
-        decisions.decide(tx, "s10", "k-odd", "base")
+        decisions.decide(tx, "s10", "k-odd", Decision("base"))
     with pytest.raises(Refused, match="content"):
-        decisions.decide(tx, "s10", "k-odd", "content")
-    decisions.decide(tx, "s10", "k-odd", "content", content=b"\x00\xffmine")
-    decisions.decide(tx, "s10", "k-odd", "content", content=b"\x00\xffnewer")
+        decisions.decide(tx, "s10", "k-odd", Decision("content"))
+    decisions.decide(tx, "s10", "k-odd", Decision("content", b"\x00\xffmine"))
+    decisions.decide(tx, "s10", "k-odd", Decision("content", b"\x00\xffnewer"))
     assert decisions.remembered(tx, "s10")["k-odd"].content == b"\x00\xffnewer"
 
 
@@ -151,7 +153,7 @@ def test_ended_updates_are_not_asked_any_more(tx: Tx) -> None:
     decisions.set_conflicts(tx, update.id, [SSHD])
     updates.set_state(tx, update.id, "cancelled")
     assert decisions.with_key(tx, "s10", "k") == []
-    assert decisions.decide(tx, "s10", "k-sshd", "gold") == []
+    assert decisions.decide(tx, "s10", "k-sshd", Decision("gold")) == []
 
 
 def test_a_fallback_is_kept_used_or_pruned_once(tx: Tx) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import decisions, updates
+from goldroot.conflicts import Decision
 from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
@@ -229,7 +230,7 @@ def test_markers_that_a_person_left_are_found(site: Site, engine: InProcess) -> 
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
         left = b"<<<<<<< clone\nmine\n=======\ngold\n>>>>>>> gold\n"
-        decisions.decide(tx, IMAGE, asked.found.key, "content", content=left)
+        decisions.decide(tx, IMAGE, asked.found.key, Decision("content", left))
     with pytest.raises(ChecksFailed, match=r"/etc/plain.conf holds conflict markers"):
         run_update(site, engine, "web1")
     assert text(site, "web1", "etc/plain.conf") == "mine\n"

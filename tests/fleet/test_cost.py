@@ -43,6 +43,7 @@ LATER = {
 ONE_HOST = """
 CREATE TABLE old (image TEXT NOT NULL REFERENCES images (name), number INTEGER NOT NULL, version INTEGER,
   CONSTRAINT pk_slots PRIMARY KEY (image, number), CONSTRAINT uq_slots_image_version UNIQUE (image, version));
+DROP TABLE disks;
 INSERT INTO old SELECT slots.image, slots.number, version FROM slots LEFT JOIN gold_copies ON slots.number = slot;
 DROP TABLE gold_copies;
 DROP TABLE slots;
@@ -64,7 +65,8 @@ def neighbours(site: Site, number: int) -> None:
     """So many clones besides, as far as others could ask about them: rows, definitions, disks."""
     for name in (f"other{n}" for n in range(number)):
         with site.catalog.begin() as tx:
-            catalog_clones.create(tx, name, IMAGE, 1, "read-only", identity={"hostname": name})
+            catalog_clones.create(tx, name, IMAGE, 1, "read-only")
+            catalog_clones.set_identity(tx, name, {"hostname": name})
             readings.note_identity(tx, name, {"machine-id": name, "host name": name})
             local = (LocalAccount("user", b"local" + name.encode(), 1500),)
             readings.note_accounts(

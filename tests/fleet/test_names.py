@@ -29,7 +29,7 @@ WHOSE = {
 
 def plan(site: Site, name: str) -> object:
     identity = clones.identity_from(site, name)
-    return clones.plan_clone(site, name, IMAGE, None, form=clones.USUAL, identity=identity)
+    return clones.plan_clone(site, name, IMAGE, form=clones.USUAL, identity=identity)
 
 
 @pytest.mark.parametrize("tested", [False, True])
@@ -135,7 +135,7 @@ def killed(site: Site, point: str, *words: str) -> None:
     assert done.returncode == -9, done.stderr
 
 
-@pytest.mark.parametrize("point", ["import-named", "system-disk-created", "system-in-place", "import-before-catalog"])
+@pytest.mark.parametrize("point", ["import-named", "disk.made", "system-in-place", "import-before-catalog"])
 def test_an_import_that_was_killed_keeps_its_names_until_it_is_finished(site: Site, room: Path, point: str) -> None:
     killed(site, point, "image", "import", "new", "--from", str(room / "root"))
     with pytest.raises(Refused, match="NEWRWTST is the test system of image new") as caught:

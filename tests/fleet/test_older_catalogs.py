@@ -19,6 +19,7 @@ import pytest
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.conflicts import Decision
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
@@ -109,7 +110,7 @@ class Story:
     def _resolve(self) -> None:
         with self.site.catalog.begin() as tx:
             for conflict in decisions.conflicts_of(tx, 1):
-                decisions.decide(tx, IMAGE, conflict.found.key, "clone")
+                decisions.decide(tx, IMAGE, conflict.found.key, Decision("clone"))
 
     def older(self, store: Path, catalog: Path) -> Site:
         """The site of a store, with an older catalog."""
@@ -127,13 +128,13 @@ def _updated_and_carried(site: Site, engine: InProcess) -> None:
     with site.catalog.begin() as tx:
         for one in updates.every(tx, "web1"):
             for conflict in decisions.conflicts_of(tx, one.id):
-                decisions.decide(tx, IMAGE, conflict.found.key, "clone")
+                decisions.decide(tx, IMAGE, conflict.found.key, Decision("clone"))
     if run_update(site, engine, "web1").outcome == "needs-review":
         with site.catalog.begin() as tx:
             going = updates.in_flight(tx, "web1")
             assert going is not None
             for conflict in decisions.conflicts_of(tx, going.id):
-                decisions.decide(tx, IMAGE, conflict.found.key, "clone")
+                decisions.decide(tx, IMAGE, conflict.found.key, Decision("clone"))
         assert run_update(site, engine, "web1").outcome == "done"
     on_clone(site, "web1", {"etc/carried.conf": "carried\n"})
     roll_back(site, engine, "web1", carry=True)

@@ -11,6 +11,7 @@ import pytest
 
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, holders_of, updates
+from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
@@ -176,7 +177,7 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
         [asked] = decisions.conflicts_of(tx, done.update)
     assert (asked.found.path, asked.found.axis, asked.found.stands) == (b"/var/lib/mysql", "unit", "gold")
     with site.catalog.begin() as tx:
-        decisions.decide(tx, IMAGE, asked.found.key, "clone")
+        decisions.decide(tx, IMAGE, asked.found.key, Decision("clone"))
     assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
@@ -211,7 +212,7 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
     with site.catalog.begin() as tx:
         [asked] = [one for one in decisions.conflicts_of(tx, done.update) if one.found.path == b"/srv/mine"]
         for one in decisions.conflicts_of(tx, done.update):
-            decisions.decide(tx, IMAGE, one.found.key, "clone")
+            decisions.decide(tx, IMAGE, one.found.key, Decision("clone"))
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "srv/mine") == written
@@ -224,7 +225,7 @@ def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Sit
     done = roll_back(site, engine, "web1", carry=True)
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update)
-        decisions.decide(tx, IMAGE, asked.found.key, "gold")
+        decisions.decide(tx, IMAGE, asked.found.key, Decision("gold"))
     cancel_update(site, "web1")
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "what came in for three days"})
     assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"

@@ -6,6 +6,7 @@ import pytest
 
 from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.conflicts import Decision
 from goldroot.errors import MissingProgram, Refused, StillRunning
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import roll_back
@@ -92,7 +93,7 @@ def test_a_conflict_waits_and_its_decision_serves_every_clone(site: Site, engine
     with site.catalog.begin() as tx:
         [asked] = decisions.conflicts_of(tx, done.update, state="open")
         assert asked.found.path == b"/etc/plain.conf"
-        decisions.decide(tx, IMAGE, asked.found.key, "gold")
+        decisions.decide(tx, IMAGE, asked.found.key, Decision("gold"))
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "etc/plain.conf") == "gold's\n"
     assert run_update(site, engine, "web2").outcome == "done"
@@ -106,7 +107,7 @@ def test_what_was_written_during_review_is_merged_at_the_switch(site: Site, engi
     done = run_update(site, engine, "web1")
     on_clone(site, "web1", {"srv/later": "written during the review\n"})
     with site.catalog.begin() as tx:
-        decisions.decide(tx, IMAGE, decisions.conflicts_of(tx, done.update)[0].found.key, "clone")
+        decisions.decide(tx, IMAGE, decisions.conflicts_of(tx, done.update)[0].found.key, Decision("clone"))
     assert run_update(site, engine, "web1").outcome == "done"
     assert text(site, "web1", "srv/later") == "written during the review\n"
     assert text(site, "web1", "etc/plain.conf") == "mine\n"

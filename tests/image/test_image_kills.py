@@ -140,7 +140,7 @@ def test_tests_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> 
         "take-back-disk-built:1",
         "take-back-disk-built:2",  # the last: only the disks that it concerns are made anew
         "system-in-place:1",
-        "system-disk-swept:1",
+        "disk.removed:1",
     ],
 )
 def test_take_back_is_done_wholly_or_not_at_all(copied: Callable[[str], Site], point: str) -> None:

@@ -363,13 +363,18 @@ def first(world: World, name: str) -> set[str]:
     return ended
 
 
-def take_over(world: World, name: str) -> None:
-    """Who goes on with another's work raises the generation, then makes its token old."""
-    entry = world.entry(name)
+def raise_generation(world: World, name: str) -> None:
+    """Who begins a work, or goes on with another's, raises the generation first: see :func:`fence`."""
     clone = world.rows.clones[name]
-    generation = max(clone.generation, entry.generation) + 1
-    world.commit("generation", world.rows.put("clones", name, replace(clone, generation=generation)))
-    world.host.apply(fenced(entry, generation))
+    generation = max(clone.generation, world.entry(name).generation) + 1
+    world.commit("attempt", world.rows.put("clones", name, replace(clone, generation=generation)))
+
+
+def fence(world: World, name: str) -> None:
+    """Before its first change of the host: whoever was at work there has an old token from now on."""
+    generation = world.rows.clones[name].generation
+    if world.entry(name).generation < generation:
+        world.host.apply(fenced(world.entry(name), generation))
 
 
 def usable(world: World, name: str) -> Clone:
@@ -545,9 +550,9 @@ def decide(world: World, name: str, what: str) -> str:
     usable(world, name)
     _finish(world, name)
     going = world.rows.in_flight(name)
-    if going is None or going[1].kind == "rollback":
+    if going is None or going[1].kind != "update":
         return "nothing"
-    take_over(world, name)
+    raise_generation(world, name)
     world.set(going[0], "making", decided=going[1].decided | {what})
     return _steps(world, going[0], "merged")
 
@@ -591,6 +596,7 @@ def _begin(world: World, name: str, row: Update, until: str) -> str:
         row = replace(row, disks=world.new_disks(name))
     id = world.new_id()
     world.commit("planned", world.rows.put("updates", id, row))
+    raise_generation(world, name)
     return _steps(world, id, until)
 
 
@@ -604,7 +610,7 @@ def _finish(world: World, name: str) -> Update | None:
 
 
 def _go_on(world: World, id: str, until: str) -> str:
-    take_over(world, world.rows.updates[id].clone)
+    raise_generation(world, world.rows.updates[id].clone)
     return _steps(world, id, until)
 
 
@@ -612,13 +618,14 @@ def _steps(world: World, id: str, until: str) -> str:
     while (row := world.rows.updates[id]).state not in ENDED:
         if row.state == until:
             return row.state
-        steps = ROLLBACK_STEPS if row.kind == "rollback" else STEPS
+        steps = STEPS if row.kind == "update" else ROLLBACK_STEPS
         steps[row.state](world, id)
     return row.state
 
 
 def make(world: World, id: str) -> None:
     row, host = world.set(id, "making"), world.host
+    fence(world, row.clone)
     entry = world.entry(row.clone)
     five = entry.marks.get("5")
     if five is None or five.by != id:
@@ -644,9 +651,7 @@ def _begin_filling(world: World, id: str) -> None:
 
 def merge(world: World, id: str) -> None:
     row = world.rows.updates[id]
-    entry = world.entry(row.clone)
-    if entry.generation < world.rows.clones[row.clone].generation:  # before the first write: see _disbelieve
-        world.host.apply(fenced(entry, world.rows.clones[row.clone].generation))
+    fence(world, row.clone)  # before the first write: see _disbelieve
     seen = _live(world, row)
     for place, disk in row.disks.items():
         world.host.empty_disk(disk)
@@ -669,11 +674,16 @@ def switch(world: World, id: str) -> None:
     name = row.clone.upper()
     host.stop(name)
     with host.hold(name):
-        if row.kind != "rollback" and _live(world, row) != row.seen:
+        if row.kind == "carry":  # the server is off all the while, so that nothing is written meanwhile
+            make(world, id)
+            merge(world, id)
+            world.set(id, "checked")
+        elif row.kind == "update" and _live(world, row) != row.seen:
             _begin_filling(world, id)
             merge(world, id)
             world.set(id, "checked")
         row = world.set(id, "switching")
+        fence(world, row.clone)
         entry = host.get(name)
         digit = kept_sets(entry)[row.fallback] if row.kind == "rollback" else "5"
         host.apply(exchange(entry, digit, id, "kept" if row.kind == "update" else "set-aside", since=id))
@@ -718,7 +728,7 @@ STEPS: Mapping[str, Callable[[World, str], None]] = {
     "planned": make, "making": make, "merging": merge, "merged": check, "checked": stop, "stopping": switch,
     "switched": start, "starting": health, "returning": give_back,
 }  # fmt: skip
-ROLLBACK_STEPS = {**STEPS, "planned": stop, "checked": stop}
+ROLLBACK_STEPS = {**STEPS, **dict.fromkeys(("planned", "making", "merging", "merged", "checked"), stop)}
 
 
 def _note_switch(world: World, id: str, state: str, by: str) -> None:
@@ -728,7 +738,7 @@ def _note_switch(world: World, id: str, state: str, by: str) -> None:
     entry = world.entry(row.clone)
     clone = replace(rows.clones[row.clone], version=entry.marks["1"].version, last=by)
     rows, _ = _kept(rows.put("clones", row.clone, clone), row.clone, entry)
-    world.commit(state, rows)
+    world.commit("switched", rows)
 
 
 def _cancel(world: World, id: str, row: Update) -> str:

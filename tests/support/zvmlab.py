@@ -102,8 +102,8 @@ class Trees:
     def seal(self, device: str, form: str) -> None:
         """Nothing: there is one form."""
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
-        return os.open(device, OPEN_DIRECTORY)
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> tuple[int, int]:
+        return os.open(device, OPEN_DIRECTORY), -1
 
     def evidence(self, device: str, form: str) -> str:
         return ""

@@ -35,7 +35,6 @@ __all__ = [
     "asks_elsewhere",
     "is_named",
     "merge_account_tables",
-    "merge_accounts",
     "merge_login_defs",
     "merge_sources",
     "named_in_acl",
@@ -48,7 +47,7 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.accounts.aliases import owner_names
     from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
-    from goldroot.accounts.merge import AccountsMerge, merge_account_tables, merge_accounts
+    from goldroot.accounts.merge import AccountsMerge, merge_account_tables
     from goldroot.accounts.numbers import NUMBER_KINDS
     from goldroot.accounts.orphan_records import orphans
     from goldroot.accounts.owners import (
@@ -84,7 +83,7 @@ else:
         {
             "aliases": "owner_names",
             "login_defs": "LoginDefs NumberRanges merge_login_defs",
-            "merge": "AccountsMerge merge_account_tables merge_accounts",
+            "merge": "AccountsMerge merge_account_tables",
             "numbers": "NUMBER_KINDS",
             "orphan_records": "orphans",
             "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from goldroot.accounts.locked import agreed, is_locked_twice
 from goldroot.accounts.login_defs import number_of
-from goldroot.accounts.questions import Check, Questions, record_name
+from goldroot.accounts.questions import Check, Questions, etc, record_name
 from goldroot.accounts.tables import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
 from goldroot.accounts.three_way import BOTH, Absent, changed_by, merge_members
-from goldroot.conflicts import CLONE, GOLD
+from goldroot.conflicts import CLONE, GOLD, Conflict
 
 PLAIN, SECRET, DATED, MEMBERS, NUMBER, GROUP_NAME = "plain", "secret", "dated", "members", "number", "group-name"
 
@@ -184,16 +184,15 @@ class RecordMerger:
 
     def _conflict(self, key: Key, field: Field, values: tuple[bytes | None, ...]) -> bytes | None:
         name = record_name(key)
-        secret = field.kind in (SECRET, DATED)
-        answer = self.ask.pick(
-            self.file,
+        asked = Conflict(
+            etc(self.file),
             f"accounts:{name}:{field.name}",
             "both-changed",
             (values[0] or b"", values[1] or b"", values[2] or b""),
-            f"gold and the clone both changed field {field.first + 1} ({field.name}) of {name}",
-            secret=secret,
-            check=self._check(field),
+            detail=f"gold and the clone both changed field {field.first + 1} ({field.name}) of {name}",
+            secret=field.kind in (SECRET, DATED),
         )
+        answer = self.ask.pick(asked, self._check(field))
         if isinstance(answer, bytes):
             return answer
         return values[2] if answer == CLONE else values[1]

@@ -27,7 +27,6 @@ from goldroot.accounts.tables import (
     SHADOW,
     SUBGID,
     SUBUID,
-    AccountTables,
     Key,
 )
 from goldroot.accounts.uses import InUse
@@ -39,10 +38,10 @@ from goldroot.accounts.withdrawn import (
     withdraw_user,
     without_unused_ranges,
 )
-from goldroot.conflicts import CLONE, Conflict, Decisions
+from goldroot.conflicts import Conflict
 from goldroot.tree import Note
 
-__all__ = ["AccountsMerge", "Renumbered", "merge_accounts"]
+__all__ = ["AccountsMerge", "Renumbered", "merge_account_tables"]
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,6 @@ class AccountsMerge:
     #: A number without a name on the clone -> the number to write instead, where a person decided so.
     bare_users: Mapping[int, int] = field(default_factory=dict)
     bare_groups: Mapping[int, int] = field(default_factory=dict)
-
-
-def merge_accounts(
-    base: AccountTables,
-    gold: AccountTables,
-    clone: AccountTables,
-    *,
-    users_in_use: Set[bytes] = frozenset(),
-    groups_in_use: Set[bytes] = frozenset(),
-    clone_bare_uids: Set[int] = frozenset(),
-    clone_bare_gids: Set[int] = frozenset(),
-    decisions: Decisions | None = None,
-    prefer: str = CLONE,
-) -> AccountsMerge:
-    """Merge the account tables of base, gold and clone.
-
-    :param users_in_use: names of users that the files and ACL entries of the result name; their accounts stay.
-    :param groups_in_use: the same for groups.
-    :param clone_bare_uids: numbers of users on the clone's files that its own tables give no name.
-    :param clone_bare_gids: the same for groups.
-    :param decisions: answers to conflicts by their key.
-    :param prefer: the side that stands at a conflict, ``"clone"`` or ``"gold"``.
-    """
-    used = InUse(users_in_use, groups_in_use, clone_bare_uids, clone_bare_gids)
-    return merge_account_tables((base, gold, clone), used, Questions(decisions or {}, prefer))
 
 
 def merge_account_tables(tables: Tables, used: InUse, ask: Questions) -> AccountsMerge:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from goldroot.accounts.fields import Pieces, pieces, same_record
-from goldroot.accounts.questions import Questions, record_name, shown
+from goldroot.accounts.questions import Questions, etc, record_name, shown
 from goldroot.accounts.sides import GROUP_FILES, USER_FILES, AccountSide
 from goldroot.accounts.tables import GROUP, PASSWD, Key
 from goldroot.accounts.three_way import Absent
 from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made
-from goldroot.conflicts import CLONE, GOLD
+from goldroot.conflicts import CLONE, GOLD, Conflict
 
 
 class Presence:
@@ -49,7 +49,8 @@ class Presence:
             values = (b"record", b"", ",".join(changed).encode("utf-8", "surrogateescape"))
             detail = f"gold removed {shown(name)}; the clone changed {', '.join(changed)}"
             axis = f"accounts:{shown(name)}:record"
-            if self.ask.pick(GROUP, axis, "gold-deleted", values, detail, secret=True) == CLONE:
+            asked = Conflict(etc(GROUP), axis, "gold-deleted", values, detail=detail, secret=True)
+            if self.ask.pick(asked) == CLONE:
                 return KEPT
         if name not in in_use:
             return REMOVED
@@ -67,7 +68,8 @@ class Presence:
         detail = f"the clone deleted {shown(name)}; gold changed it"
         values = (self.base.canonical_account(name, files), self.gold.canonical_account(name, files), b"")
         axis = f"accounts:{shown(name)}:record"
-        answer = self.ask.pick(files[0], axis, "clone-deleted", values, detail, secret=True)
+        asked = Conflict(etc(files[0]), axis, "clone-deleted", values, detail=detail, secret=True)
+        answer = self.ask.pick(asked)
         return DELETED if answer == CLONE else BACK
 
     def _gold_left_it(self, name: bytes, files: tuple[str, ...]) -> bool:
@@ -134,7 +136,8 @@ class RecordPresence:
 
     def _pick(self, key: Key, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> bytes | str:
         axis = f"accounts:{record_name(key)}:record"
-        return self.ask.pick(self.file, axis, kind, values, f"{shown(key.text)}: {detail}", secret=True)
+        said = f"{shown(key.text)}: {detail}"
+        return self.ask.pick(Conflict(etc(self.file), axis, kind, values, detail=said, secret=True))
 
 
 def _joined(record: Pieces) -> bytes:

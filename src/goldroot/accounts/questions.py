@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from goldroot.accounts.tables import Key
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions
@@ -52,21 +53,9 @@ class Questions:
         self.conflicts.append(conflict)
         return Decision(conflict.stands)
 
-    def pick(
-        self,
-        file: str,
-        axis: str,
-        kind: str,
-        values: tuple[bytes, bytes, bytes],
-        detail: str,
-        *,
-        secret: bool = False,
-        check: Check | None = None,
-    ) -> bytes | str:
-        """Ask which side's value to take: CLONE, GOLD, or a person's own bytes."""
-        stands = GOLD if self.prefer == GOLD else CLONE
-        conflict = Conflict(etc(file), axis, kind, values, (CLONE, GOLD), stands, detail, secret)
-        decision = self.ask(conflict, check)
+    def pick(self, conflict: Conflict, check: Check | None = None) -> bytes | str:
+        """Ask which side's value to take: CLONE, GOLD, or a person's own bytes; the preferred side stands."""
+        decision = self.ask(replace(conflict, stands=GOLD if self.prefer == GOLD else CLONE), check)
         return decision.content if decision.take == CONTENT and decision.content is not None else decision.take
 
 

@@ -1,7 +1,7 @@
 """The catalog: what exists and what happened.
 
 Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``copies``, ``clones``, ``updates``,
-``entries``, ``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
+``entries``, ``disks``, ``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
 
@@ -21,6 +21,7 @@ __all__ = [
     "Clone",
     "CloneKind",
     "Copy",
+    "DiskRow",
     "Fallback",
     "Form",
     "FoundConflict",
@@ -34,6 +35,7 @@ __all__ = [
     "clones",
     "copies",
     "decisions",
+    "disks",
     "entries",
     "events",
     "fallbacks",
@@ -50,10 +52,23 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.catalog import clones, copies, decisions, entries, events, fallbacks, gold, images, readings, updates
+    from goldroot.catalog import (
+        clones,
+        copies,
+        decisions,
+        disks,
+        entries,
+        events,
+        fallbacks,
+        gold,
+        images,
+        readings,
+        updates,
+    )  # fmt: skip
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.decisions import FoundConflict, WaitingConflict
+    from goldroot.catalog.disks import DiskRow
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
@@ -66,10 +81,11 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "": "clones copies decisions entries events fallbacks gold images readings updates",
+            "": "clones copies decisions disks entries events fallbacks gold images readings updates",
             "clones": "Clone CloneKind",
             "copies": "Copy",
             "decisions": "FoundConflict WaitingConflict",
+            "disks": "DiskRow",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",

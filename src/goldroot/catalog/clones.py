@@ -49,17 +49,8 @@ _WITH_MACHINE = sa.select(clones, entry_table.c.name).select_from(
 _FIND = _WITH_MACHINE.where(clones.c.name == sa.bindparam("name"))
 
 
-def create(
-    tx: Tx,
-    name: str,
-    image: str,
-    version: int,
-    kind: CloneKind,
-    *,
-    host: str = "",
-    identity: Mapping[str, Any] | None = None,
-) -> Clone:
-    """Add a clone in state ``creating``; it holds its gold version from now on.
+def create(tx: Tx, name: str, image: str, version: int, kind: CloneKind, *, host: str = "") -> Clone:
+    """Add a clone in state ``creating``, without an identity; it holds its gold version from now on.
 
     :param host: where it will live; "": on the image's home.
     :raises Refused: there is one of that name, or a machine is called as its own would be, or the version is not
@@ -77,7 +68,7 @@ def create(
     copies.check_whole(tx, image, version, host)
     machine = entries.check_free_for_clone(tx, name, host)
     fence, work = _next_fence(tx, name), new_id()
-    clone = Clone(name, image, version, kind, "creating", host, dict(identity or {}), fence, now(), work, machine)
+    clone = Clone(name, image, version, kind, "creating", host, {}, fence, now(), work, machine)
     tx.add(
         clones,
         name=name,
@@ -92,7 +83,7 @@ def create(
         last=work,
     )
     entries.take_for_clone(tx, name, host)
-    readings.begin(tx, name, clone.identity)
+    readings.begin(tx, name)
     events.add(tx, "clone-created", f"clone:{name}", image=image, version=version, kind=kind, host=host)
     return clone
 

@@ -13,6 +13,7 @@ from goldroot.catalog import events, updates
 from goldroot.catalog.schema import ENDED, conflicts, decisions
 from goldroot.catalog.schema import updates as update_table
 from goldroot.catalog.store import Tx, now
+from goldroot.conflicts import Decision
 from goldroot.errors import Refused
 
 CONTENT = "content"
@@ -122,14 +123,13 @@ def _waiting(row: sa.Row[tuple[object, ...]]) -> WaitingConflict:
     return WaitingConflict(values["update_id"], values["clone"], found, values["state"])
 
 
-def decide(
-    tx: Tx, image: str, key: str, take: str, *, content: bytes | None = None, who: str = "", note: str = ""
-) -> list[int]:
+def decide(tx: Tx, image: str, key: str, answer: Decision, *, who: str = "", note: str = "") -> list[int]:
     """Remember an answer (a newer one replaces it) and answer with it every conflict of that key that waits.
 
     :returns: the numbers of the updates in flight that asked this question.
-    :raises Refused: ``take`` is no answer to it, or ``content`` is missing or not asked for.
+    :raises Refused: it is no answer to this question, or its content is missing or not asked for.
     """
+    take, content = answer.take, answer.content
     asked = with_key(tx, image, key)
     for one in asked:
         if take not in (*one.found.answers, CONTENT):

@@ -48,9 +48,8 @@ def given(identity: Mapping[str, Any]) -> dict[str, str]:
     return {kind: value for kind, value in values.items() if value}
 
 
-def begin(tx: Tx, clone: str, identity: Mapping[str, Any]) -> None:
-    """Rows of a clone that is begun: what is given, and that nothing was read."""
-    _set_given(tx, clone, identity)
+def begin(tx: Tx, clone: str) -> None:
+    """Rows of a clone that is begun: nothing was read."""
     for what in ("identity", "accounts"):
         tx.add(readings, clone=clone, what=what, digest="", data={}, read_at="")
 
@@ -58,7 +57,8 @@ def begin(tx: Tx, clone: str, identity: Mapping[str, Any]) -> None:
 def give(tx: Tx, clone: str, identity: Mapping[str, Any]) -> None:
     """What is given is another thing from now on."""
     tx.write(identities.delete().where(identities.c.clone == clone, identities.c.kind.in_(GIVEN.values())))
-    _set_given(tx, clone, identity)
+    for kind, value in given(identity).items():
+        tx.add(identities, clone=clone, kind=kind, value=value)
 
 
 def note_identity(tx: Tx, clone: str, found: Mapping[str, str]) -> None:
@@ -125,11 +125,6 @@ def accounts_of(tx: Tx, image: str) -> dict[str, LocalAccounts]:
     return {
         row.clone: LocalAccounts(tuple(local[row.clone]), row.data) for row in sorted(read, key=lambda one: one.clone)
     }
-
-
-def _set_given(tx: Tx, clone: str, identity: Mapping[str, Any]) -> None:
-    for kind, value in given(identity).items():
-        tx.add(identities, clone=clone, kind=kind, value=value)
 
 
 def _changed(tx: Tx, clone: str, what: What, found: object, data: Mapping[str, object]) -> bool:

@@ -12,6 +12,7 @@
                          ├─ local_accounts                 accounts that its gold has not, or has otherwise
                          └─ readings                       whether the two are known, and from when
     entries   the names of machines and slots on each host, each once: whose they are
+    disks     what each disk is for, and whether its making or removal has come to its end
     fences    the last generation of every clone name ever used
     events    what happened, only ever added to
     site      what the catalog says of itself: which store of each host is its own
@@ -43,7 +44,7 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 #: The host of a site that gives its host no name.
 LOCAL = "local"
@@ -203,6 +204,23 @@ entries = Table(
     CheckConstraint("name = upper(name)", name="capitals"),
     CheckConstraint("(role = 'clone') = (clone IS NOT NULL) AND (role = 'clone') = (image IS NULL)", name="owner"),
     CheckConstraint("(role = 'slot') = (slot > 0)", name="slot"),
+)
+
+disks = Table(
+    "disks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    # An entry's name; not a reference: an entry's name goes first where an import was cut off.
+    Column("owner", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("made_for", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    _one_of("purpose", "clone", "system", "gold"),
+    _one_of("state", "intended", "made", "deleting"),
+    Index("ix_disks_host_owner", "host", "owner"),
 )
 
 site = Table(

@@ -65,14 +65,14 @@ def create(
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
-    site, form = open_site(site_dir), CloneForm(host, read_write)
+    site, form = open_site(site_dir), CloneForm(host, read_write, number)
     with stages(as_json) as stage:
 
         def one(name: str) -> CreatePlan | Created:
             identity = identity_from(site, name, options)
             if plan_only:
-                return plan_clone(site, name, image, number, form=form, identity=identity)
-            return create_clone(site, name, image, number, form=form, identity=identity, stage=stage)
+                return plan_clone(site, name, image, form=form, identity=identity)
+            return create_clone(site, name, image, form=form, identity=identity, stage=stage)
 
         results = each(names, one)
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
@@ -195,6 +195,7 @@ def _say_clone(data: dict[str, Any]) -> None:
         (address, what + ("  (fallback or prepared)" if address.startswith("5") else ""))
         for address, what in sorted(stands.items())
     ]
+    lines += [("lost disk", f"{id}  (the host has it, and the machine does not name it)") for id in data["lost"]]
     lines += [("host name" if key == "hostname" else key, str(value)) for key, value in data["identity"].items()]
     lines += [
         ("fallback" if one["state"] == "kept" else "set aside", f"gold {one['version']}, until {one['kept_until']}")

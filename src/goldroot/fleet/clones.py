@@ -28,7 +28,6 @@ from goldroot.hosts import (
     Host,
     Link,
     Mark,
-    NewDisk,
     fenced,
     find_entry,
     new_disk_id,
@@ -39,7 +38,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import Site, TellForm, open_system, run_on, work_room
+from goldroot.site import DiskRegister, Site, TellForm, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -56,17 +55,23 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class CloneForm:
-    """How a clone is made: on which host ("": the site's default host), with copies of all disks or links to the shared ones."""
+    """How a clone is made.
+
+    :param host: where it will live; "": on the site's default host.
+    :param read_write: with copies of all disks, not with links to the shared ones.
+    :param number: the gold version that it is made from; ``None``: the current one.
+    """
 
     host: str = ""
     read_write: bool = False
+    number: int | None = None
 
     @property
     def kind(self) -> CloneKind:
         return "read-write" if self.read_write else "read-only"
 
 
-#: On the site's default host, with links.
+#: From the current version, on the site's default host, with links.
 USUAL = CloneForm()
 
 
@@ -104,11 +109,9 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     )
 
 
-def plan_clone(
-    site: Site, name: str, image: str, number: int | None, *, form: CloneForm, identity: Identity
-) -> CreatePlan:
+def plan_clone(site: Site, name: str, image: str, *, form: CloneForm, identity: Identity) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
-    gold = _gold_for(site, check_clone_name(name), image, number, form)
+    gold = _gold_for(site, check_clone_name(name), image, form)
     _refuse_taken(site, name, gold.host)
     _refuse_shared(site, name, identity)
     copied = [disk.address for disk in gold.layout.disks if form.read_write or not disk.shared]
@@ -119,19 +122,20 @@ def plan_clone(
 
 
 def create_clone(
-    site: Site, name: str, image: str, number: int | None = None, *, form: CloneForm = USUAL,
-    identity: Identity | None = None, stage: Stage = silent,
+    site: Site, name: str, image: str, *, form: CloneForm = USUAL, identity: Identity | None = None,
+    stage: Stage = silent,
 ) -> Created:  # fmt: skip
-    """Make a clone of a gold version (the current one without a number).
+    """Make a clone of a gold version.
 
+    :param identity: what makes it itself; that of its table in ``goldroot.toml`` without it.
     :raises Refused: the name is taken.
     :raises NotFound: there is no such version, or no copy of it on that host.
     """
     identity = identity or identity_from(site, check_clone_name(name))
     with clone_lock(site, name, f"making of the clone {name}"):
-        if (made := _made_already(site, name, image, number, form)) is not None:
+        if (made := _made_already(site, name, image, form)) is not None:
             return made
-        plan = plan_clone(site, name, image, number, form=form, identity=identity)
+        plan = plan_clone(site, name, image, form=form, identity=identity)
         policy = policy_of(site, image)
         # Before the catalog knows of it: what is refused must not hold a slot.
         gold = open_version(site, image, plan.version, plan.host)
@@ -168,11 +172,9 @@ def _fill(
 ) -> tuple[list[str], list[Note], Reading]:
     """Disks of its own, as gold's, and what makes it itself; the clone is held."""
     with site.catalog.read() as tx:
-        machine = catalog_clones.get(tx, plan.name).machine
-    ids = {address: new_disk_id(machine, address) for address in plan.copied}
-    for address, id in ids.items():
-        gold.host.create_disk(NewDisk(id, machine, address, 0, ""))
-        crash.point("clone.disk-made")
+        clone = catalog_clones.get(tx, plan.name)
+    ids = {address: new_disk_id(clone.machine, address) for address in plan.copied}
+    DiskRegister(site, gold.host, clone.machine, "clone").make(ids, clone.last)
     notes: list[Note] = []
     with open_own(gold.host, gold.layout, ids, "rw") as server, gold.open(plan.copied) as sources:
         built: dict[str, Manifest] = {}
@@ -190,7 +192,7 @@ def _fill(
         return list(written), notes, read_server(gold, server.tree)
 
 
-def _made_already(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Created | None:
+def _made_already(site: Site, name: str, image: str, form: CloneForm) -> Created | None:
     """A clone whose making was cut off behind its last step on the host: only the catalog was to follow."""
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, name)
@@ -200,7 +202,7 @@ def _made_already(site: Site, name: str, image: str, number: int | None, form: C
     entry = host.find(begun.machine)
     if entry is None or not entry.startable:
         return None
-    _gold_for(site, name, image, number, form)
+    _gold_for(site, name, image, form)
     reconcile(site, name)
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
@@ -214,9 +216,9 @@ def _made_already(site: Site, name: str, image: str, number: int | None, form: C
     return Created(clone, find_entry(host, clone.machine), (), ())
 
 
-def _gold_for(site: Site, name: str, image: str, number: int | None, form: CloneForm) -> Gold:
+def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
     """The version to make it from, on its host; what was begun and cut off stays on both."""
-    host = site.check_host(form.host or site.config.default_host)
+    number, host = form.number, site.check_host(form.host or site.config.default_host)
     with site.catalog.read() as tx:
         images.get(tx, image)
         begun = catalog_clones.find(tx, name)
@@ -261,12 +263,10 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)
         if known is None:
-            catalog_clones.create(
-                tx, plan.name, plan.image, plan.version, plan.kind, host=plan.host, identity=plan.identity.as_dict()
-            )
+            catalog_clones.create(tx, plan.name, plan.image, plan.version, plan.kind, host=plan.host)
         else:
             catalog_clones.fence(tx, plan.name)
-            catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
+        catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
     update_files.forget(site, plan.name)
     crash.point("clone.cleaned")
     with site.catalog.read() as tx:
@@ -275,10 +275,11 @@ def _begin(site: Site, plan: CreatePlan) -> Clone:
 
 def remove_disks(site: Site, host: Host, entry: Entry) -> None:
     """Delete all disks of an entry that cannot be started; a second time it finishes the first."""
-    for disk in entry.disks.values():
-        manifests.forget(site, disk.id)
-        host.delete_disk(disk.id)
-        crash.point("clone.disk-removed")
+    own = DiskRegister(site, host, entry.name, "clone")
+    going = [*(disk.id for disk in entry.disks.values()), *own.lost()]
+    for id in going:
+        manifests.forget(site, id)
+    own.remove(going)
 
 
 def _remove(site: Site, name: str) -> None:
@@ -353,6 +354,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
         "runs": host.power(machine.name).runs if machine else "unknown",
         "disks": {} if machine is None else {a: disk.id for a, disk in sorted(machine.disks.items())},
         "links": {} if machine is None else {a: f"{k.owner} {k.address}" for a, k in sorted(machine.links.items())},
+        "lost": DiskRegister(site, host, clone.machine, "clone").lost(),
         "fallbacks": [
             {"id": one.id, "version": one.from_version, "state": one.state, "kept_until": one.kept_until}
             for one in kept

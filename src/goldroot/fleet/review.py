@@ -12,7 +12,7 @@ from typing import Any
 from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
-from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, answer_given, answer_word
+from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_given, answer_word
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
@@ -223,7 +223,7 @@ def resolve_conflicts(
         return found
     with site.catalog.begin() as tx:
         for key, answer in answers.items():
-            decisions.decide(tx, found.update.image, key, answer, content=content, who=person(), note=note)
+            decisions.decide(tx, found.update.image, key, Decision(answer, content), who=person(), note=note)
     return find_case(site, found.update.clone)
 
 
@@ -290,7 +290,7 @@ def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = 
             raise BadInput("the file was left as it was", meaning="Nothing was decided.", todo="Edit and save it.")
         _check_markers(content, "the file")
         with site.catalog.begin() as tx:
-            decisions.decide(tx, found.update.image, one.found.key, CONTENT, content=content, who=person(), note=note)
+            decisions.decide(tx, found.update.image, one.found.key, Decision(CONTENT, content), who=person(), note=note)
     return find_case(site, found.update.clone)
 
 

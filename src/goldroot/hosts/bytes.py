@@ -18,10 +18,14 @@ OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class OpenedDisk:
-    """An open directory of a disk, see :class:`goldroot.hosts.Opened`.  It owns its descriptor."""
+    """An open directory of a disk, see :class:`goldroot.hosts.Opened`.  It owns its descriptors.
 
-    def __init__(self, handle: int, *, exact: bool = True) -> None:
+    :param mount: of a file system that is mounted nowhere, what keeps it a mount that can be placed elsewhere.
+    """
+
+    def __init__(self, handle: int, mount: int = -1, *, exact: bool = True) -> None:
         self._handle = handle
+        self._mount = mount
         self._exact = exact
 
     @property
@@ -40,9 +44,10 @@ class OpenedDisk:
 
     def close(self) -> None:
         """Give it back; again: nothing."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
-            os.close(handle)
+        handles, self._handle, self._mount = (self._handle, self._mount), -1, -1
+        for handle in handles:
+            if handle >= 0:
+                os.close(handle)
 
 
 class DiskBytes(Protocol):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.errors import Refused
-from goldroot.hosts import LIVE, Host, NewDisk, Opened, find_entry, new_disk_id, with_mark
+from goldroot.hosts import LIVE, Host, Opened, find_entry, new_disk_id, with_mark
 from goldroot.image.systems import said_once, with_recorded_owners
+from goldroot.site import DiskRegister
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 
 
@@ -23,19 +24,19 @@ class Filled:
 
 
 def fill_slot(
-    host: Host, slot: str, sources: Mapping[str, Opened], manifests: Mapping[str, Manifest], progress: Progress | None
+    own: DiskRegister, sources: Mapping[str, Opened], manifests: Mapping[str, Manifest], progress: Progress | None
 ) -> Filled:
     """Make the disks of an empty slot, from others as they were scanned: a file that changed since is an error.
 
+    :param own: the slot's.
     :param sources: by address, open; ``manifests``: what they hold.
     """
+    host, slot = own.host, own.owner
     made: dict[str, Manifest] = {}
-    ids: dict[str, str] = {}
+    ids = {address: new_disk_id(slot, address) for address in manifests}
     notes: list[Note] = []
     with host.hold(slot):
-        for address in manifests:
-            ids[address] = new_disk_id(slot, address)
-            host.create_disk(NewDisk(ids[address], slot, address, 0, ""))
+        own.make(ids, find_entry(host, slot).marks[LIVE].by)
         with host.open_disks(dict.fromkeys(ids.values(), "rw")) as opened:
             for address, manifest in manifests.items():
                 built = build_tree(

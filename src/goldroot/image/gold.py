@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from goldroot import crash
@@ -15,7 +15,7 @@ from goldroot.image.genuine import changes_of
 from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.slots import home_of
-from goldroot.site import Site
+from goldroot.site import DiskRegister, Site
 from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
 
@@ -98,7 +98,9 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False, ho
                 done = catalog_gold.retire(tx, image, number)
             if not remove:
                 return done
-        _tidy(site, image, going)
+        if not going:
+            # A removal that was cut off may have left a disk that no entry names any more.
+            home_of(site, image).tidy()
         for copy in going:
             _remove_disks(site, copy)
             with site.catalog.begin() as tx:
@@ -134,15 +136,11 @@ def removed_by(site: Site, image: str, number: int, host: str = "") -> list[Copy
     return found
 
 
-def _tidy(site: Site, image: str, going: Sequence[Copy]) -> None:
-    """A removal that was cut off may have left a disk that no entry names any more, and no copy where it was the last."""
-    for name in sorted({copy.host for copy in going}) or [home_of(site, image).name]:
-        site.host_named(name).tidy()
-
-
 def _remove_disks(site: Site, copy: Copy) -> None:
     """The disks of a copy that nobody holds; a second time it finishes the first."""
     host = site.host_named(copy.host)
+    own = DiskRegister(site, host, copy.slot_name, "gold")
+    own.tidy()
     entry = host.find(copy.slot_name)
     mark = entry.marks.get(LIVE) if entry is not None else None
     if entry is None or mark is None or (mark.image, mark.version) != (copy.image, copy.version):
@@ -150,9 +148,7 @@ def _remove_disks(site: Site, copy: Copy) -> None:
     if mark.state != "removing":
         host.apply(with_mark(entry, LIVE, replace(mark, state="removing")))
         crash.point("retire-marked")
-    for disk in entry.disks.values():
-        host.delete_disk(disk.id)
-        crash.point("retire-disk-removed")
+    own.remove([disk.id for disk in entry.disks.values()])
 
 
 def all_versions(site: Site, image: str) -> list[GoldVersion]:

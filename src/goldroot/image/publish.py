@@ -28,7 +28,7 @@ from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.slots import begin, next_slot, tidy, version_copy
 from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
-from goldroot.site import Site
+from goldroot.site import DiskRegister, Site
 from goldroot.system import Packages, Tie, read_packages
 from goldroot.tree import Manifest, Note, Progress
 from goldroot.version import __version__
@@ -180,7 +180,9 @@ def publish_system(
         assert version.slot_name is not None
         crash.point("publish-begun")
         with tidy(site, version_copy(version)):
-            filled = fill_slot(system.host, version.slot_name, opened, plan.manifests, progress)
+            filled = fill_slot(
+                DiskRegister(site, system.host, version.slot_name, "gold"), opened, plan.manifests, progress
+            )
             beside = _beside(_accounts(system.host, filled, plan.etc), plan)
             record = _record(system, plan, version, filled.manifests, beside)
             signature = _write_beside(site, version, filled.manifests, beside, record)

@@ -23,7 +23,7 @@ from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, copy_directory, open_version
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import with_recorded_owners
-from goldroot.site import Site
+from goldroot.site import DiskRegister, Site
 from goldroot.tree import Manifest, Note, Progress, scan_tree
 
 
@@ -87,7 +87,7 @@ def replicate_gold(
         with tidy(site, place):
             with gold.open() as sources:
                 manifests = {address: _as_it_stands(gold, address, sources[address]) for address in gold.addresses}
-                filled = fill_slot(host, place.slot, sources, manifests, progress)
+                filled = fill_slot(DiskRegister(site, host, place.slot, "gold"), sources, manifests, progress)
             _check_same(gold, filled.manifests)
             _write_beside(site, place, filled.manifests)
         crash.point("replicate-recorded")

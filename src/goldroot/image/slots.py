@@ -19,7 +19,7 @@ from goldroot.hosts import LIVE, Entry, Host, Mark, utc_now, with_mark
 from goldroot.ids import new_id
 from goldroot.image.gold_version import copy_directory, directory_of
 from goldroot.image.systems import refuse_foreign_disks
-from goldroot.site import Site
+from goldroot.site import DiskRegister, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,8 @@ def clear(site: Site, place: Place) -> None:
     if copy is None or (copy.slot_name, copy.state) != (place.slot, "filling"):
         raise Refused(f"{place.slot} holds a published version", meaning="Gold is never written.")
     host = site.host_named(place.host)
-    host.tidy()
+    own = DiskRegister(site, host, place.slot, "gold")
+    own.tidy()
     mark = Mark("publishing", new_id(), place.image, "", place.number, utc_now())
     if (entry := host.find(place.slot)) is None:
         host.define(Entry(place.slot, "owner", marks={LIVE: mark}))
@@ -168,8 +169,7 @@ def clear(site: Site, place: Place) -> None:
         refuse_foreign_disks(entry, place.image, f"a slot of image {place.image}")
         host.apply(with_mark(entry, LIVE, mark))
         crash.point("publish-slot-marked")
-        for disk in entry.disks.values():
-            host.delete_disk(disk.id)
+        own.remove([disk.id for disk in entry.disks.values()])
         crash.point("publish-slot-emptied")
     for left in (
         directory_of(site, place.image, place.number, new=True),

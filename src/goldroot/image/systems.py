@@ -32,7 +32,6 @@ from goldroot.hosts import (
     Entry,
     Host,
     Mark,
-    NewDisk,
     Opened,
     State,
     Use,
@@ -47,7 +46,7 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.ids import new_id
-from goldroot.site import Layout, Site, load_layout
+from goldroot.site import DiskRegister, Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Manifest, Note, Progress, owners_not_kept, scan_tree
 from goldroot.tree import Entry as Row
 
@@ -186,11 +185,9 @@ class System:
         if digit == PREPARED:
             host.apply(with_mark(entry, PREPARED, self._mark("preparing")))
         try:
-            made = {}
-            for address in wanted:
-                made[address] = new_disk_id(self.machine, address)
-                host.create_disk(NewDisk(made[address], self.machine, digit + place_of(address), 0, ""))
-                crash.point("system-disk-created")
+            made = {address: new_disk_id(self.machine, address) for address in wanted}
+            work = find_entry(host, self.machine).marks[digit].by
+            self._disk_register.make({digit + place_of(address): id for address, id in made.items()}, work)
             with host.open_disks(dict.fromkeys(made.values(), "rw")) as opened:
                 yield {address: opened[id] for address, id in made.items()}
             self._go_live(digit)
@@ -212,14 +209,13 @@ class System:
     def sweep(self) -> None:
         """Remove what the machine does not stand on: what was prepared, or was live before; all, where it is not made."""
         host = self.host
-        host.tidy()
+        self._disk_register.tidy()
         entry = host.find(self.machine)
         if entry is None:
             return
-        for address, disk in entry.disks.items():
-            if not is_live(address) or not entry.startable:
-                host.delete_disk(disk.id)
-                crash.point("system-disk-swept")
+        self._disk_register.remove(
+            [disk.id for address, disk in entry.disks.items() if not is_live(address) or not entry.startable]
+        )
         if entry.marks.keys() - {LIVE}:
             entry = find_entry(host, self.machine)
             host.apply(replace(entry, marks={LIVE: entry.marks[LIVE]}))
@@ -230,6 +226,10 @@ class System:
         if entry is not None and not entry.startable:
             self.sweep()
             self.host.undefine(self.machine)
+
+    @property
+    def _disk_register(self) -> DiskRegister:
+        return DiskRegister(self.site, self.host, self.machine, "system")
 
     def _mark(self, state: State) -> Mark:
         return Mark(state, new_id(), self.image, "", 0, utc_now())

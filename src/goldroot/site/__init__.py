@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CLONE_NAME",
     "TEMPLATE",
+    "DiskRegister",
     "Layout",
     "Site",
     "TellForm",
@@ -27,6 +28,7 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
+    from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import Layout, load_layout, parse_layout
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
@@ -36,6 +38,7 @@ else:
         {
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE",
+            "disks": "DiskRegister",
             "layout": "Layout load_layout parse_layout",
             "site": "Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",

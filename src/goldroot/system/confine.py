@@ -16,6 +16,7 @@ from typing import NamedTuple
 from goldroot.errors import ProgramFailed, Refused
 from goldroot.run import Done
 from goldroot.system.groups import groups
+from goldroot.system.inside import calls
 from goldroot.system.inside.places import place
 from goldroot.system.limits import Limits, Watch, reached
 from goldroot.system.streams import Streams
@@ -111,6 +112,8 @@ def run_in(binds: Sequence[Bound], command: Sequence[str], how: How = How()) -> 
     """
     limits = how.limits
     writable = [bound.handle for bound in binds if not bound.read_only]
+    for bound in binds:
+        refuse_unplaced(bound.handle)
     for handle in writable:
         refuse_open(handle)
     name = command[0] if command else "the system"
@@ -173,11 +176,40 @@ def shell_of(root: Bound) -> str:
     return "/bin/sh"
 
 
+def refuse_unplaced(handle: int) -> None:
+    """A disk that is an image is mounted nowhere; the system gets a copy of that mount.
+
+    :raises Refused: this kernel copies only mounts that stand somewhere.
+    """
+    if not _stands_nowhere(handle):
+        return
+    try:
+        os.close(calls.clone_mount(handle))
+    except OSError as error:
+        raise Refused(
+            f"commands cannot be run on disks that are images with this kernel ({error.strerror})",
+            meaning="Linux before 6.15 copies only mounts that stand somewhere, and images are mounted nowhere. Nothing was run.",
+            todo="Use Linux 6.15 or newer, or a host whose disks are directories.",
+        ) from error
+
+
+def _stands_nowhere(handle: int) -> bool:
+    """Whether a disk is a mount without a place here (an image) on which set-uid bits count for nothing: no path leads
+    there."""
+    with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as file:
+        mount = next(line.split()[1] for line in file if line.startswith("mnt_id:"))
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        placed = any(line.split(" ", 1)[0] == mount for line in file)
+    return not placed and bool(os.fstatvfs(handle).f_flag & os.ST_NOSUID)
+
+
 def refuse_open(handle: int) -> None:
     """A set-uid file that is made on a disk is one on this machine, too, for everybody who can reach it.
 
-    :raises Refused: no directory above the disk is closed to all others (mode 0700), or it is an image.
+    :raises Refused: no directory above the disk is closed to all others (mode 0700).
     """
+    if _stands_nowhere(handle):
+        return
     here = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     try:
         before = None
@@ -191,12 +223,6 @@ def refuse_open(handle: int) -> None:
     finally:
         os.close(here)
     path = os.readlink(f"/proc/self/fd/{handle}")
-    if path == "/":  # the root of a mount that has no place among this machine's
-        raise Refused(
-            "commands cannot be run on disks that are images yet",
-            meaning="Nothing was run.",
-            todo="Run them on a host whose disks are directories.",
-        )
     raise Refused(
         f"other users of this machine can reach the disk {path}",
         meaning="A set-uid program that a system makes for itself would be one here, for them. Nothing was run.",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from goldroot import crash
 from goldroot.catalog import Update, decisions, updates
+from goldroot.conflicts import Decision
 from goldroot.errors import NotFound
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import person
@@ -155,6 +156,5 @@ def _take_proposals(task: OpenUpdate, plan: Plan) -> None:
     """What stands at every conflict becomes its answer."""
     with task.site.catalog.begin() as tx:
         for conflict in plan.conflicts:
-            decisions.decide(
-                tx, task.clone.image, conflict.key, conflict.stands, who=person(), note="the proposal of a rollback"
-            )
+            answer, note = Decision(conflict.stands), "the proposal of a rollback"
+            decisions.decide(tx, task.clone.image, conflict.key, answer, who=person(), note=note)

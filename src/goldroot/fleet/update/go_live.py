@@ -41,8 +41,8 @@ def go_live(task: OpenUpdate, hold: Hold, exchanged: Callable[[Entry], Entry], a
     """
     at = at or task.update.kind
     task.set_state("switching")
-    task.fence()
     crash.point(f"{at}.switching")
+    task.fence()
     if reason := hold.broken():
         raise still_running(task.machine_name, reason)
     generation = task.clone.generation

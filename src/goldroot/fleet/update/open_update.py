@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from goldroot import crash
 from goldroot.catalog import Clone, Tx, Update, clones, updates
 from goldroot.errors import Busy, Refused
 from goldroot.fleet.clone_names import own_addresses
@@ -16,7 +17,7 @@ from goldroot.fleet.update import update_files
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
-from goldroot.site import Layout, Site
+from goldroot.site import DiskRegister, Layout, Site
 
 
 @dataclass
@@ -47,6 +48,11 @@ class OpenUpdate:
     def machine_name(self) -> str:
         """The machine's name."""
         return self.clone.machine
+
+    @property
+    def disk_register(self) -> DiskRegister:
+        """The disks of the machine, to make some."""
+        return DiskRegister(self.site, self.host, self.machine_name, "clone")
 
     @property
     def entry(self) -> Entry:
@@ -133,6 +139,7 @@ class OpenUpdate:
             clones.fence(tx, self.name)
             self.update = updates.note(tx, self.update.id, inputs="", migration="", seen={})
             self.clone = clones.get(tx, self.name)
+        crash.point("update.generation-raised")
         self.fence()
 
     def fence(self) -> None:

@@ -14,7 +14,6 @@ from goldroot.hosts import (
     PREPARED,
     Entry,
     Mark,
-    NewDisk,
     change,
     fenced,
     find_entry,
@@ -46,9 +45,7 @@ def make_disks(task: OpenUpdate) -> None:
         change(task.host, task.machine_name, lambda entry: _with_set(entry, task), task.places)
         crash.point("update.set-taken")
     there = {disk.id for disk in task.entry.disks.values()}
-    for address, id in disks.items():
-        task.host.create_disk(NewDisk(id, task.machine_name, PREPARED + place_of(address), 0, ""))
-        crash.point("update.disk-made")
+    task.disk_register.make({PREPARED + place_of(address): id for address, id in disks.items()}, task.work)
     task.raise_generation()
     crash.point("update.filling")
     for id in disks.values():

@@ -20,7 +20,7 @@ from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark
 from goldroot.image import find_linked
-from goldroot.site import Site, sweep_rooms
+from goldroot.site import DiskRegister, Site, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
@@ -35,15 +35,18 @@ def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
     with site.lock(f"clone-{check_clone_name(name)}", wait=WAIT, doing=doing):
         sweep_rooms(site)
         with suppress(GoldrootError, OSError):  # a host that is not there is told by who needs it
-            tidied_host(site, name).tidy()
+            _tidy(site, name)
         yield
 
 
-def tidied_host(site: Site, name: str) -> Host:
-    """Where a clone lives; of one that is not made yet, the site's default host."""
+def _tidy(site: Site, name: str) -> None:
+    """Where the clone lives; of one that is not made yet, on the site's default host."""
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
-    return site.host if clone is None else site.host_named(clone.host)
+    if clone is None:
+        site.host.tidy()
+    else:
+        DiskRegister(site, site.host_named(clone.host), clone.machine, "clone").tidy()
 
 
 def reconcile(site: Site, name: str, *, goes_on: str = "", starts: bool = True) -> Update | None:
@@ -92,6 +95,7 @@ def settle(site: Site, name: str) -> None:
         went = updates.of_work(tx, str(last.told.get("returns", "")))
         for one in filter(None, (last, went)):
             updates.note(tx, one.id, told={**one.told, "settled": True, **({"not_started": why} if why else {})})
+    crash.point("reconcile.settled")
 
 
 def sync(site: Site, name: str) -> None:
@@ -229,10 +233,10 @@ def clear(site: Site, clone: Clone, update: Update) -> None:
 
 def drop_set(site: Site, host: Host, entry: Entry, digit: str) -> None:
     """Delete the disks of a set, then take away its links and its mark: its gold is free only now."""
-    for disk in sorted(own_disks(entry, digit).values()):
+    going = sorted(own_disks(entry, digit).values())
+    for disk in going:
         manifests.forget(site, disk)
-        host.delete_disk(disk)
-        crash.point("set.disk-removed")
+    DiskRegister(site, host, entry.name, "clone").remove(going)
     entry = find_entry(host, entry.name)
     links = {address: link for address, link in entry.links.items() if set_of(address) != digit}
     host.apply(with_mark(replace(entry, links=links), digit, None))

@@ -110,14 +110,12 @@ def _said(one: Pruned) -> str:
 
 def run_updates(
     root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
-    tell: Tell | None = None, stage: Stage = silent,
+    tell: Tell | None = None,
 ) -> Outcomes[Outcome]:  # fmt: skip
     """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.parallel.on_each`.
 
     Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
     that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
-
-    :param stage: where the work is done in this process.
     """
     from goldroot.fleet.parallel import on_each
 
@@ -127,7 +125,7 @@ def run_updates(
     @contextmanager
     def opened() -> Iterator[Callable[[str], Outcome]]:
         with closing(Site.open(root)) as site, engine_of(site) as engine:
-            yield lambda name: run_update(site, engine, name, to, stage=stage)
+            yield lambda name: run_update(site, engine, name, to)
 
     return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
 
@@ -213,6 +211,7 @@ def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
     with site.catalog.begin() as tx:
         clones.fence(tx, update.clone)
         attempt = updates.begin_attempt(tx, update.id)
+    crash.point(f"{update.kind}.attempt-begun")
     return f"{_prefix(update)}{attempt}", attempt
 
 

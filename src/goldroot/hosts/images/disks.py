@@ -146,12 +146,12 @@ class Images:
         self._refuse_broken(label)
         if (written := WRITTEN.get(form)) is not None:
             options = dict(written.options)
-        return OpenedDisk(mounting.mounted(path, form, options, _attributes(access, use)), exact=exact)
+        return OpenedDisk(*mounting.mounted(path, form, options, _attributes(access, use)), exact=exact)
 
     def open_copy(self, label: Label, path: str, use: Use) -> OpenedDisk:
         """Open a copy that was taken while the disk was written: its journal is replayed, in the copy."""
         form = WRITTEN[_form_of(label)]
-        return OpenedDisk(mounting.mounted(path, form.name, form.options, _attributes("ro", use), replay=True))
+        return OpenedDisk(*mounting.mounted(path, form.name, form.options, _attributes("ro", use), replay=True))
 
     def refuse_cut_off(self, label: Label) -> None:
         """:raises Damaged: the file is shorter than the disk."""
@@ -229,7 +229,7 @@ class Images:
             old = self.open(stack, source, "ro", "files", exact=True)
             stack.callback(old.close)
             options = WRITTEN[form].options
-            new = OpenedDisk(mounting.mounted(making, form, options, _attributes("rw", "files")))
+            new = OpenedDisk(*mounting.mounted(making, form, options, _attributes("rw", "files")))
             stack.callback(new.close)
             copy_tree(old.path, new.path)
 

@@ -1,6 +1,6 @@
 """Images as mounts that stand nowhere: reached by a descriptor alone.
 
-The loop device frees itself after its last use, and a mount without a place goes with its last descriptor: so nothing is
+The loop device frees itself after its last use, and a mount without a place goes with its last descriptors: so nothing is
 left when a block ends or its process is killed, and a path that is used after the block leads nowhere.
 """
 
@@ -31,8 +31,12 @@ _CONFIG_SIZE, _FLAGS_AT = 8 + 232 + 64, 8 + 52
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def mounted(image: str, kind: str, options: Mapping[str, str], attributes: int, *, replay: bool = False) -> int:
-    """A descriptor of the root directory of an image, or of a block device.
+def mounted(
+    image: str, kind: str, options: Mapping[str, str], attributes: int, *, replay: bool = False
+) -> tuple[int, int]:
+    """Descriptors of the root directory of an image, or of a block device, and of the mount itself.
+
+    Files are reached by the first alone; while the second is open, too, the mount can be copied to where commands run.
 
     :param kind: as the kernel calls the file system.
     :param options: of the file system; a value "" is a flag.
@@ -57,8 +61,11 @@ def mounted(image: str, kind: str, options: Mapping[str, str], attributes: int, 
                 meaning="It was not touched.",
                 todo="Look at the kernel's log (dmesg), and at the disk; nothing repairs it by itself.",
             ) from error
-        stack.callback(os.close, mount)
-        return os.open(".", OPEN_DIRECTORY, dir_fd=mount)
+        try:
+            return os.open(".", OPEN_DIRECTORY, dir_fd=mount), mount
+        except BaseException:
+            os.close(mount)
+            raise
 
 
 def loop_of(images: Sequence[str], *, writing: bool) -> str | None:

@@ -98,7 +98,7 @@ class Dasds:
     def seal(self, device: str, form: str) -> None:
         WRITTEN[form].refuse_dirty(self._part(device))
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> tuple[int, int]:
         part, written = self._part(device), WRITTEN[form]
         if not replay:
             written.refuse_dirty(part)

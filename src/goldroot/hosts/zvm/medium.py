@@ -49,8 +49,8 @@ class Medium(Devices, Protocol):
         :raises Damaged: it was not unmounted.
         """
 
-    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> int:
-        """A directory descriptor of its root, which is all that keeps it mounted.
+    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> tuple[int, int]:
+        """Descriptors as of :func:`goldroot.hosts.images.mounting.mounted`, which are all that keeps it mounted.
 
         :param replay: it is a copy of a disk that is in use, whose journal may be replayed.
         :raises Damaged: dirty or broken.

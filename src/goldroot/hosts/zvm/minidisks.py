@@ -212,8 +212,8 @@ class Minidisks:
         linked, device = stack.enter_context(self._device_of(row, "R" if access == "ro" else ""))
         if access == "rw":
             self._refuse_others(row, linked)
-        handle = self._medium.mount(device, row.sealed or row.form, write=access == "rw", use=use)
-        return OpenedDisk(handle, exact=exact)
+        mounted = self._medium.mount(device, row.sealed or row.form, write=access == "rw", use=use)
+        return OpenedDisk(*mounted, exact=exact)
 
     def _open_copy(self, stack: ExitStack, row: Row, use: Use) -> OpenedDisk:
         """A copy that the storage server makes at once, on a temporary disk that goes with the block."""
@@ -230,7 +230,7 @@ class Minidisks:
         device = stack.enter_context(self._links.online(copy))
         if (tag := self._medium.tag(device)) not in ("", tag_of(row.id)):
             raise Damaged(f"the minidisk of disk {row.id} has the label {tag!r}, and not its own")
-        return OpenedDisk(self._medium.mount(device, row.sealed or row.form, write=False, use=use, replay=True))
+        return OpenedDisk(*self._medium.mount(device, row.sealed or row.form, write=False, use=use, replay=True))
 
     @contextmanager
     def hold(self, labels: Sequence[Label]) -> Iterator[None]:
@@ -300,7 +300,7 @@ class Minidisks:
         with ExitStack() as stack:
             old = self.open(stack, source, "ro", "files", exact=True)
             stack.callback(old.close)
-            new = OpenedDisk(self._medium.mount(device, row.form, write=True, use="files"))
+            new = OpenedDisk(*self._medium.mount(device, row.form, write=True, use="files"))
             stack.callback(new.close)
             copy_tree(old.path, new.path)
 

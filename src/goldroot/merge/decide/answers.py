@@ -7,24 +7,21 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Setting, Verdict
 
 
-def answer_conflict(
-    verdict: Verdict, delta: Delta, axis: str, kind: str, values: tuple[bytes, bytes, bytes], setting: Setting,
-    detail: str, stands: str = "", own: bool = True,
-) -> tuple[str, bytes | None]:  # fmt: skip
-    """Answer a conflict by a remembered decision, or let it stand.
-
-    :param own: whether content of a person's own is an answer here.
-    :returns: the answer in force (CLONE, GOLD or CONTENT) and, for CONTENT, its bytes.
-    """
-    conflict = Conflict(delta.place, axis, kind, values, stands=stands or setting.prefer, detail=detail,
-                        secret=delta.rule.secret)  # fmt: skip
-    return settle_conflict(verdict, conflict, setting, own=own)
+def conflict_at(
+    delta: Delta, setting: Setting, axis: str, kind: str, values: tuple[bytes, bytes, bytes], detail: str
+) -> Conflict:
+    """The question about a path; the side that the policy prefers stands."""
+    return Conflict(delta.place, axis, kind, values, stands=setting.prefer, detail=detail, secret=delta.rule.secret)
 
 
 def settle_conflict(
     verdict: Verdict, conflict: Conflict, setting: Setting, *, own: bool = False
 ) -> tuple[str, bytes | None]:
-    """Answer a conflict that is made already: as :func:`answer_conflict`."""
+    """Answer a conflict by a remembered decision, or let it stand.
+
+    :param own: whether content of a person's own is an answer here, on an axis that has contents.
+    :returns: the answer in force (CLONE, GOLD or CONTENT) and, for CONTENT, its bytes.
+    """
     axis = conflict.axis
     decision = setting.decisions.get(conflict.key)
     trouble = _trouble(decision, conflict, own and axis in WITH_CONTENT)

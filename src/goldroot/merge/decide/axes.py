@@ -13,7 +13,7 @@ from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of
 from goldroot.tree import FILE, INLINE, LINK
 
@@ -84,7 +84,8 @@ def _content(
         said += f": {trouble}"
     if kept is not None:
         said += "; gold has again what the server had removed from it"
-    answer, own = answer_conflict(verdict, delta, "content", kind, values, setting, said, own=is_file)
+    asked = conflict_at(delta, setting, "content", kind, values, said)
+    answer, own = settle_conflict(verdict, asked, setting, own=is_file)
     if answer == CONTENT and own is not None:
         return INLINE, hashlib.sha256(own).digest(), own
     taken = gold if answer == GOLD else clone
@@ -130,7 +131,8 @@ def _plain_axis(
     if word == CONFLICT:
         keyed = (_canonical(values[0]), _canonical(values[1]), _canonical(values[2]))
         detail = f"gold and the clone set a different {axis}"
-        word, _ = answer_conflict(verdict, delta, axis, "both-changed", keyed, setting, detail)
+        asked = conflict_at(delta, setting, axis, "both-changed", keyed, detail)
+        word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:
         verdict.axes[axis] = word
     return values[1] if word == GOLD else values[2]
@@ -201,10 +203,9 @@ def _xattr(
     if word == CONFLICT:
         # A present, empty value must have another key than an absent one.
         keyed = tuple(b"" if value is None else b"=" + value for value in values)
-        word, _ = answer_conflict(
-            verdict, delta, axis, "both-changed", (keyed[0], keyed[1], keyed[2]), setting,
-            "gold and the clone set this extended attribute differently",
-        )  # fmt: skip
+        detail = "gold and the clone set this extended attribute differently"
+        asked = conflict_at(delta, setting, axis, "both-changed", (keyed[0], keyed[1], keyed[2]), detail)
+        word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:
         verdict.axes[axis] = word
     return values[1] if word == GOLD else values[2]

@@ -16,13 +16,16 @@ from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.deleted_directories import Added
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, equal, value_of
 from goldroot.tree import DIRECTORY, FILE, INLINE
 
 Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
+
+#: Conflicts about what a path is, not about whether it is there.
+_OF_TYPE = ("both-added", "type-changed")
 
 ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
 
@@ -56,13 +59,13 @@ def _added(delta: Delta, gold: Want | None, clone: Want | None, setting: Setting
     if gold is None:
         return Verdict(clone, CLONE, {"presence": CLONE})
     detail = "gold and the clone each added this path, of different types"
-    return _ask(delta, "type", "both-added", (None, gold, clone), setting, detail, below)
+    return _ask(delta, "both-added", (None, gold, clone), setting, detail, below)
 
 
 def added_below_deleted(delta: Delta, setting: Setting, below: Below) -> Verdict:
     """Gold added a path below a directory that the clone deleted."""
     gold = as_is(delta, GOLD_SIDE, setting)
-    return _ask(delta, "presence", "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
+    return _ask(delta, "below-deleted", (None, gold, None), setting, ADDED_BELOW_DELETED, below)
 
 
 def added_below(delta: Delta, setting: Setting, added: Added) -> Verdict:
@@ -72,7 +75,8 @@ def added_below(delta: Delta, setting: Setting, added: Added) -> Verdict:
     changed = b"" if setting.sameness.unchanged(delta, base, gold) else value_of(gold)
     verdict = Verdict(None, CONFLICT)
     values = b"", added.value + changed, b""
-    answer, _ = answer_conflict(verdict, delta, "presence", "below-deleted", values, setting, added.detail, own=False)
+    asked = conflict_at(delta, setting, "presence", "below-deleted", values, added.detail)
+    answer, _ = settle_conflict(verdict, asked, setting)
     verdict.want = gold if answer == GOLD else None
     if not verdict.conflicts:
         verdict.outcome = answer
@@ -92,7 +96,7 @@ def _deleted(
         kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
     else:
         kind, detail = "clone-deleted-gold-changed", "the clone deleted it; gold changed it"
-    return _ask(delta, "presence", kind, (base, gold, clone), setting, detail, within)
+    return _ask(delta, kind, (base, gold, clone), setting, detail, within)
 
 
 def _retyped(delta: Delta, base: Want, gold: Want, clone: Want, setting: Setting, below: Below) -> Verdict:
@@ -103,17 +107,15 @@ def _retyped(delta: Delta, base: Want, gold: Want, clone: Want, setting: Setting
     if gold.kind == base.kind and same(delta, base, gold) and not _below(delta, gold, GOLD_SIDE, below):
         return Verdict(clone, CLONE, {"type": CLONE})
     detail = "one side changed its type, the other changed it or something below it"
-    return _ask(delta, "type", "type-changed", (base, gold, clone), setting, detail, below)
+    return _ask(delta, "type-changed", (base, gold, clone), setting, detail, below)
 
 
 def _below(delta: Delta, want: Want, side: int, below: Below) -> bool:
     return want.kind == DIRECTORY and below.changed(delta.path, side)
 
 
-def _ask(
-    delta: Delta, axis: str, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None
-) -> Verdict:
-    """A conflict about the whole path.
+def _ask(delta: Delta, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None) -> Verdict:
+    """A conflict about the whole path: its type, or whether it is there.
 
     :param below: given where the answer holds for all that lies below a directory too, which is then part of the question.
     """
@@ -121,7 +123,10 @@ def _ask(
     base, gold, clone = (
         value_of(want) + (below.value(delta.path, side) if below else b"") for side, want in enumerate(wants)
     )
-    answer, own = answer_conflict(verdict, delta, axis, kind, (base, gold, clone), setting, detail)
+    axis = "type" if kind in _OF_TYPE else "presence"
+    answer, own = settle_conflict(
+        verdict, conflict_at(delta, setting, axis, kind, (base, gold, clone), detail), setting, own=True
+    )
     verdict.want = wants[GOLD_SIDE] if answer == GOLD else wants[CLONE_SIDE]
     if answer == CONTENT and own is not None:
         verdict.want = own_content(own, wants)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.comparison import Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import (
     CONFLICT,
@@ -95,8 +95,7 @@ def _answer(decided: Decided, setting: Setting, delta: Delta, known: Removed, ve
         verdict.axes["presence"] = CLONE
         decided.notes.append(Note(REMOVED_BEFORE, delta.place, f"{detail}; it stays removed"))
         return CLONE
-    answer, _ = answer_conflict(
-        verdict, delta, "presence", "clone-deleted-gold-changed", (b"removed" + known.digest, value, b""), setting,
-        detail, own=False,
-    )  # fmt: skip
+    values = b"removed" + known.digest, value, b""
+    asked = conflict_at(delta, setting, "presence", "clone-deleted-gold-changed", values, detail)
+    answer, _ = settle_conflict(verdict, asked, setting)
     return answer

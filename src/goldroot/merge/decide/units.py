@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from goldroot.conflicts import CLONE, GOLD
+from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.comparison import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
-from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.presence import ADDED_BELOW_DELETED
 from goldroot.merge.decide.verdict import CONFLICT, NO_SIDE, SAME, Setting, UnitVerdict, Verdict
 from goldroot.merge.decide.versions import without_versions
@@ -82,10 +82,8 @@ class UnitDecider:
         if unit.rule.gone != ASK:
             return UnitVerdict(CLONE_SIDE, CLONE, notes=[f"{said}: the server's stays"])
         verdict = Verdict(None, CONFLICT)
-        answer, _ = answer_conflict(
-            verdict, unit_delta(self.comparison, unit), "unit", UNIT_GONE, (b"", b"gone", b""), self.setting, said,
-            stands=CLONE,
-        )  # fmt: skip
+        asked = self._conflict(unit, "unit", UNIT_GONE, (b"", b"gone", b""), said)
+        answer, _ = settle_conflict(verdict, replace(asked, stands=CLONE), self.setting)
         return _answered(verdict, answer, SIDE_OF[answer])
 
     def _beside(self, unit: Unit) -> str:
@@ -95,20 +93,19 @@ class UnitDecider:
 
     def _ask_added(self, unit: Unit) -> UnitVerdict:
         verdict = Verdict(None, CONFLICT)
-        answer, _ = answer_conflict(
-            verdict, unit_delta(self.comparison, unit), "presence", "below-deleted", (b"", b"unit", b""), self.setting,
-            ADDED_BELOW_DELETED,
-        )  # fmt: skip
+        asked = self._conflict(unit, "presence", "below-deleted", (b"", b"unit", b""), ADDED_BELOW_DELETED)
+        answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
         return _answered(verdict, answer, GOLD_SIDE if answer == GOLD else NO_SIDE)
 
     def _ask_changed(self, unit: Unit) -> UnitVerdict:
         verdict = Verdict(None, CONFLICT)
         stamp = _stamp(self.comparison.part.trees[CLONE_SIDE].manifest, unit.path)
-        answer, _ = answer_conflict(
-            verdict, unit_delta(self.comparison, unit), "unit", "state-changed-since", (b"", b"fallback", stamp), self.setting,
-            _written(unit), stands=GOLD,
-        )  # fmt: skip
+        asked = self._conflict(unit, "unit", "state-changed-since", (b"", b"fallback", stamp), _written(unit))
+        answer, _ = settle_conflict(verdict, replace(asked, stands=GOLD), self.setting)
         return _answered(verdict, answer, SIDE_OF[answer])
+
+    def _conflict(self, unit: Unit, axis: str, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> Conflict:
+        return conflict_at(unit_delta(self.comparison, unit), self.setting, axis, kind, values, detail)
 
 
 def _written(unit: Unit) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
-from goldroot.merge.decide.answers import answer_conflict
+from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import (
     CONFLICT,
@@ -88,10 +88,11 @@ class Fitter:
     def _ask_for_directory(self, delta: Delta, verdict: Verdict) -> None:
         """Gold has something else here, and below it stands what must stay the clone's."""
         values = tuple(value_of(as_is(delta, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-        answer, _ = answer_conflict(
-            verdict, delta, "type", "type-changed", (values[0], values[1], values[2]), self.setting,
+        asked = conflict_at(
+            delta, self.setting, "type", "type-changed", (values[0], values[1], values[2]),
             "gold made this directory something else, and the clone keeps something below it",
         )  # fmt: skip
+        answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
         verdict.outcome = CONFLICT if verdict.conflicts else answer
         verdict.want = as_is(delta, SIDE_OF.get(answer, CLONE_SIDE), self.setting)
 
