@@ -21,6 +21,7 @@ __all__ = [
     "Clone",
     "CloneKind",
     "Copy",
+    "Decided",
     "Fallback",
     "Form",
     "FoundConflict",
@@ -28,6 +29,7 @@ __all__ = [
     "Holder",
     "LocalAccount",
     "LocalAccounts",
+    "Question",
     "Tx",
     "Update",
     "WaitingConflict",
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from goldroot.catalog import clones, copies, decisions, entries, events, fallbacks, gold, images, readings, updates
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
-    from goldroot.catalog.decisions import FoundConflict, WaitingConflict
+    from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
@@ -69,7 +71,7 @@ else:
             "": "clones copies decisions entries events fallbacks gold images readings updates",
             "clones": "Clone CloneKind",
             "copies": "Copy",
-            "decisions": "FoundConflict WaitingConflict",
+            "decisions": "Decided FoundConflict Question WaitingConflict",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",

@@ -9,7 +9,7 @@ import click
 
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.known_names import clone_names, image_names
-from goldroot.cli.lazy import Group
+from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option
@@ -354,7 +354,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     return done.status
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", required=False, shell_complete=image_names)
 @site_option
 @json_option

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from goldroot.cli.everywhere import named_site
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def host_names(context: click.Context, parameter: click.Parameter, begun: str) -
     from goldroot.site import Site
 
     try:
-        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
+        with closing(Site.open(named_site(context), looking=True)) as site:
             return [name for name in site.config.hosts if name.startswith(begun)]
     except (GoldrootError, OSError, ModuleNotFoundError):
         return []
@@ -49,7 +50,7 @@ def _names(context: click.Context, kind: Kind) -> list[str]:
     from goldroot.site import Site
 
     try:
-        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
+        with closing(Site.open(named_site(context), looking=True)) as site:
             if path := site.catalog_file:
                 return _in_sqlite(path, kind)
             return _in_catalog(site, kind)

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, say_how_it_does, tell_failures
+from goldroot.cli.each_clone import (
+    each,
+    failures_data,
+    say_answers,
+    say_failed_rebuilds,
+    say_how_it_does,
+    tell_failures,
+)
+from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Group
+from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")
 @click.option("--take-proposals", is_flag=True, help="With --carry: answer what is to be decided with what stands.")
@@ -85,6 +93,7 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
         put(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
     put(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    say_answers(done.answers, done.clone, named=verbose())
     say_how_it_does(done)
     say_failed_rebuilds(done)
     _say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")

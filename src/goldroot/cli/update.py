@@ -13,6 +13,7 @@ from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
+    say_answers,
     say_dangling,
     say_failed_rebuilds,
     say_how_it_does,
@@ -21,6 +22,7 @@ from goldroot.cli.each_clone import (
     tell_failures,
     tell_left,
 )
+from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
@@ -112,6 +114,7 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
         put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
     for path, note in due(found.record["notes"]).items():
         put(f"  due       {path}: {note}")
+    say_answers(found.answers, clone.name, named=verbose() or found.after_rollback)
     _count_notes(found.record["notes"], "--json has them")
 
 
@@ -252,6 +255,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         from goldroot.fleet import again_at_switch
 
         put(f"  {again_at_switch(done.merged_again)}")
+    say_answers(done.answers, done.clone, named=verbose())
     say_how_it_does(done)
     say_failed_rebuilds(done)
     say_not_compared(done)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "Answer",
     "Case",
     "CloneForm",
     "CreatePlan",
@@ -19,9 +20,12 @@ __all__ = [
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
+    "all_answers",
     "all_cases",
     "all_fallbacks",
+    "answer_again",
     "cancel_update",
+    "chosen_answers",
     "chosen_clones",
     "chosen_conflicts",
     "conflict_at",
@@ -36,6 +40,7 @@ __all__ = [
     "find_case",
     "find_drift",
     "forecast_gold",
+    "forget_answers",
     "forget_removed",
     "identity_from",
     "machine_states",
@@ -65,6 +70,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
         Created,
@@ -114,6 +120,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone plan_delete"
                 " show_clone"

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "MachineRow", "Record", "RecordConflict",
-    "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
-    "read_record", "schema_of", "schema_text", "side",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "Decision", "MachineRow",
+    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
+    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         read_record,
     )
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
-    from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+    from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
     __getattr__, __dir__ = names_of(
@@ -46,7 +46,7 @@ else:
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
-            "updates": "UpdateOutcome UpdatePlan UpdateRow",
+            "updates": "Decision UpdateOutcome UpdatePlan UpdateRow",
             "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
         },
     )

@@ -8,10 +8,11 @@ from typing import Any
 from goldroot.views.base import View
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
-from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
+    "decision": Decision,
     "machine-row": MachineRow,
     "record": Record,
     "update-outcome": UpdateOutcome,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoPermission, NoSpace, Refused
+from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.server_readings import open_clone
@@ -29,6 +31,8 @@ class UpdatePlan:
     clone: Clone
     to: int
     record: dict[str, Any]
+    answers: Sequence[dict[str, Any]] = ()  #: remembered answers that it uses, as ``told`` names them
+    after_rollback: bool = False  #: the server went back from its last update: these answers may be why
 
     @property
     def conflicts(self) -> list[dict[str, Any]]:
@@ -40,7 +44,7 @@ class UpdatePlan:
         """As JSON data."""
         return {
             "clone": self.clone.name, "image": self.clone.image, "from": self.clone.version, "to": self.to,
-            "record": self.record,
+            "record": self.record, "answers": list(self.answers),
         }  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def plan_update(
     """
     clone = active_clone(site, name)
     with site.catalog.read() as tx:
-        going = updates.in_flight(tx, name)
+        going, last = updates.in_flight(tx, name), updates.latest(tx, name)
     if to is None and going is not None and going.kind == "update":
         to = going.to_version  # what `update run` goes on with
     number = target_of(site, clone, to)
@@ -85,7 +89,9 @@ def plan_update(
     with suppress(NoPermission, NoSpace, OSError):
         save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
-    return UpdatePlan(clone, number, record)
+    answers = used_answers(site, clone.image, decided.used(plan.conflicts))
+    went_back = last is not None and last.kind == "rollback" and last.state == "done"
+    return UpdatePlan(clone, number, record, answers, went_back)
 
 
 def waiting_update(site: Site, name: str) -> updates.Update | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from goldroot import crash
 from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import Refused
+from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.kept import Pruned, prune_beyond
@@ -48,6 +49,7 @@ class Outcome:
     health: str = ""  #: "good", "at next start"; "" where the host starts no machines
     different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
+    answers: Sequence[dict[str, Any]] = ()  #: remembered answers that its merge used
     pruned: Sequence[str] = ()  #: what was kept for the way back and went, as there was more of it than the site keeps
 
     def as_dict(self) -> dict[str, Any]:
@@ -239,7 +241,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
-        0 if outcome == DONE else told.get("torn", 0),
+        0 if outcome == DONE else told.get("torn", 0), used_answers(site, update.image, told.get("answers", ())),
     )  # fmt: skip
 
 
