@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.differences import exit_code_option, patch_option, say_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Command, Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option
-from goldroot.cli.terminal import put, put_patch
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.fleet import Created, CreatePlan, Drift
+    from goldroot.fleet import Created, CreatePlan
     from goldroot.site import Site
 
 AS_COMMAND = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -211,13 +212,8 @@ def _say_clone(data: dict[str, Any]) -> None:
 @clone.command()
 @click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option(
-    "--patch",
-    "with_patch",
-    is_flag=True,
-    help="Show the differences of texts, to a pipe or file byte for byte; secrets are not shown.",
-)
-@click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
+@patch_option
+@exit_code_option
 @site_option
 @json_option
 def diff(
@@ -239,21 +235,8 @@ def diff(
         found = find_drift(site, name, list(paths), stage=stage)
     exact = not as_json and not sys.stdout.isatty()
     shown = drift_patch(site, found, exact=exact) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
+    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
     return EXIT_FINDINGS if by_exit and found.entries else 0
-
-
-def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
-    for entry in found.entries:
-        put(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
-        put_patch(shown.get(entry["path"], ()), indent="    ")
-    of = f"{found.clone.image} {found.clone.version}"
-    if not found.entries:
-        put(f"{found.clone.name} is as {of}.")
-        return
-    counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
-    places = counted(len(found.entries), "place")
-    put(f"{found.clone.name} differs from {of} in {places}: {counts}")
 
 
 @clone.command()

@@ -27,7 +27,7 @@ from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import fallback, names_argument, rollback
+from goldroot.cli.rollback import names_argument, rollback
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome, UpdatePlan
     from goldroot.site import Site
 
-__all__ = ["fallback", "rollback", "update"]
+__all__ = ["rollback", "update"]
 
 to_option = click.option(
     "--to", type=VERSION, metavar="N", help="The gold version to go to (default: the current one)."

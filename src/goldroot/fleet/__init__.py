@@ -14,6 +14,7 @@ __all__ = [
     "Created",
     "Drift",
     "Forecast",
+    "Kept",
     "MachineState",
     "Outcome",
     "Prefetch",
@@ -32,6 +33,7 @@ __all__ = [
     "console_lines",
     "create_clone",
     "delete_clone",
+    "diff_kept",
     "drift_patch",
     "edit_conflict",
     "engine_of",
@@ -39,9 +41,11 @@ __all__ = [
     "fallback_data",
     "find_case",
     "find_drift",
+    "find_kept",
     "forecast_gold",
     "forget_answers",
     "forget_removed",
+    "get_kept",
     "identity_from",
     "machine_states",
     "open_clone",
@@ -53,6 +57,7 @@ __all__ = [
     "plan_update",
     "powers_of",
     "prune_fallbacks",
+    "read_kept",
     "read_written",
     "resolve_conflicts",
     "roll_back",
@@ -61,6 +66,7 @@ __all__ = [
     "run_updates",
     "show_clone",
     "show_conflict",
+    "show_kept",
     "slot_links",
     "start_machine",
     "starting_text",
@@ -110,6 +116,7 @@ if TYPE_CHECKING:
         starting_text,
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
+    from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.update.go_live import again_at_switch
@@ -135,6 +142,7 @@ else:
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
+            "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "update.memory": "forget_removed",

@@ -2,6 +2,8 @@
 
 ::
 
+    differences.py  what a server has otherwise than its gold
+    fallbacks.py  what is kept for the way back
     words.py      one list of field names and of the words on the screen
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
@@ -18,13 +20,16 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "Decision", "MachineRow",
-    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
-    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
+    "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "MachineRow", "Record", "RecordConflict",
+    "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
+    "read_record", "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from goldroot.views.base import View
+    from goldroot.views.differences import CloneDiff, FallbackDiff
+    from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
     from goldroot.views.machines import MachineRow
     from goldroot.views.record import (
         RECORD_SCHEMA,
@@ -43,6 +48,8 @@ else:
         __name__,
         {
             "base": "View",
+            "differences": "CloneDiff FallbackDiff",
+            "fallbacks": "FallbackRow FallbackShown FallbackTaken",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
