@@ -22,6 +22,7 @@ __all__ = [
     "CloneKind",
     "Copy",
     "Decided",
+    "Event",
     "Fallback",
     "Form",
     "FoundConflict",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
+    from goldroot.catalog.events import Event
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
@@ -72,6 +74,7 @@ else:
             "clones": "Clone CloneKind",
             "copies": "Copy",
             "decisions": "Decided FoundConflict Question WaitingConflict",
+            "events": "Event",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",

@@ -94,6 +94,17 @@ def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | Non
     return [_waiting(row) for row in tx.rows(query)]
 
 
+def open_counts(tx: Tx) -> dict[int, int]:
+    """How many questions are open, by the number of the update in flight that asks them."""
+    query = (
+        sa.select(conflicts.c.update_id, sa.func.count())
+        .join(update_table, update_table.c.id == conflicts.c.update_id)
+        .where(conflicts.c.state == "open", update_table.c.state.not_in(ENDED))
+        .group_by(conflicts.c.update_id)
+    )
+    return {row[0]: row[1] for row in tx.rows(query)}
+
+
 def with_key(tx: Tx, image: str, prefix: str) -> list[WaitingConflict]:
     """The conflicts of updates in flight whose key begins with ``prefix``: the same question, on every clone."""
     query = (

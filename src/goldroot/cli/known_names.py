@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Tables of the catalog whose key is a name.
 Kind = Literal["clones", "images"]
+KINDS: tuple[Kind, ...] = ("clones", "images")
 
 
 def clone_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
@@ -32,6 +33,11 @@ def clone_names(context: click.Context, parameter: click.Parameter, begun: str) 
 def image_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The images whose names begin so."""
     return [name for name in _names(context, "images") if name.startswith(begun)]
+
+
+def clone_and_image_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The clones, and then the images, whose names begin so."""
+    return [name for kind in KINDS for name in _names(context, kind) if name.startswith(begun)]
 
 
 def host_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:

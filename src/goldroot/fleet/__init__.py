@@ -42,10 +42,12 @@ __all__ = [
     "find_case",
     "find_drift",
     "find_kept",
+    "fleet_status",
     "forecast_gold",
     "forget_answers",
     "forget_removed",
     "get_kept",
+    "history",
     "identity_from",
     "machine_states",
     "open_clone",
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
         stop_machine,
     )
     from goldroot.fleet.parallel import usual_jobs
+    from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
     from goldroot.fleet.review import (
         Case,
@@ -119,6 +122,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
+    from goldroot.fleet.status import fleet_status
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
@@ -134,6 +138,7 @@ else:
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
+            "past": "history",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
@@ -145,6 +150,7 @@ else:
             "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "open_clone",
+            "status": "fleet_status",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",

@@ -7,6 +7,7 @@
     words.py      one list of field names and of the words on the screen
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
+    status.py     the whole fleet, and what happened
     updates.py    plans, outcomes and rows of updates
     schemas.py    the published JSON Schemas
 
@@ -21,9 +22,9 @@ from goldroot.faces import names_of
 
 __all__ = [
     "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
-    "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "MachineRow", "Record", "RecordConflict",
-    "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
-    "read_record", "schema_of", "schema_text", "side",
+    "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "MachineRow",
+    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
+    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         read_record,
     )
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
+    from goldroot.views.status import EventRow, FleetStatus
     from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
@@ -53,6 +55,7 @@ else:
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
+            "status": "EventRow FleetStatus",
             "updates": "Decision UpdateOutcome UpdatePlan UpdateRow",
             "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
         },

@@ -10,16 +10,19 @@ from goldroot.views.differences import CloneDiff, FallbackDiff
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
+from goldroot.views.status import EventRow, FleetStatus
 from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
     "clone-diff": CloneDiff,
     "decision": Decision,
+    "event-row": EventRow,
     "fallback-diff": FallbackDiff,
     "fallback-row": FallbackRow,
     "fallback-shown": FallbackShown,
     "fallback-taken": FallbackTaken,
+    "fleet-status": FleetStatus,
     "machine-row": MachineRow,
     "record": Record,
     "update-outcome": UpdateOutcome,
