@@ -37,7 +37,7 @@ def test_a_fleet_at_rest(fleet: Site, capsys: pytest.CaptureFixture[str]) -> Non
     assert code == 0 and "Nothing is in flight, waits for you, or is about to expire." in out
     one = data(capsys, "status")
     assert FleetStatus.model_validate(one).as_json() == one
-    assert one["images"] == [{"image": IMAGE, "version": 1, "clones": 2, "current": 2, "older": {}, "free_slots": 2}]
+    assert one["images"] == [{"image": IMAGE, "version": 1, "clones": 2, "current": 2, "others": {}, "free_slots": 2}]
 
 
 def test_a_site_without_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_what_is_in_flight_and_waits_for_a_person(waiting: Site, capsys: pytest.
         ("web1", "needs-review", False)
     ]
     assert [(row["kind"], row["command"]) for row in one["waits"]] == [("review", "goldroot review show web1")]
-    assert one["images"][0]["older"] == {"1": 2}
+    assert one["images"][0]["others"] == {"1": 2}
     code, out = said(capsys, "status")
     assert code == 0, "status is no finding"
     assert "web1: 1 to decide:  goldroot review show web1" in out and "2 on 1" in out

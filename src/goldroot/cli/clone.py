@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
+    from goldroot.catalog import GoldVersion
     from goldroot.fleet import Created, CreatePlan
     from goldroot.site import Site
 
@@ -154,7 +156,7 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
         hosts = len(site.config.hosts) > 1
         boots = any(power.state != "unknown" for power in powers.values())
         rows = [
-            [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}",
+            [str(d["name"]), str(d["image"]), f"{d['version']}{_aged(d, newest)}",
              *([str(d["host"])] if hosts else []), str(d["kind"]),
              *([str(d["power"]) + (" from older disks" if d["runs"] == "older" else "")] if boots else []),
              str(d["update"] or d["state"])]
@@ -166,6 +168,14 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
         )
 
     emit(as_json, data, say)
+
+
+def _aged(row: dict[str, Any], newest: Mapping[str, GoldVersion | None]) -> str:
+    """Of a version that is not the current one: whether it is older, or was retired."""
+    current = newest[str(row["image"])]
+    if row["current"]:
+        return ""
+    return " (old)" if current is not None and row["version"] < current.number else " (retired)"
 
 
 @clone.command()

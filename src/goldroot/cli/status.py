@@ -42,11 +42,11 @@ def _say_status(data: dict[str, Any]) -> None:
         put("There is no image yet. Begin with: goldroot image import NAME --from DIRECTORY-OR-TAR")
         return
     rows = [
-        [one["image"], str(one["version"] or "-"), str(one["clones"]), str(one["current"]), _older(one["older"]),
+        [one["image"], str(one["version"] or "-"), str(one["clones"]), str(one["current"]), _others(one["others"]),
          str(one["free_slots"])]
         for one in data["images"]
     ]  # fmt: skip
-    table(["image", "gold", "servers", "on it", "older", "free slots"], rows)
+    table(["image", "gold", "servers", "on it", "on others", "free slots"], rows)
     _part("In flight", data["in_flight"], _flight, "goldroot update list")
     _part(
         "Waits for you",
@@ -59,8 +59,8 @@ def _say_status(data: dict[str, Any]) -> None:
         put("Nothing is in flight, waits for you, or is about to expire.")
 
 
-def _older(older: dict[str, int]) -> str:
-    return ", ".join(f"{count} on {version}" for version, count in older.items()) or "-"
+def _others(others: dict[str, int]) -> str:
+    return ", ".join(f"{count} on {version}" for version, count in others.items()) or "-"
 
 
 def _flight(one: dict[str, Any]) -> str:

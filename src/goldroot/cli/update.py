@@ -69,6 +69,8 @@ def update() -> None:
 def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str | None, as_json: bool) -> int:
     """Show what an update of each CLONE would do, and change nothing.  The clones may be running.
 
+    Of several clones each conflict is told once, with the names of the servers that have it.
+
     Exit code 1: there are conflicts that nobody has decided yet.
 
     \b
@@ -80,25 +82,47 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
-        from goldroot.fleet import plan_update
+        from goldroot.fleet import grouped_conflicts, plan_update
 
         with stages(as_json) as stage:
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
 
+    groups = grouped_conflicts(list(results.done.values()))
+    many = len(results.done) > 1
+
     def say() -> None:
         for found in results.done.values():
-            _say_plan(found, all_paths)
+            _say_plan(found, all_paths, conflicts=not many)
+        if many:
+            _say_groups(groups)
         tell_failures(results.failed)
 
-    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    data = {
+        "plans": [found.as_dict() for found in results.done.values()], "conflicts": groups,
+        "failed": failures_data(results.failed),
+    }  # fmt: skip
     emit(as_json, data, say)
     return results.exit_code(lambda found: EXIT_FINDINGS if found.conflicts else 0)
 
 
-def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
+def _say_groups(groups: Sequence[dict[str, Any]]) -> None:
+    """Each conflict of several servers once, with their names: one line for each question that has an answer of its own."""
+    if groups:
+        put("To be decided:")
+    for one in groups:
+        put(f"  conflict  {one['path']}  [{one['axis']}]  {one['detail']}")
+        for key, names in one["clones"].items():
+            serves = "; one answer serves them" if len(names) > 1 else ""
+            put(f"            on {', '.join(names)}  (key {key[:12]}{serves})")
+
+
+def _say_plan(found: UpdatePlan, all_paths: bool, *, conflicts: bool = True) -> None:
+    """:param conflicts: whether each is named here, and not once for several servers."""
     clone, counts = found.clone, found.record["counts"]
     if clone.version == found.to:
         put(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
+        if found.stays:
+            put(f"  {found.stays}")
         return
     put(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
     put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
@@ -110,7 +134,7 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
     for entry in found.record["entries"]:
         if all_paths or entry["outcome"] == "merged":
             put(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
-    for conflict in found.conflicts:
+    for conflict in found.conflicts if conflicts else ():
         put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
     for path, note in due(found.record["notes"]).items():
         put(f"  due       {path}: {note}")
@@ -242,6 +266,8 @@ def _run_many(
 def _say_outcome(site: Site, done: Outcome) -> None:
     if done.outcome == "nothing-to-do":
         put(f"{done.clone} is on gold {done.to_version} already.")
+        if done.stays:
+            put(f"  {done.stays}")
     elif done.outcome == "done":
         put(f"{done.clone}: switched from gold {done.from_version} to {done.to_version}. The old disks are kept for "
               f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip

@@ -47,6 +47,7 @@ __all__ = [
     "forget_answers",
     "forget_removed",
     "get_kept",
+    "grouped_conflicts",
     "history",
     "identity_from",
     "machine_states",
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status
     from goldroot.fleet.update.go_live import again_at_switch
+    from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
     from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
@@ -151,6 +153,7 @@ else:
             "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status",
+            "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",

@@ -64,7 +64,7 @@ def _image(tx: Tx, name: str, found: Sequence[Clone]) -> dict[str, Any]:
     newest = 0 if current is None else current.number
     return {
         "image": name, "version": newest or None, "clones": on.total(), "current": on[newest],
-        "older": {str(version): count for version, count in sorted(on.items()) if version != newest},
+        "others": {str(version): count for version, count in sorted(on.items()) if version != newest},
         "free_slots": sum(slot.version is None for slot in copies.all_slots(tx, name)),
     }  # fmt: skip
 

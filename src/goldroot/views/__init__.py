@@ -2,9 +2,10 @@
 
 ::
 
+    words.py      one list of field names and of the words on the screen
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
-    words.py      one list of field names and of the words on the screen
+    gold.py       the life of gold versions and images
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
     status.py     the whole fleet, and what happened
@@ -22,15 +23,17 @@ from goldroot.faces import names_of
 
 __all__ = [
     "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
-    "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "MachineRow",
-    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
-    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
+    "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored",
+    "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry",
+    "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record",
+    "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
     from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
+    from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
     from goldroot.views.machines import MachineRow
     from goldroot.views.record import (
         RECORD_SCHEMA,
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     )
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
     from goldroot.views.status import EventRow, FleetStatus
-    from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
+    from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
     __getattr__, __dir__ = names_of(
@@ -52,11 +55,12 @@ else:
             "base": "View",
             "differences": "CloneDiff FallbackDiff",
             "fallbacks": "FallbackRow FallbackShown FallbackTaken",
+            "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
             "status": "EventRow FleetStatus",
-            "updates": "Decision UpdateOutcome UpdatePlan UpdateRow",
+            "updates": "Decision GroupedConflict UpdateOutcome UpdatePlan UpdateRow",
             "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
         },
     )

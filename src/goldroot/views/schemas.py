@@ -8,10 +8,11 @@ from typing import Any
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
+from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
 from goldroot.views.status import EventRow, FleetStatus
-from goldroot.views.updates import Decision, UpdateOutcome, UpdatePlan, UpdateRow
+from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
@@ -23,6 +24,10 @@ VIEWS: dict[str, type[View]] = {
     "fallback-shown": FallbackShown,
     "fallback-taken": FallbackTaken,
     "fleet-status": FleetStatus,
+    "gold-restored": GoldRestored,
+    "gold-retired": GoldRetired,
+    "grouped-conflict": GroupedConflict,
+    "image-deleted": ImageDeleted,
     "machine-row": MachineRow,
     "record": Record,
     "update-outcome": UpdateOutcome,

@@ -17,7 +17,7 @@ class ImageStatus(View):
     version: int | None = Field(description="the current gold version; null where none is published")
     clones: int
     current: int = Field(description="clones that are on it")
-    older: dict[str, int] = Field(description="other version -> clones that are on it")
+    others: dict[str, int] = Field(description="other version -> clones that are on it")
     free_slots: int
 
 

@@ -41,6 +41,20 @@ class UpdatePlan(View):
     to: int
     record: Record
     answers: tuple[UsedAnswer, ...] = Field(description="remembered answers that it uses")
+    stays: str = Field(description="why the server stays on a version that was retired, empty where that is not so")
+
+
+class GroupedConflict(View):
+    """A conflict that plans of several servers have, its text once."""
+
+    path: str
+    axis: str
+    kind: str
+    detail: str
+    answers: tuple[str, ...]
+    stands: str = Field(description="the answer that is in force until somebody decides")
+    secret: bool
+    clones: dict[str, list[str]] = Field(description="key of a question -> servers; one answer serves all of a key")
 
 
 class UpdateOutcome(View):
@@ -56,6 +70,7 @@ class UpdateOutcome(View):
     failed_rebuilds: dict[str, str] = Field(default_factory=dict, description="command -> why it failed")
     health: str = Field("", description="good, or at next start; empty where the host starts no machines")
     different: list[str] = Field(default_factory=list, description="what the trial found otherwise, and no worse")
+    stays: str = Field("", description="why the server stays on a version that was retired")
     answers: list[UsedAnswer] = Field(default_factory=list, description="remembered answers that its merge used")
     pruned: list[str] = Field(
         default_factory=list, description="fallbacks that went, as there were more than the site keeps, in words"

@@ -32,6 +32,7 @@ class UpdatePlan:
     to: int
     record: dict[str, Any]
     answers: Sequence[dict[str, Any]] = ()  #: remembered answers that it uses, as ``told`` names them
+    stays: str = ""  #: why it stays on a version that was retired; "" where that is not so
     after_rollback: bool = False  #: the server went back from its last update: these answers may be why
 
     @property
@@ -44,18 +45,19 @@ class UpdatePlan:
         """As JSON data."""
         return {
             "clone": self.clone.name, "image": self.clone.image, "from": self.clone.version, "to": self.to,
-            "record": self.record, "answers": list(self.answers),
+            "record": self.record, "answers": list(self.answers), "stays": self.stays,
         }  # fmt: skip
 
 
 def target_of(site: Site, clone: Clone, to: int | None) -> int:
-    """The version to go to: the one asked for, else the current one.
+    """The version to go to: the one asked for, else the current one; a clone that is on a newer one, which was retired,
+    stays there: nobody is taken back without a word.
 
     :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
     """
     with site.catalog.read() as tx:
         if to is None:
-            return newest_gold(tx, clone.image).number
+            return max(newest_gold(tx, clone.image).number, clone.version)
         version = catalog_gold.get(tx, clone.image, to)
     if version.state != "published":
         raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
@@ -91,7 +93,22 @@ def plan_update(
     record["notes"] += [note_data(note) for note in side.notes]
     answers = used_answers(site, clone.image, decided.used(plan.conflicts))
     went_back = last is not None and last.kind == "rollback" and last.state == "done"
-    return UpdatePlan(clone, number, record, answers, went_back)
+    return UpdatePlan(clone, number, record, answers, why_it_stays(site, clone, number), went_back)
+
+
+def why_it_stays(site: Site, clone: Clone, number: int) -> str:
+    """Why a clone whose target is what it is on is not taken to the newest published version; "" where it is on that."""
+    if number != clone.version:
+        return ""
+    with site.catalog.read() as tx:
+        known = catalog_gold.get(tx, clone.image, number)
+        newest = catalog_gold.current(tx, clone.image)
+    if known.state != "retired" or newest is None or newest.number >= number:
+        return ""
+    return (
+        f"gold {number} is retired, and the newest that is published, gold {newest.number}, is older; "
+        f"to go there all the same: goldroot update run {clone.name} --to {newest.number}"
+    )
 
 
 def waiting_update(site: Site, name: str) -> updates.Update | None:

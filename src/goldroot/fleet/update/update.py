@@ -16,7 +16,7 @@ from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.plan import target_of
+from goldroot.fleet.update.plan import target_of, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile, settle
@@ -50,6 +50,7 @@ class Outcome:
     different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
     answers: Sequence[dict[str, Any]] = ()  #: remembered answers that its merge used
+    stays: str = ""  #: why it stays on a version that was retired; "" where that is not so
     pruned: Sequence[str] = ()  #: what was kept for the way back and went, as there was more of it than the site keeps
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,7 +97,8 @@ def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) ->
     if going is None:
         target = target_of(site, clone, to)
         if target == clone.version:
-            return Outcome(name, NOTHING, 0, clone.version, clone.version)
+            stays = why_it_stays(site, clone, target) if to is None else ""
+            return Outcome(name, NOTHING, 0, clone.version, clone.version, stays=stays)
     look_for_programs()
     if going is None:
         refuse_full(site, clone)
