@@ -65,25 +65,32 @@ def create(
       goldroot clone create web1 web2 --image debian
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
     """
-    from goldroot.fleet import CloneForm, create_clone, identity_from, plan_clone
+    from goldroot.fleet import CloneForm, create_clone, identity_from, made_clone, many_names, plan_clone
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
     site, form = open_site(site_dir), CloneForm(host, read_write)
-    with stages(as_json) as stage:
+    asked = {"image": image, "gold": number, "host": host, "read_write": read_write, **options}
+    with stages(as_json) as stage, many_names(site, "clone create", names, asked, looking=plan_only) as again:
 
         def one(name: str) -> CreatePlan | Created:
+            if again.is_done(name):
+                return made_clone(site, name)
             identity = identity_from(site, name, options)
             if plan_only:
                 return plan_clone(site, name, image, number, form=form, identity=identity)
             return create_clone(site, name, image, number, form=form, identity=identity, stage=stage)
 
+        there = [name for name in names if again.is_done(name)]
         results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
 
     def say() -> None:
         for row in data["clones"]:
-            put(("would make " if plan_only else "made ") + _sentence(row))
+            made = "was made already: " if row["name"] in there else "would make " if plan_only else "made "
+            put(made + _sentence(row))
             for note in row["notes"][:5]:
                 put(f"  {note}")
         tell_failures(results.failed)
@@ -261,11 +268,13 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot clone delete web1 --plan
     """
-    from goldroot.fleet import delete_clone, plan_delete, show_clone
+    from goldroot.fleet import delete_clone, many_names, plan_delete, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
+        if again.is_done(name):
+            return []
         disks = sorted(show_clone(site, name)["disks"].values())
         if plan_only:
             plan_delete(site, name)
@@ -273,13 +282,19 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             delete_clone(site, name)
         return disks
 
-    results = each(names, one)
+    with many_names(site, "clone delete", names, looking=plan_only) as again:
+        results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
     data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed)}
     if plan_only:
         data["plan"] = results.done
 
     def say() -> None:
         for name, disks in results.done.items():
+            if not disks:
+                put(f"{name} was removed already")
+                continue
             put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
         tell_failures(results.failed)
 

@@ -78,21 +78,27 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
       goldroot fallback prune --plan
       goldroot fallback prune web1 --force
     """
-    from goldroot.fleet import fallback_data, plan_prune, prune_fallbacks
+    from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks
 
     site = open_site(site_dir)
-    wanted = plan_prune(site, names, force=force)
-    aside = {one.id for one in wanted if one.state == "set-aside"}
-    if plan_only:
-        data = {"plan": [fallback_data(one) for one in wanted]}
-        emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
-        return 0
-    done = prune_fallbacks(site, names, force=force)
+    with many_names(site, "fallback prune", names, {"force": force}, looking=plan_only) as again:
+        before = [name for name in names if again.is_done(name)]
+        wanted = plan_prune(site, names, force=force, done=before)
+        aside = {one.id for one in wanted if one.state == "set-aside"}
+        if plan_only:
+            data = {"plan": [fallback_data(one) for one in wanted]}
+            emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
+            return 0
+        done = prune_fallbacks(site, wanted)
+        again.end(left=any(one.error is not None for one in done))
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}
     gone = [one.fallback for one in done if one.error is None]
 
     def say() -> None:
-        _say_pruned(gone, "removed", aside)
+        for name in dict.fromkeys(before):
+            put(f"what was kept of {name} was removed already")
+        if gone or not before:
+            _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
     emit(as_json, {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)

@@ -51,7 +51,7 @@ def rollback(
       goldroot rollback web1 --plan
       goldroot rollback web1 --carry
     """
-    from goldroot.fleet import engine_of
+    from goldroot.fleet import engine_of, finish_rollback, many_names
     from goldroot.fleet import roll_back as go_back
 
     if take_proposals and not carry:
@@ -59,10 +59,16 @@ def rollback(
     site = open_site(site_dir)
     if plan_only:
         return _plan_rollback(site, names, carry, as_json)
-    with stages(as_json) as stage, engine_of(site) as engine:
-        results = each(
-            names, lambda n: go_back(site, engine, n, carry=carry, take_proposals=take_proposals, stage=stage)
-        )
+    asked = {"carry": carry, "take_proposals": take_proposals}
+    with stages(as_json) as stage, engine_of(site) as engine, many_names(site, "rollback", names, asked) as again:
+
+        def one(name: str) -> Outcome:
+            if again.is_done(name):
+                return finish_rollback(site, engine, name, stage=stage)
+            return go_back(site, engine, name, carry=carry, take_proposals=take_proposals, stage=stage)
+
+        results = each(names, one)
+        again.end(left=bool(results.failed))
     written = {done.clone: _written(site, done) for done in results.done.values()}
     data = {
         "clones": [{**done.as_dict(), "written_since": written[done.clone]} for done in results.done.values()],

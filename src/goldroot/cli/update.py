@@ -360,19 +360,25 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     """
     from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
-    from goldroot.fleet import waiting_update
+    from goldroot.fleet import cancelled_update, many_names, waiting_update
 
     site = open_site(site_dir)
 
     def one(name: str) -> dict[str, Any]:
-        found = waiting_update(site, name) if plan_only else give_up(site, name)
+        if again.is_done(name):
+            found = cancelled_update(site, name)
+        else:
+            found = waiting_update(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 
     stays: dict[str, int] = {}
-    results = each(names, one)
+    with many_names(site, "update cancel", names, looking=plan_only) as again:
+        results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
 
     def say() -> None:
         for row in results.done.values():

@@ -18,6 +18,7 @@ __all__ = [
     "MachineState",
     "Outcome",
     "Prefetch",
+    "Repeated",
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
@@ -26,6 +27,7 @@ __all__ = [
     "all_fallbacks",
     "answer_again",
     "cancel_update",
+    "cancelled_update",
     "chosen_answers",
     "chosen_clones",
     "chosen_conflicts",
@@ -42,6 +44,7 @@ __all__ = [
     "find_case",
     "find_drift",
     "find_kept",
+    "finish_rollback",
     "fleet_status",
     "forecast_gold",
     "forget_answers",
@@ -51,6 +54,8 @@ __all__ = [
     "history",
     "identity_from",
     "machine_states",
+    "made_clone",
+    "many_names",
     "open_clone",
     "plan_clone",
     "plan_delete",
@@ -88,6 +93,7 @@ if TYPE_CHECKING:
         delete_clone,
         enter_clone,
         identity_from,
+        made_clone,
         plan_clone,
         plan_delete,
         show_clone,
@@ -105,6 +111,7 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
+    from goldroot.fleet.many import Repeated, many_names
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
@@ -121,21 +128,29 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
-    from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
+    from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
-    from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
+    from goldroot.fleet.update.update import (
+        Outcome,
+        cancel_update,
+        cancelled_update,
+        chosen_clones,
+        engine_of,
+        run_update,
+        run_updates,
+    )
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone plan_delete"
+                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from made_clone plan_clone plan_delete"
                 " show_clone"
             ),
             "drift": "Drift drift_patch find_drift",
@@ -144,19 +159,20 @@ else:
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
+            "many": "Repeated many_names",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
-            "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
+            "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of run_update run_updates",
         },
     )

@@ -247,6 +247,12 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     )  # fmt: skip
 
 
+def cancelled_update(site: Site, name: str) -> Update | None:
+    """The newest update or rollback of a clone, which was given up."""
+    with site.catalog.read() as tx:
+        return updates.latest(tx, name)
+
+
 def cancel_update(site: Site, name: str) -> Update:
     """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
 
