@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from goldroot.files import digest_of
 
 __all__ = [
-    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "answer_given",
-    "answer_word",
+    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Remembered",
+    "answer_given", "answer_word",
 ]  # fmt: skip
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
@@ -72,3 +72,36 @@ class Decision:
 
 
 Decisions = Mapping[str, Decision]  #: conflict key -> decision
+
+
+@dataclass(frozen=True)
+class Remembered(Mapping[str, Decision]):
+    """Remembered answers that know which of them a merge asked for.
+
+    Only ``get`` is a question of a merge; what goes over all of them (a digest, a file) asks for none.
+    """
+
+    answers: Decisions
+    asked: set[str] = field(default_factory=set)  #: keys of the answers that were there when they were asked for
+
+    def get(self, key: str, default: Decision | None = None) -> Decision | None:  # type: ignore[override]
+        found = self.answers.get(key, default)
+        if key in self.answers:
+            self.asked.add(key)
+        return found
+
+    def used(self, left: Iterable[Conflict]) -> list[str]:
+        """The keys of the answers that a merge used.
+
+        :param left: what it did not find answered: an answer that cannot be used leaves its question open.
+        """
+        return sorted(self.asked - {one.key for one in left})
+
+    def __getitem__(self, key: str) -> Decision:
+        return self.answers[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.answers)
+
+    def __len__(self) -> int:
+        return len(self.answers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import subprocess
@@ -16,26 +15,13 @@ import click
 import pytest
 
 from goldroot.cli import update as update_module
-from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from goldroot.views import UpdatePlan, UpdateRow
 from support.commands import data, said
-from support.fleet import IMAGE, dump, next_gold, on_clone, small_site, text
+from support.fleet import IMAGE, dump, next_gold, on_clone, text
 from support.former import former, path_of
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A site with web1 and web2 on gold 1."""
-    made = small_site(tmp_path)
-    monkeypatch.setenv("GOLDROOT_SITE", made.root)
-    assert guarded(cli, ["clone", "create", "web1", "web2", "--image", IMAGE]) == 0
-    yield made
-    made.close()
-    # The engine's library keeps the standard error of the test that loaded it.
-    logging.getLogger("dbos").handlers.clear()
 
 
 def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

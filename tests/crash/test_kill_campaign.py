@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(900)
 MEMORY = "/dev/shm"
 SEED = 3
 #: Points of the maintenance and test systems, which tests/image kills at, of the port, whose contract tests do, and of the conversion
-ELSEWHERE = ("import-", "system-", "take-back-", "test-", "host.", "convert.", "zvm.")
+ELSEWHERE = ("import-", "image-", "system-", "take-back-", "test-", "host.", "convert.", "zvm.")
 #: A kill in so many is followed by a second one, of the command that was to finish the work.
 TWICE = 3
 

@@ -38,7 +38,7 @@ COMMANDS: dict[str, Callable[[Site], object]] = {
     "update run": lambda site: run_update(site, InProcess(), "web1"),
     "update cancel": lambda site: cancel_update(site, "web1"),
     "rollback": lambda site: roll_back(site, InProcess(), "web1"),
-    "fallback prune": lambda site: fallback.prune_fallbacks(site, ["web1"]),
+    "fallback prune": lambda site: fallback.prune_fallbacks(site, fallback.plan_prune(site, ["web1"])),
     "clone delete": lambda site: clones.delete_clone(site, "web1"),
     "clone create": lambda site: clones.create_clone(site, "web1", IMAGE),
     "gold publish": lambda site: publish_gold(site, IMAGE, untested=True),
@@ -100,7 +100,9 @@ class Story:
         self.does("third update", lambda: run_update(site, engine, "web1"))
         next_gold(site, {"etc/plain.conf": "gold 4\n"})
         on_clone(site, "web1", {"etc/plain.conf": "mine again\n"})
-        self.does("prune", lambda: fallback.prune_fallbacks(site, ["web1"], force=True), store=True)
+        self.does(
+            "prune", lambda: fallback.prune_fallbacks(site, fallback.plan_prune(site, ["web1"], force=True)), store=True
+        )
         self.does("fourth update", lambda: run_update(site, engine, "web1"))
         self.does("cancel", lambda: cancel_update(site, "web1"), store=True)
         self.does("carry", lambda: _updated_and_carried(site, engine), store=True)

@@ -278,7 +278,7 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
     assert fallback.plan_prune(site) == []
     with pytest.raises(Refused, match="names"):
         fallback.plan_prune(site, force=True)
-    [gone] = fallback.prune_fallbacks(site, ["web1"], force=True)
+    [gone] = fallback.prune_fallbacks(site, fallback.plan_prune(site, ["web1"], force=True))
     assert gone.error is None
     assert [disk for disk in former(site).disks() if disk.startswith("web1-")] == sorted(
         one.disk for one in former(site).get("WEB1").disks.values()

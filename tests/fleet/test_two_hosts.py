@@ -25,7 +25,7 @@ from goldroot.fleet.clones import (
 )
 from goldroot.fleet.drift import find_drift
 from goldroot.fleet.links import slot_links
-from goldroot.fleet.rollback.fallback import prune_fallbacks
+from goldroot.fleet.rollback.fallback import plan_prune, prune_fallbacks
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.plan import plan_update
 from goldroot.fleet.update.update import run_update
@@ -353,7 +353,7 @@ def test_a_slot_is_held_by_the_servers_of_its_host_alone(site: Site, engine: InP
     with pytest.raises(NoFreeSlot, match="no free slot on host west") as caught:
         replicate_gold(site, IMAGE, 4, "west")
     assert "the fallback of web1" in caught.value.brief
-    assert prune_fallbacks(site, ["web1"], force=True)
+    assert prune_fallbacks(site, plan_prune(site, ["web1"], force=True))
     assert replicate_gold(site, IMAGE, 4, "west").copy.slot_name == "SMALLGOLD"
     assert versions_on(site, "west") == [4, 2, 3]
     assert state_of(site, 2) == "published", "it has a copy on west still"

@@ -21,7 +21,9 @@ __all__ = [
     "Clone",
     "CloneKind",
     "Copy",
+    "Decided",
     "DiskRow",
+    "Event",
     "Fallback",
     "Form",
     "FoundConflict",
@@ -29,6 +31,7 @@ __all__ = [
     "Holder",
     "LocalAccount",
     "LocalAccounts",
+    "Question",
     "Tx",
     "Update",
     "WaitingConflict",
@@ -67,8 +70,9 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
-    from goldroot.catalog.decisions import FoundConflict, WaitingConflict
+    from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
     from goldroot.catalog.disks import DiskRow
+    from goldroot.catalog.events import Event
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
@@ -84,8 +88,9 @@ else:
             "": "clones copies decisions disks entries events fallbacks gold images readings updates",
             "clones": "Clone CloneKind",
             "copies": "Copy",
-            "decisions": "FoundConflict WaitingConflict",
+            "decisions": "Decided FoundConflict Question WaitingConflict",
             "disks": "DiskRow",
+            "events": "Event",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",

@@ -3,7 +3,8 @@ conflict on every clone: those that wait now, and those that come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from goldroot.catalog import events, updates
 from goldroot.catalog.schema import ENDED, conflicts, decisions
+from goldroot.catalog.schema import events as event_table
 from goldroot.catalog.schema import updates as update_table
 from goldroot.catalog.store import Tx, now
 from goldroot.conflicts import Decision
@@ -93,6 +95,17 @@ def conflicts_of(tx: Tx, update: int, *, state: Literal["open", "decided"] | Non
     return [_waiting(row) for row in tx.rows(query)]
 
 
+def open_counts(tx: Tx) -> dict[int, int]:
+    """How many questions are open, by the number of the update in flight that asks them."""
+    query = (
+        sa.select(conflicts.c.update_id, sa.func.count())
+        .join(update_table, update_table.c.id == conflicts.c.update_id)
+        .where(conflicts.c.state == "open", update_table.c.state.not_in(ENDED))
+        .group_by(conflicts.c.update_id)
+    )
+    return {row[0]: row[1] for row in tx.rows(query)}
+
+
 def with_key(tx: Tx, image: str, prefix: str) -> list[WaitingConflict]:
     """The conflicts of updates in flight whose key begins with ``prefix``: the same question, on every clone."""
     query = (
@@ -144,8 +157,16 @@ def decide(tx: Tx, image: str, key: str, answer: Decision, *, who: str = "", not
     tx.write(
         conflicts.update().where(conflicts.c.key == key, conflicts.c.update_id.in_(numbers)).values(state="decided")
     )
-    events.add(tx, "decided", f"image:{image}", key=key, take=take, who=who, updates=numbers)
+    events.add(tx, "decided", f"image:{image}", key=key, take=take, who=who, updates=numbers, **_question(asked))
     return numbers
+
+
+def _question(asked: Sequence[WaitingConflict]) -> dict[str, object]:
+    """What an event keeps of the question, as the conflict itself goes with its update; nothing of one that nobody asks."""
+    if not asked:
+        return {}
+    found = asked[0].found
+    return {"path": os.fsdecode(found.path), "axis": found.axis, "kind": found.kind, "answers": list(found.answers)}
 
 
 def withdraw(tx: Tx, image: str, key: str) -> bool:
@@ -173,3 +194,33 @@ def remembered(tx: Tx, image: str) -> dict[str, Decided]:
         )
         for row in rows
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a remembered answer answers; nothing is known of one that an older goldroot remembered, once it was used."""
+
+    path: bytes = b""
+    axis: str = ""
+    kind: str = ""
+    answers: tuple[str, ...] = ()
+
+
+def questions(tx: Tx, image: str, keys: Collection[str]) -> dict[str, Question]:
+    """The questions of an image with these keys, as far as they are known."""
+    found = {key: one for key, one in _answered(tx, image) if key in keys}
+    # Of an older goldroot: what an update still has.
+    for key in set(keys) - found.keys():
+        if (asked := tx.first(_WITH_KEY, key=key)) is not None:
+            found[key] = Question(bytes(asked.path), asked.axis, asked.kind, tuple(asked.answers))
+    return found
+
+
+_WITH_KEY = sa.select(conflicts).where(conflicts.c.key == sa.bindparam("key")).limit(1)
+
+
+def _answered(tx: Tx, image: str) -> Iterator[tuple[str, Question]]:
+    where = (event_table.c.subject == f"image:{image}", event_table.c.what == "decided")
+    for (data,) in tx.rows(sa.select(event_table.c.data).where(*where).order_by(event_table.c.id)):
+        if "path" in data:
+            yield data["key"], Question(os.fsencode(data["path"]), data["axis"], data["kind"], tuple(data["answers"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,16 @@ def add(tx: Tx, what: str, subject: str, **data: Any) -> None:
     tx.write(schema.events.insert().values(at=now(), what=what, subject=subject, data=data))
 
 
-def latest(tx: Tx, subject: str | None = None, *, limit: int = 100) -> list[Event]:
-    """The newest events, oldest of them first; of one subject, or of all."""
+def latest(
+    tx: Tx, subjects: Sequence[str] | str | None = None, *, limit: int = 100, kinds: Sequence[str] | None = None
+) -> list[Event]:
+    """The newest events, oldest of them first; of these subjects (or one), or of all.
+
+    :param kinds: only these, by what happened.
+    """
     query = sa.select(schema.events).order_by(schema.events.c.id.desc()).limit(limit)
-    if subject is not None:
-        query = query.where(schema.events.c.subject == subject)
+    if subjects is not None:
+        query = query.where(schema.events.c.subject.in_([subjects] if isinstance(subjects, str) else subjects))
+    if kinds is not None:
+        query = query.where(schema.events.c.what.in_(kinds))
     return [Event(*row) for row in reversed(tx.rows(query))]

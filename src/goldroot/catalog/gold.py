@@ -214,6 +214,31 @@ def retire(tx: Tx, image: str, number: int) -> GoldVersion:
     return get(tx, image, number)
 
 
+def check_restorable(tx: Tx, version: GoldVersion) -> None:
+    """:raises Refused: a retirement of it cannot be taken back, as its disks are gone; or it is being published."""
+    there = any(one.state == "whole" for one in copies.every(tx, version.image, version.number))
+    if version.state == "publishing" or not there:
+        why = "is being published" if version.state == "publishing" else "has no disks any more"
+        raise Refused(
+            f"gold version {version.number} of {version.image!r} {why}",
+            meaning="Its slot was given to a newer version, or it was removed." if not there else "",
+        )
+
+
+def restore(tx: Tx, image: str, number: int) -> GoldVersion:
+    """Take a retirement back: clones may go there again.  Of one that is published, nothing changes.
+
+    :raises Refused: no copy of it is left, or it is being published.
+    """
+    version = get(tx, image, number)
+    check_restorable(tx, version)
+    if version.state == "published":
+        return version
+    _set_version(tx, image, number, state="published")
+    events.add(tx, "version-restored", f"image:{image}", version=number)
+    return get(tx, image, number)
+
+
 def remove(tx: Tx, image: str, number: int, host: str = "") -> copies.Slot | None:
     """Take a version's copy on a host ("": on the image's home) out of its slot; see :func:`copies.drop`.
 

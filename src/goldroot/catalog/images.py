@@ -10,7 +10,18 @@ import sqlalchemy as sa
 
 from goldroot.catalog import entries, events
 from goldroot.catalog.plain_names import check_name
-from goldroot.catalog.schema import LOCAL, images, maintenance, slots, tests
+from goldroot.catalog.schema import (
+    LOCAL,
+    clones,
+    decisions,
+    gold_copies,
+    gold_versions,
+    images,
+    maintenance,
+    slots,
+    tests,
+)
+from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused, UsageError
 
@@ -121,6 +132,20 @@ def get(tx: Tx, name: str) -> Image:
 def every(tx: Tx) -> list[Image]:
     """All images, by name."""
     return [Image(*row) for row in tx.rows(sa.select(images).order_by(images.c.name))]
+
+
+def delete(tx: Tx, name: str) -> None:
+    """Forget an image, with everything that is known of it; the events keep what happened.  Its disks are gone already.
+
+    :raises Refused: clones are made from it.
+    """
+    get(tx, name)
+    if tx.first(sa.select(clones.c.name).where(clones.c.image == name)) is not None:
+        raise Refused(f"clones are made from image {name!r}", meaning="Nothing was changed.")
+    for table in (gold_copies, gold_versions, slots, tests, maintenance, decisions, entry_table):
+        tx.write(table.delete().where(table.c.image == name))
+    tx.write(images.delete().where(images.c.name == name))
+    events.add(tx, "image-deleted", f"image:{name}")
 
 
 def set_layout_and_os(tx: Tx, name: str, *, layout: str | None = None, os: Mapping[str, Any] | None = None) -> None:

@@ -201,6 +201,12 @@ def in_flight(tx: Tx, clone: str) -> Update | None:
     return None if row is None else Update(*row)
 
 
+def all_in_flight(tx: Tx) -> list[Update]:
+    """Every update and rollback that has not ended, oldest first."""
+    query = sa.select(updates).where(updates.c.state.not_in(ENDED)).order_by(updates.c.id)
+    return [Update(*row) for row in tx.rows(query)]
+
+
 def of_work(tx: Tx, work: str) -> Update | None:
     """The update of that id, or ``None``."""
     row = tx.first(sa.select(updates).where(updates.c.work == work))
@@ -243,5 +249,6 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
     values = {key: value for key, value in (("record", record), ("error", error)) if value is not None}
     tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now(), **values))
     if update.state != state:
-        events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values)
+        ways = {"from_version": update.from_version, "to_version": update.to_version} if state in ENDED else {}
+        events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)
     return get(tx, number)

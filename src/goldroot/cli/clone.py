@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.differences import exit_code_option, patch_option, say_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, image_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
+from goldroot.cli.lazy import Command, Group
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option
-from goldroot.cli.terminal import put, put_patch
+from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.fleet import Created, CreatePlan, Drift
+    from goldroot.catalog import GoldVersion
+    from goldroot.fleet import Created, CreatePlan
     from goldroot.site import Site
 
 
@@ -61,25 +64,32 @@ def create(
       goldroot clone create web1 web2 --image debian
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
     """
-    from goldroot.fleet import CloneForm, create_clone, identity_from, plan_clone
+    from goldroot.fleet import CloneForm, create_clone, identity_from, made_clone, many_names, plan_clone
 
     if len(set(names)) > 1 and (options["hostname"] or options["address"]):
         raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
     site, form = open_site(site_dir), CloneForm(host, read_write, number)
-    with stages(as_json) as stage:
+    asked = {"image": image, "gold": number, "host": host, "read_write": read_write, **options}
+    with stages(as_json) as stage, many_names(site, "clone create", names, asked, looking=plan_only) as again:
 
         def one(name: str) -> CreatePlan | Created:
+            if again.is_done(name):
+                return made_clone(site, name)
             identity = identity_from(site, name, options)
             if plan_only:
                 return plan_clone(site, name, image, form=form, identity=identity)
             return create_clone(site, name, image, form=form, identity=identity, stage=stage)
 
+        there = [name for name in names if again.is_done(name)]
         results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
     data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
 
     def say() -> None:
         for row in data["clones"]:
-            put(("would make " if plan_only else "made ") + _sentence(row))
+            made = "was made already: " if row["name"] in there else "would make " if plan_only else "made "
+            put(made + _sentence(row))
             for note in row["notes"][:5]:
                 put(f"  {note}")
         tell_failures(results.failed)
@@ -152,7 +162,7 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
         hosts = len(site.config.hosts) > 1
         boots = any(power.state != "unknown" for power in powers.values())
         rows = [
-            [str(d["name"]), str(d["image"]), f"{d['version']}{'' if d['current'] else ' (old)'}",
+            [str(d["name"]), str(d["image"]), f"{d['version']}{_aged(d, newest)}",
              *([str(d["host"])] if hosts else []), str(d["kind"]),
              *([str(d["power"]) + (" from older disks" if d["runs"] == "older" else "")] if boots else []),
              str(d["update"] or d["state"])]
@@ -164,6 +174,14 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
         )
 
     emit(as_json, data, say)
+
+
+def _aged(row: dict[str, Any], newest: Mapping[str, GoldVersion | None]) -> str:
+    """Of a version that is not the current one: whether it is older, or was retired."""
+    current = newest[str(row["image"])]
+    if row["current"]:
+        return ""
+    return " (old)" if current is not None and row["version"] < current.number else " (retired)"
 
 
 @clone.command()
@@ -211,13 +229,8 @@ def _say_clone(data: dict[str, Any]) -> None:
 @clone.command()
 @click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option(
-    "--patch",
-    "with_patch",
-    is_flag=True,
-    help="Show the differences of texts, to a pipe or file byte for byte; secrets are not shown.",
-)
-@click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
+@patch_option
+@exit_code_option
 @site_option
 @json_option
 def diff(
@@ -239,21 +252,8 @@ def diff(
         found = find_drift(site, name, list(paths), stage=stage)
     exact = not as_json and not sys.stdout.isatty()
     shown = drift_patch(site, found, exact=exact) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say_drift(found, shown))
+    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
     return EXIT_FINDINGS if by_exit and found.entries else 0
-
-
-def _say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
-    for entry in found.entries:
-        put(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
-        put_patch(shown.get(entry["path"], ()), indent="    ")
-    of = f"{found.clone.image} {found.clone.version}"
-    if not found.entries:
-        put(f"{found.clone.name} is as {of}.")
-        return
-    counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
-    places = counted(len(found.entries), "place")
-    put(f"{found.clone.name} differs from {of} in {places}: {counts}")
 
 
 @clone.command()
@@ -268,11 +268,13 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot clone delete web1 --plan
     """
-    from goldroot.fleet import delete_clone, plan_delete, show_clone
+    from goldroot.fleet import delete_clone, many_names, plan_delete, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
+        if again.is_done(name):
+            return []
         disks = sorted(show_clone(site, name)["disks"].values())
         if plan_only:
             plan_delete(site, name)
@@ -280,13 +282,19 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             delete_clone(site, name)
         return disks
 
-    results = each(names, one)
+    with many_names(site, "clone delete", names, looking=plan_only) as again:
+        results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
     data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed)}
     if plan_only:
         data["plan"] = results.done
 
     def say() -> None:
         for name, disks in results.done.items():
+            if not disks:
+                put(f"{name} was removed already")
+                continue
             put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
         tell_failures(results.failed)
 
@@ -354,7 +362,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     return done.status
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", required=False, shell_complete=image_names)
 @site_option
 @json_option

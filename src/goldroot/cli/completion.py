@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option
 from goldroot.cli.terminal import put_exact
 
@@ -11,7 +12,7 @@ from goldroot.cli.terminal import put_exact
 VARIABLE = "_GOLDROOT_COMPLETE"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @json_option
 def completion(shell: str, as_json: bool) -> None:

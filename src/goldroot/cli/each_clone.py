@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
@@ -70,6 +70,24 @@ def tell_left(results: Results[T]) -> None:
 def failures_data(failed: dict[str, GoldrootError]) -> list[dict[str, object]]:
     """The errors as JSON data."""
     return [{"clone": name, **error.as_dict()} for name, error in failed.items()]
+
+
+def say_answers(answers: Sequence[Mapping[str, Any]], name: str, *, named: bool) -> None:
+    """The remembered answers that a merge uses; an answer is applied silently by nobody."""
+    if not answers:
+        return
+    words = "1 remembered answer is" if len(answers) == 1 else f"{len(answers):,} remembered answers are"
+    put(f"  answers   {words} used (goldroot review decisions {name})")
+    for one in answers if named else ():
+        put(f"            {answer_line(one)}")
+
+
+def answer_line(one: Mapping[str, Any]) -> str:
+    """A remembered answer in one line."""
+    what = f"{one['path']}  [{one['axis']}]" if one["path"] else f"key {one['key'][:12]}"
+    own = f" ({one['size']:,} bytes)" if one["size"] is not None else ""
+    note = f": {one['note']}" if one["note"] else ""
+    return f"{what}  {one['take']}{own}, by {one['who'] or 'somebody'} on {one['decided_at'][:10]}{note}"
 
 
 def say_failed_rebuilds(done: Outcome) -> None:

@@ -9,6 +9,7 @@ import click
 
 from goldroot.cli.gold_check import accept_option, check, checked_data, say_checked
 from goldroot.cli.gold_replicate import replicate
+from goldroot.cli.gold_retire import restore, retire
 from goldroot.cli.image import notes_data, say_changes, say_notes
 from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Group
@@ -90,7 +91,7 @@ def publish(
         say_notes(done.notes)
         put(f"Gold version {done.version.number} of {image} is published, in {done.version.slot_name}.")
 
-    data = {**_plan_data(done.plan), **_version_data(done.version), "notes": notes_data(done.notes), "new": done.new}
+    data = {**_plan_data(done.plan), **version_data(done.version), "notes": notes_data(done.notes), "new": done.new}
     emit(as_json, data, say)
 
 
@@ -195,6 +196,8 @@ def _say_forecast(found: Forecast) -> None:
 
 gold.add_command(check)
 gold.add_command(replicate)
+gold.add_command(retire)
+gold.add_command(restore)
 
 
 @gold.command("list")
@@ -228,7 +231,7 @@ def list_versions(image: str | None, site_dir: str | None, as_json: bool) -> Non
 
     data = [
         {
-            **_version_data(each),
+            **version_data(each),
             "current": (each.image, each.number) in newest,
             "copies": _copies_data(there[each.image], each),
         }
@@ -249,7 +252,8 @@ def _copies_data(there: list[Copy], version: GoldVersion) -> list[dict[str, Any]
     ]
 
 
-def _version_data(version: GoldVersion) -> dict[str, Any]:
+def version_data(version: GoldVersion) -> dict[str, Any]:
+    """A version as JSON data."""
     return {
         "image": version.image,
         "number": version.number,
@@ -414,58 +418,6 @@ def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str
 def _verified_data(found: Verified) -> dict[str, Any]:
     changes = [change.as_dict() for each in found.changes.values() for change in each]
     return {"host": found.host, "whole": found.whole, "entries": found.entries, "changes": changes}
-
-
-@gold.command()
-@click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION)
-@click.option(
-    "--remove", is_flag=True, help="Also free its slots and remove its disks; refused while anything holds it."
-)
-@host_option("With --remove: only its copy on this host; the version stays for the others.")
-@site_option
-@plan_option
-@json_option
-def retire(
-    image: str, number: int, remove: bool, host: str, site_dir: str | None, plan_only: bool, as_json: bool
-) -> None:
-    """No new clone and no update goes to this version any more; those who are on it stay.
-
-    \b
-    Examples:
-      goldroot gold retire debian 1 --remove
-      goldroot gold retire debian 3 --remove --host west
-    """
-    from goldroot.catalog import gold as versions
-    from goldroot.catalog import holders_of
-    from goldroot.image import removed_by
-    from goldroot.image import retire_gold as retire_version
-
-    if host and not remove:
-        raise UsageError("a version is retired for all hosts", todo="Give --remove, or leave --host out.")
-    site = open_site(site_dir)
-    with site.catalog.read() as tx:
-        version = versions.get(tx, image, number, host)
-        held = [str(holder) for holder in holders_of(tx, image, number, host or None)]
-    if plan_only and remove:
-        removed_by(site, image, number, host)
-    if not plan_only:
-        version = retire_version(site, image, number, remove=remove, host=host)
-
-    def say() -> None:
-        would = "would be " if plan_only else ""
-        if host:
-            put(f"The copy of gold version {number} of {image} on host {host} {would or 'is '}removed.")
-            return
-        put(
-            f"Gold version {number} of {image} {would or 'is '}retired"
-            + (f" and {would}removed" if remove else "")
-            + "."
-        )
-        if held:
-            put(f"Held by: {', '.join(held)}")
-
-    emit(as_json, {**_version_data(version), "held_by": held, "plan": plan_only}, say)
 
 
 def _number(site: Site, image: str, number: int | None) -> int:

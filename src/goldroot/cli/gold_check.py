@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from goldroot.cli.known_names import image_names
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import counted, emit, json_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -32,7 +33,7 @@ def accept_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
 @click.option(
     "--clean", is_flag=True, help="Remove what maintenance left: histories, logs, cached packages. No directory."

@@ -6,13 +6,14 @@ import click
 
 from goldroot.cli.image import notes_data, say_notes
 from goldroot.cli.known_names import host_names, image_names
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import VERSION, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
 @click.argument("number", type=VERSION, required=False)
 @click.option("--to", required=True, metavar="HOST", shell_complete=host_names, help="The host that gets a copy.")

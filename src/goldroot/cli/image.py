@@ -140,6 +140,40 @@ def list_images(site_dir: str | None, as_json: bool) -> None:
     emit(as_json, data, say)
 
 
+@image.command()
+@click.argument("name", shell_complete=image_names)
+@site_option
+@plan_option
+@json_option
+def delete(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Remove the image NAME for good: its systems, all its gold versions with their records, and its slots on every host.
+
+    Refused while a clone is made from it.  The same command again finishes what was cut off.
+
+    \b
+    Example:
+      goldroot image delete debian --plan
+    """
+    from goldroot.image import delete_image, plan_image_removal
+
+    site = open_site(site_dir)
+    going = (plan_image_removal if plan_only else delete_image)(site, name)
+    data = {
+        "image": name, "machines": [machine for _, machine in going.machines], "versions": list(going.versions),
+        "disks": list(going.disks), "plan": plan_only,
+    }  # fmt: skip
+
+    def say() -> None:
+        versions = ", ".join(map(str, going.versions)) or "none"
+        put(f"{'would remove' if plan_only else 'removed'} the image {name}")
+        put(f"  gold versions: {versions}")
+        put(
+            f"  machines: {', '.join(machine for _, machine in going.machines) or 'none'}, with {counted(len(going.disks), 'disk')}"
+        )
+
+    emit(as_json, data, say)
+
+
 @click.group(cls=Group)
 def maintain() -> None:
     """Work on an image's maintenance system, test it, and take fixes back from the test system.

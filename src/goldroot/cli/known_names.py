@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from goldroot.cli.everywhere import named_site
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Tables of the catalog whose key is a name.
 Kind = Literal["clones", "images"]
+KINDS: tuple[Kind, ...] = ("clones", "images")
 
 
 def clone_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
@@ -33,12 +35,17 @@ def image_names(context: click.Context, parameter: click.Parameter, begun: str) 
     return [name for name in _names(context, "images") if name.startswith(begun)]
 
 
+def clone_and_image_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The clones, and then the images, whose names begin so."""
+    return [name for kind in KINDS for name in _names(context, kind) if name.startswith(begun)]
+
+
 def host_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The hosts whose names begin so."""
     from goldroot.site import Site
 
     try:
-        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
+        with closing(Site.open(named_site(context), looking=True)) as site:
             return [name for name in site.config.hosts if name.startswith(begun)]
     except (GoldrootError, OSError, ModuleNotFoundError):
         return []
@@ -49,7 +56,7 @@ def _names(context: click.Context, kind: Kind) -> list[str]:
     from goldroot.site import Site
 
     try:
-        with closing(Site.open(context.params.get("site_dir"), looking=True)) as site:
+        with closing(Site.open(named_site(context), looking=True)) as site:
             if path := site.catalog_file:
                 return _in_sqlite(path, kind)
             return _in_catalog(site, kind)

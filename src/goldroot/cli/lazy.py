@@ -8,9 +8,38 @@ from typing import Any
 
 import click
 
+from goldroot.cli.everywhere import add_options, check_words, nearest
+
+
+class Command(click.Command):
+    """Has the options that every command has, and takes no word that is not UTF-8."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        add_options(self, group=False)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        left = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            check_words(self, ctx)
+        return left
+
 
 class Group(click.Group):
     """Lists its commands in whole sentences; click cuts them at one line, also where the terminal is wide."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        add_options(self, group=True, hidden=not isinstance(self, LazyGroup))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}.{nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self.line_of(ctx, name)) for name in self.list_commands(ctx)]

@@ -26,10 +26,13 @@ COMMANDS = {
     "update": ("goldroot.cli.update:update", "Move clones to another gold version."),
     "review": ("goldroot.cli.review:review", "Look at conflicts and decide them."),
     "rollback": ("goldroot.cli.update:rollback", "Take a clone back to its fallback."),
-    "fallback": ("goldroot.cli.update:fallback", "List and prune what is kept for the way back."),
+    "fallback": ("goldroot.cli.fallback:fallback", "What is kept for the way back: list, look at, take from, prune."),
+    "status": ("goldroot.cli.status:status", "What is in flight, waits for you, or is about to expire."),
+    "log": ("goldroot.cli.status:log", "What happened, newest last."),
     "demo": ("goldroot.demo:demo", "The whole story in a temporary site, narrated."),
     "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),
     "completion": ("goldroot.cli.completion:completion", "Print the completion script of a shell."),
+    "help": ("goldroot.cli.helping:help_command", "Say how a command is used."),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.terminal import put
@@ -38,7 +39,7 @@ WORDS = {
 }
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @click.option("--base", required=True, metavar="DIR", type=click.Path(), help="The clone's old gold, as it was cloned.")
 @click.option("--gold", required=True, metavar="DIR", type=click.Path(), help="The new gold.")
 @click.option("--clone", required=True, metavar="DIR", type=click.Path(), help="The server's tree now.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any, TypeVar
 
 import click
 
+from goldroot.cli.everywhere import quiet
 from goldroot.cli.terminal import put, put_json
 from goldroot.escape import escape
 
@@ -32,10 +35,17 @@ class Unprinted(Exception):
 
 
 def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
-    """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak."""
+    """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak.
+
+    With ``-q`` nobody speaks; who asks for JSON gets it.
+    """
     try:
         if as_json:
             put_json(data)
+        elif quiet():
+            # Errors of some of many servers are told by it, too, on standard error.
+            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+                human()
         else:
             human()
     except BrokenPipeError:
@@ -59,4 +69,4 @@ def counted(number: int, word: str) -> str:
 
 def on_terminal() -> bool:
     """Whether progress may be drawn."""
-    return sys.stderr.isatty()
+    return sys.stderr.isatty() and not quiet()

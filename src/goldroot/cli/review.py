@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.each_clone import answer_line
 from goldroot.cli.hunks import in_full, where_they_meet
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
@@ -13,11 +16,12 @@ from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_content
 from goldroot.conflicts import answer_word
-from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.errors import EXIT_FINDINGS, NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
     from goldroot.catalog import WaitingConflict
-    from goldroot.fleet import Case
+    from goldroot.fleet import Answer, Case
+    from goldroot.site import Site
 
 wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
 
@@ -170,21 +174,55 @@ def resolve(
 ) -> None:  # fmt: skip
     """Decide conflicts of CLONE.  Nothing is changed on the server; the next `goldroot update run` uses the answers.
 
+    An answer that was given before (`goldroot review decisions CLONE`) is changed by answering again, by its path or key.
+
     \b
     Examples:
       goldroot review resolve web1 /etc/ssh/sshd_config --take gold --note "new default is right"
       goldroot review resolve web1 /etc/nginx/ --take server
       goldroot review resolve web1 /etc/motd --take ./motd
     """
-    from goldroot.fleet import chosen_conflicts, find_case, resolve_conflicts
+    from goldroot.fleet import answer_again, chosen_conflicts, find_case, resolve_conflicts
 
     if not wanted and not everything:
         raise UsageError("nothing says which conflicts", todo="Name paths or keys, or give --all.")
     site = open_site(site_dir)
+    if wanted and (before := _answered_before(site, name, wanted)):
+        changed = answer_again(site, before, take, note=note, plan_only=plan_only)
+        _changed(name, changed, take, plan_only, as_json)
+        return
     found = find_case(site, name)
     conflicts = chosen_conflicts(found, wanted, all_like=all_like, everything=everything)
     found = resolve_conflicts(site, found, conflicts, take, note=note, plan_only=plan_only)
     _decided(found, conflicts, take, plan_only, as_json)
+
+
+def _answered_before(site: Site, name: str, wanted: Sequence[str]) -> list[Answer]:
+    """The remembered answers that are meant, where nothing that waits is."""
+    from goldroot.fleet import all_answers, chosen_answers, chosen_conflicts, find_case
+
+    try:
+        chosen_conflicts(find_case(site, name), wanted)
+    except NotFound:
+        known = {one.said.key for one in all_answers(site, name)}
+        try:
+            return [one for one in chosen_answers(site, wanted) if one.said.key in known]
+        except NotFound:
+            return []  # what waits for a review is told by its own error
+    return []
+
+
+def _changed(name: str, changed: Sequence[Answer], take: str, plan_only: bool, as_json: bool) -> None:
+    rows = [one.as_dict() for one in changed]
+
+    def say() -> None:
+        for row in rows:
+            put(
+                f"{'would change' if plan_only else 'changed'} {row['path'] or row['key'][:12]} [{row['axis']}]: {take}"
+            )
+        put(f"The next merge that meets the question uses it: goldroot update plan {name}")
+
+    emit(as_json, {"clone": name, "changed": rows, "plan": plan_only}, say)
 
 
 def _decided(found: Case, conflicts: list[WaitingConflict], take: str, plan_only: bool, as_json: bool) -> None:
@@ -226,3 +264,87 @@ def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: boo
     else:
         found = edit_conflict(site, found, one, note=note)
     _decided(found, [one], "content", plan_only, as_json)
+
+
+@review.command("decisions")
+@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
+@site_option
+@json_option
+def list_decisions(name: str | None, site_dir: str | None, as_json: bool) -> None:
+    """The answers that are remembered: what was asked, what was answered, who did and when, and which servers used it.
+
+    With CLONE, those that its merges used and those to questions that it waits with.
+
+    \b
+    Examples:
+      goldroot review decisions
+      goldroot review decisions web1 --json
+    """
+    from goldroot.fleet import all_answers
+
+    data = [one.as_dict() for one in all_answers(open_site(site_dir), name)]
+
+    def say() -> None:
+        for image in dict.fromkeys(row["image"] for row in data):
+            put(f"{image}:")
+            for row in data:
+                if row["image"] == image:
+                    put(f"  {row['key'][:12]}  {answer_line(row)}")
+                    if row["used_by"]:
+                        put(f"                used by {', '.join(row['used_by'])}")
+        if not data:
+            put("No answer is remembered.")
+
+    emit(as_json, data, say)
+
+
+@review.command()
+@click.argument("wanted", metavar="PATH|KEY...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked.")
+@site_option
+@plan_option
+@json_option
+def forget(wanted: tuple[str, ...], yes: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Forget remembered answers: the next merge that meets the question asks it again, on every server.
+
+    Servers that were switched with an answer stay as they are.  A PATH takes all its answers; a KEY may be shortened.
+
+    \b
+    Examples:
+      goldroot review forget 3f9a0c21b7de
+      goldroot review forget /etc/ssh/sshd_config --plan
+    """
+    from goldroot.fleet import chosen_answers, forget_answers
+
+    site = open_site(site_dir)
+    found = chosen_answers(site, wanted)
+    rows = [one.as_dict() for one in found]
+    if not plan_only:
+        if not (yes or as_json):
+            _consent(rows)
+        forget_answers(site, found)
+
+    def say() -> None:
+        for row in rows:
+            put(f"{'would forget' if plan_only else 'forgot'} {row['key'][:12]}  {answer_line(row)}")
+        if plan_only:
+            put(_follows(rows))
+
+    emit(as_json, {"forgotten": rows, "plan": plan_only}, say)
+
+
+def _follows(rows: Sequence[dict[str, Any]]) -> str:
+    used = sorted({name for row in rows for name in row["used_by"]})
+    stay = f" {', '.join(used)} {'stays' if len(used) == 1 else 'stay'} as now." if used else ""
+    return f"The next merge that meets {'the question asks it' if len(rows) == 1 else 'these questions asks them'} again.{stay}"
+
+
+def _consent(rows: Sequence[dict[str, Any]]) -> None:
+    """Ask on a terminal. :raises click.Abort: the person does not want it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    for row in rows:
+        put(f"{row['key'][:12]}  {answer_line(row)}", err=True)
+    put(_follows(rows), err=True)
+    if not click.confirm(f"Forget {counted(len(rows), 'answer')}?", err=True):
+        raise Refused("nothing was forgotten")

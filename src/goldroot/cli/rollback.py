@@ -1,16 +1,23 @@
-"""``goldroot rollback`` and ``goldroot fallback``."""
+"""``goldroot rollback``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.each_clone import each, failures_data, say_failed_rebuilds, say_how_it_does, tell_failures
+from goldroot.cli.each_clone import (
+    each,
+    failures_data,
+    say_answers,
+    say_failed_rebuilds,
+    say_how_it_does,
+    tell_failures,
+)
+from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option, plan_option, table
+from goldroot.cli.lazy import Command
+from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
 
-@click.command()
+@click.command(cls=Command)
 @names_argument
 @click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")
 @click.option("--take-proposals", is_flag=True, help="With --carry: answer what is to be decided with what stands.")
@@ -44,7 +51,7 @@ def rollback(
       goldroot rollback web1 --plan
       goldroot rollback web1 --carry
     """
-    from goldroot.fleet import engine_of
+    from goldroot.fleet import engine_of, finish_rollback, many_names
     from goldroot.fleet import roll_back as go_back
 
     if take_proposals and not carry:
@@ -52,10 +59,16 @@ def rollback(
     site = open_site(site_dir)
     if plan_only:
         return _plan_rollback(site, names, carry, as_json)
-    with stages(as_json) as stage, engine_of(site) as engine:
-        results = each(
-            names, lambda n: go_back(site, engine, n, carry=carry, take_proposals=take_proposals, stage=stage)
-        )
+    asked = {"carry": carry, "take_proposals": take_proposals}
+    with stages(as_json) as stage, engine_of(site) as engine, many_names(site, "rollback", names, asked) as again:
+
+        def one(name: str) -> Outcome:
+            if again.is_done(name):
+                return finish_rollback(site, engine, name, stage=stage)
+            return go_back(site, engine, name, carry=carry, take_proposals=take_proposals, stage=stage)
+
+        results = each(names, one)
+        again.end(left=bool(results.failed))
     written = {done.clone: _written(site, done) for done in results.done.values()}
     data = {
         "clones": [{**done.as_dict(), "written_since": written[done.clone]} for done in results.done.values()],
@@ -85,12 +98,14 @@ def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
         put(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
     put(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")
+    say_answers(done.answers, done.clone, named=verbose())
     say_how_it_does(done)
     say_failed_rebuilds(done)
-    _say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")
+    say_written(written, "configuration and accounts carried, state as decided" if carry else "set aside with them")
 
 
-def _say_written(written: list[str], words: str) -> None:
+def say_written(written: list[str], words: str) -> None:
+    """The paths that were written since a switch, the first of them by name."""
     if written:
         put(f"  Written since the switch, {words}: {counted(len(written), 'path')}")
     for path in written[:20]:
@@ -120,86 +135,6 @@ def _say_rollback_plan(found: RollbackPlan, carry: bool) -> None:
     for address, disk in fallback.disks.items():
         put(f"  {address}  {disk}")
     aside = "would be set aside (or carried, with --carry)"
-    _say_written(
+    say_written(
         list(found.written), "configuration and accounts would be carried, state asked about" if carry else aside
     )
-
-
-@click.group(cls=Group)
-def fallback() -> None:
-    """What is kept for the way back: the old disks of updates, and the disks that rollbacks set aside.
-
-    \b
-    Examples:
-      goldroot fallback list
-      goldroot fallback prune
-    """
-
-
-@fallback.command("list")
-@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
-@site_option
-@json_option
-def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> None:
-    """The fallbacks and the disks set aside, with the date until which they are kept.
-
-    \b
-    Example:
-      goldroot fallback list web1
-    """
-    from goldroot.fleet import all_fallbacks, fallback_data
-
-    data = [fallback_data(one) for one in all_fallbacks(open_site(site_dir), name)]
-
-    def say() -> None:
-        rows = [
-            [str(d["id"]), d["clone"], str(d["version"]), d["state"], d["kept_until"] + (" (past)" if d["due"] else ""),
-             " ".join(map(str, d["disks"].values()))]
-            for d in data
-        ]  # fmt: skip
-        table(["number", "clone", "gold", "state", "until", "disks"], rows)
-
-    emit(as_json, data, say)
-
-
-@fallback.command("prune")
-@click.argument("names", metavar="[CLONE]...", nargs=-1, shell_complete=clone_names)
-@click.option("--force", is_flag=True, help="Before their date, too; the clones must be named.")
-@site_option
-@plan_option
-@json_option
-def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
-    """Remove for good what is kept past its date.  There is no way back after it.
-
-    \b
-    Examples:
-      goldroot fallback prune --plan
-      goldroot fallback prune web1 --force
-    """
-    from goldroot.fleet import fallback_data, plan_prune, prune_fallbacks
-
-    site = open_site(site_dir)
-    wanted = plan_prune(site, names, force=force)
-    aside = {one.id for one in wanted if one.state == "set-aside"}
-    if plan_only:
-        data = {"plan": [fallback_data(one) for one in wanted]}
-        emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
-        return 0
-    done = prune_fallbacks(site, names, force=force)
-    failed = {one.fallback.clone: one.error for one in done if one.error is not None}
-    gone = [one.fallback for one in done if one.error is None]
-
-    def say() -> None:
-        _say_pruned(gone, "removed", aside)
-        tell_failures(failed)
-
-    emit(as_json, {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)
-    return max([0, *(error.exit_code for error in failed.values())])
-
-
-def _say_pruned(wanted: list[Any], word: str, aside: Collection[int]) -> None:
-    for one in wanted:
-        what = "the disks set aside" if one.id in aside else "the way back"
-        put(f"{word} {what} of {one.clone}, gold {one.from_version}: {' '.join(map(str, one.disks.values()))}")
-    if not wanted:
-        put("Nothing is past its date.")

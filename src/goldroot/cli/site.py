@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldroot.cli.everywhere import named_site, quiet
 from goldroot.cli.known_names import host_names
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
 
@@ -39,8 +41,8 @@ def open_site(site_dir: str | None) -> Site:
     from goldroot.site import Site
 
     context = click.get_current_context(silent=True)
-    site = Site.open(site_dir, looking=context is not None and is_plan(context))
-    for line in site.told:
+    site = Site.open(named_site(context, site_dir), looking=context is not None and is_plan(context))
+    for line in () if quiet() else site.told:
         put(f"goldroot: {line}", err=True)
     if context:
         context.call_on_close(site.close)
@@ -52,7 +54,7 @@ def is_plan(context: click.Context) -> bool:
     return bool(context.params.get("plan_only")) or context.command.name == "plan"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("directory", type=click.Path(readable=False))
 @click.option(
     "--host",

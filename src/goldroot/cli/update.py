@@ -13,6 +13,7 @@ from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
+    say_answers,
     say_dangling,
     say_failed_rebuilds,
     say_how_it_does,
@@ -21,11 +22,12 @@ from goldroot.cli.each_clone import (
     tell_failures,
     tell_left,
 )
+from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import fallback, names_argument, rollback
+from goldroot.cli.rollback import names_argument, rollback
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome, UpdatePlan
     from goldroot.site import Site
 
-__all__ = ["fallback", "rollback", "update"]
+__all__ = ["rollback", "update"]
 
 to_option = click.option(
     "--to", type=VERSION, metavar="N", help="The gold version to go to (default: the current one)."
@@ -67,6 +69,8 @@ def update() -> None:
 def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str | None, as_json: bool) -> int:
     """Show what an update of each CLONE would do, and change nothing.  The clones may be running.
 
+    Of several clones each conflict is told once, with the names of the servers that have it.
+
     Exit code 1: there are conflicts that nobody has decided yet.
 
     \b
@@ -78,25 +82,47 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
-        from goldroot.fleet import plan_update
+        from goldroot.fleet import grouped_conflicts, plan_update
 
         with stages(as_json) as stage:
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
 
+    groups = grouped_conflicts(list(results.done.values()))
+    many = len(results.done) > 1
+
     def say() -> None:
         for found in results.done.values():
-            _say_plan(found, all_paths)
+            _say_plan(found, all_paths, conflicts=not many)
+        if many:
+            _say_groups(groups)
         tell_failures(results.failed)
 
-    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    data = {
+        "plans": [found.as_dict() for found in results.done.values()], "conflicts": groups,
+        "failed": failures_data(results.failed),
+    }  # fmt: skip
     emit(as_json, data, say)
     return results.exit_code(lambda found: EXIT_FINDINGS if found.conflicts else 0)
 
 
-def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
+def _say_groups(groups: Sequence[dict[str, Any]]) -> None:
+    """Each conflict of several servers once, with their names: one line for each question that has an answer of its own."""
+    if groups:
+        put("To be decided:")
+    for one in groups:
+        put(f"  conflict  {one['path']}  [{one['axis']}]  {one['detail']}")
+        for key, names in one["clones"].items():
+            serves = "; one answer serves them" if len(names) > 1 else ""
+            put(f"            on {', '.join(names)}  (key {key[:12]}{serves})")
+
+
+def _say_plan(found: UpdatePlan, all_paths: bool, *, conflicts: bool = True) -> None:
+    """:param conflicts: whether each is named here, and not once for several servers."""
     clone, counts = found.clone, found.record["counts"]
     if clone.version == found.to:
         put(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
+        if found.stays:
+            put(f"  {found.stays}")
         return
     put(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
     put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
@@ -108,10 +134,11 @@ def _say_plan(found: UpdatePlan, all_paths: bool) -> None:
     for entry in found.record["entries"]:
         if all_paths or entry["outcome"] == "merged":
             put(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
-    for conflict in found.conflicts:
+    for conflict in found.conflicts if conflicts else ():
         put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
     for path, note in due(found.record["notes"]).items():
         put(f"  due       {path}: {note}")
+    say_answers(found.answers, clone.name, named=verbose() or found.after_rollback)
     _count_notes(found.record["notes"], "--json has them")
 
 
@@ -239,6 +266,8 @@ def _run_many(
 def _say_outcome(site: Site, done: Outcome) -> None:
     if done.outcome == "nothing-to-do":
         put(f"{done.clone} is on gold {done.to_version} already.")
+        if done.stays:
+            put(f"  {done.stays}")
     elif done.outcome == "done":
         put(f"{done.clone}: switched from gold {done.from_version} to {done.to_version}. The old disks are kept for "
               f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip
@@ -252,6 +281,7 @@ def _say_outcome(site: Site, done: Outcome) -> None:
         from goldroot.fleet import again_at_switch
 
         put(f"  {again_at_switch(done.merged_again)}")
+    say_answers(done.answers, done.clone, named=verbose())
     say_how_it_does(done)
     say_failed_rebuilds(done)
     say_not_compared(done)
@@ -330,19 +360,25 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     """
     from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
-    from goldroot.fleet import waiting_update
+    from goldroot.fleet import cancelled_update, many_names, waiting_update
 
     site = open_site(site_dir)
 
     def one(name: str) -> dict[str, Any]:
-        found = waiting_update(site, name) if plan_only else give_up(site, name)
+        if again.is_done(name):
+            found = cancelled_update(site, name)
+        else:
+            found = waiting_update(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 
     stays: dict[str, int] = {}
-    results = each(names, one)
+    with many_names(site, "update cancel", names, looking=plan_only) as again:
+        results = each(names, one)
+        if not plan_only:
+            again.end(left=bool(results.failed))
 
     def say() -> None:
         for row in results.done.values():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option, on_terminal, plan_option, table
 from goldroot.cli.terminal import put, put_lines
 from goldroot.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PASSWORD_VARIABLE = "GOLDROOT_SMAPI_PASSWORD"
 
 
-@click.command(short_help="Call a SMAPI function, or list them.")
+@click.command(cls=Command, short_help="Call a SMAPI function, or list them.")
 @click.argument("api", required=False)
 @click.argument("params", nargs=-1, metavar="[PARAM=VALUE | PARAM@FILE]...")
 @click.option("--list", "list_only", is_flag=True, help="List the functions; with API, its parameters and values.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import json_option
 from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
@@ -143,7 +144,7 @@ def faults_help() -> str:
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command(epilog=faults_help())
+@click.command(cls=Command, epilog=faults_help())
 @click.option(
     "--directory",
     "directory",

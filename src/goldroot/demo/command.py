@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option
 from goldroot.errors import BadInput, Failed
 from goldroot.run import find
@@ -29,7 +30,7 @@ MEMORY = "/dev/shm"
 SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--real", "form", flag_value="real", help="Debian 12 and 13, made with mmdebstrap (root and a mirror needed)."
 )
@@ -51,7 +52,7 @@ SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
     help="nspawn: servers are containers that run; directory: nothing runs.",
 )  # fmt: skip
 @click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
-@click.option("--quiet", is_flag=True, help="Only the table at the end.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the table at the end.")
 @json_option
 def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
     """See it all: gold, servers, an update with a review, the switch, and the way back, in a temporary site.

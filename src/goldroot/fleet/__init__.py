@@ -7,27 +7,35 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "Answer",
     "Case",
     "CloneForm",
     "CreatePlan",
     "Created",
     "Drift",
     "Forecast",
+    "Kept",
     "MachineState",
     "Outcome",
     "Prefetch",
+    "Repeated",
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
+    "all_answers",
     "all_cases",
     "all_fallbacks",
+    "answer_again",
     "cancel_update",
+    "cancelled_update",
+    "chosen_answers",
     "chosen_clones",
     "chosen_conflicts",
     "conflict_at",
     "console_lines",
     "create_clone",
     "delete_clone",
+    "diff_kept",
     "drift_patch",
     "edit_conflict",
     "engine_of",
@@ -35,10 +43,19 @@ __all__ = [
     "fallback_data",
     "find_case",
     "find_drift",
+    "find_kept",
+    "finish_rollback",
+    "fleet_status",
     "forecast_gold",
+    "forget_answers",
     "forget_removed",
+    "get_kept",
+    "grouped_conflicts",
+    "history",
     "identity_from",
     "machine_states",
+    "made_clone",
+    "many_names",
     "open_clone",
     "plan_clone",
     "plan_delete",
@@ -48,6 +65,7 @@ __all__ = [
     "plan_update",
     "powers_of",
     "prune_fallbacks",
+    "read_kept",
     "read_written",
     "resolve_conflicts",
     "roll_back",
@@ -56,6 +74,7 @@ __all__ = [
     "run_updates",
     "show_clone",
     "show_conflict",
+    "show_kept",
     "slot_links",
     "start_machine",
     "starting_text",
@@ -65,6 +84,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
         Created,
@@ -73,6 +93,7 @@ if TYPE_CHECKING:
         delete_clone,
         enter_clone,
         identity_from,
+        made_clone,
         plan_clone,
         plan_delete,
         show_clone,
@@ -90,7 +111,9 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
+    from goldroot.fleet.many import Repeated, many_names
     from goldroot.fleet.parallel import usual_jobs
+    from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
     from goldroot.fleet.review import (
         Case,
@@ -104,35 +127,52 @@ if TYPE_CHECKING:
         starting_text,
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
-    from goldroot.fleet.rollback.rollback import RollbackPlan, plan_rollback, read_written, roll_back
+    from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
+    from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
+    from goldroot.fleet.status import fleet_status
     from goldroot.fleet.update.go_live import again_at_switch
+    from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
-    from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
+    from goldroot.fleet.update.update import (
+        Outcome,
+        cancel_update,
+        cancelled_update,
+        chosen_clones,
+        engine_of,
+        run_update,
+        run_updates,
+    )
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from plan_clone plan_delete"
+                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from made_clone plan_clone plan_delete"
                 " show_clone"
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
+            "past": "history",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
+            "many": "Repeated many_names",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
-            "rollback.rollback": "RollbackPlan plan_rollback read_written roll_back",
+            "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
+            "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
+            "status": "fleet_status",
+            "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of run_update run_updates",
         },
     )

@@ -216,6 +216,13 @@ def _made_already(site: Site, name: str, image: str, form: CloneForm) -> Created
     return Created(clone, find_entry(host, clone.machine), (), ())
 
 
+def made_clone(site: Site, name: str) -> Created:
+    """A clone that is there already, as :func:`create_clone` tells of one that it made."""
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+    return Created(clone, find_entry(site.host_named(clone.host), clone.machine), (), ())
+
+
 def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
     """The version to make it from, on its host; what was begun and cut off stays on both."""
     number, host = form.number, site.check_host(form.host or site.config.default_host)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,17 @@ class Drift:
         """How many differences there are of each class of the policy."""
         return dict(sorted(Counter(entry["rule"]["class"] for entry in self.entries).items()))
 
+    @property
+    def other(self) -> str:
+        """What it is compared with, for people."""
+        return f"{self.gold.image} {self.gold.number}"
+
+    @contextmanager
+    def open_other(self) -> Iterator[Disks]:
+        """What it is compared with, open for the block."""
+        with self.gold.open(self.disks) as opened:
+            yield opened
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
@@ -55,8 +68,13 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
         # A merge in which gold did not move: what it finds is what the clone has changed.
         record = make_record(plan_sides((base, base, own), policy))
         disks = dict(server.ids)
+    return Drift(clone, differences(record, below), gold, disks, policy)
+
+
+def differences(record: dict[str, Any], below: list[str] | None) -> list[dict[str, Any]]:
+    """What a merge in which gold did not move found to be otherwise; of these paths, where they are given."""
     entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], below)]
-    return Drift(clone, [_drifted(entry) for entry in entries], gold, disks, policy)
+    return [_drifted(entry) for entry in entries]
 
 
 def _wanted(path: str, below: list[str] | None) -> bool:
@@ -88,11 +106,11 @@ def drift_patch(site: Site, found: Drift, *, exact: bool = False) -> dict[str, l
 
     :param exact: as they are, for a file; without it what a terminal would act upon is escaped.
     """
-    with open_clone(site, found.clone) as server, found.gold.open(server.ids) as opened:
-        return _patch(found, opened, server.opened, exact=exact)
+    with open_clone(site, found.clone) as server, found.open_other() as other:
+        return _patch(found, other, server.opened, exact=exact)
 
 
-def _patch(found: Drift, gold: Disks, own: Disks, *, exact: bool) -> dict[str, list[str]]:
+def _patch(found: Drift, other: Disks, own: Disks, *, exact: bool) -> dict[str, list[str]]:
     shown = {}
     for entry in found.entries:
         if entry["axis"] == "unit":
@@ -102,7 +120,7 @@ def _patch(found: Drift, gold: Disks, own: Disks, *, exact: bool) -> dict[str, l
         address = found.gold.layout.disk_of(path).address
         if address not in found.disks:
             continue
-        old, new = read_path(gold[address].path, path), read_path(own[address].path, path)
+        old, new = read_path(other[address].path, path), read_path(own[address].path, path)
         if lines := redact_diff(place, old, new, found.policy.match(place), exact=exact):
             shown[entry["path"]] = lines
     return shown

@@ -16,8 +16,8 @@ from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_gi
 from goldroot.errors import BadInput, NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
+from goldroot.fleet.own_content import check_markers, own_content
 from goldroot.fleet.update import update_files
-from goldroot.fleet.update.checks import MARKERS
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import is_switched
 from goldroot.hosts import Host, find_entry, own_disks
@@ -30,8 +30,6 @@ from goldroot.system import read_path
 from goldroot.tree import path_text
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
-#: As long as the paths of a site can be: anything larger is no text that a person edits.
-LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ def resolve_conflicts(
         return found
     take, content = answer_given(take), None
     if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
-        content = _own_content(take)
+        content = own_content(take)
         _check_takes_content(wanted, take)
     answers = {one.found.key: CONTENT if content is not None else _answer(one, take) for one in wanted}
     if plan_only:
@@ -249,28 +247,6 @@ def _check_takes_content(wanted: Sequence[WaitingConflict], take: str) -> None:
             )
 
 
-def _own_content(file: str) -> bytes:
-    try:
-        with open(file, "rb") as stream:
-            content = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise UsageError(
-            f"{file!r} is neither an answer nor a file that can be read ({error.strerror})",
-            todo="Give clone, gold, proposal, another answer that `goldroot review show` names, or a file.",
-        ) from error
-    if len(content) > LARGEST:
-        raise BadInput(f"{file!r} is larger than {LARGEST >> 20} MiB", todo="Take it to the server afterwards.")
-    _check_markers(content, file)
-    return content
-
-
-def _check_markers(content: bytes, what: str) -> None:
-    if MARKERS.search(content):
-        raise BadInput(
-            f"{what} still holds conflict markers", meaning="Nothing was decided.", todo="Remove them and try again."
-        )
-
-
 def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = "") -> Case:
     """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
 
@@ -288,7 +264,7 @@ def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = 
             content = stream.read()
         if content == start:
             raise BadInput("the file was left as it was", meaning="Nothing was decided.", todo="Edit and save it.")
-        _check_markers(content, "the file")
+        check_markers(content, "the file")
         with site.catalog.begin() as tx:
             decisions.decide(tx, found.update.image, one.found.key, Decision(CONTENT, content), who=person(), note=note)
     return find_case(site, found.update.clone)

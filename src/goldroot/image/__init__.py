@@ -15,13 +15,16 @@ __all__ = [
     "Consent",
     "Difference",
     "Gold",
+    "ImageRemoval",
     "PublishPlan",
+    "Retirement",
     "Role",
     "System",
     "Verified",
     "check_genuine",
     "check_gold",
     "current_gold",
+    "delete_image",
     "diff_gold",
     "enter_system",
     "existing_system",
@@ -30,9 +33,11 @@ __all__ = [
     "local_accounts",
     "newest_gold",
     "open_version",
+    "plan_image_removal",
     "plan_import",
     "plan_publish",
     "plan_replicate",
+    "plan_retirement",
     "publish_gold",
     "publish_system",
     "read_gold_record",
@@ -40,6 +45,7 @@ __all__ = [
     "removed_by",
     "replace_system",
     "replicate_gold",
+    "restore_gold",
     "retire_gold",
     "said_once",
     "system_changes",
@@ -53,11 +59,22 @@ if TYPE_CHECKING:
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
-    from goldroot.image.gold import Difference, Verified, diff_gold, removed_by, retire_gold, verify_gold
+    from goldroot.image.gold import (
+        Difference,
+        Retirement,
+        Verified,
+        diff_gold,
+        plan_retirement,
+        removed_by,
+        restore_gold,
+        retire_gold,
+        verify_gold,
+    )
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
+    from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
@@ -69,12 +86,13 @@ else:
             "changes": "Change",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
-            "gold": "Difference Verified diff_gold removed_by retire_gold verify_gold",
+            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
+            "removal": "ImageRemoval delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import Copy, GoldVersion, copies, holders_of, images
@@ -11,7 +12,7 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound, Refused
 from goldroot.hosts import LIVE, with_mark
 from goldroot.image.changes import Change, changes_between
-from goldroot.image.genuine import changes_of
+from goldroot.image.genuine import changes_of, check_genuine
 from goldroot.image.gold_version import open_version
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.slots import home_of
@@ -108,6 +109,69 @@ def retire_gold(site: Site, image: str, number: int, *, remove: bool = False, ho
         crash.point("retire-removed")
         with site.catalog.read() as tx:
             return catalog_gold.get(tx, image, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """What follows from the retirement of a version."""
+
+    image: str
+    number: int
+    was_current: bool  #: clones are told to go to it, where they are told nothing else
+    current: int | None  #: where they are told to go after it; ``None``: nowhere
+    on_it: tuple[str, ...]  #: clones that are on it, and stay
+    under_way: tuple[str, ...]  #: clones whose update to it goes on
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "was_current": self.was_current, "current": self.current, "on_it": list(self.on_it),
+            "under_way": list(self.under_way),
+        }  # fmt: skip
+
+
+def plan_retirement(site: Site, image: str, number: int) -> Retirement:
+    """What would follow from :func:`retire_gold`.
+
+    :raises NotFound: there is no such version.
+    """
+    with site.catalog.read() as tx:
+        catalog_gold.get(tx, image, number)
+        left = [
+            one.number for one in catalog_gold.every(tx, image) if one.state == "published" and one.number != number
+        ]
+        was = catalog_gold.current(tx, image)
+        held = holders_of(tx, image, number)
+    return Retirement(
+        image, number, was is not None and was.number == number, max(left, default=None),
+        tuple(one.clone for one in held if one.kind == "clone"), tuple(one.clone for one in held if one.kind == "update"),
+    )  # fmt: skip
+
+
+def restore_gold(site: Site, image: str, number: int, *, plan_only: bool = False) -> GoldVersion:
+    """Take a retirement back, while the version's disks are untouched.
+
+    :raises NotFound: there is no such version, or its disks are being removed.
+    :raises Refused: its slot has another version, or is empty.
+    :raises BadSignature: its record or its disks are not what was published.
+    """
+    if plan_only:
+        site.refuse_held(f"image-{image}")
+        return _restorable(site, image, number)
+    with site.lock(f"image-{image}", doing=f"restoration of {image} {number}"):
+        _restorable(site, image, number)
+        with site.catalog.begin() as tx:
+            return catalog_gold.restore(tx, image, number)
+
+
+def _restorable(site: Site, image: str, number: int) -> GoldVersion:
+    with site.catalog.read() as tx:
+        version = catalog_gold.get(tx, image, number)
+        catalog_gold.check_restorable(tx, version)
+        there = [one for one in copies.every(tx, image, number) if one.state == "whole"]
+    for copy in there if version.state == "retired" else ():
+        check_genuine(open_version(site, image, number, copy.host))
+    return version
 
 
 def removed_by(site: Site, image: str, number: int, host: str = "") -> list[Copy]:

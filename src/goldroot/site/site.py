@@ -13,6 +13,7 @@
     ├── store/                 the disks and entries of the host, where its table names no other place
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
+    ├── commands/              commands of many names that were cut off, see :mod:`goldroot.fleet.many`
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`
 
 Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
@@ -113,7 +114,7 @@ class Site:
         if self.catalog_file:
             files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
         stores = [path for name in self.config.hosts for path in self._host(name).own_paths]
-        return [*map(self.path, _DIRECTORIES), self.path("manifests"), *stores, *files, self.root]
+        return [*map(self.path, _DIRECTORIES), self.path("manifests"), self.path("commands"), *stores, *files, self.root]
 
     @cached_property
     def catalog(self) -> Catalog:

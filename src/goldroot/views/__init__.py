@@ -3,8 +3,12 @@
 ::
 
     words.py      one list of field names and of the words on the screen
+    differences.py  what a server has otherwise than its gold
+    fallbacks.py  what is kept for the way back
+    gold.py       the life of gold versions and images
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
+    status.py     the whole fleet, and what happened
     updates.py    plans, outcomes and rows of updates
     schemas.py    the published JSON Schemas
 
@@ -18,13 +22,18 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "MachineRow", "Record", "RecordConflict",
-    "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading",
-    "read_record", "schema_of", "schema_text", "side",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
+    "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored",
+    "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry",
+    "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record",
+    "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from goldroot.views.base import View
+    from goldroot.views.differences import CloneDiff, FallbackDiff
+    from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
+    from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
     from goldroot.views.machines import MachineRow
     from goldroot.views.record import (
         RECORD_SCHEMA,
@@ -36,17 +45,22 @@ if TYPE_CHECKING:
         read_record,
     )
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
-    from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+    from goldroot.views.status import EventRow, FleetStatus
+    from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "base": "View",
+            "differences": "CloneDiff FallbackDiff",
+            "fallbacks": "FallbackRow FallbackShown FallbackTaken",
+            "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
-            "updates": "UpdateOutcome UpdatePlan UpdateRow",
+            "status": "EventRow FleetStatus",
+            "updates": "Decision GroupedConflict UpdateOutcome UpdatePlan UpdateRow",
             "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
         },
     )

@@ -6,12 +6,28 @@ import json
 from typing import Any
 
 from goldroot.views.base import View
+from goldroot.views.differences import CloneDiff, FallbackDiff
+from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
+from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
-from goldroot.views.updates import UpdateOutcome, UpdatePlan, UpdateRow
+from goldroot.views.status import EventRow, FleetStatus
+from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
+    "clone-diff": CloneDiff,
+    "decision": Decision,
+    "event-row": EventRow,
+    "fallback-diff": FallbackDiff,
+    "fallback-row": FallbackRow,
+    "fallback-shown": FallbackShown,
+    "fallback-taken": FallbackTaken,
+    "fleet-status": FleetStatus,
+    "gold-restored": GoldRestored,
+    "gold-retired": GoldRetired,
+    "grouped-conflict": GroupedConflict,
+    "image-deleted": ImageDeleted,
     "machine-row": MachineRow,
     "record": Record,
     "update-outcome": UpdateOutcome,

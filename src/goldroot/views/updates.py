@@ -12,6 +12,26 @@ from goldroot.views.record import Record
 UpdateKind = Literal["update", "rollback"]
 
 
+class UsedAnswer(View):
+    """A remembered answer that a merge uses."""
+
+    key: str = Field(description="the name of the question, alike on every server")
+    path: str = Field(description="empty where an older goldroot remembered it and its question is not known")
+    axis: str
+    take: str = Field(description="server, gold, or another answer; content where a person wrote it")
+    size: int | None = Field(description="bytes of a person's own content; null for another answer")
+    who: str
+    decided_at: str
+    note: str
+
+
+class Decision(UsedAnswer):
+    """A remembered answer as the list of them shows it."""
+
+    image: str
+    used_by: tuple[str, ...] = Field(description="the servers of which a merge used it")
+
+
 class UpdatePlan(View):
     """What moving a server to a version would do: the record that its merge would have."""
 
@@ -20,6 +40,21 @@ class UpdatePlan(View):
     from_: int = Field(alias="from")
     to: int
     record: Record
+    answers: tuple[UsedAnswer, ...] = Field(description="remembered answers that it uses")
+    stays: str = Field(description="why the server stays on a version that was retired, empty where that is not so")
+
+
+class GroupedConflict(View):
+    """A conflict that plans of several servers have, its text once."""
+
+    path: str
+    axis: str
+    kind: str
+    detail: str
+    answers: tuple[str, ...]
+    stands: str = Field(description="the answer that is in force until somebody decides")
+    secret: bool
+    clones: dict[str, list[str]] = Field(description="key of a question -> servers; one answer serves all of a key")
 
 
 class UpdateOutcome(View):
@@ -35,6 +70,8 @@ class UpdateOutcome(View):
     failed_rebuilds: dict[str, str] = Field(default_factory=dict, description="command -> why it failed")
     health: str = Field("", description="good, or at next start; empty where the host starts no machines")
     different: list[str] = Field(default_factory=list, description="what the trial found otherwise, and no worse")
+    stays: str = Field("", description="why the server stays on a version that was retired")
+    answers: list[UsedAnswer] = Field(default_factory=list, description="remembered answers that its merge used")
     pruned: list[str] = Field(
         default_factory=list, description="fallbacks that went, as there were more than the site keeps, in words"
     )

@@ -26,6 +26,8 @@ FIELDS = MappingProxyType(
         "changed_at": ("since", "when the state was reached"),
         "created_at": ("made", "when it was made"),
         "kept_until": ("kept until", "when it may be pruned"),
+        "answers": ("answers", "remembered answers that a merge uses"),
+        "stays": ("stays", "why a server stays on a version that was retired"),
         "record": ("record", "the path of the record, or the record itself"),
         "error": ("why it stopped", "what the last attempt ran into, empty where nothing did"),
         "path": ("path", "a path in the system, absolute; bytes that are not printable are written \\xNN"),

@@ -28,7 +28,7 @@ from goldroot.fleet.update import update_files
 from goldroot.fleet.update.as_switched import after_carry, as_switched
 from goldroot.fleet.update.checks import fallback_disks
 from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
-from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, write_down
+from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, found_of, write_down
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import make_disks
 from goldroot.hosts import Opened
@@ -155,6 +155,8 @@ def _keep_base(task: OpenUpdate, plan: Plan, base: Side) -> None:
 def _take_proposals(task: OpenUpdate, plan: Plan) -> None:
     """What stands at every conflict becomes its answer."""
     with task.site.catalog.begin() as tx:
+        # Their event names the questions by what the catalog has of them.
+        decisions.set_conflicts(tx, task.update.id, found_of(plan.conflicts))
         for conflict in plan.conflicts:
             answer, note = Decision(conflict.stands), "the proposal of a rollback"
             decisions.decide(tx, task.clone.image, conflict.key, answer, who=person(), note=note)

@@ -31,11 +31,14 @@ def fallback_data(one: Fallback) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Fallback]:
+def plan_prune(
+    site: Site, names: Collection[str] = (), *, force: bool = False, done: Collection[str] = ()
+) -> list[Fallback]:
     """Which fallbacks a prune would remove: those of the named clones (all without names) whose date has passed, but
     for one that an older one needs, and those that an earlier prune was removing when it was killed.
 
     :param force: those whose date has not passed, too; only with names.
+    :param done: names of which the same command, before it was cut off, had pruned everything.
     :raises NotFound: nothing is kept of a named clone.
     """
     if force and not names:
@@ -45,7 +48,7 @@ def plan_prune(site: Site, names: Collection[str] = (), *, force: bool = False) 
     wanted: list[str | None] = list(dict.fromkeys(names)) or [None]
     begun = [one for name in wanted for one in _cut_off(site, name)]
     found = [one for name in wanted for one in _of(site, name)]
-    for name in names:
+    for name in set(names) - set(done):
         if not any(one.clone == name for one in (*begun, *found)):
             raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
     due = [*begun, *(found if force else _due(found))]
@@ -66,16 +69,16 @@ def _due(found: Sequence[Fallback]) -> Iterator[Fallback]:
             yield one
 
 
-def prune_fallbacks(site: Site, names: Collection[str] = (), *, force: bool = False) -> list[Pruned]:
-    """Remove fallbacks for good."""
-    done = []
-    for one in plan_prune(site, names, force=force):
+def prune_fallbacks(site: Site, wanted: Sequence[Fallback]) -> list[Pruned]:
+    """Remove fallbacks for good: those that :func:`plan_prune` chose."""
+    pruned = []
+    for one in wanted:
         try:
             with clone_lock(site, one.clone, f"pruning of the fallback of {one.clone}"):
-                done.append(Pruned(prune_kept(site, one)))
+                pruned.append(Pruned(prune_kept(site, one)))
         except GoldrootError as error:
-            done.append(Pruned(one, error))
-    return done
+            pruned.append(Pruned(one, error))
+    return pruned
 
 
 def _of(site: Site, name: str | None) -> list[Fallback]:

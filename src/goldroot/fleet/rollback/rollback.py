@@ -113,6 +113,19 @@ def roll_back(
         return go_on(site, engine, update, lambda: _workflow(site, stage, take_proposals))
 
 
+def finish_rollback(site: Site, engine: Engine, name: str, *, stage: Stage = silent) -> Outcome:
+    """End what a command that was killed left of a clone's rollback that is done; nothing goes back once more."""
+    with clone_lock(site, name, f"rollback of {name}"):
+        reconcile(site, name, goes_on="rollback")
+        noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, False))
+        if noted is not None:
+            return noted
+        with site.catalog.read() as tx:
+            last = updates.latest(tx, name)
+        assert last is not None  # the caller knows that it is done
+        return outcome_of(site, last.id, DONE)
+
+
 def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
     site.host_named(clone.host).info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.catalog import FoundConflict, decisions, updates
-from goldroot.conflicts import Conflict, Decisions
+from goldroot.conflicts import Conflict, Decisions, Remembered
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides
 from goldroot.fleet.server_readings import read_server
@@ -74,7 +74,7 @@ def digest_of(task: OpenUpdate, given: Decisions) -> str:
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
 
 
-def _merge(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> int:
+def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> int:
     with ExitStack() as stack:
         server = stack.enter_context(task.open_live("live" if live else "still"))
         base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
@@ -100,7 +100,7 @@ class Merged:
     """A merge whose result is on the prepared disks."""
 
     plan: Plan
-    given: Decisions
+    given: Remembered
     server: Server
     clone: Side
     notes: Sequence[Note]
@@ -128,7 +128,7 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     conflicts = done.plan.conflicts
     path = os.path.relpath(update_files.record_file(task.site, task.name, task.work), task.site.root)
     reading = read_server(task.base, done.server.tree)
-    told = {**task.update.told, "torn": done.torn}
+    told = {**task.update.told, "torn": done.torn, "answers": done.given.used(conflicts)}
     values = {"inputs": digest_of(task, done.given), "migration": "", "seen": dict(done.server.ids), "told": told}
     task.check()
     with task.site.catalog.begin() as tx:

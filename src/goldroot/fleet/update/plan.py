@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoPermission, NoSpace, Refused
+from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.server_readings import open_clone
@@ -29,6 +31,9 @@ class UpdatePlan:
     clone: Clone
     to: int
     record: dict[str, Any]
+    answers: Sequence[dict[str, Any]] = ()  #: remembered answers that it uses, as ``told`` names them
+    stays: str = ""  #: why it stays on a version that was retired; "" where that is not so
+    after_rollback: bool = False  #: the server went back from its last update: these answers may be why
 
     @property
     def conflicts(self) -> list[dict[str, Any]]:
@@ -40,18 +45,19 @@ class UpdatePlan:
         """As JSON data."""
         return {
             "clone": self.clone.name, "image": self.clone.image, "from": self.clone.version, "to": self.to,
-            "record": self.record,
+            "record": self.record, "answers": list(self.answers), "stays": self.stays,
         }  # fmt: skip
 
 
 def target_of(site: Site, clone: Clone, to: int | None) -> int:
-    """The version to go to: the one asked for, else the current one.
+    """The version to go to: the one asked for, else the current one; a clone that is on a newer one, which was retired,
+    stays there: nobody is taken back without a word.
 
     :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
     """
     with site.catalog.read() as tx:
         if to is None:
-            return newest_gold(tx, clone.image).number
+            return max(newest_gold(tx, clone.image).number, clone.version)
         version = catalog_gold.get(tx, clone.image, to)
     if version.state != "published":
         raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
@@ -68,7 +74,7 @@ def plan_update(
     """
     clone = active_clone(site, name)
     with site.catalog.read() as tx:
-        going = updates.in_flight(tx, name)
+        going, last = updates.in_flight(tx, name), updates.latest(tx, name)
     if to is None and going is not None and going.kind == "update":
         to = going.to_version  # what `update run` goes on with
     number = target_of(site, clone, to)
@@ -85,7 +91,24 @@ def plan_update(
     with suppress(NoPermission, NoSpace, OSError):
         save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
-    return UpdatePlan(clone, number, record)
+    answers = used_answers(site, clone.image, decided.used(plan.conflicts))
+    went_back = last is not None and last.kind == "rollback" and last.state == "done"
+    return UpdatePlan(clone, number, record, answers, why_it_stays(site, clone, number), went_back)
+
+
+def why_it_stays(site: Site, clone: Clone, number: int) -> str:
+    """Why a clone whose target is what it is on is not taken to the newest published version; "" where it is on that."""
+    if number != clone.version:
+        return ""
+    with site.catalog.read() as tx:
+        known = catalog_gold.get(tx, clone.image, number)
+        newest = catalog_gold.current(tx, clone.image)
+    if known.state != "retired" or newest is None or newest.number >= number:
+        return ""
+    return (
+        f"gold {number} is retired, and the newest that is published, gold {newest.number}, is older; "
+        f"to go there all the same: goldroot update run {clone.name} --to {newest.number}"
+    )
 
 
 def waiting_update(site: Site, name: str) -> updates.Update | None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from goldroot import crash
 from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import Refused
+from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.plan import target_of
+from goldroot.fleet.update.plan import target_of, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile, settle
@@ -48,6 +49,8 @@ class Outcome:
     health: str = ""  #: "good", "at next start"; "" where the host starts no machines
     different: Sequence[str] = ()  #: what the trial found to be otherwise than on the server, and no worse
     merged_again: int = 0  #: paths that the running server wrote while they were merged: the switch merges again
+    answers: Sequence[dict[str, Any]] = ()  #: remembered answers that its merge used
+    stays: str = ""  #: why it stays on a version that was retired; "" where that is not so
     pruned: Sequence[str] = ()  #: what was kept for the way back and went, as there was more of it than the site keeps
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,7 +97,8 @@ def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) ->
     if going is None:
         target = target_of(site, clone, to)
         if target == clone.version:
-            return Outcome(name, NOTHING, 0, clone.version, clone.version)
+            stays = why_it_stays(site, clone, target) if to is None else ""
+            return Outcome(name, NOTHING, 0, clone.version, clone.version, stays=stays)
     look_for_programs()
     if going is None:
         refuse_full(site, clone)
@@ -238,8 +242,14 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
-        0 if outcome == DONE else told.get("torn", 0),
+        0 if outcome == DONE else told.get("torn", 0), used_answers(site, update.image, told.get("answers", ())),
     )  # fmt: skip
+
+
+def cancelled_update(site: Site, name: str) -> Update | None:
+    """The newest update or rollback of a clone, which was given up."""
+    with site.catalog.read() as tx:
+        return updates.latest(tx, name)
 
 
 def cancel_update(site: Site, name: str) -> Update:

@@ -22,7 +22,7 @@ from typing import Any
 
 from goldroot import private
 from goldroot.catalog import decisions
-from goldroot.conflicts import Decision
+from goldroot.conflicts import Decision, Remembered
 from goldroot.policy import Policy
 from goldroot.site import Site
 from goldroot.tree import Manifest
@@ -109,11 +109,11 @@ def load_base(site: Site, clone: str, work: str, key: str) -> bytes | None:
         return None
 
 
-def remembered(site: Site, image: str) -> dict[str, Decision]:
+def remembered(site: Site, image: str) -> Remembered:
     """The catalog's decisions of an image, as a merge takes them."""
     with site.catalog.read() as tx:
         known = decisions.remembered(tx, image)
-    return {key: Decision(one.take, one.content) for key, one in known.items()}
+    return Remembered({key: Decision(one.take, one.content) for key, one in known.items()})
 
 
 def forget(site: Site, clone: str) -> None:

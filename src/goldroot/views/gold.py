@@ -1,0 +1,53 @@
+"""The life of gold versions and images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from goldroot.views.base import View
+
+
+class RetirementFollows(View):
+    """What follows from the retirement of a version."""
+
+    was_current: bool = Field(description="whether clones were told to go to it")
+    current: int | None = Field(description="where they are told to go after it; null: nowhere")
+    on_it: tuple[str, ...] = Field(description="clones that are on it, and stay")
+    under_way: tuple[str, ...] = Field(description="clones whose update to it goes on")
+
+
+class _Version(View):
+    image: str
+    number: int
+    state: Literal["publishing", "published", "retired"]
+    slot: str | None
+    untested: bool
+    published_at: str | None
+    note: str
+    digests: dict[str, str]
+    plan: bool
+
+
+class GoldRetired(_Version):
+    """A version that is retired, or would be."""
+
+    held_by: tuple[str, ...]
+    follows: RetirementFollows
+
+
+class GoldRestored(_Version):
+    """A version whose retirement is taken back, or would be."""
+
+    current: int = Field(description="where clones are told to go now")
+
+
+class ImageDeleted(View):
+    """An image that is removed, or would be."""
+
+    image: str
+    machines: tuple[str, ...]
+    versions: tuple[int, ...] = Field(description="gold versions that had disks")
+    disks: tuple[str, ...]
+    plan: bool
