@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from goldroot.catalog import decisions
+from goldroot.conflicts import Decision as Given
 from goldroot.site import Site
 from goldroot.views import Decision, UpdateOutcome, UpdatePlan
 from support.commands import data, said
@@ -98,7 +99,7 @@ def test_the_beginning_of_a_key_that_two_answers_have_forgets_none(
 ) -> None:
     with fleet.catalog.begin() as tx:
         for end in "01":
-            decisions.decide(tx, IMAGE, "a" * 63 + end, "gold", who="me")
+            decisions.decide(tx, IMAGE, "a" * 63 + end, Given("gold"), who="me")
     code, out = said(capsys, "review", "forget", "aaaaaaaa")
     assert code == 2 and "names 2 answers" in out
     assert len(data(capsys, "review", "decisions")) == 2
@@ -132,7 +133,7 @@ def test_what_is_no_answer_changes_none(decided: Site, capsys: pytest.CaptureFix
 def test_a_key_of_nobodys_question_is_listed_by_its_key(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """An older goldroot wrote no question down."""
     with fleet.catalog.begin() as tx:
-        decisions.decide(tx, IMAGE, "b" * 64, "gold", who="me")
+        decisions.decide(tx, IMAGE, "b" * 64, Given("gold"), who="me")
     assert f"key {'b' * 12}  gold, by me on " in said(capsys, "review", "decisions")[1]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Decided, Question, Tx, clones, decisions, images, updates
-from goldroot.conflicts import CONTENT, WITH_CONTENT, answer_given, answer_word
+from goldroot.conflicts import CONTENT, WITH_CONTENT, Decision, answer_given, answer_word
 from goldroot.errors import NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import person
 from goldroot.fleet.own_content import own_content
@@ -134,18 +134,10 @@ def answer_again(
         _check(one, take, content)
     if plan_only:
         return list(wanted)
+    answer = Decision(take) if content is None else Decision(CONTENT, content)
     with site.catalog.begin() as tx:
         for one in wanted:
-            said = one.said
-            decisions.decide(
-                tx,
-                said.image,
-                said.key,
-                CONTENT if content is not None else take,
-                content=content,
-                who=person(),
-                note=note,
-            )
+            decisions.decide(tx, one.said.image, one.said.key, answer, who=person(), note=note)
     keys = {(one.said.image, one.said.key) for one in wanted}
     return [one for one in all_answers(site) if (one.said.image, one.said.key) in keys]
 

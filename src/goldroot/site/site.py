@@ -114,7 +114,14 @@ class Site:
         if self.catalog_file:
             files += [self.catalog_file + beside for beside in ("", "-wal", "-shm", "-journal")]
         stores = [path for name in self.config.hosts for path in self._host(name).own_paths]
-        return [*map(self.path, _DIRECTORIES), self.path("manifests"), self.path("commands"), *stores, *files, self.root]
+        return [
+            *map(self.path, _DIRECTORIES),
+            self.path("manifests"),
+            self.path("commands"),
+            *stores,
+            *files,
+            self.root,
+        ]
 
     @cached_property
     def catalog(self) -> Catalog:
