@@ -26,7 +26,7 @@
     │   ├── BadSignature              exit 4   a gold version is not what was signed
     │   └── HostError                 exit 4   a host answered with an error
     │       ├── Unreachable           exit 4   a host did not answer: nothing is known
-    │       ├── Damaged               exit 4   a disk or an entry is broken, and is not repaired silently
+    │       ├── Damaged               exit 4   a disk, an entry or a database is broken, and is not repaired
     │       ├── CpRefused             exit 4   z/VM's control program did not do it (goldroot.hosts.zvm)
     │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing

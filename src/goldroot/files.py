@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -147,6 +148,34 @@ def read_regular(name: str | bytes, directory: int) -> bytes | None:
         return None
     with open(handle, "rb") as file:
         return file.read()
+
+
+def open_given(path: AnyPath) -> BinaryIO:
+    """A file that a person names, open for reading, in the directory of the command; a link there is the person's own word.
+
+    A FIFO or a device is not opened: nobody may ever write to it, and the command would wait for ever.  What the command's
+    shell has opened for it (``<(sed ...)``, ``/dev/stdin``) is.
+
+    :raises OSError: it cannot be read, or is not such a file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode) and not os.fsencode(os.path.realpath(path)).startswith(b"/proc/"):
+            raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+        os.set_blocking(handle, True)
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_given(path: AnyPath, most: int = -1) -> bytes:
+    """The bytes (``most`` of them at the most) of a file that a person names; errors as of :func:`open_given`."""
+    with open_given(path) as file:
+        return file.read(most)
 
 
 def write_whole(

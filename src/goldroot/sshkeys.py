@@ -79,12 +79,14 @@ def verify(allowed: str, principal: str, namespace: str, document: bytes, signat
         except Beyond as error:
             _program(f"{error} ({allowed})")
     _program(KEYS)
-    with tempfile.NamedTemporaryFile("w", suffix=".sig") as file:
-        file.write(signature)
+    # A file without a name: one in $TMPDIR would stay where this command is killed.
+    with open(os.memfd_create("signature"), "wb") as file:
+        file.write(signature.encode())
         file.flush()
-        words = ["-Y", "verify", "-f", allowed, "-I", principal, "-n", namespace, "-s", file.name]
+        place = f"/dev/fd/{file.fileno()}"
+        words = ["-Y", "verify", "-f", allowed, "-I", principal, "-n", namespace, "-s", place]
         try:
-            run([PROGRAM, "-q", *words], stdin=document)
+            run([PROGRAM, "-q", *words], stdin=document, pass_fds=(file.fileno(),))
         except ProgramFailed as error:
             raise Invalid(error.brief) from error
     return None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from goldroot.errors import BadPolicy
+from goldroot.files import read_given
 
 T = TypeVar("T")
 
@@ -74,12 +76,16 @@ def read(path: str) -> Table:
 def text_of(path: str) -> str:
     """A file's text; ``BadPolicy`` where it has none."""
     try:
-        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a mark
-            return file.read()
+        text = read_given(path).decode("utf-8-sig")  # some editors begin a file with a mark
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise BadPolicy(f"not a text file ({error})", file=path) from None
     except FileNotFoundError:
         raise BadPolicy("there is no such file", file=path) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise BadPolicy(str(error.strerror), file=path) from None
 
 
 class Table:

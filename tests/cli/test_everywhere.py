@@ -131,3 +131,12 @@ def test_a_system_with_bytes_in_its_path_is_imported(
 ) -> None:
     os.rename(tmp_path / "root", os.path.join(tmp_path, NOT_UTF8))
     assert said(capsys, "image", "import", "other", "--from", os.path.join(tmp_path, NOT_UTF8))[0] == 0
+
+
+def test_the_nearest_name_of_a_clone_and_an_image_is_offered(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("clone", "show", "wbe1"), ("update", "plan", "wbe1"), ("machine", "start", "wbe1")):
+        code, out = said(capsys, *words)
+        assert code == 3 and "Did you mean 'web1'?" in out
+    code, out = said(capsys, "gold", "list", "smal")
+    assert code == 3 and f"Did you mean '{IMAGE}'?" in out
+    assert "Did you mean" not in said(capsys, "clone", "show", "zzz")[1]

@@ -34,7 +34,7 @@ def noted(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "point", ["clone.cleaned:1", "clone.defined:1", "clone.disk-made:3", "clone.cleaned:3", "clone.defined:3"]
+    "point", ["clone.cleaned:1", "clone.defined:1", "disk.made:3", "clone.cleaned:3", "clone.defined:3"]
 )
 def test_a_killed_making_is_finished(point: str, fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     kill_at(point, lambda: guarded(cli, CREATE))
@@ -53,7 +53,7 @@ def test_a_killed_making_is_finished(point: str, fleet: Site, capsys: pytest.Cap
 
 
 def test_a_making_with_other_options_is_another_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    kill_at("clone.disk-made:3", lambda: guarded(cli, CREATE))
+    kill_at("disk.made:3", lambda: guarded(cli, CREATE))
     code, out = said(capsys, *CREATE, "--read-write")
     assert code == 3 and "there is a clone n1 already" in out
 
@@ -177,7 +177,7 @@ def test_a_name_that_never_was_is_an_error(fleet: Site, capsys: pytest.CaptureFi
 
 
 def test_a_damaged_note_is_as_none(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    kill_at("clone.disk-made:3", lambda: guarded(cli, CREATE))
+    kill_at("disk.made:3", lambda: guarded(cli, CREATE))
     (name,) = noted(fleet)
     for content in (b"", b"[]", b'{"before": 3}', b"\xff"):
         Path(fleet.path("commands", name)).write_bytes(content)
@@ -195,5 +195,5 @@ def test_notes_of_long_ago_go(fleet: Site, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_one_name_is_noted_nowhere(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    kill_at("clone.disk-made:1", lambda: guarded(cli, ["clone", "create", "n1", "--image", IMAGE]))
+    kill_at("disk.made:1", lambda: guarded(cli, ["clone", "create", "n1", "--image", IMAGE]))
     assert noted(fleet) == []

@@ -95,7 +95,7 @@ def test_what_was_cut_off_is_told(fleet: Site, capsys: pytest.CaptureFixture[str
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert said(capsys, "update", "run", "web1")[0] == 0
     for point, words in (
-        ("clone.disk-made", ["clone", "create", "web3", "--image", IMAGE]),
+        ("disk.made", ["clone", "create", "web3", "--image", IMAGE]),
         ("clone.deleting", ["clone", "delete", "web2"]),
         ("fallback.pruned", ["fallback", "prune", "web1", "--force"]),
     ):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import copies, entries, events, gold, readings
-from goldroot.catalog.plain_names import check_name
+from goldroot.catalog.plain_names import check_name, nearest
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
@@ -98,7 +98,8 @@ def get(tx: Tx, name: str) -> Clone:
     """:raises NotFound: there is none of that name."""
     found = find(tx, name)
     if found is None:
-        raise NotFound(f"there is no clone {name!r}", todo="`goldroot clone list` names those that there are.")
+        near = nearest(name, [row[0] for row in tx.rows(sa.select(clones.c.name))])
+        raise NotFound(f"there is no clone {name!r}", todo=f"`goldroot clone list` names those that there are.{near}")
     return found
 
 

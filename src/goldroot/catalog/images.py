@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events
-from goldroot.catalog.plain_names import check_name
+from goldroot.catalog.plain_names import check_name, nearest
 from goldroot.catalog.schema import (
     LOCAL,
     clones,
@@ -124,8 +124,10 @@ def get(tx: Tx, name: str) -> Image:
     """:raises NotFound: there is none of that name; the error names those that there are."""
     row = tx.first(_GET, name=name)
     if row is None:
-        known = ", ".join(image.name for image in every(tx)) or "none yet"
-        raise NotFound(f"there is no image {name!r}", todo=f"Images: {known}. `goldroot image import` makes one.")
+        names = [image.name for image in every(tx)]
+        known = ", ".join(names) or "none yet"
+        todo = f"Images: {known}. `goldroot image import` makes one.{nearest(name, names)}"
+        raise NotFound(f"there is no image {name!r}", todo=todo)
     return Image(*row)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from goldroot.errors import UsageError
 
@@ -22,3 +23,11 @@ def check_name(kind: str, name: str) -> str:
             todo="Take letters, digits, '.', '_' and '-', a letter or digit first, 63 at most.",
         )
     return name
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'web1'?"`` where one of the known names is near; else nothing."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" Did you mean {found[0]!r}?" if found else ""

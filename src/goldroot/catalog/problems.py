@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from goldroot.errors import BadInput, Busy, Failed, GoldrootError, NoPermission, NoSpace, Refused
+from goldroot.errors import BadInput, Busy, Damaged, Failed, GoldrootError, NoPermission, NoSpace, Refused
 from goldroot.files import is_full
 
 WAITED = "Run the command again when the other one has finished."
@@ -22,6 +22,8 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
             meaning="Something else refers to it, or it exists already; nothing was changed.",
         )
     code = getattr(error.orig, "sqlite_errorcode", None)
+    if "Could not decode" in str(error.orig):  # it comes without a code
+        return damaged_catalog(where, _said(error))
     if code is not None:
         return _of_sqlite(code & 0xFF, where, _said(error), full=is_full(url.database))
     return Failed(
@@ -32,16 +34,14 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
 
 
 def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError:
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if code == sqlite3.SQLITE_NOTADB:
         return not_a_catalog(where, said)
+    if code == sqlite3.SQLITE_CORRUPT:
+        return damaged_catalog(where, said)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another command holds the catalog at {where}", todo=WAITED)
     if code == sqlite3.SQLITE_FULL or (full and code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)):
-        return NoSpace(
-            f"no space left for the catalog at {where}",
-            meaning="The change was not made.",
-            todo="Make room, then run the same command again.",
-        )
+        return no_space(where)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
         return NoPermission(
             f"the catalog at {where} cannot be opened or written: {said}",
@@ -60,6 +60,26 @@ def not_a_catalog(where: str, said: str) -> BadInput:
         f"{where} is not a goldroot catalog: {said}",
         meaning="It was not changed.",
         todo="Name the right site, or put the catalog back from a backup.",
+    )
+
+
+def no_space(where: str) -> NoSpace:
+    """The error for a catalog on a full file system."""
+    return NoSpace(
+        f"no space left for the catalog at {where}",
+        meaning="The change was not made.",
+        todo="Make room (goldroot fallback prune, clone delete and update cancel work all the same), then run the same command "
+        "again.",
+    )
+
+
+def damaged_catalog(where: str, said: str) -> Damaged:
+    """The error for a catalog whose file was damaged: a disk that lost a block, a copy that was cut off, a bit that flipped."""
+    return Damaged(
+        f"the catalog at {where} is damaged: {said}",
+        meaning="The servers and their disks are as they were: what they are made of stands in the stores. It was not changed.",
+        todo="Put it back from a backup; an older one is brought up to what the stores say. Where there is none, "
+        "`sqlite3 FILE .recover` saves what can be read, into a new file.",
     )
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from goldroot import private
-from goldroot.catalog.problems import as_error
+from goldroot.catalog.problems import as_error, damaged_catalog, no_space
 from goldroot.errors import BadInput, NoSpace, NotFound
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 #: How long a writer waits for another one, in seconds, before :class:`goldroot.errors.Busy`.
 WAIT = 30.0
+
+#: So many bytes are enough for the index of a write-ahead log, and for its beginning.
+INDEX_ROOM = 64 << 10
 
 #: The advisory lock of the one writer on PostgreSQL: any number that no other program is likely to use.
 WRITER_LOCK = 0x676F6C64
@@ -56,7 +59,8 @@ class Tx:
 
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""
-        return self._connection.execute(statement, values).all()
+        with self._readable():
+            return self._connection.execute(statement, values).all()
 
     def first(self, statement: sa.Executable, **values: object) -> AnyRow | None:
         """The first row of a query, or ``None``.
@@ -64,11 +68,13 @@ class Tx:
         :param values: of the query's ``bindparam``: a query that is asked often is built once, which takes longer than
             to ask it.
         """
-        return self._connection.execute(statement, values).first()
+        with self._readable():
+            return self._connection.execute(statement, values).first()
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or ``None``."""
-        return self._connection.execute(statement).scalar()
+        with self._readable():
+            return self._connection.execute(statement).scalar()
 
     def write(self, statement: sa.Executable, rows: Sequence[Mapping[str, object]] | None = None) -> int:
         """Change something; returns the number of rows that it met (once per row of ``rows``)."""
@@ -81,6 +87,19 @@ class Tx:
         done = self._connection.execute(table.insert().values(**values))
         key = done.inserted_primary_key
         return key[0] if key is not None and len(key) == 1 and isinstance(key[0], int) else 0
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """What cannot be made into a value, such as text that should be JSON, was not written by goldroot so.
+
+        :raises Damaged: that is so.
+        """
+        try:
+            yield
+        except UnicodeEncodeError:
+            raise  # it is what was asked for
+        except (ValueError, TypeError) as error:
+            raise damaged_catalog(repr(self._connection.engine.url.database), f"{error}") from error
 
     def _need_writer(self) -> None:
         if not self._writes:
@@ -139,6 +158,8 @@ class Catalog:
             yield
         except DBAPIError as error:
             raise as_error(error, self._engine.url) from error
+        except UnicodeDecodeError as error:  # the driver's own, of what it wants to say of a file
+            raise damaged_catalog(repr(self._engine.url.database), str(error)) from error
 
 
 def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Catalog:
@@ -185,9 +206,34 @@ def is_there(where: str | os.PathLike[str]) -> bool:
 def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
     from goldroot.catalog.migrate import bring_up_to_date
 
+    if not create:
+        _refuse_full(engine)
     with Catalog(engine)._translated():
         bring_up_to_date(engine, create=create)
     return Catalog(engine)
+
+
+def _refuse_full(engine: Engine) -> None:
+    """See that the index of the write-ahead log can be written.
+
+    SQLite has it in memory, as a file with holes where a block of the file system is smaller than a page of memory: where no
+    block is left, the kernel kills whoever writes into a hole (SIGBUS).
+
+    :raises NoSpace: it may be so.
+    """
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if path is None:
+        return
+    room = os.statvfs(os.path.dirname(os.path.abspath(path)))
+    if (room.f_bavail if os.geteuid() else room.f_bfree) * room.f_frsize >= INDEX_ROOM:
+        return
+    try:
+        index = os.stat(f"{path}-shm")
+        whole = 0 < index.st_size <= index.st_blocks * 512
+    except FileNotFoundError:
+        whole = False
+    if not whole:
+        raise no_space(repr(path))
 
 
 def _only_looked_at(engine: Engine, full: NoSpace) -> Catalog:

@@ -15,9 +15,9 @@ from goldroot.cli.known_names import clone_names, image_names
 from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, site_option
+from goldroot.cli.site import host_option, open_site, room_for, site_option
 from goldroot.cli.terminal import put
-from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.catalog import GoldVersion
@@ -258,31 +258,46 @@ def diff(
 
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=clone_names)
+@click.option("--force", is_flag=True, help="Also where its entry is damaged or disks of it are missing.")
 @site_option
 @plan_option
 @json_option
-def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
+def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Remove clones with all their disks, fallbacks among them.  A clone that may be running is not removed.
 
+    With --force also one whose entry is damaged or whose disks are missing: what is left of it goes, with an update of it that
+    is in flight.  A damaged entry's file is kept aside.
+
     \b
-    Example:
+    Examples:
       goldroot clone delete web1 --plan
+      goldroot clone delete web1 --force
     """
-    from goldroot.fleet import delete_clone, many_names, plan_delete, show_clone
+    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone
 
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
         if again.is_done(name):
             return []
-        disks = sorted(show_clone(site, name)["disks"].values())
-        if plan_only:
-            plan_delete(site, name)
-        else:
-            delete_clone(site, name)
+        try:
+            disks = sorted(show_clone(site, name)["disks"].values())
+            if plan_only:
+                plan_delete(site, name)
+            else:
+                delete_clone(site, name)
+        except Damaged as error:
+            if not force:
+                error.todo = f"{error.todo} To remove what is left of it: goldroot clone delete {name} --force"
+                raise
+            return force_delete_clone(site, name, plan_only=plan_only)
         return disks
 
-    with many_names(site, "clone delete", names, looking=plan_only) as again:
+    with (
+        room_for(site, plan_only),
+        many_names(site, "clone delete", names, {"force": force}, looking=plan_only) as again,
+    ):
+        before = [name for name in names if again.is_done(name)]
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
@@ -292,7 +307,7 @@ def delete(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
 
     def say() -> None:
         for name, disks in results.done.items():
-            if not disks:
+            if name in before:
                 put(f"{name} was removed already")
                 continue
             put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
@@ -366,7 +381,7 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 @click.argument("image", required=False, shell_complete=image_names)
 @site_option
 @json_option
-def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
+def linked(image: str | None, site_dir: str | None, as_json: bool) -> int:
     """Who is on which gold version, by slot, and whose way back leads there; the current gold is marked with a star.
 
     \b
@@ -376,7 +391,8 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
     from goldroot.fleet import slot_links as find
 
     site = open_site(site_dir)
-    data = find(site, image)
+    damaged: list[Damaged] = []
+    data = find(site, image, damaged=damaged)
     hosts = len(site.config.hosts) > 1
 
     def say() -> None:
@@ -391,3 +407,7 @@ def linked(image: str | None, site_dir: str | None, as_json: bool) -> None:
         table(["", "image", *(["host"] if hosts else []), "slot", "gold", *columns[:-1], "linked by"], rows)
 
     emit(as_json, data, say)
+    for error in damaged:
+        put(f"goldroot: not known: {error.brief}", err=True)
+        put(f"  Whom it links is missing above. {error.todo}", err=True)
+    return Damaged.exit_code if damaged else 0

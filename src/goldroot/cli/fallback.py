@@ -15,7 +15,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import say_written
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import open_site, room_for, site_option
 from goldroot.cli.terminal import put, put_output
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -81,7 +81,8 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
     from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks
 
     site = open_site(site_dir)
-    with many_names(site, "fallback prune", names, {"force": force}, looking=plan_only) as again:
+    asked = {"force": force}
+    with room_for(site, plan_only), many_names(site, "fallback prune", names, asked, looking=plan_only) as again:
         before = [name for name in names if again.is_done(name)]
         wanted = plan_prune(site, names, force=force, done=before)
         aside = {one.id for one in wanted if one.state == "set-aside"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -47,6 +48,15 @@ def open_site(site_dir: str | None) -> Site:
     if context:
         context.call_on_close(site.close)
     return site
+
+
+@contextmanager
+def room_for(site: Site, plan_only: bool) -> Iterator[None]:
+    """For a command that frees room: on a full disk it has the site's reserve; a plan changes nothing, and has not."""
+    from goldroot.site import making_room
+
+    with nullcontext() if plan_only else making_room(site):
+        yield
 
 
 def is_plan(context: click.Context) -> bool:

@@ -28,7 +28,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
 from goldroot.cli.rollback import names_argument, rollback
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import open_site, room_for, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
@@ -375,7 +375,7 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 
     stays: dict[str, int] = {}
-    with many_names(site, "update cancel", names, looking=plan_only) as again:
+    with room_for(site, plan_only), many_names(site, "update cancel", names, looking=plan_only) as again:
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))

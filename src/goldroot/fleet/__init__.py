@@ -46,6 +46,7 @@ __all__ = [
     "find_kept",
     "finish_rollback",
     "fleet_status",
+    "force_delete_clone",
     "forecast_gold",
     "forget_answers",
     "forget_removed",
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
         create_clone,
         delete_clone,
         enter_clone,
+        force_delete_clone,
         identity_from,
         made_clone,
         plan_clone,
@@ -150,8 +152,8 @@ else:
         {
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone identity_from made_clone plan_clone plan_delete"
-                " show_clone"
+                "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
+                " plan_clone plan_delete show_clone"
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",

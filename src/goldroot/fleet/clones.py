@@ -30,6 +30,7 @@ from goldroot.hosts import (
     Mark,
     fenced,
     find_entry,
+    give_up_entry,
     new_disk_id,
     refuse_running,
     running_reason,
@@ -38,7 +39,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, TellForm, open_system, run_on, work_room
+from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -132,6 +133,7 @@ def create_clone(
     :raises NotFound: there is no such version, or no copy of it on that host.
     """
     identity = identity or identity_from(site, check_clone_name(name))
+    keep_reserve(site)
     with clone_lock(site, name, f"making of the clone {name}"):
         if (made := _made_already(site, name, image, form)) is not None:
             return made
@@ -344,6 +346,33 @@ def delete_clone(site: Site, name: str) -> None:
         update_files.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
+
+
+def force_delete_clone(site: Site, name: str, *, plan_only: bool = False) -> list[str]:
+    """Remove what is left of a clone whose entry is damaged or whose disks are missing, with its update in flight.
+
+    :returns: the ids of the disks that went.
+    :raises Refused: one of its disks is in use, or its host cannot tell which disks it has.
+    :raises Busy: somebody works on it.
+    """
+    with site.catalog.read() as tx:
+        clone = catalog_clones.get(tx, name)
+    host = site.host_named(clone.host)
+    if plan_only:
+        return []
+    with clone_lock(site, name, f"removal of the clone {name}"):
+        with site.catalog.begin() as tx:
+            going = updates.in_flight(tx, name)
+            if going is not None:
+                updates.set_state(tx, going.id, "failed", error="the clone was removed by force")
+            catalog_clones.begin_delete(tx, name)
+        gone = give_up_entry(host, clone.machine)
+        update_files.forget(site, name)
+        for id in gone:
+            manifests.forget(site, id)
+        with site.catalog.begin() as tx:
+            catalog_clones.forget(tx, name)
+        return gone
 
 
 def show_clone(site: Site, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goldroot.errors import BadInput, UsageError
+from goldroot.files import read_given
 from goldroot.fleet.update.checks import MARKERS
 
 #: In bytes: anything larger is not a text that a person edits.
@@ -16,8 +17,7 @@ def own_content(file: str) -> bytes:
         holds markers of a merge.
     """
     try:
-        with open(file, "rb") as stream:
-            content = stream.read(LARGEST + 1)
+        content = read_given(file, LARGEST + 1)
     except OSError as error:
         raise UsageError(
             f"{file!r} is neither an answer nor a file that can be read ({error.strerror})",

@@ -22,6 +22,7 @@ from goldroot.hosts.changes import (
     with_links,
     with_mark,
 )
+from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.port import (
     Abilities,
@@ -86,6 +87,7 @@ __all__ = [
     "fenced",
     "find_entry",
     "free_set",
+    "give_up_entry",
     "is_live",
     "new_disk_id",
     "own_disks",

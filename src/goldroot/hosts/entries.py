@@ -29,6 +29,7 @@ from goldroot.hosts.changes import check_entry, differences, reads_as
 from goldroot.hosts.entryfile import decode, encode, token_of
 from goldroot.hosts.linkindex import LinkIndex
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged
+from goldroot.ids import new_id
 
 _END = ".json"
 
@@ -73,9 +74,32 @@ class Entries:
 
     def all(self) -> Iterator[Entry]:
         """As :meth:`goldroot.hosts.Host.entries`."""
+        damaged: Damaged | None = None
         for name in self._names():
-            if (found := self.find(name)) is not None:  # one that was removed meanwhile is not there
+            try:
+                found = self.find(name)
+            except Damaged as error:
+                damaged = damaged or error
+                continue
+            if found is not None:  # one that was removed meanwhile is not there
                 yield found
+        if damaged is not None:
+            raise damaged
+
+    def give_up(self, name: str) -> None:
+        """Put an entry that cannot be read aside, under another name beside it; its links are nobody's then.
+
+        One that can be read stays; again: nothing.
+        """
+        with self.locked():
+            try:
+                self.find(name)
+            except Damaged:
+                path = self._path(name)
+                with store_errors(path):
+                    os.rename(path, f"{path}.damaged-{new_id()}")
+                    sync_directory(self._directory)
+                self._index.make(self._names(), self._owners)
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """As :meth:`goldroot.hosts.Host.linked`."""

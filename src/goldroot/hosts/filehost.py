@@ -330,6 +330,52 @@ class FileHost:
         finally:
             taken.close()
 
+    def give_up(self, name: str) -> list[str]:
+        """Remove an entry that cannot be used any more, with every disk that carries its name in its label.
+
+        The entry is damaged, or disks that it names are not there.  Its damaged file is kept beside it, for a person.
+
+        :returns: the ids of the disks that went.
+        :raises Busy: somebody works on it. :raises Refused: one of its disks is in use, or linked.
+        """
+        if not isinstance(self._entries, Entries):
+            raise Refused(
+                f"the entries of host {self.name} are kept elsewhere", todo=f"Put the entry {name} right there."
+            )
+        taken = self._in_use.take(entry_lock(check_entry_name(name)), note=new_note("hold"))
+        if taken is None:
+            raise Busy(f"{name} is in use by {self._in_use.note(entry_lock(name))}", meaning="Nothing was removed.")
+        try:
+            if links := [link for link in self._links_to(name) if link[0] != name]:
+                raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", meaning="Nothing was removed.")
+            labels = [label for id in self.disk_ids() if (label := self._labels.find(id)) and label.owner == name]
+            for label in labels:
+                if self._bytes.stands(label):
+                    self._refuse_used(label)
+            self._entries.give_up(name)
+            entry = self._entries.find(name)
+            if entry is not None and entry.startable:
+                self._entries.apply(replace(entry, startable=False))
+            named = [] if entry is None else [disk.id for disk in entry.disks.values()]
+            for id in sorted({*named, *(label.id for label in labels)}):
+                self._entries.drop_disk(name, id)
+                self._bytes.remove(id)
+                self._labels.remove(id)
+                self._begun.forget(id)
+            self._entries.undefine(name)
+            taken.gone()
+            return sorted({*named, *(label.id for label in labels)})
+        finally:
+            taken.close()
+
+    def _links_to(self, name: str) -> list[tuple[str, str, str]]:
+        """Who links an entry; where an entry is damaged, by those that can be read."""
+        found = []
+        with suppress(Damaged):
+            for entry in self._entries.all():
+                found += [(entry.name, a, link.address) for a, link in entry.links.items() if link.owner == name]
+        return found
+
     def apply(self, wanted: Entry) -> Applied:
         return self._entries.apply(wanted)
 

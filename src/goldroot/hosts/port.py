@@ -301,7 +301,10 @@ class Host(Protocol):
         """
 
     def entries(self) -> Iterator[Entry]:
-        """All of them, by name: for adopt, doctor and lists; never to answer about one."""
+        """All of them, by name: for adopt, doctor and lists; never to answer about one.
+
+        :raises Damaged: one cannot be read; those that can came before.
+        """
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """Who links an entry: (machine, its address, owner's address), all sets; never by looking at all entries."""

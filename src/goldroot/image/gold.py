@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Copy, GoldVersion, copies, holders_of, images
+from goldroot.catalog import Copy, GoldVersion, copies, holders_of, images, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound, Refused
 from goldroot.hosts import LIVE, with_mark
@@ -142,9 +142,10 @@ def plan_retirement(site: Site, image: str, number: int) -> Retirement:
         ]
         was = catalog_gold.current(tx, image)
         held = holders_of(tx, image, number)
+        going = [one for one in updates.all_in_flight(tx) if (one.image, one.to_version) == (image, number)]
     return Retirement(
         image, number, was is not None and was.number == number, max(left, default=None),
-        tuple(one.clone for one in held if one.kind == "clone"), tuple(one.clone for one in held if one.kind == "update"),
+        tuple(one.clone for one in held if one.kind == "clone"), tuple(one.clone for one in going),
     )  # fmt: skip
 
 

@@ -226,7 +226,8 @@ def _test_inside(trial: Trial, command: str) -> Ran:
 
 def _test(site: Site, system: System, binds: Sequence[Bound], command: str) -> Ran:
     try:
-        done = run_on(site.config, system.image, binds, ["/bin/sh", "-c", command], How(ok=None, timeout=PATIENCE))
+        words, time = ["/bin/sh", "-c", command], site.config.image(system.image).test_time
+        done = run_on(site.config, system.image, binds, words, How(ok=None, timeout=PATIENCE), time=time)
     except LimitReached as error:
         return Ran(ENDED, f"$ {command}\n[{error.brief}]")
     output = (done.out + done.err).decode("utf-8", "replace").rstrip()

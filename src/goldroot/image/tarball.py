@@ -20,6 +20,7 @@ from typing import IO, Any, Self, cast
 import zstandard
 
 from goldroot.errors import BadInput, NoPermission
+from goldroot.files import open_given
 from goldroot.image.unpack import Unpacked, Unpacker
 from goldroot.tree import Progress
 
@@ -80,11 +81,13 @@ class _Member(tarfile.TarInfo):
 @contextmanager
 def _opened(archive: str) -> Iterator[IO[bytes]]:
     try:
-        file = open(archive, "rb")  # noqa: SIM115 - closed below, under its decompressor
+        file = open_given(archive)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise BadInput(f"{archive}: {error.strerror}", todo="Name a directory or a tar archive.") from None
     except PermissionError:
         raise NoPermission(f"{archive} cannot be read", todo="Run it as somebody who may read it.") from None
+    except OSError as error:
+        raise BadInput(f"{archive}: {error.strerror}", todo="Name a directory or a tar archive.") from None
     with file:
         head = file.peek(6)[:6] if isinstance(file, io.BufferedReader) else b""
         kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")

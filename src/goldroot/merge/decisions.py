@@ -22,7 +22,7 @@ from typing import Any
 
 from goldroot.conflicts import CONTENT, Decision, Decisions, answer_given
 from goldroot.errors import BadInput
-from goldroot.files import digest_of
+from goldroot.files import digest_of, read_given
 
 SCHEMA = 1
 _KEY = re.compile("[0-9a-f]{64}")
@@ -34,8 +34,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
     :raises BadInput: it cannot be read or is not of the form above.
     """
     try:
-        with open(file, "rb") as stream:
-            data = json.loads(stream.read())
+        data = json.loads(read_given(file))
     except OSError as error:
         raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -74,8 +73,7 @@ def _content(file: str, where: str, key: str, answer: dict[str, Any]) -> bytes:
             return str(answer["text"]).encode("utf-8", "surrogateescape")
         if "base64" in answer:
             return base64.b64decode(answer["base64"], validate=True)
-        with open(os.path.join(where, str(answer["file"])), "rb") as stream:
-            return stream.read()
+        return read_given(os.path.join(where, str(answer["file"])))
     except KeyError:
         raise BadInput(f'{file}: the answer to {key[:12]}... needs "text", "base64" or "file"') from None
     except (ValueError, TypeError) as error:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot.errors import BadInput
-from goldroot.files import digest_of
+from goldroot.files import digest_of, read_given
 from goldroot.tree import path_bytes, path_text
 
 
@@ -133,8 +133,7 @@ def load_memory(file: str | bytes) -> Memory:
     """
     name = os.fsdecode(file)
     try:
-        with open(file, "rb") as stream:
-            data = json.loads(stream.read())
+        data = json.loads(read_given(file))
     except OSError as error:
         raise BadInput(f"{name}: the record cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

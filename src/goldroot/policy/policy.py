@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from goldroot.errors import BadPolicy
+from goldroot.files import read_given
 from goldroot.policy import policy_file
 from goldroot.policy.matcher import Matched, Matcher
 from goldroot.policy.pattern import LITERAL
@@ -121,8 +122,7 @@ class Policy:
         :raises BadPolicy: the file cannot be read or says something that has no meaning.
         """
         try:
-            with open(file, "rb") as stream:
-                data = stream.read()
+            data = read_given(file)
         except OSError as error:
             raise BadPolicy(f"the policy cannot be read: {error.strerror}", file=file) from error
         return cls.parse(data, file)

@@ -15,7 +15,9 @@ __all__ = [
     "TellForm",
     "check_image_name",
     "init_site",
+    "keep_reserve",
     "load_layout",
+    "making_room",
     "open_system",
     "parse_layout",
     "plan_init",
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import Layout, load_layout, parse_layout
+    from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
 else:
@@ -40,6 +43,7 @@ else:
             "config": "CLONE_NAME TEMPLATE",
             "disks": "DiskRegister",
             "layout": "Layout load_layout parse_layout",
+            "reserve": "keep_reserve making_room",
             "site": "Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",
         },

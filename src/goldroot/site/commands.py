@@ -46,15 +46,20 @@ def open_system(
 
 
 def run_on(
-    config: Config, image: str, binds: Sequence[Bound], command: Sequence[str] | None, how: How = PLAINLY
-) -> Confined:
+    config: Config, image: str, binds: Sequence[Bound], command: Sequence[str] | None, how: How = PLAINLY, *,
+    time: int | None = None,
+) -> Confined:  # fmt: skip
     """:func:`goldroot.system.run_in` on these disks, within the limits that the site sets for ``image``.
 
     :param command: ``None``: a shell for a person.
     :param how: its ``limits`` and its ``mode`` are the site's.
+    :param time: the seconds that this command may take, 0 as many as it wants; ``None``: as the limits say, or ``how``.
     """
     words = [shell_of(binds[0])] if command is None else command
-    return run_in(binds, words, replace(how, limits=config.image(image).limits, mode=config.confine))
+    limits = config.image(image).limits
+    if time is not None:
+        limits, how = replace(limits, time=time), replace(how, timeout=None)
+    return run_in(binds, words, replace(how, limits=limits, mode=config.confine))
 
 
 def weakness(mode: Mode, why: str, *, network: bool = False) -> str:

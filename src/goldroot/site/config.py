@@ -65,6 +65,8 @@ store = "store"       # where; relative to this file
 # slots = 4                                            # of this image, in place of the number above
 # tests = ["dpkg --audit", "nginx -t"]                 # run on the test system, read-write and read-only
 # limits = { memory = 1024 }                           # in place of those above
+# test_time = 3600                                     # seconds for each test (else limits.time, else 1800; 0: no limit)
+# check_time = 900                                     # for each check and rebuild (else limits.time, else 600; 0: no limit)
 # checks = ["sshd -t", "visudo -c"]                    # run on a merged clone before it is switched
 # policy = "policy.toml"                               # rules of the merge; without it, the default policy
 # Where the host starts servers: what a server must answer after a switch, or it goes back by itself.
@@ -91,6 +93,10 @@ class ImageConfig:
     tests: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     policy: str | None = None  #: absolute path; ``None``: the default policy
+    test_time: int | None = (
+        None  #: seconds for each of the tests; 0: no limit; ``None``: as the limits say, or the usual time
+    )
+    check_time: int | None = None  #: the same for each of the checks, and for what is made again in a merged system
     running: RunConfig = field(default_factory=RunConfig)
 
 
@@ -202,10 +208,17 @@ def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[st
             tests=one.texts("tests", ()),
             checks=one.texts("checks", ()),
             policy=os.path.join(here, policy) if policy else None,
+            test_time=_time(one, "test_time"),
+            check_time=_time(one, "check_time"),
             running=read_running(one),
         )
         one.done()
     return found
+
+
+def _time(table: toml.Table, name: str) -> int | None:
+    """Seconds; ``None`` where nothing is said."""
+    return table.number(name, 0, most=MOST_SECONDS) if name in table.names() else None
 
 
 def _clones(table: toml.Table) -> dict[str, CloneConfig]:

@@ -13,6 +13,7 @@
     ├── store/                 the disks and entries of the host, where its table names no other place
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
+    ├── reserve                room for commands that make room, see :mod:`goldroot.site.reserve`
     ├── commands/              commands of many names that were cut off, see :mod:`goldroot.fleet.many`
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`
 
@@ -220,6 +221,8 @@ def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     :raises MissingProgram: nothing here makes keys.
     :raises Refused: the catalog or the configuration of a site that has had a life is missing.
     """
+    from goldroot.site.reserve import keep_reserve
+
     root = os.path.abspath(directory)
     text = template(kind)
     _refuse_lost(root)
@@ -233,6 +236,7 @@ def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     site = Site(root, load_config(config))
     site.key.make()
     _make_stores(site)
+    keep_reserve(site)
     site.close_to_others()
     return site
 

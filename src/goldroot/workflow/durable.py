@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import contextvars
 import os
+import shlex
 import socket
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +43,7 @@ from dbos import (
 from sqlalchemy import event
 
 from goldroot import crash, private
-from goldroot.errors import Failed, NoSpace
+from goldroot.errors import Damaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
 from goldroot.workflow.port import (
@@ -248,11 +250,22 @@ class DbosEngine:
                     meaning="What is done is kept; the step that was under way is done again.",
                     todo="Make room, then run the same command again.",
                 ) from error
+            if _is_damaged(error):
+                raise Damaged(
+                    f"the workflow database {file!r} is damaged: {str(error.orig).strip()}",
+                    meaning="It holds only which steps of a run are done; what goes on is in the catalog and on the hosts.",
+                    todo=f"Put it aside (mv {shlex.quote(file)} {shlex.quote(file)}.damaged), then run the same command again.",
+                ) from error
             raise Failed(
                 f"the workflow database said no: {str(error.orig).strip()}",
                 meaning="What is done is kept; the step that was under way is done again.",
                 todo="Mend the cause (space, permissions, the server), then run the same command again.",
             ) from error
+
+
+def _is_damaged(error: sa.exc.DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error.orig)
 
 
 def _launch(database: str) -> sa.Engine:

@@ -133,7 +133,8 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             stage(f"{task.name}: {command}")
             try:
                 words = ["/bin/sh", "-c", command]
-                run_on(task.site.config, task.clone.image, binds, words, How(timeout=TIMEOUT, told=_word(task, stage)))
+                how = How(timeout=TIMEOUT, told=_word(task, stage))
+                run_on(task.site.config, task.clone.image, binds, words, how, time=_check_time(task))
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -214,14 +215,18 @@ def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
         yield from _run_checks(task, stage, commands, binds)
 
 
+def _check_time(task: OpenUpdate) -> int | None:
+    """The seconds that the site gives a command in a merged system."""
+    return task.site.config.image(task.clone.image).check_time
+
+
 def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: Sequence[Bound]) -> Iterator[Finding]:
     for command in commands:
         stage(f"{task.name}: {command}")
         words = ["/bin/sh", "-c", command]
         try:
-            done = run_on(
-                task.site.config, task.clone.image, binds, words, How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
-            )
+            how = How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
+            done = run_on(task.site.config, task.clone.image, binds, words, how, time=_check_time(task))
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
             continue

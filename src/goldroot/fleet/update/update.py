@@ -22,7 +22,7 @@ from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile, settle
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
-from goldroot.site import Site
+from goldroot.site import Site, keep_reserve
 from goldroot.workflow import Engine, Workflow, load_engine
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def engine_of(site: Site) -> Iterator[Engine]:
     from goldroot.workflow import open_engine
 
     site.catalog.check_writable()  # the engine's database is a file beside it, and its error would say less
+    keep_reserve(site)
     database = site.config.catalog or site.path("workflow.sqlite")
     with open_engine(database, site.path("locks")) as engine:
         yield engine
