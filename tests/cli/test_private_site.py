@@ -131,7 +131,7 @@ def make_old(site: Site) -> None:
         begin = first.index("CREATE TABLE slots")
         catalog.execute(first[begin : first.index(";", begin)])
         catalog.execute("INSERT INTO slots (image, number, name, version) SELECT image, number, name, version FROM old")
-        for name in ("old", "entries", "site", "readings", "local_accounts", "identities"):
+        for name in ("old", "disks", "entries", "site", "readings", "local_accounts", "identities"):
             catalog.execute(f"DROP TABLE {name}")
         for name in ("ix_updates_clone", "ix_fallbacks_clone", "uq_updates_work", "ix_fallbacks_work"):
             catalog.execute(f"DROP INDEX {name}")

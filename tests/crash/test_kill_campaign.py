@@ -35,7 +35,14 @@ pytestmark = pytest.mark.timeout(900)
 MEMORY = "/dev/shm"
 SEED = 3
 #: Points of the maintenance and test systems, which tests/image kills at, of the port, whose contract tests do, and of the conversion
-ELSEWHERE = ("import-", "image-", "system-", "take-back-", "test-", "host.", "convert.", "zvm.")
+ELSEWHERE = (
+    "import-", "image-", "system-", "take-back-", "test-", "host.", "convert.", "zvm.",
+    "replicate-",  # tests/fleet/test_two_hosts.py
+    "update.identity-made",  # tests/fleet/test_first_identity.py
+    # Around the power, tests/fleet/test_power_kills.py: servers do not run here.
+    "reconcile.started", "reconcile.settled", "{task.update.kind}.start", "{task.update.kind}.stopping",
+    "{update.kind}.returning",
+)  # fmt: skip
 #: A kill in so many is followed by a second one, of the command that was to finish the work.
 TWICE = 3
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+import pytest
+
 from goldroot.catalog import updates
 from goldroot.fleet import clones, drift
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
@@ -13,6 +15,7 @@ from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, live, next_gold, on_clone, text
+from support.killing import kill_at
 
 SSHD = {
     "etc/ssh/sshd_config": "Port 22\n",
@@ -46,6 +49,19 @@ def test_a_service_that_comes_with_an_update_has_a_key_of_each_servers_own(site:
     notes = update_files.read_record(site, "web1", update.work)["notes"]
     made = {note["path"] for note in notes if note["kind"] == "identity-made"}
     assert made == {"/etc/hostid", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"}
+
+
+@pytest.mark.crash
+def test_one_that_was_killed_before_it_was_written_down_is_said_all_the_same(site: Site, engine: InProcess) -> None:
+    clones.create_clone(site, "web1", IMAGE)
+    next_gold(site, SSHD)
+    kill_at("update.identity-made", lambda: run_update(Site.open(site.root), InProcess(), "web1"))
+    assert run_update(site, engine, "web1").outcome == "done"
+    assert (text(site, "web1", "etc/ssh/ssh_host_ed25519_key.pub") or "").startswith("ssh-ed25519 ")
+    with site.catalog.read() as tx:
+        [update] = updates.every(tx, "web1")
+    notes = update_files.read_record(site, "web1", update.work)["notes"]
+    assert "/etc/hostid" in {note["path"] for note in notes if note["kind"] == "identity-made"}
 
 
 def test_what_was_made_counts_as_goldroots_own_work(site: Site, engine: InProcess) -> None:

@@ -163,7 +163,7 @@ def test_a_check_that_fails_behind_the_stop_starts_it_again(
     def refuse(*args: object) -> None:
         raise ChecksFailed("web1: 1 check failed", meaning="Nothing was switched.")
 
-    monkeypatch.setattr("goldroot.fleet.update.switch.go_live", refuse)
+    monkeypatch.setattr("goldroot.fleet.update.steps.go_live", refuse)
     with pytest.raises(ChecksFailed):
         run_update(site, engine, "web1")
     assert state(site) == (1, "on", "current")

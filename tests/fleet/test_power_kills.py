@@ -28,7 +28,7 @@ UPDATE, ROLLBACK, CANCEL = ["update", "run", "web1"], ["rollback", "web1"], ["up
 
 #: What a command passes from the stop on; what comes before it is killed in test_kills.py.
 POWER = ("stopping", "held", "stopped", "before-switch", "switching", "switched", "switch-noted", "starting", "started",
-         "returning", "returning-stopped", "noted")  # fmt: skip
+         "returning", "returning-stopped", "settled", "noted")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -94,10 +94,10 @@ def test_a_quiet_server_says_nothing_of_it_and_is_not_merged_twice(
         run_update(busy, engine, "web1")
     assert "merges again" not in caught.value.meaning
 
-    def never(*args: object, **options: object) -> int:
+    def never(*args: object, **options: object) -> None:
         raise AssertionError("nothing was written")
 
-    monkeypatch.setattr("goldroot.fleet.update.switch.merge_update", never)
+    monkeypatch.setattr("goldroot.fleet.update.merge.make_disks", never)
     assert run_update(busy, engine, "web1").outcome == "done"
 
 

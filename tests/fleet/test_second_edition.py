@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import clones, fallbacks, updates
+from goldroot.catalog import clones, disks, fallbacks, updates
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.hosts import own_disks, set_of
+from goldroot.hosts import find_entry, own_disks, set_of
 from goldroot.site import Site
 from support.fleet import dump, text
 from support.former import former
@@ -149,4 +149,11 @@ def test_every_server_goes_on_from_where_it_is(root: str) -> None:
     goldroot("fallback", "prune", *set(VERSIONS) - {"rewrite", "back"}, "--force")
     named = {disk.id for entry in site.host.entries() for disk in entry.disks.values()}
     assert set(former(site).disks()) == named
+    with site.catalog.read() as tx:
+        for name in set(VERSIONS) - {"rewrite", "back"}:  # all that a command worked on are registered
+            entry = find_entry(site.host, name.upper())
+            known = disks.of_owner(tx, site.host.name, entry.name)
+            assert {disk.id for disk in entry.disks.values()} == set(known)
+            assert {row.state for row in known.values()} == {"made"}
+        assert disks.of_owner(tx, site.host.name, "REWRITE") == {}
     site.close()

@@ -54,13 +54,17 @@ def add_options(command: click.Command, *, group: bool, hidden: bool = False) ->
     command.params += [one for one in made if not known & set(one.opts)]
 
 
+#: Words that goldroot hands on, and paths inside a system.
+_ANY_BYTES = ("command", "path", "paths")
+
+
 def check_words(command: click.Command, context: click.Context) -> None:
-    """See that every word that is not a path of this machine is UTF-8.
+    """See that every word that is neither a path, which may have any bytes, nor a command's is UTF-8.
 
     :raises UsageError: one is not.
     """
     for parameter in command.params:
-        if isinstance(parameter.type, click.Path | click.File) or parameter.name == "command":
+        if isinstance(parameter.type, click.Path | click.File) or parameter.name in _ANY_BYTES:
             continue
         value = context.params.get(parameter.name or "")
         for word in value if isinstance(value, tuple) else (value,):

@@ -202,7 +202,7 @@ def run(
     if plan_only:
         context = click.get_current_context()
         return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
-    results: Results[Outcome] = _run_one(site, wanted, to, as_json) if len(wanted) == 1 else _run_many(
+    results: Results[Outcome] = _run_one(site, wanted[0], to, as_json) if len(wanted) == 1 else _run_many(
         site, wanted, to, jobs, stop_after, as_json)  # fmt: skip
     data = {
         "clones": [done.as_dict() for done in results.done.values()],
@@ -237,11 +237,11 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
     return tuple(dict.fromkeys(names or chosen_clones(site, image)))
 
 
-def _run_one(site: Site, wanted: Sequence[str], to: int | None, as_json: bool) -> Results[Outcome]:
+def _run_one(site: Site, name: str, to: int | None, as_json: bool) -> Results[Outcome]:
     from goldroot.fleet import engine_of, run_update
 
     with stages(as_json) as stage, engine_of(site) as engine:
-        return each(wanted, lambda name: run_update(site, engine, name, to, stage=stage))
+        return Results({name: run_update(site, engine, name, to, stage=stage)}, {})
 
 
 def _run_many(

@@ -19,7 +19,7 @@ from goldroot.accounts import (
     owner_names,
 )
 from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
-from goldroot.merge.compare.compare import compare_part
+from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.families import families, other_family
 from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
@@ -126,7 +126,7 @@ def plan_merge(
         lines = RememberedLines(read, around.memory, around.going_back)
         setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
         setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
-        decided = decide_part(compare_part(part, names, policy), setting)
+        decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)

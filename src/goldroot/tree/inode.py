@@ -28,7 +28,7 @@ _SET = 0x401C5820
 
 _GET_FLAGS = 0x80086601
 _SET_FLAGS = 0x40086602
-_LONG = bytes(8)
+_LONG = bytes(8)  #: where the kernel puts an int all the same
 
 #: Flags of directories alone (D), of a journal (j) and of tails (t), in the byte of a manifest.
 DIRSYNC, JOURNAL, NOTAIL = 0x01, 0x02, 0x04
@@ -61,17 +61,12 @@ def read_flags(fd: int) -> tuple[int, int] | None:
 
 def _read_others(fd: int) -> int:
     try:
-        found = _int(fcntl.ioctl(fd, _GET_FLAGS, _LONG)) & _KNOWN_OTHERS
+        found = int.from_bytes(fcntl.ioctl(fd, _GET_FLAGS, _LONG)[:4], sys.byteorder) & _KNOWN_OTHERS
     except OSError as error:
         if error.errno in WITHOUT:
             return 0
         raise
     return sum(flag for flag, known in _OTHERS.items() if found & known) if found else 0
-
-
-def _int(answer: bytes) -> int:
-    """What the kernel puts in the place of a long, as ``int``."""
-    return int.from_bytes(answer[:4], sys.byteorder)
 
 
 def kernel_flags(flags: int) -> int:
@@ -97,7 +92,7 @@ def write_flags(fd: int, flags: int, project: int, *, directory: bool) -> None:
 def _write_others(fd: int, flags: int) -> None:
     wanted = sum(known for flag, known in _OTHERS.items() if flags & flag)
     try:
-        found = _int(fcntl.ioctl(fd, _GET_FLAGS, _LONG))
+        found = int.from_bytes(fcntl.ioctl(fd, _GET_FLAGS, _LONG)[:4], sys.byteorder)
     except OSError as error:
         if error.errno in WITHOUT and not wanted:
             return

@@ -148,6 +148,20 @@ def _body(begin: dict[str, Any]) -> dict[str, Any]:
     return _jobs[attempt].go(begin)
 
 
+@contextmanager
+def _running(job: Job) -> Iterator[None]:
+    """What DBOS runs in the block is this attempt; an error of a step leaves it as the step raised it."""
+    _jobs[job.attempt] = job
+    try:
+        with SetWorkflowID(job.attempt):
+            yield
+    except StepFailed:
+        assert job.failure is not None
+        raise job.failure from None
+    finally:
+        del _jobs[job.attempt]
+
+
 class DbosEngine:
     """A :class:`goldroot.workflow.Engine`.  DBOS is launched by the first call that needs it; one engine at a time.
 
@@ -172,7 +186,8 @@ class DbosEngine:
                 return plain(last.status.output)
             else:
                 begin = self._after(workflow, key, last)
-            result = self._attempt(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress), begin)
+            with _running(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress)):
+                result = plain(_body(begin))
             _delete(attempts)
             return result
 
@@ -184,17 +199,6 @@ class DbosEngine:
                 DBOS.cancel_workflow(last.status.workflow_id)
             raise cancelled(key)
         return {"workflow": last.workflow, "done": last.done, "state": last.state}
-
-    def _attempt(self, job: Job, begin: dict[str, Any]) -> State:
-        _jobs[job.attempt] = job
-        try:
-            with SetWorkflowID(job.attempt):
-                return plain(_body(begin))
-        except StepFailed:
-            assert job.failure is not None
-            raise job.failure from None
-        finally:
-            del _jobs[job.attempt]
 
     def find(self, key: str) -> Pending | None:
         """See :meth:`goldroot.workflow.Engine.find`."""

@@ -48,8 +48,8 @@ def plan_prune(
     wanted: list[str | None] = list(dict.fromkeys(names)) or [None]
     begun = [one for name in wanted for one in _cut_off(site, name)]
     found = [one for name in wanted for one in _of(site, name)]
-    for name in set(names) - set(done):
-        if not any(one.clone == name for one in (*begun, *found)):
+    for name in names:
+        if name not in done and not any(one.clone == name for one in (*begun, *found)):
             raise NotFound(f"nothing is kept of a clone {name}", todo="See: goldroot fallback list")
     due = [*begun, *(found if force else _due(found))]
     return [one for one in due if not names or one.clone in names]

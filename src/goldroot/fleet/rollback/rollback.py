@@ -24,10 +24,10 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.go_live import go_live
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
-from goldroot.fleet.update.power import stopped
+from goldroot.fleet.update.power import come_up, stopped
 from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.fleet.update.steps import DONE, REVIEW, note, workflow_of
+from goldroot.fleet.update.steps import DONE, REVIEW, workflow_of
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
 from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
@@ -151,7 +151,7 @@ def _workflow(site: Site, stage: Stage, take_proposals: bool) -> Workflow:
     def switch(task: OpenUpdate, stage: Stage) -> str:
         return _switch(task, stage, take_proposals)
 
-    return workflow_of("rollback", site, stage, (("switch", switch), ("note", note)))
+    return workflow_of("rollback", site, stage, (("switch", switch), ("note", come_up)))
 
 
 def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:

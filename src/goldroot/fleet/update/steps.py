@@ -17,17 +17,20 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from goldroot import crash
 from goldroot.catalog import updates
 from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched
-from goldroot.fleet.update.merge import merge_update
+from goldroot.fleet.update.go_live import go_live
+from goldroot.fleet.update.merge import merge_update, still_good
 from goldroot.fleet.update.open_update import OpenUpdate, open_update
-from goldroot.fleet.update.power import come_up
+from goldroot.fleet.update.power import come_up, stopped
 from goldroot.fleet.update.prepare import empty_prepared
 from goldroot.fleet.update.reconcile import clear, is_switched
-from goldroot.fleet.update.switch import switch_update
+from goldroot.fleet.update.update_files import remembered
+from goldroot.hosts import PREPARED, exchange, utc_now
 from goldroot.image import check_genuine
 from goldroot.site import Site
 from goldroot.tree import FULL
@@ -40,7 +43,9 @@ Act = Callable[[OpenUpdate, Stage], str]
 
 def update_workflow(site: Site, stage: Stage) -> Workflow:
     """The steps of an update."""
-    return workflow_of("update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", note)))
+    return workflow_of(
+        "update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", come_up))
+    )
 
 
 def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
@@ -88,10 +93,6 @@ def merge(task: OpenUpdate, stage: Stage) -> str:
         return ""
     for gold in (task.base, task.target):
         check_genuine(gold)
-    return _merged(task, stage)
-
-
-def _merged(task: OpenUpdate, stage: Stage) -> str:
     return REVIEW if merge_update(task, stage, live=True) else ""
 
 
@@ -99,17 +100,26 @@ def _prove(task: OpenUpdate, stage: Stage) -> str:
     """Rebuild, migrate, check, try; on disks that are made anew, where a migration was cut off on these."""
     if has_switched(task.clone, task.update):
         return ""
-    if task.update.migration == "begun" and (outcome := _merged(task, stage)):
-        return outcome
+    if task.update.migration == "begun" and merge_update(task, stage, live=True):
+        return REVIEW
     prove(task, stage, trial=True)
     return ""
 
 
 def switch(task: OpenUpdate, stage: Stage) -> str:
-    """Switch, or go back to review."""
-    return REVIEW if switch_update(task, stage) else ""
+    """Stop the clone, merge again what was written since, and make the new system the live one; or go back to review.
 
-
-def note(task: OpenUpdate, stage: Stage) -> str:
-    """The server runs again if it did before, and the catalog follows the machine."""
-    return come_up(task, stage)
+    :raises StillRunning: the clone may still be written; nothing was changed.
+    :raises ChecksFailed: what was merged again does not pass.
+    """
+    if has_switched(task.clone, task.update):
+        return ""
+    with stopped(task, stage) as hold:
+        crash.point("update.stopped")
+        if not still_good(task, remembered(task.site, task.clone.image), stage, live=False):
+            if merge_update(task, stage, live=False):
+                return REVIEW
+            prove(task, stage)
+        crash.point("update.before-switch")
+        go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))
+    return ""

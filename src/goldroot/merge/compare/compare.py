@@ -59,17 +59,11 @@ def _note_groups(manifest: Manifest, groups: dict[bytes, int]) -> None:
         groups.update((path, number) for path, number in pairs if number)
 
 
-def compare_part(part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> Comparison:
-    """Compare the three trees of a part.
+class Comparer:
+    """Makes the comparison of one part.
 
     :param names: what the accounts of base, gold and clone call the numbers of owners.
-    :raises TreeChanged: a file changed since its tree was scanned.
     """
-    return Comparer(part, names, policy).run()
-
-
-class Comparer:
-    """Makes the comparison of one part."""
 
     def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
@@ -78,7 +72,10 @@ class Comparer:
         self._base_clone = RowEquality(names[BASE_SIDE], names[CLONE_SIDE], part.numeric)
 
     def run(self) -> Comparison:
-        """Walk, then read what units leave open."""
+        """Walk, then read what units leave open.
+
+        :raises TreeChanged: a file changed since its tree was scanned.
+        """
         base, gold, clone = (tree.manifest for tree in self.part.trees)
         found = find_candidates((base, gold, clone), self.names, self.part.numeric)
         comparison = self.comparison

@@ -85,7 +85,17 @@ def read_all(
             ranges = [(cut[task], cut[task + 1]) for cut in cuts]
             wanted = [tree.entries.part(*each) for tree, each in zip(trees, ranges, strict=True)]
             parts = [ReadChunk(start, []) for start, _ in ranges]
-            _read_parts(readers, wanted, parts, tell)
+            done = 0
+            # Path by path, so that files that are alike follow each other.
+            for tree, entry in _by_path(wanted):
+                found = readers[tree].read(entry)
+                if found[1:] != NOTHING:
+                    _keep(parts[tree], found)
+                parts[tree].contents.append(found[0])
+                done += 1
+                if done % TELL_EVERY == 0:
+                    tell(TELL_EVERY)
+            tell(done % TELL_EVERY)
             return parts
 
     found = run_tasks(work, len(cuts[0]) - 1, jobs=jobs, progress=progress)
@@ -115,21 +125,6 @@ def starts_by_cost(costs: Iterable[int], *, least: int = TASK_COST) -> list[int]
             cost = 0
         cost += each
     return starts
-
-
-def _read_parts(readers: Sequence[Reader], wanted: list[list[Wanted]], parts: list[ReadChunk], tell: Progress) -> None:
-    """Read parts of trees path by path, so that files that are alike follow each other."""
-    done = 0
-    for tree, entry in _by_path(wanted):
-        part = parts[tree]
-        found = readers[tree].read(entry)
-        if found[1:] != NOTHING:
-            _keep(part, found)
-        part.contents.append(found[0])
-        done += 1
-        if done % TELL_EVERY == 0:
-            tell(TELL_EVERY)
-    tell(done % TELL_EVERY)
 
 
 def _by_path(wanted: list[list[Wanted]]) -> Iterator[tuple[int, Wanted]]:
