@@ -77,17 +77,21 @@ def _directories(decided: Decided) -> Iterator[_Directory]:
     gone = {
         path for path, (base, gold, _) in deltas.items() if base is not None and base.kind == DIRECTORY and gold is None
     }
+    below: dict[bytes, list[bytes]] = {}
+    for path in own:
+        for above in upwards(parent(path)):
+            if above in gone:
+                below.setdefault(above, []).append(path)
     added: dict[bytes, list[bytes]] = {}
-    for path, (base, gold, _) in deltas.items():
+    for path, (base, gold, _) in deltas.items() if below else ():
         if base is None and gold is not None and gold.kind == DIRECTORY:
             added.setdefault(without_versions(path), []).append(path)
     top: bytes | None = None
-    for path in in_tree_order(gone):
+    for path in in_tree_order(below):
         new = added.get(without_versions(path), [])
-        below = [one for one in own if is_below(one, path)]
-        if (top is None or not is_below(path, top)) and below and len(new) == 1 and parent(path) == parent(new[0]):
+        if (top is None or not is_below(path, top)) and len(new) == 1 and parent(path) == parent(new[0]):
             top = path
-            yield _Directory(path, new[0], below)
+            yield _Directory(path, new[0], below[path])
 
 
 def _is_own(decided: Decided, path: bytes) -> bool:

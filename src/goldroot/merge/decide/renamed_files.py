@@ -16,7 +16,7 @@ from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import CONFIG
 from goldroot.tree import FILE
 
-#: So many files are looked for; a server that removed more has removed packages, not files.
+#: Of so many files it is looked for what the server renamed them to; one that removed more has removed packages.
 _MOST = 64
 
 
@@ -37,16 +37,19 @@ def renamed_files(
         if base is not None and gold is None and clone is None and base.kind == FILE and base.size
         if comparison.rules[path].cls == CONFIG
     ]
-    if 0 < len(removed) <= _MOST:
-        sizes = [row.size for path in removed if (row := comparison.deltas[path][BASE_SIDE]) is not None]
-        places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in removed))
-        for path in removed:
-            delta = comparison.delta(path)
-            new = places.of_version(delta, GOLD_SIDE)
-            if new is None and places.of(delta, CLONE_SIDE) is not None:
-                new = places.of(delta, GOLD_SIDE)
-            if new in texts and new is not None:
-                yield (b"renamed " + path, new), delta.place, new
+    versions = {without_versions(path) for path in texts}
+    again = {path for path in removed if without_versions(path) in versions}
+    # What the server renamed is told by likeness, which reads what it added.
+    looked_for = removed if len(removed) <= _MOST else [path for path in removed if path in again]
+    sizes = [row.size for path in looked_for if (row := comparison.deltas[path][BASE_SIDE]) is not None]
+    places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in looked_for))
+    for path in looked_for:
+        delta = comparison.delta(path)
+        new = places.of_version(delta, GOLD_SIDE) if path in again else None
+        if new is None and len(removed) <= _MOST and places.of(delta, CLONE_SIDE) is not None:
+            new = places.of(delta, GOLD_SIDE)
+        if new in texts and new is not None:
+            yield (b"renamed " + path, new), delta.place, new
     yield from _remembered(decided, setting, texts)
 
 
@@ -56,7 +59,7 @@ def _remembered(
     """Of what the server removed before, only the place is known, and that nothing else has its version there."""
     part = decided.comparison.part
     known = {without_versions(one.place): one.place for _, one in setting.memory.paths() if one.content}
-    for path in texts if known else ():
+    for path in sorted(texts) if known else ():
         place = part.place(path)
         old = known.get(without_versions(place))
         inside = part.inside(old) if old is not None else None
