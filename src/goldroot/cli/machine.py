@@ -54,8 +54,8 @@ def machine() -> None:
 def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Start the machine of each CLONE; one that runs is left alone.
 
-    A server that was updated while it was off is asked now how it does, as the image's `health` says (exit code 4: it
-    runs, and does not do well).
+    A server that was updated while it was off is asked now how it does, as the image's `health` says; where that is bad,
+    it goes back to the disks that it had by itself (exit code 4).
 
     \b
     Examples:
@@ -75,10 +75,13 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
             if plan_only:
                 put(f"{name} {'runs already' if found.power.state == 'on' else 'would be started'}")
             else:
-                put(f"{name} runs")
+                put(f"{name} {'was started' if found.started else 'runs already'}")
         tell_failures(results.failed)
 
-    emit(as_json, _states(results.done, results.failed, plan_only), say)
+    data = _states(results.done, results.failed, plan_only)
+    if not plan_only:
+        data["machines"] = [{**found.as_dict(), "started": found.started} for found in results.done.values()]
+    emit(as_json, data, say)
     return results.exit_code(lambda _: 0)
 
 
@@ -137,15 +140,19 @@ def list_machines(names: tuple[str, ...], site_dir: str | None, as_json: bool) -
     """
     from goldroot.fleet import machine_states
 
-    found = machine_states(open_site(site_dir), names)
+    site = open_site(site_dir)
+    found = machine_states(site, names)
 
     def say() -> None:
+        # Where there is one host, there is no column for it, as in `clone list`.
+        hosts = len(site.config.hosts) > 1
         rows = [
-            [one.clone.name, one.clone.machine, f"{one.clone.image} {one.clone.version}", _power(one),
-             one.power.since.partition(".")[0], one.error or one.power.why]
+            [one.clone.name, one.clone.machine, *([one.clone.host] if hosts else []),
+             f"{one.clone.image} {one.clone.version}", _power(one), one.power.since.partition(".")[0],
+             one.error or one.power.why]
             for one in found
         ]  # fmt: skip
-        table(["clone", "machine", "gold", "power", "since", "known from"], rows)
+        table(["clone", "machine", *(["host"] if hosts else []), "gold", "power", "since", "known from"], rows)
 
     emit(as_json, {"machines": [one.as_dict() for one in found]}, say)
 

@@ -297,7 +297,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         {
             "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
             "state": one.stands, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
-            "record": one.record, "error": one.error,
+            "record": one.record, "error": one.error, "reason": one.reason,
         }
         for one in found
     ]  # fmt: skip
@@ -310,8 +310,8 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         ]  # fmt: skip
         table(["number", "clone", "kind", "gold", "state", "open", "since"], rows)
         for d in data:
-            if d["error"]:
-                put(f"{d['id']}: {d['error']}")
+            if d["reason"]:
+                put(f"{d['id']}: {d['reason']}")
 
     emit(as_json, data, say)
 
@@ -324,20 +324,19 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
 def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Give up the update or rollback of each CLONE that is in flight.  Its new disks go; the server stays as it is.
 
+    One that has switched already is refused: it goes on, or goes back by itself, or `goldroot rollback` takes it back.
+
     \b
     Example:
       goldroot update cancel web1
     """
-    from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
-    from goldroot.fleet import waiting_update
+    from goldroot.fleet import plan_cancel
 
     site = open_site(site_dir)
 
     def one(name: str) -> dict[str, Any]:
-        found = waiting_update(site, name) if plan_only else give_up(site, name)
-        if found is None:
-            raise NotFound(f"no update of {name} is in flight")
+        found = plan_cancel(site, name) if plan_only else give_up(site, name)
         stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 

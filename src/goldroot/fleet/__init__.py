@@ -40,6 +40,7 @@ __all__ = [
     "identity_from",
     "machine_states",
     "open_clone",
+    "plan_cancel",
     "plan_clone",
     "plan_delete",
     "plan_prune",
@@ -109,7 +110,15 @@ if TYPE_CHECKING:
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
-    from goldroot.fleet.update.update import Outcome, cancel_update, chosen_clones, engine_of, run_update, run_updates
+    from goldroot.fleet.update.update import (
+        Outcome,
+        cancel_update,
+        chosen_clones,
+        engine_of,
+        plan_cancel,
+        run_update,
+        run_updates,
+    )
 else:
     __getattr__, __dir__ = names_of(
         __name__,
@@ -133,6 +142,6 @@ else:
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update chosen_clones engine_of run_update run_updates",
+            "update.update": "Outcome cancel_update chosen_clones engine_of plan_cancel run_update run_updates",
         },
     )

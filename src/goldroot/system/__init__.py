@@ -53,6 +53,7 @@ __all__ = [
     "remove_path",
     "run_in",
     "shell_of",
+    "unit_lines",
     "until_healthy",
     "until_tried",
     "write_identity",
@@ -72,12 +73,12 @@ if TYPE_CHECKING:
         Tried,
         health_check,
         look_inside,
-        read_only_failures,
         until_healthy,
         until_tried,
     )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
+    from goldroot.system.journal import read_only_failures, unit_lines
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
     from goldroot.system.network_values import NETWORK_VALUES
@@ -94,8 +95,8 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside read_only_failures until_healthy "
-            "until_tried",
+            "journal": "read_only_failures unit_lines",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

@@ -321,11 +321,12 @@ def _raise_said(said: bytes, name: str, directory: str) -> None:
     if not data:
         return
     kind = _BY_KIND.get(str(data.get("error")), HostError)
-    meaning = str(data.get("meaning", ""))
-    if kind is HostError:
-        tail = last_lines(directory, 5)
-        meaning = " ".join([meaning, "Its console's last lines: " + " | ".join(tail)]).strip() if tail else meaning
-    raise kind(f"{name} was not started: {data['what']}", meaning=meaning, todo=str(data.get("todo", "")))
+    meaning, tail = str(data.get("meaning", "")), last_lines(directory, 5) if kind is HostError else []
+    if tail:
+        meaning = f"{meaning} Its console's last lines:".strip()
+    error = kind(f"{name} was not started: {data['what']}", meaning=meaning, todo=str(data.get("todo", "")))
+    error.lines = tail
+    raise error
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused
+from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
@@ -116,7 +116,16 @@ class NspawnHost(MachineHost):
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
         spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
-        return run([*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv], ok=None, timeout=timeout)
+        words = [*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv]
+        try:
+            done = run(words, ok=None, timeout=timeout)
+        except ProgramFailed as error:
+            raise ProgramFailed(
+                f"{argv[0]} did not end within {timeout:g} s in {name}",
+                meaning="It may go on inside.",
+                todo="Look at why it hangs, or give it more time.",
+            ) from error
+        return _as_a_shell(done, argv[0])
 
     def _mount(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], root: str) -> None:
         """Put the system together, in this process's own view of files."""
@@ -206,6 +215,16 @@ class Container:
         if (pid := first_inside(self.pid)) is None:
             raise HostError("nothing runs inside")
         return pid
+
+
+def _as_a_shell(done: Done, word: str) -> Done:
+    """What could not be begun, in the words and with the status of a shell: 127 not found, 126 not to be run."""
+    said = done.err.decode("utf-8", "replace")
+    if done.status not in (126, 127) or not said.startswith("nsenter: failed to execute"):
+        return done
+    why = said.rstrip().rpartition(": ")[2]
+    told = "not found in the server" if done.status == 127 else f"cannot be run in the server: {why}"
+    return Done(done.status, b"", f"{word}: {told}\n".encode())
 
 
 def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
