@@ -13,10 +13,11 @@ from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones, machines
 from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
+from goldroot.system import Identity, NetworkSettings
 from goldroot.workflow import InProcess
 from support import booting
 from support.booting import BootingHost, behave
-from support.fleet import IMAGE, configured, next_gold, small_site
+from support.fleet import IMAGE, configured, next_gold, on_clone, small_site
 
 
 @pytest.fixture
@@ -37,6 +38,11 @@ def site(room: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def log(site: Site) -> list[str]:
     assert isinstance(site.host, BootingHost)
     return site.host.log("WEB1")
+
+
+def host_of(site: Site) -> BootingHost:
+    assert isinstance(site.host, BootingHost)
+    return site.host
 
 
 def version(site: Site) -> int:
@@ -102,6 +108,31 @@ def test_a_server_that_is_off_is_compared_with_its_last_boot(site: Site, engine:
         run_update(site, engine, "web1")
     behave(site.host, 2, ports=[22, 80], failed=["old.service"])
     assert run_update(site, engine, "web1").outcome == "done"
+
+
+def test_a_trial_has_the_links_of_its_server_and_leaves_out_what_it_lacks(site: Site, engine: InProcess) -> None:
+    identity = Identity("web3", NetworkSettings("eth1", "192.0.2.7/24"))
+    clones.create_clone(site, "web3", IMAGE, 1, identity=identity)
+    on_clone(
+        site, "web3", {"etc/network/interfaces": None, "etc/fstab": "UUID=a-b /data ext4 defaults 0 2\n/dev/root / x\n"}
+    )
+    behave(site.host, 1, links={"eth0": ["192.0.2.9/24"]})
+    machines.start_machine(site, "web3")
+    done = run_update(site, engine, "web3")
+    assert list(done.different) == ["UUID=a-b of its fstab (/data) is not there in a trial, and was left out"]
+    around = host_of(site).around("WEB3")
+    assert around["links"] == [
+        {"name": "eth0", "addresses": ["192.0.2.9/24"]}, {"name": "eth1", "addresses": ["192.0.2.7/24"]},
+    ]  # fmt: skip
+    assert {"data.mount", "systemd-networkd-wait-online.service"} <= set(around["masked"])
+    assert "-.mount" not in around["masked"]
+
+
+def test_a_server_that_is_off_is_tried_with_the_links_of_its_last_boot(site: Site, engine: InProcess) -> None:
+    behave(site.host, 1, links={"eth0": ["192.0.2.9/24"]})
+    machines.stop_machine(site, "web1")
+    run_update(site, engine, "web1")
+    assert host_of(site).around("WEB1")["links"] == [{"name": "eth0", "addresses": []}], "ifupdown gives the address"
 
 
 @pytest.mark.parametrize("word", ["commands", "none"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goldroot.catalog import Update, events
 from goldroot.errors import GoldrootError
-from goldroot.hosts import Host
+from goldroot.hosts import Host, NetLink
 from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import Seen
@@ -47,25 +47,36 @@ def what_it_said(units: Sequence[str], console: Sequence[str]) -> list[str]:
 _SEEN = "seen-running"
 
 
-def note_seen(site: Site, name: str, seen: Seen) -> None:
+@dataclass(frozen=True)
+class LastBoot:
+    """How a server did when it was last looked at, and the network links that it had then."""
+
+    seen: Seen
+    links: Sequence[NetLink]
+
+
+def note_seen(site: Site, name: str, guest: Guest, seen: Seen) -> None:
     """Keep what a running server says of itself: it is off when that is asked for next."""
-    if seen.settled:
-        with site.catalog.begin() as tx:
-            events.add(tx, _SEEN, f"clone:{name}", failed=sorted(seen.failed), ports=sorted(seen.ports))
+    if not seen.settled:
+        return
+    links = [[link.name, list(link.addresses)] for link in guest.host.links(guest.name)]
+    with site.catalog.begin() as tx:
+        events.add(tx, _SEEN, f"clone:{name}", failed=sorted(seen.failed), ports=sorted(seen.ports), links=links)
 
 
-def last_seen(site: Site, name: str) -> Seen | None:
-    """What a server said of itself when it was last stopped, or found to be well; ``None``: nobody has looked."""
+def last_boot(site: Site, name: str) -> LastBoot | None:
+    """How a server did when it was last stopped, or found to be well; ``None``: nobody has looked."""
     with site.catalog.read() as tx:
         found = events.last(tx, _SEEN, f"clone:{name}")
     if found is None:
         return None
-    return Seen("running", frozenset(found.data["failed"]), frozenset(found.data["ports"]))
+    seen = Seen("running", frozenset(found.data["failed"]), frozenset(found.data["ports"]))
+    return LastBoot(seen, [NetLink(link, tuple(addresses)) for link, addresses in found.data["links"]])
 
 
 def had_failed(site: Site, update: Update) -> Collection[str]:
     """The units that had failed before a switch: on the server as it was stopped, else in its last boot."""
     if (noted := update.told.get("had_failed")) is not None:
         return [str(unit) for unit in noted]
-    before = last_seen(site, update.clone)
-    return () if before is None else before.failed
+    before = last_boot(site, update.clone)
+    return () if before is None else before.seen.failed

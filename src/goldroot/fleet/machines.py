@@ -156,7 +156,8 @@ def stop_machine(site: Site, name: str, *, patience: float | None = None) -> str
         _refuse_unable(site, clone)
         usual, host = site.config.image(clone.image).running.stop_time, site.host_named(clone.host)
         if host.abilities.guest_commands and host.power(clone.machine).state == "on":
-            note_seen(site, name, look_inside(Guest(host, clone.machine)))
+            guest = Guest(host, clone.machine)
+            note_seen(site, name, guest, look_inside(guest))
         return site.host_named(clone.host).stop(clone.machine, usual if patience is None else patience)
 
 

@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.layout import Layout, load_layout, parse_layout
-    from goldroot.site.next_step import next_step
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
 else:
@@ -39,7 +39,7 @@ else:
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE",
             "layout": "Layout load_layout parse_layout",
-            "next_step": "next_step",
+            "comes_next": "next_step",
             "site": "Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",
         },

@@ -101,8 +101,9 @@ def _stop(task: OpenUpdate, stage: Stage) -> None:
     known = bool(task.update.told.get("was_on"))
     failed: list[str] = []
     if task.host.abilities.guest_commands:
-        seen = look_inside(Guest(task.host, task.machine_name))
-        note_seen(task.site, task.name, seen)
+        guest = Guest(task.host, task.machine_name)
+        seen = look_inside(guest)
+        note_seen(task.site, task.name, guest, seen)
         failed = sorted(seen.failed)
     task.tell(step="stopping", was_on=True, settled=False, had_failed=failed)
     crash.point(f"{task.update.kind}.stopping")
@@ -170,7 +171,7 @@ def _up(task: OpenUpdate, stage: Stage) -> Trouble:
     wrong = until_healthy(guest, running.health, before, running.health_time)
     seen = look_inside(guest)
     if not wrong:
-        note_seen(task.site, task.name, seen)
+        note_seen(task.site, task.name, guest, seen)
         return Trouble()
     return Trouble(wrong, unit_lines(guest, sorted(seen.failed - set(before))))
 

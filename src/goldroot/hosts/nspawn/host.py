@@ -17,9 +17,9 @@ from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
-from goldroot.hosts.nspawn import mounts
+from goldroot.hosts.nspawn import links, mounts
 from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered
-from goldroot.hosts.port import Entry
+from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
 
@@ -63,7 +63,7 @@ class NspawnHost(MachineHost):
     def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
         super().__init__(name, store, Directories(store), config)
 
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
         if os.geteuid() != 0:
             raise NoPermission("only root starts containers", todo="Run goldroot as root.")
         program, setpriv = find("systemd-nspawn"), find("setpriv")
@@ -73,13 +73,37 @@ class NspawnHost(MachineHost):
         lead, follow = pty.openpty()
         stack.callback(os.close, lead)
         words = [setpriv, "--pdeathsig", "KILL", "--", program, *arguments(entry.name, root)]
+        # What follows is process 1's own: systemd reads it as a kernel's command line (systemd-debug-generator(8)).
+        words += [f"systemd.mask={unit}" for unit in (around.masked if around else ())]
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8", "SYSTEMD_NSPAWN_LOCK": "0"}
         env["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "1"
         try:
             process = start(words, program=setpriv, streams=(follow, follow, follow), pass_fds=(), env=env)
         finally:
             os.close(follow)
-        return Container(process, lead)
+        running = Container(process, lead)
+        if around and around.links:
+            self._give_links(running, around.links)
+        return running
+
+    def _give_links(self, running: Container, dummies: Sequence[NetLink]) -> None:
+        """Before its system looks for them; it ends where that does not work."""
+        try:
+            with links.before_boot(running.pid) as inside:
+                links.make_dummies(inside, dummies)
+        except BaseException:
+            running.halt("killed")
+            running.wait()
+            raise
+
+    def links(self, name: str) -> Sequence[NetLink]:
+        """As :meth:`goldroot.hosts.Host.links`."""
+        if self.power(name).state != "on":
+            return ()
+        try:
+            return links.links_of(int(control.ask(self.directory(name), do="inside")["pid"]))
+        except (HostError, MissingProgram):  # it has just ended; this machine has no ip(8)
+            return ()
 
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
@@ -88,7 +112,9 @@ class NspawnHost(MachineHost):
         return self._inside(name, argv, timeout)
 
     @contextmanager
-    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[NspawnTrial]:
+    def trial(
+        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
+    ) -> Iterator[NspawnTrial]:
         from goldroot.hosts.machines.supervise import Order, begin
 
         self._entries.get(name)
@@ -96,7 +122,7 @@ class NspawnHost(MachineHost):
         reading, writing = os.pipe()
         try:
             os.makedirs(directory, mode=0o700, exist_ok=True)
-            begin(self.table(), name, directory, Order(set, sorted(read_only), reading))
+            begin(self.table(), name, directory, Order(set, sorted(read_only), reading, around))
             yield NspawnTrial(self, name + TRIAL)
         finally:
             os.close(reading)
@@ -210,6 +236,10 @@ class Container:
             os.kill(pid, signal.SIGRTMIN + 3 if how == "asked" else signal.SIGKILL)
         elif how == "killed":
             self._process.kill()
+
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._process.wait()
 
     def inside(self) -> int:
         if (pid := first_inside(self.pid)) is None:
