@@ -87,6 +87,34 @@ def test_machines_of_two_hosts_are_told_apart(
     site.close()
 
 
+def test_what_joins_a_server_to_others_is_said_and_listed(
+    fleet: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BootingHost, "abilities", replace(BootingHost.abilities, networks=True))
+    words = [
+        "clone",
+        "create",
+        "shop",
+        "--image",
+        IMAGE,
+        "--bridge",
+        "br0",
+        "--port",
+        "8080:80",
+        "--address",
+        "192.0.2.9/24",
+    ]
+    assert "network: eth0 192.0.2.9/24 on br0, port 8080:80" in said(capsys, *words, "--plan")[1]
+    assert "network: eth0 192.0.2.9/24 on br0, port 8080:80" in said(capsys, *words)[1]
+    assert "eth0 192.0.2.9/24 on br0" in said(capsys, "clone", "show", "shop")[1]
+    behave(fleet.host, 1, links={"eth0": ["192.0.2.9/24"]})
+    said(capsys, "machine", "start", "shop")
+    head, shop = said(capsys, "machine", "list", "shop")[1].splitlines()
+    assert "addresses" in head.split() and "192.0.2.9/24 port 8080:80" in shop
+    assert data(capsys, "machine", "list", "shop")["machines"][0]["ports"] == ["8080:80"]
+    assert said(capsys, "clone", "create", "a", "b", "--image", IMAGE, "--port", "1:1")[0] == 2
+
+
 def test_names_that_are_not_there_are_told(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("start", "stop", "list", "console"):
         assert said(capsys, "machine", command, "nosuch")[0] == 3

@@ -29,7 +29,7 @@ class BootingHost(DirectoryHost):
     abilities = replace(DirectoryHost.abilities, boots=True, guest_commands=True)
 
     def _file(self, name: str) -> str:
-        os.makedirs(os.path.join(self.store, "fake"), exist_ok=True)
+        os.makedirs(os.path.join(self.store, "fake"), mode=0o700, exist_ok=True)
         return os.path.join(self.store, "fake", name)
 
     def _running(self, name: str) -> dict[str, Any] | None:

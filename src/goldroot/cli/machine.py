@@ -146,13 +146,16 @@ def list_machines(names: tuple[str, ...], site_dir: str | None, as_json: bool) -
     def say() -> None:
         # Where there is one host, there is no column for it, as in `clone list`.
         hosts = len(site.config.hosts) > 1
+        reached = any(one.addresses or one.ports for one in found)
         rows = [
             [one.clone.name, one.clone.machine, *([one.clone.host] if hosts else []),
              f"{one.clone.image} {one.clone.version}", _power(one), one.power.since.partition(".")[0],
+             *([" ".join([*one.addresses, *(f"port {port}" for port in one.ports)])] if reached else []),
              one.error or one.power.why]
             for one in found
         ]  # fmt: skip
-        table(["clone", "machine", *(["host"] if hosts else []), "gold", "power", "since", "known from"], rows)
+        table(["clone", "machine", *(["host"] if hosts else []), "gold", "power", "since",
+               *(["addresses"] if reached else []), "known from"], rows)  # fmt: skip
 
     emit(as_json, {"machines": [one.as_dict() for one in found]}, say)
 

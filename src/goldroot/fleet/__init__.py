@@ -39,6 +39,7 @@ __all__ = [
     "forget_removed",
     "identity_from",
     "machine_states",
+    "network_from",
     "open_clone",
     "plan_cancel",
     "plan_clone",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
+    from goldroot.fleet.joined import network_from
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
         MachineState,
@@ -129,6 +131,7 @@ else:
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
+            "joined": "network_from",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",

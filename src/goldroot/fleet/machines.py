@@ -28,19 +28,23 @@ class MachineState:
 
     :param error: why nobody knows.
     :param started: of :func:`start_machine`: it did not run before.
+    :param addresses: that its links have now, with their prefix lengths.
+    :param ports: of its host that lead into it.
     """
 
     clone: Clone
     power: Power
     error: str = ""
     started: bool = False
+    addresses: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
             "name": self.clone.name, "machine": self.clone.machine, "image": self.clone.image, "host": self.clone.host,
             "version": self.clone.version, "power": self.power.state, "runs": self.power.runs, "why": self.power.why,
-            "since": self.power.since, "error": self.error,
+            "since": self.power.since, "error": self.error, "addresses": list(self.addresses), "ports": list(self.ports),
         }  # fmt: skip
 
 
@@ -67,9 +71,13 @@ def machine_state(site: Site, clone: Clone) -> MachineState:
         host = site.host_named(clone.host)
         if not host.abilities.boots:
             return MachineState(clone, replace(_UNKNOWN, why="this host starts no machines"))
-        if host.find(clone.machine) is None:
+        if (entry := host.find(clone.machine)) is None:
             return MachineState(clone, _UNKNOWN, f"the host has no machine {clone.machine}")
-        return MachineState(clone, host.power(clone.machine))
+        power = host.power(clone.machine)
+        links = host.links(clone.machine) if power.state == "on" and entry.network else ()
+        addresses = tuple(address for link in links for address in link.addresses)
+        ports = tuple(str(port) for port in entry.network.ports) if entry.network else ()
+        return MachineState(clone, power, addresses=addresses, ports=ports)
     except GoldrootError as error:
         return MachineState(clone, _UNKNOWN, error.brief)
 

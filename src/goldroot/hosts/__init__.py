@@ -23,6 +23,7 @@ from goldroot.hosts.changes import (
     with_mark,
 )
 from goldroot.hosts.inuse import utc_now
+from goldroot.hosts.network import Network, Port, published
 from goldroot.hosts.port import (
     Abilities,
     Access,
@@ -72,8 +73,10 @@ __all__ = [
     "Link",
     "Mark",
     "NetLink",
+    "Network",
     "NewDisk",
     "Opened",
+    "Port",
     "Power",
     "Role",
     "Standing",
@@ -95,6 +98,7 @@ __all__ = [
     "own_disks",
     "park",
     "place_of",
+    "published",
     "reads_as",
     "refuse_running",
     "running_reason",

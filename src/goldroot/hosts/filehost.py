@@ -388,6 +388,10 @@ class FileHost:
         self._entries.get(name)
         return []
 
+    @property
+    def usual_bridge(self) -> str:
+        return ""
+
     def links(self, name: str) -> Sequence[NetLink]:
         """As :meth:`goldroot.hosts.Host.links`: such a host knows of none."""
         return ()

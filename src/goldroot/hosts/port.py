@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from goldroot.errors import Busy
+from goldroot.hosts.network import Network
 
 if TYPE_CHECKING:
     from goldroot.run import Done
@@ -39,6 +40,8 @@ class Abilities:
     sizes: bool  #: disks have sizes, which the host keeps to
     verity: bool  #: sealed disks carry a tree of hashes that a guest can check
     trials: bool = False  #: a set can be started in isolation, see :meth:`Host.trial`
+    networks: bool = False  #: an entry says what joins its machine to others
+    largest_owner: int = (1 << 32) - 2  #: of a file, that a machine can have: what is above it, it cannot use
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Entry:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     serial: str = "0.0"  #: GENERATION.COUNT, new with each change: the entry never reads as it once did
     token: str = ""  #: opaque; changes with *every* change of the entry, also of parts that goldroot does not know
+    network: Network | None = None  #: None: private, or where the host gives machines no network, whatever it has
 
     @property
     def generation(self) -> int:
@@ -389,6 +393,10 @@ class Host(Protocol):
 
     def console(self, name: str, lines: int) -> list[str]:
         """The last lines of its console; none where there is no console."""
+
+    @property
+    def usual_bridge(self) -> str:
+        """The bridge of a machine of which nobody says another; "" where it is private."""
 
     def links(self, name: str) -> Sequence[NetLink]:
         """The network links of a running machine but its loopback; none where it does not run, or nobody can tell."""

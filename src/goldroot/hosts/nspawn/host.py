@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -17,8 +18,9 @@ from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
-from goldroot.hosts.nspawn import links, mounts
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered
+from goldroot.hosts.network import Network, checked
+from goldroot.hosts.nspawn import forward, links, mounts
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, check_paths, first_inside, ordered, other_end
 from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
@@ -36,12 +38,14 @@ class NspawnConfig:
     :param store: where disks and entries stand; relative to the site.
     :param running: a command that is called with an entry's name; status 0: it runs, 1: it does not.
     :param paths: place -> the paths of that disk, as the layout has them.
+    :param bridge: of this machine, to which links of servers lead of which nobody says otherwise; "": they are private.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     store: str = "store"
     running: list[str] = field(default_factory=list)
+    bridge: str = ""
     paths: dict[str, list[str]] = field(
         default_factory=lambda: {
             "B1": ["/"],
@@ -52,13 +56,14 @@ class NspawnConfig:
 
     def __post_init__(self) -> None:
         check_paths(self.paths)
+        checked(Network(self.bridge, "eth0"))
 
 
 class NspawnHost(MachineHost):
     """Disks as directories below ``store``; machines as containers whose numbers are no user's of this machine."""
 
     kind = "nspawn"
-    abilities = replace(MachineHost.abilities, guest_commands=True, trials=True)
+    abilities = replace(MachineHost.abilities, guest_commands=True, trials=True, networks=True, largest_owner=COUNT - 1)
 
     def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
         super().__init__(name, store, Directories(store), config)
@@ -67,12 +72,24 @@ class NspawnHost(MachineHost):
         if os.geteuid() != 0:
             raise NoPermission("only root starts containers", todo="Run goldroot as root.")
         program, setpriv = find("systemd-nspawn"), find("setpriv")
+        network = Network() if around is not None or entry.network is None else entry.network
+        if network.bridge:
+            find("ip")
+            links.refuse_bridge(entry.name, network.bridge)
+        sockets = forward.listen(stack, entry.name, network.ports)
         root = os.path.join(self.directory(entry.name), "root")
         os.makedirs(root, mode=0o700, exist_ok=True)
         self._mount(stack, entry, disks, root)
         lead, follow = pty.openpty()
         stack.callback(os.close, lead)
-        words = [setpriv, "--pdeathsig", "KILL", "--", program, *arguments(entry.name, root)]
+        words = [
+            setpriv,
+            "--pdeathsig",
+            "KILL",
+            "--",
+            program,
+            *arguments(entry.name, root, network.interface if network.bridge else ""),
+        ]
         # What follows is process 1's own: systemd reads it as a kernel's command line (systemd-debug-generator(8)).
         words += [f"systemd.mask={unit}" for unit in (around.masked if around else ())]
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8", "SYSTEMD_NSPAWN_LOCK": "0"}
@@ -82,19 +99,23 @@ class NspawnHost(MachineHost):
         finally:
             os.close(follow)
         running = Container(process, lead)
-        if around and around.links:
-            self._give_links(running, around.links)
-        return running
-
-    def _give_links(self, running: Container, dummies: Sequence[NetLink]) -> None:
-        """Before its system looks for them; it ends where that does not work."""
         try:
-            with links.before_boot(running.pid) as inside:
-                links.make_dummies(inside, dummies)
+            if (around and around.links) or network != Network():
+                with links.before_boot(running.pid) as inside:
+                    links.make_dummies(inside, around.links if around else ())
+                    if network.bridge:
+                        own = _gives_itself(root)
+                        links.join(inside, network, other_end(entry.name), gives_itself=own)
+                    forward.forward(stack, inside, sockets)
         except BaseException:
             running.halt("killed")
             running.wait()
             raise
+        return running
+
+    @property
+    def usual_bridge(self) -> str:
+        return str(self.config.bridge)
 
     def links(self, name: str) -> Sequence[NetLink]:
         """As :meth:`goldroot.hosts.Host.links`."""
@@ -255,6 +276,20 @@ def _as_a_shell(done: Done, word: str) -> Done:
     why = said.rstrip().rpartition(": ")[2]
     told = "not found in the server" if done.status == 127 else f"cannot be run in the server: {why}"
     return Done(done.status, b"", f"{word}: {told}\n".encode())
+
+
+def _gives_itself(root: str) -> bool:
+    """Whether the system of this root has ifupdown, which fails where a link has the address already that it is to get."""
+    try:
+        place = mounts.below_path(root, "/etc/network")
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.stat("interfaces", dir_fd=place, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+    finally:
+        os.close(place)
 
 
 def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from goldroot.errors import HostError, ProgramFailed
+from goldroot.errors import HostError, ProgramFailed, Refused
+from goldroot.hosts.network import Network
 from goldroot.hosts.nspawn.container import first_inside
 from goldroot.hosts.port import NetLink
 from goldroot.run import find, run
@@ -60,6 +61,43 @@ def give_addresses(inside: int, link: NetLink) -> None:
     for address in link.addresses:
         _ip(inside, "address", "replace", address, "dev", link.name)
     _ip(inside, "link", "set", "dev", link.name, "up")
+
+
+def refuse_bridge(name: str, bridge: str) -> None:
+    """:raises Refused: this machine has no such bridge."""
+    if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+        raise Refused(
+            f"this machine has no bridge {bridge!r}, to which the link of {name} should lead",
+            meaning="It was not started.",
+            todo=f"Make it (ip link add name {bridge} type bridge; ip link set {bridge} up), or name another one.",
+        )
+
+
+def join(inside: int, network: Network, ours: str, *, gives_itself: bool) -> None:
+    """Join the link of a container to its bridge, and give it its address.
+
+    :param ours: what its other end is called on this machine.
+    :param gives_itself: the system sets its address itself, and fails where that is there already.
+    :raises HostError: that does not work.
+    """
+    end = time.monotonic() + _PATIENCE
+    while not os.path.isdir(f"/sys/class/net/{ours}"):  # systemd-nspawn makes it now
+        if time.monotonic() > end:
+            raise HostError(f"its link {ours} was not made")
+        time.sleep(_LOOK_AGAIN)
+    try:
+        run([find("ip"), "link", "set", "dev", ours, "master", network.bridge, "up"], timeout=10)
+    except ProgramFailed as error:
+        raise HostError(f"its link cannot be joined to {network.bridge}: {error.stderr}") from error
+    while why := _ip(inside, "link", "set", "dev", network.interface, "up"):  # its end inside is moved there
+        if time.monotonic() > end:
+            raise HostError(f"its link {network.interface} is not there: {why}")
+        time.sleep(_LOOK_AGAIN)
+    if gives_itself or not network.address:
+        return
+    give_addresses(inside, NetLink(network.interface, (network.address,)))
+    if network.gateway and (why := _ip(inside, "route", "replace", "default", "via", network.gateway)):
+        raise HostError(f"it has no way to {network.gateway}: {why}")
 
 
 def links_of(inside: int) -> list[NetLink]:
