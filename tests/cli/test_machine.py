@@ -112,6 +112,10 @@ def test_what_joins_a_server_to_others_is_said_and_listed(
     head, shop = said(capsys, "machine", "list", "shop")[1].splitlines()
     assert "addresses" in head.split() and "192.0.2.9/24 port 8080:80" in shop
     assert data(capsys, "machine", "list", "shop")["machines"][0]["ports"] == ["8080:80"]
+    assert said(capsys, "machine", "network", "shop")[1] == "shop: eth0 192.0.2.9/24 on br0, port 8080:80\n"
+    words = said(capsys, "machine", "network", "shop", "--port", "8081:80")[1]
+    assert "-> eth0 192.0.2.9/24 on br0, port 8081:80" in words and "from its next start on" in words
+    assert data(capsys, "machine", "network", "shop", "--plan", "--port", "none")["network"]["ports"] == []
     assert said(capsys, "clone", "create", "a", "b", "--image", IMAGE, "--port", "1:1")[0] == 2
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from goldroot.errors import BadPolicy, Refused, UsageError
 from goldroot.fleet import clones, machines
-from goldroot.fleet.joined import network_from
+from goldroot.fleet.joined import join_machine, network_from, plan_join
 from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import Network, Port, find_entry
@@ -96,6 +96,27 @@ def test_what_cannot_be_is_refused_before_anything_is_made(site: Site, monkeypat
     with pytest.raises(Refused, match="does not join servers to a bridge"):
         make(site, "web3", bridge="br0")
     assert site.host.find("WEB3") is None
+
+
+def test_what_joins_a_server_is_changed_in_its_entry(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(site, "web1")
+    make(site, "web2", ports=["9:9"])
+    assert join_machine(site, "web1", {"ports": ("8080:80",)}).before == Network()
+    done = join_machine(site, "web1", {"bridge": "br0", "address": "192.0.2.9/24"})
+    assert done.network == Network("br0", "eth0", "192.0.2.9/24", ports=(Port(8080, 80),))
+    assert find_entry(site.host, "WEB1").network == done.network
+    with pytest.raises(Refused, match="leads to web2 already"):
+        join_machine(site, "web1", {"ports": ("9:1",)})
+    with pytest.raises(UsageError):
+        join_machine(site, "web1", {"bridge": "br0", "address": "nowhere"})
+    assert plan_join(site, "web1", {"ports": ("none",)}).network == Network("br0", "eth0", "192.0.2.9/24")
+    assert find_entry(site.host, "WEB1").network == done.network, "a plan and what was refused change nothing"
+    machines.start_machine(site, "web1")
+    assert join_machine(site, "web1", {"bridge": "none", "ports": ("none",)}).runs
+    assert find_entry(site.host, "WEB1").network is None
+    monkeypatch.setattr(BootingHost, "abilities", replace(BootingHost.abilities, networks=False))
+    with pytest.raises(Refused, match="does not join"):
+        join_machine(site, "web1", {"bridge": "br0"})
 
 
 def test_addresses_and_ports_are_shown_of_what_runs(site: Site) -> None:

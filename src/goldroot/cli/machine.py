@@ -162,6 +162,48 @@ def list_machines(names: tuple[str, ...], site_dir: str | None, as_json: bool) -
 
 @machine.command()
 @click.argument("name", metavar="CLONE", shell_complete=clone_names)
+@click.option("--bridge", metavar="BRIDGE", help="Of its host, to which its link leads; `none`: private.")
+@click.option("--interface", help="What that link is called in the server.")
+@click.option(
+    "--address", metavar="ADDRESS/PREFIX", help="That the link has from the start; `none`: the server's own matter."
+)
+@click.option("--gateway", help="Its way to all others, or `none`.")
+@click.option("--port", "ports", multiple=True, metavar="[ADDRESS:]PORT:SERVER-PORT",
+              help="A TCP port of its host that leads into it, in the place of those before; may be repeated; `none`.")  # fmt: skip
+@site_option
+@plan_option
+@json_option
+def network(name: str, site_dir: str | None, plan_only: bool, as_json: bool, **options: Any) -> None:
+    """Say what joins the server of CLONE to others, or change it: from its next start on.
+
+    What no option says stays as it is.  The server's own settings stay as they are, too: an address that it gives
+    itself is changed inside.
+
+    \b
+    Examples:
+      goldroot machine network web1
+      goldroot machine network web1 --port 8080:80 --port 8443:443
+      goldroot machine network web1 --bridge none --port none
+    """
+    from goldroot.fleet import join_machine, plan_join
+
+    site = open_site(site_dir)
+    only_said = not any(options.values())
+    done = plan_join(site, name, options) if plan_only or only_said else join_machine(site, name, options)
+
+    def say() -> None:
+        if only_said:
+            put(f"{name}: {done.network}")
+            return
+        put(f"{name}: {done.before} -> {done.network}")
+        if done.runs:
+            put(f"  It runs: that holds from its next start on (goldroot machine stop {name}, then start).")
+
+    emit(as_json, {**done.as_dict(), "plan": plan_only}, say)
+
+
+@machine.command()
+@click.argument("name", metavar="CLONE", shell_complete=clone_names)
 @click.option(
     "--lines", type=click.IntRange(1, 100_000), default=40, show_default=True, help="How many of the last ones."
 )

@@ -13,6 +13,7 @@ __all__ = [
     "Created",
     "Drift",
     "Forecast",
+    "Joined",
     "MachineState",
     "Outcome",
     "Prefetch",
@@ -38,12 +39,14 @@ __all__ = [
     "forecast_gold",
     "forget_removed",
     "identity_from",
+    "join_machine",
     "machine_states",
     "network_from",
     "open_clone",
     "plan_cancel",
     "plan_clone",
     "plan_delete",
+    "plan_join",
     "plan_prune",
     "plan_rollback",
     "plan_start",
@@ -81,7 +84,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
-    from goldroot.fleet.joined import network_from
+    from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
         MachineState,
@@ -131,7 +134,7 @@ else:
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
-            "joined": "network_from",
+            "joined": "Joined join_machine network_from plan_join",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
