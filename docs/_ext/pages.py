@@ -163,7 +163,8 @@ def error_page() -> str:
     lines = [*heading("Errors and exit codes", "=")]
     lines += [
         "Every error says what happened, what it means for your data, and what to do. With ``--json`` it is an object with",
-        "``error`` (the word below), ``what``, ``meaning``, ``todo`` and ``exit_code``.",
+        "``error`` (the word below), ``what``, ``meaning``, ``todo``, ``lines`` (what a console or a journal says of it)",
+        "and ``exit_code``.",
         "",
         "::",
         "",

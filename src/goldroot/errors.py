@@ -40,6 +40,8 @@ Exit 70 is a bug in goldroot: the traceback goes to a file that the message name
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_BUG = 70
@@ -52,10 +54,13 @@ class GoldrootError(Exception):
     :param brief: what happened, one sentence.
     :param meaning: what it means for the user's data and systems; "" where the first sentence says it.
     :param todo: what to do next; "" where nothing can be advised.
+
+    ``lines`` is what somebody else said of it, line by line: a console, a journal.
     """
 
     exit_code = 4
     kind = "error"
+    lines: Sequence[str] = ()
 
     def __init__(self, brief: str, *, meaning: str = "", todo: str = "") -> None:
         super().__init__(brief)
@@ -70,6 +75,7 @@ class GoldrootError(Exception):
             "what": self.brief,
             "meaning": self.meaning,
             "todo": self.todo,
+            "lines": list(self.lines),
             "exit_code": self.exit_code,
         }
 

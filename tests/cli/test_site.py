@@ -10,6 +10,8 @@ import pytest
 
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
+from support.fleet import small_site
+from support.two_hosts import HOSTS
 
 
 def test_init_shows_makes_and_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +32,34 @@ def test_init_says_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture
     assert guarded(cli, ["init", place]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site '{place}'"
+
+
+def test_init_of_more_hosts_says_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = small_site(tmp_path)
+    place, file = site.root, Path(site.path("goldroot.toml"))
+    site.close()
+    file.write_text(f"{HOSTS}[hosts.east]\nstore = 'east'\n")
+    assert guarded(cli, ["init", place]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Next: goldroot gold replicate small --to west --site {place}, "
+        f"then goldroot gold replicate small --to east --site {place}, "
+        f"then goldroot clone create NAME --image small --host west --site {place}"
+    )
+    (Path(place) / "records").rmdir()
+    assert guarded(cli, ["init", place]) == 0
+    assert "Next:" not in capsys.readouterr().out, "nothing follows from what was completed"
+
+
+def test_init_of_a_host_before_the_first_gold_names_what_gold_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = small_site(tmp_path, versions=0)
+    place, file = site.root, Path(site.path("goldroot.toml"))
+    site.close()
+    file.write_text(HOSTS)
+    assert guarded(cli, ["init", place]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("Next: goldroot maintain test small ") and "then goldroot gold publish small" in last
 
 
 def test_init_refuses_other_directories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,10 @@ from goldroot.errors import ChecksFailed, HealthFailed, Refused, StillRunning
 from goldroot.fleet import clones, machines
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update import power
+from goldroot.fleet.update.kept import prune_kept
 from goldroot.fleet.update.memory import memory_of
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.reconcile import clone_lock
+from goldroot.fleet.update.update import cancel_update, plan_cancel, run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support import booting
@@ -68,10 +70,119 @@ def test_a_server_that_was_off_stays_off_and_is_asked_at_its_next_start(site: Si
     behave(site.host, 2, failed=["web.service"])
     assert run_update(site, engine, "web1").outcome == "done"
     assert state(site) == (2, "off", "nothing")
+    before = dump(site, "web1")
     with pytest.raises(HealthFailed, match=r"first start after the update to gold 2: the unit web\.service has failed"):
         machines.start_machine(site, "web1")
+    assert state(site) == (1, "on", "current")
+    assert dump(site, "web1") != before
+    assert host(site).log("WEB1") == ["start 1", "stop 1", "start 2", "stop 2", "start 1"]
+    assert rows(site) == [("update", "returned"), ("rollback", "done")]
+    assert not machines.start_machine(site, "web1").started  # it was asked, once
+
+
+def test_a_server_that_was_off_and_does_well_is_asked_once(site: Site, engine: InProcess) -> None:
+    behave(site.host, 1, failed=["old.service"])
+    behave(site.host, 2, failed=["old.service"])
+    machines.stop_machine(site, "web1")
+    assert run_update(site, engine, "web1").health == "at next start"
+    assert machines.start_machine(site, "web1").started, "old.service had failed in its last boot already"
+    assert (state(site), rows(site)) == ((2, "on", "current"), [("update", "done")])
+    behave(site.host, 2, failed=["old.service", "web.service"])
+    machines.stop_machine(site, "web1")
+    assert machines.start_machine(site, "web1").started, "this is a start like others"
+
+
+def test_a_first_start_that_was_cut_off_is_gone_on_with(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.stop_machine(site, "web1")
+    behave(site.host, 2, failed=["web.service"])
+    run_update(site, engine, "web1")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(power, "until_healthy", interrupted)
+        machines.start_machine(site, "web1")
+    assert rows(site) == [("update", "starting")]
+    with pytest.raises(HealthFailed, match="first start after"):
+        machines.start_machine(site, "web1")
+    assert state(site) == (1, "on", "current")
+
+
+def test_a_first_start_whose_way_back_is_gone_tells_and_runs(site: Site, engine: InProcess) -> None:
+    machines.stop_machine(site, "web1")
+    behave(site.host, 2, failed=["web.service"])
+    run_update(site, engine, "web1")
+    with site.catalog.read() as tx:
+        (kept,) = fallbacks.every(tx, "web1")
+    with clone_lock(site, "web1", "a test"):
+        prune_kept(site, kept)
+    with pytest.raises(HealthFailed, match="first start after") as caught:
+        machines.start_machine(site, "web1")
+    assert "cannot go back" in caught.value.meaning and "console: start 2" in caught.value.lines
     assert state(site) == (2, "on", "current")
-    machines.start_machine(site, "web1")  # it was asked, once
+
+
+def interrupted(*args: object, **more: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_has_switched_is_not_cancelled(site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(power, "until_healthy", interrupted)
+        run_update(site, engine, "web1")
+    for refused in (cancel_update, plan_cancel):
+        with pytest.raises(Refused, match=r"has switched already \(starting\)") as caught:
+            refused(site, "web1")
+        assert "Nothing was changed." in caught.value.meaning and "update run web1" in caught.value.todo
+    assert rows(site) == [("update", "starting")], "and it was not closed behind anybody's back"
+    behave(site.host, 2, failed=["web.service"])
+    with pytest.raises(HealthFailed):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+
+
+def test_what_is_on_its_way_back_is_not_cancelled(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behave(site.host, 2, failed=["web.service"])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(power, "_back", interrupted)
+        run_update(site, engine, "web1")
+    with pytest.raises(Refused, match=r"\(returning\): it cannot be cancelled") as caught:
+        cancel_update(site, "web1")
+    assert "on its way back to gold 1" in caught.value.meaning
+    with pytest.raises(HealthFailed):
+        run_update(site, engine, "web1")
+    assert state(site) == (1, "on", "current")
+
+
+def test_a_question_that_another_command_left_is_asked_at_the_next_start(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behave(site.host, 2, failed=["web.service"])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(power, "until_healthy", interrupted)
+        run_update(site, engine, "web1")
+    machines.stop_machine(site, "web1")
+    assert rows(site) == [("update", "done")]
+    with pytest.raises(HealthFailed):
+        machines.start_machine(site, "web1")
+    assert state(site) == (1, "on", "current")
+
+
+def test_what_became_of_an_update_keeps_its_reason_and_its_time(site: Site, engine: InProcess) -> None:
+    behave(site.host, 2, failed=["web.service"])
+    with pytest.raises(HealthFailed):
+        run_update(site, engine, "web1")
+    with site.catalog.read() as tx:
+        went, back = updates.every(tx, "web1")
+    assert went.reason == "not well: the unit web.service has failed"
+    assert back.reason == "the server went back by itself"
+    for work in (lambda: machines.stop_machine(site, "web1"), lambda: machines.start_machine(site, "web1")):
+        work()
+    with site.catalog.begin() as tx:
+        updates.note(tx, went.id, told={**went.told, "more": 1})
+        updates.set_state(tx, back.id, "done")
+        assert [one.changed_at for one in updates.every(tx, "web1")] == [went.changed_at, back.changed_at]
 
 
 def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InProcess) -> None:
@@ -80,7 +191,13 @@ def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InPro
     with pytest.raises(HealthFailed) as caught:
         run_update(site, engine, "web1")
     assert caught.value.brief == "web1 did not come up well after the update to gold 2: the unit web.service has failed"
-    assert "back on gold 1" in caught.value.meaning and "start 2" in caught.value.meaning
+    assert "back on gold 1" in caught.value.meaning
+    assert caught.value.lines == [
+        "web.service: why it failed",
+        "console: start 1",
+        "console: stop 1",
+        "console: start 2",
+    ]
     assert state(site) == (1, "on", "current")
     assert dump(site, "web1") == before
     assert host(site).log("WEB1") == ["start 1", "stop 1", "start 2", "stop 2", "start 1"]

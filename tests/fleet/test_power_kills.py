@@ -24,6 +24,7 @@ from support.fleet import IMAGE, next_gold, on_clone, small_site
 pytestmark = pytest.mark.crash
 
 KILLED, HEALTH_FAILED = -9, 4
+START = ["machine", "start", "web1"]
 UPDATE, ROLLBACK, CANCEL = ["update", "run", "web1"], ["rollback", "web1"], ["update", "cancel", "web1"]
 
 #: What a command passes from the stop on; what comes before it is killed in test_kills.py.
@@ -105,6 +106,17 @@ def test_the_same_command_finishes_and_the_server_runs(
         again = goldroot(root, args)
         assert again.returncode == status, (name, again.stdout, again.stderr)
         assert state(root) == (then, "on", "current", []), name
+
+
+@pytest.mark.parametrize("name", ["first-start", "starting", "started", "returning", "returning-stopped"])
+def test_a_first_start_that_is_killed_is_finished_by_the_next(room: Path, name: str) -> None:
+    root = prepare(room, "bad")
+    assert goldroot(root, ["machine", "stop", "web1"]).returncode == 0
+    assert goldroot(root, UPDATE).returncode == 0
+    assert goldroot(root, START, GOLDROOT_CRASH_AT=f"update.{name}").returncode == KILLED
+    again = goldroot(root, START)
+    assert again.returncode == HEALTH_FAILED, (again.stdout, again.stderr)
+    assert state(root) == (1, "on", "current", [])
 
 
 @pytest.mark.parametrize("name", ["update.stopping", "update.stopped", "update.before-switch"])

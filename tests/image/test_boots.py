@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.image import TEST, System
+from goldroot.image import MAINTENANCE, TEST, System
 from goldroot.image import test_system as try_system
 from goldroot.site import Site
 from support import booting
@@ -46,7 +46,19 @@ def test_a_form_that_does_not_come_up_well_has_not_passed(site: Site) -> None:
     behave(site.host, VERSION, failed=["web.service"])
     done = try_system(site, IMAGE)
     assert not done.passed
-    assert "$ (boot)\nthe unit web.service has failed\n[failed]" in done.forms[0].log
+    said = "$ (boot)\nthe unit web.service has failed\nweb.service: why it failed\n[failed]"
+    assert said in done.forms[0].log
+
+
+def test_what_its_fstab_has_of_other_disks_is_left_out_and_told(site: Site) -> None:
+    system = System(site, IMAGE, MAINTENANCE)
+    with system.host.hold(system.machine), system.open("rw") as opened:
+        Path(opened[system.layout.disk_of(b"etc/fstab").address].path, "etc/fstab").write_text("nas:/x /mnt nfs\n")
+    done = try_system(site, IMAGE)
+    assert done.passed
+    assert "nas:/x of its fstab (/mnt) is not there in a trial, and was left out\n[it is well]" in done.forms[0].log
+    assert isinstance(site.host, BootingHost)
+    assert "mnt.mount" in site.host.around(System(site, IMAGE, TEST).machine)["masked"]
 
 
 def test_a_command_that_fails_inside_has_not_passed(site: Site) -> None:

@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from goldroot.errors import HostError, Refused
-from goldroot.hosts import Entry, Hold, Power, Trial, find_entry, still_running, utc_now
+from goldroot.hosts import Around, Entry, Hold, NetLink, Power, Trial, find_entry, still_running, utc_now
 from goldroot.hosts.directory import DirectoryConfig, DirectoryHost
 from goldroot.hosts.filehost import live_of
+from goldroot.hosts.port import NOTHING_AROUND
 from goldroot.hosts.registry import KINDS, Kind
 from goldroot.run import Done
 
@@ -28,7 +29,7 @@ class BootingHost(DirectoryHost):
     abilities = replace(DirectoryHost.abilities, boots=True, guest_commands=True)
 
     def _file(self, name: str) -> str:
-        os.makedirs(os.path.join(self.store, "fake"), exist_ok=True)
+        os.makedirs(os.path.join(self.store, "fake"), mode=0o700, exist_ok=True)
         return os.path.join(self.store, "fake", name)
 
     def _running(self, name: str) -> dict[str, Any] | None:
@@ -93,14 +94,26 @@ class BootingHost(DirectoryHost):
     def console(self, name: str, lines: int) -> list[str]:
         return self.log(name)[-lines:]
 
+    def links(self, name: str) -> Sequence[NetLink]:
+        if (on := self._running(name)) is None:
+            return ()
+        return [NetLink(link, tuple(has)) for link, has in self._behaviour(on["version"]).get("links", {}).items()]
+
+    def around(self, name: str) -> Mapping[str, Any]:
+        """What its last trial had around it."""
+        return _read(self._file(f"{name}.around")) or {}
+
     @contextmanager
-    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[Trial]:
+    def trial(
+        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
+    ) -> Iterator[Trial]:
         version = find_entry(self, name).marks[set].version
         behaviour = self._behaviour(version)
         if why := behaviour.get("no_trial"):
             raise HostError(why)
         without = f" without {' '.join(sorted(read_only))}" if read_only else ""
         self._log(name, f"try {version}{without}")
+        _write(self._file(f"{name}.around"), asdict(around))
         yield FakeTrial(self, {**behaviour, **behaviour.get("trial", {})})
 
     def log(self, name: str) -> list[str]:

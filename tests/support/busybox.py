@@ -32,6 +32,7 @@ trap 'echo shutting down; exit 0' 37
 echo "up as $(id -u)"
 touch /usr/written 2>/dev/null && echo "the root was written"
 touch /etc/written && echo "etc was written"
+ls /sys/class/net > /etc/links
 echo $(cat /proc/self/uid_map)
 echo ready
 while :; do sleep 1 & wait $!; done

@@ -28,6 +28,13 @@ def add(tx: Tx, what: str, subject: str, **data: Any) -> None:
     tx.write(schema.events.insert().values(at=now(), what=what, subject=subject, data=data))
 
 
+def last(tx: Tx, what: str, subject: str) -> Event | None:
+    """The newest event of that sort, or ``None``."""
+    sought = schema.events.c.subject == subject, schema.events.c.what == what
+    row = tx.first(sa.select(schema.events).where(*sought).order_by(schema.events.c.id.desc()).limit(1))
+    return None if row is None else Event(*row)
+
+
 def latest(
     tx: Tx, subjects: Sequence[str] | str | None = None, *, limit: int = 100, kinds: Sequence[str] | None = None
 ) -> list[Event]:

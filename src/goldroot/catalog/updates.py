@@ -93,6 +93,11 @@ class Update:
         return step if self.state in STEPS.get(step, ()) else self.state
 
     @property
+    def reason(self) -> str:
+        """Why it stands as it stands, one short sentence; "" where there is nothing to add."""
+        return "the server went back by itself" if self.told.get("returns") and not self.error else self.error
+
+    @property
     def start_due(self) -> bool:
         """Whether the server ran before, was stopped for this work, and nobody has seen to it since."""
         return bool(self.told.get("was_on")) and not self.told.get("settled")
@@ -160,14 +165,36 @@ def found(tx: Tx, update: Update) -> Update:
 def follow(tx: Tx, number: int, state: State) -> None:
     """Bring the row up to what the clone's entry says, from whatever state it was in: this catalog may be older."""
     update = get(tx, number)
+    if update.state == state:
+        return
     tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now()))
-    if update.state != state and (update.state, state) != ("checked", "switching"):
+    if (update.state, state) != ("checked", "switching"):
         events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state, now=state)
 
 
 def note(tx: Tx, number: int, **values: object) -> Update:
-    """Write down what is known of a work besides its state: columns of :class:`Update` by name."""
-    tx.write(updates.update().where(updates.c.id == number).values(changed_at=now(), **values))
+    """Write down what is known of a work besides its state: columns of :class:`Update` by name.
+
+    Its time is that of the state that people see: it moves only where that is another one then.
+    """
+    before = get(tx, number)
+    tx.write(updates.update().where(updates.c.id == number).values(**values))
+    after = get(tx, number)
+    if after.stands == before.stands:
+        return after
+    tx.write(updates.update().where(updates.c.id == number).values(changed_at=now()))
+    return get(tx, number)
+
+
+def reopen(tx: Tx, number: int, **told: object) -> Update:
+    """A work that is done goes on: its server was off at the switch, and is started now.
+
+    :param told: what is known besides, see :attr:`Update.told`.
+    """
+    update = get(tx, number)
+    values = {"state": "switching", "told": {**update.told, **told}, "changed_at": now()}
+    tx.write(updates.update().where(updates.c.id == number).values(**values))
+    events.add(tx, f"{update.kind}-first-start", f"clone:{update.clone}", update=number)
     return get(tx, number)
 
 
@@ -247,7 +274,8 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
             meaning="Nothing was changed.",
         )
     values = {key: value for key, value in (("record", record), ("error", error)) if value is not None}
-    tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now(), **values))
+    at = update.changed_at if update.state == state else now()
+    tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=at, **values))
     if update.state != state:
         ways = {"from_version": update.from_version, "to_version": update.to_version} if state in ENDED else {}
         events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)

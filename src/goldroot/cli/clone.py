@@ -47,6 +47,10 @@ def clone() -> None:
 @click.option("--address", metavar="ADDRESS/PREFIX", help="A fixed address, such as 192.0.2.10/24.")
 @click.option("--gateway", help="The default gateway.")
 @click.option("--nameserver", "nameservers", multiple=True, help="A name server; may be repeated.")
+@click.option("--bridge", metavar="BRIDGE",
+              help="Of this machine, to which its link leads (default: the host's, else none); `none`: private.")  # fmt: skip
+@click.option("--port", "ports", multiple=True, metavar="[ADDRESS:]PORT:SERVER-PORT",
+              help="A TCP port of this machine that leads into it; may be repeated.")  # fmt: skip
 @site_option
 @plan_option
 @json_option
@@ -63,19 +67,30 @@ def create(
     Examples:
       goldroot clone create web1 web2 --image debian
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
+      goldroot clone create shop --image debian --bridge br0 --address 192.0.2.21/24 --port 8080:80
     """
-    from goldroot.fleet import CloneForm, create_clone, identity_from, made_clone, many_names, plan_clone
+    from goldroot.fleet import (
+        CloneForm,
+        create_clone,
+        identity_from,
+        made_clone,
+        many_names,
+        network_from,
+        plan_clone,
+    )
 
-    if len(set(names)) > 1 and (options["hostname"] or options["address"]):
-        raise UsageError("several clones cannot share a host name or an address", todo="Make them one by one.")
-    site, form = open_site(site_dir), CloneForm(host, read_write, number)
+    if len(set(names)) > 1 and (options["hostname"] or options["address"] or options["ports"]):
+        raise UsageError("several clones cannot share a host name, an address or a port", todo="Make them one by one.")
+    site = open_site(site_dir)
     asked = {"image": image, "gold": number, "host": host, "read_write": read_write, **options}
     with stages(as_json) as stage, many_names(site, "clone create", names, asked, looking=plan_only) as again:
 
         def one(name: str) -> CreatePlan | Created:
             if again.is_done(name):
                 return made_clone(site, name)
-            identity = identity_from(site, name, options)
+            identity = identity_from(site, name, options, host=host)
+            network = network_from(site, name, options, identity=identity, host=host)
+            form = CloneForm(host, read_write, number, network)
             if plan_only:
                 return plan_clone(site, name, image, form=form, identity=identity)
             return create_clone(site, name, image, form=form, identity=identity, stage=stage)
@@ -105,6 +120,7 @@ def _created(done: CreatePlan | Created) -> dict[str, Any]:
         return {
             "name": done.name, "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
             "copied": list(done.copied), "linked": list(done.linked), "identity": done.identity.as_dict(), "notes": [],
+            "network": done.network.as_dict() if done.network else None,
         }  # fmt: skip
     clone, machine = done.clone, done.machine
     return {
@@ -112,6 +128,7 @@ def _created(done: CreatePlan | Created) -> dict[str, Any]:
         "slot": next((link.owner for link in machine.links.values()), ""), "copied": sorted(machine.disks),
         "linked": sorted(machine.links), "identity": dict(clone.identity), "written": list(done.identity),
         "notes": [note.text for note in done.notes],
+        "network": machine.network.as_dict() if machine.network else None,
     }  # fmt: skip
 
 
@@ -120,8 +137,15 @@ def _sentence(row: dict[str, Any]) -> str:
     who = row["identity"].get("hostname", row["name"])
     return (
         f"{row['name']} ({row['kind']}) from {row['image']} {row['version']}: host name {who}, "
-        f"own disks {' '.join(row['copied'])}{links}"
+        f"own disks {' '.join(row['copied'])}{links}{_joined(row['network'])}"
     )
+
+
+def _joined(network: dict[str, Any] | None) -> str:
+    """What joins it to others, for a sentence; "" where nothing does."""
+    from goldroot.hosts import Network
+
+    return "" if network is None else f", network: {Network.from_dict(network)}"
 
 
 @clone.command("list")
@@ -219,6 +243,7 @@ def _say_clone(data: dict[str, Any]) -> None:
         ("fallback" if one["state"] == "kept" else "set aside", f"gold {one['version']}, until {one['kept_until']}")
         for one in data["fallbacks"]
     ]
+    lines += [("network", _joined(data["network"]).partition(": ")[2])] if data["network"] else []
     lines += [("removed", path) for path in data["removed"]]
     if going := data["update"]:
         lines.append((going["kind"], f"{going['id']}, to gold {going['to']}: {going['state']}"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from goldroot.cli.failure import error_lines
 from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
 
@@ -50,10 +51,8 @@ def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
 def tell_failures(failed: dict[str, GoldrootError]) -> None:
     """The errors, in words, on standard error."""
     for name, error in failed.items():
-        put(f"goldroot: {name}: {error.brief}", err=True)
-        for text in (error.meaning, error.todo):
-            if text:
-                put(f"  {text}", err=True)
+        for line in error_lines(error, name):
+            put(line, err=True)
 
 
 def tell_left(results: Results[T]) -> None:

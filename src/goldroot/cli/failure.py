@@ -79,7 +79,7 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         why = (error.strerror if isinstance(error, OSError) else "") or error
         _say(
             f"goldroot: what was done cannot be printed: {why}",
-            "The command has come to its end, and what it did stands.",
+            "  The command has come to its end, and what it did stands.",
         )
         return status if status > EXIT_FINDINGS else EXIT_UNPRINTED
 
@@ -121,8 +121,8 @@ def _leave(stream: TextIO) -> None:
 def _say(*lines: str) -> None:
     """On standard error; where even that cannot be written, the exit code says it."""
     try:
-        for indent, line in zip(("", "  ", "  "), filter(None, lines), strict=False):
-            put(indent + line, err=True)
+        for line in lines:
+            put(line, err=True)
         sys.stderr.flush()
     except OSError:
         _leave(sys.stderr)
@@ -142,8 +142,17 @@ def tell(error: GoldrootError, args: Sequence[str]) -> int:
             return error.exit_code
         except OSError:
             _leave(sys.stdout)
-    _say(f"goldroot: {error.brief}", error.meaning, error.todo)
+    _say(*error_lines(error))
     return error.exit_code
+
+
+def error_lines(error: GoldrootError, of: str = "") -> list[str]:
+    """An error as lines for a person; what somebody else said of it stands deeper.
+
+    :param of: whose it is, where a command works on several.
+    """
+    said = [*filter(None, [error.meaning]), *(f"  {line}" for line in error.lines), *filter(None, [error.todo])]
+    return [f"goldroot: {of}{': ' if of else ''}{error.brief}", *(f"  {line}" for line in said)]
 
 
 def shown(error: click.ClickException) -> int:
@@ -207,7 +216,7 @@ def bug() -> int:
     except OSError as error:
         where = f"The details could not be kept ({error.strerror or error}). The last line: {details.splitlines()[-1]}"
     _say(
-        "goldroot: this is a bug in goldroot, not your mistake.", where,
-        "Nothing is switched by half: run the command again when it is mended.",
+        "goldroot: this is a bug in goldroot, not your mistake.", f"  {where}",
+        "  Nothing is switched by half: run the command again when it is mended.",
     )  # fmt: skip
     return EXIT_BUG

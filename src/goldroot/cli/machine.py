@@ -54,8 +54,8 @@ def machine() -> None:
 def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Start the machine of each CLONE; one that runs is left alone.
 
-    A server that was updated while it was off is asked now how it does, as the image's `health` says (exit code 4: it
-    runs, and does not do well).
+    A server that was updated while it was off is asked now how it does, as the image's `health` says; where that is bad,
+    it goes back to the disks that it had by itself (exit code 4).
 
     \b
     Examples:
@@ -75,10 +75,13 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
             if plan_only:
                 put(f"{name} {'runs already' if found.power.state == 'on' else 'would be started'}")
             else:
-                put(f"{name} runs")
+                put(f"{name} {'was started' if found.started else 'runs already'}")
         tell_failures(results.failed)
 
-    emit(as_json, _states(results.done, results.failed, plan_only), say)
+    data = _states(results.done, results.failed, plan_only)
+    if not plan_only:
+        data["machines"] = [{**found.as_dict(), "started": found.started} for found in results.done.values()]
+    emit(as_json, data, say)
     return results.exit_code(lambda _: 0)
 
 
@@ -137,17 +140,66 @@ def list_machines(names: tuple[str, ...], site_dir: str | None, as_json: bool) -
     """
     from goldroot.fleet import machine_states
 
-    found = machine_states(open_site(site_dir), names)
+    site = open_site(site_dir)
+    found = machine_states(site, names)
 
     def say() -> None:
+        # Where there is one host, there is no column for it, as in `clone list`.
+        hosts = len(site.config.hosts) > 1
+        reached = any(one.addresses or one.ports for one in found)
         rows = [
-            [one.clone.name, one.clone.machine, f"{one.clone.image} {one.clone.version}", _power(one),
-             one.power.since.partition(".")[0], one.error or one.power.why]
+            [one.clone.name, one.clone.machine, *([one.clone.host] if hosts else []),
+             f"{one.clone.image} {one.clone.version}", _power(one), one.power.since.partition(".")[0],
+             *([" ".join([*one.addresses, *(f"port {port}" for port in one.ports)])] if reached else []),
+             one.error or one.power.why]
             for one in found
         ]  # fmt: skip
-        table(["clone", "machine", "gold", "power", "since", "known from"], rows)
+        table(["clone", "machine", *(["host"] if hosts else []), "gold", "power", "since",
+               *(["addresses"] if reached else []), "known from"], rows)  # fmt: skip
 
     emit(as_json, {"machines": [one.as_dict() for one in found]}, say)
+
+
+@machine.command()
+@click.argument("name", metavar="CLONE", shell_complete=clone_names)
+@click.option("--bridge", metavar="BRIDGE", help="Of its host, to which its link leads; `none`: private.")
+@click.option("--interface", help="What that link is called in the server.")
+@click.option(
+    "--address", metavar="ADDRESS/PREFIX", help="That the link has from the start; `none`: the server's own matter."
+)
+@click.option("--gateway", help="Its way to all others, or `none`.")
+@click.option("--port", "ports", multiple=True, metavar="[ADDRESS:]PORT:SERVER-PORT",
+              help="A TCP port of its host that leads into it, in the place of those before; may be repeated; `none`.")  # fmt: skip
+@site_option
+@plan_option
+@json_option
+def network(name: str, site_dir: str | None, plan_only: bool, as_json: bool, **options: Any) -> None:
+    """Say what joins the server of CLONE to others, or change it: from its next start on.
+
+    What no option says stays as it is.  The server's own settings stay as they are, too: an address that it gives
+    itself is changed inside.
+
+    \b
+    Examples:
+      goldroot machine network web1
+      goldroot machine network web1 --port 8080:80 --port 8443:443
+      goldroot machine network web1 --bridge none --port none
+    """
+    from goldroot.fleet import join_machine, plan_join
+
+    site = open_site(site_dir)
+    only_said = not any(options.values())
+    done = plan_join(site, name, options) if plan_only or only_said else join_machine(site, name, options)
+
+    def say() -> None:
+        if only_said:
+            put(f"{name}: {done.network}")
+            return
+        put(f"{name}: {done.before} -> {done.network}")
+        if done.runs:
+            put(f"  It runs: that holds from its next start on (goldroot machine stop {name}, then start).")
+
+    emit(as_json, {**done.as_dict(), "plan": plan_only}, say)
 
 
 @machine.command()

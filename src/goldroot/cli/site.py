@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -87,21 +86,21 @@ def init(directory: str, kind: str, plan_only: bool, as_json: bool) -> None:
       goldroot init /srv/goldroot --host nspawn
       goldroot image import debian --from bookworm.tar --site /srv/goldroot
     """
-    from goldroot.site import init_site, plan_init
+    from goldroot.site import init_site, next_step, plan_init
 
     made = plan_init(directory, kind)
     told: list[str] = []
+    then = ""
     if not plan_only:
-        site = init_site(directory, kind)
-        site.close()
-        told = site.told
+        with closing(init_site(directory, kind)) as site:
+            told, then = site.told, next_step(site, directory, made)
 
     def say() -> None:
         for path in made:
             put(("would make " if plan_only else "made ") + path)
         if not made:
             put(told[0] if told else f"{directory} is a complete site; nothing to do.")
-        elif not plan_only:
-            put(f"Next: goldroot image import NAME --from DIRECTORY-OR-TAR --site {shlex.quote(directory)}")
+        elif then:
+            put(f"Next: {then}")
 
     emit(as_json, {"made": made, "plan": plan_only}, say)

@@ -327,7 +327,7 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         {
             "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
             "state": one.stands, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
-            "record": one.record, "error": one.error,
+            "record": one.record, "error": one.error, "reason": one.reason,
         }
         for one in found
     ]  # fmt: skip
@@ -340,8 +340,8 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
         ]  # fmt: skip
         table(["number", "clone", "kind", "gold", "state", "open", "since"], rows)
         for d in data:
-            if d["error"]:
-                put(f"{d['id']}: {d['error']}")
+            if d["reason"]:
+                put(f"{d['id']}: {d['reason']}")
 
     emit(as_json, data, say)
 
@@ -354,13 +354,15 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
 def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json: bool) -> int:
     """Give up the update or rollback of each CLONE that is in flight.  Its new disks go; the server stays as it is.
 
+    One that has switched already is refused: it goes on, or goes back by itself, or `goldroot rollback` takes it back.
+
     \b
     Example:
       goldroot update cancel web1
     """
-    from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
-    from goldroot.fleet import cancelled_update, many_names, waiting_update
+    from goldroot.errors import NotFound
+    from goldroot.fleet import cancelled_update, many_names, plan_cancel
 
     site = open_site(site_dir)
 
@@ -368,7 +370,7 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
         if again.is_done(name):
             found = cancelled_update(site, name)
         else:
-            found = waiting_update(site, name) if plan_only else give_up(site, name)
+            found = plan_cancel(site, name) if plan_only else give_up(site, name)
         if found is None:
             raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version

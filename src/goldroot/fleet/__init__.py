@@ -14,6 +14,7 @@ __all__ = [
     "Created",
     "Drift",
     "Forecast",
+    "Joined",
     "Kept",
     "MachineState",
     "Outcome",
@@ -54,12 +55,16 @@ __all__ = [
     "grouped_conflicts",
     "history",
     "identity_from",
+    "join_machine",
     "machine_states",
     "made_clone",
     "many_names",
+    "network_from",
     "open_clone",
+    "plan_cancel",
     "plan_clone",
     "plan_delete",
+    "plan_join",
     "plan_prune",
     "plan_rollback",
     "plan_start",
@@ -102,6 +107,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
+    from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
         MachineState,
@@ -143,6 +149,7 @@ if TYPE_CHECKING:
         cancelled_update,
         chosen_clones,
         engine_of,
+        plan_cancel,
         run_update,
         run_updates,
     )
@@ -157,6 +164,7 @@ else:
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
+            "joined": "Joined join_machine network_from plan_join",
             "past": "history",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
@@ -175,6 +183,7 @@ else:
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
             "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of run_update run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
+            "run_updates",
         },
     )

@@ -18,6 +18,8 @@ from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
 from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
+from goldroot.fleet.joined import LINK, bridge_of, refuse_ports
+from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.server_readings import Reading, open_clone, read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.memory import memory_of
@@ -28,6 +30,7 @@ from goldroot.hosts import (
     Host,
     Link,
     Mark,
+    Network,
     fenced,
     find_entry,
     give_up_entry,
@@ -61,11 +64,13 @@ class CloneForm:
     :param host: where it will live; "": on the site's default host.
     :param read_write: with copies of all disks, not with links to the shared ones.
     :param number: the gold version that it is made from; ``None``: the current one.
+    :param network: what joins it to others; ``None``: nothing.
     """
 
     host: str = ""
     read_write: bool = False
     number: int | None = None
+    network: Network | None = None
 
     @property
     def kind(self) -> CloneKind:
@@ -89,10 +94,14 @@ class CreatePlan:
     copied: tuple[str, ...]
     linked: tuple[str, ...]
     slot: str
+    network: Network | None = None
 
 
-def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = None) -> Identity:
-    """The identity of a clone: its table in ``goldroot.toml``, with what the command says over it."""
+def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = None, *, host: str = "") -> Identity:
+    """The identity of a clone: its table in ``goldroot.toml``, with what the command says over it.
+
+    :param host: where it will live; "": on the site's default host.
+    """
     table = site.config.clone(check_clone_name(name))
     said = {key: value for key, value in (options or {}).items() if value}
     hostname = str(said.get("hostname") or table.hostname or name)
@@ -102,7 +111,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     return Identity(
         hostname,
         NetworkSettings(
-            str(said.get("interface") or table.interface),
+            str(said.get("interface") or table.interface or (LINK if bridge_of(site, name, said, host) else "")),
             address,
             str(said.get("gateway") or table.gateway),
             tuple(said.get("nameservers") or table.nameservers),
@@ -115,11 +124,14 @@ def plan_clone(site: Site, name: str, image: str, *, form: CloneForm, identity: 
     gold = _gold_for(site, check_clone_name(name), image, form)
     _refuse_taken(site, name, gold.host)
     _refuse_shared(site, name, identity)
+    refuse_ports(site, name, gold.host_name, form.network)
+    refuse_owners(gold.host, name, (gold.manifest(disk.address) for disk in gold.layout.disks))
     copied = [disk.address for disk in gold.layout.disks if form.read_write or not disk.shared]
     linked = [disk.address for disk in gold.layout.disks if disk.address not in copied]
     return CreatePlan(
-        name, image, gold.number, gold.host_name, form.kind, identity, tuple(copied), tuple(linked), gold.slot
-    )
+        name, image, gold.number, gold.host_name, form.kind, identity, tuple(copied), tuple(linked), gold.slot,
+        form.network,
+    )  # fmt: skip
 
 
 def create_clone(
@@ -161,7 +173,8 @@ def _define(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None:
     """An entry with links and without disks: those of an attempt that was killed go."""
     mark = Mark("live", clone.last, clone.image, clone.name, clone.version, utc_now())
     links = {address: Link(plan.slot, address) for address in plan.linked}
-    entry = host.define(fenced(Entry(clone.machine, "machine", links=links, marks={LIVE: mark}), clone.generation))
+    new = Entry(clone.machine, "machine", links=links, marks={LIVE: mark}, network=plan.network)
+    entry = host.define(fenced(new, clone.generation))
     crash.point("clone.entry-made")
     remove_disks(site, host, entry)
     entry = find_entry(host, clone.machine)
@@ -396,6 +409,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
             for one in kept
         ],
         "removed": [one["path"] for one in memory_of(site, name).data()],
+        "network": machine.network.as_dict() if machine is not None and machine.network else None,
         "update": None if going is None else
         {"id": going.id, "kind": going.kind, "to": going.to_version, "state": going.stands},
     }  # fmt: skip

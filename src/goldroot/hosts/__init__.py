@@ -24,10 +24,12 @@ from goldroot.hosts.changes import (
 )
 from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
+from goldroot.hosts.network import Network, Port, published
 from goldroot.hosts.port import (
     Abilities,
     Access,
     Applied,
+    Around,
     Disk,
     DiskInfo,
     Entry,
@@ -36,6 +38,7 @@ from goldroot.hosts.port import (
     Host,
     Link,
     Mark,
+    NetLink,
     NewDisk,
     Opened,
     Power,
@@ -61,6 +64,7 @@ __all__ = [
     "Abilities",
     "Access",
     "Applied",
+    "Around",
     "Disk",
     "DiskInfo",
     "Entry",
@@ -69,8 +73,11 @@ __all__ = [
     "Host",
     "Link",
     "Mark",
+    "NetLink",
+    "Network",
     "NewDisk",
     "Opened",
+    "Port",
     "Power",
     "Role",
     "Standing",
@@ -93,6 +100,7 @@ __all__ = [
     "own_disks",
     "park",
     "place_of",
+    "published",
     "reads_as",
     "refuse_running",
     "running_reason",

@@ -21,6 +21,7 @@ from goldroot.hosts.addresses import (
     place_of,
     set_of,
 )
+from goldroot.hosts.network import checked
 from goldroot.hosts.port import Access, Disk, Entry, Link, Mark
 
 T = TypeVar("T")
@@ -167,6 +168,8 @@ def check_entry(entry: Entry) -> Entry:
         raise BadInput(f"{entry.name} would boot from {entry.boot}, which is not live")
     if entry.role == "owner" and any(set_of(address) != LIVE for address in (*entry.disks, *entry.links)):
         raise BadInput(f"{entry.name} is an owner of disks: it has set {LIVE} only")
+    if entry.network is not None:
+        checked(entry.network)
     for link in entry.links.values():
         check_entry_name(link.owner)
         check_address(link.address)
@@ -245,4 +248,5 @@ def _rest(entry: Entry) -> dict[str, str]:
         "boot": entry.boot or "the root",
         "role": entry.role,
         "generation": str(entry.generation),
+        "network": str(entry.network or "private"),
     }

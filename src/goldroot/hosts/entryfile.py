@@ -9,6 +9,10 @@
      "marks": {"1": {"state": "live", "by": "k3v9s1m2qx", "image": "debian", "server": "web1", "version": 4,
                      "since": "2026-11-26T09:30:00Z"}, ...}}
 
+A machine that is joined to others has besides::
+
+    "network": {"bridge": "br0", "interface": "eth0", "address": "192.0.2.10/24", "gateway": "", "ports": ["8080:80"]}
+
 A person may write addresses into ``others``: what stands there is not goldroot's, and it keeps away from them.
 """
 
@@ -21,12 +25,15 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any, get_args
 
-from goldroot.errors import BadInput, Damaged
+from goldroot.errors import Damaged, UsageError
 from goldroot.hosts.changes import check_entry
+from goldroot.hosts.network import Network
 from goldroot.hosts.port import Disk, Entry, Link, Mark, Role, State
 
 FORMAT = 1
 _KEYS = {"format", "name", "role", "startable", "boot", "serial", "disks", "links", "others", "marks"}
+#: What an entry has only where there is something to say.
+_MAY = {"network"}
 _SERIAL = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _TYPES = {"role": str, "startable": bool, "boot": str, "serial": str, "disks": dict, "links": dict, "others": list}
 _MARK = {"state": str, "by": str, "image": str, "server": str, "version": int, "since": str}
@@ -50,6 +57,7 @@ def encode(entry: Entry) -> bytes:
         "links": {address: asdict(link) for address, link in sorted(entry.links.items())},
         "others": sorted(entry.others),
         "marks": {digit: asdict(mark) for digit, mark in sorted(entry.marks.items())},
+        **({} if entry.network is None else {"network": entry.network.as_dict()}),
     }
     return json.dumps(data, indent=1).encode() + b"\n"
 
@@ -66,7 +74,7 @@ def decode(content: bytes, path: str, name: str) -> Entry:
         if entry.name != name:
             raise ValueError(f"it names itself {entry.name!r}")
         check_entry(entry)
-    except (ValueError, KeyError, TypeError, AttributeError, BadInput) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise Damaged(
             f"{path} is not an entry of a machine ({error})",
             meaning="Its disks and links are not known until it is right again; nothing was changed.",
@@ -78,8 +86,8 @@ def decode(content: bytes, path: str, name: str) -> Entry:
 def _entry(data: dict[str, Any]) -> Entry:
     if data.get("format") != FORMAT:
         raise ValueError(f"its format is {data.get('format')!r}, and this goldroot knows {FORMAT}")
-    if data.keys() != _KEYS:
-        raise ValueError(f"keys: {', '.join(sorted(data.keys() ^ _KEYS))}")
+    if data.keys() - _MAY != _KEYS:
+        raise ValueError(f"keys: {', '.join(sorted((data.keys() - _MAY) ^ _KEYS))}")
     for key, kind in _TYPES.items():
         if type(data[key]) is not kind:
             raise ValueError(f"{key} is not a {kind.__name__}")
@@ -95,6 +103,7 @@ def _entry(data: dict[str, Any]) -> Entry:
         boot=data["boot"],
         marks={digit: _mark(one) for digit, one in data["marks"].items()},
         serial=data["serial"],
+        network=Network.from_dict(data["network"]) if "network" in data else None,
     )
 
 

@@ -35,12 +35,15 @@ from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_
 from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
 from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.port import (
+    NOTHING_AROUND,
     Abilities,
     Access,
     Applied,
+    Around,
     Disk,
     DiskInfo,
     Entry,
+    NetLink,
     NewDisk,
     Opened,
     Power,
@@ -431,8 +434,18 @@ class FileHost:
         self._entries.get(name)
         return []
 
+    @property
+    def usual_bridge(self) -> str:
+        return ""
+
+    def links(self, name: str) -> Sequence[NetLink]:
+        """As :meth:`goldroot.hosts.Host.links`: such a host knows of none."""
+        return ()
+
     @contextmanager
-    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[Trial]:
+    def trial(
+        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
+    ) -> Iterator[Trial]:
         self._entries.get(name)
         raise Refused(f"a {self.kind} host starts no trials", todo='Set trial = "commands" for the image.')
         yield

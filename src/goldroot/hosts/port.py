@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from goldroot.errors import Busy
+from goldroot.hosts.network import Network
 
 if TYPE_CHECKING:
     from goldroot.run import Done
@@ -39,6 +40,8 @@ class Abilities:
     sizes: bool  #: disks have sizes, which the host keeps to
     verity: bool  #: sealed disks carry a tree of hashes that a guest can check
     trials: bool = False  #: a set can be started in isolation, see :meth:`Host.trial`
+    networks: bool = False  #: an entry says what joins its machine to others
+    largest_owner: int = (1 << 32) - 2  #: of a file, that a machine can have: what is above it, it cannot use
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Entry:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     serial: str = "0.0"  #: GENERATION.COUNT, new with each change: the entry never reads as it once did
     token: str = ""  #: opaque; changes with *every* change of the entry, also of parts that goldroot does not know
+    network: Network | None = None  #: None: private, or where the host gives machines no network, whatever it has
 
     @property
     def generation(self) -> int:
@@ -155,6 +159,22 @@ class Power:
     runs: Literal["current", "older", "unknown", "nothing"]  #: does it run from the entry as it is now?
 
 
+@dataclass(frozen=True, slots=True)
+class NetLink:
+    """A network link of a machine: its name there, and its addresses, each with its prefix length (192.0.2.10/24)."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a trial finds around it, in the place of what its server has."""
+
+    links: tuple[NetLink, ...] = ()  #: that lead nowhere, with the server's names and addresses
+    masked: tuple[str, ...] = ()  #: systemd's units that are not started: of devices that it lacks
+
+
 class Trial(Protocol):
     """A system that is tried: it runs in isolation, and what it writes is gone with it."""
 
@@ -189,6 +209,9 @@ class EntryChanged(Busy):
         )
         self.entry = entry
         self.diff = tuple(diff)
+
+
+NOTHING_AROUND = Around()
 
 
 class Host(Protocol):
@@ -374,12 +397,22 @@ class Host(Protocol):
     def console(self, name: str, lines: int) -> list[str]:
         """The last lines of its console; none where there is no console."""
 
-    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> AbstractContextManager[Trial]:
+    @property
+    def usual_bridge(self) -> str:
+        """The bridge of a machine of which nobody says another; "" where it is private."""
+
+    def links(self, name: str) -> Sequence[NetLink]:
+        """The network links of a running machine but its loopback; none where it does not run, or nobody can tell."""
+
+    def trial(
+        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
+    ) -> AbstractContextManager[Trial]:
         """The system of a set, started in isolation for the block: without a network, and nothing reaches its disks.
 
         The machine may run meanwhile.  The trial ends with the block, and with the process that asked for it.
 
         :param read_only: live addresses of its own disks that it cannot write either; others' it never can.
+        :param around: its links, and what is not started in it.
         :raises Refused: this host cannot; or a disk of the set is written by somebody.
         :raises HostError: it did not begin; with the end of its console.
         """

@@ -9,11 +9,24 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.catalog import Form, images
 from goldroot.errors import HostError, LimitReached, NotFound, ProgramFailed, Refused, StillRunning
-from goldroot.hosts import LIVE, Trial, find_entry
+from goldroot.hosts import LIVE, Around, Trial, find_entry
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.systems import MAINTENANCE, TEST, Role, System, fingerprint, said_once, tests_cut_off
 from goldroot.site import Site, TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, Confined, How, Mode, read_only_failures, until_healthy
+from goldroot.system import (
+    WAITS,
+    Bound,
+    Confined,
+    How,
+    LeftOut,
+    Mode,
+    OwnDisks,
+    left_out,
+    look_inside,
+    read_only_failures,
+    unit_lines,
+    until_healthy,
+)
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
@@ -197,22 +210,34 @@ def _boot_form(site: Site, system: System, form: Form) -> Tested:
     """Boot this form, and run each command in the running system; nothing that it writes stays."""
     running, commands = site.config.image(system.image).running, site.config.image(system.image).tests
     fixed = [disk.address for disk in system.layout.shared] if form == "read-only" else []
+    lacks = _lacks(system)
+    around = Around((), (*WAITS, *(unit for one in lacks for unit in one.units)))
     try:
-        with system.host.trial(system.machine, LIVE, read_only=fixed) as trial:
+        with system.host.trial(system.machine, LIVE, read_only=fixed, around=around) as trial:
             wrong = until_healthy(trial, running.health, (), running.trial_time)
             refused = read_only_failures(trial) if form == "read-only" else []
-            ran = [_booted(wrong, trial.console(10) if wrong else (), refused)]
+            said = unit_lines(trial, sorted(look_inside(trial).failed)) if wrong else []
+            said += [f"console: {line}" for line in trial.console(10) if line.strip()] if wrong else []
+            told = [*map(str, lacks), *(f"refused by the read-only root: {line}" for line in refused)]
+            ran = [_booted([*wrong, *said, *told], passed=not wrong)]
             ran += [] if trial.gone() else [_test_inside(trial, command) for command in commands]
     except HostError as error:
-        ran = [_booted([error.brief], [error.meaning], ())]
+        said = [error.brief, *filter(None, [error.meaning]), *error.lines]
+        ran = [_booted(said, passed=False)]
     return Tested(form, all(one.status == 0 for one in ran), "\n".join(one.log for one in ran), tuple(ran))
 
 
-def _booted(wrong: Sequence[str], console: Sequence[str], refused: Sequence[str]) -> Ran:
+def _lacks(system: System) -> list[LeftOut]:
+    """What of its fstab is not there in a trial."""
+    own = {f"/{path.decode('utf-8', 'replace')}" for disk in system.layout.disks for path in disk.paths}
+    with system.open() as opened:
+        tree = OwnDisks(system.layout, {address: disk.path for address, disk in opened.items()})
+        return left_out(tree.read(b"etc/fstab") or b"", own)
+
+
+def _booted(said: Sequence[str], *, passed: bool) -> Ran:
     """How the boot went, as the first of the commands."""
-    lines = [*wrong, *(f"console: {line}" for line in console if line.strip())]
-    lines += [f"refused by the read-only root: {line}" for line in refused]
-    return Ran(int(bool(wrong)), "\n".join(["$ (boot)", *lines, f"[{'failed' if wrong else 'it is well'}]"]))
+    return Ran(int(not passed), "\n".join(["$ (boot)", *said, f"[{'it is well' if passed else 'failed'}]"]))
 
 
 def _test_inside(trial: Trial, command: str) -> Ran:

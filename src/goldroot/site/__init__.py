@@ -18,6 +18,7 @@ __all__ = [
     "keep_reserve",
     "load_layout",
     "making_room",
+    "next_step",
     "open_system",
     "parse_layout",
     "plan_init",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.disks import DiskRegister
@@ -44,6 +46,7 @@ else:
             "disks": "DiskRegister",
             "layout": "Layout load_layout parse_layout",
             "reserve": "keep_reserve making_room",
+            "comes_next": "next_step",
             "site": "Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",
         },

@@ -81,6 +81,8 @@ store = "store"       # where; relative to this file
 # address = "192.0.2.10/24"
 # gateway = "192.0.2.1"
 # nameservers = ["192.0.2.53"]
+# bridge = "br0"               # of this machine, where the host runs containers; "none": private
+# ports = ["8080:80"]          # of this machine, and of the server
 """
 
 
@@ -109,6 +111,8 @@ class CloneConfig:
     address: str = ""  #: with its prefix length, 192.0.2.10/24
     gateway: str = ""
     nameservers: tuple[str, ...] = ()
+    bridge: str = ""  #: of its host; "none": private, whatever the host's table says
+    ports: tuple[str, ...] = ()  #: published ones, as ``--port`` has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +231,8 @@ def _clones(table: toml.Table) -> dict[str, CloneConfig]:
         one = table.table(name)
         if not CLONE_NAME.fullmatch(name):
             raise one.error(f"{name!r} cannot be a clone's name: small letters, digits and '-', 32 at most")
-        texts = {key: one.text(key, "") for key in ("hostname", "interface", "address", "gateway")}
-        found[name] = CloneConfig(**texts, nameservers=one.texts("nameservers", ()))
+        texts = {key: one.text(key, "") for key in ("hostname", "interface", "address", "gateway", "bridge")}
+        found[name] = CloneConfig(**texts, nameservers=one.texts("nameservers", ()), ports=one.texts("ports", ()))
         one.done()
         _check_values(one, found[name])
     return found

@@ -15,6 +15,7 @@ __all__ = [
     "MIB",
     "NETWORK_VALUES",
     "USUAL_HEALTH",
+    "WAITS",
     "Bound",
     "Confined",
     "Finding",
@@ -23,6 +24,7 @@ __all__ = [
     "How",
     "Identity",
     "Inside",
+    "LeftOut",
     "Limits",
     "Mode",
     "NetworkSettings",
@@ -42,6 +44,7 @@ __all__ = [
     "health_check",
     "host_ties",
     "is_leftover",
+    "left_out",
     "leftovers",
     "look_inside",
     "make_first",
@@ -53,6 +56,7 @@ __all__ = [
     "remove_path",
     "run_in",
     "shell_of",
+    "unit_lines",
     "until_healthy",
     "until_tried",
     "write_identity",
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
     from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
+    from goldroot.system.fstab import WAITS, LeftOut, left_out
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
     from goldroot.system.health import (
@@ -72,12 +77,12 @@ if TYPE_CHECKING:
         Tried,
         health_check,
         look_inside,
-        read_only_failures,
         until_healthy,
         until_tried,
     )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
+    from goldroot.system.journal import read_only_failures, unit_lines
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
     from goldroot.system.network_values import NETWORK_VALUES
@@ -94,8 +99,9 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside read_only_failures until_healthy "
-            "until_tried",
+            "fstab": "WAITS LeftOut left_out",
+            "journal": "read_only_failures unit_lines",
+            "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from goldroot.errors import GoldrootError, UsageError
 from goldroot.run import Done
+from goldroot.system.journal import unit_lines
 
 Kind = Literal["units", "port", "http", "run"]
 
@@ -195,37 +196,12 @@ def until_tried(
     different += [f"the unit {unit} does not fail any more" for unit in sorted(known.failed - seen.failed)]
     new = sorted(port for port in seen.ports - known.ports if port < _FIRST_OF_LOT) if before else []
     different += [f"something listens at port {port}" for port in new]
-    return Tried(wrong, different, _journal(system, sorted(seen.failed - known.failed)) if wrong else [])
-
-
-def read_only_failures(system: Inside) -> list[str]:
-    """What the journal of this boot has of writes that a read-only root refused, each line once, with its unit."""
-    words = ["journalctl", "--boot", "--output=with-unit", "--no-pager", "--quiet", "--lines=5000"]
-    try:
-        lines = system.command(words, _ONE_QUESTION).text().splitlines()
-    except GoldrootError:
-        return []
-    # Day, date, time, zone and host come first (journalctl(1), with-unit): these differ, or say nothing.
-    found = (" ".join(line.split()[5:])[:200] for line in lines if "read-only file system" in line.lower())
-    return list(dict.fromkeys(found))
+    return Tried(wrong, different, unit_lines(system, sorted(seen.failed - known.failed)) if wrong else [])
 
 
 def _closed(before: Seen | None, after: Seen) -> list[int]:
     """The ports at which nothing listens any more; those that are drawn by lot do not count."""
     return sorted(port for port in before.ports - after.ports if port < _FIRST_OF_LOT) if before else []
-
-
-def _journal(system: Inside, units: Sequence[str]) -> list[str]:
-    """What the journal has of these units, the last lines of each."""
-    lines = []
-    for unit in units[:5]:
-        words = ["journalctl", "--boot", f"--unit={unit}", "--lines=4", "--output=cat", "--no-pager", "--quiet"]
-        try:
-            said = system.command(words, _ONE_QUESTION).text().splitlines()
-        except GoldrootError:
-            continue
-        lines += [f"{unit}: {' '.join(line.split())[:200]}" for line in said if line.strip()]
-    return lines
 
 
 def _asked(system: Inside, check: HealthCheck) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from goldroot.errors import UsageError
+from goldroot.hosts import published
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})?(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 #: As long as the kernel lets a name of an interface be (IFNAMSIZ, netdevice(7)).
@@ -62,4 +63,6 @@ NETWORK_VALUES: Mapping[str, Callable[[str], str]] = {
     "address": address_with_prefix,
     "gateway": address,
     "nameservers": address,
+    "bridge": interface,
+    "ports": lambda text: str(published(text)),
 }

@@ -23,4 +23,6 @@ class MachineRow(View):
     )
     why: str = Field(description="from what that is known, for people")
     since: str = Field(description="when it was started, empty where that is not known")
+    addresses: list[str] = Field(description="of its links as it runs, with their prefix lengths")
+    ports: list[str] = Field(description="of its host that lead into it: [ADDRESS:]PORT:PORT-OF-THE-SERVER")
     error: str = Field(description="why nothing is known, empty where it is")

@@ -87,6 +87,7 @@ class UpdateRow(View):
     to: int
     state: str = Field(description="also stopping, switched, starting, returning and returned")
     open_conflicts: int
-    changed_at: str
+    changed_at: str = Field(description="when that state was reached")
     record: str
-    error: str
+    error: str = Field(description="what the last attempt ran into, or why the server went back")
+    reason: str = Field(description="why it stands as it stands, a short sentence; empty where there is nothing to add")

@@ -30,6 +30,7 @@ FIELDS = MappingProxyType(
         "stays": ("stays", "why a server stays on a version that was retired"),
         "record": ("record", "the path of the record, or the record itself"),
         "error": ("why it stopped", "what the last attempt ran into, empty where nothing did"),
+        "reason": ("why", "why it stands as it stands, in a short sentence"),
         "path": ("path", "a path in the system, absolute; bytes that are not printable are written \\xNN"),
         "host": ("host", "the name of a host"),
         "pruned": ("pruned", "fallbacks that went, as there were more than the site keeps"),

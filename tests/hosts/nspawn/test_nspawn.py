@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, HostError, Refused, StillRunning
+from goldroot.errors import BadInput, HostError, ProgramFailed, Refused, StillRunning
 from goldroot.hosts.nspawn.container import BASE
 from support.hosts import Lab, found
 from support.killing import in_a_copy
@@ -50,6 +50,19 @@ def test_a_server_runs_from_the_shared_root_and_cannot_write_it(lab: Lab) -> Non
     assert lab.host.stop("WEB1", 30) == "asked"
     assert lab.host.console("WEB1", 5)[-1].endswith("ended with status 0")
     assert lab.host.power("WEB1").state == "off"
+
+
+def test_a_command_inside_ends_as_in_a_shell(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    done = lab.host.command("WEB1", ["nosuch", "-v"], 10)
+    assert (done.status, done.err) == (127, b"nosuch: not found in the server\n")
+    done = lab.host.command("WEB1", ["/etc"], 10)
+    assert (done.status, done.err) == (126, b"/etc: cannot be run in the server: Permission denied\n")
+    done = lab.host.command("WEB1", ["sh", "-c", "echo nsenter: mine >&2; exit 3"], 10)
+    assert (done.status, done.err) == (3, b"nsenter: mine\n")
+    with pytest.raises(ProgramFailed, match=r"sleep did not end within 0\.2 s in WEB1"):
+        lab.host.command("WEB1", ["sleep", "5"], 0.2)
 
 
 def test_again_is_nothing(lab: Lab) -> None:

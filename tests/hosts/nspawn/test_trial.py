@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from goldroot.errors import BadInput, Refused
-from goldroot.hosts import Trial
+from goldroot.hosts import Around, NetLink, Trial
 from support.hosts import Lab, found, prepare
 from support.killing import in_a_copy
 from support.trees import dump_tree
@@ -69,6 +70,62 @@ def test_owners_inside_are_those_on_the_disks(ready: Lab) -> None:
     with ready.host.trial("WEB1", "5") as trial:
         script = "stat -c '%u %g' /etc/hostname; echo more >> /etc/hostname; stat -c '%u %g' /etc/hostname"
         assert said(trial, script) == ["2000000000 70000"] * 2, "also of a file that was written aside"
+
+
+def test_it_has_links_that_lead_nowhere_before_its_system_looks(ready: Lab) -> None:
+    """The names and addresses are there for what binds to them; what is sent to others arrives nowhere."""
+    around = Around((NetLink("eth0", ("192.0.2.10/24", "2001:db8::10/64")), NetLink("lan1")), ())
+    with ready.host.trial("WEB1", "5", around=around) as trial:
+        until(trial, "ready")
+        assert sorted(said(trial, "cat /etc/links")) == ["eth0", "lan1", "lo"], "process 1 saw them at its first look"
+        assert "192.0.2.10" in "".join(said(trial, "cat /proc/net/fib_trie"))
+        assert "eth0" in "".join(said(trial, "cat /proc/net/if_inet6"))
+    assert left(ready) == []
+
+
+def test_units_that_it_is_not_to_start_are_told_to_its_process_1(ready: Lab) -> None:
+    with ready.host.trial("WEB1", "5", around=Around((), ("data.mount", "a\\x20b.swap"))) as trial:
+        until(trial, "ready")
+        words = trial.command(["cat", "/proc/1/cmdline"], 10).out.split(b"\0")
+        assert {b"systemd.mask=data.mount", b"systemd.mask=a\\x20b.swap"} <= set(words)
+
+
+def test_mail_jobs_and_identity_of_a_trial_touch_nothing_outside(ready: Lab) -> None:
+    """The system that is tried empties its mail queue, runs its job, takes an identity: as it would as a server."""
+    ready.host.start("WEB1")
+    while "ready" not in ready.host.console("WEB1", 20):
+        time.sleep(0.05)
+    for id, name in (("WEB1-1B5", "server"), ("WEB1-5B5", "merged")):
+        etc = ready.place_of(id) / "etc"
+        (etc / "queue").mkdir()
+        (etc / "queue/letter").write_text(f"of {name}\n")
+        (etc / "machine-id").write_text("")
+        (etc / "jobs").write_text("0\n")
+    disks = {id: ready.place_of(id) for id in ("WEB1-1B5", "WEB1-5B5", "root")}
+    before = {id: dump_tree(place) for id, place in disks.items()}
+    with socket.create_server(("0.0.0.0", 0)) as outside:
+        outside.setblocking(False)
+        port, ours = outside.getsockname()[1], address_of_this_machine()
+        send = "; ".join(f"busybox nc -w 1 {to} {port} < /etc/queue/letter" for to in (ours, "127.0.0.1", "192.0.2.1"))
+        script = f"{send}; rm /etc/queue/letter; echo 0123 > /etc/machine-id; echo 1 > /etc/jobs; cat /etc/jobs"
+        around = Around((NetLink("eth0", ("192.0.2.10/24",)),), ())
+        with ready.host.trial("WEB1", "5", around=around) as trial:
+            until(trial, "ready")
+            assert said(trial, f"{script}; ls /etc/queue") == ["1"], "inside, all of it was done"
+        with pytest.raises(BlockingIOError):
+            outside.accept()
+    assert {id: dump_tree(disks[id]) for id in before} == before
+    assert ready.host.command("WEB1", ["cat", "/etc/queue/letter"], 10).out == b"of server\n"
+
+
+def address_of_this_machine() -> str:
+    """One by which others reach it, where it has one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        try:
+            ours.connect(("192.0.2.254", 9))  # sends nothing: it only asks for the way
+        except OSError:
+            return "127.0.0.1"
+        return str(ours.getsockname()[0])
 
 
 def test_own_disks_can_be_read_only(ready: Lab) -> None:

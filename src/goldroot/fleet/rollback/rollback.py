@@ -86,7 +86,7 @@ def roll_back(
     :raises NotFound: there is no fallback. :raises Refused: an update of it is in flight.
     """
     with clone_lock(site, name, f"rollback of {name}"):
-        settled = reconcile(site, name, goes_on="rollback")
+        settled = reconcile(site, name, goes_on=("rollback",))
         clone = active_clone(site, name)
         noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, take_proposals))
         if settled is not None and settled.kind == "rollback":

@@ -65,16 +65,20 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     found += _image_checks(task, stage)
     if made or ran or task.site.config.image(task.clone.image).checks:
         _look_again(task)
+    said: Sequence[str] = ()
     if trial and not found:
-        found += [Finding("trial", text) for text in try_out(task, stage)]
+        tried = try_out(task, stage)
+        found, said = [Finding("trial", text) for text in tried.wrong], tried.journal
     if found:
-        raise ChecksFailed(
+        error = ChecksFailed(
             f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
             + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
-            meaning="Nothing was switched: the server is as it was.",
+            meaning="Nothing was switched: the server is as it was." + (" What the trial said:" if said else ""),
             todo=f"Fix it on the server, or decide otherwise, then: goldroot update run {task.name}. Fixed in a later gold? "
             f"Cancel this one first: goldroot update cancel {task.name}",
         )
+        error.lines = list(said)
+        raise error
     crash.point("update.checks-passed")
     task.set_state("checked", error="")
 

@@ -13,6 +13,7 @@ from goldroot.catalog import FoundConflict, decisions, updates
 from goldroot.conflicts import Conflict, Decisions, Remembered
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides
+from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.memory import memory_of
@@ -84,6 +85,8 @@ def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> 
         clone = replace(clone, memory=memory_of(task.site, task.name))
         golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
         plan = plan_sides((*golds, clone), task.policy, given)
+        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
+        refuse_owners(task.host, task.name, shared)
         notes = build_disks(task, plan, out, stage, live=running)
         torn = len(_torn(clone, notes)) if running else 0
         return write_down(task, Merged(plan, given, server, clone, notes, torn))
@@ -158,6 +161,7 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
         rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
         options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
         built = build_tree(rows, sources, path, options)
+        refuse_owners(task.host, task.name, [built.manifest])
         manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("update.disk-built")

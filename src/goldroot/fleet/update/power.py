@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from goldroot import crash
 from goldroot.catalog import events, updates
 from goldroot.errors import GoldrootError, HealthFailed
-from goldroot.fleet.guest import NEXT_START, Guest, console_end
+from goldroot.fleet.guest import NEXT_START, Guest, console_end, had_failed, note_seen, what_it_said
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.go_live import go_live, held
@@ -23,7 +23,7 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.reconcile import finish, is_switched, settle
 from goldroot.hosts import Entry, Hold, exchange, utc_now, with_mark
 from goldroot.ids import new_id
-from goldroot.system import look_inside, until_healthy
+from goldroot.system import look_inside, unit_lines, until_healthy
 
 DONE, RETURNED = "done", "returned"
 
@@ -61,10 +61,10 @@ def come_up(task: OpenUpdate, stage: Stage) -> str:
     if update.state == "failed" and update.told.get("returned_by"):
         return RETURNED
     if task.host.abilities.boots and update.told.get("returned_by"):
-        return _go_back(task, list(update.told.get("wrong", ())), stage)
+        return _go_back(task, Trouble(list(update.told.get("wrong", ()))), stage)
     if task.host.abilities.boots and update.start_due:
-        if wrong := _up(task, stage):
-            return _go_back(task, wrong, stage)
+        if (trouble := _up(task, stage)).wrong:
+            return _go_back(task, trouble, stage)
         task.tell(settled=True, health="good")
     elif task.host.abilities.boots and not update.told.get("settled"):
         task.tell(health=NEXT_START)
@@ -75,17 +75,19 @@ def come_up(task: OpenUpdate, stage: Stage) -> str:
 def health_failed(update: updates.Update) -> HealthFailed:
     """The error of an update or rollback whose server did not come up well, and is back."""
     wrong = [str(one) for one in update.told.get("wrong", ())]
-    where = f"{update.kind} to gold {update.to_version}"
+    when = "at its first start after" if update.told.get("first_start") else "after"
     back = f"It is back on gold {update.from_version}, on the disks that it had"
     again = str(update.told.get("not_started", ""))
     runs = f"{back}, but was not started: {again}." if again else f"{back}, and runs."
-    console = [str(line) for line in update.told.get("console", ())]
-    said = f" What its console said last: {' | '.join(console)}" if console else ""
-    return HealthFailed(
-        f"{update.clone} did not come up well after the {where}: " + "; ".join(wrong[:5]),
-        meaning=f"{runs} What the new system wrote is set aside.{said}",
+    said = what_it_said(update.told.get("said", ()), update.told.get("console", ()))
+    error = HealthFailed(
+        f"{update.clone} did not come up well {when} the {update.kind} to gold {update.to_version}: "
+        + "; ".join(wrong[:5]),
+        meaning=f"{runs} What the new system wrote is set aside." + (" What it said last:" if said else ""),
         todo=f"See: goldroot fallback list {update.clone}. Fix the cause in gold or on the server, then run it again.",
     )
+    error.lines = said
+    return error
 
 
 # -- before the switch
@@ -99,7 +101,10 @@ def _stop(task: OpenUpdate, stage: Stage) -> None:
     known = bool(task.update.told.get("was_on"))
     failed: list[str] = []
     if task.host.abilities.guest_commands:
-        failed = sorted(look_inside(Guest(task.host, task.machine_name)).failed)
+        guest = Guest(task.host, task.machine_name)
+        seen = look_inside(guest)
+        note_seen(task.site, task.name, guest, seen)
+        failed = sorted(seen.failed)
     task.tell(step="stopping", was_on=True, settled=False, had_failed=failed)
     crash.point(f"{task.update.kind}.stopping")
     stage(f"{task.name}: it is stopped")
@@ -136,8 +141,16 @@ def _start_again(task: OpenUpdate) -> str:
 # -- after it
 
 
-def _up(task: OpenUpdate, stage: Stage) -> list[str]:
-    """Start it, and ask; what is wrong, one line each."""
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a server, one line each, and what it said of that itself."""
+
+    wrong: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+def _up(task: OpenUpdate, stage: Stage) -> Trouble:
+    """Start it, and ask."""
     host, name = task.host, task.machine_name
     task.tell(step="starting", started=utc_now())
     crash.point(f"{task.update.kind}.starting")
@@ -146,28 +159,35 @@ def _up(task: OpenUpdate, stage: Stage) -> list[str]:
         host.start(name)
         runs = host.power(name).runs
     except GoldrootError as error:
-        return [" ".join(filter(None, [error.brief, error.meaning]))]
+        return Trouble([error.brief], [*filter(None, [error.meaning]), *error.lines])
     crash.point(f"{task.update.kind}.started")
     if runs not in ("current", "unknown"):
-        return [f"it does not run from the new disks, but from {runs}"]
+        return Trouble([f"it does not run from the new disks, but from {runs}"])
     if not host.abilities.guest_commands:
-        return []
+        return Trouble()
     running = task.site.config.image(task.clone.image).running
     stage(f"{task.name}: is it well?")
-    return until_healthy(Guest(host, name), running.health, task.update.told.get("had_failed", ()), running.health_time)
+    guest, before = Guest(host, name), had_failed(task.site, task.update)
+    wrong = until_healthy(guest, running.health, before, running.health_time)
+    seen = look_inside(guest)
+    if not wrong:
+        note_seen(task.site, task.name, guest, seen)
+        return Trouble()
+    return Trouble(wrong, unit_lines(guest, sorted(seen.failed - set(before))))
 
 
 # -- and back
 
 
-def _go_back(task: OpenUpdate, wrong: list[str], stage: Stage) -> str:
+def _go_back(task: OpenUpdate, trouble: Trouble, stage: Stage) -> str:
     """Stop it, exchange again, start it from the disks that it had; each part may have been done before a kill."""
     host, name, update = task.host, task.machine_name, task.update
     if not update.told.get("returned_by"):
         # While it is that of the system that did not come up well.
         console = console_end(host, name)
-        task.tell(step="returning", returned_by=new_id(), wrong=wrong, console=console)
-        _note_event(task, "health-failed", "; ".join(wrong))
+        why, told = "; ".join(trouble.wrong[:5]), {"wrong": trouble.wrong, "said": trouble.said, "console": console}
+        task.note(told={**update.told, "step": "returning", "returned_by": new_id(), **told}, error=f"not well: {why}")
+        _note_event(task, "health-failed", why)
         crash.point(f"{update.kind}.returning")
     stage(f"{task.name}: it goes back")
     host.stop(name, task.site.config.image(task.clone.image).running.stop_time)

@@ -6,7 +6,7 @@ that was cut off behind its one atomic change is finished here, by whichever com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from goldroot.catalog import Clone, Tx, Update, clones, copies, events, fallback
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
+from goldroot.fleet.guest import NEXT_START
 from goldroot.fleet.server_readings import read_switched
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark
@@ -49,13 +50,15 @@ def _tidy(site: Site, name: str) -> None:
         DiskRegister(site, site.host_named(clone.host), clone.machine, "clone").tidy()
 
 
-def reconcile(site: Site, name: str, *, goes_on: str = "", starts: bool = True) -> Update | None:
+def reconcile(site: Site, name: str, *, goes_on: Collection[str] = (), starts: bool = True) -> Update | None:
     """Bring the catalog up to the clone's entry; returns the update or rollback whose end that was.
 
     A cancel that was killed is finished, too, and a server that was stopped for such a work is started again.  The caller
     holds the clone's lock.
 
-    :param goes_on: the kind of work that the caller goes on with: a server that has to be started and asked how it does
+    Nobody asks here how a server does that was switched: that is left for its next start, and noted.
+
+    :param goes_on: the kinds of work that the caller goes on with: a server that has to be started and asked how it does
         is left to that.
     :param starts: whether a server may be started.
     :raises Refused: the catalog is older than something that cannot be told from the host, or the host is older.
@@ -65,15 +68,26 @@ def reconcile(site: Site, name: str, *, goes_on: str = "", starts: bool = True) 
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
         going = updates.in_flight(tx, name) if clone is not None else None
-    if clone is not None and going is not None and has_switched(clone, going):
-        left = going.start_due or bool(going.told.get("returned_by"))
-        if going.kind != goes_on or not left:
-            finish(site, going)
-            finished = going
+    switched = clone is not None and going is not None and has_switched(clone, going)
+    if going is not None and switched and not (going.kind in goes_on and is_left(going)):
+        if is_left(going):
+            _leave_question(site, going)
+        finish(site, going)
+        finished = going
     clear_cancelled(site, name)
     if starts:
         settle(site, name)
     return finished
+
+
+def _leave_question(site: Site, going: Update) -> None:
+    with site.catalog.begin() as tx:
+        updates.note(tx, going.id, told={**going.told, "health": NEXT_START})
+
+
+def is_left(update: Update) -> bool:
+    """Whether a server that was switched has still to be started and asked how it does, or to go back."""
+    return update.start_due or bool(update.told.get("returned_by"))
 
 
 def settle(site: Site, name: str) -> None:

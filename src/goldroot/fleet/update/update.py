@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
 from goldroot.catalog import Update, clones, decisions, images, updates
-from goldroot.errors import Refused
+from goldroot.errors import NotFound, Refused
 from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.plan import target_of, why_it_stays
+from goldroot.fleet.update.plan import target_of, waiting_update, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.prepare import refuse_full
-from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, reconcile, settle
+from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
 from goldroot.site import Site, keep_reserve
@@ -86,7 +86,7 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
 
 
 def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
-    settled = reconcile(site, name, goes_on="update")
+    settled = reconcile(site, name, goes_on=("update",))
     clone = active_clone(site, name)
     noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
     if settled is not None and settled.kind == "update":
@@ -256,9 +256,12 @@ def cancelled_update(site: Site, name: str) -> Update | None:
 def cancel_update(site: Site, name: str) -> Update:
     """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
 
-    :raises Refused: there is none, or it has switched already (it is finished then).
+    :raises Refused: there is none, or it has switched already; where only the catalog's word of that is missing, that is
+        brought up.
     """
     with clone_lock(site, name, f"cancel of the update of {name}"):
+        sync(site, name)
+        _refuse_switched(site, name)
         cut_off = clear_cancelled(site, name)
         settled = reconcile(site, name)
         with site.catalog.read() as tx:
@@ -276,3 +279,34 @@ def cancel_update(site: Site, name: str) -> Update:
         clear_cancelled(site, name)
         settle(site, name)
         return ended
+
+
+def plan_cancel(site: Site, name: str) -> Update:
+    """What :func:`cancel_update` would give up.
+
+    :raises Refused: as that. :raises NotFound: none is in flight.
+    """
+    _refuse_switched(site, name)
+    if (found := waiting_update(site, name)) is None:
+        raise NotFound(f"no update of {name} is in flight")
+    return found
+
+
+def _refuse_switched(site: Site, name: str) -> None:
+    """:raises Refused: its update or rollback has switched, and is not at its end: it goes on, or back, but not away."""
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    if going is None or not is_left(going) or not is_switched(site, going):
+        return
+    command = f"goldroot {'update run' if going.kind == 'update' else 'rollback'} {name}"
+    if going.told.get("returned_by"):
+        where = f"It did not come up well, and is on its way back to gold {going.from_version}"
+        then = ""
+    else:
+        where = f"It has the disks of gold {going.to_version}, and nobody has asked yet how it does with them"
+        then = f"; it goes back by itself where it does not do well. To go back all the same, then: goldroot rollback {name}"
+    raise Refused(
+        f"{going.kind} {going.id} of {name} has switched already ({going.stands}): it cannot be cancelled",
+        meaning=f"{where}. Nothing was changed.",
+        todo=f"Finish it: {command}{then if going.kind == 'update' else ''}",
+    )

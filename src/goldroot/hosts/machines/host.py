@@ -22,7 +22,7 @@ from goldroot.hosts.inuse import Note, disk_lock, entry_lock, utc_now
 from goldroot.hosts.labels import Label
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import last_lines
-from goldroot.hosts.port import Access, Entry
+from goldroot.hosts.port import Access, Around, Entry
 from goldroot.hosts.standing import standing, still_running
 from goldroot.tree import remove_tree
 
@@ -91,8 +91,11 @@ class MachineHost(FileHost, ABC):
         self.config = replace(config, store=self.store)
 
     @abstractmethod
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
-        """In the supervisor: begin to run a machine; ``stack`` ends with it."""
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
+        """In the supervisor: begin to run a machine; ``stack`` ends with it.
+
+        :param around: of a trial.
+        """
 
     @property
     def own_paths(self) -> list[str]:

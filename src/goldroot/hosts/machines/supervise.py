@@ -27,6 +27,7 @@ from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import ConsoleLog, last_lines
 from goldroot.hosts.machines.host import MachineHost, Running
+from goldroot.hosts.port import NOTHING_AROUND, Around, NetLink
 from goldroot.hosts.registry import KINDS
 from goldroot.run import environment, find, start
 
@@ -48,11 +49,20 @@ class Order:
     :param set: whose system it is.
     :param read_only: live addresses of its own disks that are not written aside.
     :param lifeline: a pipe that ends with whoever asked for it; the trial ends with that.
+    :param around: its links, and what is not started in it.
     """
 
     set: str
     read_only: Sequence[str]
     lifeline: int
+    around: Around = NOTHING_AROUND
+
+    @classmethod
+    def read(cls, text: str) -> Order:
+        """From its JSON."""
+        data = json.loads(text)
+        links = tuple(NetLink(one["name"], tuple(one["addresses"])) for one in data["around"]["links"])
+        return cls(**{**data, "around": Around(links, tuple(data["around"]["masked"]))})
 
 
 def begin(table: Mapping[str, Any], name: str, directory: str, order: Order | None = None) -> None:
@@ -96,7 +106,7 @@ def main() -> None:
     """What runs as ``python -m``."""
     table, name, report = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     os.set_inheritable(report, False)
-    order = Order(**json.loads(sys.argv[4])) if len(sys.argv) > 4 else None
+    order = Order.read(sys.argv[4]) if len(sys.argv) > 4 else None
     if order is not None:
         os.set_inheritable(order.lifeline, False)
     if os.fork():
@@ -132,7 +142,7 @@ def supervise(host: MachineHost, name: str, report: int, order: Order | None = N
         listener = stack.enter_context(control.listen(directory))
         console = ConsoleLog(directory)
         console.write(f"\n-- {utc_now()}: started from {entry.serial}\n".encode())
-        running = host.launch(stack, entry, disks)
+        running = host.launch(stack, entry, disks, None if order is None else order.around)
         loop = Loop(running, console, listener)
         if order is not None:
             loop.ends_with(order.lifeline)
@@ -321,11 +331,12 @@ def _raise_said(said: bytes, name: str, directory: str) -> None:
     if not data:
         return
     kind = _BY_KIND.get(str(data.get("error")), HostError)
-    meaning = str(data.get("meaning", ""))
-    if kind is HostError:
-        tail = last_lines(directory, 5)
-        meaning = " ".join([meaning, "Its console's last lines: " + " | ".join(tail)]).strip() if tail else meaning
-    raise kind(f"{name} was not started: {data['what']}", meaning=meaning, todo=str(data.get("todo", "")))
+    meaning, tail = str(data.get("meaning", "")), last_lines(directory, 5) if kind is HostError else []
+    if tail:
+        meaning = f"{meaning} Its console's last lines:".strip()
+    error = kind(f"{name} was not started: {data['what']}", meaning=meaning, todo=str(data.get("todo", "")))
+    error.lines = tail
+    raise error
 
 
 if __name__ == "__main__":

@@ -20,8 +20,11 @@ _DROPPED = "CAP_MKNOD,CAP_AUDIT_CONTROL,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_SYS_TT
 _FORBIDDEN = "~bpf ~perf_event_open ~userfaultfd ~io_uring_setup ~io_uring_enter ~io_uring_register ~kcmp"
 
 
-def arguments(name: str, root: str) -> list[str]:
-    """The words after ``systemd-nspawn``; ``root`` is put together already, with owners that fit :data:`BASE`."""
+def arguments(name: str, root: str, interface: str = "") -> list[str]:
+    """The words after ``systemd-nspawn``; ``root`` is put together already, with owners that fit :data:`BASE`.
+
+    :param interface: what its link is called inside; the other end is :func:`other_end`.
+    """
     machine = host_name(name)
     registered = "yes" if os.path.isdir("/run/systemd/system") else "no"
     return [
@@ -36,6 +39,7 @@ def arguments(name: str, root: str) -> list[str]:
         f"--private-users={BASE}:{COUNT}",
         "--private-users-ownership=off",
         "--private-network",
+        *([f"--network-veth-extra={other_end(name)}:{interface}"] if interface else []),
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
@@ -47,6 +51,11 @@ def arguments(name: str, root: str) -> list[str]:
 def host_name(name: str) -> str:
     """A name that systemd takes for a machine (machine names have no "_" and do not end with "-")."""
     return name.lower().replace("_", "-").strip("-")
+
+
+def other_end(name: str) -> str:
+    """What the link of a machine is called on this one: with a letter first and 15 bytes at most (netdevice(7))."""
+    return f"gr-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def first_inside(pid: int) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -12,15 +13,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, Refused
+from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
-from goldroot.hosts.nspawn import mounts
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside
-from goldroot.hosts.port import Entry
+from goldroot.hosts.network import Network, checked
+from goldroot.hosts.nspawn import forward, links, mounts
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside, other_end
+from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
 
@@ -37,44 +39,87 @@ class NspawnConfig:
     :param store: where disks and entries stand; relative to the site.
     :param running: a command that is called with an entry's name; status 0: it runs, 1: it does not.
     :param paths: place -> the paths of that disk, as the layout has them.
+    :param bridge: of this machine, to which links of servers lead of which nobody says otherwise; "": they are private.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid"}
 
     store: str = "store"
     running: list[str] = field(default_factory=list)
+    bridge: str = ""
     paths: dict[str, list[str]] = field(default_factory=usual_paths)
 
     def __post_init__(self) -> None:
         check_paths(self.paths)
+        checked(Network(self.bridge, "eth0"))
 
 
 class NspawnHost(MachineHost):
     """Disks as directories below ``store``; machines as containers whose numbers are no user's of this machine."""
 
     kind = "nspawn"
-    abilities = replace(MachineHost.abilities, guest_commands=True, trials=True)
+    abilities = replace(MachineHost.abilities, guest_commands=True, trials=True, networks=True, largest_owner=COUNT - 1)
 
     def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
         super().__init__(name, store, Directories(store), config)
 
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
         if os.geteuid() != 0:
             raise NoPermission("only root starts containers", todo="Run goldroot as root.")
         program, setpriv = find("systemd-nspawn"), find("setpriv")
+        network = Network() if around is not None or entry.network is None else entry.network
+        if network.bridge:
+            find("ip")
+            links.refuse_bridge(entry.name, network.bridge)
+        sockets = forward.listen(stack, entry.name, network.ports)
         root = os.path.join(self.directory(entry.name), "root")
         os.makedirs(root, mode=0o700, exist_ok=True)
         self._mount(stack, entry, disks, root)
         lead, follow = pty.openpty()
         stack.callback(os.close, lead)
-        words = [setpriv, "--pdeathsig", "KILL", "--", program, *arguments(entry.name, root)]
+        words = [
+            setpriv,
+            "--pdeathsig",
+            "KILL",
+            "--",
+            program,
+            *arguments(entry.name, root, network.interface if network.bridge else ""),
+        ]
+        # What follows is process 1's own: systemd reads it as a kernel's command line (systemd-debug-generator(8)).
+        words += [f"systemd.mask={unit}" for unit in (around.masked if around else ())]
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8", "SYSTEMD_NSPAWN_LOCK": "0"}
         env["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "1"
         try:
             process = start(words, program=setpriv, streams=(follow, follow, follow), pass_fds=(), env=env)
         finally:
             os.close(follow)
-        return Container(process, lead)
+        running = Container(process, lead)
+        try:
+            if (around and around.links) or network != Network():
+                with links.before_boot(running.pid) as inside:
+                    links.make_dummies(inside, around.links if around else ())
+                    if network.bridge:
+                        own = _gives_itself(root)
+                        links.join(inside, network, other_end(entry.name), gives_itself=own)
+                    forward.forward(stack, inside, sockets)
+        except BaseException:
+            running.halt("killed")
+            running.wait()
+            raise
+        return running
+
+    @property
+    def usual_bridge(self) -> str:
+        return str(self.config.bridge)
+
+    def links(self, name: str) -> Sequence[NetLink]:
+        """As :meth:`goldroot.hosts.Host.links`."""
+        if self.power(name).state != "on":
+            return ()
+        try:
+            return links.links_of(int(control.ask(self.directory(name), do="inside")["pid"]))
+        except (HostError, MissingProgram):  # it has just ended; this machine has no ip(8)
+            return ()
 
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
@@ -83,7 +128,9 @@ class NspawnHost(MachineHost):
         return self._inside(name, argv, timeout)
 
     @contextmanager
-    def trial(self, name: str, set: str, *, read_only: Collection[str] = ()) -> Iterator[NspawnTrial]:
+    def trial(
+        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
+    ) -> Iterator[NspawnTrial]:
         from goldroot.hosts.machines.supervise import Order, begin
 
         self._entries.get(name)
@@ -91,7 +138,7 @@ class NspawnHost(MachineHost):
         reading, writing = os.pipe()
         try:
             os.makedirs(directory, mode=0o700, exist_ok=True)
-            begin(self.table(), name, directory, Order(set, sorted(read_only), reading))
+            begin(self.table(), name, directory, Order(set, sorted(read_only), reading, around))
             yield NspawnTrial(self, name + TRIAL)
         finally:
             os.close(reading)
@@ -111,7 +158,16 @@ class NspawnHost(MachineHost):
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
         spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
-        return run([*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv], ok=None, timeout=timeout)
+        words = [*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv]
+        try:
+            done = run(words, ok=None, timeout=timeout)
+        except ProgramFailed as error:
+            raise ProgramFailed(
+                f"{argv[0]} did not end within {timeout:g} s in {name}",
+                meaning="It may go on inside.",
+                todo="Look at why it hangs, or give it more time.",
+            ) from error
+        return _as_a_shell(done, argv[0])
 
     def _mount(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], root: str) -> None:
         """Put the system together, in this process's own view of files."""
@@ -197,10 +253,38 @@ class Container:
         elif how == "killed":
             self._process.kill()
 
+    def wait(self) -> None:
+        """Until it has ended."""
+        self._process.wait()
+
     def inside(self) -> int:
         if (pid := first_inside(self.pid)) is None:
             raise HostError("nothing runs inside")
         return pid
+
+
+def _as_a_shell(done: Done, word: str) -> Done:
+    """What could not be begun, in the words and with the status of a shell: 127 not found, 126 not to be run."""
+    said = done.err.decode("utf-8", "replace")
+    if done.status not in (126, 127) or not said.startswith("nsenter: failed to execute"):
+        return done
+    why = said.rstrip().rpartition(": ")[2]
+    told = "not found in the server" if done.status == 127 else f"cannot be run in the server: {why}"
+    return Done(done.status, b"", f"{word}: {told}\n".encode())
+
+
+def _gives_itself(root: str) -> bool:
+    """Whether the system of this root has ifupdown, which fails where a link has the address already that it is to get."""
+    try:
+        place = mounts.below_path(root, "/etc/network")
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.stat("interfaces", dir_fd=place, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+    finally:
+        os.close(place)
 
 
 def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:

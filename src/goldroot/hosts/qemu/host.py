@@ -22,7 +22,7 @@ from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.host import Given
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
-from goldroot.hosts.port import Access, DiskInfo, Entry, Opened, Power, Use, View
+from goldroot.hosts.port import Access, Around, DiskInfo, Entry, Opened, Power, Use, View
 from goldroot.hosts.qemu import kernel, live, monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.locks import kept_from_qemu
@@ -130,7 +130,7 @@ class QemuHost(MachineHost):
 
     # -- power
 
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given]) -> Running:
+    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
         board, directory = board_of(self.architecture), self.directory(entry.name)
         program, setpriv = find(board.program), find("setpriv")
         for given in disks:

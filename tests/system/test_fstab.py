@@ -1,0 +1,61 @@
+"""What of an fstab a trial leaves out, and the names of systemd's units for it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from goldroot.system import left_out
+from goldroot.system.fstab import escaped
+
+OWN = {"/", "/etc", "/var"}
+
+
+@pytest.mark.parametrize(
+    ("line", "units"),
+    [
+        ("/dev/sdb1 /data ext4 defaults 0 2", ["data.mount", "data.automount"]),
+        ("UUID=0a-1b /srv/my\\040files xfs", ["srv-my\\x20files.mount", "srv-my\\x20files.automount"]),
+        ("LABEL=swap none swap sw", ["dev-disk-by\\x2dlabel-swap.swap"]),
+        ("/dev/vdb swap swap", ["dev-vdb.swap"]),
+        ("nas:/export /mnt/nas nfs4 rw", ["mnt-nas.mount", "mnt-nas.automount"]),
+        ("//nas/x /x cifs", ["x.mount", "x.automount"]),
+        ("/srv/image /i ext4 _netdev,loop", ["i.mount", "i.automount"]),
+    ],
+)
+def test_other_disks_and_other_machines_are_left_out(line: str, units: list[str]) -> None:
+    (found,) = left_out(line.encode(), OWN)
+    assert list(found.units) == units
+    assert str(found).startswith(line.split()[0]) and str(found).endswith("and was left out")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "# /dev/sdb1 /data ext4",
+        "/dev/sdb1",
+        "/dev/sda1 / ext4 defaults 0 1",
+        "UUID=1 /var/ ext4",
+        "tmpfs /tmp tmpfs",
+        "proc /proc proc",
+        "/srv/a /b none bind",
+        "overlay /c overlay lowerdir=/a",
+    ],
+)
+def test_what_is_there_stays(line: str) -> None:
+    assert left_out(line.encode(), OWN) == []
+
+
+def test_bytes_that_are_not_text_and_lines_that_are_not_lines_do_no_harm() -> None:
+    assert [one.where for one in left_out(b"\xff\xfe\n/dev/b /a ext4\n\x00\n", OWN)] == ["/a"]
+
+
+@pytest.mark.parametrize("path", ["/", "/a/b", "/a-b/c d", "/.hidden", "/\u00e4/\\x", "//a//b/"])
+def test_names_of_units_are_those_of_systemd(path: str) -> None:
+    if shutil.which("systemd-escape") is None:
+        pytest.skip("systemd-escape is not installed")
+    said = subprocess.run(["systemd-escape", "--path", path], capture_output=True, text=True, check=True)
+    assert escaped(path) == said.stdout.rstrip("\n")
