@@ -360,8 +360,8 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot update cancel web1
     """
-    from goldroot.fleet import cancel_update as give_up
     from goldroot.errors import NotFound
+    from goldroot.fleet import cancel_update as give_up
     from goldroot.fleet import cancelled_update, many_names, plan_cancel
 
     site = open_site(site_dir)
