@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from goldroot.catalog import decisions
 from goldroot.conflicts import Decision as Given
 from goldroot.site import Site
-from goldroot.views import Decision, UpdateOutcome, UpdatePlan
+from goldroot.views import Decision, DecisionsChanged, DecisionsForgotten, UpdateOutcome, UpdatePlan
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, text
 
@@ -143,3 +144,33 @@ def test_proposals_that_a_rollback_took_are_named(fleet: Site, capsys: pytest.Ca
     on_clone(fleet, "web1", {"etc/plain.conf": "since\n"})
     code, out = said(capsys, "rollback", "web1", "--carry", "--take-proposals", "-v")
     assert code == 0 and "/etc/plain.conf  [" in out and "the proposal of a rollback" in out
+
+
+def test_what_is_forgotten_and_changed_is_what_the_schemas_say(
+    decided: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = data(capsys, "review", "resolve", "web1", "/etc/plain.conf", "--take", "server")
+    assert DecisionsChanged.model_validate(one).as_json() == one and one["changed"][0]["take"] == "server"
+    for plan in (("--plan",), ()):
+        one = data(capsys, "review", "forget", "/etc/plain.conf", *plan)
+        assert DecisionsForgotten.model_validate(one).as_json() == one and len(one["forgotten"]) == 1
+    assert data(capsys, "review", "decisions") == []
+
+
+class Terminal(io.StringIO):
+    """A person who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "left"), [("n\n", 1), ("\n", 1), ("y\n", 0)])
+def test_on_a_terminal_a_person_is_asked_first(
+    typed: str, left: int, decided: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    code, out = said(capsys, "review", "forget", "/etc/plain.conf")
+    assert code == (3 if left else 0)
+    assert "asks it again. web1 stays as now." in out and "Forget 1 answer?" in out
+    assert len(data(capsys, "review", "decisions")) == left

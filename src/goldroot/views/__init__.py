@@ -23,10 +23,10 @@ from goldroot.faces import names_of
 
 __all__ = [
     "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
-    "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored",
-    "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry",
-    "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record",
-    "schema_of", "schema_text", "side",
+    "DecisionsChanged", "DecisionsForgotten", "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown",
+    "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow",
+    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
+    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -46,7 +46,15 @@ if TYPE_CHECKING:
     )
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
     from goldroot.views.status import EventRow, FleetStatus
-    from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
+    from goldroot.views.updates import (
+        Decision,
+        DecisionsChanged,
+        DecisionsForgotten,
+        GroupedConflict,
+        UpdateOutcome,
+        UpdatePlan,
+        UpdateRow,
+    )
     from goldroot.views.words import FIELDS, PATH_OUTCOMES, SIDES, UPDATE_OUTCOMES, heading, side
 else:
     __getattr__, __dir__ = names_of(
@@ -60,7 +68,7 @@ else:
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "schemas": "VIEWS schema_of schema_text",
             "status": "EventRow FleetStatus",
-            "updates": "Decision GroupedConflict UpdateOutcome UpdatePlan UpdateRow",
+            "updates": "Decision DecisionsChanged DecisionsForgotten GroupedConflict UpdateOutcome UpdatePlan UpdateRow",
             "words": "FIELDS PATH_OUTCOMES SIDES UPDATE_OUTCOMES heading side",
         },
     )

@@ -12,12 +12,22 @@ from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
 from goldroot.views.status import EventRow, FleetStatus
-from goldroot.views.updates import Decision, GroupedConflict, UpdateOutcome, UpdatePlan, UpdateRow
+from goldroot.views.updates import (
+    Decision,
+    DecisionsChanged,
+    DecisionsForgotten,
+    GroupedConflict,
+    UpdateOutcome,
+    UpdatePlan,
+    UpdateRow,
+)
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
     "clone-diff": CloneDiff,
     "decision": Decision,
+    "decisions-changed": DecisionsChanged,
+    "decisions-forgotten": DecisionsForgotten,
     "event-row": EventRow,
     "fallback-diff": FallbackDiff,
     "fallback-row": FallbackRow,

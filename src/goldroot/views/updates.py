@@ -32,6 +32,21 @@ class Decision(UsedAnswer):
     used_by: tuple[str, ...] = Field(description="the servers of which a merge used it")
 
 
+class DecisionsForgotten(View):
+    """Remembered answers that are forgotten, or would be."""
+
+    forgotten: tuple[Decision, ...]
+    plan: bool
+
+
+class DecisionsChanged(View):
+    """Remembered answers to which another one was given, or would be."""
+
+    clone: str
+    changed: tuple[Decision, ...] = Field(description="as they are now")
+    plan: bool
+
+
 class UpdatePlan(View):
     """What moving a server to a version would do: the record that its merge would have."""
 
