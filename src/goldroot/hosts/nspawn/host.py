@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
-import stat
-import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import BadInput, HostError, MissingProgram, NoPermission, ProgramFailed, Refused
+from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
@@ -21,7 +18,9 @@ from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.network import Network, checked
 from goldroot.hosts.nspawn import forward, links, mounts
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, first_inside, other_end
+from goldroot.hosts.nspawn.assembly import gives_itself, put_at
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, other_end
+from goldroot.hosts.nspawn.process import Container, as_a_shell
 from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
@@ -99,7 +98,7 @@ class NspawnHost(MachineHost):
                 with links.before_boot(running.pid) as inside:
                     links.make_dummies(inside, around.links if around else ())
                     if network.bridge:
-                        own = _gives_itself(root)
+                        own = gives_itself(root)
                         links.join(inside, network, other_end(entry.name), gives_itself=own)
                     forward.forward(stack, inside, sockets)
         except BaseException:
@@ -167,7 +166,7 @@ class NspawnHost(MachineHost):
                 meaning="It may go on inside.",
                 todo="Look at why it hangs, or give it more time.",
             ) from error
-        return _as_a_shell(done, argv[0])
+        return as_a_shell(done, argv[0])
 
     def _mount(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], root: str) -> None:
         """Put the system together, in this process's own view of files."""
@@ -180,7 +179,7 @@ class NspawnHost(MachineHost):
             for given, path in ordered(entry.name, disks, self.config.paths):
                 read_only = given.access == "ro" and not given.aside
                 attributes = mounts.NODEV | (mounts.READ_ONLY if read_only else 0)
-                _place(trees[given.label.id], root, path, (attributes, -1 if given.aside else namespace))
+                put_at(trees[given.label.id], root, path, (attributes, -1 if given.aside else namespace))
 
     def _tree(self, stack: ExitStack, given: Given, where: tuple[str, int]) -> int:
         """A descriptor of a disk, or of the tree in whose files its own are written over.
@@ -230,84 +229,6 @@ class NspawnTrial:
         except HostError:
             return True
         return False
-
-
-class Container:
-    """A container, see :class:`goldroot.hosts.machines.Running`."""
-
-    def __init__(self, process: subprocess.Popen[bytes], console: int) -> None:
-        self._process = process
-        self.pid = process.pid
-        self.console = console
-
-    def is_up(self) -> bool:
-        return first_inside(self.pid) is not None
-
-    def halt(self, how: str) -> None:
-        if how == "pressed":
-            raise HostError("a container has no power button")
-        # What nspawn itself sends when it is asked: but asked twice, it ends at once.  Process 1 ends all that is inside.
-        # Where there is no process 1, it has ended, or has not begun.
-        if (pid := first_inside(self.pid)) is not None:
-            os.kill(pid, signal.SIGRTMIN + 3 if how == "asked" else signal.SIGKILL)
-        elif how == "killed":
-            self._process.kill()
-
-    def wait(self) -> None:
-        """Until it has ended."""
-        self._process.wait()
-
-    def inside(self) -> int:
-        if (pid := first_inside(self.pid)) is None:
-            raise HostError("nothing runs inside")
-        return pid
-
-
-def _as_a_shell(done: Done, word: str) -> Done:
-    """What could not be begun, in the words and with the status of a shell: 127 not found, 126 not to be run."""
-    said = done.err.decode("utf-8", "replace")
-    if done.status not in (126, 127) or not said.startswith("nsenter: failed to execute"):
-        return done
-    why = said.rstrip().rpartition(": ")[2]
-    told = "not found in the server" if done.status == 127 else f"cannot be run in the server: {why}"
-    return Done(done.status, b"", f"{word}: {told}\n".encode())
-
-
-def _gives_itself(root: str) -> bool:
-    """Whether the system of this root has ifupdown, which fails where a link has the address already that it is to get."""
-    try:
-        place = mounts.below_path(root, "/etc/network")
-    except OSError:
-        return False
-    try:
-        return stat.S_ISREG(os.stat("interfaces", dir_fd=place, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
-    finally:
-        os.close(place)
-
-
-def _place(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
-    """Let a path of a disk stand at the same path of the system; no link is followed on either way."""
-    try:
-        source, target = mounts.below(disk, path), mounts.below_path(root, path)
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be mounted: {error.filename or path}: {error.strerror}",
-            meaning="It has to be a directory, without a link on the way, on its disk and where it is mounted.",
-            todo="Compare `paths` of the host with the image's layout.",
-        ) from error
-    try:
-        mounts.place(source, target, *how)
-    except OSError as error:
-        raise HostError(
-            f"{path} cannot be mounted with other owners: {error.strerror}",
-            meaning="The store's file system, or this kernel, has no mapped mounts.",
-            todo="Put the store on ext4, xfs, btrfs or tmpfs, with Linux 5.12 or newer.",
-        ) from error
-    finally:
-        os.close(source)
-        os.close(target)
 
 
 def why_no_containers(store: str) -> str:
