@@ -29,6 +29,8 @@ from goldroot.tree import remove_tree
 #: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.
 _AFTER_KILL, _ASK_AGAIN = 20.0, 2.0
 _LOOK_AGAIN = 0.05
+#: So many looks before a machine without a supervisor counts as somebody else's.
+_ENDING = 30
 
 #: What is behind a machine's name in that of its trial; no entry has such a name.
 TRIAL = ".trial"
@@ -143,8 +145,11 @@ class MachineHost(FileHost, ABC):
         if power.state == "off":
             return "off"
         if self._in_use.note(entry_lock(name)).what != "run" or not self._is_supervised(name):
-            if self.power(name).state == "off":
-                return "off"
+            # Its supervisor may be ending just now: what it had mounted is seen until its process has gone.
+            for _ in range(_ENDING):
+                if self.power(name).state == "off":
+                    return "off"
+                time.sleep(_LOOK_AGAIN)
             raise still_running(name, power.why)
         for how in self.ways:
             seconds = _AFTER_KILL if how == "killed" else patience / (len(self.ways) - 1)
