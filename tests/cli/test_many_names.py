@@ -94,7 +94,9 @@ def test_killed_at_every_point(words: list[str], tmp_path: Path, capsys: pytest.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOLDROOT_SITE", "")
         made(tmp_path / "first")
-        for number, point in enumerate(points_of(lambda: guarded(cli, words))):
+        points = points_of(lambda: guarded(cli, words))
+        # The making of a single clone is killed at every point by tests of the fleet.
+        for number, point in enumerate(points[:: 4 if words is CREATE else 1]):
             site = made(tmp_path / str(number))
             kill_at(point, lambda: guarded(cli, words))
             code, out = said(capsys, *words)
