@@ -14,17 +14,19 @@ from pathlib import Path
 import pytest
 
 from goldroot import crash
+from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import HealthFailed
 from goldroot.fleet import clones, machines
 from goldroot.fleet.rollback.fallback import prune_fallbacks
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import cancel_update, run_update
-from goldroot.hosts import registry
+from goldroot.hosts import find_entry, registry
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support import booting, story
 from support.booting import behave
 from support.fleet import IMAGE, next_gold, on_clone, small_site
+from support.killing import kill_at
 from support.story import World
 
 #: Points, and the effect of the model that has been made when they are passed.  ``*``: the kind of the work.
@@ -204,6 +206,20 @@ def test_a_return_after_bad_health(real: Site, done: Done) -> None:
             updates(site)
 
     assert done(fails) == told(UPDATE, lambda world: world.bad.add(2))
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    "point", ["update.attempt-begun", "update.generation-raised", "update.switching", "host.entry-written:4"]
+)
+def test_a_kill_around_a_fence_is_finished(real: Site, point: str) -> None:
+    """Between the transaction that raises the generation and the entry that has it."""
+    kill_at(point, lambda: updates(Site.open(real.root)))
+    assert run_update(real, InProcess(), WEB).outcome == "done"
+    with real.catalog.read() as tx:
+        clone = catalog_clones.get(tx, WEB)
+    entry = find_entry(real.host, clone.machine)
+    assert (clone.version, entry.marks["1"].version, entry.generation) == (2, 2, clone.generation)
 
 
 def test_what_the_model_does_not_know_is_found() -> None:
