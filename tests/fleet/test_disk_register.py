@@ -13,7 +13,7 @@ import pytest
 
 from goldroot.catalog import DiskRow, disks
 from goldroot.fleet import clones
-from goldroot.fleet.rollback.fallback import prune_fallbacks
+from goldroot.fleet.rollback.fallback import plan_prune, prune_fallbacks
 from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.image import retire_gold
@@ -89,6 +89,10 @@ KILLED_MAKING = [
 ]
 
 
+def pruned(site: Site) -> None:
+    prune_fallbacks(site, plan_prune(site, ["web1"], force=True))
+
+
 @pytest.mark.parametrize("point", KILLED_MAKING)
 @pytest.mark.parametrize("then", ["the same", "delete"])
 def test_a_making_that_was_killed_is_found_by_its_row(site: Site, point: str, then: str) -> None:
@@ -134,7 +138,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next_command(site: Site, e
     clones.create_clone(site, "web1", IMAGE)
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     run_update(site, engine, "web1")
-    kill_at(point, lambda: prune_fallbacks(again(site), ["web1"], force=True))
+    kill_at(point, lambda: pruned(again(site)))
     assert "deleting" in states(site)
     forget_begun(site)
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
@@ -171,7 +175,7 @@ def test_a_catalog_that_is_older_than_a_removal_forgets_its_disks(site: Site, en
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
     run_update(site, engine, "web1")
     before = rows(site)
-    prune_fallbacks(site, ["web1"], force=True)
+    pruned(site)
     with site.catalog.begin() as tx:
         disks.register(tx, before.values())
     DiskRegister(site, site.host, WEB, "clone").tidy()

@@ -17,7 +17,7 @@ from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import HealthFailed
 from goldroot.fleet import clones, machines
-from goldroot.fleet.rollback.fallback import prune_fallbacks
+from goldroot.fleet.rollback.fallback import plan_prune, prune_fallbacks
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.hosts import find_entry, registry
@@ -195,7 +195,9 @@ def test_a_second_update_parks_and_a_prune_removes(real: Site, done: Done) -> No
 
 def test_a_prune(real: Site, done: Done) -> None:
     updates(real)
-    assert done(lambda site: prune_fallbacks(site, [WEB], force=True)) == told(partial(story.prune, name=WEB), UPDATE)
+    assert done(lambda site: prune_fallbacks(site, plan_prune(site, [WEB], force=True))) == told(
+        partial(story.prune, name=WEB), UPDATE
+    )
 
 
 def test_a_return_after_bad_health(real: Site, done: Done) -> None:

@@ -94,7 +94,7 @@ def test_what_is_only_different_is_told(site: Site, engine: InProcess) -> None:
 
 
 def test_a_server_that_never_ran_has_nothing_to_be_compared_with(site: Site, engine: InProcess) -> None:
-    clones.create_clone(site, "web2", IMAGE, 1)
+    clones.create_clone(site, "web2", IMAGE, form=clones.CloneForm(number=1))
     behave(site.host, 2, failed=["web.service"])
     done = run_update(site, engine, "web2")
     assert (done.outcome, list(done.different)) == ("done", ["the unit web.service fails"])
@@ -112,7 +112,7 @@ def test_a_server_that_is_off_is_compared_with_its_last_boot(site: Site, engine:
 
 def test_a_trial_has_the_links_of_its_server_and_leaves_out_what_it_lacks(site: Site, engine: InProcess) -> None:
     identity = Identity("web3", NetworkSettings("eth1", "192.0.2.7/24"))
-    clones.create_clone(site, "web3", IMAGE, 1, identity=identity)
+    clones.create_clone(site, "web3", IMAGE, form=clones.CloneForm(number=1), identity=identity)
     on_clone(
         site, "web3", {"etc/network/interfaces": None, "etc/fstab": "UUID=a-b /data ext4 defaults 0 2\n/dev/root / x\n"}
     )

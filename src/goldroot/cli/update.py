@@ -317,20 +317,14 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
       goldroot update list web1 --all
     """
     from goldroot.catalog import clones, decisions, updates
+    from goldroot.fleet import update_data
 
     with open_site(site_dir).catalog.read() as tx:
         if name is not None:
             clones.get(tx, name)
         found = [one for one in updates.every(tx, name) if every or not one.ended]
         left = {one.id: len(decisions.conflicts_of(tx, one.id, state="open")) for one in found if not one.ended}
-    data = [
-        {
-            "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
-            "state": one.stands, "open_conflicts": left.get(one.id, 0), "changed_at": one.changed_at,
-            "record": one.record, "error": one.error, "reason": one.reason,
-        }
-        for one in found
-    ]  # fmt: skip
+    data = [update_data(one, left.get(one.id, 0)) for one in found]
 
     def say() -> None:
         rows = [

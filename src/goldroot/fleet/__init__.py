@@ -85,6 +85,7 @@ __all__ = [
     "start_machine",
     "starting_text",
     "stop_machine",
+    "update_data",
     "usual_jobs",
     "waiting_update",
 ]
@@ -138,7 +139,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
-    from goldroot.fleet.status import fleet_status
+    from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
@@ -178,7 +179,7 @@ else:
             "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
-            "status": "fleet_status",
+            "status": "fleet_status update_data",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",

@@ -42,7 +42,7 @@ def fleet_status(site: Site) -> dict[str, Any]:
     return {
         "images": lines, "clones": len(found),
         "in_flight": [
-            {**_update(one, left.get(one.id, 0)), "worked_on": one.clone in worked_on} for one in going
+            {**update_data(one, left.get(one.id, 0)), "worked_on": one.clone in worked_on} for one in going
         ],
         "waits": waits,
         "expiring": [_expiring(one) for one in sorted(kept, key=lambda one: one.kept_until) if one.kept_until <= soon],
@@ -69,10 +69,12 @@ def _image(tx: Tx, name: str, found: Sequence[Clone]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _update(one: Update, left: int) -> dict[str, Any]:
+def update_data(one: Update, left: int) -> dict[str, Any]:
+    """An update or rollback as JSON data; ``left``: its questions without an answer."""
     return {
         "id": one.id, "clone": one.clone, "kind": one.kind, "from": one.from_version, "to": one.to_version,
         "state": one.stands, "open_conflicts": left, "changed_at": one.changed_at, "record": one.record, "error": one.error,
+        "reason": one.reason,
     }  # fmt: skip
 
 
