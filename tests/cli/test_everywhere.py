@@ -13,7 +13,7 @@ import pytest
 from goldroot.cli.main import cli
 from goldroot.site import Site
 from support.commands import said
-from support.fleet import IMAGE, next_gold, on_clone
+from support.fleet import IMAGE, live, next_gold, on_clone
 
 NOT_UTF8 = os.fsdecode(b"w\xff")
 
@@ -91,7 +91,6 @@ def test_q_says_nothing_but_errors_and_the_exit_code(
         ("clone", "create", "web3", NOT_UTF8, "--image", IMAGE),
         ("clone", "create", "web3", "--image", NOT_UTF8),
         ("clone", "create", "web3", "--image", IMAGE, "--hostname", NOT_UTF8),
-        ("clone", "diff", "web1", f"/etc/{NOT_UTF8}"),
         ("update", "run", NOT_UTF8),
         ("update", "run", "--image", NOT_UTF8),
         ("review", "resolve", "web1", NOT_UTF8, "--take", "gold"),
@@ -140,3 +139,11 @@ def test_the_nearest_name_of_a_clone_and_an_image_is_offered(fleet: Site, capsys
     code, out = said(capsys, "gold", "list", "smal")
     assert code == 3 and f"Did you mean '{IMAGE}'?" in out
     assert "Did you mean" not in said(capsys, "clone", "show", "zzz")[1]
+
+
+def test_a_path_inside_a_system_may_have_any_bytes(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    etc = live(fleet, "web1").root(b"etc")
+    assert etc is not None
+    Path(etc, "etc", NOT_UTF8).write_text("")
+    code, out = said(capsys, "clone", "diff", "web1", f"/etc/{NOT_UTF8}")
+    assert code == 0 and "/etc/w\\xff" in out

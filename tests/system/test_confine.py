@@ -290,7 +290,8 @@ def running(machine: Machine, command: list[str], mode: Mode) -> Iterator[int]:
     wanted = b"\0".join(word.encode() for word in command)
     pid = None
     while pid is None and thread.is_alive():
-        pid = next((int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if _is(path, wanted)), None)
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        pid = next((one for one in pids if _is(Path(f"/proc/{one}/cmdline"), wanted)), None)
     assert pid is not None, failed
     try:
         yield pid
