@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from goldroot.merge import make_record, redact_diff
 from goldroot.policy import Policy
 from goldroot.site import Site
 from goldroot.system import read_path
-from goldroot.tree import path_bytes
+from goldroot.tree import path_bytes, path_text
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,18 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
 
 def differences(record: dict[str, Any], below: list[str] | None) -> list[dict[str, Any]]:
     """What a merge in which gold did not move found to be otherwise; of these paths, where they are given."""
-    entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], below)]
+    tops = [_as_shown(path) for path in below or ()]
+    entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], tops)]
     return [_drifted(entry) for entry in entries]
 
 
-def _wanted(path: str, below: list[str] | None) -> bool:
+def _wanted(path: str, below: Sequence[str]) -> bool:
     return not below or any(path == top or path.startswith(top.rstrip("/") + "/") for top in below)
+
+
+def _as_shown(path: str) -> str:
+    """A path of a command line as records have it: as it was copied from one, or with bytes that are not UTF-8 as they are."""
+    return path_text(os.fsencode(path)) if not path.isprintable() else path
 
 
 def _drifted(entry: dict[str, Any]) -> dict[str, Any]:
