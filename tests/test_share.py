@@ -59,6 +59,7 @@ def test_each_test_is_run_once(tmp_path: Path) -> None:
     assert left == sorted(f"test_{number}.py {name}" for number in range(7) for name in ("one", "two"))
 
 
+@pytest.mark.slow
 def test_a_failure_of_any_process_is_one_of_all(tmp_path: Path) -> None:
     made(tmp_path, 4)
     bad = (tmp_path / "test_2.py").read_text().replace("'two'", "'bad'")

@@ -56,11 +56,13 @@ def test_it_is_made_only_on_demand(path: Path) -> None:
     open_catalog(path).close()
 
 
+@pytest.mark.slow
 def test_a_catalog_is_opened_and_made_without_alembic(catalog: Catalog, path: Path) -> None:
     both = start_opening(path), start_opening(path.with_name("new"), "create")
     assert [command.communicate()[0] for command in both] == ["False\n", "False\n"]
 
 
+@pytest.mark.slow
 def test_two_commands_that_make_it_at_once_make_one(path: Path) -> None:
     both = [start_opening(path, "create") for _ in range(2)]
     assert [(command.communicate()[1], command.returncode) for command in both] == [("", 0), ("", 0)]

@@ -251,6 +251,7 @@ def test_no_site_is_found(
     assert os.listdir(tmp_path) == ["below"]
 
 
+@pytest.mark.slow
 def test_a_site_that_moved_works_where_it_is(site: Site, say: Say, template: Path) -> None:
     site.close()
     place = Path(tempfile.mkdtemp(dir=template)) / "a place with blanks" / "site"
@@ -291,6 +292,7 @@ def test_a_damaged_definition_names_its_file(site: Site, say: Say) -> None:
 # -- two commands at once, and a clone that runs
 
 
+@pytest.mark.slow
 def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "WAIT", 0.1)
     hold = (
@@ -550,6 +552,7 @@ def test_another_user_is_told_that_it_is_not_his_site(site: Site, server: ForkSe
     assert unchanged_files(site.root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_another_user_of_a_site_that_is_open_to_others_is_refused(site: Site, server: ForkServer) -> None:
     """As an older goldroot left it: who cannot close it must not go on as if it were closed."""

@@ -16,6 +16,7 @@ from goldroot.errors import Damaged, NoSpace
 from goldroot.site import Site, keep_reserve, making_room, reserve
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, small_site, text
+from support.marks import slow
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_force_removes_no_disk_that_is_in_use(hurt: Site, capsys: pytest.Capture
     assert said(capsys, "clone", "delete", "web1", "--force")[0] == 0
 
 
-@pytest.mark.parametrize("words", [(), ("--force",)])
+@pytest.mark.parametrize("words", [slow(()), ("--force",)])
 def test_a_clone_whose_disks_are_missing_is_removed(
     words: tuple[str, ...], moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_clone_whose_disks_are_missing_is_removed(
     assert said(capsys, "linked")[0] == 0
 
 
+@pytest.mark.slow
 def test_force_on_a_clone_that_is_whole_is_a_removal_like_any_other(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,7 +116,7 @@ def closed(site: Site, name: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("how", ["cut", "zeros", "not JSON", "not UTF-8"])
+@pytest.mark.parametrize("how", ["cut", *map(slow, ["zeros", "not JSON", "not UTF-8"])])
 def test_a_damaged_catalog_is_an_error_with_advice(how: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     file = closed(moved, "catalog.sqlite")
     if how == "cut":
@@ -134,6 +136,7 @@ def test_a_damaged_catalog_is_an_error_with_advice(how: str, moved: Site, capsys
     assert how in ("not JSON", "not UTF-8") or file.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_damaged_workflow_database_is_put_aside_and_the_update_goes_on(
     fleet: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_damaged_workflow_database_is_put_aside_and_the_update_goes_on(
     assert text(fleet, "web1", "etc/plain.conf") == "gold\n"
 
 
+@pytest.mark.slow
 def test_damaged_caches_cost_a_scan_and_no_more(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     caches = [path for path in Path(moved.path("manifests")).rglob("*") if path.is_file()]
     assert caches
@@ -234,8 +238,8 @@ def fill(place: Path) -> None:
     "words",
     [
         ("fallback", "prune", "web1", "web2", "--force"),
-        ("clone", "delete", "web1", "web2"),
-        ("update", "cancel", "web3"),
+        slow(("clone", "delete", "web1", "web2")),
+        slow(("update", "cancel", "web3")),
     ],
 )
 def test_what_makes_room_works_on_a_full_disk(

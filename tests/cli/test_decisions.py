@@ -14,6 +14,7 @@ from goldroot.site import Site
 from goldroot.views import Decision, DecisionsChanged, DecisionsForgotten, UpdateOutcome, UpdatePlan
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, text
+from support.marks import slow
 
 
 @pytest.fixture
@@ -60,17 +61,19 @@ def test_a_plan_and_a_run_say_which_answers_they_use(decided: Site, capsys: pyte
     assert row(capsys)["used_by"] == ["web1", "web2"]
 
 
+@pytest.mark.slow
 def test_the_outcome_of_a_run_names_them(decided: Site, capsys: pytest.CaptureFixture[str]) -> None:
     (done,) = data(capsys, "update", "run", "web2")["clones"]
     (answer,) = done["answers"]
     assert UpdateOutcome.model_fields["answers"] and (answer["path"], answer["take"]) == ("/etc/plain.conf", "gold")
 
 
-@pytest.mark.parametrize("words", [("-v", "update", "run", "web2"), ("update", "run", "web2", "-v")])
+@pytest.mark.parametrize("words", [("-v", "update", "run", "web2"), slow(("update", "run", "web2", "-v"))])
 def test_with_v_a_run_names_them(decided: Site, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert "/etc/plain.conf  [content]  gold, by " in said(capsys, *words)[1]
 
 
+@pytest.mark.slow
 def test_after_a_rollback_the_plan_names_what_would_take_the_servers_line_again(
     decided: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +83,7 @@ def test_after_a_rollback_the_plan_names_what_would_take_the_servers_line_again(
     assert code == 0 and "/etc/plain.conf  [content]  gold, by " in out
 
 
+@pytest.mark.slow
 def test_a_forgotten_answer_is_asked_for_again_and_servers_stay(
     decided: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +110,7 @@ def test_the_beginning_of_a_key_that_two_answers_have_forgets_none(
     assert len(data(capsys, "review", "decisions")) == 2
 
 
+@pytest.mark.slow
 def test_an_answer_is_changed_by_answering_again(
     decided: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -138,6 +143,7 @@ def test_a_key_of_nobodys_question_is_listed_by_its_key(fleet: Site, capsys: pyt
     assert f"key {'b' * 12}  gold, by me on " in said(capsys, "review", "decisions")[1]
 
 
+@pytest.mark.slow
 def test_proposals_that_a_rollback_took_are_named(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert said(capsys, "update", "run", "web1")[0] == 0

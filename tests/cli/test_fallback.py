@@ -49,6 +49,7 @@ def test_what_is_kept_is_shown(switched: Site, capsys: pytest.CaptureFixture[str
     assert [FallbackRow.model_validate(row).as_json() for row in rows] == rows and len(rows) == 1
 
 
+@pytest.mark.slow
 def test_the_live_disks_are_compared_with_it(switched: Site, capsys: pytest.CaptureFixture[str]) -> None:
     found = data(capsys, "fallback", "diff", "web1", "/etc")
     assert FallbackDiff.model_validate(found).as_json() == found
@@ -88,6 +89,7 @@ def test_disks_set_aside_are_looked_at_too(switched: Site, capsys: pytest.Captur
     assert (tmp_path / "new").read_text() == "new\n"
 
 
+@pytest.mark.slow
 def test_the_number_chooses_among_several(switched: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(switched, {"etc/app.conf": "newer\n"})
     assert said(capsys, "update", "run", "web1")[0] == 0

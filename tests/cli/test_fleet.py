@@ -35,6 +35,7 @@ def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.Capture
     assert "web1: 2 to decide" in said(capsys, "update", "run", "web1")[1]
 
 
+@pytest.mark.slow
 def test_plans_and_rows_are_what_the_published_schemas_say(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
@@ -45,6 +46,7 @@ def test_plans_and_rows_are_what_the_published_schemas_say(fleet: Site, capsys: 
     assert [UpdateRow.model_validate(row).as_json() for row in rows] == rows and len(rows) == 2
 
 
+@pytest.mark.slow
 def test_a_review_on_the_way_back_says_what_its_words_mean(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert said(capsys, "update", "run", "web1")[0] == 0
@@ -216,6 +218,7 @@ def test_a_plan_names_what_is_due_once(fleet: Site, capsys: pytest.CaptureFixtur
     ]
 
 
+@pytest.mark.slow
 def test_a_plan_imports_neither_the_workflow_engine_nor_migrations(fleet: Site) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     script = (
@@ -246,6 +249,7 @@ def test_lists_know_what_there_is(fleet: Site, capsys: pytest.CaptureFixture[str
     assert code == 3 and "wbe1" in out
 
 
+@pytest.mark.slow
 def test_all_clones_are_updated_by_one_command(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "clone", "create", "web2", "--image", IMAGE)
     on_clone(fleet, "web2", {"etc/plain.conf": "mine\n"})
@@ -272,6 +276,7 @@ def test_what_was_not_begun_is_said(fleet: Site, capsys: pytest.CaptureFixture[s
     assert [line.split() for line in out.splitlines() if line.startswith("web1 ")] == [["web1", "not", "begun"]]
 
 
+@pytest.mark.slow
 def test_nothing_to_do_imports_no_workflow_engine(fleet: Site) -> None:
     script = (
         "import sys; from goldroot.cli.failure import guarded; from goldroot.cli.main import cli;"

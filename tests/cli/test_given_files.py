@@ -23,6 +23,7 @@ def fifo(tmp_path: Path) -> Path:
     return tmp_path / "fifo"
 
 
+@pytest.mark.slow
 def test_an_answer_from_a_fifo_is_an_error(fleet: Site, fifo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(fleet, {"etc/plain.conf": "gold\n"})

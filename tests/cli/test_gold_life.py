@@ -37,6 +37,7 @@ def test_a_retirement_says_what_follows(moved: Site, capsys: pytest.CaptureFixtu
     assert one["follows"] == {"was_current": True, "current": 1, "on_it": ["web1"], "under_way": []}
 
 
+@pytest.mark.slow
 def test_a_retirement_of_an_older_version_changes_nothing_for_updates(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_no_update_takes_a_server_back(moved: Site, capsys: pytest.CaptureFixtur
     assert text(moved, "web1", "etc/plain.conf") == "plain\n"
 
 
+@pytest.mark.slow
 def test_an_update_on_its_way_to_a_retired_version_goes_on(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
@@ -77,6 +79,7 @@ def test_an_update_on_its_way_to_a_retired_version_goes_on(fleet: Site, capsys: 
     assert data(capsys, "clone", "show", "web1")["version"] == 2
 
 
+@pytest.mark.slow
 def test_a_retirement_is_taken_back_while_the_slot_is_untouched(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +110,7 @@ def test_what_is_gone_or_was_written_is_not_taken_back(moved: Site, capsys: pyte
         assert gold.get(tx, IMAGE, 2).state == "retired"
 
 
+@pytest.mark.slow
 def test_a_removal_that_was_cut_off_is_not_taken_back(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(moved, {"etc/plain.conf": "newer\n"})
     remove = ["gold", "retire", IMAGE, "3", "--remove"]
@@ -129,6 +133,7 @@ def test_an_image_with_clones_is_not_removed(moved: Site, capsys: pytest.Capture
     assert said(capsys, "image", "delete", "../locks")[0] == 2
 
 
+@pytest.mark.slow
 def test_an_image_is_removed_with_all_that_is_of_it(
     moved: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -189,6 +194,7 @@ def test_a_removal_that_is_killed_anywhere_is_finished_by_its_repetition(
         assert os.listdir(fleet.path("images")) == [], point
 
 
+@pytest.mark.slow
 def test_plans_of_many_servers_tell_each_conflict_once(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "clone", "create", "web3", "--image", IMAGE)
     for name, line in (("web1", "mine\n"), ("web2", "mine\n"), ("web3", "its\n")):

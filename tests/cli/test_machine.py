@@ -165,6 +165,7 @@ def test_an_update_says_how_the_server_does(fleet: Site, capsys: pytest.CaptureF
     assert "It was started again, and is well." in said(capsys, "rollback", "web1")[1]
 
 
+@pytest.mark.slow
 def test_an_update_that_goes_back_fails_and_is_listed_so(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold 2\n"})
     behave(fleet.host, 2, failed=["web.service"])

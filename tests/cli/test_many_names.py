@@ -14,6 +14,7 @@ from goldroot.site import Site
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, text
 from support.killing import kill_at, points_of
+from support.marks import slow
 
 CREATE = ["clone", "create", "n1", "n2", "n3", "--image", IMAGE]
 DELETE = ["clone", "delete", "web1", "web2"]
@@ -67,7 +68,9 @@ def test_a_killed_removal_is_finished(point: str, fleet: Site, capsys: pytest.Ca
     assert said(capsys, *DELETE)[0] == 3
 
 
-@pytest.mark.parametrize("point", ["fallback.pruned:1", "fallback.gone:1", "fallback.marked:2", "fallback.gone:2"])
+@pytest.mark.parametrize(
+    "point", ["fallback.pruned:1", *map(slow, ["fallback.gone:1", "fallback.marked:2", "fallback.gone:2"])]
+)
 def test_a_killed_prune_is_finished(point: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     kill_at(point, lambda: guarded(cli, PRUNE))
     assert said(capsys, *PRUNE, "--plan")[0] == 0
@@ -137,6 +140,7 @@ def test_a_cut_off_rollback_goes_back_once(moved: Site, capsys: pytest.CaptureFi
     assert text(moved, "web1", "etc/plain.conf") == "plain\n", "it was finished: once more is another wish"
 
 
+@pytest.mark.slow
 def test_what_happened_since_is_no_part_of_a_command_that_was_cut_off(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +154,7 @@ def test_what_happened_since_is_no_part_of_a_command_that_was_cut_off(
     assert text(moved, "web1", "etc/plain.conf") == "plain\n", "its newer update was rolled back"
 
 
+@pytest.mark.slow
 def test_a_cut_off_cancel_is_finished(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("web1", "web2"):
         on_clone(fleet, name, {"etc/plain.conf": "mine\n"})
@@ -163,6 +168,7 @@ def test_a_cut_off_cancel_is_finished(fleet: Site, capsys: pytest.CaptureFixture
     assert said(capsys, *words)[0] == 3
 
 
+@pytest.mark.slow
 def test_where_one_fails_the_others_are_known_to_be_done(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     with moved.host.hold("WEB2", runs=True):
         code, out = said(capsys, *DELETE)

@@ -318,6 +318,7 @@ def test_a_link_on_the_way_to_out_is_followed_before_dots(room: Path) -> None:
 # -- reading
 
 
+@pytest.mark.slow
 def test_permission_denied_in_the_middle_of_a_tree(tmp_path: Path) -> None:
     open_to_nobody(make_trees(tmp_path))
     for word in ("base", "gold", "clone"):
@@ -419,6 +420,7 @@ def test_two_merges_into_one_out_at_once(room: Path) -> None:
     assert os.listdir(room / "out") == []
 
 
+@pytest.mark.slow
 def test_many_merges_into_one_out_at_once(room: Path) -> None:
     """One wins; the others say why not; the result is whole."""
     running = [
@@ -436,6 +438,7 @@ def test_many_merges_into_one_out_at_once(room: Path) -> None:
     assert not list(room.glob(".*incomplete"))
 
 
+@pytest.mark.slow
 def test_a_tree_that_is_written_while_it_is_read(tmp_path: Path) -> None:
     """A clear error, or a result in which every file is one of the states that it had."""
     make_trees(tmp_path, {f"etc/many/{i}": f"{i}\n" * 200 for i in range(300)})

@@ -78,6 +78,7 @@ def test_an_error_is_told_with_the_command_that_goes_on(waiting: Site, capsys: p
     assert (row["kind"], row["text"]) == ("error", "the check failed")
 
 
+@pytest.mark.slow
 def test_a_fallback_that_is_about_to_expire(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert said(capsys, "update", "run", "web1", "web2")[0] == 0
@@ -91,6 +92,7 @@ def test_a_fallback_that_is_about_to_expire(fleet: Site, capsys: pytest.CaptureF
     assert "fallback 1 (gold 1), past its date since 2001-01-01" in said(capsys, "status")[1]
 
 
+@pytest.mark.slow
 def test_what_was_cut_off_is_told(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     assert said(capsys, "update", "run", "web1")[0] == 0
@@ -112,6 +114,7 @@ def test_what_was_cut_off_is_told(fleet: Site, capsys: pytest.CaptureFixture[str
         assert "web3" not in {row["name"] for row in data(capsys, "status")["waits"]}, "somebody is at it"
 
 
+@pytest.mark.slow
 def test_a_part_that_does_not_fit_is_shortened_and_v_shows_it_whole(
     fleet: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +130,7 @@ def test_a_part_that_does_not_fit_is_shortened_and_v_shows_it_whole(
     assert "more:" not in out and out.count("update from gold 1 to 2") == 10
 
 
+@pytest.mark.slow
 def test_the_log_tells_the_story_newest_last(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "review", "resolve", "web1", "--all", "--take", "server")
     for words in (("update", "run", "web1"), ("rollback", "web1"), ("gold", "retire", IMAGE, "2")):

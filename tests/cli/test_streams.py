@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.marks import slow
 from support.trees import make_tree
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
@@ -53,9 +54,9 @@ def test_a_reader_that_went_away_is_no_finding(more: list[str]) -> None:
     ("more", "code"),
     [
         (["policy", "show"], 74),
-        (["policy", "show", "--toml"], 74),
-        (["policy", "show", "--json"], 74),
-        (["completion", "bash"], 74),
+        slow(["policy", "show", "--toml"], 74),
+        slow(["policy", "show", "--json"], 74),
+        slow(["completion", "bash"], 74),
         (["clone", "show", "none", "--site", "/nowhere", "--json"], 3),
     ],
 )

@@ -26,6 +26,7 @@ from goldroot.site import Site, run_on
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, ROOT, dump, live, next_gold, on_clone, small_site, text
 from support.former import former, path_of
+from support.marks import slow
 from support.trees import File, Node
 
 
@@ -254,7 +255,7 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("written", [{}, {"etc/mine.conf": "since\n"}, {"var/lib/mysql/ibdata": "since"}])
+@pytest.mark.parametrize("written", [slow({}), {"etc/mine.conf": "since\n"}, slow({"var/lib/mysql/ibdata": "since"})])
 def test_a_carry_asks_only_about_what_the_server_wrote(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: dict[str, str]
 ) -> None:
@@ -352,6 +353,7 @@ def ending_at(name: str) -> Callable[[str], None]:
     return point
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_mode_that_a_check_set_is_not_carried_with_the_servers_content(with_shell: Site, engine: InProcess) -> None:
     place = live_of_maintenance(with_shell, "bin/chmod")

@@ -221,6 +221,7 @@ def test_names_that_were_given_are_known_of_an_older_site_at_once(old_site: Site
         clones.create_clone(old_site, "web3", IMAGE, identity=Identity("WEB2.example.org"))
 
 
+@pytest.mark.slow
 def test_a_neighbour_that_cannot_be_read_is_told_and_holds_nobody_up(old_site: Site, engine: InProcess) -> None:
     machine = former(old_site).get("WEB2")
     os.rename(former(old_site).disk_path(machine.disks["1B5"].disk), old_site.path("away"))

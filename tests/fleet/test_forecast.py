@@ -40,6 +40,7 @@ def enable(site: Site, name: str) -> None:
     os.symlink(f"/{UNIT}", f"{root}/{WANTS}/dhcpd.service")
 
 
+@pytest.mark.slow
 def test_a_unit_that_gold_renamed_is_asked_about_once_for_all_servers(serving: Site, engine: InProcess) -> None:
     next_gold(serving, {UNIT: None, "usr/lib/systemd/system/isc-dhcp-server.service": "[Unit]\n"})
     plan = plan_update(serving, "web1")

@@ -136,6 +136,7 @@ def test_an_interrupt_ends_those_under_way_and_begins_no_other(tmp_path: Path, j
     assert sorted(path.name for path in tmp_path.glob("*.tidy")) == sorted(f"{name}.tidy" for name in NAMES[:jobs])
 
 
+@pytest.mark.slow
 def test_many_clones_are_moved_and_a_second_time_nothing_is_left(site: Site) -> None:
     names = ["web3", "web1", "web2"]
     for name in names:

@@ -13,6 +13,7 @@ from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, next_gold, on_clone, text
 from support.former import former
+from support.marks import slow
 
 MOTD = {"etc/motd": "hello\n"}
 GONE = {"etc/motd": None}
@@ -56,7 +57,7 @@ def test_forgotten_by_a_person_it_arrives(site: Site, engine: InProcess) -> None
     assert text(site, "web1", "etc/motd") == "hello\n"
 
 
-@pytest.mark.parametrize("carry", [False, True])
+@pytest.mark.parametrize("carry", [False, slow(True)])
 def test_a_rollback_takes_the_fallbacks_list(site: Site, engine: InProcess, carry: bool) -> None:
     without(site, engine)
     next_gold(site, MOTD)
@@ -68,6 +69,7 @@ def test_a_rollback_takes_the_fallbacks_list(site: Site, engine: InProcess, carr
     assert text(site, "web1", "etc/motd") is None
 
 
+@pytest.mark.slow
 def test_an_update_that_was_forgotten_about_meanwhile_is_merged_again(site: Site, engine: InProcess) -> None:
     """Between the merge and the switch a person has the path forgotten."""
     without(site, engine)

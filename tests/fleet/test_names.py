@@ -18,6 +18,7 @@ from goldroot.image import test_system as run_tests
 from goldroot.site import Site
 from support.fleet import IMAGE, dump, text
 from support.former import former
+from support.marks import slow
 
 WHOSE = {
     "smallrwtst": "SMALLRWTST is the test system of image small",
@@ -60,6 +61,7 @@ def test_a_test_system_never_takes_a_clones_machine(site: Site) -> None:
     assert System(site, IMAGE, TEST).exists()
 
 
+@pytest.mark.slow
 def test_a_clone_does_not_block_a_slot_that_comes_later(site: Site) -> None:
     clones.create_clone(site, "smallgold4", IMAGE)
     for number in range(2, 4):
@@ -146,7 +148,7 @@ def test_an_import_that_was_killed_keeps_its_names_until_it_is_finished(site: Si
     assert {disk for disk in former(site).disks() if disk.startswith("newrwmnt-")} == its and len(its) == 3
 
 
-@pytest.mark.parametrize("point", ["clone.disk-copied", "clone.defined"])
+@pytest.mark.parametrize("point", [slow("clone.disk-copied"), "clone.defined"])
 def test_a_clone_that_was_killed_in_the_making_has_its_name(site: Site, room: Path, point: str) -> None:
     killed(site, point, "clone", "create", "newrwtst", "--image", IMAGE)
     with pytest.raises(Refused, match="NEWRWTST is the machine of clone newrwtst"):

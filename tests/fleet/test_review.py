@@ -158,6 +158,7 @@ def test_an_edit_that_leaves_markers_decides_nothing(waiting: Site, monkeypatch:
         review.edit_conflict(waiting, found, review.conflict_at(found, "/etc/app.conf"))
 
 
+@pytest.mark.slow
 def test_a_text_of_a_killed_edit_goes_and_one_that_is_still_edited_stays(
     waiting: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

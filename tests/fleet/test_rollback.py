@@ -23,6 +23,7 @@ from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support.fleet import IMAGE, ROOT, SHADOW, dump, live, next_gold, on_clone, small_site, text
 from support.former import former
+from support.marks import slow
 from support.trees import HardLink
 
 
@@ -134,6 +135,7 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     assert text(site, "web1", "srv/mine") == "before\n"
 
 
+@pytest.mark.slow
 def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_since(
     site: Site, engine: InProcess
 ) -> None:
@@ -201,7 +203,7 @@ def test_the_question_about_a_unit_says_where_a_side_has_none(
     assert asked.found.detail.endswith(said)
 
 
-@pytest.mark.parametrize("written", ["since", None])
+@pytest.mark.parametrize("written", ["since", slow(None)])
 def test_an_answer_about_a_unit_is_not_asked_for_again(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: str | None
 ) -> None:
@@ -259,6 +261,7 @@ def test_a_clone_without_a_fallback_says_so(site: Site, engine: InProcess) -> No
         roll_back(site, engine, "web1")
 
 
+@pytest.mark.slow
 def test_an_update_in_review_is_given_up_first(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
@@ -290,6 +293,7 @@ def test_a_fallback_is_pruned_past_its_date_only(site: Site, engine: InProcess) 
         assert holders_of(tx, IMAGE, 1) == []
 
 
+@pytest.mark.slow
 def test_a_fallback_that_an_older_one_needs_is_not_pruned_before_it(site: Site, engine: InProcess) -> None:
     """What the server wrote on gold 2 is known from there alone."""
     moved(site, engine)
@@ -350,6 +354,7 @@ def keep(site: Site, sets: int) -> Site:
     return Site.open(site.root)
 
 
+@pytest.mark.slow
 def test_an_update_prunes_the_oldest_beyond_what_is_kept_and_says_so(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     two = keep(site, 2)
@@ -369,6 +374,7 @@ def test_an_update_prunes_the_oldest_beyond_what_is_kept_and_says_so(site: Site,
     two.close()
 
 
+@pytest.mark.slow
 def test_what_was_set_aside_does_not_count_and_never_goes_by_itself(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     one = keep(site, 1)
@@ -382,6 +388,7 @@ def test_what_was_set_aside_does_not_count_and_never_goes_by_itself(site: Site, 
     one.close()
 
 
+@pytest.mark.slow
 def test_a_prune_that_cannot_be_done_is_told_and_done_by_the_next_command(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

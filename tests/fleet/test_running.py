@@ -41,6 +41,7 @@ def written(roots: dict[str, str]) -> dict[str, Seen]:
     }
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_merged_every_time_and_the_switch_keeps_what_was_written_last(
     busy: Site, engine: InProcess
 ) -> None:

@@ -183,6 +183,7 @@ def test_a_server_is_not_made_where_its_gold_has_no_copy(site: Site) -> None:
     assert list(site.host_named("west").entries()) == []
 
 
+@pytest.mark.slow
 def test_a_server_lives_on_one_host_and_takes_nothing_from_another(site: Site, engine: InProcess) -> None:
     """The other host's store is away all the while."""
     replicate_gold(site, IMAGE, 1, "west")
@@ -205,6 +206,7 @@ def test_a_server_lives_on_one_host_and_takes_nothing_from_another(site: Site, e
     assert [entry.name for entry in site.host_named("west").entries() if entry.role == "machine"] == []
 
 
+@pytest.mark.slow
 def test_an_update_is_refused_where_the_new_gold_has_no_copy(site: Site, engine: InProcess) -> None:
     replicate_gold(site, IMAGE, 1, "west")
     create_clone(site, "web1", IMAGE, form=WEST)
@@ -305,6 +307,7 @@ def test_a_number_that_servers_of_another_host_are_on_is_not_given_again(site: S
     older.close()
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) -> None:
     """Gold's disks are directories here and images there, and hold the same."""

@@ -238,6 +238,7 @@ def test_a_store_that_is_not_there_is_told_as_before(small: Site) -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_an_empty_catalog_that_somebody_made_by_hand_removes_nothing(used: Site, tmp_path: Path) -> None:
     """The catalog was lost, and not by `init` but by other means there is an empty one now."""
     for beside in ("", "-wal", "-shm"):

@@ -53,6 +53,7 @@ def test_a_tree_deeper_than_any_path_may_be_long(tmp_path: Path) -> None:
         remove_tree(tree)
 
 
+@pytest.mark.slow
 def test_very_many_files_in_one_directory(tmp_path: Path) -> None:
     table = {f"etc/many/{i}": "" for i in range(2000)}
     done = merge_tables(tmp_path, table, {**table, "etc/many/gold": "g"}, {**table, "etc/many/77": "mine"})
@@ -86,6 +87,7 @@ def test_huge_files_with_holes(tmp_path: Path) -> None:
         assert file.read(5) == b"clone"
 
 
+@pytest.mark.slow
 def test_names_with_every_byte_that_a_name_may_have(tmp_path: Path) -> None:
     names = [bytes([byte]) + b"x" for byte in range(1, 256) if byte != 0x2F]
     for word in ("base", "gold", "clone"):

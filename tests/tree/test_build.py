@@ -27,6 +27,7 @@ from goldroot.tree.inode import read_flags, write_flags
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.remove import remove_tree
 from goldroot.tree.scan.scan import scan_tree
+from support.marks import slow
 from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, dump_tree, make_tree
 
@@ -112,7 +113,7 @@ def test_a_young_file_gets_no_signature(tmp_path: Path) -> None:
     assert built.manifest.get(b"a").ctime == 0  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, slow(2)])
 def test_many_rows_in_parts(tmp_path: Path, jobs: int) -> None:
     """Directories that span parts, and hard links across them, are complete at the end."""
     table: dict[str, object] = {"a/first": "linked", "z/mode": Dir(mode=0o711, mtime=5)}

@@ -109,6 +109,7 @@ def test_the_digest_is_of_everything_but_the_signature() -> None:
         assert Manifest.from_rows(changed).digest() != digest, changes
 
 
+@pytest.mark.slow
 def test_many_rows_and_long_paths_pass_the_chunks() -> None:
     long = b"x" * 200 + b"/" + b"y" * 200
     rows = [small()[0], small()[0]._replace(path=long[:200])]

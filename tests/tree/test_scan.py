@@ -87,6 +87,7 @@ def test_odd_names(tmp_path: Path) -> None:
     assert all(rows[name].content == sha256(name).digest() for name in names)
 
 
+@pytest.mark.slow
 def test_a_thousand_levels_and_paths_beyond_every_limit(tmp_path: Path) -> None:
     """No path is handed to the kernel, no descriptor kept for each level, and nothing recurses."""
     root = tmp_path / "t"
@@ -556,6 +557,7 @@ def test_trees_that_are_alike_are_read_together(tmp_path: Path) -> None:
     assert [list(one.manifest.rows()) for one in together] == [list(scan_tree(root).manifest.rows()) for root in roots]
 
 
+@pytest.mark.slow
 def test_alike_trees_are_read_together_by_several_processes(tmp_path: Path) -> None:
     table = {f"d{n % 40}/f{n}": str(n) for n in range(3200)}
     roots = [make_tree(tmp_path / name, table | {f"d5/{name}": name}) for name in "bgc"]

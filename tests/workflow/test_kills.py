@@ -78,6 +78,7 @@ def test_a_run_is_quiet_and_leaves_nothing_running(tmp_path: Path) -> None:
     assert log.read_text().splitlines() == POINTS
 
 
+@pytest.mark.slow
 def test_another_process_is_told_who_runs_the_key(tmp_path: Path) -> None:
     from goldroot.locks import lock, lock_file
 
