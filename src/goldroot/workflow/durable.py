@@ -20,6 +20,7 @@ Crash points: ``WORKFLOW.STEP.begun``, ``.done`` (the work is, the result is not
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import shlex
 import socket
@@ -68,8 +69,8 @@ CANCEL = "cancel_asked"
 #: Of a documented table of DBOS's: names in a range.
 IN_RANGE = "SELECT workflow_uuid FROM workflow_status WHERE workflow_uuid >= :first AND workflow_uuid < :end"
 
-#: How DBOS names the threads that run its calls.
-THREADS = "dbos-executor"
+#: How DBOS names the threads that run its calls, and what it logs by.
+THREADS, LOGGER = "dbos-executor", "dbos"
 
 #: How long a writer waits for another one on SQLite, and a close for a thread that ends, in seconds.
 WAIT = 30.0
@@ -288,6 +289,8 @@ def _launch(database: str) -> sa.Engine:
         "use_listen_notify": False,
         "notification_listener_polling_interval_sec": 0.02,
     }
+    # It keeps the stream for errors that it saw first, which may be closed by now where a process runs several commands.
+    logging.getLogger(LOGGER).handlers.clear()
     try:
         DBOS(config=config)
         DBOS.launch()
