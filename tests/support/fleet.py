@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from goldroot.fleet import clones
@@ -54,12 +54,17 @@ IMAGE = "small"
 
 
 def small_site(
-    room: Path, root: Mapping[str, Node] = ROOT, *, versions: int = 1, layout: str = "readonly-root"
+    room: Path,
+    root: Mapping[str, Node] = ROOT,
+    *,
+    versions: int = 1,
+    layout: str = "readonly-root",
+    servers: Sequence[str] = (),
 ) -> Site:
-    """A site in ``room/site`` with the image ``small`` and so many gold versions."""
-    which = repr((list(root.items()), versions, layout))
+    """A site in ``room/site`` with the image ``small``, so many gold versions, and servers on the newest."""
+    which = repr((list(root.items()), versions, layout, servers))
     if which not in _TEMPLATES:
-        _TEMPLATES[which] = _template(root, versions, layout)
+        _TEMPLATES[which] = _template(root, versions, layout, servers)
     template = _TEMPLATES[which]
     room.mkdir(exist_ok=True)
     subprocess.run(["cp", "-a", "--reflink=auto", template / "site", template / "root", room], check=True)
@@ -70,11 +75,14 @@ def small_site(
 _TEMPLATES: dict[str, Path] = {}
 
 
-def _template(root: Mapping[str, Node], versions: int, layout: str) -> Path:
+def _template(root: Mapping[str, Node], versions: int, layout: str, servers: Sequence[str]) -> Path:
     place = Path(tempfile.mkdtemp(prefix="goldroot-template-"))
     place.chmod(0o755)
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    _made(place, root, versions, layout).close()
+    site = _made(place, root, versions, layout)
+    for name in servers:
+        clones.create_clone(site, name, IMAGE)
+    site.close()
     return place
 
 
