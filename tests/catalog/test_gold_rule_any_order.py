@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ def world(slots: int) -> Iterator[World]:
             yield World(tx, slots)
 
 
+@pytest.mark.slow
 # Making a failure smaller takes minutes here: add Phase.shrink when there is one.
 @settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(operations=MANY, slots=st.integers(2, 4))

@@ -170,7 +170,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("typed", "left"), [("n\n", 1), ("\n", 1), ("y\n", 0)])
+@pytest.mark.parametrize(("typed", "left"), [slow("n\n", 1), ("\n", 1), ("y\n", 0)])
 def test_on_a_terminal_a_person_is_asked_first(
     typed: str, left: int, decided: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from goldroot.site import Site, commands
 from goldroot.system import Confined, How
 from support.commands import said
 from support.fleet import IMAGE, next_gold, on_clone, text
+from support.marks import slow
 
 
 @pytest.fixture
@@ -90,8 +91,8 @@ def test_a_signature_is_verified_without_a_file_in_tmpdir(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("said_of_times", "tests", "checks"),
     [
-        ("", (0, 1800), (0, 600)),
-        ("test_time = 7200", (7200, None), (0, 600)),
+        slow("", (0, 1800), (0, 600)),
+        slow("test_time = 7200", (7200, None), (0, 600)),
         ("check_time = 900\nlimits = { time = 60 }", (60, 1800), (900, None)),
         ("test_time = 0\ncheck_time = 0\nlimits = { time = 60 }", (0, None), (0, None)),
     ],

@@ -35,7 +35,12 @@ def noted(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "point", ["clone.cleaned:1", "clone.defined:1", "disk.made:3", "clone.cleaned:3", "clone.defined:3"]
+    "point",
+    [
+        *map(slow, ["clone.cleaned:1", "clone.defined:1"]),
+        "disk.made:3",
+        *map(slow, ["clone.cleaned:3", "clone.defined:3"]),
+    ],
 )
 def test_a_killed_making_is_finished(point: str, fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     kill_at(point, lambda: guarded(cli, CREATE))
@@ -59,7 +64,9 @@ def test_a_making_with_other_options_is_another_command(fleet: Site, capsys: pyt
     assert code == 3 and "there is a clone n1 already" in out
 
 
-@pytest.mark.parametrize("point", ["clone.deleting:1", "clone.undefined:1", "clone.deleting:2", "clone.undefined:2"])
+@pytest.mark.parametrize(
+    "point", [*map(slow, ["clone.deleting:1", "clone.undefined:1", "clone.deleting:2"]), "clone.undefined:2"]
+)
 def test_a_killed_removal_is_finished(point: str, fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     kill_at(point, lambda: guarded(cli, DELETE))
     code, out = said(capsys, *DELETE)
@@ -124,6 +131,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch, where: str, name: str) -> None:
     monkeypatch.setattr(room, function, interrupted)
 
 
+@pytest.mark.slow
 def test_a_cut_off_rollback_goes_back_once(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """web1 has two fallbacks: the repetition must not take it back to the older one."""
     next_gold(moved, {"etc/plain.conf": "newer\n"})

@@ -20,6 +20,7 @@ from goldroot.tree import FILE, Entry, Manifest
 from goldroot.workflow import InProcess
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, text
 from support.former import path_of
+from support.marks import slow
 
 NEW = {"etc/group": GROUP + "crontab:x:997:\n"}
 LOCAL = {"etc/group": GROUP + "svc1:x:997:\n"}
@@ -91,7 +92,7 @@ def test_a_persons_other_number_is_refused_where_a_shared_file_has_golds(site: S
     "own",
     [
         {"etc/group": GROUP},  # deleted: the number is nobody's
-        {"etc/group": GROUP + "crontab:x:150:\n"},
+        slow({"etc/group": GROUP + "crontab:x:150:\n"}),
         {"etc/group": GROUP + "svc1:x:997:\n"},
     ],
 )

@@ -103,6 +103,7 @@ def test_a_conversion_that_was_killed_anywhere_is_made_again(root: str, tmp_path
         site.close()
 
 
+@pytest.mark.slow
 def test_everything_can_be_looked_at(root: str, capsys: pytest.CaptureFixture[str]) -> None:
     for clone in VERSIONS:
         goldroot("clone", "show", clone)

@@ -18,6 +18,7 @@ from goldroot.workflow import InProcess
 from support import booting
 from support.booting import BootingHost, behave
 from support.fleet import IMAGE, configured, next_gold, on_clone, small_site
+from support.marks import slow
 
 
 @pytest.fixture
@@ -59,8 +60,8 @@ def test_a_good_trial_comes_before_the_stop(site: Site, engine: InProcess) -> No
     ("how", "why"),
     [
         ({"failed": ["web.service"]}, r"the unit web\.service has failed"),
-        ({"ports": [22]}, "nothing listens at port 80 any more"),
-        ({"state": "maintenance"}, "emergency mode"),
+        slow({"ports": [22]}, "nothing listens at port 80 any more"),
+        slow({"state": "maintenance"}, "emergency mode"),
         ({"no_trial": "no process 1"}, "it did not begin: no process 1"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 
 from goldroot.errors import Busy, Refused
 from support import story
+from support.marks import slow
 from support.story import Rows, World
 
 Act = Callable[[World], object]
@@ -191,7 +192,11 @@ def ends(world: World, tale: Story, *, newest: bool) -> None:
         assert world.host.power(machine.name).runs == "current", "it ran before, and runs again"
 
 
-@pytest.mark.parametrize("name", sorted(STORIES))
+#: Those whose stories have most steps, which others have for themselves.
+LONG = ("second update", "carry")
+
+
+@pytest.mark.parametrize("name", [slow(name) if name in LONG else name for name in sorted(STORIES)])
 def test_what_was_killed_is_finished_by_the_next_command(name: str) -> None:
     go_on(name, whole=False)
 

@@ -25,6 +25,7 @@ from goldroot.image.takeback import take_back
 from goldroot.site import Site
 from goldroot.system import Bound, Confined
 from support.former import former, path_of, scan_of
+from support.marks import slow
 from support.roots import make_root
 from support.trees import dump_tree
 
@@ -291,7 +292,8 @@ def test_a_look_writes_nothing_that_is_known(small: Site, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [slow(signal.SIGINT, 130), (signal.SIGTERM, 143), slow(signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 def test_what_was_started_in_a_system_ends_with_the_command(small: Site, number: int, code: int) -> None:
     """Left behind, it would hold the disks, and be in the way of the next command."""

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from goldroot.fleet import clones
+from goldroot.fleet import clones, engine_of
 from goldroot.image import MAINTENANCE, System, import_image, open_version, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
@@ -82,6 +82,8 @@ def _template(root: Mapping[str, Node], versions: int, layout: str, servers: Seq
     site = _made(place, root, versions, layout)
     for name in servers:
         clones.create_clone(site, name, IMAGE)
+    with engine_of(site) as engine:
+        engine.pending()  # its tables, made once for all tests
     site.close()
     return place
 
