@@ -52,6 +52,7 @@ def made(place: Path, files: int) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_each_test_is_run_once(tmp_path: Path) -> None:
     done = run_tests(made(tmp_path, 7))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "14 passed, 0 failed, 0 skipped")

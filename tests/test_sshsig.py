@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from goldroot import sshkeys, sshsig
 from goldroot.errors import Failed, MissingProgram
 from goldroot.sshsig import KINDS, Beyond, Invalid, Kind, Pair
+from support.marks import slow
 
 pytest.importorskip("cryptography", reason="the Python package cryptography is not installed")
 
@@ -90,7 +91,7 @@ def test_ssh_keygen_reads_our_keys(pair: Pair, tmp_path: Path) -> None:
 
 
 @needs_program
-@pytest.mark.parametrize(("kind", "bits"), [("ed25519", b"256"), ("ecdsa", b"256"), ("rsa", b"3072")])
+@pytest.mark.parametrize(("kind", "bits"), [("ed25519", b"256"), ("ecdsa", b"256"), slow("rsa", b"3072")])
 def test_our_keys_are_as_long_as_those_of_ssh_keygen(kind: Kind, bits: bytes, tmp_path: Path) -> None:
     ours = keygen("-l", "-f", save(tmp_path, sshsig.make_key(kind, "root@web1")))
     other = theirs(tmp_path, "-t", kind)

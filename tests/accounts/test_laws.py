@@ -84,7 +84,7 @@ def as_tables(merged: AccountsMerge) -> AccountTables:
 
 
 #: No deadline: how long an example takes says nothing about the law.
-LAW = settings(deadline=None, max_examples=examples(20))
+LAW = settings(deadline=None, max_examples=examples(12))
 
 PREFER = st.sampled_from(["clone", "gold"])
 
@@ -202,7 +202,7 @@ def test_every_answer_ends_its_conflict(
 SPANS = st.tuples(st.integers(0, 40), st.integers(0, 9)).map(lambda pair: (pair[0], sum(pair)))
 
 
-@settings(deadline=None, max_examples=examples(200))
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(SPANS, max_size=8), st.lists(st.integers(0, 9), max_size=8), st.lists(SPANS, max_size=8), SPANS)
 def test_a_range_is_the_lowest_that_is_free_whatever_was_asked_before(
     first: list[tuple[int, int]], lengths: list[int], later: list[tuple[int, int]], other: tuple[int, int]

@@ -88,8 +88,7 @@ def neighbours(site: Site, number: int) -> None:
 @pytest.fixture(
     params=[
         "update",
-        "publish",
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("nothing-to-do", "rollback", "create")),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("publish", "nothing-to-do", "rollback", "create")),
     ]
 )
 def work(request: pytest.FixtureRequest) -> Callable[[Site, Engine], object]:
