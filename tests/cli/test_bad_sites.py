@@ -158,6 +158,7 @@ def change_catalog(path: Path, *statements: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_catalog_of_a_newer_version_is_left_alone(site: Site, say: Say) -> None:
     path = change_catalog(close(site), "UPDATE alembic_version SET version_num = 'r0999'")
     before = path.read_bytes()

@@ -35,6 +35,7 @@ def test_without_the_extra_a_site_is_no_bug_but_a_package_to_install(words: str,
     assert told["error"] == "missing-package"
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_merge_and_the_policy_work(tmp_path: Path) -> None:
     for side in ("base", "gold", "clone"):
         (tmp_path / side).mkdir()

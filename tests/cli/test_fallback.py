@@ -78,6 +78,7 @@ def test_no_secret_is_shown_by_a_comparison(switched: Site, capsys: pytest.Captu
     assert code == 0 and "/etc/shadow" in out and "$6$" not in out
 
 
+@pytest.mark.slow
 def test_disks_set_aside_are_looked_at_too(switched: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert said(capsys, "rollback", "web1")[0] == 0
     one = data(capsys, "fallback", "show", "web1")
@@ -99,6 +100,7 @@ def test_the_number_chooses_among_several(switched: Site, capsys: pytest.Capture
     assert said(capsys, "fallback", "get", "web1", "/etc/plain.conf", "--to", "-") == (0, "since\n")
 
 
+@pytest.mark.slow
 def test_a_directory_is_taken_with_all_that_is_in_it(
     switched: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from support.fleet import IMAGE, dump, next_gold, on_clone, text
 from support.former import former, path_of
 
 
+@pytest.mark.slow
 def test_a_plan_counts_what_is_to_be_decided(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """The number that `update run` says next, also where one path asks twice."""
     on_clone(fleet, "web1", {"etc/plain.conf": "mine\n"})
@@ -91,6 +92,7 @@ def test_the_whole_story_by_command(fleet: Site, capsys: pytest.CaptureFixture[s
     assert data(capsys, "fallback", "list") == []
 
 
+@pytest.mark.slow
 def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     def lines(**changed: str) -> str:
         return "".join(f"{changed.get(f'n{number}', number)}\n" for number in range(300))
@@ -107,6 +109,7 @@ def test_of_a_long_text_the_review_shows_where_the_sides_meet(fleet: Site, capsy
     assert "+gold-10" in data(capsys, "review", "show", "web3")["conflicts"][0]["diffs"]["base->gold"]
 
 
+@pytest.mark.slow
 def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     fleet.catalog.close()

@@ -27,6 +27,7 @@ def moved(fleet: Site, capsys: pytest.CaptureFixture[str]) -> Site:
     return fleet
 
 
+@pytest.mark.slow
 def test_a_retirement_says_what_follows(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "gold", "retire", IMAGE, "2", "--plan")
     assert code == 0 and "In its place that is gold 1, which is older." in out

@@ -86,6 +86,7 @@ def test_servers_say_where_they_live(goldroot: Run) -> None:
     assert [row[2] for row in rows if "SMALLGOLD" in row] == ["local", "west"]
 
 
+@pytest.mark.slow
 def test_an_update_that_lacks_its_gold_says_what_to_do(goldroot: Run, tmp_path: Path) -> None:
     from goldroot.site import Site
 

@@ -113,6 +113,7 @@ def test_a_plan_refuses_while_another_command_works_on_the_image(goldroot: Run, 
                 assert (code, "SMALLRWMNT may still be written" in said) == (3, True), said
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_failing_test_says_what_and_what_next(goldroot: Run, tmp_path: Path) -> None:
     goldroot("image", "import", "small", "--from", str(make_root(tmp_path / "root")))

@@ -119,6 +119,7 @@ def test_no_space_left_for_the_record(room: Path) -> None:
     assert not (room / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_an_empty_mount_point_is_filled_in_place(room: Path) -> None:
     with mounted(room / "disk") as disk:
@@ -131,6 +132,7 @@ def test_an_empty_mount_point_is_filled_in_place(room: Path) -> None:
         assert found == dump_tree(room / "out")
 
 
+@pytest.mark.slow
 def test_a_marker_that_could_not_be_written_is_in_nobodys_way(room: Path) -> None:
     """The command was killed, or the disk was full, between its making and its words; but it never excuses what stands there."""
     make_tree(room / "out", {MARK: ""})
@@ -165,6 +167,7 @@ def test_lost_and_found_where_nothing_is_mounted(room: Path) -> None:
     assert (room / "out/etc/new").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_mount_point_killed_in_the_middle_is_marked_and_only_the_same_command_goes_on(room: Path) -> None:
     with mounted(room / "disk") as disk:

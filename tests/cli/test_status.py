@@ -47,6 +47,7 @@ def test_a_site_without_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert said(capsys, "log", "--site", str(tmp_path / "new")) == (0, "Nothing happened yet.\n")
 
 
+@pytest.mark.slow
 def test_what_is_in_flight_and_waits_for_a_person(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
     one = data(capsys, "status")
     assert FleetStatus.model_validate(one).as_json() == one
@@ -63,6 +64,7 @@ def test_what_is_in_flight_and_waits_for_a_person(waiting: Site, capsys: pytest.
     assert (row["kind"], row["text"], row["command"]) == ("go-on", "all is decided", "goldroot update run web1")
 
 
+@pytest.mark.slow
 def test_what_is_worked_on_now_waits_for_nobody(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
     with clone_lock(waiting, "web1", "a test"):
         one = data(capsys, "status")
@@ -70,6 +72,7 @@ def test_what_is_worked_on_now_waits_for_nobody(waiting: Site, capsys: pytest.Ca
         assert "worked on now" in said(capsys, "status")[1]
 
 
+@pytest.mark.slow
 def test_an_error_is_told_with_the_command_that_goes_on(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "review", "resolve", "web1", "--all", "--take", "gold")
     with waiting.catalog.begin() as tx:
@@ -158,6 +161,7 @@ def test_the_log_tells_the_story_newest_last(waiting: Site, capsys: pytest.Captu
     assert any(row["what"] == "update-preparing" for row in data(capsys, "log", "--all"))
 
 
+@pytest.mark.slow
 def test_the_log_of_one(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "review", "resolve", "web1", "--all", "--take", "server")
     rows = data(capsys, "log", "web1")

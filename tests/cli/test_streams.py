@@ -89,6 +89,7 @@ def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
     assert b"the current directory is not there any more\n  Go to one" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_empty_variable_names_no_site(tmp_path: Path) -> None:
     env = {**os.environ, "GOLDROOT_SITE": ""}
     said = subprocess.run([*GOLDROOT, "linked"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)

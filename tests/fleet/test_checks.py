@@ -79,6 +79,7 @@ def test_a_check_that_fails_switches_nothing(with_shell: Site, engine: InProcess
     assert text(site, "web1", "etc/plain.conf") == "good\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_what_is_generated_is_made_anew_in_the_merged_system(with_shell: Site, engine: InProcess) -> None:
     policy = (
@@ -107,6 +108,7 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
     assert text(site, "web1", "etc/generated") == "by gold 3\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_links_beside_what_was_made_again_are_looked_at_after_it(with_shell: Site, engine: InProcess) -> None:
     """The links that a program makes are no references: it may take them away, and did not."""
@@ -191,6 +193,7 @@ def two_with_a_key(site: Site, one: str, other: str) -> Site:
     return site
 
 
+@pytest.mark.slow
 def test_a_key_of_an_agent_that_an_update_would_make_another_servers_stops_it(site: Site, engine: InProcess) -> None:
     site = two_with_a_key(site, "one\n", "two\n")
     next_gold(site, {CHEF: "two\n"})
@@ -296,6 +299,7 @@ def migrating(with_shell: Site) -> Site:
     return site
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_migration_is_run_once_though_a_check_fails_after_it(migrating: Site, engine: InProcess) -> None:
     for _ in range(2):
@@ -308,6 +312,7 @@ def test_a_migration_is_run_once_though_a_check_fails_after_it(migrating: Site, 
     assert text(migrating, "web1", "var/lib/mysql/format") == "x\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
     migrating: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch

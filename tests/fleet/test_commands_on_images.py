@@ -129,6 +129,7 @@ def test_a_kernel_that_copies_no_mount_without_a_place_is_told(site: Site, monke
     assert "6.15" in caught.value.todo
 
 
+@pytest.mark.slow
 def test_a_maintenance_system_is_tested_in_both_forms(site: Site) -> None:
     run = image_tests(site, IMAGE)
     assert {one.form: one.passed for one in run.forms} == {"read-write": True, "read-only": True}

@@ -201,6 +201,7 @@ def old_site(site: Site) -> Iterator[Site]:
     again.close()
 
 
+@pytest.mark.slow
 def test_a_clone_of_an_older_site_is_not_taken_for_one_without_identity(old_site: Site, engine: InProcess) -> None:
     with old_site.catalog.read() as tx:
         assert readings.unread(tx, "identity") == ["web1", "web2"]

@@ -73,6 +73,7 @@ def test_what_was_made_counts_as_goldroots_own_work(site: Site, engine: InProces
     assert text(site, "web1", "etc/ssh/sshd_config") is None
 
 
+@pytest.mark.slow
 def test_an_identity_that_a_server_deleted_stays_deleted(site: Site, engine: InProcess) -> None:
     next_gold(site, SSHD)
     clones.create_clone(site, "web1", IMAGE)
@@ -83,6 +84,7 @@ def test_an_identity_that_a_server_deleted_stays_deleted(site: Site, engine: InP
     assert live(site, "web1").names(b"etc/ssh") == [b"sshd_config"]
 
 
+@pytest.mark.slow
 def test_what_a_new_server_lacks_on_purpose_is_no_change_of_its_units(site: Site, engine: InProcess) -> None:
     """A clone is made without gold's ids; gold's next version of that state still arrives."""
     next_gold(site, SSHD)

@@ -92,6 +92,7 @@ def test_the_side_of_the_server_is_taken_by_both_of_its_names(waiting: Site) -> 
             assert decisions.remembered(tx, IMAGE)[named[0].found.key].take == "clone"
 
 
+@pytest.mark.slow
 def test_answers_are_used_by_the_next_run(waiting: Site, engine: InProcess, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.write_text("my own\n")

@@ -84,6 +84,7 @@ def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
 
 
+@pytest.mark.slow
 def test_two_updates_can_be_gone_back_one_after_the_other(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     next_gold(site, {"etc/plain.conf": "gold 3\n"})
@@ -153,6 +154,7 @@ def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_sin
     assert list(plan_rollback(site, "web1").written) == ["/etc/second.conf"]
 
 
+@pytest.mark.slow
 def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProcess) -> None:
     files = {"etc/one": "linked\n", "etc/two": HardLink("etc/one"), "etc/three": "apart\n", "etc/four": "apart\n"}
     site = small_site(room, {**ROOT, **files})
@@ -169,6 +171,7 @@ def test_hard_links_made_and_broken_since_are_carried(room: Path, engine: InProc
     site.close()
 
 
+@pytest.mark.slow
 def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
@@ -221,6 +224,7 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
     assert asked.found.stands == "gold"
 
 
+@pytest.mark.slow
 def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})
@@ -233,6 +237,7 @@ def test_a_unit_that_was_written_since_its_answer_is_asked_about_again(site: Sit
     assert roll_back(site, engine, "web1", carry=True).outcome == "needs-review"
 
 
+@pytest.mark.slow
 def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
         clones.create_clone(site, name, IMAGE)

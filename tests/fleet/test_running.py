@@ -102,6 +102,7 @@ def test_a_quiet_server_says_nothing_of_it_and_is_not_merged_twice(
     assert run_update(busy, engine, "web1").outcome == "done"
 
 
+@pytest.mark.slow
 def test_a_text_that_both_sides_changed_may_vanish_while_it_is_merged(
     busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

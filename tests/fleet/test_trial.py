@@ -94,6 +94,7 @@ def test_what_is_only_different_is_told(site: Site, engine: InProcess) -> None:
     assert list(done.different) == ["the unit old.service does not fail any more", "something listens at port 443"]
 
 
+@pytest.mark.slow
 def test_a_server_that_never_ran_has_nothing_to_be_compared_with(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web2", IMAGE, form=clones.CloneForm(number=1))
     behave(site.host, 2, failed=["web.service"])

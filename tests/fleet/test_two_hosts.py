@@ -256,6 +256,7 @@ def test_a_making_that_was_cut_off_goes_on_on_its_host(site: Site) -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_a_switch_that_an_older_catalog_does_not_know_is_found_on_its_host(site: Site, engine: InProcess) -> None:
     """Its gold's copy and its publish are not known either."""
     replicate_gold(site, IMAGE, 1, "west")

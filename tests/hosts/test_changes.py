@@ -227,6 +227,7 @@ def test_the_generation_is_raised_and_the_rest_stays() -> None:
     assert reads_as(entry, replace(entry, serial="3.9", token="u"))
 
 
+@pytest.mark.slow
 @given(entries(), entries())
 def test_entries_that_differ_are_told_apart(one: Entry, other: Entry) -> None:
     assert differences(one, one) == []

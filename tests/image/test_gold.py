@@ -183,6 +183,7 @@ def test_a_plan_says_which_slot_and_who_leaves_it(bare: Site) -> None:
     assert plan.slot == "" and "clone web2" in plan.full
 
 
+@pytest.mark.slow
 def test_a_slot_more_in_the_configuration_is_a_slot_more(bare: Site) -> None:
     for number in (1, 2, 3):
         publish_gold(bare, "small", untested=True)

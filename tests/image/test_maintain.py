@@ -192,6 +192,7 @@ def test_a_test_that_fails_in_one_form_fails(small: Site) -> None:
     assert not done.passed
 
 
+@pytest.mark.slow
 def test_a_fix_is_taken_back_and_what_tests_left_is_not(small: Site) -> None:
     site = configure(small, "echo left > /var/log/tests")
     run_tests(site, "small")

@@ -217,6 +217,7 @@ def test_a_place_that_the_server_has_taken_is_not_one(tmp_path: Path) -> None:
     assert ("/etc/a.conf", "gold-deleted-clone-changed", ["clone", "gold"]) in asked(done)
 
 
+@pytest.mark.slow
 def test_many_files_are_each_found(tmp_path: Path) -> None:
     """All of them are found: the pairs are those that share rare lines."""
     names = range(60)

@@ -569,6 +569,7 @@ def test_alike_trees_are_read_together_by_several_processes(tmp_path: Path) -> N
     assert [one.manifest.digest() for one in together] == [scan_tree(root, jobs=1).manifest.digest() for root in roots]
 
 
+@pytest.mark.slow
 def test_a_large_tree_is_walked_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
     table: dict[str, object] = {f"top{n}": "x" for n in range(30)} | {"a": Link("b"), "zz/first": HardLink("top1")}

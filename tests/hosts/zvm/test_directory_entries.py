@@ -17,6 +17,7 @@ from goldroot.hosts.zvm.reading import Extent
 from goldroot.zvm.simulator import Options
 from goldroot.zvm.smapi import SmapiError
 from support.killing import kill_at, points_of
+from support.marks import slow
 from support.zvmsite import Site, simulator
 
 SINCE = "2026-11-26T09:30:00Z"
@@ -95,7 +96,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("recovery", ["", "lost-request@Response_Recovery"])
+@pytest.mark.parametrize("recovery", ["", slow("lost-request@Response_Recovery")])
 def test_under_a_fault_the_answer_is_true_and_a_second_call_finishes(site: Site, fault: str, recovery: str) -> None:
     before, wanted = found(site.entries()), switched(site.entries())
     site.sim.faults.add(f"{fault}#1")
