@@ -83,6 +83,7 @@ def site(tmp_path: Path, umask: int, stories: Callable[[int], Path], monkeypatch
     return Site.open(str(tmp_path / "site"))
 
 
+@pytest.mark.slow
 def test_a_whole_story_leaves_nothing_open(site: Site) -> None:
     with site.catalog.begin() as tx:  # while it is open, what SQLite keeps beside it is there
         events.add(tx, "looked", "site")

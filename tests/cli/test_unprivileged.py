@@ -90,6 +90,7 @@ def test_the_whole_story_without_root(user: User) -> None:
     assert '"WEB1 1B1"' in linked or "WEB1" in linked
 
 
+@pytest.mark.slow
 def test_a_merge_keeps_the_modes_and_says_whose_the_files_are(user: User) -> None:
     for name, plain in (("base", "1\n"), ("gold", "2\n"), ("clone", "1\n")):
         make_tree(user.room / name, {**ROOT, **MORE, "etc/plain.conf": plain, "etc/shadow": "root:*:1::::::\n"})

@@ -341,6 +341,7 @@ def test_killed_anywhere_the_site_is_whole_and_the_work_is_finished(campaign: Ca
     run_act(campaign, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "every"), [("update after review", 24), ("publish", 20)])
 def test_rule_3_a_few_kills(campaign: Campaign, name: str, every: int) -> None:
     run_act(campaign, name, every=every)

@@ -75,6 +75,7 @@ def test_it_is_closed_to_others_and_its_names_are_those_of_its_machines(
     assert capsys.readouterr().err == "", "it is said once"
 
 
+@pytest.mark.slow
 def test_everything_can_be_looked_at(site: str, capsys: pytest.CaptureFixture[str]) -> None:
     for clone in CLONES:
         goldroot("clone", "show", clone)

@@ -193,7 +193,10 @@ def ends(world: World, tale: Story, *, newest: bool) -> None:
 
 
 #: Those whose stories have most steps, which others have for themselves.
-LONG = ("second update", "carry")
+LONG = (
+    "second update", "carry", "rollback after a rollback", "rollback with another fallback", "merge again after a review",
+    "return after bad health", "second cancel", "publish over an old version",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [slow(name) if name in LONG else name for name in sorted(STORIES)])

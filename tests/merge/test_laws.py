@@ -70,7 +70,7 @@ def without_sockets(tree: dict[str, Seen]) -> dict[str, Seen]:
     return {path: seen for path, seen in tree.items() if seen.kind != "s"}
 
 
-quick = settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @quick

@@ -136,7 +136,7 @@ def tidy(table: Tree) -> Tree:
     return result
 
 
-quick = settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Room:

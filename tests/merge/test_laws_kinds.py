@@ -109,7 +109,7 @@ def whole(table: Tree) -> Tree:
     return tidy({**{path: Dir(mode=0o755) for path in above}, **table})
 
 
-quick = settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @contextmanager

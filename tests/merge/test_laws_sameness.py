@@ -70,7 +70,7 @@ def bases(draw: st.DrawFn) -> Tree:
     return whole({**draw(st.sampled_from([MERGED, SPLIT])), **draw(tables)})
 
 
-quick = settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @quick
