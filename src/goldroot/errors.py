@@ -40,7 +40,7 @@ Exit 70 is a bug in goldroot: the traceback goes to a file that the message name
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -202,3 +202,19 @@ class Busy(GoldrootError):
 class NewerVersion(GoldrootError):
     exit_code = 6
     kind = "newer-version"
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The one of the known words that was perhaps meant, or "".
+
+    :param cutoff: how alike they must be, see :func:`difflib.get_close_matches`.
+    """
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """A question (``Did you mean 'plan'?``), as of :func:`nearest`, or ""."""
+    near = nearest(word, known, cutoff=cutoff)
+    return f"Did you mean {near!r}?" if near else ""

@@ -204,6 +204,12 @@ def write_whole(
         raise
 
 
+def writable_bytes(directory: AnyPath) -> int:
+    """How much this user may still write to a directory's file system: root may have what is kept for root."""
+    found = os.statvfs(directory)
+    return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
+
+
 #: So much room is enough for the files that SQLite keeps beside a database, in bytes.
 ENOUGH = 256 * 1024
 

@@ -9,10 +9,9 @@ import errno
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from goldroot.errors import BadPolicy
+from goldroot.errors import BadPolicy, did_you_mean, nearest
 from goldroot.files import read_given
 
 T = TypeVar("T")
@@ -144,8 +143,7 @@ class Table:
         """:raises BadPolicy: a key that nothing asked for, with its line and the name that was perhaps meant."""
         for name in self._data:
             if name not in self._taken:
-                near = get_close_matches(name, self._taken, 1)
-                todo = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(self._taken))}."
+                todo = did_you_mean(name, self._taken) or f"Known here: {', '.join(sorted(self._taken))}."
                 raise self.error(f"unknown key {name!r}", name, todo=todo)
 
     def error(self, brief: str, name: str = "", *, todo: str = "") -> BadPolicy:
@@ -159,8 +157,8 @@ class Table:
         self._taken.add(name)
         if name not in self._data:
             if default is None:
-                near = get_close_matches(name, self._data.keys() - self._taken, 1)
-                raise self.error(f"{name!r} is missing", todo=f"Is it {near[0]!r} that was meant?" if near else "")
+                near = nearest(name, self._data.keys() - self._taken)
+                raise self.error(f"{name!r} is missing", todo=f"Is it {near!r} that was meant?" if near else "")
             return default
         value = self._data[name]
         if not isinstance(value, kind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,5 +18,3 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("GOLDROOT_SITE", made.root)
     yield made
     made.close()
-    # The engine's library keeps the standard error of the test that loaded it.
-    logging.getLogger("dbos").handlers.clear()

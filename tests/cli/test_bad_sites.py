@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -91,8 +90,6 @@ def site(template: Path) -> Iterator[Site]:
     yield opened
     opened.close()
     shutil.rmtree(place)
-    # The engine's library keeps the standard error of the test that loaded it.
-    logging.getLogger("dbos").handlers.clear()
 
 
 def copied(template: Path, place: Path) -> None:

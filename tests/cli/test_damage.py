@@ -199,7 +199,7 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     with making_room(fleet):
         assert place.exists(), "there is room"
     free = {"bytes": 1000}
-    monkeypatch.setattr(reserve, "_free", lambda _: free["bytes"])
+    monkeypatch.setattr(reserve, "writable_bytes", lambda _: free["bytes"])
     with pytest.raises(ZeroDivisionError), making_room(fleet):
         assert not place.exists()
         raise ZeroDivisionError

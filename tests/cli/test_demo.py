@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import subprocess
@@ -32,8 +31,6 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("GOLDROOT_SITE", "/nowhere")
     monkeypatch.setenv("VISUAL", "false")
     yield tmp_path
-    # The engine's library keeps the standard error of the test that loaded it.
-    logging.getLogger("dbos").handlers.clear()
 
 
 @pytest.fixture
@@ -196,7 +193,6 @@ def test_the_real_form_is_true(capfd: pytest.CaptureFixture[str], tmp_path: Path
     assert guarded(cli, ["demo", "--real", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert data["form"] == "real" and {row["fate"] for row in data["rows"]} == set(FATES)
-    logging.getLogger("dbos").handlers.clear()
 
 
 @pytest.mark.parametrize("memory", ["/nowhere", "/proc"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,6 @@ def goldroot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     def run(*args: str) -> tuple[int, str]:
         code = guarded(cli, list(args))
         said = capsys.readouterr()
-        logging.getLogger("dbos").handlers.clear()
         return code, said.out + said.err
 
     return run

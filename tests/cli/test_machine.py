@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +30,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     assert guarded(cli, ["clone", "create", "web1", "web2", "--image", IMAGE]) == 0
     yield made
     made.close()
-    # The engine's library keeps the standard error of the test that loaded it.
-    logging.getLogger("dbos").handlers.clear()
 
 
 def test_machines_are_started_listed_and_stopped(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

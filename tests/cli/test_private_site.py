@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import sqlite3
 import stat
@@ -30,7 +29,6 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
-    logging.getLogger("dbos").handlers.clear()
 
 
 def goldroot(*args: str, ok: int = 0) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +32,6 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     os.symlink(f"/{UNIT}", f"{root}/{WANTS}/dhcpd.service")
     yield made
     made.close()
-    logging.getLogger("dbos").handlers.clear()
 
 
 def test_what_is_remembered_is_shown_and_forgotten(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ versions, and clones that are ``plain`` (on the first), ``moved`` (updated), ``a
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import stat
@@ -41,7 +40,6 @@ def site(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     before = os.umask(request.param)
     yield str(tmp_path / "site")
     os.umask(before)
-    logging.getLogger("dbos").handlers.clear()
 
 
 def goldroot(*args: str, ok: int = 0) -> None:

@@ -9,7 +9,6 @@ it wrote the disks), ``cutoff`` (before the switch), ``switched`` (right behind 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import subprocess
@@ -45,7 +44,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     subprocess.run(["tar", "--xattrs", "--numeric-owner", "-xpf", ARCHIVE, "-C", tmp_path], check=True)
     monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "site"))
     yield str(tmp_path / "site")
-    logging.getLogger("dbos").handlers.clear()
 
 
 def goldroot(*args: str, ok: int = 0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from goldroot.errors import UsageError
+from goldroot.errors import UsageError, did_you_mean
 
 #: Letters, digits, ``.``, ``_`` and ``-``, a letter or digit first; 63 at most, as a label of a host name has.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -27,7 +27,4 @@ def check_name(kind: str, name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'web1'?"`` where one of the known names is near; else nothing."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    return f" {did_you_mean(name, known, cutoff=0.7)}".rstrip()

@@ -31,6 +31,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 from goldroot import private
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
 from goldroot.errors import BadInput, NoSpace, NotFound
+from goldroot.files import writable_bytes
 
 if TYPE_CHECKING:
     AnyRow = Row[*tuple[Any, ...]]
@@ -224,8 +225,7 @@ def _refuse_full(engine: Engine) -> None:
     path = engine.url.database if engine.dialect.name == "sqlite" else None
     if path is None:
         return
-    room = os.statvfs(os.path.dirname(os.path.abspath(path)))
-    if (room.f_bavail if os.geteuid() else room.f_bfree) * room.f_frsize >= INDEX_ROOM:
+    if writable_bytes(os.path.dirname(os.path.abspath(path))) >= INDEX_ROOM:
         return
     try:
         index = os.stat(f"{path}-shm")

@@ -17,7 +17,7 @@ state with that in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -172,17 +172,14 @@ def follow(tx: Tx, number: int, state: State) -> None:
         events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state, now=state)
 
 
-def note(tx: Tx, number: int, **values: object) -> Update:
+def note(tx: Tx, number: int, **values: Any) -> Update:
     """Write down what is known of a work besides its state: columns of :class:`Update` by name.
 
     Its time is that of the state that people see: it moves only where that is another one then.
     """
     before = get(tx, number)
-    tx.write(updates.update().where(updates.c.id == number).values(**values))
-    after = get(tx, number)
-    if after.stands == before.stands:
-        return after
-    tx.write(updates.update().where(updates.c.id == number).values(changed_at=now()))
+    at = before.changed_at if replace(before, **values).stands == before.stands else now()
+    tx.write(updates.update().where(updates.c.id == number).values(changed_at=at, **values))
     return get(tx, number)
 
 

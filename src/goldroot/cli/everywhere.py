@@ -5,7 +5,6 @@ A parameter given at any level is found in the context's ``meta``, which all lev
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -82,14 +81,6 @@ def check_word(word: str) -> None:
             meaning="Names in a site are; nothing was done.",
             todo="Write a byte of a path as goldroot shows it: \\xff.",
         ) from None
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``" Did you mean 'plan'?"`` where one of the known words is near; else nothing."""
-    import difflib
-
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def _said(key: str) -> bool:

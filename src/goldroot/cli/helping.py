@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from goldroot.cli.everywhere import nearest
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option
 from goldroot.cli.terminal import put_exact
-from goldroot.errors import UsageError
+from goldroot.errors import UsageError, did_you_mean
 
 
 def _words(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
@@ -53,7 +52,7 @@ def _found(root: click.Context, words: Sequence[str]) -> click.Context:
         if command is None:
             known = group.list_commands(context) if isinstance(group, click.Group) else []
             raise UsageError(
-                f"there is no command {word!r} in {context.command_path!r}.{nearest(word, known)}",
+                f"there is no command {word!r} in {context.command_path!r}. {did_you_mean(word, known)}".rstrip(),
                 todo=f"See: {context.command_path} --help",
             )
         context = click.Context(command, info_name=word, parent=context)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from goldroot.cli.everywhere import add_options, check_words, nearest
+from goldroot.cli.everywhere import add_options, check_words
+from goldroot.errors import did_you_mean
 
 
 class Command(click.Command):
@@ -38,7 +39,7 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}.{nearest(args[0], self.list_commands(ctx))}")
+            ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], self.list_commands(ctx))}".rstrip())
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -360,14 +360,15 @@ class FileHost:
             if entry is not None and entry.startable:
                 self._entries.apply(replace(entry, startable=False))
             named = [] if entry is None else [disk.id for disk in entry.disks.values()]
-            for id in sorted({*named, *(label.id for label in labels)}):
+            going = sorted({*named, *(label.id for label in labels)})
+            for id in going:
                 self._entries.drop_disk(name, id)
                 self._bytes.remove(id)
                 self._labels.remove(id)
                 self._begun.forget(id)
             self._entries.undefine(name)
             taken.gone()
-            return sorted({*named, *(label.id for label in labels)})
+            return going
         finally:
             taken.close()
 

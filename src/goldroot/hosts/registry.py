@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
-from goldroot.errors import UsageError
+from goldroot.errors import UsageError, did_you_mean
 from goldroot.hosts.addresses import check_host_name
 from goldroot.hosts.port import Host
 
@@ -189,8 +188,7 @@ def _is_plain(kind: str, value: object) -> bool:
 def _bad_table(found: ErrorDetails, known: list[str]) -> BadTable:
     key = str(found["loc"][0]) if found["loc"] else ""
     if found["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        near = get_close_matches(key, known, 1)
-        todo = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(['kind', *known])}."
+        todo = did_you_mean(key, known) or f"Known here: {', '.join(['kind', *known])}."
         return BadTable(f"unknown key {key!r}", key, todo=todo)
     if found["type"] in ("missing", "missing_argument"):
         return BadTable(f"{key!r} is missing")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot import toml
-from goldroot.errors import BadPolicy
+from goldroot.errors import BadPolicy, did_you_mean
 from goldroot.policy import pattern
 from goldroot.policy.pattern import Branch
 
@@ -205,5 +204,4 @@ class _Reader:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What was perhaps meant, and all that is known."""
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return (f"Did you mean {near[0]!r}? " if near else "") + "Known: " + ", ".join(known) + "."
+    return f"{did_you_mean(word.lower(), known)} Known: {', '.join(known)}.".lstrip()

@@ -95,10 +95,10 @@ class ImageConfig:
     tests: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     policy: str | None = None  #: absolute path; ``None``: the default policy
-    test_time: int | None = (
-        None  #: seconds for each of the tests; 0: no limit; ``None``: as the limits say, or the usual time
-    )
-    check_time: int | None = None  #: the same for each of the checks, and for what is made again in a merged system
+    #: Seconds for each of the tests; 0: no limit; ``None``: as the limits say, or the usual time.
+    test_time: int | None = None
+    #: The same for each of the checks, and for what is made again in a merged system.
+    check_time: int | None = None
     running: RunConfig = field(default_factory=RunConfig)
 
 

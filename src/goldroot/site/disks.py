@@ -71,8 +71,7 @@ class DiskRegister:
         self.host.tidy()
         entry = self.host.find(self.owner)
         there = {} if entry is None else {disk.id: address for address, disk in entry.disks.items()}
-        with self.site.catalog.read() as tx:
-            known = disks.of_owner(tx, self.host.name, self.owner)
+        known = self._known()
         gone = [row.id for row in known.values() if self._is_gone(row, standing=row.id in there)]
         made = [row.id for row in known.values() if row.state == "intended" and row.id in there]
         new = [
@@ -90,9 +89,11 @@ class DiskRegister:
         """The ids of disks that the host still has, and that the entry does not name any more, though nobody removed them."""
         entry = self.host.find(self.owner)
         there = set() if entry is None else {disk.id for disk in entry.disks.values()}
+        return [id for id, row in self._known().items() if row.state == "made" and id not in there and self._has(id)]
+
+    def _known(self) -> dict[str, DiskRow]:
         with self.site.catalog.read() as tx:
-            known = disks.of_owner(tx, self.host.name, self.owner)
-        return [id for id, row in known.items() if row.state == "made" and id not in there and self._has(id)]
+            return disks.of_owner(tx, self.host.name, self.owner)
 
     def _row(self, id: str, work: str, address: str, state: disks.State = "intended") -> DiskRow:
         return DiskRow(id, self.host.name, self.owner, self.purpose, work, address, state)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from goldroot import private
+from goldroot.files import writable_bytes
 from goldroot.site.host_tables import store_of
 from goldroot.site.site import Site
 
@@ -30,7 +31,7 @@ def keep_reserve(site: Site) -> None:
     for place in _places(site):
         file = os.path.join(place, NAME)
         with suppress(OSError):  # who cannot make it, or has no room, works on without
-            if not os.path.lexists(file) and _free(place) > 2 * SIZE:
+            if not os.path.lexists(file) and writable_bytes(place) > 2 * SIZE:
                 _make(file)
 
 
@@ -39,7 +40,7 @@ def making_room(site: Site) -> Iterator[None]:
     """For a command that frees room: where there is none, it has the reserve in the block."""
     for place in _places(site):
         with suppress(OSError):
-            if _free(place) < LOW:
+            if writable_bytes(place) < LOW:
                 os.unlink(os.path.join(place, NAME))
     try:
         yield
@@ -55,12 +56,6 @@ def _places(site: Site) -> list[str]:
         with suppress(OSError):
             found.setdefault(os.stat(place).st_dev, place)
     return list(found.values())
-
-
-def _free(place: str) -> int:
-    """What this user may still write: root may have what is kept for root."""
-    found = os.statvfs(place)
-    return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
 
 
 def _make(file: str) -> None:
