@@ -85,6 +85,19 @@ def test_of_a_directory_the_whole_counts(tmp_path: Path, back: Table) -> None:
     assert second.conflicts == ([("/etc/d", "presence")] if len(back) > 1 else [])
 
 
+def test_of_a_directory_what_is_in_it_is_remembered_beside_files_that_move_with_their_directory(tmp_path: Path) -> None:
+    """What moves (``etc/app/2.0``) is found after the other paths, and stands before ``etc/site`` in the tree."""
+    base: Table = {**KEEP, "etc/app/1.0/x": "x", "etc/site/on": Link("../site.conf")}
+    gold: Table = {**KEEP, "etc/app/2.0/x": "x of 2"}
+    clone: Table = {**KEEP, "etc/app/1.0/x": "x", **{f"etc/app/1.0/own{number}": f"{number}" for number in range(9)}}
+    done = merge_tables(tmp_path, base, gold, clone)
+    assert [one["kind"] for one in done.record["conflicts"]] == ["left-behind"]
+    moved = merge_tables(tmp_path, {}, {}, {}, out="moved", decisions=done.decide("moved"))
+    assert "etc/app/2.0/own0" in moved.tree
+    (known,) = [one for one in moved.record["memory"]["after"] if one["path"] == "/etc/site"]
+    assert known["below"] == [{"path": "/etc/site/on", "target": "../site.conf"}]
+
+
 def test_what_only_gold_removed_comes_back(tmp_path: Path) -> None:
     second, _ = three(tmp_path, {"etc/motd": "1"}, {}, {"etc/motd": "1"}, {"etc/motd": "1"})
     assert second.text("etc/motd") == "1"

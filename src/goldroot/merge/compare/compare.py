@@ -133,8 +133,7 @@ class Comparer:
             if self._same_after_all((base, gold, clone)):
                 self._unchanged(clone)
                 return
-        self.comparison.deltas[path] = base, gold, clone
-        self.comparison.rules[path] = rule
+        self.comparison.add(path, (base, gold, clone), rule)
 
     def _same_after_all(self, entries: Sequence[Entry | None]) -> bool:
         base, gold, clone = entries

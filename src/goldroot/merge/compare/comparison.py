@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
 from goldroot.merge.compare.parts import AT_GID, AT_UID, AT_XATTRS, Part, Row, Rows
@@ -82,7 +83,7 @@ class Comparison:
 
     part: Part
     unit_of: Callable[[bytes], bytes | None]  #: a path in the trees -> the state unit that it belongs to
-    deltas: dict[bytes, Rows] = field(default_factory=dict)  #: in tree order
+    deltas: dict[bytes, Rows] = field(default_factory=dict)  #: in tree order, and what was added later
     rules: dict[bytes, Rule] = field(default_factory=dict)  #: of the deltas
     units: dict[bytes, Unit] = field(default_factory=dict)
     dropped: dict[Rule, DroppedFiles] = field(default_factory=dict)
@@ -91,15 +92,15 @@ class Comparison:
     sockets: dict[bytes, tuple[bool, bool, bool]] = field(default_factory=dict)  #: path -> whether base, gold, clone's
     unchanged: int = 0
 
-    @cached_property
-    def keys(self) -> list[bytes]:
-        """The tree keys of the deltas, sorted."""
-        return [tree_key(path) for path in self.deltas]
+    def add(self, path: bytes, rows: Rows, rule: Rule) -> None:
+        """Have one more delta, wherever it stands in the tree."""
+        self.deltas[path], self.rules[path] = rows, rule
+        vars(self).pop("_sorted", None)
 
     @cached_property
-    def ordered(self) -> list[bytes]:
-        """The paths of the deltas in tree order."""
-        return list(self.deltas)
+    def _sorted(self) -> list[tuple[bytes, bytes]]:
+        """(tree key, path) of the deltas, in tree order."""
+        return sorted((tree_key(path), path) for path in self.deltas)
 
     def delta(self, path: bytes) -> Delta:
         """One of the deltas."""
@@ -107,10 +108,11 @@ class Comparison:
         return Delta(path, self.part.place(path), self.deltas[path], self.rules[path], numeric)
 
     def below(self, path: bytes) -> Iterator[bytes]:
-        """The deltas below a directory."""
+        """The deltas below a directory, in tree order."""
         start = tree_key(path) + b"\0" if path else b"\x01"
         stop = tree_key(path) + b"\x01" if path else b"\xff" * 8
-        for index in range(bisect_left(self.keys, start), len(self.keys)):
-            if path and self.keys[index] >= stop:
+        found = self._sorted
+        for key, below in islice(found, bisect_left(found, (start, b"")), None):
+            if path and key >= stop:
                 return
-            yield self.ordered[index]
+            yield below

@@ -134,7 +134,7 @@ def _move(decided: Decided, setting: Setting, paths: tuple[bytes, bytes], tops: 
     place = path_text(delta.place)
     decided.verdicts[old] = Verdict(None, MERGED, {"presence": MERGED}, decided={AXIS: MOVED})
     decided.verdicts[old].notes.append(f"moved to {path_text(comparison.part.place(new))}")
-    comparison.deltas[new], comparison.rules[new] = (None, None, None), comparison.rules[old]
+    comparison.add(new, (None, None, None), comparison.rules[old])
     decided.verdicts[new] = Verdict(want, MERGED, {"presence": MERGED}, decided={AXIS: MOVED})
     decided.verdicts[new].notes.append(f"moved from {place}")
 

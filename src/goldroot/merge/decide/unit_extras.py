@@ -84,8 +84,7 @@ def _make_directories(decided: Decided, setting: Setting, unit: Unit) -> Iterato
 
 
 def _add(decided: Decided, path: bytes, verdict: Verdict, unit: Unit) -> None:
-    decided.comparison.deltas[path] = decided.comparison.part.rows(path)
-    decided.comparison.rules[path] = unit.rule
+    decided.comparison.add(path, decided.comparison.part.rows(path), unit.rule)
     decided.verdicts[path] = verdict
     decided.within.add(path)
 

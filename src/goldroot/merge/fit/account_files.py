@@ -78,9 +78,7 @@ def _place_account_file(
     verdict.axes["presence" if wanted is None else "content"] = CONFLICT if asked else word
     verdict.outcome = CONFLICT if verdict.conflicts else outcome_of(verdict)
     one.decided.verdicts[path] = verdict
-    comparison = one.decided.comparison
-    comparison.deltas[path] = rows
-    comparison.rules[path] = policy.match(place)
+    one.decided.comparison.add(path, rows, policy.match(place))
 
 
 def _stands(one: PartPlan, directory: bytes, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:

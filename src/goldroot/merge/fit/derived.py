@@ -185,7 +185,7 @@ class _Follower:
             if wanted == as_is(delta, CLONE_SIDE, self.setting):
                 return
             verdict = self.decided.verdicts[path] = Verdict(None, SAME)
-            self.comparison.deltas[path], self.comparison.rules[path] = delta.rows, delta.rule
+            self.comparison.add(path, delta.rows, delta.rule)
         axis = "content" if wanted is not None and verdict.want is not None else "presence"
         if wanted is not None and not self._has_directory(path):
             return

@@ -116,10 +116,8 @@ class Fitter:
     def _restore_directory(self, path: bytes) -> None:
         """A directory inside a unit, made again for what goes by a later rule and stays."""
         self._made_again.add(path)
-        self.comparison.deltas[path] = self.comparison.part.rows(path)
-        self.comparison.rules[path] = next(
-            self.comparison.units[p].rule for p in upwards(path) if p in self.comparison.units
-        )
+        rule = next(self.comparison.units[p].rule for p in upwards(path) if p in self.comparison.units)
+        self.comparison.add(path, self.comparison.part.rows(path), rule)
         self.decided.verdicts[path] = Verdict(None, CLONE, {"presence": CLONE})
         self._keep_directory(path, self.decided.verdicts[path])
 

@@ -228,6 +228,6 @@ def _take_gold(one: PartPlan, path: bytes, setting: Setting, asked: Verdict) -> 
     want = None if gold is None else want_of(gold, setting.names[GOLD_SIDE], GOLD_SIDE)
     if path not in comparison.deltas:
         top = next(unit for unit in comparison.units.values() if path == unit.path or path.startswith(unit.path + b"/"))
-        comparison.deltas[path], comparison.rules[path] = rows, unit_delta(comparison, top).rule
+        comparison.add(path, rows, unit_delta(comparison, top).rule)
     word = CONFLICT if asked.conflicts else GOLD
     one.decided.verdicts[path] = Verdict(want, word, {AXIS: word}, decided=dict(asked.decided))
