@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import open_catalog, store
+from goldroot.catalog import disks, open_catalog, store
 from goldroot.errors import Damaged, NoSpace
 from goldroot.site import Site, keep_reserve, making_room, reserve
 from support.commands import data, said
@@ -59,6 +59,8 @@ def test_a_clone_with_a_damaged_entry_is_removed_by_force(hurt: Site, capsys: py
     assert code == 0, out
     assert not [name for name in os.listdir(hurt.path("store/disks")) if name.startswith("web1-")]
     assert [name for name in os.listdir(hurt.path("store/entries")) if name.startswith("WEB1.json.damaged-")]
+    with hurt.catalog.read() as tx:
+        assert disks.of_owner(tx, hurt.host.name, "WEB1") == {} != disks.of_owner(tx, hurt.host.name, "WEB2")
     assert said(capsys, "linked")[0] == 0
     assert text(hurt, "web2", "etc/plain.conf") == "gold\n"
     assert said(capsys, "clone", "create", "web1", "--image", IMAGE)[0] == 0, "the name is free again"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import events, gold
+from goldroot.catalog import disks, events, gold
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.image import MAINTENANCE, System
@@ -122,8 +122,10 @@ def test_a_removal_that_was_cut_off_is_not_taken_back(moved: Site, capsys: pytes
 
 
 def nothing_stands(site: Site) -> bool:
-    """Whether the host has no entry and no disk."""
-    return list(site.host.entries()) == [] and os.listdir(site.path("store", "disks")) == []
+    """Whether the host has no entry and no disk, and the catalog has no row of one."""
+    with site.catalog.read() as tx:
+        rows = [disks.of_owner(tx, site.host.name, name) for name in ("SMALLRWMNT", "SMALLGOLD", "SMALLGOLD2")]
+    return list(site.host.entries()) == [] and os.listdir(site.path("store", "disks")) == [] and not any(rows)
 
 
 def test_an_image_with_clones_is_not_removed(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +168,7 @@ def test_an_image_in_which_somebody_works_is_not_removed(fleet: Site, capsys: py
 REMOVE = ["image", "delete", IMAGE]
 
 
-@pytest.mark.parametrize("point", ["image-disk-removed:2", "image-forgotten"])
+@pytest.mark.parametrize("point", ["disk.removed:2", "image-forgotten"])
 def test_a_removal_that_was_killed_is_finished_by_its_repetition(
     point: str, fleet: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,7 +185,7 @@ def test_a_removal_that_is_killed_anywhere_is_finished_by_its_repetition(
     assert said(capsys, "clone", "delete", "web1", "web2")[0] == 0
     points = points_of(lambda: guarded(cli, REMOVE))
     assert {point.partition(":")[0] for point in points} >= {
-        "image-marked", "image-disk-removed", "image-undefined", "image-disks-removed", "image-forgotten",
+        "image-marked", "disk.removed", "image-undefined", "image-disks-removed", "image-forgotten",
     }  # fmt: skip
     for point in points:
         assert guarded(cli, ["image", "import", IMAGE, "--from", str(tmp_path / "root")]) == 0

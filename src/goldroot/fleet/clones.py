@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, CloneKind, entries, fallbacks, images, readings, updates
+from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, readings, updates
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
@@ -384,6 +384,7 @@ def force_delete_clone(site: Site, name: str, *, plan_only: bool = False) -> lis
         for id in gone:
             manifests.forget(site, id)
         with site.catalog.begin() as tx:
+            disks.forget(tx, disks.of_owner(tx, host.name, clone.machine))
             catalog_clones.forget(tx, name)
         return gone
 

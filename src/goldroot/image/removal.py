@@ -15,7 +15,7 @@ from goldroot.catalog import clones, copies, entries, images
 from goldroot.errors import Refused
 from goldroot.hosts import LIVE, Entry, Host, refuse_running
 from goldroot.image.systems import refuse_foreign_disks
-from goldroot.site import Site, check_image_name
+from goldroot.site import DiskRegister, Site, check_image_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ def delete_image(site: Site, image: str) -> ImageRemoval:
             shutil.rmtree(site.image_path(image))
             return ImageRemoval(image, (), (), ())
         going = plan_image_removal(site, image)
-        for host, name in going.machines:
-            _remove_entry(site.host_named(host), name)
-        for host in {host for host, _ in going.machines}:
-            site.host_named(host).tidy()
+        with site.catalog.read() as tx:
+            named = entries.every(tx, image)
+        for one in named:
+            _remove_entry(site, one)
         crash.point("image-disks-removed")
         with site.catalog.begin() as tx:
             images.delete(tx, image)
@@ -103,18 +103,19 @@ def _is_only_a_directory(site: Site, image: str) -> bool:
     return not known and os.path.isdir(site.image_path(image))
 
 
-def _remove_entry(host: Host, name: str) -> None:
-    """An entry with all its disks; a second time it finishes the first."""
-    entry = host.find(name)
-    if entry is None:
-        return
-    mark = entry.marks.get(LIVE)
-    if mark is not None and mark.state != "removing":
+def _remove_entry(site: Site, one: entries.Entry) -> None:
+    """An entry with all its disks, and their rows; a second time it finishes the first."""
+    host = site.host_named(one.host)
+    own = DiskRegister(site, host, one.name, "gold" if one.role == "slot" else "system")
+    entry = host.find(one.name)
+    mark = None if entry is None else entry.marks.get(LIVE)
+    if entry is not None and mark is not None and mark.state != "removing":
         marks = {**entry.marks, LIVE: replace(mark, state="removing")}
         host.apply(replace(entry, marks=marks, startable=False))
         crash.point("image-marked")
-    for disk in entry.disks.values():
-        host.delete_disk(disk.id)
-        crash.point("image-disk-removed")
-    host.undefine(name)
-    crash.point("image-undefined")
+    standing = () if entry is None else entry.disks.values()
+    own.remove([*(disk.id for disk in standing), *own.lost()])
+    own.tidy()
+    if entry is not None:
+        host.undefine(one.name)
+        crash.point("image-undefined")
