@@ -191,16 +191,19 @@ def run(
     return result
 
 
-def lend_terminal(args: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> None:
+def lend_terminal(
+    args: Sequence[str], *, env: Mapping[str, str], stdin: bytes | None = None, pass_fds: Sequence[int] = ()
+) -> None:
     """Run a program that a person uses, an editor for instance, with our terminal as its own, to its end.
 
     :param env: added to the small environment that :func:`environment` makes.
+    :param stdin: what it reads in place of the terminal (a pager, which has its keys from ``/dev/tty``).
     :raises MissingProgram: the program is not installed.
     :raises ProgramFailed: it ended with another status than 0.
     """
     name, argv = _found(args)
     try:
-        status = subprocess.run(argv, env=environment(env), pass_fds=pass_fds, check=False).returncode
+        status = subprocess.run(argv, input=stdin, env=environment(env), pass_fds=pass_fds, check=False).returncode
     except OSError as error:
         raise _not_started(name, error) from error
     if status:

@@ -98,6 +98,13 @@ class Update:
         return "the server went back by itself" if self.told.get("returns") and not self.error else self.error
 
     @property
+    def goes_on(self) -> str:
+        """The command that goes on with it."""
+        if self.kind == "update":
+            return f"goldroot update run {self.clone}"
+        return f"goldroot rollback {self.clone}" + (" --carry" if self.carry else "")
+
+    @property
     def start_due(self) -> bool:
         """Whether the server ran before, was stopped for this work, and nobody has seen to it since."""
         return bool(self.told.get("was_on")) and not self.told.get("settled")

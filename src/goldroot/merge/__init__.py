@@ -9,6 +9,7 @@ The way of a merge, each step using only those before it::
     plan       all parts of a system together -> a Plan, with its conflicts and notes
     apply/     a plan -> the rows of the new tree, written to a place where they appear whole
     record/    a plan -> what is written down of it, and what may be shown
+    review/    a question -> what each side did in words, and a person's answer to it
 
 ``trees`` does all of it with any three directories.  What happens when gold deleted a path that the server edited stands
 in ``decide/presence``.
@@ -22,11 +23,18 @@ from goldroot.faces import names_of
 
 __all__ = [
     "BASE_SIDE",
+    "BOTH",
     "CLONE_SIDE",
     "GOLD_SIDE",
+    "MARKERS",
     "MIGRATE_DUE",
     "NO_MEMORY",
+    "PROPOSAL",
     "REBUILD_DUE",
+    "Asked",
+    "Desk",
+    "EditPlace",
+    "EditWay",
     "ManifestFiles",
     "Memory",
     "MergePlan",
@@ -34,33 +42,51 @@ __all__ = [
     "Part",
     "PartPlan",
     "Plan",
+    "Question",
     "Record",
     "Reference",
     "Row",
     "SharedFiles",
+    "SideSaid",
     "Surroundings",
+    "TextPart",
     "Tree",
     "Trees",
     "Usr",
     "View",
+    "answers_of",
     "apply_plan",
     "build_rows",
+    "check_markers",
     "check_record_place",
     "conflict_data",
+    "conflict_shown",
     "decisions_digest",
+    "decisions_for",
+    "edited_text",
+    "first_text",
+    "forget_edit",
     "is_text",
     "joined",
     "load_decisions",
     "look_up",
     "make_record",
+    "marked",
     "merge_text",
     "merge_trees",
     "note_data",
+    "own_content",
+    "part_changes",
+    "parts_of",
     "plan_merge",
     "plan_trees",
     "printable",
+    "put_together",
     "record_bytes",
     "redact_diff",
+    "say_sides",
+    "side_or_content",
+    "split_part",
     "usr_links",
     "write_record",
 ]
@@ -82,6 +108,11 @@ if TYPE_CHECKING:
     from goldroot.merge.refer.reference import Reference, look_up
     from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
     from goldroot.merge.refer.view import View
+    from goldroot.merge.review.answers import MARKERS, check_markers, decisions_for, own_content
+    from goldroot.merge.review.editing import EditPlace, edited_text, first_text, forget_edit
+    from goldroot.merge.review.parts import BOTH, TextPart, marked, part_changes, parts_of, put_together, split_part
+    from goldroot.merge.review.question import PROPOSAL, Asked, Desk, EditWay, Question, answers_of, side_or_content
+    from goldroot.merge.review.words import SideSaid, conflict_shown, say_sides
     from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
@@ -104,6 +135,11 @@ else:
             "refer.reference": "Reference look_up",
             "refer.view": "View",
             "refer.shared": "ManifestFiles SharedFiles",
+            "review.answers": "MARKERS check_markers decisions_for own_content",
+            "review.editing": "EditPlace edited_text forget_edit first_text",
+            "review.parts": "BOTH TextPart marked part_changes parts_of put_together split_part",
+            "review.question": "PROPOSAL Asked Desk EditWay Question answers_of side_or_content",
+            "review.words": "SideSaid conflict_shown say_sides",
             "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +23,7 @@ from goldroot.fleet.update.made_links import Look, dangling
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
-from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
+from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
 from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
@@ -34,9 +33,6 @@ TIMEOUT = 600.0
 
 #: How many lines of a failed check are shown.
 LINES = 3
-
-#: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
-MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,10 +188,9 @@ def _begin(site: Site, name: str, to: int) -> Update:
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
     if update.kind != "update":
         name = update.clone
-        command = f"goldroot rollback {name}" + (" --carry" if update.carry else "")
         raise Refused(
             f"a rollback of {name} was begun",
-            todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
+            todo=f"Finish it with `{update.goes_on}`, or cancel it: goldroot update cancel {name}",
         )
     if to not in (None, update.to_version):
         raise Refused(
@@ -298,7 +297,6 @@ def _refuse_switched(site: Site, name: str) -> None:
         going = updates.in_flight(tx, name)
     if going is None or not is_left(going) or not is_switched(site, going):
         return
-    command = f"goldroot {'update run' if going.kind == 'update' else 'rollback'} {name}"
     if going.told.get("returned_by"):
         where = f"It did not come up well, and is on its way back to gold {going.from_version}"
         then = ""
@@ -308,5 +306,5 @@ def _refuse_switched(site: Site, name: str) -> None:
     raise Refused(
         f"{going.kind} {going.id} of {name} has switched already ({going.stands}): it cannot be cancelled",
         meaning=f"{where}. Nothing was changed.",
-        todo=f"Finish it: {command}{then if going.kind == 'update' else ''}",
+        todo=f"Finish it: {going.goes_on}{then if going.kind == 'update' else ''}",
     )
