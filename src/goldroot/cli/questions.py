@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot.cli.hunks import HunkPart, in_full, where_they_meet
 from goldroot.cli.output import counted
+from goldroot.cli.terminal import put
 from goldroot.conflicts import WITH_CONTENT, answer_word
 from goldroot.tree import path_text
 
@@ -24,18 +25,22 @@ _WHO = {"gold": "gold", "clone": "the server"}
 _COLOURS = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 
 
-def question_lines(one: Mapping[str, Any], *, brief: bool = False, whole: bool = False) -> list[Line]:
+def question_lines(
+    one: Mapping[str, Any], *, brief: bool = False, whole: bool = False, whole_key: bool = False
+) -> list[Line]:
     """A conflict as lines.
 
     :param one: as :func:`goldroot.merge.conflict_shown` gives it.
     :param brief: without what the sides have.
     :param whole: long texts whole, not only where both sides changed the same lines.
+    :param whole_key: the key as a decisions file wants it.
     """
+    key = one["key"] if whole_key else one["key"][:12]
     state = "" if one.get("state", "open") == "open" else f"  ({one['state']})"
     answers = ", ".join(map(answer_word, one["answers"]))
     lines = [
         (f"{one['path']}  [{one['axis']}]{state}  {one['detail']}", "bright_white"),
-        (f"    current result: {current_result(one)}; answers: {answers}; key {one['key'][:12]}", ""),
+        (f"    current result: {current_result(one)}; answers: {answers}; key {key}", ""),
     ]
     return lines if brief else lines + _sides(one, whole)
 
@@ -62,6 +67,14 @@ def _sides(one: Mapping[str, Any], whole: bool) -> list[Line]:
 def change_lines(changes: Sequence[str], *, indent: str) -> list[Line]:
     """Lines of a difference in their colours."""
     return [(f"{indent}{line}", _COLOURS.get(line[:1], "")) for text in changes for line in text.split("\n")]
+
+
+def say_words(data: Sequence[Mapping[str, Any]]) -> None:
+    """The words that are not everyday ones, where they appear."""
+    if data:
+        put("In brackets: which property of the path is asked about, its axis.")
+    if any(one["stands"] == "proposal" for one in data):
+        put("proposal: goldroot's own suggestion, which the line above names.")
 
 
 def ways_to_answer(

@@ -14,7 +14,7 @@ from goldroot.cli.keys import Keys, edit_again, need_terminal
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
-from goldroot.cli.questions import question_lines, ways_to_answer
+from goldroot.cli.questions import question_lines, say_words, ways_to_answer
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_coloured
 from goldroot.errors import EXIT_FINDINGS, NotFound, Refused, UsageError
@@ -105,7 +105,7 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir:
         _say_sides(found)
         for one in data:
             put_coloured(question_lines(one, brief=brief, whole=whole))
-        _say_words(data)
+        say_words(data)
         _say_next(site, found)
 
     emit(as_json, {"clone": name, "update": found.update.id, "conflicts": data}, say)
@@ -120,14 +120,6 @@ def _say_sides(found: Case) -> None:
         put(f"    base:  {name} right after its switch to gold {found.update.from_version}")
         put(f"    gold:  the fallback, {name} as it was on gold {back}")
         put(f"    clone: {name} as it is now, with what was changed since the switch")
-
-
-def _say_words(data: Sequence[dict[str, Any]]) -> None:
-    """The words that are not everyday ones, where they appear."""
-    if data:
-        put("In brackets: which property of the path is asked about, its axis.")
-    if any(one["stands"] == "proposal" for one in data):
-        put("proposal: goldroot's own suggestion, which the line above names.")
 
 
 def _say_next(site: Site, found: Case) -> None:
@@ -150,12 +142,15 @@ def _say_next(site: Site, found: Case) -> None:
 @review.command("next")
 @click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
 @site_option
-def ask_next(name: str | None, site_dir: str | None) -> int:
+@json_option
+def ask_next(name: str | None, site_dir: str | None, as_json: bool) -> int:
     """Ask what is to be decided, one question after the other: each is answered by one key, as in `git add -p`.
 
     Without CLONE, those of every server that waits.  Each question shows what gold changed and what the server changed; long
     ones stand in $PAGER.  s takes the server's, g gold's; h goes through a text hunk by hunk; e opens $VISUAL or $EDITOR, t the
     tool of `git config merge.tool`; j and k go on and back, q quits, ? tells all keys.  An answer is kept at once.
+
+    With --json nobody is asked: the first open question is printed, as `goldroot review show` has it.
 
     Exit code 1: something is left undecided.
 
@@ -167,22 +162,35 @@ def ask_next(name: str | None, site_dir: str | None) -> int:
     from goldroot.fleet import all_cases, desk_of, find_case
 
     site = open_site(site_dir)
-    names = [name] if name is not None else [one.update.clone for one in all_cases(site) if one.open]
-    first = find_case(site, name) if name is not None else None
+    cases = [find_case(site, name)] if name is not None else [one for one in all_cases(site) if one.open]
+    if as_json:
+        return _next_as_data(site, cases)
+    names = [one.update.clone for one in cases]
     keys = Keys()
-    if (names and first is None) or (first is not None and first.open):
+    if any(one.open for one in cases):
         need_terminal(f"goldroot review show {names[0]}", f"goldroot review resolve {names[0]} PATH --take server|gold")
     for one in names:
         if not ask_all(desk_of(site, one), keys):
             break
-    left = 0
-    for one in names:
-        found = find_case(site, one)
-        left += len(found.open)
+    after = [find_case(site, one) for one in names]
+    for found in after:
         _say_next(site, found)
     if not names:
         put("Nothing waits for a review.")
-    return EXIT_FINDINGS if left else 0
+    return EXIT_FINDINGS if any(found.open for found in after) else 0
+
+
+def _next_as_data(site: Site, cases: Sequence[Case]) -> int:
+    from goldroot.fleet import show_conflict
+
+    first = next((one for one in cases if one.open), None)
+    data = {
+        "clone": first.update.clone if first else None,
+        "conflict": show_conflict(site, first, first.open[0]) if first else None,
+        "open": sum(len(one.open) for one in cases),
+    }
+    emit(True, data, lambda: None)
+    return EXIT_FINDINGS if first else 0
 
 
 @review.command()

@@ -55,7 +55,7 @@ def update() -> None:
     The usual way:
       goldroot update plan web1
       goldroot update run web1
-      goldroot review show web1      where it needs one
+      goldroot review next web1      where it needs one
       goldroot rollback web1         where it was a mistake
     """
 
@@ -273,8 +273,8 @@ def _say_outcome(site: Site, done: Outcome) -> None:
               f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip
     else:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
-        put(f"  Look:    goldroot review show {done.clone}")
-        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take server|gold|FILE")
+        put(f"  Decide:  goldroot review next {done.clone}    (one key for each)")
+        put(f"  Look:    goldroot review show {done.clone}    (and the commands that decide without a terminal)")
     for line in done.pruned:
         put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
 from goldroot.conflicts import Decision
-from goldroot.errors import NotFound, Refused, UsageError
+from goldroot.errors import NotFound, Refused
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
 from goldroot.fleet.update import update_files
@@ -25,12 +24,15 @@ from goldroot.merge import (
     EditPlace,
     EditWay,
     Question,
+    and_alike,
     answers_of,
+    chosen_questions,
     conflict_shown,
     decisions_for,
     edited_text,
     first_text,
     forget_edit,
+    only_one,
     side_or_content,
 )
 from goldroot.site import Site, work_room
@@ -39,8 +41,6 @@ from goldroot.tree import path_text
 
 #: In the editor, and nobody is asked.
 IN_EDITOR = EditWay()
-
-_KEY = re.compile(r"[0-9a-f]{6,64}")
 
 
 @dataclass(frozen=True)
@@ -91,26 +91,14 @@ def chosen_conflicts(
     """
     if everything:
         return found.open
-    named: dict[str, WaitingConflict] = {}
-    for text in wanted:
-        hits = [one for one in found.waiting if _named(one, text)]
-        if not hits:
-            raise NotFound(
-                f"{text} is no conflict of {found.update.clone}",
-                todo=f"See: goldroot review show {found.update.clone}",
-            )
-        named |= {one.found.key: one for one in hits}
+    every = {one.found.key: one for one in found.waiting}
+    named = chosen_questions(
+        [one.found for one in found.waiting], wanted,
+        of=found.update.clone, show=f"goldroot review show {found.update.clone}",
+    )  # fmt: skip
     if all_like:
-        kinds = {(one.found.axis, one.found.kind) for one in named.values()}
-        named |= {one.found.key: one for one in found.open if (one.found.axis, one.found.kind) in kinds}
-    return list(named.values())
-
-
-def _named(one: WaitingConflict, text: str) -> bool:
-    shown = path_text(one.found.path)
-    if text.startswith("/"):
-        return shown == text or (text.endswith("/") and shown.startswith(text))
-    return bool(_KEY.fullmatch(text)) and one.found.key.startswith(text)
+        named = and_alike(named, [one.found for one in found.open])
+    return [every[one.key] for one in named]
 
 
 def question_of(site: Site, found: Case, one: WaitingConflict) -> Question:
@@ -263,7 +251,5 @@ def desk_of(site: Site, name: str) -> Desk:
 def conflict_at(found: Case, text: str) -> WaitingConflict:
     """The one conflict that is named, for commands that take only one."""
     hits = chosen_conflicts(found, [text])
-    if len(hits) != 1:
-        keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
-        raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")
-    return hits[0]
+    key = only_one([one.found for one in hits], text).key
+    return next(one for one in hits if one.found.key == key)

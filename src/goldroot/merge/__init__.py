@@ -11,8 +11,8 @@ The way of a merge, each step using only those before it::
     record/    a plan -> what is written down of it, and what may be shown
     review/    a question -> what each side did in words, and a person's answer to it
 
-``trees`` does all of it with any three directories.  What happens when gold deleted a path that the server edited stands
-in ``decide/presence``.
+``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left to be decided.  What happens
+when gold deleted a path that the server edited stands in ``decide/presence``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ __all__ = [
     "Desk",
     "EditPlace",
     "EditWay",
+    "LeftOfMerge",
     "ManifestFiles",
     "Memory",
+    "MergeGiven",
     "MergePlan",
     "Options",
     "Part",
@@ -48,33 +50,42 @@ __all__ = [
     "Row",
     "SharedFiles",
     "SideSaid",
+    "StoredQuestion",
     "Surroundings",
     "TextPart",
     "Tree",
     "Trees",
     "Usr",
     "View",
+    "and_alike",
     "answers_of",
     "apply_plan",
     "build_rows",
     "check_markers",
     "check_record_place",
+    "chosen_questions",
     "conflict_data",
     "conflict_shown",
     "decisions_digest",
     "decisions_for",
+    "decisions_text",
     "edited_text",
+    "find_left",
     "first_text",
     "forget_edit",
     "is_text",
     "joined",
+    "keeper_of",
     "load_decisions",
     "look_up",
     "make_record",
     "marked",
+    "merge_again",
     "merge_text",
     "merge_trees",
     "note_data",
+    "note_written",
+    "only_one",
     "own_content",
     "part_changes",
     "parts_of",
@@ -84,6 +95,8 @@ __all__ = [
     "put_together",
     "record_bytes",
     "redact_diff",
+    "resolving",
+    "review_place",
     "say_sides",
     "side_or_content",
     "split_part",
@@ -97,7 +110,7 @@ if TYPE_CHECKING:
     from goldroot.merge.compare.rows import joined
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
-    from goldroot.merge.decisions import decisions_digest, load_decisions
+    from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
@@ -108,7 +121,19 @@ if TYPE_CHECKING:
     from goldroot.merge.refer.reference import Reference, look_up
     from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
     from goldroot.merge.refer.view import View
+    from goldroot.merge.resolve import (
+        LeftOfMerge,
+        MergeGiven,
+        StoredQuestion,
+        find_left,
+        keeper_of,
+        merge_again,
+        note_written,
+        resolving,
+        review_place,
+    )
     from goldroot.merge.review.answers import MARKERS, check_markers, decisions_for, own_content
+    from goldroot.merge.review.choose import and_alike, chosen_questions, only_one
     from goldroot.merge.review.editing import EditPlace, edited_text, first_text, forget_edit
     from goldroot.merge.review.parts import BOTH, TextPart, marked, part_changes, parts_of, put_together, split_part
     from goldroot.merge.review.question import PROPOSAL, Asked, Desk, EditWay, Question, answers_of, side_or_content
@@ -124,7 +149,7 @@ else:
             "compare.rows": "joined",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
-            "decisions": "decisions_digest load_decisions",
+            "decisions": "decisions_digest decisions_text load_decisions",
             "fit.part_plan": "PartPlan",
             "memory": "Memory NO_MEMORY",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
@@ -140,6 +165,8 @@ else:
             "review.parts": "BOTH TextPart marked part_changes parts_of put_together split_part",
             "review.question": "PROPOSAL Asked Desk EditWay Question answers_of side_or_content",
             "review.words": "SideSaid conflict_shown say_sides",
+            "review.choose": "and_alike chosen_questions only_one",
+            "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving review_place",
             "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },

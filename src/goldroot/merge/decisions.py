@@ -82,6 +82,15 @@ def _content(file: str, where: str, key: str, answer: dict[str, Any]) -> bytes:
         raise BadInput(f"{file}: the content for {key[:12]}... cannot be read: {error.strerror}") from error
 
 
+def decisions_text(decisions: Decisions) -> bytes:
+    """A decisions file with these answers; contents may be any bytes."""
+    said = {
+        key: {"take": one.take} | ({} if one.content is None else {"base64": base64.b64encode(one.content).decode()})
+        for key, one in sorted(decisions.items())
+    }
+    return json.dumps({"schema": SCHEMA, "decisions": said}, indent=1).encode() + b"\n"
+
+
 def decisions_digest(decisions: Decisions) -> bytes:
     """A hash over a set of decisions."""
     given = sorted(decisions.items(), key=lambda item: item[0])
