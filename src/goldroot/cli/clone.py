@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.differences import exit_code_option, patch_option, say_drift
+from goldroot.cli.differences import exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, image_names
@@ -17,7 +16,7 @@ from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, room_for, site_option
 from goldroot.cli.terminal import put
-from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
+from goldroot.errors import Damaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.catalog import GoldVersion
@@ -270,15 +269,12 @@ def diff(
       goldroot clone diff web1
       goldroot clone diff web1 /etc/ssh --patch
     """
-    from goldroot.fleet import drift_patch, find_drift
+    from goldroot.fleet import find_drift
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = find_drift(site, name, list(paths), stage=stage)
-    exact = not as_json and not sys.stdout.isatty()
-    shown = drift_patch(site, found, exact=exact) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
-    return EXIT_FINDINGS if by_exit and found.entries else 0
+    return show_drift(site, found, with_patch=with_patch, by_exit=by_exit, as_json=as_json)
 
 
 @clone.command()

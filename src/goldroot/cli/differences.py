@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.output import counted
+from goldroot.cli.output import counted, emit
 from goldroot.cli.terminal import put, put_patch
+from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from goldroot.fleet import Drift
+    from goldroot.site import Site
 
 patch_option = click.option(
     "--patch",
@@ -21,7 +24,19 @@ patch_option = click.option(
 exit_code_option = click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
 
 
-def say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
+def show_drift(site: Site, found: Drift, *, with_patch: bool, by_exit: bool, as_json: bool) -> int:
+    """Print what was found, with lines of texts where they are asked for.
+
+    :returns: the exit code.
+    """
+    from goldroot.fleet import drift_patch
+
+    shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
+    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say(found, shown))
+    return EXIT_FINDINGS if by_exit and found.entries else 0
+
+
+def _say(found: Drift, shown: dict[str, list[str]]) -> None:
     """One line for each path, with its class; lines of texts where they are ``shown``, by path."""
     for entry in found.entries:
         put(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
 import click
 
-from goldroot.cli.differences import exit_code_option, patch_option, say_drift
+from goldroot.cli.differences import exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import failures_data, tell_failures
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
@@ -17,7 +16,7 @@ from goldroot.cli.progress import stages
 from goldroot.cli.rollback import say_written
 from goldroot.cli.site import open_site, room_for, site_option
 from goldroot.cli.terminal import put, put_output
-from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.errors import UsageError
 
 name_argument = click.argument("name", metavar="NAME", shell_complete=clone_names)
 number_option = click.option(
@@ -176,14 +175,12 @@ def diff(
       goldroot fallback diff web1
       goldroot fallback diff web1 /etc/ssh --patch
     """
-    from goldroot.fleet import diff_kept, drift_patch, find_kept
+    from goldroot.fleet import diff_kept, find_kept
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = diff_kept(site, find_kept(site, name, number), list(paths), stage=stage)
-    shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
-    return EXIT_FINDINGS if by_exit and found.entries else 0
+    return show_drift(site, found, with_patch=with_patch, by_exit=by_exit, as_json=as_json)
 
 
 @fallback.command()

@@ -354,7 +354,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot update cancel web1
     """
-    from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
     from goldroot.fleet import cancelled_update, many_names, plan_cancel
 
@@ -365,8 +364,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             found = cancelled_update(site, name)
         else:
             found = plan_cancel(site, name) if plan_only else give_up(site, name)
-        if found is None:
-            raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 

@@ -14,12 +14,9 @@ __all__ = [
     "Created",
     "Drift",
     "Forecast",
-    "Joined",
-    "Kept",
     "MachineState",
     "Outcome",
     "Prefetch",
-    "Repeated",
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
@@ -89,7 +86,6 @@ __all__ = [
     "stop_machine",
     "update_data",
     "usual_jobs",
-    "waiting_update",
 ]
 
 if TYPE_CHECKING:
@@ -110,7 +106,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
-    from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
+    from goldroot.fleet.joined import join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
         MachineState,
@@ -122,7 +118,7 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
-    from goldroot.fleet.many import Repeated, many_names
+    from goldroot.fleet.many import many_names
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
@@ -140,14 +136,14 @@ if TYPE_CHECKING:
         starting_text,
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
-    from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
+    from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
-    from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
+    from goldroot.fleet.update.plan import UpdatePlan, plan_update
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
@@ -169,24 +165,24 @@ else:
             ),
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
-            "joined": "Joined join_machine network_from plan_join",
+            "joined": "join_machine network_from plan_join",
             "past": "history",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
             "stop_machine",
-            "many": "Repeated many_names",
+            "many": "many_names",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
             "review": "Case all_cases chosen_conflicts conflict_at desk_of "
             "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
-            "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
+            "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
-            "update.plan": "UpdatePlan plan_update waiting_update",
+            "update.plan": "UpdatePlan plan_update",
             "update.go_live": "again_at_switch",
             "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
             "run_updates",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,9 @@ class Drift:
         """What it is compared with, for people."""
         return f"{self.gold.image} {self.gold.number}"
 
-    @contextmanager
-    def open_other(self) -> Iterator[Disks]:
+    def open_other(self) -> AbstractContextManager[Disks]:
         """What it is compared with, open for the block."""
-        with self.gold.open(self.disks) as opened:
-            yield opened
+        return self.gold.open(self.disks)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""

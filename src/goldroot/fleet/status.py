@@ -85,7 +85,7 @@ def _wait(kind: str, name: str, text: str, command: str) -> dict[str, Any]:
 def _reviews(going: Sequence[Update], left: dict[int, int]) -> Iterator[dict[str, Any]]:
     for one in going:
         if count := left.get(one.id, 0):
-            yield _wait("review", one.clone, f"{count} to decide", f"goldroot review next {one.clone}")
+            yield _wait("review", one.clone, f"{count} to decide", f"goldroot review show {one.clone}")
 
 
 def _stopped(going: Sequence[Update], left: dict[int, int]) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,6 @@ __all__ = [
     "Consent",
     "Difference",
     "Gold",
-    "ImageRemoval",
     "PublishPlan",
     "Retirement",
     "Role",
@@ -74,7 +73,7 @@ if TYPE_CHECKING:
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
-    from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
+    from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
@@ -92,7 +91,7 @@ else:
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
-            "removal": "ImageRemoval delete_image plan_image_removal",
+            "removal": "delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",

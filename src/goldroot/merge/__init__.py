@@ -23,13 +23,11 @@ from goldroot.faces import names_of
 
 __all__ = [
     "BASE_SIDE",
-    "BOTH",
     "CLONE_SIDE",
     "GOLD_SIDE",
     "MARKERS",
     "MIGRATE_DUE",
     "NO_MEMORY",
-    "PROPOSAL",
     "REBUILD_DUE",
     "Asked",
     "Desk",
@@ -49,7 +47,6 @@ __all__ = [
     "Reference",
     "Row",
     "SharedFiles",
-    "SideSaid",
     "StoredQuestion",
     "Surroundings",
     "TextPart",
@@ -61,7 +58,6 @@ __all__ = [
     "answers_of",
     "apply_plan",
     "build_rows",
-    "check_markers",
     "check_record_place",
     "chosen_questions",
     "conflict_data",
@@ -96,8 +92,6 @@ __all__ = [
     "record_bytes",
     "redact_diff",
     "resolving",
-    "review_place",
-    "say_sides",
     "side_or_content",
     "split_part",
     "usr_links",
@@ -130,14 +124,13 @@ if TYPE_CHECKING:
         merge_again,
         note_written,
         resolving,
-        review_place,
     )
-    from goldroot.merge.review.answers import MARKERS, check_markers, decisions_for, own_content
+    from goldroot.merge.review.answers import MARKERS, decisions_for, own_content
     from goldroot.merge.review.choose import and_alike, chosen_questions, only_one
     from goldroot.merge.review.editing import EditPlace, edited_text, first_text, forget_edit
-    from goldroot.merge.review.parts import BOTH, TextPart, marked, part_changes, parts_of, put_together, split_part
-    from goldroot.merge.review.question import PROPOSAL, Asked, Desk, EditWay, Question, answers_of, side_or_content
-    from goldroot.merge.review.words import SideSaid, conflict_shown, say_sides
+    from goldroot.merge.review.parts import TextPart, marked, part_changes, parts_of, put_together, split_part
+    from goldroot.merge.review.question import Asked, Desk, EditWay, Question, answers_of, side_or_content
+    from goldroot.merge.review.words import conflict_shown
     from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
@@ -160,13 +153,13 @@ else:
             "refer.reference": "Reference look_up",
             "refer.view": "View",
             "refer.shared": "ManifestFiles SharedFiles",
-            "review.answers": "MARKERS check_markers decisions_for own_content",
+            "review.answers": "MARKERS decisions_for own_content",
             "review.editing": "EditPlace edited_text forget_edit first_text",
-            "review.parts": "BOTH TextPart marked part_changes parts_of put_together split_part",
-            "review.question": "PROPOSAL Asked Desk EditWay Question answers_of side_or_content",
-            "review.words": "SideSaid conflict_shown say_sides",
+            "review.parts": "TextPart marked part_changes parts_of put_together split_part",
+            "review.question": "Asked Desk EditWay Question answers_of side_or_content",
+            "review.words": "conflict_shown",
             "review.choose": "and_alike chosen_questions only_one",
-            "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving review_place",
+            "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving",
             "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },

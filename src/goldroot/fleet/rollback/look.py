@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,11 +62,9 @@ class Kept:
     gold: Gold
     ids: dict[str, str]
 
-    @contextmanager
-    def open(self) -> Iterator[Server]:
+    def open(self) -> AbstractContextManager[Server]:
         """Its disks, open to be read for the block."""
-        with open_own(self.gold.host, self.gold.layout, self.ids) as server:
-            yield server
+        return open_own(self.gold.host, self.gold.layout, self.ids)
 
 
 def find_kept(site: Site, name: str, number: int | None = None) -> Kept:

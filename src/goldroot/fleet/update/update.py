@@ -246,10 +246,12 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     )  # fmt: skip
 
 
-def cancelled_update(site: Site, name: str) -> Update | None:
+def cancelled_update(site: Site, name: str) -> Update:
     """The newest update or rollback of a clone, which was given up."""
     with site.catalog.read() as tx:
-        return updates.latest(tx, name)
+        last = updates.latest(tx, name)
+    assert last is not None  # the caller knows that one was given up
+    return last
 
 
 def cancel_update(site: Site, name: str) -> Update:
