@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.cli import keys
+from goldroot.views import MergeResolved, MergeShown
 from support.commands import data, said
 from support.person import Person
 from support.trees import File, Link, Node, make_tree
@@ -94,7 +95,10 @@ def test_by_commands_and_the_same_answers_for_another_merge(room: Path, capsys: 
     assert code == 1 and "would decide /etc/plain [content]: gold" in out and opened(capsys) == PATHS
     (room / "own").write_text("own\n")
     assert said(capsys, "merge", "resolve", "out", "/etc/plain", "--take", "own")[0] == 1
-    assert data(capsys, "merge", "resolve", "out", "/etc/mode", "--take", "server", "--all-like")["merged"] is False
+    done = data(capsys, "merge", "resolve", "out", "/etc/mode", "--take", "server", "--all-like")
+    assert MergeResolved.model_validate(done).as_json() == done and done["merged"] is False
+    shown = data(capsys, "merge", "show", "out")
+    assert MergeShown.model_validate(shown).as_json() == shown
     assert said(capsys, "merge", "resolve", "out", "--all", "--take", "server")[0] == 0
     assert (room / "out/etc/plain").read_text() == "own\n" and (room / "out/etc/quiet").read_text() == "QUIET\n"
     again = data(capsys, *MERGE[:-1], "second", "--decisions", "out.review/decisions.json")

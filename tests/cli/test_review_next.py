@@ -11,6 +11,7 @@ import pytest
 from goldroot.cli import keys
 from goldroot.fleet import find_case, run_update
 from goldroot.site import Site
+from goldroot.views import ReviewDecided, ReviewNext, ReviewShown
 from goldroot.workflow import InProcess
 from support.commands import data, said
 from support.fleet import IMAGE, ROOT, next_gold, on_clone, small_site, text
@@ -295,7 +296,14 @@ def test_no_edit_is_offered_of_what_is_not_a_text(
 
 
 def test_the_words_of_a_question_are_in_its_json(waiting: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = {one["path"]: one for one in data(capsys, "review", "show", "web1")["conflicts"]}
+    every = data(capsys, "review", "show", "web1")
+    assert ReviewShown.model_validate(every).as_json() == every
+    first = data(capsys, "review", "next")
+    assert ReviewNext.model_validate(first).as_json() == first
+    assert (first["clone"], first["open"], first["conflict"]) == ("web1", 3, every["conflicts"][0])
+    done = data(capsys, "review", "resolve", "web1", "/etc/plain.conf", "--take", "gold")
+    assert ReviewDecided.model_validate(done).as_json() == done
+    shown = {one["path"]: one for one in every["conflicts"]}
     assert shown["/etc/old.conf"]["said"] == {"gold": "deleted it (a file of 1 line)", "clone": "changed its content"}
     assert shown["/etc/old.conf"]["diffs"]["base->gold"] == []
     assert IMAGE and shown["/etc/plain.conf"]["diffs"]["base->gold"] == ["@@ -1 +1 @@", "-plain", "+gold"]

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from goldroot.accounts.login_defs import LAST_NUMBER, NOBODY, NumberRanges, number_of
 from goldroot.accounts.questions import PROPOSAL, Questions, etc, record_name, shown
 from goldroot.accounts.tables import Key
 from goldroot.accounts.three_way import BOTH, changed_by
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 
 #: Kinds of conflicts whose answer gives an account of gold's its number.
-NUMBER_KINDS = ("number-differs", "number-taken")
-DIFFERS, TAKEN = NUMBER_KINDS
+DIFFERS: Final = "number-differs"
+TAKEN: Final = "number-taken"
+NUMBER_KINDS = (DIFFERS, TAKEN)
 
 #: Never given out: nobody's, and what 16-bit programs read as "no number".
 _UNUSABLE = frozenset({NOBODY, 65535})
@@ -114,7 +117,7 @@ class Numbering:
         return (clone, False) if decision.take == CLONE else (gold, True)
 
     def _conflict(
-        self, claim: Claim, kind: str, gold: bytes, answers: tuple[str, ...], stands: str, detail: str
+        self, claim: Claim, kind: ConflictKind, gold: bytes, answers: tuple[str, ...], stands: str, detail: str
     ) -> Conflict:
         axis = f"accounts:{record_name(claim.key)}:{self.field}"
         values = (_text(claim.base), gold, _text(claim.clone))

@@ -12,6 +12,7 @@ from goldroot.accounts.three_way import Absent
 from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 
 
 class Presence:
@@ -134,7 +135,7 @@ class RecordPresence:
         values = (_joined(base), _joined(gold), b"")
         return self._pick(key, "clone-deleted", values, "the clone deleted it, gold changed it") == GOLD
 
-    def _pick(self, key: Key, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> bytes | str:
+    def _pick(self, key: Key, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str) -> bytes | str:
         axis = f"accounts:{record_name(key)}:record"
         said = f"{shown(key.text)}: {detail}"
         return self.ask.pick(Conflict(etc(self.file), axis, kind, values, detail=said, secret=True))

@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import IO, Any, cast
 
 from goldroot.errors import BadInput
+from goldroot.kinds import NoteKind
 from goldroot.tree import FULL, Note, path_text, write_problem
 
 _COPY = 1 << 20
@@ -249,7 +250,7 @@ class Unpacker:
                 raise
             self._note("xattr-not-kept", path, f"lost its attribute {path_text(name)}: {error.strerror}")
 
-    def _note(self, kind: str, path: bytes, text: str) -> None:
+    def _note(self, kind: NoteKind, path: bytes, text: str) -> None:
         self._notes.append(Note(kind, path, text))
 
 

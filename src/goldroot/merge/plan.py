@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -57,11 +58,12 @@ from goldroot.policy import Policy
 from goldroot.tree import Note
 
 #: Kinds of notes that name a command to be run in the merged system.
-REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
+REBUILD_DUE: Final = "rebuild-due"
+MIGRATE_DUE: Final = "migrate-due"
 #: A kind of note: a file that was made from another which is not what it was, and no command is known.
-STALE = "stale-map"
+STALE: Final = "stale-map"
 #: Kind of the note that the list of what the server had removed is not known.
-MEMORY_NOT_GIVEN = "memory-not-given"
+MEMORY_NOT_GIVEN: Final = "memory-not-given"
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 

@@ -6,8 +6,10 @@
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
     gold.py       the life of gold versions and images
+    kinds.py      every kind of conflict and note
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
+    review.py     questions, and answers to them
     status.py     the whole fleet, and what happened
     updates.py    plans, outcomes and rows of updates
     schemas.py    the published JSON Schemas
@@ -22,11 +24,46 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
-    "DecisionsChanged", "DecisionsForgotten", "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown",
-    "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow",
-    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
-    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
+    "FIELDS",
+    "PATH_OUTCOMES",
+    "RECORD_SCHEMA",
+    "SIDES",
+    "UPDATE_OUTCOMES",
+    "VIEWS",
+    "CloneDiff",
+    "Decision",
+    "DecisionsChanged",
+    "DecisionsForgotten",
+    "EventRow",
+    "FallbackDiff",
+    "FallbackRow",
+    "FallbackShown",
+    "FallbackTaken",
+    "FleetStatus",
+    "GoldRestored",
+    "GoldRetired",
+    "GroupedConflict",
+    "ImageDeleted",
+    "MachineRow",
+    "MergeResolved",
+    "MergeShown",
+    "Record",
+    "RecordConflict",
+    "RecordEntry",
+    "RecordNote",
+    "ReviewDecided",
+    "ReviewNext",
+    "ReviewShown",
+    "UnreadableRecord",
+    "UpdateOutcome",
+    "UpdatePlan",
+    "UpdateRow",
+    "View",
+    "heading",
+    "read_record",
+    "schema_of",
+    "schema_text",
+    "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -44,6 +81,7 @@ if TYPE_CHECKING:
         UnreadableRecord,
         read_record,
     )
+    from goldroot.views.review import MergeResolved, MergeShown, ReviewDecided, ReviewNext, ReviewShown
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
     from goldroot.views.status import EventRow, FleetStatus
     from goldroot.views.updates import (
@@ -66,6 +104,7 @@ else:
             "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
+            "review": "MergeResolved MergeShown ReviewDecided ReviewNext ReviewShown",
             "schemas": "VIEWS schema_of schema_text",
             "status": "EventRow FleetStatus",
             "updates": "Decision DecisionsChanged DecisionsForgotten GroupedConflict UpdateOutcome UpdatePlan UpdateRow",

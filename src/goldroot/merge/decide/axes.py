@@ -10,6 +10,7 @@ import hashlib
 from typing import TypeVar
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -78,7 +79,7 @@ def _content(
         taken = gold if word == GOLD else clone
         return taken.side, taken.content, None
     values = (was or b"", gold.content, clone.content)
-    kind = "both-added" if base is None else "both-changed"
+    kind: ConflictKind = "both-added" if base is None else "both-changed"
     said, is_file = _say(kind, clone.kind), clone.kind == FILE
     if is_file and (trouble := setting.trouble(delta)):
         said += f": {trouble}"

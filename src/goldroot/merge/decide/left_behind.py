@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from goldroot.conflicts import CLONE, MOVED, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
@@ -21,7 +22,7 @@ from goldroot.tree import DIRECTORY, FILE, INLINE, LINK, Note, in_tree_order, is
 
 AXIS = "place"
 #: Kind of the conflict, and of the note on the way back.
-KIND = "left-behind"
+KIND: Final = "left-behind"
 #: How many paths are named.
 _SHOWN = 10
 #: A larger file is not moved (bytes).

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -92,6 +93,7 @@ def _deleted(
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
+    kind: ConflictKind
     if gold is None:
         kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
     else:
@@ -114,7 +116,9 @@ def _below(delta: Delta, want: Want, side: int, below: Below) -> bool:
     return want.kind == DIRECTORY and below.changed(delta.path, side)
 
 
-def _ask(delta: Delta, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None) -> Verdict:
+def _ask(
+    delta: Delta, kind: ConflictKind, wants: Wants, setting: Setting, detail: str, below: Below | None = None
+) -> Verdict:
     """A conflict about the whole path: its type, or whether it is there.
 
     :param below: given where the answer holds for all that lies below a directory too, which is then part of the question.

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from goldroot.conflicts import GOLD, Conflict
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -30,7 +31,7 @@ from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
 
 #: Kind of the conflict, and of the note on the way back.
-KIND = "clone-deleted-gold-renamed"
+KIND: Final = "clone-deleted-gold-renamed"
 #: How many other paths of one question are named.
 _SHOWN = 10
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
@@ -18,7 +20,7 @@ from goldroot.tree import DIRECTORY, Manifest, parent, path_text
 #: The note about a unit that both sides changed.
 KEPT_WHOLE = "gold changed this unit too; the clone's is kept as a whole"
 #: Kind of the conflict about a unit that gold deleted.
-UNIT_GONE = "unit-gone"
+UNIT_GONE: Final = "unit-gone"
 
 
 def newer_beside(comparison: Comparison, path: bytes) -> list[bytes]:
@@ -104,7 +106,9 @@ class UnitDecider:
         answer, _ = settle_conflict(verdict, replace(asked, stands=GOLD), self.setting)
         return _answered(verdict, answer, SIDE_OF[answer])
 
-    def _conflict(self, unit: Unit, axis: str, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> Conflict:
+    def _conflict(
+        self, unit: Unit, axis: str, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str
+    ) -> Conflict:
         return conflict_at(unit_delta(self.comparison, unit), self.setting, axis, kind, values, detail)
 
 

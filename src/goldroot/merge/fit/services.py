@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.disabled_units import enabled_services, service_at
@@ -11,7 +12,7 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import LINK, Note, path_text
 
 #: Kind of the note.
-NOT_STARTED = "services-not-started"
+NOT_STARTED: Final = "services-not-started"
 _SHOWN = 10
 
 

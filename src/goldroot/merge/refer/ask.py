@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -21,11 +22,11 @@ from goldroot.tree import DIRECTORY, FILE, Note, path_text
 
 AXIS = "reference"
 #: Kind of the conflict and of the note.
-BROKEN = "reference-broken"
+BROKEN: Final = "reference-broken"
 #: Kind of the note that some could not be looked up.
-NOT_CHECKED = "references-not-checked"
+NOT_CHECKED: Final = "references-not-checked"
 #: Kind of the note about login shells that are there, and not allowed any more.
-NOT_LISTED = "shell-not-listed"
+NOT_LISTED: Final = "shell-not-listed"
 #: How many examples are named.
 SHOWN = 10
 
