@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.differences import exit_code_option, patch_option, show_drift
+from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, image_names
@@ -254,27 +254,32 @@ def _say_clone(data: dict[str, Any]) -> None:
 @click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @patch_option
+@class_option
 @exit_code_option
 @site_option
 @json_option
 def diff(
-    name: str, paths: tuple[str, ...], with_patch: bool, by_exit: bool, site_dir: str | None, as_json: bool
+    name: str, paths: tuple[str, ...], with_patch: bool, classes: tuple[str, ...], site_dir: str | None, as_json: bool
 ) -> int:
     """What the clone NAME has changed against its gold, by path and class (below PATHs only, where given).
 
-    Owners are compared as names; a state unit (a database, a spool) is one line.
+    Owners are compared as names; a state unit (a database, a spool) is one line.  The third column says what the next update does
+    with a difference: it stays, is merged, is made again, or will be overwritten.
+
+    Exit code 1: something differs.
 
     \b
     Examples:
       goldroot clone diff web1
       goldroot clone diff web1 /etc/ssh --patch
+      goldroot clone diff web1 --class config --class accounts
     """
     from goldroot.fleet import find_drift
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = find_drift(site, name, list(paths), stage=stage)
-    return show_drift(site, found, with_patch=with_patch, by_exit=by_exit, as_json=as_json)
+    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
 
 
 @clone.command()

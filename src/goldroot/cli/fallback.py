@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from goldroot.cli.differences import exit_code_option, patch_option, show_drift
+from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import failures_data, tell_failures
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
@@ -159,16 +159,19 @@ def _numbered(number: int | None) -> str:
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @number_option
 @patch_option
+@class_option
 @exit_code_option
 @site_option
 @json_option
 def diff(
-    name: str, paths: tuple[str, ...], number: int | None, with_patch: bool, by_exit: bool, site_dir: str | None,
+    name: str, paths: tuple[str, ...], number: int | None, with_patch: bool, classes: tuple[str, ...], site_dir: str | None,
     as_json: bool,
 ) -> int:  # fmt: skip
     """What the clone NAME has otherwise now than on the disks that are kept (below PATHs only, where given).
 
     It is printed as `goldroot clone diff` prints: what stands in the fallback is the old side, what is live the new one.
+
+    Exit code 1: something differs.
 
     \b
     Examples:
@@ -180,7 +183,7 @@ def diff(
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = diff_kept(site, find_kept(site, name, number), list(paths), stage=stage)
-    return show_drift(site, found, with_patch=with_patch, by_exit=by_exit, as_json=as_json)
+    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
 
 
 @fallback.command()

@@ -322,7 +322,9 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 @site_option
 @json_option
 def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str | None, as_json: bool) -> int:
-    """What differs between the versions OLD and NEW: packages, account numbers, paths. Exit status 1 where something does.
+    """What differs between the versions OLD and NEW: packages, account numbers, paths.
+
+    Exit code 1: something does.
 
     \b
     Examples:

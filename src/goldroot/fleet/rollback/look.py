@@ -139,7 +139,7 @@ def diff_kept(site: Site, kept: Kept, below: list[str] | None = None, *, stage: 
         same = {address: tree for address, tree in own.trees.items() if address in base.trees}
         record = make_record(plan_sides((base, base, replace(own, trees=same)), policy))
         disks = {address: server.ids[address] for address in same}
-    return KeptDrift(kept.clone, differences(record, below), kept.gold, disks, policy, kept)
+    return KeptDrift(kept.clone, differences(record, below, policy), kept.gold, disks, policy, kept)
 
 
 def path_in(text: str) -> bytes:
