@@ -74,6 +74,7 @@ __all__ = [
     "read_written",
     "resolve_conflicts",
     "roll_back",
+    "run_beside_kept",
     "run_in_machine",
     "run_update",
     "run_updates",
@@ -137,6 +138,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
+    from goldroot.fleet.rollback.mount import run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
@@ -177,6 +179,7 @@ else:
             "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
+            "rollback.mount": "run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",

@@ -28,6 +28,9 @@ _BEGIN = (
     "from goldroot.system.inside.enter import main; main()"
 )
 
+#: The same for :mod:`goldroot.system.inside.show`.
+SHOW = _BEGIN.replace("inside.enter", "inside.show")
+
 UNKNOWN = -1  #: a status that no command ends with
 
 
