@@ -69,7 +69,7 @@ def read_rpm(files: Iterable[tuple[str, bytes]]) -> tuple[Package, ...]:
                 return tuple(sorted(_rpm_program(copy)))
         except (sqlite3.Error, struct.error, ValueError, IndexError, TypeError, MemoryError, ProgramFailed) as error:
             raise Unreadable(str(error)) from error
-    raise Unreadable("it is no SQLite database, and the program rpm is not installed here")
+    raise Unreadable("it is not a SQLite database, and the program rpm is not installed here")
 
 
 #: Thousands of steps of SQLite's machine; 100,000 packages take under a thousand of them.

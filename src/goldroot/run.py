@@ -54,7 +54,7 @@ class Done:
     err: bytes
 
     def as_dict(self) -> dict[str, object]:
-        """As JSON data; what is no UTF-8 is replaced."""
+        """As JSON data; what is not UTF-8 is replaced."""
         return {
             "status": self.status,
             "out": self.out.decode("utf-8", "replace"),

@@ -165,7 +165,7 @@ def test_a_masked_unit_stays_away_under_its_new_version(tmp_path: Path, mask: No
     ({"etc/systemd/system/a1.service": Link("/dev/null")}, ["a2.service"],
      {"etc/systemd/system/a1.service": Link("/dev/null")}),  # gold's own mask
     ({}, ["a2.service"], {"etc/systemd/user/a1.service": Link("/dev/null")}),  # another manager
-    ({}, ["a@2.service"], {"etc/systemd/system/a@1.service": Link("/dev/null")}),  # an instance is no version
+    ({}, ["a@2.service"], {"etc/systemd/system/a@1.service": Link("/dev/null")}),  # an instance is not a version
     ({}, ["a2.service"], {"etc/systemd/system/a1.service": "[Unit]\n"}),  # a unit of the server's own
 ])  # fmt: skip
 def test_other_masks_keep_nothing_away(

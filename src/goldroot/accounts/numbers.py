@@ -126,7 +126,7 @@ class Numbering:
     def _trouble(self, content: bytes) -> str:
         number = number_of(content)
         if number is None:
-            return "it is no number"
+            return "it is not a number"
         if number in self.taken or number in self.at or number in _UNUSABLE:
             return f"the number {number} is taken"
         return ""

@@ -267,7 +267,7 @@ def every(tx: Tx, clone: str | None = None, *, state: State | None = None) -> li
 
 
 def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, error: str | None = None) -> Update:
-    """Move an update on.  Setting the state that it has already is no error: a step may be done twice.
+    """Move an update on.  Setting the state that it has already is not an error: a step may be done twice.
 
     :raises Refused: there is no way from its state to that one.
     """

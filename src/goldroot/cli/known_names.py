@@ -1,7 +1,7 @@
 """What the Tab key offers where a command takes the name of a clone or an image: those of the site.
 
 A catalog in SQLite is read here without SQLAlchemy, which is loaded for longer than a person waits for a key; and it is
-only read: what a command may do at the opening, such as bringing an old schema up to date, is no business of a key.
+only read: what a command may do at the opening, such as bringing an old schema up to date, is not a business of a key.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def host_names(context: click.Context, parameter: click.Parameter, begun: str) -
 
 
 def _names(context: click.Context, kind: Kind) -> list[str]:
-    """Names from the site that the command would work on; none where it cannot be read: this is no place for errors."""
+    """Names from the site that the command would work on; none where it cannot be read: this is not a place for errors."""
     from goldroot.site import Site
 
     try:

@@ -130,7 +130,7 @@ def absolute(path: str) -> bytes:
     names = [name for name in raw.split(b"/") if name not in (b"", b".")]
     if not raw.startswith(b"/") or b".." in names:
         raise UsageError(
-            f"{path!r} is no path of a system" if b".." in names else f"{path!r} is not absolute",
+            f"{path!r} is not a path of a system" if b".." in names else f"{path!r} is not absolute",
             todo="Give the path as it is in the system that is merged, beginning with '/'.",
         )
     return b"/" + b"/".join(names)

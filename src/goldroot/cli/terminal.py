@@ -126,7 +126,7 @@ def put_json(data: object, *, lay_out: bool | None = None, flush: bool = False) 
 
 
 def _print(text: str, stream: TextIO, flush: bool, end: str = "\n") -> None:
-    # A stream may know fewer characters than there are (a locale of another century): that is no reason to fail.
+    # A stream may know fewer characters than there are (a locale of another century): that is not a reason to fail.
     encoding = stream.encoding or "utf-8"
     print(
         text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding),

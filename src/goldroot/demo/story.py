@@ -229,7 +229,7 @@ def _second_gold(story: Story) -> None:
     stage, roots = story.stage, story.roots
     stage.chapter("Gold version 2: a new release")
     stage.say(
-        "The next release is built anew, as distributions are: other packages, other defaults, and system accounts that "
+        "The next release is built again, as distributions are: other packages, other defaults, and system accounts that "
         "have other numbers."
     )
     stage.goldroot("image", "import", story.image, "--replace", "--from", roots.second, lines=4)

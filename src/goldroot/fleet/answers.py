@@ -126,7 +126,7 @@ def answer_again(
     """Give other answers to questions that were answered before; the next merge that meets them uses these.
 
     :param take: as of :func:`goldroot.fleet.resolve_conflicts`, but for ``proposal``: nothing is proposed any more.
-    :raises Refused: it is no answer to one of them; then none is changed.
+    :raises Refused: it is not an answer to one of them; then none is changed.
     """
     take, content = answer_given(take), None
     if take not in {answer for one in wanted for answer in one.question.answers}:

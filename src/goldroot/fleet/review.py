@@ -163,7 +163,7 @@ def resolve_conflicts(
 
     :param plan_only: only see whether it is an answer to all of them.
     :returns: the case as it is now.
-    :raises Refused: it is no answer to one of them; then none is answered.
+    :raises Refused: it is not an answer to one of them; then none is answered.
     """
     if not wanted:
         return found

@@ -54,7 +54,7 @@ def check_genuine(gold: Gold) -> None:
                 f"the disk {address} of gold version {gold.number} of {gold.image} is not what was published: {named}"
                 + (f" and {len(changed) - 3} more" if len(changed) > 3 else ""),
                 meaning="It was written after it was signed. Nothing was taken from it.",
-                todo=f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish anew.",
+                todo=f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish again.",
             )
     gold.site.genuine.add(what)
 

@@ -38,7 +38,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
     except OSError as error:
         raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{file}: this is no JSON: {error}") from error
+        raise BadInput(f"{file}: this is not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), dict):
         raise BadInput(f'{file}: a decisions file is an object with "decisions": {{KEY: ANSWER}}')
     if data.get("schema", SCHEMA) != SCHEMA:
@@ -48,7 +48,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
     for key in decisions:
         if not _KEY.fullmatch(key):
             raise BadInput(
-                f"{file}: {key!r} is no key of a conflict",
+                f"{file}: {key!r} is not a key of a conflict",
                 meaning="An answer under it would answer nothing.",
                 todo="Write the whole key, 64 hex digits, as the record has it.",
             )

@@ -205,7 +205,7 @@ def _irregular(accounts: Accounts) -> list[Note]:
     return [
         Note(
             "account-file-not-regular", b"/etc/" + file.encode(),
-            f"{word}'s is no regular file, and was taken as missing: without names its owners are merged as numbers",
+            f"{word}'s is not a regular file, and was taken as missing: without names its owners are merged as numbers",
             {"side": word},
         )
         for word, tables in zip(SIDES, accounts, strict=True)
@@ -281,7 +281,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
 def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
     part, comparison = one.part, one.decided.comparison
     notes = [
-        Note("socket-dropped", part.place(path), "a socket is made anew by the program that listens on it")
+        Note("socket-dropped", part.place(path), "a socket is made again by the program that listens on it")
         for path in comparison.sockets
         if _kept_beside(one, path)
     ]

@@ -18,7 +18,7 @@ _NETWORK = frozenset(
      "pvfs2", "smb3", "smbfs", "sshfs", "virtiofs", "fuse.davfs", "fuse.glusterfs", "fuse.sshfs")
 )  # fmt: skip
 _TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL|ID)=(.*)")
-#: Devices that every system has, and kinds of file systems whose first field is no device.
+#: Devices that every system has, and kinds of file systems whose first field is not a device.
 _NO_DISKS = ("/dev/null", "/dev/fuse", "/dev/shm")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 

@@ -151,7 +151,7 @@ def _not_started(number: int, text: str, where: str) -> Failed:
     return Failed(
         f"the system could not be put together: {text}{f': {where}' if where else ''}",
         meaning="The command was not started.",
-        todo="Look whether the directory is there in the system's disks and is no link.",
+        todo="Look whether the directory is there in the system's disks and is not a link.",
     )
 
 

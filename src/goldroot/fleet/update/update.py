@@ -160,7 +160,7 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
         with site.catalog.read() as tx:
             now = updates.get(tx, update.id).stands
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
-        # then is no run of this update, and the next attempt has a key of its own.
+        # then is not a run of this update, and the next attempt has a key of its own.
         if state["outcome"] == now:
             return outcome_of(site, update.id, str(state["outcome"]))
 

@@ -83,7 +83,7 @@ goldroot_wait() {
 goldroot_disk() {
     goldroot_module "$3"
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
-    # what has to be replayed or mended is so before it is written, where the program is there
+    # what has to be replayed or fixed is so before it is written, where the program is there
     if [ "$2" = rw ] && [ "$3" = ext4 ] && command -v e2fsck >/dev/null; then
         e2fsck -p "$goldroot_found" >/dev/console 2>&1
         [ "$?" -lt 4 ] || goldroot_stop "the file system of $1 is beyond repair by itself" "Look at it: e2fsck -f"

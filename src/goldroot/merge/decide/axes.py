@@ -187,7 +187,7 @@ def _signer(values: Values, won: tuple[int, bytes], sides: tuple[Want | None, Wa
 
 
 def _label(values: Values) -> bytes | None:
-    """A security label that one side has not, and the other two have differently: no label is no statement."""
+    """A security label that one side has not, and the other two have differently: no label is not a statement."""
     _, gold, clone = values
     return gold if clone is None else clone
 

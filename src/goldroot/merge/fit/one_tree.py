@@ -189,4 +189,4 @@ def _without(side: int) -> str:
 
 def _blocked_by(comparison: Comparison, blocker: bytes) -> str:
     place = path_text(comparison.part.place(blocker))
-    return f"it cannot be placed: {place} is no directory in the result"
+    return f"it cannot be placed: {place} is not a directory in the result"

@@ -1,6 +1,6 @@
 """What the server keeps and what it points at, before the update and after it: what was there and is gone is found.
 
-A finding is about the result as a whole.  It changes no byte of it until a person has answered, and is no axis of any path:
+A finding is about the result as a whole.  It changes no byte of it until a person has answered, and is not an axis of any path:
 so the laws of the merge hold with it as without.
 """
 
