@@ -256,7 +256,8 @@ def version_data(version: GoldVersion) -> dict[str, Any]:
     """A version as JSON data."""
     return {
         "image": version.image,
-        "number": version.number,
+        "version": version.number,
+        "number": version.number,  # the older name
         "state": version.state,
         "slot": version.slot_name,
         "untested": version.untested,
@@ -407,7 +408,8 @@ def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str
     rows = [_verified_data(each) for each in found]
     data = {
         "image": image,
-        "number": known,
+        "version": known,
+        "number": known,  # the older name
         "whole": whole,
         "entries": sum(each.entries for each in found),
         "changes": [change for row in rows for change in row["changes"]],
