@@ -104,7 +104,7 @@ class Numbering:
         free = rival is None or rival is claim
         answers = (CLONE, GOLD) if free else (GOLD,)
         stands = CLONE if free and self.ask.prefer != GOLD else GOLD
-        detail = f"{shown(claim.key.text)} has the number {gold} in gold and {clone} on the clone"
+        detail = f"{shown(claim.key.text)} has the number {gold} in gold and {clone} on the server"
         value = b"%d" % gold
         if rival is not None and not free:
             # Another question than the one that can be answered with the clone's number.
@@ -161,7 +161,7 @@ class Numbering:
             return
         rivals = b",".join(claim.key.text for claim in self.at[number])
         detail = (
-            f"gold gives the number {number} to {shown(rivals)}, and on the clone it is {shown(lead.key.text)}'s;"
+            f"gold gives the number {number} to {shown(rivals)}, and on the server it is {shown(lead.key.text)}'s;"
             f" proposed: {shown(lead.key.text)} becomes {self._proposed(lead, number)}"
         )
         values = b"%d %s" % (number, rivals)

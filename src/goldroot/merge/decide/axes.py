@@ -116,8 +116,8 @@ def _spelling(delta: Delta, base: Want | None, gold: Want, clone: Want, setting:
 def _say(kind: str, what: str) -> str:
     thing = "file" if what == FILE else "link or device"
     if kind == "both-added":
-        return f"gold and the clone each added this {thing}, with different contents"
-    return f"gold and the clone both changed this {thing}"
+        return f"gold and the server each added this {thing}, with different contents"
+    return f"gold and the server both changed this {thing}"
 
 
 def _canonical(value: int | bytes | None) -> bytes:
@@ -131,7 +131,7 @@ def _plain_axis(
     word = which_side(*values)
     if word == CONFLICT:
         keyed = (_canonical(values[0]), _canonical(values[1]), _canonical(values[2]))
-        detail = f"gold and the clone set a different {axis}"
+        detail = f"gold and the server set a different {axis}"
         asked = conflict_at(delta, setting, axis, "both-changed", keyed, detail)
         word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:
@@ -204,7 +204,7 @@ def _xattr(
     if word == CONFLICT:
         # A present, empty value must have another key than an absent one.
         keyed = tuple(b"" if value is None else b"=" + value for value in values)
-        detail = "gold and the clone set this extended attribute differently"
+        detail = "gold and the server set this extended attribute differently"
         asked = conflict_at(delta, setting, axis, "both-changed", (keyed[0], keyed[1], keyed[2]), detail)
         word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:

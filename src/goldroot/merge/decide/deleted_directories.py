@@ -69,4 +69,4 @@ def _value(comparison: Comparison, path: bytes, setting: Setting) -> bytes:
 def _detail(comparison: Comparison, paths: Collection[bytes]) -> str:
     names = [path_text(comparison.part.place(path)) for path in paths]
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"the clone deleted this directory; gold added below it: {', '.join(names[:SHOWN])}{more}"
+    return f"the server deleted this directory; gold added below it: {', '.join(names[:SHOWN])}{more}"

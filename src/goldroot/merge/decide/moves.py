@@ -109,7 +109,7 @@ class _Asker:
     def _ask(self, delta: Delta, new: bytes, old: Conflict, merged: Verdict | None) -> None:
         comparison, verdict = self.decided.comparison, self.decided.verdicts[delta.path]
         place = path_text(comparison.part.place(new))
-        mover, changer = ("gold", "the clone") if old.kind.startswith("gold") else ("the clone", "gold")
+        mover, changer = ("gold", "the server") if old.kind.startswith("gold") else ("the server", "gold")
         verdict.notes.append(f"{mover} moved it to {place}")
         values = (old.values[0], old.values[1], old.values[2] + b"\0moved to " + comparison.part.place(new))
         conflict = replace(

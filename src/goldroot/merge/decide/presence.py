@@ -28,7 +28,7 @@ Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
 #: Conflicts about what a path is, not about whether it is there.
 _OF_TYPE = ("both-added", "type-changed")
 
-ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
+ADDED_BELOW_DELETED = "gold added it below a directory that the server deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _added(delta: Delta, gold: Want | None, clone: Want | None, setting: Setting
         return Verdict(gold, GOLD, {"presence": GOLD})
     if gold is None:
         return Verdict(clone, CLONE, {"presence": CLONE})
-    detail = "gold and the clone each added this path, of different types"
+    detail = "gold and the server each added this path, of different types"
     return _ask(delta, "both-added", (None, gold, clone), setting, detail, below)
 
 
@@ -95,9 +95,9 @@ def _deleted(
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
     kind: ConflictKind
     if gold is None:
-        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
+        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the server had changed it"
     else:
-        kind, detail = "clone-deleted-gold-changed", "the clone deleted it; gold changed it"
+        kind, detail = "clone-deleted-gold-changed", "the server deleted it; gold changed it"
     return _ask(delta, kind, (base, gold, clone), setting, detail, within)
 
 
@@ -171,7 +171,7 @@ def take_gold(delta: Delta, setting: Setting) -> Verdict:
     elif not equal(base, clone):
         verdict.outcome = GOLD
     if verdict.outcome == GOLD and not _unchanged(delta, setting, base, clone):
-        verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
+        verdict.notes.append("the server's differing version was dropped: this path is always gold's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
     return verdict
@@ -186,7 +186,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
     elif not equal(base, gold):
         verdict.outcome = CLONE
     if verdict.outcome == CLONE and not _unchanged(delta, setting, base, gold):
-        verdict.notes.append("gold's change was not taken: this path is always the clone's")
+        verdict.notes.append("gold's change was not taken: this path is always the server's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
     return verdict

@@ -18,7 +18,7 @@ from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, Manifest, parent, path_text
 
 #: The note about a unit that both sides changed.
-KEPT_WHOLE = "gold changed this unit too; the clone's is kept as a whole"
+KEPT_WHOLE = "gold changed this unit too; the server's is kept as a whole"
 #: Kind of the conflict about a unit that gold deleted.
 UNIT_GONE: Final = "unit-gone"
 
@@ -149,5 +149,5 @@ def _pinned(unit: Unit) -> UnitVerdict:
     """Pinned: the clone's as a whole, even where the clone never changed it."""
     if not (unit.gold_changed or unit.clone_changed):
         return UnitVerdict(CLONE_SIDE, SAME)
-    notes = ["gold's change was not taken: this unit is pinned to the clone's"] if unit.gold_changed else []
+    notes = ["gold's change was not taken: this unit is pinned to the server's"] if unit.gold_changed else []
     return UnitVerdict(CLONE_SIDE, CLONE, notes=notes)

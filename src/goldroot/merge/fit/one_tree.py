@@ -91,7 +91,7 @@ class Fitter:
         values = tuple(value_of(as_is(delta, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
         asked = conflict_at(
             delta, self.setting, "type", "type-changed", (values[0], values[1], values[2]),
-            "gold made this directory something else, and the clone keeps something below it",
+            "gold made this directory something else, and the server keeps something below it",
         )  # fmt: skip
         answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
         verdict.outcome = CONFLICT if verdict.conflicts else answer
