@@ -14,6 +14,7 @@ from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.views import PATH_OUTCOMES
 
 EPILOG = """\b
 Examples:
@@ -28,16 +29,6 @@ Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the serve
 version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and INTO is not
 there; 74 and 141: it is there, and what there is to say could not be printed.
 """
-
-WORDS = {
-    "clone": "kept, as the clone changed it",
-    "gold": "taken from gold",
-    "both": "changed alike on both sides",
-    "merged": "merged from both sides",
-    "conflict": "in conflict",
-    "dropped": "dropped (sockets)",
-    "same": "the same, with a note",
-}
 
 
 @click.group(cls=Group, epilog=EPILOG, invoke_without_command=True)
@@ -149,7 +140,7 @@ def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: s
     counts = record["counts"]
     put("The plan:" if plan_only else f"Merged into {into}:")
     put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
-    for outcome, words in WORDS.items():
+    for outcome, words in PATH_OUTCOMES.items():
         if counts.get(outcome):
             put(f"  {counts[outcome]:>8,}  {words}")
     if plan_only:
