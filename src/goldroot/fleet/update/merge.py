@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from goldroot import crash
 from goldroot.catalog import FoundConflict, decisions, updates
@@ -16,6 +17,7 @@ from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, pla
 from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.earlier import build_over
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import is_prepared, make_disks
@@ -158,9 +160,12 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
     notes: list[Note] = []
     for one in plan.parts:
         disk, path = out.ids[one.part.name], out.opened[one.part.name].path
-        rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
+        rows, sources = list(checked_rows(build_rows(plan, one))), [os.fsencode(tree.root) for tree in one.part.trees]
         options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
-        built = build_tree(rows, sources, path, options)
+        listed = update_files.rows_file(task.site, task.name, task.work, one.part.name)
+        # A carry makes its base again each time: its rows mean other files then.
+        build = build_tree if task.update.carry else partial(build_over, list_file=listed)
+        built = build(rows, sources, path, options)
         refuse_owners(task.host, task.name, [built.manifest])
         manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
