@@ -23,7 +23,7 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import is_prepared, make_disks
 from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
-from goldroot.tree import BuildOptions, BuildRow, Note, Writers, build_tree
+from goldroot.tree import BuildOptions, BuildRow, Note, build_tree
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
 TORN = ("vanished", "changed-while-read")
@@ -59,11 +59,11 @@ def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) 
 def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     """Whether the clone's live disks were written since the last merge saw them."""
     with task.open_live("live" if live else "still") as server:
+        writers = task.writers(server)
         for address, disk in server.ids.items():
-            place = server.opened[address]
-            writers: Writers = "unknown" if place.exact else "live"
+            path = server.opened[address].path
             reading = stage(f"reading {disk}")
-            found = manifests.scan_disk(task.site, disk, place.path, task.policy, writers=writers, progress=reading)
+            found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
             if not manifests.unchanged(
                 update_files.load_seen(task.site, task.name, task.work, address), found.manifest
             ):
@@ -83,7 +83,7 @@ def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> 
         base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
         out = stack.enter_context(task.open_prepared("rw"))
         running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, server, task.policy, live=running, stage=stage)
+        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
         clone = replace(clone, memory=memory_of(task.site, task.name))
         golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
         plan = plan_sides((*golds, clone), task.policy, given)
