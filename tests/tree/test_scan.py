@@ -595,7 +595,7 @@ def test_a_snapshot_of_a_running_system_trusts_no_ctime_of_the_last_minute(
     monkeypatch.setattr("goldroot.tree.scan.scan.time.time_ns", lambda: clock() + later)
 
     def ctime(writers: Writers) -> int:
-        return dict((row[0], row[13]) for row in scan_tree(tmp_path / "root", writers=writers).manifest.rows())[b"file"]
+        return {row[0]: row[13] for row in scan_tree(tmp_path / "root", writers=writers).manifest.rows()}[b"file"]
 
     later = 10 * 10**9
     assert (ctime("unknown") > 0, ctime("snapshot")) == (True, 0)
