@@ -8,6 +8,7 @@ from goldroot.faces import names_of
 
 __all__ = [
     "CLONE_NAME",
+    "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "DiskRegister",
     "Layout",
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE
     from goldroot.site.disks import DiskRegister
-    from goldroot.site.layout import Layout, load_layout, parse_layout
+    from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
     from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.site import Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
@@ -44,7 +45,7 @@ else:
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE",
             "disks": "DiskRegister",
-            "layout": "Layout load_layout parse_layout",
+            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
             "site": "Site check_image_name init_site plan_init",
