@@ -16,6 +16,7 @@ removed from a file that it has (``/etc/hosts``), of a secret file none of them:
 
     {"path": "/etc/nginx/old", "digest": "...", "below": [{"path": "/etc/nginx/old/a.conf", "content": "..."}]}
     {"path": "/etc/hosts", "lines": ["10.0.0.1 mirror"]}
+    {"path": "/etc/group", "lines": ["games", "adm:::anna"]}     a group, and a user who was taken out of one
 """
 
 from __future__ import annotations

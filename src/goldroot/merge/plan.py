@@ -28,7 +28,7 @@ from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remember import could_have_mattered, memory_after
-from goldroot.merge.decide.remembered_accounts import accounts_after, as_if_in_base, note_removed_accounts
+from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
 from goldroot.merge.decide.unit_extras import settle_units
@@ -142,7 +142,7 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(as_if_in_base(accounts, around.memory), used, ask) if by_record else None
+    merged = merge_account_tables(as_remembered(accounts, around.memory), used, ask) if by_record else None
     memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)

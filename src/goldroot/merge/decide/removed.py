@@ -27,12 +27,10 @@ from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.renamed_files import renamed_files
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.policy import CONFIG, LINES, OPAQUE
-from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
+from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text, some_paths
 
 #: Kind of the conflict, and of the note on the way back.
 KIND = "clone-deleted-gold-renamed"
-#: How many other paths of one question are named.
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -153,9 +151,7 @@ def _ask(decided: Decided, setting: Setting, question: _Question) -> None:
     is_there = inside is not None and comparison.part.trees[CLONE_SIDE].manifest.get(inside) is not None
     detail = f"the server {'masked' if is_there else 'removed'} {path_text(old)}; gold has it as {path_text(place)}"
     if len(pairs) > 1:
-        named = ", ".join(path_text(comparison.part.place(path)) for _, path in pairs[1 : _SHOWN + 1])
-        more = f" and {len(pairs) - 1 - _SHOWN} more" if len(pairs) - 1 > _SHOWN else ""
-        detail += f"; so it is with {named}{more}"
+        detail += f"; so it is with {some_paths(comparison.part.place(path) for _, path in pairs[1:])}"
     top = Verdict(None, CONFLICT)
     if setting.going_back:
         decided.notes.append(Note(KIND, place, f"{detail}; it stays removed"))

@@ -8,11 +8,10 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.disabled_units import enabled_services, service_at
 from goldroot.merge.decide.versions import without_versions
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.tree import LINK, Note, path_text
+from goldroot.tree import LINK, Note, path_text, some_paths
 
 #: Kind of the note.
 NOT_STARTED = "services-not-started"
-_SHOWN = 10
 
 
 def not_started(parts: Sequence[PartPlan]) -> list[Note]:
@@ -33,9 +32,8 @@ def not_started(parts: Sequence[PartPlan]) -> list[Note]:
         gone += [name for name in before if name not in after and without_versions(name) not in now]
     if not gone:
         return []
-    names = ", ".join(path_text(name.rpartition(b"/")[2]) for name in gone[:_SHOWN])
-    more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-    text = f"the server starts these at boot, and gold does not have or start them any more: {names}{more}"
+    names = some_paths(name.rpartition(b"/")[2] for name in gone)
+    text = f"the server starts these at boot, and gold does not have or start them any more: {names}"
     data = {"services": [path_text(name) for name in gone]}
     return [Note(NOT_STARTED, b"/etc/systemd/system", text, data)]
 
