@@ -31,6 +31,7 @@ from goldroot.merge.decide.remember import could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.static_units import settle_static_units, static_units
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
@@ -52,6 +53,7 @@ from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
 from goldroot.merge.refer.ports import say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
+from goldroot.merge.refer.shared import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -130,6 +132,8 @@ def plan_merge(
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
+    static = static_units([one.part for one in planned], _started_by_packages(around))
+    settle_static_units([one.decided for one in planned], settings, policy, static)
     settle_alternatives([one.decided for one in planned], names)
     follow_masters([one.decided for one in planned], names)
     for one, setting in zip(planned, settings, strict=True):
@@ -171,12 +175,20 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [] if around.going_back else not_started(planned)
+    plan.notes += [] if around.going_back else not_started(planned, static)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
     questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _started_by_packages(around: Surroundings) -> tuple[set[bytes], set[bytes]] | None:
+    """The units that the shared disks start, before and after."""
+    if around.shared is None:
+        return None
+    before, after = around.shared
+    return started_by_packages(before), started_by_packages(after)
 
 
 def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
