@@ -163,6 +163,40 @@ def test_a_content_that_base_had_twice_names_nothing(tmp_path: Path) -> None:
     assert second.text("etc/other") == "same"
 
 
+POOL, TWIN = "[www]\nlisten = a\n", {"etc/twin/www.conf": "[www]\nlisten = a\n"}
+OF_8_2, OF_8_4 = "etc/php/8.2/pool.d/www.conf", "etc/php/8.4/pool.d/www.conf"
+OF_APP, OF_NEW = "etc/keep.d/app/www.conf", "etc/keep.d/new/www.conf"
+CHANGED = POOL + "pm = static\n"
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["deleted", "moved by the server"])
+@pytest.mark.parametrize("below", [False, True], ids=["file", "with its directory"])
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ({OF_8_2: POOL}, {OF_8_2: POOL}, ""),
+        ({OF_8_2: POOL}, {OF_8_2: CHANGED}, OF_8_2),
+        ({OF_8_2: POOL}, {OF_8_4: POOL}, OF_8_4),
+        ({OF_8_2: POOL}, {OF_8_4: CHANGED}, OF_8_4),
+        ({OF_APP: POOL}, {OF_NEW: POOL}, None),
+    ],
+)
+def test_a_file_of_which_the_old_gold_had_copies_is_remembered_by_its_place(
+    tmp_path: Path, old: Table, new: Table, asked: str | None, below: bool, moved: bool
+) -> None:
+    """The server removed or moved it on 1, gold 2 lacks it, and 3 has it again: changed, or elsewhere."""
+    directory: Table = {} if below else {str(Path(path).parent): Dir() for path in old}
+    server: Table = {**TWIN, **directory, **({"etc/keep.d/mine": POOL} if moved else {})}
+    second, direct = three(tmp_path, {**TWIN, **old}, {**TWIN, **directory}, {**TWIN, **directory, **new}, server)
+    where = [("/etc/php" if below else f"/{asked}", "presence")] if asked else []
+    assert second.conflicts == where
+    # Going directly, what is changed in a removed directory, and in it already, is asked about itself.
+    assert direct.conflicts == ([(f"/{asked}", "presence")] if asked == OF_8_2 else where)
+    assert bool(new.keys() & second.tree.keys()) is (asked is None)  # elsewhere it could be any of the copies
+    assert second.tree.keys() - {"etc/php", "etc/php/8.4"} == direct.tree.keys() - {"etc/php", "etc/php/8.4"}
+    assert second.text("etc/twin/www.conf") == POOL
+
+
 def test_a_content_that_the_middle_version_has_elsewhere_is_not_a_moved_file(tmp_path: Path) -> None:
     second, _ = three(
         tmp_path, {"etc/a": "same"}, {"etc/b": "same"}, {"etc/b": "same", "etc/c": "same"}, {"etc/b": "same"}

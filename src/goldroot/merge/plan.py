@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -126,8 +126,17 @@ def plan_merge(
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
         lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
-        setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
+        setting = Setting(
+            names,
+            decisions,
+            prefer,
+            merger_of(lines),
+            same,
+            around.memory,
+            around.going_back,
+            explainer_of(lines),
+            lines.of,
+        )
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
