@@ -52,6 +52,8 @@ __all__ = [
     "rows_of",
     "scan_tree",
     "scan_trees",
+    "some_names",
+    "some_paths",
     "sync_file_system",
     "tree_key",
     "upwards",
@@ -68,7 +70,17 @@ if TYPE_CHECKING:
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.mounts import mounts_below
     from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note, Progress, owners_not_kept
-    from goldroot.tree.paths import in_tree_order, is_below, parent, path_bytes, path_text, tree_key, upwards
+    from goldroot.tree.paths import (
+        in_tree_order,
+        is_below,
+        parent,
+        path_bytes,
+        path_text,
+        some_names,
+        some_paths,
+        tree_key,
+        upwards,
+    )
     from goldroot.tree.problems import FULL, open_tree, write_problem
     from goldroot.tree.remove import HELD, remove_tree
     from goldroot.tree.scan.reuse import WITHOUT_SET_ID
@@ -85,7 +97,7 @@ else:
             "manifest": "Manifest Squashed",
             "mounts": "mounts_below",
             "notes": "Note OTHER_FILE_SYSTEM Progress owners_not_kept",
-            "paths": "in_tree_order is_below parent path_bytes path_text tree_key upwards",
+            "paths": "in_tree_order is_below parent path_bytes path_text some_names some_paths tree_key upwards",
             "problems": "FULL open_tree write_problem",
             "remove": "HELD remove_tree",
             "scan.reuse": "WITHOUT_SET_ID",
