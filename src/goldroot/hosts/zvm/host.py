@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
@@ -106,10 +106,10 @@ class ZvmHost(FileHost):
     def create_disk(self, new: NewDisk) -> DiskInfo:
         check_disk_id(new.id)
         check_address(new.address)
-        new = self._usual(new)
+        entry = self._directory.get(check_entry_name(new.owner))
+        new = self._usual_in(entry, new)
         if new.form not in self._disks.forms:
             raise BadInput(f"{self.kind} hosts have no disks of form {new.form!r}")
-        entry = self._directory.get(check_entry_name(new.owner))
         if entry.role == "owner" and not is_live(new.address):
             raise BadInput(f"{new.owner} is an owner of disks: it has set 1 only")
         with self._alone(new.id), ExitStack() as stack:
@@ -193,6 +193,18 @@ class ZvmHost(FileHost):
         return told + super().tidy()
 
     # -- inside
+
+    def _usual_in(self, entry: Entry, new: NewDisk) -> NewDisk:
+        """What a new disk is where nobody says it: as large as the largest that stands at its place in another set."""
+        if new.size:
+            return self._usual(new)
+        if (row := self._extents.find(new.id)) is not None:
+            return self._usual(replace(new, size=row.size))
+        size = self._disks.pool.size_at(new.address)
+        for address, disk in entry.disks.items():
+            if place_of(address) == place_of(new.address) and (there := self._extents.find(disk.id)) is not None:
+                size = max(size, there.size)
+        return self._usual(replace(new, size=size))
 
     def _make_minidisk(self, stack: ExitStack, new: NewDisk, entry: Entry, row: Row | None) -> None:
         taken = new.address in entry.disks or new.address in entry.links or new.address in entry.others

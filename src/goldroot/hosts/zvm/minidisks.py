@@ -52,7 +52,7 @@ class Minidisks:
         self._extents = extents
         self._links = links
         self._medium = medium
-        self._pool = pool
+        self.pool = pool
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
@@ -195,12 +195,12 @@ class Minidisks:
 
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
-        found = self._manager.client.image_volume_space_query_dm(self._pool.group, query=2, entry=3)
+        found = self._manager.client.image_volume_space_query_dm(self.pool.group, query=2, entry=3)
         gaps = [one.size for one in found]
         if (size := fits(sizes, gaps)) is None:
             return None
         free = sum(gaps) * CYLINDER
-        return f"group {self._pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
+        return f"group {self.pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
 
     # -- opening
 
@@ -262,9 +262,9 @@ class Minidisks:
     # -- inside
 
     def _create(self, row: Row, device: str, source: Label | None) -> Mdisk:
-        user, mode = self.names.user(row.owner), self._pool.mode if row.address.startswith("1") else "RR"
+        user, mode = self.names.user(row.owner), self.pool.mode if row.address.startswith("1") else "RR"
         form = MinidiskForm(formatting=1)
-        room = MinidiskRoom(self._pool.group, mode=mode)
+        room = MinidiskRoom(self.pool.group, mode=mode)
         size = self._cylinders(row, source)
         self._manager.unlock_left(user)
         try:
