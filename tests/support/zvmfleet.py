@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -38,13 +38,6 @@ live_view = "flashcopy"
 disk_size = 20
 {more}
 """
-
-
-class Call(NamedTuple):
-    """A call that the simulator was given: SMAPI's name of it, or CP's command."""
-
-    name: str
-    target: str
 
 
 class ZvmFleet:
@@ -136,13 +129,13 @@ class ZvmFleet:
         self("gold", "publish", IMAGE, "--untested", "--unchanged")
 
     def calls(self, *args: str, ok: int = 0) -> list[str]:
-        """The SMAPI calls of a command, in their order."""
+        """The SMAPI calls of a command, in their order, as ``API TARGET [DEVICE]``."""
         made: list[str] = []
         call = Client.call
 
-        def counted(client: Client, name: str, *rest: Any, **named: Any) -> Any:
-            made.append(name)
-            return call(client, name, *rest, **named)
+        def counted(client: Client, name: str, target: str = "", **named: Any) -> Any:
+            made.append(" ".join(filter(None, [name, target, str(named.get("image_disk_number", ""))])))
+            return call(client, name, target, **named)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Client, "call", counted)

@@ -17,6 +17,7 @@ from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, room_for, site_option
 from goldroot.cli.terminal import put
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def clone() -> None:
               help="Of this machine, to which its link leads (default: the host's, else none); `none`: private.")  # fmt: skip
 @click.option("--port", "ports", multiple=True, metavar="[ADDRESS:]PORT:SERVER-PORT",
               help="A TCP port of this machine that leads into it; may be repeated.")  # fmt: skip
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -69,6 +71,7 @@ def create(
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
       goldroot clone create shop --image debian --bridge br0 --address 192.0.2.21/24 --port 8080:80
     """
+    from goldroot.cli.zvm_commands import create_plan
     from goldroot.fleet import (
         CloneForm,
         create_clone,
@@ -79,6 +82,7 @@ def create(
         plan_clone,
     )
 
+    commands_of(list, plan_only=plan_only)
     if len(set(names)) > 1 and (options["hostname"] or options["address"] or options["ports"]):
         raise UsageError("several clones cannot share a host name, an address or a port", todo="Make them one by one.")
     site = open_site(site_dir)
@@ -99,14 +103,19 @@ def create(
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
+    rows = [_created(done) for done in results.done.values()]
+    commands = commands_of(
+        lambda: [create_plan(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
+    )
+    data = {"clones": rows, "failed": failures_data(results.failed), **commands.data()}
 
     def say() -> None:
-        for row in data["clones"]:
+        for row in rows:
             made = "was made already: " if row["name"] in there else "would make " if plan_only else "made "
             put(made + _sentence(row))
             for note in row["notes"][:5]:
                 put(f"  {note}")
+        commands.say()
         tell_failures(results.failed)
 
     emit(as_json, data, say)
@@ -284,6 +293,7 @@ def diff(
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=clone_names)
 @click.option("--force", is_flag=True, help="Also where its entry is damaged or disks of it are missing.")
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -298,8 +308,10 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
       goldroot clone delete web1 --plan
       goldroot clone delete web1 --force
     """
+    from goldroot.cli.zvm_commands import delete_plan
     from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone
 
+    commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
@@ -326,7 +338,8 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed)}
+    commands = commands_of(lambda: [delete_plan(site, name) for name in results.done if plan_only])
+    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed), **commands.data()}
     if plan_only:
         data["plan"] = results.done
 
@@ -336,6 +349,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
                 put(f"{name} was removed already")
                 continue
             put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
+        commands.say()
         tell_failures(results.failed)
 
     emit(as_json, data, say)

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from support.zvmfleet import ZvmFleet, password
+from support.zvmfleet import ZvmFleet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ZvmFleet]:
-    fleet = ZvmFleet(tmp_path / "zvm", capsys)
-    password(monkeypatch, fleet)
-    try:
-        yield fleet
-        assert fleet.left() == []
-        assert fleet.sim.bugs == []
-    finally:
-        fleet.sim.stop()
 
 
 def test_a_running_server_moves_to_the_next_gold_and_back(fleet: ZvmFleet) -> None:
@@ -30,7 +15,9 @@ def test_a_running_server_moves_to_the_next_gold_and_back(fleet: ZvmFleet) -> No
     fleet("clone", "create", "db1", "--image", "s10", "--read-write")
     fleet("machine", "start", "web1", "db1")
     assert {"WEB1", "DB1"} <= set(fleet.sim.system.active())
-    fleet.write("WEB1", {"etc/app.conf": "one = mine\n" + "two = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 7\n"})
+    fleet.write(
+        "WEB1", {"etc/app.conf": "one = mine\n" + "two = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 7\n"}
+    )
     gold = "one = gold\n" + "two = 2\nthree = 3\nfour = 4\nfive = 5\nsix = 6\nseven = 7\n"
     fleet.publish({"etc/app.conf": gold, "usr/bin/tool": "2\n"})
 

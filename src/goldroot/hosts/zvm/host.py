@@ -22,6 +22,7 @@ from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import PAUSES, Manager
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.minidisks import Minidisks
+from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.zvm.smapi import Client
@@ -78,6 +79,7 @@ class ZvmHost(FileHost):
     def __init__(self, name: str, store: str, parts: Parts) -> None:
         if parts.snapshots:
             self.abilities = replace(self.abilities, live_view="snapshot")
+        self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
         self._directory = DirectoryEntries(self._manager, parts.extents, parts.style)
@@ -100,6 +102,11 @@ class ZvmHost(FileHost):
 
     def disk_ids(self) -> list[str]:
         return self._extents.ids()
+
+    def around(self) -> Around:
+        """What plans are made with."""
+        parts = self._parts
+        return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
 
     # -- disks
 
