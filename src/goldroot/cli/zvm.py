@@ -9,6 +9,7 @@ from goldroot.cli.lazy import LazyGroup
 COMMANDS = {
     "call": ("goldroot.cli.zvm_call:call", "Call a SMAPI function, or list them."),
     "directory": ("goldroot.cli.zvm_directory:directory", "Show, check, compare and edit a user directory."),
+    "doctor": ("goldroot.cli.zvm_doctor:doctor", "What the z/VM system is like, and what follows; changes nothing."),
     "plan": ("goldroot.cli.zvm_plan:plan", "What an operation sends to z/VM, as calls and commands, or by hand."),
     "simulate": ("goldroot.cli.zvm_simulate:simulate", "Run a z/VM simulator that speaks SMAPI."),
 }

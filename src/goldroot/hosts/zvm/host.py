@@ -16,6 +16,8 @@ from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
 from goldroot.hosts.zvm.cp import Cp
+from goldroot.hosts.zvm.doctor import Asked, Point, examined
+from goldroot.hosts.zvm.doctor_guest import QUESTIONS
 from goldroot.hosts.zvm.entries import DirectoryEntries, Style
 from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
 from goldroot.hosts.zvm.links import Links
@@ -25,6 +27,7 @@ from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
+from goldroot.hosts.zvm.simulated import Socket
 from goldroot.zvm.smapi import Client
 
 #: Addresses of the management guest that goldroot links disks at.
@@ -107,6 +110,23 @@ class ZvmHost(FileHost):
         """What plans are made with."""
         parts = self._parts
         return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
+
+    def examine(self) -> Iterator[Point]:
+        """What the z/VM system is like, asked without changing anything: the points of ``goldroot zvm doctor``."""
+        parts = self._parts
+        asked = Asked(
+            parts.client,
+            self._manager,
+            self._directory,
+            parts.cp,
+            parts.pool,
+            parts.me,
+            parts.addresses,
+            link_mode=parts.style.words.link,
+            snapshots=parts.snapshots,
+            simulated=isinstance(parts.cp, Socket),
+        )
+        return examined(asked, QUESTIONS)
 
     # -- disks
 
