@@ -13,8 +13,9 @@ import pytest
 
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.simulated import TAG, Socket, Trees
 from goldroot.hosts.zvm.writing import Words

@@ -418,32 +418,43 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 
 @click.command(cls=Command)
 @click.argument("image", required=False, shell_complete=image_names)
+@click.option("--live", is_flag=True, help="What machines have linked at this moment, too (z/VM).")
 @site_option
 @json_option
-def linked(image: str | None, site_dir: str | None, as_json: bool) -> int:
+def linked(image: str | None, live: bool, site_dir: str | None, as_json: bool) -> int:
     """Who is on which gold version, by slot, and whose way back leads there; the current gold is marked with a star.
 
+    On z/VM an entry says what a guest gets at its next logon: with --live it is asked, too, what each has now, and where the
+    two differ.
+
     \b
-    Example:
+    Examples:
       goldroot linked debian
+      goldroot linked --live
     """
     from goldroot.fleet import slot_links as find
 
     site = open_site(site_dir)
     damaged: list[Damaged] = []
-    data = find(site, image, damaged=damaged)
+    data = find(site, image, damaged=damaged, live=live)
     hosts = len(site.config.hosts) > 1
 
     def say() -> None:
         # Nobody is on the way between two versions most of the time: then there is no column for it.
         columns = ["clones", "fallbacks", *(["updates"] if any(row["updates"] for row in data) else []), "links"]
+        if live:
+            columns.append("live")
         rows = [
             ["*" if row["current"] else "", row["image"], *([row["host"]] if hosts else []), row["slot"],
              str(row["version"] or "-"),
-             *(", ".join(row[column]) or "-" for column in columns)]
+             *("not known" if row[column] is None else ", ".join(row[column]) or "-" for column in columns)]
             for row in data
         ]  # fmt: skip
-        table(["", "image", *(["host"] if hosts else []), "slot", "gold", *columns[:-1], "linked by"], rows)
+        heads = ["linked by" if column == "links" else column for column in columns]
+        table(["", "image", *(["host"] if hosts else []), "slot", "gold", *heads], rows)
+        for row in data if live else ():
+            for line in row["differs"] or ():
+                put(line)
 
     emit(as_json, data, say)
     for error in damaged:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from support.zvmfleet import ZvmFleet
+from support.zvmfleet import ZvmFleet, password
+from support.zvmsite import DIRECTORY
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +66,62 @@ def test_versions_are_skipped_and_older_fallbacks_parked_and_pruned(fleet: ZvmFl
         "5": "kept",
         "6": "set-aside",
     }
+
+
+def test_the_number_of_calls_does_not_grow_with_the_guests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for guests in (0, 1000):
+        others = "".join(f"USER G{n:04} NOLOG 1G 1G G\n LINK S10GOLD 11B1 01B1 RR\n" for n in range(guests))
+        fleet = ZvmFleet(tmp_path / str(guests), capsys, text=DIRECTORY + others)
+        password(monkeypatch, fleet)
+        try:
+            fleet.image()
+            fleet("clone", "create", "web1", "--image", "s10")
+            fleet.publish({"etc/plain.conf": "2\n"})
+            linked, update = fleet.calls("linked"), fleet.calls("update", "run", "web1")
+            assert f"G{999:04} 1B1" in fleet("linked") or not guests
+        finally:
+            fleet.sim.stop()
+        counts.append((len(linked), len(update)))
+    assert counts[0] == counts[1]
+    assert counts[0][0] < 10
+
+
+def test_linked_tells_what_guests_have_now(fleet: ZvmFleet) -> None:
+    fleet.image()
+    fleet("clone", "create", "web1", "web2", "--image", "s10")
+    fleet("machine", "start", "web1")
+    fleet.publish({"etc/plain.conf": "2\n"})
+
+    def slots() -> dict[str, tuple[list[str], list[str], list[str]]]:
+        return {one["slot"]: (one["links"], one["live"], one["differs"]) for one in fleet.data("linked", "--live")}
+
+    # Off is no difference.
+    assert slots()["S10GOLD"] == (["WEB1 1B1", "WEB2 1B1"], ["WEB1 1B1"], [])
+    # Somebody links gold without goldroot: by the entry, and at this moment.
+    fleet.sim.system.manager.add("MAINT", "LINK S10GOLD 11B1 0F00 RR")
+    fleet.sim.system.link("MAINT", "S10GOLD2", "11B1", "0F01", "RR")
+    found = slots()
+    assert found["S10GOLD"][0] == ["MAINT F00", "WEB1 1B1", "WEB2 1B1"]
+    assert found["S10GOLD2"] == (
+        [],
+        ["MAINT F01"],
+        ["MAINT has S10GOLD2 at F01 since its logon, and its entry does not say so"],
+    )
+    # Its entry was moved behind its back: it runs from the old gold until its next logon.
+    manager = fleet.sim.system.manager
+    entry = manager.entry("WEB1")
+    manager.put(
+        type(entry)(
+            entry.kind, entry.name, tuple(one.replace("LINK S10GOLD ", "LINK S10GOLD2 ") for one in entry.records)
+        )
+    )
+    found = slots()
+    assert "WEB1 has S10GOLD at 1B1 since its logon, and its entry does not say so" in found["S10GOLD"][2]
+    assert (
+        "WEB1 is logged on without S10GOLD2 at 1B1, which its entry links: it takes it at its next logon"
+        in found["S10GOLD2"][2]
+    )
+    assert "WEB1 has S10GOLD at 1B1" in fleet("linked", "--live")

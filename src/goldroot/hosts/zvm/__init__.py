@@ -6,7 +6,8 @@ It stands on the library :mod:`goldroot.zvm` (SMAPI, user directories) and on th
 
 from goldroot.hosts.zvm.config import ZvmConfig, open_host
 from goldroot.hosts.zvm.doctor import Point
-from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.host import ZvmHost
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_check import as_file as plan_as_file
 from goldroot.hosts.zvm.plan_check import differs as plan_differs
 from goldroot.hosts.zvm.plan_check import from_file as plan_from_file

@@ -14,9 +14,10 @@ from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
 from goldroot.hosts.zvm.writing import Words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
@@ -15,51 +15,17 @@ from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
-from goldroot.hosts.zvm.cp import Cp
-from goldroot.hosts.zvm.doctor import Asked, Point, examined
-from goldroot.hosts.zvm.doctor_guest import QUESTIONS
-from goldroot.hosts.zvm.entries import DirectoryEntries, Style
-from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
+from goldroot.hosts.zvm.asking import Asking
+from goldroot.hosts.zvm.entries import DirectoryEntries
+from goldroot.hosts.zvm.extents import Row, RowLabels
 from goldroot.hosts.zvm.links import Links
-from goldroot.hosts.zvm.manager import PAUSES, Manager
-from goldroot.hosts.zvm.medium import Medium
+from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
-from goldroot.hosts.zvm.plan_moves import Around
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
-from goldroot.hosts.zvm.simulated import Socket
-from goldroot.zvm.smapi import Client
-
-#: Addresses of the management guest that goldroot links disks at.
-ADDRESSES = tuple(f"F{number:03X}" for number in range(256))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a z/VM host is made of.
-
-    :param client: a way to SMAPI.
-    :param cp: a way to CP, as the management guest.
-    :param medium: what is on disks.
-    :param extents: which disk lies where.
-    :param me: the management guest's user ID.
-    :param pauses: seconds between tries where somebody else has an entry locked.
-    :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
-    """
-
-    client: Client
-    cp: Cp
-    medium: Medium
-    extents: Extents
-    me: str
-    style: Style
-    pool: Pool
-    addresses: Sequence[str] = ADDRESSES
-    pauses: Sequence[float] = PAUSES
-    snapshots: bool = False
-
-
-class ZvmHost(FileHost):
+class ZvmHost(Asking, FileHost):
     """Disks as minidisks, entries as user directory entries, machines as guests.
 
     goldroot runs on a guest of the same system, the management guest: files are reached through its links.
@@ -105,28 +71,6 @@ class ZvmHost(FileHost):
 
     def disk_ids(self) -> list[str]:
         return self._extents.ids()
-
-    def around(self) -> Around:
-        """What plans are made with."""
-        parts = self._parts
-        return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
-
-    def examine(self) -> Iterator[Point]:
-        """What the z/VM system is like, asked without changing anything: the points of ``goldroot zvm doctor``."""
-        parts = self._parts
-        asked = Asked(
-            parts.client,
-            self._manager,
-            self._directory,
-            parts.cp,
-            parts.pool,
-            parts.me,
-            parts.addresses,
-            link_mode=parts.style.words.link,
-            snapshots=parts.snapshots,
-            simulated=isinstance(parts.cp, Socket),
-        )
-        return examined(asked, QUESTIONS)
 
     # -- disks
 

@@ -17,6 +17,7 @@ from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Access, DiskInfo, Role, Use
+from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Extents, Row
 from goldroot.hosts.zvm.links import Linked, Links, Minidisk
@@ -184,14 +185,17 @@ class Minidisks:
                         return f"{user}"
         return None
 
+    def having(self, id: str) -> list[User]:
+        """Everybody but the management guest who has a disk now, by CP."""
+        with ExitStack() as stack:
+            return self._links.others(self._linked(stack, self.row(id), "RR"))
+
     def attached(self, id: str) -> bool:
         """Whether its own machine has it since its last logon, at whatever address."""
         row = self.row(id)
         if row.extent is None or self._place(row).disk is None:
             return False
-        with ExitStack() as stack:
-            others = self._links.others(self._linked(stack, row, "RR"))
-        return any(user.name == self.names.user(row.owner) for user in others)
+        return any(user.name == self.names.user(row.owner) for user in self.having(id))
 
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""

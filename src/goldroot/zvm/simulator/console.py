@@ -39,6 +39,14 @@ class Console:
 
     def command(self, user: str, text: str) -> Said:
         """Do what ``user`` types.  Never raises: what CP refuses is an answer."""
+        said = self._command(user, text)
+        words = text.upper().split()
+        # Behind the mode of a LINK may stand a password.
+        told = words[:5] if words[:1] and short(words[0], "LINK", 4) else words
+        self.system.heard("CP", " ".join(told) + (f" -> {said.rc}" if said.rc else ""))
+        return said
+
+    def _command(self, user: str, text: str) -> Said:
         words = text.replace("\0", " ").split()
         if not words or len(text) > LONGEST:
             return Said(UNKNOWN_COMMAND, f"HCPCMD001E Unknown CP command: {words[0][:8] if words else ''}")
