@@ -25,15 +25,18 @@ from goldroot.hosts.zvm.plans import (
 )
 from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.source_file import around_directory
+from goldroot.hosts.zvm.survey import Found, Survey
 
 __all__ = [
     "Around",
+    "Found",
     "Line",
     "Parts",
     "Plan",
     "Point",
     "Standing",
     "Step",
+    "Survey",
     "ZvmConfig",
     "ZvmHost",
     "around_directory",

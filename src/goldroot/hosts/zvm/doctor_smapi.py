@@ -156,9 +156,9 @@ def links(asked: Asked) -> Iterator[Point]:
             tuple(lacking[:20]) or ("all that link gold",),
             "CP gives them no SR link: add OPTION LNKSTABL, or set link_mode to RR." if lacking else "",
         )
-    slot = next((one for one in slots if one.disks), None)
+    slot = next((one for one in slots if one.disks or one.others), None)
     if slot is not None:
-        device = asked.entries.names.device(slot.name, "owner", next(iter(slot.disks)))
+        device = asked.entries.names.device(slot.name, "owner", min({*slot.disks, *slot.others}))
         try:
             asked.client.image_mdisk_link_query(asked.entries.names.user(slot.name), device)
             said = "answered"
@@ -190,7 +190,8 @@ def left(asked: Asked) -> Iterator[Point]:
         tuple(locked) or (f"none of {len(managed)}",),
         f"No change of it is possible (400/{LOCKED[1]}) until whoever has the lock gives it back." if locked else "",
     )
-    unknown = [f"{entry.name} {a} {d.id[1:]}" for entry in managed for a, d in entry.disks.items() if d.id[:1] == "?"]
+    standing = [(entry.name, asked.entries.standing(entry.name)) for entry in managed]
+    unknown = [f"{name} {a} {id[1:]}" for name, now in standing if now for a, id in now.unknown.items()]
     yield Point(
         "unknown-disks",
         "Does an entry have a minidisk that goldroot does not know?",

@@ -15,6 +15,7 @@ from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
+from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
@@ -51,10 +52,11 @@ class ZvmHost(Asking, FileHost):
         self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
-        self._directory = DirectoryEntries(self._manager, parts.extents, parts.style)
+        self._adopted = Adopted(os.path.join(os.path.abspath(store), "adopted.json"))
+        self._directory = DirectoryEntries(self._manager, parts.extents, parts.style, self._adopted)
         self._extents = parts.extents
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
-        self._disks = Minidisks(self._manager, self._directory, parts.extents, self._links, parts.medium, parts.pool)
+        self._disks = Minidisks(self._directory, parts.extents, self._links, parts.medium, parts.pool, self._adopted)
         self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"))
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
@@ -64,7 +66,9 @@ class ZvmHost(Asking, FileHost):
 
     @property
     def own_paths(self) -> list[str]:
-        return [os.path.join(self.store, name) for name in ("guests", "disks.sqlite")] + super().own_paths
+        return [
+            os.path.join(self.store, name) for name in ("guests", "disks.sqlite", "adopted.json")
+        ] + super().own_paths
 
     def is_made(self) -> bool:
         return all(os.path.isdir(os.path.join(self.store, name)) for name in ("locks", "guests"))
