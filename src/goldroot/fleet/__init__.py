@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "AdoptedClone",
     "Answer",
     "Case",
     "CloneForm",
@@ -22,6 +23,7 @@ __all__ = [
     "Repeated",
     "RollbackPlan",
     "UpdatePlan",
+    "adopt_clone",
     "again_at_switch",
     "all_answers",
     "all_cases",
@@ -91,6 +93,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.adopting import AdoptedClone, adopt_clone
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -158,6 +161,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopting": "AdoptedClone adopt_clone",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"

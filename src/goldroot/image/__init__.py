@@ -21,6 +21,8 @@ __all__ = [
     "Role",
     "System",
     "Verified",
+    "adopt_image",
+    "adopt_version",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -55,6 +57,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.image.adopting import adopt_image, adopt_version
     from goldroot.image.changes import Change
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
@@ -83,6 +86,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopting": "adopt_image adopt_version",
             "changes": "Change",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
