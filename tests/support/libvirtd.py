@@ -1,0 +1,87 @@
+"""A libvirt daemon for tests, which nobody else's machines are on: it has directories and processes of its own.
+
+It is the system's daemon (root has no other), in namespaces: its files stand in a directory of the tests, and all that it
+runs ends with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from support.hosts import need_programs
+
+#: Where libvirt keeps what, as Debian builds it.
+_PLACES = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run/libvirt")
+
+#: QEMU runs as root without capabilities; what else confines it needs more of the machine than a container has.
+_QEMU = """\
+user = "root"
+group = "root"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+stdio_handler = "file"
+"""
+_DAEMON = """\
+unix_sock_group = "root"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+"""
+
+#: The first process waits, so that what has ended is reaped; in PATH is the one QEMU that is to be probed.
+_SCRIPT = """\
+base=$1; shift
+for place; do mkdir -p "$base$place" "$place"; mount --bind "$base$place" "$place"; done
+PATH=$base/bin /usr/sbin/libvirtd &
+wait
+"""
+
+
+def need_libvirt() -> str:
+    """The URI of the daemon; skips a test where it cannot be had."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: file systems are mounted")
+    if not Path("/usr/sbin/libvirtd").exists():
+        pytest.skip("libvirt-daemon-system is not installed")
+    need_programs("qemu-system-x86_64", "setpriv")
+    pytest.importorskip("libvirt", reason="libvirt-python is not installed")
+    return _started()
+
+
+@cache
+def _started() -> str:
+    import libvirt
+
+    base = Path(tempfile.mkdtemp(prefix="goldroot-libvirt-"))
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    for place in (*_PLACES, "/bin"):
+        Path(f"{base}{place}").mkdir(parents=True)
+    (base / "etc/libvirt/qemu.conf").write_text(_QEMU)
+    (base / "etc/libvirt/libvirtd.conf").write_text(_DAEMON)
+    (base / "bin/qemu-system-x86_64").symlink_to("/usr/bin/qemu-system-x86_64")
+    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
+    words += ["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec", _SCRIPT, "sh", str(base), *_PLACES]
+    with (base / "log").open("wb") as log:
+        daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    atexit.register(daemon.wait)
+    atexit.register(daemon.kill)
+    uri = f"qemu:///system?socket={base}/run/libvirt/libvirt-sock"
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    for _ in range(600):
+        try:
+            libvirt.open(uri).close()
+            return uri
+        except libvirt.libvirtError:
+            if daemon.poll() is not None:
+                break
+            time.sleep(0.1)
+    pytest.skip(f"libvirtd does not run here: {(base / 'log').read_text()[-300:]}")
