@@ -1,7 +1,8 @@
 """A libvirt daemon for tests, which nobody else's machines are on: it has directories and processes of its own.
 
 It is the system's daemon (root has no other), in namespaces: its files stand in a directory of the tests, and all that it
-runs ends with it.
+runs ends with it.  Debian's libvirt-daemon and libvirt-daemon-driver-qemu are enough, which start nothing by themselves; the
+account that the daemon looks for comes with another package.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ auth_unix_ro = "none"
 _SCRIPT = """\
 base=$1; shift
 for place; do mkdir -p "$base$place" "$place"; mount --bind "$base$place" "$place"; done
-PATH=$base/bin /usr/sbin/libvirtd &
+for list in passwd group; do
+    cp /etc/$list "$base/$list"
+    grep -q ^libvirt-qemu: /etc/$list || cat "$base/$list.more" >> "$base/$list"
+    mount --bind "$base/$list" /etc/$list
+done
+PATH=$base/bin /usr/sbin/libvirtd --pid-file "$base/pid" &
 wait
 """
 
@@ -51,7 +57,7 @@ def need_libvirt() -> str:
     if os.geteuid() != 0:
         pytest.skip("needs root: file systems are mounted")
     if not Path("/usr/sbin/libvirtd").exists():
-        pytest.skip("libvirt-daemon-system is not installed")
+        pytest.skip("libvirt-daemon is not installed")
     need_programs("qemu-system-x86_64", "setpriv")
     pytest.importorskip("libvirt", reason="libvirt-python is not installed")
     return _started()
@@ -67,6 +73,8 @@ def _started() -> str:
         Path(f"{base}{place}").mkdir(parents=True)
     (base / "etc/libvirt/qemu.conf").write_text(_QEMU)
     (base / "etc/libvirt/libvirtd.conf").write_text(_DAEMON)
+    (base / "passwd.more").write_text("libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n")
+    (base / "group.more").write_text("libvirt-qemu:x:64055:\n")
     (base / "bin/qemu-system-x86_64").symlink_to("/usr/bin/qemu-system-x86_64")
     words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
     words += ["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec", _SCRIPT, "sh", str(base), *_PLACES]

@@ -13,7 +13,8 @@ and serial together.  Before, and while it is being removed, its file is the ent
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,6 +29,9 @@ from goldroot.hosts.libvirt.daemon import Daemon, ReplyLost
 from goldroot.hosts.libvirt.domain import Ours, drives_of, entry_of, others_of, redefined
 from goldroot.hosts.port import Applied, Entry
 from goldroot.ids import new_id
+
+#: What :func:`goldroot.hosts.atomic.beside_of` calls what lies beside an entry's file.
+_BESIDE = re.compile(r"\.(.+)\.json\.new")
 
 
 class DomainEntries(Entries):
@@ -85,19 +89,6 @@ class DomainEntries(Entries):
             raise problem
         return kept
 
-    def all(self) -> Iterator[Entry]:
-        """As :meth:`goldroot.hosts.Host.entries`; also domains whose file was lost."""
-        known = set(self._names())
-        lost = sorted(
-            domain.removeprefix(self._prefix)
-            for domain, text in self._daemon.texts()
-            if domain.startswith(self._prefix) and domain.removeprefix(self._prefix) not in known and self.is_ours(text)
-        )
-        yield from super().all()
-        for name in lost:
-            if (found := self.find(name)) is not None:
-                yield found
-
     # -- changes
 
     def define(self, entry: Entry) -> Entry:
@@ -128,10 +119,10 @@ class DomainEntries(Entries):
 
     def tidy(self) -> None:
         """Files beside entries, which killed commands left: what is in force is kept, and nothing lies beside it."""
-        for name in self._names():
-            if os.path.lexists(beside_of(self._path(name))):
+        for left in sorted(os.listdir(self._directory)):
+            if (found := _BESIDE.fullmatch(left)) is not None:
                 with self.locked():
-                    self._settle(name)
+                    self._settle(found[1])
 
     def give_up(self, name: str) -> None:
         """Put an entry that cannot be read aside: its domain is kept as a file beside the others."""
@@ -143,6 +134,15 @@ class DomainEntries(Entries):
         super().give_up(name)
 
     # -- inside
+
+    def _names(self) -> list[str]:
+        """Also domains whose file was lost."""
+        ours = {
+            domain.removeprefix(self._prefix)
+            for domain, text in self._daemon.texts()
+            if domain.startswith(self._prefix) and self.is_ours(text)
+        }
+        return sorted({*super()._names(), *ours})
 
     def _put(self, entry: Entry) -> str:
         if entry.role == "owner":
@@ -174,10 +174,11 @@ class DomainEntries(Entries):
     def _settle(self, name: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(beside_of(self._path(name)))
-        if (text := self.text(name)) is not None:
-            entry = self._read(name, text)
-            said = replace(entry, startable=False, others=entry.others - others_of(text, self.store))
-            write_whole(self._path(name), encode(said))
+        with suppress(Damaged):  # that is told by who asks for it
+            if (text := self.text(name)) is not None:
+                entry = self._read(name, text)
+                said = replace(entry, startable=False, others=entry.others - others_of(text, self.store))
+                write_whole(self._path(name), encode(said))
 
     def _put_away(self, entry: Entry, text: str | None) -> str:
         said = entry if text is None else replace(entry, others=entry.others - others_of(text, self.store))
