@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -38,6 +39,12 @@ auth_unix_rw = "none"
 auth_unix_ro = "none"
 """
 
+#: With mounts and processes of its own, which end with the tests.
+_APART = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),
+    *("--pid", "--fork", "--mount-proc", "--kill-child"),
+)
+
 #: The first process waits, so that what has ended is reaped; in PATH is the one QEMU that is to be probed.
 _SCRIPT = """\
 base=$1; shift
@@ -52,22 +59,54 @@ wait
 """
 
 
-def need_libvirt() -> str:
-    """The URI of the daemon; skips a test where it cannot be had."""
+#: Of the daemon of a session: an ordinary user's, who is nobody.
+_SESSION = """\
+base=$1
+export HOME=$base XDG_RUNTIME_DIR=$base/run XDG_CONFIG_HOME=$base/c XDG_CACHE_HOME=$base/cache XDG_DATA_HOME=$base/data
+PATH=$base/bin /usr/sbin/libvirtd --pid-file "$base/pid" &
+wait
+"""
+
+
+def need_libvirt(*, session: bool = False) -> str:
+    """The URI of the daemon, or of one of a session of the user ``nobody``; skips a test where it cannot be had."""
     if os.geteuid() != 0:
         pytest.skip("needs root: file systems are mounted")
     if not Path("/usr/sbin/libvirtd").exists():
         pytest.skip("libvirt-daemon is not installed")
     need_programs("qemu-system-x86_64", "setpriv")
     pytest.importorskip("libvirt", reason="libvirt-python is not installed")
-    return _started()
+    return _of_session() if session else _of_system()
+
+
+def open_directory() -> Path:
+    """A directory that another account can pass; who makes it removes it."""
+    memory = "/dev/shm"
+    place = Path(tempfile.mkdtemp(prefix="gr-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))
+    place.chmod(0o711)
+    return place
 
 
 @cache
-def _started() -> str:
-    import libvirt
+def _of_session() -> str:
+    base = open_directory()
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    (base / "bin").mkdir()
+    (base / "bin/qemu-system-x86_64").symlink_to("/usr/bin/qemu-system-x86_64")
+    (base / "c/libvirt").mkdir(parents=True)
+    (base / "c/libvirt/qemu.conf").write_text('stdio_handler = "file"\n')
+    (base / "run").mkdir(mode=0o700)
+    nobody = pwd.getpwnam("nobody")
+    for path in (base, *base.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+    become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    words = [*_APART, *become, "sh", "-ec", _SESSION, "sh", str(base)]
+    return _answering(words, base, f"qemu:///session?socket={base}/run/libvirt/libvirt-sock")
 
-    base = Path(tempfile.mkdtemp(prefix="goldroot-libvirt-"))
+
+@cache
+def _of_system() -> str:
+    base = open_directory()
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     for place in (*_PLACES, "/bin"):
         Path(f"{base}{place}").mkdir(parents=True)
@@ -76,13 +115,18 @@ def _started() -> str:
     (base / "passwd.more").write_text("libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n")
     (base / "group.more").write_text("libvirt-qemu:x:64055:\n")
     (base / "bin/qemu-system-x86_64").symlink_to("/usr/bin/qemu-system-x86_64")
-    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
-    words += ["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec", _SCRIPT, "sh", str(base), *_PLACES]
+    words = [*_APART, "sh", "-ec", _SCRIPT, "sh", str(base), *_PLACES]
+    return _answering(words, base, f"qemu:///system?socket={base}/run/libvirt/libvirt-sock")
+
+
+def _answering(words: list[str], base: Path, uri: str) -> str:
+    """Start a daemon, and wait until it answers."""
+    import libvirt
+
     with (base / "log").open("wb") as log:
         daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     atexit.register(daemon.wait)
     atexit.register(daemon.kill)
-    uri = f"qemu:///system?socket={base}/run/libvirt/libvirt-sock"
     libvirt.registerErrorHandler(lambda *_: None, None)
     for _ in range(600):
         try:

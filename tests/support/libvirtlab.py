@@ -16,9 +16,9 @@ from support.hosts import Lab, _running, need_mounts, need_programs
 from support.libvirtd import need_libvirt
 
 
-def libvirt_lab(root: Path, **settings: Any) -> LibvirtLab:
+def libvirt_lab(root: Path, *, session: bool = False, **settings: Any) -> LibvirtLab:
     """A host of domains; ``settings`` are of its table."""
-    uri = need_libvirt()
+    uri = need_libvirt(session=session)
     need_programs("mkfs.ext4", "mkfs.erofs", "e2fsck", "resize2fs", "tune2fs")
     need_mounts("ext4", "erofs")
     return LibvirtLab(root, "ext4", "erofs", lambda at: libvirt_host(at, uri, **settings))

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from goldroot.errors import Damaged, StillRunning
+from goldroot.errors import Damaged, Refused, StillRunning
 from goldroot.hosts import Entry, Link, Mark, exchange, with_links, with_mark
 from support.guest import extract_kernel, put_boot
 from support.hosts import MIB, SINCE, applied, found, gold, hold, live, new_disk
+from support.libvirtd import open_directory
 from support.libvirtlab import LibvirtLab, libvirt_lab
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -30,8 +35,14 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lab(tmp_path: Path, unpacked: Path) -> Iterator[LibvirtLab]:
     """A slot ``GOLD`` with a root, and a server ``WEB1``; what runs at the end is killed."""
+    with booting(tmp_path, unpacked) as lab:
+        yield lab
+
+
+@contextmanager
+def booting(root: Path, unpacked: Path, **settings: Any) -> Iterator[LibvirtLab]:
     paths = {"B1": ["/"], "B5": ["/etc"]}
-    lab = libvirt_lab(tmp_path, memory=256, parameters="quiet panic=-1", paths=paths)
+    lab = libvirt_lab(root, memory=256, parameters="quiet panic=-1", paths=paths, **settings)
     make_gold(lab, "GOLD", 1, unpacked)
     lab.host.define(Entry("WEB1", "machine", links={"1B1": Link("GOLD", "1B1")}, marks={"1": live()}))
     lab.host.create_disk(new_disk(lab, "WEB1-1B5", "WEB1", "1B5"))
@@ -154,3 +165,34 @@ def test_nobody_starts_a_second_machine_on_its_disks(lab: LibvirtLab) -> None:
     text = re.sub("<log [^>]*>", "", text)
     with pytest.raises(Exception, match="lock"):
         lab.domain("WEB1").connect().createXML(text, 0)
+
+
+def status_of_qemu(lab: LibvirtLab) -> dict[str, str]:
+    """What the kernel says of the process that has the server's disk open."""
+    said = re.search(r"process (\d+)", lab.host.in_use(["WEB1-1B5"]) or "")
+    assert said
+    lines = Path(f"/proc/{said[1]}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.parametrize("session", [False, True], ids=["system", "session"])
+def test_another_account_runs_qemu(unpacked: Path, session: bool) -> None:
+    root, nobody = open_directory(), pwd.getpwnam("nobody")
+    try:
+        with booting(root, unpacked, session=session, user="nobody") as lab:
+            evidence = lab.host.info(["GOLD-1B1"])["GOLD-1B1"].evidence
+            lab.host.start("WEB1")
+            assert "etc was written" in until_said(lab, "ready")
+            assert status_of_qemu(lab)["Uid"].split() == [str(nobody.pw_uid)] * 4
+            assert lab.place_of("GOLD-1B1").stat().st_mode & 0o777 == 0o440
+            assert lab.place_of("GOLD-1B1").stat().st_uid == 0
+            assert not (root / "store/entries").stat().st_mode & 0o077, "what is none of its business stays closed"
+            with lab.host.open_disks({"WEB1-1B5": "ro"}, view="live") as opened:
+                assert (Path(opened["WEB1-1B5"].path) / "etc/written").exists()
+            assert lab.host.stop("WEB1", 120) == "asked"
+            assert lab.host.info(["GOLD-1B1"])["GOLD-1B1"].evidence == evidence
+            root.chmod(0o700)
+            with pytest.raises(Refused, match="nobody, which runs QEMU, cannot reach"):
+                lab.host.start("WEB1")
+    finally:
+        shutil.rmtree(root)

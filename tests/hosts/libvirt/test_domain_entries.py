@@ -250,7 +250,9 @@ def test_the_list_of_points_is_that_of_the_source() -> None:
 def test_a_daemon_elsewhere_or_of_other_machines_is_refused(uri: str) -> None:
     with pytest.raises(ValueError, match="not a daemon"):
         LibvirtConfig(uri=uri)
-    LibvirtConfig(uri="qemu:///session?socket=/run/user/1000/libvirt/libvirt-sock")
+    with pytest.raises(ValueError, match="name it as `user`"):
+        LibvirtConfig(uri="qemu:///session")
+    LibvirtConfig(uri="qemu:///session?socket=/run/user/1000/libvirt/libvirt-sock", user="nobody")
 
 
 def test_without_the_binding_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,13 +36,13 @@ def backup_text(wanted: Mapping[str, str], rest: Sequence[str]) -> str:
 
 
 def back_up(libvirt: Any, domain: Any, agent: Asked, wanted: Mapping[str, str], rest: Sequence[str]) -> None:
-    """Copy disks of a domain that runs, and return when they are copied.
+    """Copy disks of a domain that runs into files of their sizes, and return when they are copied.
 
     :param agent: of its guest.
     :raises HostError: a copy failed; what is there is a part.
     """
     with _frozen(agent):
-        domain.backupBegin(backup_text(wanted, rest), None, 0)
+        domain.backupBegin(backup_text(wanted, rest), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
     try:
         while domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
             time.sleep(_LOOK_AGAIN)

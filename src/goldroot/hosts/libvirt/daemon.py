@@ -143,7 +143,7 @@ class Daemon:
     def back_up(self, name: str, wanted: Mapping[str, str], rest: Sequence[str]) -> None:
         """Copy disks of a running domain at one moment (virsh backup-begin), file systems frozen where that can be done.
 
-        :param wanted: libvirt's name of a disk -> path of its copy, which is made.
+        :param wanted: libvirt's name of a disk -> path of its copy, a file of its size.
         :param rest: the other disks.
         :raises HostError: it could not; what is there is a part.
         """

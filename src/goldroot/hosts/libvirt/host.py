@@ -13,6 +13,7 @@ from goldroot.guest.initramfs import PARAMETER
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.inuse import entry_lock, new_note
 from goldroot.hosts.labels import Label, Labels
+from goldroot.hosts.libvirt.account import account_of
 from goldroot.hosts.libvirt.booting import Booted, boot_files, prepare, remove
 from goldroot.hosts.libvirt.daemon import Active, Daemon
 from goldroot.hosts.libvirt.domain import Blank, Ours, drives_of, new, next_start, redefined, targets_of
@@ -30,6 +31,8 @@ SYSTEM = "qemu:///system"
 _ROOT = "+0:+0"
 #: Bytes that a kernel and its initial file system take at most.
 _BOOT_ROOM = 256 << 20
+#: Directories of the store that another account passes through, where one runs QEMU.
+_PASSED = ("", "disks", "boot", "running", "scratch")
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,21 @@ class LibvirtConfig(ImageConfig):
     :param uri: of the daemon, which is on this machine: "qemu:///system" or "qemu:///session", with ``?socket=`` perhaps.
     :param prefix: stands before an entry's name in its domain's, where a daemon serves several stores.
     :param network: a network of libvirt's that new domains are joined to; "": none.
+    :param user: the account that runs QEMU; "": root, of the system's daemon.
     """
 
     uri: str = SYSTEM
     prefix: str = ""
     network: str = ""
+    user: str = ""
 
     def __post_init__(self) -> None:
         ImageConfig.__post_init__(self)
         parts = urlsplit(self.uri)
         if parts.scheme != "qemu" or parts.netloc or parts.path not in ("/system", "/session"):
             raise ValueError(f"{self.uri!r} is not a daemon of QEMU's machines here: qemu:///system or qemu:///session")
+        if parts.path == "/session" and not self.user:
+            raise ValueError("the daemon of a session runs QEMU as the session's user: name it as `user`")
         if set(self.prefix) & set("/\n"):
             raise ValueError("the name of a domain has no '/'")
 
@@ -63,7 +70,9 @@ class LibvirtHost(ImageHost):
     def __init__(self, name: str, store: str, config: LibvirtConfig) -> None:
         self._daemon = Daemon(config.uri)
         self._domains = DomainEntries(store, self._daemon, config.prefix, blank=self._blank, ours=self._ours)
-        super().__init__(name, store, config, keepers=(self._domains, Labels(os.path.abspath(store))))
+        self._account = account_of(config.user) if config.user else None
+        group = self._account.group if self._account else None
+        super().__init__(name, store, config, keepers=(self._domains, Labels(os.path.abspath(store))), group=group)
         self._boot = os.path.join(self.store, "boot")
         self.abilities = replace(
             PoweredHost.abilities,
@@ -77,11 +86,15 @@ class LibvirtHost(ImageHost):
 
     @property
     def own_paths(self) -> list[str]:
-        return [self._boot, *super().own_paths]
+        passed = {os.path.join(self.store, name).rstrip("/") for name in _PASSED} if self._account else set()
+        return [path for path in (self._boot, *super().own_paths) if path not in passed]
 
     def create(self) -> None:
         super().create()
         os.makedirs(self._boot, mode=0o700, exist_ok=True)
+        if self._account is not None:
+            for name in _PASSED:
+                self._account.let_pass(os.path.join(self.store, name).rstrip("/"))
 
     # -- disks
 
@@ -104,7 +117,7 @@ class LibvirtHost(ImageHost):
     def apply(self, wanted: Entry) -> Applied:
         """As :meth:`goldroot.hosts.Host.apply`; what the machine boots is laid ready, so that anybody can start it."""
         if wanted.role == "machine" and wanted.startable:
-            os.makedirs(self.directory(wanted.name), mode=0o700, exist_ok=True)
+            self._make_directory(wanted.name)
             # What does not boot is told by the start: an entry may be changed without that.
             with suppress(GoldrootError):
                 self._lay_ready(wanted, self._disks_of(wanted), starting=False)
@@ -136,7 +149,10 @@ class LibvirtHost(ImageHost):
         with self.run_by(str(new_note("run").who), name) as (entry, disks):
             for given in disks:
                 self._images.refuse_cut_off(given.label)
+            self._make_directory(name)
             self._lay_ready(entry, disks, starting=True)
+            if self._account is not None:
+                self._account.refuse_unreachable(self._images.file(disks[0].label))
             domain = self._domains.domain(name)
             if (text := self._domains.text(name)) is None:
                 raise Refused(f"{name} has no domain", meaning="It was not started.")
@@ -183,6 +199,14 @@ class LibvirtHost(ImageHost):
         images = {drive.image: address for address, drive in drives_of(active.text, self.store).items()}
         targets = {target: images.get(image, "") for target, image in targets_of(active.text).items()}
         copied = {target: wanted[address] for target, address in targets.items() if address in wanted}
+        sizes = {drive.address: os.path.getsize(drive.image) for drive in drives_of(active.text, self.store).values()}
+        for address, path in wanted.items():
+            # Made here, as an account that may write into it may not make it.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            os.truncate(path, sizes[address])
+            if self._account is not None:
+                self._account.let_pass(os.path.dirname(path))
+                self._account.give(path, 0o660)
         self._daemon.back_up(self._domains.domain(name), copied, sorted(targets.keys() - copied.keys()))
 
     # -- inside
@@ -228,9 +252,21 @@ class LibvirtHost(ImageHost):
             parameters=f"{PARAMETER} {config.parameters}",
             console=os.path.join(self.directory(name), CONSOLE),
             network=config.network,
-            account=_ROOT if urlsplit(config.uri).path == "/system" else "",
+            account=self._label_of_qemu(),
         )
         return new(blank)
+
+    def _label_of_qemu(self) -> str:
+        """What libvirt's label says; an unprivileged daemon has no choice."""
+        if urlsplit(self.config.uri).path == "/session":
+            return ""
+        return self._account.label if self._account else _ROOT
+
+    def _make_directory(self, name: str) -> None:
+        """What is kept of a machine besides its disks: its console is written there by who runs it."""
+        os.makedirs(directory := self.directory(name), mode=0o700, exist_ok=True)
+        if self._account is not None:
+            self._account.let_pass(directory, 0o770)
 
     def _ours(self, entry: Entry, said: str) -> Ours:
         disks = self._disks_of(entry)
@@ -269,6 +305,12 @@ class LibvirtHost(ImageHost):
                 opened = stack.enter_context(self.open_disks({root.label.id: "ro"}))[root.label.id]
             scratch = stack.enter_context(self.scratch(_BOOT_ROOM))
             prepare(files, opened.handle, os.readlink(scratch.path), *told)
+        if self._account is not None:
+            directory = os.path.dirname(files.kernel)
+            for path in (os.path.dirname(directory), directory):
+                self._account.let_pass(path)
+            for path in (files.kernel, files.initrd):
+                self._account.give(path)
 
 
 def _address(drive: Drive) -> str:

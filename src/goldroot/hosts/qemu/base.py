@@ -71,9 +71,15 @@ class ImageHost(PoweredHost):
     config: Any  #: an :class:`ImageConfig`
 
     def __init__(
-        self, name: str, store: str, config: ImageConfig, *, keepers: tuple[EntryKeeper, LabelKeeper] | None = None
+        self,
+        name: str,
+        store: str,
+        config: ImageConfig,
+        *,
+        keepers: tuple[EntryKeeper, LabelKeeper] | None = None,
+        group: int | None = None,
     ) -> None:
-        self._images = Images(store, with_hashes=config.verity)
+        self._images = Images(store, with_hashes=config.verity, group=group)
         FileHost.__init__(self, name, store, self._images, running_command=config.running, keepers=keepers)
         self.config = replace(config, store=self.store)
         self.usual_size = config.disk_size << 20
