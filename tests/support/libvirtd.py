@@ -87,10 +87,19 @@ def open_directory() -> Path:
     return place
 
 
+def _remove(base: Path) -> None:
+    """What ends with a daemon may write into its directory for a moment still."""
+    for _ in range(50):
+        shutil.rmtree(base, ignore_errors=True)
+        if not base.exists():
+            return
+        time.sleep(0.1)
+
+
 @cache
 def _of_session() -> str:
     base = open_directory()
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    atexit.register(_remove, base)
     (base / "bin").mkdir()
     (base / "bin/qemu-system-x86_64").symlink_to("/usr/bin/qemu-system-x86_64")
     (base / "c/libvirt").mkdir(parents=True)
@@ -107,7 +116,7 @@ def _of_session() -> str:
 @cache
 def _of_system() -> str:
     base = open_directory()
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    atexit.register(_remove, base)
     for place in (*_PLACES, "/bin"):
         Path(f"{base}{place}").mkdir(parents=True)
     (base / "etc/libvirt/qemu.conf").write_text(_QEMU)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from goldroot.errors import GoldrootError, HostError, Refused
 from goldroot.guest.initramfs import PARAMETER
@@ -15,6 +14,7 @@ from goldroot.hosts.inuse import entry_lock, new_note
 from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.libvirt.account import account_of
 from goldroot.hosts.libvirt.booting import Booted, boot_files, prepare, remove
+from goldroot.hosts.libvirt.config import LibvirtConfig
 from goldroot.hosts.libvirt.daemon import Active, Daemon
 from goldroot.hosts.libvirt.domain import Blank, Ours, drives_of, new, next_start, redefined, targets_of
 from goldroot.hosts.libvirt.entries import DomainEntries
@@ -22,43 +22,14 @@ from goldroot.hosts.machines.console import NAME as CONSOLE
 from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import Applied, Entry, Opened, Power
 from goldroot.hosts.qemu.arguments import Drive, board_of
-from goldroot.hosts.qemu.base import ImageConfig, ImageHost
+from goldroot.hosts.qemu.base import ImageHost
 from goldroot.hosts.qemu.monitor import run_inside
 from goldroot.run import Done
 
-#: The daemon of the machine as a whole, which runs QEMU as root where a domain says so.
-SYSTEM = "qemu:///system"
-_ROOT = "+0:+0"
 #: Bytes that a kernel and its initial file system take at most.
 _BOOT_ROOM = 256 << 20
 #: Directories of the store that another account passes through, where one runs QEMU.
 _PASSED = ("", "disks", "boot", "running", "scratch")
-
-
-@dataclass(frozen=True)
-class LibvirtConfig(ImageConfig):
-    """``[hosts.NAME]`` with ``kind = "libvirt"``; besides what :class:`ImageConfig` has:
-
-    :param uri: of the daemon, which is on this machine: "qemu:///system" or "qemu:///session", with ``?socket=`` perhaps.
-    :param prefix: stands before an entry's name in its domain's, where a daemon serves several stores.
-    :param network: a network of libvirt's that new domains are joined to; "": none.
-    :param user: the account that runs QEMU; "": root, of the system's daemon.
-    """
-
-    uri: str = SYSTEM
-    prefix: str = ""
-    network: str = ""
-    user: str = ""
-
-    def __post_init__(self) -> None:
-        ImageConfig.__post_init__(self)
-        parts = urlsplit(self.uri)
-        if parts.scheme != "qemu" or parts.netloc or parts.path not in ("/system", "/session"):
-            raise ValueError(f"{self.uri!r} is not a daemon of QEMU's machines here: qemu:///system or qemu:///session")
-        if parts.path == "/session" and not self.user:
-            raise ValueError("the daemon of a session runs QEMU as the session's user: name it as `user`")
-        if set(self.prefix) & set("/\n"):
-            raise ValueError("the name of a domain has no '/'")
 
 
 class LibvirtHost(ImageHost):
@@ -252,15 +223,9 @@ class LibvirtHost(ImageHost):
             parameters=f"{PARAMETER} {config.parameters}",
             console=os.path.join(self.directory(name), CONSOLE),
             network=config.network,
-            account=self._label_of_qemu(),
+            account=config.label(self._account),
         )
         return new(blank)
-
-    def _label_of_qemu(self) -> str:
-        """What libvirt's label says; an unprivileged daemon has no choice."""
-        if urlsplit(self.config.uri).path == "/session":
-            return ""
-        return self._account.label if self._account else _ROOT
 
     def _make_directory(self, name: str) -> None:
         """What is kept of a machine besides its disks: its console is written there by who runs it."""
