@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "AdoptedClone",
     "Answer",
     "Case",
     "CloneForm",
@@ -22,8 +21,8 @@ __all__ = [
     "Prefetch",
     "Repeated",
     "RollbackPlan",
+    "TakenOver",
     "UpdatePlan",
-    "adopt_clone",
     "again_at_switch",
     "all_answers",
     "all_cases",
@@ -87,13 +86,13 @@ __all__ = [
     "start_machine",
     "starting_text",
     "stop_machine",
+    "take_over_clone",
     "update_data",
     "usual_jobs",
     "waiting_update",
 ]
 
 if TYPE_CHECKING:
-    from goldroot.fleet.adopting import AdoptedClone, adopt_clone
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -143,6 +142,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
+    from goldroot.fleet.taken_over import TakenOver, take_over_clone
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
@@ -161,7 +161,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "adopting": "AdoptedClone adopt_clone",
+            "taken_over": "TakenOver take_over_clone",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"

@@ -21,8 +21,6 @@ __all__ = [
     "Role",
     "System",
     "Verified",
-    "adopt_image",
-    "adopt_version",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -52,12 +50,13 @@ __all__ = [
     "said_once",
     "system_changes",
     "take_back",
+    "take_over_image",
+    "take_over_version",
     "test_system",
     "verify_gold",
 ]
 
 if TYPE_CHECKING:
-    from goldroot.image.adopting import adopt_image, adopt_version
     from goldroot.image.changes import Change
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
@@ -82,11 +81,12 @@ if TYPE_CHECKING:
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
+    from goldroot.image.taken_over import take_over_image, take_over_version
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "adopting": "adopt_image adopt_version",
+            "taken_over": "take_over_image take_over_version",
             "changes": "Change",
             "check": "Checked check_gold",
             "genuine": "check_genuine",

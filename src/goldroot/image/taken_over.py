@@ -20,7 +20,7 @@ from goldroot.tree import Progress, scan_tree
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptedVersion:
+class VersionTakenOver:
     """A version by what its record says of it."""
 
     image: str
@@ -28,7 +28,9 @@ class AdoptedVersion:
     note: str
 
 
-def adopt_image(site: Site, image: str, layout: Layout, host: Host, slot_count: int, gold: Mapping[str, str]) -> None:
+def take_over_image(
+    site: Site, image: str, layout: Layout, host: Host, slot_count: int, gold: Mapping[str, str]
+) -> None:
     """An image whose disks are there already; again: nothing.
 
     :param gold: the ids of the disks of its newest gold, by address: what system it is, is read there.
@@ -50,7 +52,7 @@ def adopt_image(site: Site, image: str, layout: Layout, host: Host, slot_count: 
         images.touched(tx, image, MAINTENANCE)
 
 
-def adopt_version(
+def take_over_version(
     site: Site, image: str, number: int, slot: str, host: Host, *, progress: Progress | None = None
 ) -> bool:
     """What stands in a slot becomes a published version: read, recorded, signed; again: nothing.
@@ -85,7 +87,7 @@ def adopt_version(
     plan = PublishPlan(
         image, state, untested, (), (), packages, manifests, tuple(packages.notes), layout.disk_of(b"etc").address
     )
-    version = AdoptedVersion(image, number, f"adopted as it stood in {slot}")
+    version = VersionTakenOver(image, number, f"adopted as it stood in {slot}")
     record, signature = write_record(system, plan, version, tables, manifests)
     with site.catalog.begin() as tx:
         catalog_gold.found(tx, image, number, place, record=record, signature={"ssh": signature})
