@@ -29,6 +29,7 @@ COMMANDS = {
     "fallback": ("goldroot.cli.fallback:fallback", "What is kept for the way back: list, look at, take from, prune."),
     "status": ("goldroot.cli.status:status", "What is in flight, waits for you, or is about to expire."),
     "log": ("goldroot.cli.status:log", "What happened, newest last."),
+    "doctor": ("goldroot.cli.doctor:doctor", "Compare the site with what stands on its hosts, and repair it."),
     "demo": ("goldroot.demo:demo", "The whole story in a temporary site, narrated."),
     "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),
     "completion": ("goldroot.cli.completion:completion", "Print the completion script of a shell."),

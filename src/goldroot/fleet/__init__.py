@@ -13,6 +13,7 @@ __all__ = [
     "CreatePlan",
     "Created",
     "Drift",
+    "Finding",
     "Forecast",
     "Joined",
     "Kept",
@@ -20,6 +21,7 @@ __all__ = [
     "Outcome",
     "Prefetch",
     "Repeated",
+    "Report",
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
@@ -41,6 +43,7 @@ __all__ = [
     "edit_conflict",
     "engine_of",
     "enter_clone",
+    "examine",
     "fallback_data",
     "find_case",
     "find_drift",
@@ -73,6 +76,7 @@ __all__ = [
     "prune_fallbacks",
     "read_kept",
     "read_written",
+    "repair_site",
     "resolve_conflicts",
     "roll_back",
     "run_in_machine",
@@ -106,6 +110,8 @@ if TYPE_CHECKING:
         plan_delete,
         show_clone,
     )
+    from goldroot.fleet.doctor.doctor import Report, examine, repair_site
+    from goldroot.fleet.doctor.findings import Finding
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
@@ -163,6 +169,8 @@ else:
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
                 " plan_clone plan_delete show_clone"
             ),
+            "doctor.doctor": "Report examine repair_site",
+            "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",

@@ -16,11 +16,15 @@ __all__ = [
     "Difference",
     "Gold",
     "ImageRemoval",
+    "Look",
     "PublishPlan",
     "Retirement",
     "Role",
     "System",
     "Verified",
+    "accept_copied",
+    "adopt_image",
+    "adopt_version",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -29,9 +33,13 @@ __all__ = [
     "enter_system",
     "existing_system",
     "find_linked",
+    "finish_publish",
+    "give_up_import",
     "import_image",
     "local_accounts",
+    "look_at_copy",
     "newest_gold",
+    "note_gone",
     "open_version",
     "plan_image_removal",
     "plan_import",
@@ -41,6 +49,7 @@ __all__ = [
     "publish_gold",
     "publish_system",
     "read_gold_record",
+    "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
     "replace_system",
@@ -55,8 +64,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.image.adopting import (
+        adopt_image,
+        adopt_version,
+        finish_publish,
+        give_up_import,
+        note_gone,
+        recorded_numbers,
+    )
     from goldroot.image.changes import Change
     from goldroot.image.check import Checked, check_gold
+    from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import (
@@ -83,7 +101,9 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
             "changes": "Change",
+            "copied": "Look accept_copied look_at_copy",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",

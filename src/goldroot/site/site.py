@@ -167,6 +167,13 @@ class Site:
             self._checked.add(name)
         return host
 
+    def look_at_host(self, name: str) -> SiteHost:
+        """A host, without a look at whose its store is: for those who compare a catalog with what stands there.
+
+        :raises NotFound: the configuration has none of that name.
+        """
+        return self._host(name)
+
     def check_host(self, name: str) -> str:
         """The name, if the site has such a host; ``NotFound``."""
         if name in self.config.hosts:

@@ -7,6 +7,7 @@ from typing import Any
 
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
+from goldroot.views.doctor import DoctorReport
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
 from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
@@ -28,6 +29,7 @@ VIEWS: dict[str, type[View]] = {
     "decision": Decision,
     "decisions-changed": DecisionsChanged,
     "decisions-forgotten": DecisionsForgotten,
+    "doctor-report": DoctorReport,
     "event-row": EventRow,
     "fallback-diff": FallbackDiff,
     "fallback-row": FallbackRow,
