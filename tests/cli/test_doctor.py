@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
 from support.commands import data, said
-from support.fleet import IMAGE, dump, next_gold, on_clone, text
+from support.fleet import IMAGE, dump, moved_site, next_gold, on_clone, text
 from support.killing import kill_at
 
 
@@ -70,11 +71,12 @@ def everything(site: Site) -> dict[str, Any]:
 
 
 @pytest.fixture
-def moved(fleet: Site, capsys: pytest.CaptureFixture[str]) -> Site:
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """web1 is on gold 2 with a fallback, web2 on gold 1."""
-    next_gold(fleet, {"etc/plain.conf": "gold\n"})
-    assert said(capsys, "update", "run", "web1")[0] == 0
-    return fleet
+    site = moved_site(tmp_path)
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    yield site
+    site.close()
 
 
 def test_a_sound_site_has_nothing_wrong_and_nothing_is_changed(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,8 @@ COMMANDS = {
     "fallback": ("goldroot.cli.fallback:fallback", "What is kept for the way back: list, look at, take from, prune."),
     "status": ("goldroot.cli.status:status", "What is in flight, waits for you, or is about to expire."),
     "log": ("goldroot.cli.status:log", "What happened, newest last."),
+    "backup": ("goldroot.cli.backup:backup", "Write catalog, keys, records and entries into a file."),
+    "restore": ("goldroot.cli.backup:restore", "Put a backup back, and compare."),
     "doctor": ("goldroot.cli.doctor:doctor", "Compare the site with what stands on its hosts, and repair it."),
     "demo": ("goldroot.demo:demo", "The whole story in a temporary site, narrated."),
     "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),

@@ -22,6 +22,7 @@ __all__ = [
     "Prefetch",
     "Repeated",
     "Report",
+    "Restored",
     "RollbackPlan",
     "UpdatePlan",
     "again_at_switch",
@@ -78,6 +79,7 @@ __all__ = [
     "read_written",
     "repair_site",
     "resolve_conflicts",
+    "restore_backup",
     "roll_back",
     "run_in_machine",
     "run_update",
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet.restoring import Restored, restore_backup
     from goldroot.fleet.review import (
         Case,
         all_cases,
@@ -181,6 +184,7 @@ else:
             "many": "Repeated many_names",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
+            "restoring": "Restored restore_backup",
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",

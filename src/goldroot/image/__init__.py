@@ -41,6 +41,7 @@ __all__ = [
     "newest_gold",
     "note_gone",
     "open_version",
+    "papers_hold",
     "plan_image_removal",
     "plan_import",
     "plan_publish",
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
         retire_gold,
         verify_gold,
     )
-    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
+    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
@@ -108,7 +109,7 @@ else:
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "found": "find_linked",
-            "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
+            "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",

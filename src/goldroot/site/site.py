@@ -91,6 +91,15 @@ class Site:
             site.close_to_others()
         return site
 
+    @classmethod
+    def find(cls) -> str:
+        """The directory of the site that :meth:`open` would open where none is named; it may be one that was lost.
+
+        :raises NotFound: nothing names one, and there is none around the current directory.
+        """
+        named = os.environ.get(ENVIRONMENT)
+        return os.path.abspath(named) if named else _found(None)
+
     def close_to_others(self) -> None:
         """See that everything in the site is its owner's alone; the disks' contents have modes of their own.
 

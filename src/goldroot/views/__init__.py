@@ -3,6 +3,7 @@
 ::
 
     words.py      one list of field names and of the words on the screen
+    backup.py     backups of a site
     doctor.py     what is wrong with a site
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
@@ -23,14 +24,16 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
-    "DecisionsChanged", "DecisionsForgotten", "DoctorFinding", "DoctorReport", "EventRow", "FallbackDiff",
-    "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired", "GroupedConflict",
-    "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord",
-    "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "BackupMade", "BackupRestored",
+    "CloneDiff", "Decision", "DecisionsChanged", "DecisionsForgotten", "DoctorFinding", "DoctorReport", "EventRow",
+    "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired",
+    "GroupedConflict", "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry", "RecordNote",
+    "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record", "schema_of",
+    "schema_text", "side",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from goldroot.views.backup import BackupMade, BackupRestored
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
     from goldroot.views.doctor import DoctorFinding, DoctorReport
@@ -62,6 +65,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "backup": "BackupMade BackupRestored",
             "base": "View",
             "differences": "CloneDiff FallbackDiff",
             "doctor": "DoctorFinding DoctorReport",

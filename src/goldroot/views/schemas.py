@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from goldroot.views.backup import BackupMade, BackupRestored
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
 from goldroot.views.doctor import DoctorReport
@@ -25,6 +26,8 @@ from goldroot.views.updates import (
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
+    "backup-made": BackupMade,
+    "backup-restored": BackupRestored,
     "clone-diff": CloneDiff,
     "decision": Decision,
     "decisions-changed": DecisionsChanged,
