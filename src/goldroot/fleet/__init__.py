@@ -13,6 +13,7 @@ __all__ = [
     "CreatePlan",
     "Created",
     "Drift",
+    "Finding",
     "Forecast",
     "Joined",
     "Kept",
@@ -20,6 +21,8 @@ __all__ = [
     "Outcome",
     "Prefetch",
     "Repeated",
+    "Report",
+    "Restored",
     "RollbackPlan",
     "TakenOver",
     "UpdatePlan",
@@ -42,6 +45,7 @@ __all__ = [
     "edit_conflict",
     "engine_of",
     "enter_clone",
+    "examine",
     "fallback_data",
     "find_case",
     "find_drift",
@@ -74,7 +78,9 @@ __all__ = [
     "prune_fallbacks",
     "read_kept",
     "read_written",
+    "repair_site",
     "resolve_conflicts",
+    "restore_backup",
     "roll_back",
     "run_in_machine",
     "run_update",
@@ -108,6 +114,8 @@ if TYPE_CHECKING:
         plan_delete,
         show_clone,
     )
+    from goldroot.fleet.doctor.doctor import Report, examine, repair_site
+    from goldroot.fleet.doctor.findings import Finding
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
@@ -126,6 +134,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet.restoring import Restored, restore_backup
     from goldroot.fleet.review import (
         Case,
         all_cases,
@@ -167,6 +176,8 @@ else:
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
                 " plan_clone plan_delete show_clone"
             ),
+            "doctor.doctor": "Report examine repair_site",
+            "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",
@@ -177,6 +188,7 @@ else:
             "many": "Repeated many_names",
             "parallel": "usual_jobs",
             "prefetch": "Prefetch",
+            "restoring": "Restored restore_backup",
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",

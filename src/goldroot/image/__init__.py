@@ -16,11 +16,15 @@ __all__ = [
     "Difference",
     "Gold",
     "ImageRemoval",
+    "Look",
     "PublishPlan",
     "Retirement",
     "Role",
     "System",
     "Verified",
+    "accept_copied",
+    "adopt_image",
+    "adopt_version",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -29,10 +33,15 @@ __all__ = [
     "enter_system",
     "existing_system",
     "find_linked",
+    "finish_publish",
+    "give_up_import",
     "import_image",
     "local_accounts",
+    "look_at_copy",
     "newest_gold",
+    "note_gone",
     "open_version",
+    "papers_hold",
     "plan_image_removal",
     "plan_import",
     "plan_publish",
@@ -41,6 +50,7 @@ __all__ = [
     "publish_gold",
     "publish_system",
     "read_gold_record",
+    "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
     "replace_system",
@@ -57,8 +67,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.image.adopting import (
+        adopt_image,
+        adopt_version,
+        finish_publish,
+        give_up_import,
+        note_gone,
+        recorded_numbers,
+    )
     from goldroot.image.changes import Change
     from goldroot.image.check import Checked, check_gold
+    from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import (
@@ -72,7 +91,7 @@ if TYPE_CHECKING:
         retire_gold,
         verify_gold,
     )
-    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
+    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
@@ -87,12 +106,14 @@ else:
         __name__,
         {
             "taken_over": "take_over_image take_over_version",
+            "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
             "changes": "Change",
+            "copied": "Look accept_copied look_at_copy",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "found": "find_linked",
-            "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
+            "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
