@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "AdoptForm",
+    "Adopted",
     "Answer",
     "Case",
     "CloneForm",
@@ -22,6 +24,7 @@ __all__ = [
     "Repeated",
     "RollbackPlan",
     "UpdatePlan",
+    "adopt_server",
     "again_at_switch",
     "all_answers",
     "all_cases",
@@ -61,6 +64,7 @@ __all__ = [
     "many_names",
     "network_from",
     "open_clone",
+    "plan_adoption",
     "plan_cancel",
     "plan_clone",
     "plan_delete",
@@ -91,6 +95,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.adopt.adopt import Adopted, AdoptForm, adopt_server, plan_adoption
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -158,6 +163,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopt.adopt": "AdoptForm Adopted adopt_server plan_adoption",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"

@@ -19,8 +19,10 @@ __all__ = [
     "PublishPlan",
     "Retirement",
     "Role",
+    "Source",
     "System",
     "Verified",
+    "changes_between",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -32,6 +34,7 @@ __all__ = [
     "import_image",
     "local_accounts",
     "newest_gold",
+    "open_source",
     "open_version",
     "plan_image_removal",
     "plan_import",
@@ -48,6 +51,7 @@ __all__ = [
     "restore_gold",
     "retire_gold",
     "said_once",
+    "split",
     "system_changes",
     "take_back",
     "test_system",
@@ -55,7 +59,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.image.changes import Change
+    from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
@@ -71,30 +75,32 @@ if TYPE_CHECKING:
         verify_gold,
     )
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
-    from goldroot.image.importing import import_image, plan_import, replace_system
+    from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
+    from goldroot.image.source import Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "changes": "Change",
+            "changes": "Change changes_between",
             "check": "Checked check_gold",
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
-            "importing": "import_image plan_import replace_system",
+            "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "removal": "ImageRemoval delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
+            "source": "Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",
         },

@@ -2,6 +2,7 @@
 
 ::
 
+    adopted.py    a server that exists already and becomes a clone
     words.py      one list of field names and of the words on the screen
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneDiff", "Decision",
+    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneAdopted", "CloneDiff", "Decision",
     "DecisionsChanged", "DecisionsForgotten", "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown",
     "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow",
     "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from goldroot.views.adopted import CloneAdopted
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
     from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
@@ -60,6 +62,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopted": "CloneAdopted",
             "base": "View",
             "differences": "CloneDiff FallbackDiff",
             "fallbacks": "FallbackRow FallbackShown FallbackTaken",

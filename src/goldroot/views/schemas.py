@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from goldroot.views.adopted import CloneAdopted
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
@@ -24,6 +25,7 @@ from goldroot.views.updates import (
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
+    "clone-adopted": CloneAdopted,
     "clone-diff": CloneDiff,
     "decision": Decision,
     "decisions-changed": DecisionsChanged,
