@@ -67,9 +67,11 @@ def take_new(before: Manifest, now: Sequence[BuildRow], clone: Manifest, policy:
         rows.update((above, own[above]) for above in upwards(path) if above in own and _lacks(rows, above, path))
     shown = tuple((path, _what(old.get(path), coming.get(path))) for path in sorted(taken, key=tree_key))
     kept = {group_of(path) for path in new - taken}
+    # What is not taken stays new: it is named each time, until a person has seen to it.
     came = {
-        path: None if group_of(path) not in touched else entry_of(coming[path]) if path in new else old[path]
-        for path in sorted(coming, key=tree_key)
+        path: old[path] if group_of(path) in touched else None
+        for path in sorted(old.keys() | coming.keys(), key=tree_key)
+        if (path in old if group_of(path) in touched else path in coming)
     }
     return Taken(sorted(rows.values(), key=lambda row: tree_key(row.path)), shown, tuple(sorted(kept)), came)
 

@@ -241,7 +241,10 @@ def _changes(plan: Plan, golds: Side, rules: Policy) -> Iterator[OwnChange]:
             if change.only_time or rule.cls == CACHE:
                 continue
             if (unit := rules.unit(place, rule) if rule.cls == STATE else None) is not None:
-                units[unit] = units.get(unit, 0) + 1
+                # What the merge found to be the same was not read here, or has only another time.
+                verdict = one.decided.units.get(unit[1:])
+                if verdict is not None and verdict.outcome != "same":
+                    units[unit] = units.get(unit, 0) + 1
             else:
                 yield _own(change)
     yield from (OwnChange(unit, "state", (), count) for unit, count in sorted(units.items()))

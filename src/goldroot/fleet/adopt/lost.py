@@ -18,7 +18,7 @@ _MADE = re.compile(
     "|".join(
         fnmatch.translate(pattern)
         for pattern in (
-            "*/__pycache__/*", "*.pyc", "boot/initrd*", "boot/initramfs*", "boot/grub/*", "boot/*.img",
+            "*/__pycache__", "*/__pycache__/*", "*.pyc", "boot/initrd*", "boot/initramfs*", "boot/grub/*", "boot/*.img",
             "usr/lib/modules/*/modules.*", "usr/lib/*/gconv/gconv-modules.cache", "usr/lib/*/gdk-pixbuf-2.0/*/loaders.cache",
             "usr/lib/*/gio/modules/giomodule.cache", "usr/lib/udev/hwdb.bin", "usr/share/applications/mimeinfo.cache",
             "usr/share/fonts/.uuid", "usr/share/glib-2.0/schemas/gschemas.compiled", "usr/share/icons/*/icon-theme.cache",
