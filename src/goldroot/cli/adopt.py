@@ -144,6 +144,7 @@ def _say_own(data: Data) -> None:
         ("both", "changed by the server, and gold has another content; the server's stands"),
         ("removed", "gold's, and removed by the server; it stays removed"),
         ("dropped", "unchanged on the server, and gold's version of its package has it no more; it goes"),
+        ("behind", "alternatives of programs that do not come along; gold's are used"),
     ):
         if data[which]:
             put(f"{words}: {len(data[which]):,}")
@@ -151,7 +152,7 @@ def _say_own(data: Data) -> None:
     if data["arrived"]:
         put(f"gold's alone, which comes along with what it belongs to: {counted(len(data['arrived']), 'path')}")
     if data["renumbered"]:
-        put(f"users and groups that get gold's numbers, their files with them: {len(data['renumbered']):,}")
+        put(f"users and groups that get other numbers, and their files with them: {len(data['renumbered']):,}")
         _list(list(data["renumbered"].items()), lambda one: f"{one[0]} {one[1]}")
 
 

@@ -101,6 +101,7 @@ class CloneAdopted(View):
     dropped: tuple[str, ...] = Field(
         description="the server's, unchanged, and gold's version of the package has them no more"
     )
+    behind: tuple[str, ...] = Field(description="alternatives of programs that do not come along: gold's are used")
     renumbered: dict[str, str] = Field(description="user or group and its name -> old and new number")
     questions: tuple[AdoptedQuestion, ...]
     notes: tuple[AdoptedNote, ...]

@@ -6,10 +6,12 @@ A merge of these, gold's and the server's gives gold's own content with the serv
 gold, the server        told by                                                         base has, so that
 ======================  ==============================================================  ===============================
 both, different         the server's is what its package brought                        the server's: gold's arrives
+both, different         an alternative of a program that does not come along            the server's: gold's arrives
 both, different         the server's is another, or nobody knows                        gold's: the server's stays
 gold alone              a package that the server has brought it, or what it leads to   gold's: it stays removed
 gold alone              nobody brought it there                                         nothing: it arrives with gold
 the server alone        its package brought it so, and gold's of it does not have it    the server's: it goes
+the server alone        an alternative of a program that does not come along            the server's: it goes
 the server alone        anything else                                                   nothing: it stays
 ======================  ==============================================================  ===============================
 
@@ -24,10 +26,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.accounts import OwnerNames, OwnerNumbers, is_named, named_in_acl
-from goldroot.policy import GOLD, STATE, Policy
+from goldroot.policy import CACHE, GOLD, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Manifest, Xattrs, is_below, tree_key, upwards
 
 Canon = Callable[[bytes], bytes]
+
+#: Links that update-alternatives(1) makes, and its records of them, by the same names.
+_ALTERNATIVES = b"etc/alternatives"
+_RECORDS = (b"var/lib/dpkg/alternatives", b"var/lib/alternatives")
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,16 @@ class Brought:
     :param owners: path -> package, for what a package brought, in the spelling of ``canon``.
     :param is_as_brought: whether a file of the server's is what its package brought; ``None``: nobody knows.
     :param golds: names of the packages that gold has.
+    :param gold_is_as_brought: whether gold's file at the place of a row is what the server's package brought there.
+    :param is_shared: whether a path is on a disk that all servers share.
     """
 
     canon: Canon
     owners: Mapping[bytes, str]
     is_as_brought: Callable[[Entry], bool | None]
     golds: Collection[str]
+    gold_is_as_brought: Callable[[Entry], bool | None]
+    is_shared: Callable[[bytes], bool]
 
     @cached_property
     def holders(self) -> Collection[bytes]:
@@ -57,14 +67,26 @@ class Brought:
         """Whether the server had what it lacks now: brought itself, or as a link to what was."""
         if self.owner(row.path):
             return True
-        if row.kind != LINK or not is_below(row.path, b"etc"):
-            return False
-        target = posixpath.normpath(posixpath.join(b"/", posixpath.dirname(row.path), row.content))
-        return bool(self.owner(target.strip(b"/")))
+        return row.kind == LINK and is_below(row.path, b"etc") and bool(self._leads_to(row))
+
+    def _leads_to(self, row: Entry) -> str:
+        """The package of what a link leads to."""
+        return self.owner(_target(row))
 
     def was_dropped(self, row: Entry) -> bool:
         """Whether only the server has something because gold's version of its package does not bring it any more."""
         return self.owner(row.path) in self.golds and self.is_as_brought(row) is True
+
+    def stays_behind(self, row: Entry) -> bool:
+        """Whether a path is an alternative of the server's whose program is in a package that gold does not have."""
+        if row.kind != LINK or posixpath.dirname(row.path) != _ALTERNATIVES:
+            return False
+        package = self._leads_to(row)
+        return bool(package) and package not in self.golds and self.is_shared(_target(row))
+
+
+def _target(row: Entry) -> bytes:
+    return posixpath.normpath(posixpath.join(b"/", posixpath.dirname(row.path), row.content)).strip(b"/")
 
 
 @dataclass(frozen=True)
@@ -123,22 +145,40 @@ class Base:
     arrived: list[bytes] = field(default_factory=list)  #: gold's alone
     removed: list[bytes] = field(default_factory=list)  #: gold's, and removed by the server
     dropped: list[bytes] = field(default_factory=list)  #: the server's, as brought, and gold's package has it no more
+    behind: list[bytes] = field(default_factory=list)  #: alternatives of programs that do not come along
 
 
-def make_base(gold: Manifest, server: Manifest, brought: Brought, owners: Owners, policy: Policy) -> Base:
-    """The base of one disk.
+@dataclass(frozen=True)
+class Known:
+    """What decides besides the rows.
 
     :param policy: with the rules of gold's family.
+    :param alternatives: the server's links in /etc/alternatives, by path: their records may stand on another disk.
     """
-    return _Maker(gold, server, brought, owners, policy).made()
+
+    brought: Brought
+    owners: Owners
+    policy: Policy
+    alternatives: Mapping[bytes, Entry] = field(default_factory=dict)
+
+
+def alternatives_of(server: Manifest) -> dict[bytes, Entry]:
+    """The links in /etc/alternatives on one disk."""
+    return {row.path: row for row in server.below(_ALTERNATIVES) if row.kind == LINK}
+
+
+def make_base(gold: Manifest, server: Manifest, known: Known) -> Base:
+    """The base of one disk."""
+    return _Maker(gold, server, known).made()
 
 
 class _Maker:
-    def __init__(self, gold: Manifest, server: Manifest, brought: Brought, owners: Owners, policy: Policy) -> None:
+    def __init__(self, gold: Manifest, server: Manifest, known: Known) -> None:
         self.gold = {row.path: row for row in map(Entry._make, gold.rows())}
         self.server = {row.path: row for row in map(Entry._make, server.rows())}
         self.squashed = gold.squashed, server.squashed
-        self.brought, self.owners, self.policy = brought, owners, policy
+        self.brought, self.owners, self.policy = known.brought, known.owners, known.policy
+        self.servers_links = known.alternatives
         self.rows: dict[bytes, Entry] = {}
         self.base = Base(gold, server)
 
@@ -163,6 +203,10 @@ class _Maker:
             self.base.servers.add(gold.path)
             return self.owners.of(server, 1, gold)
         row = self.owners.of(gold, 0, server)
+        if self._stays_behind(server):
+            self.base.servers.add(gold.path)
+            self.base.behind.append(gold.path)
+            return self.owners.of(server, 1, gold)
         if gold.kind != FILE or server.kind != FILE or gold.content == server.content:
             return row
         as_brought = None if self._unit(gold.path) is not None else self.brought.is_as_brought(server)
@@ -170,9 +214,16 @@ class _Maker:
             self.base.servers.add(gold.path)
             self.base.updated.append(gold.path)
             return row._replace(size=server.size, mtime=server.mtime, content=server.content)
-        if as_brought is False:
+        if as_brought is False and self.brought.gold_is_as_brought(gold) is not True:
             self.base.both.append(gold.path)
         return row
+
+    def _stays_behind(self, row: Entry) -> bool:
+        if self.brought.stays_behind(row):
+            return True
+        above, name = posixpath.split(row.path)
+        master = self.servers_links.get(_ALTERNATIVES + b"/" + name) if above in _RECORDS else None
+        return master is not None and self.brought.stays_behind(master)
 
     # -- gold's alone
 
@@ -193,6 +244,8 @@ class _Maker:
         mixed = self._directories([row for row in alone if row.path not in self.rows], was_there)
         for path, removed in was_there.items():
             row = self.gold[path]
+            if self.policy.match(b"/" + path).cls in (GOLD, CACHE):
+                continue  # gold's, whatever the server did
             (self.base.removed if removed else self.base.arrived).append(path)
             if removed:
                 self.rows[path] = self.owners.of(row, 0, None)
@@ -230,9 +283,10 @@ class _Maker:
         for path, row in list(self.server.items()):
             if path in self.gold or path in self.rows or row.kind == DIRECTORY or self._unit(path) is not None:
                 continue
-            if self.brought.was_dropped(row):
+            behind = self._stays_behind(row)
+            if behind or self.brought.was_dropped(row):
                 self.base.servers.add(path)
-                self.base.dropped.append(path)
+                (self.base.behind if behind else self.base.dropped).append(path)
                 self.rows[path] = self.owners.of(row, 1, None)
                 for above in upwards(path):
                     if above not in self.rows and above not in self.gold:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from goldroot.accounts import AccountTables, OwnerNames, owner_names
 from goldroot.conflicts import Conflict, Decisions
-from goldroot.fleet.adopt.base import Base, Brought, Owners, make_base
+from goldroot.fleet.adopt.base import Base, Brought, Known, Owners, alternatives_of, make_base
 from goldroot.fleet.adopt.base_accounts import Used, base_accounts
 from goldroot.fleet.adopt.lost import Lost, SharedSide, find_lost
 from goldroot.fleet.adopt.nearest import Distance, PackagesBeside, packages_beside
@@ -19,10 +19,12 @@ from goldroot.image import Change, Gold, Source, changes_between, split
 from goldroot.merge import CLONE_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
 from goldroot.policy import CACHE, STATE, Policy, worth_reading
 from goldroot.system import PackageFiles, os_facts, read_package_files, read_path
-from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note
+from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
 
 #: Of the questions of a merge, those that the lists of packages answer already.
 _TOLD = ("own-packages",)
+#: Of the notes of a merge, those that say nothing of a server that nothing was remembered of, or that a list says better.
+_NOT_TOLD = ("memory-not-given", "renumbered", "own-packages", "newer-packages")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,15 @@ class Found:
     @property
     def conflicts(self) -> list[Conflict]:
         """What a person should look at: the server's version stands, or what a merge proposed."""
-        return [one for one in self.plan.conflicts if one.kind not in _TOLD]
+        accounts = self.plan.accounts
+        defs = self.gold.accounts.login_defs
+        # A system account that only the server has gives way to gold's: its number is nobody's business.
+        moved = {
+            f"accounts:{path_text(one.name)}:{'uid' if one.is_user else 'gid'}"
+            for one in (accounts.renumbered if accounts is not None else ())
+            if one.clone is not None and (defs.users if one.is_user else defs.groups).is_system(one.clone)
+        }
+        return [one for one in self.plan.conflicts if one.kind not in _TOLD and one.axis not in moved]
 
     def rows(self) -> Iterator[tuple[str, list[BuildRow], list[bytes]]]:
         """Each own disk: its address, its rows and the trees that they come from."""
@@ -110,10 +120,9 @@ class _Look:
         owners = Owners(self.names, tables.users, tables.groups)
         family = next((tree.family for tree in golds.trees.values()), "")
         rules = self.policy.for_family(family)
-        bases = {
-            address: make_base(tree.manifest, parts[address], brought, owners, rules)
-            for address, tree in golds.trees.items()
-        }
+        links = {path: row for part in parts.values() for path, row in alternatives_of(part).items()}
+        known = Known(brought, owners, rules, links)
+        bases = {address: make_base(tree.manifest, parts[address], known) for address, tree in golds.trees.items()}
         plan = plan_sides(self._sides(golds, bases, parts, tables, notes), self.policy, given)
         ours, theirs = self.shared_sides(parts)
         golds_versions = {one.name: one.version for one in self.gold.packages}
@@ -121,7 +130,7 @@ class _Look:
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
         changes = tuple(_changes(plan, golds, rules))
-        told = [*notes, *self._other_system(), *plan.notes]
+        told = [*notes, *self._other_system(), *(note for note in plan.notes if note.kind not in _NOT_TOLD)]
         return Found(self.gold, self.source, distances, beside, lost, bases, plan, changes, tuple(told))
 
     def scan(self, stage: Stage) -> tuple[dict[str, Manifest], list[Note]]:
@@ -156,7 +165,16 @@ class _Look:
             digest = row.content if row.kind == FILE else b""
             return files.is_as_brought(self.source.path, self.canon(row.path), row.path, digest)
 
-        return Brought(self.canon, files.owners, is_as_brought, {one.name for one in self.gold.packages})
+        def gold_is_as_brought(row: Entry) -> bool | None:
+            root = self.opened[self.layout.disk_of(row.path).address].path
+            return files.is_as_brought(root, self.canon(row.path), row.path, row.content)
+
+        golds = {one.name for one in self.gold.packages}
+
+        def is_shared(path: bytes) -> bool:
+            return self.layout.disk_of(path).shared
+
+        return Brought(self.canon, files.owners, is_as_brought, golds, gold_is_as_brought, is_shared)
 
     def _used(self) -> Used:
         columns = [self.gold.manifest(disk.address).columns for disk in self.layout.shared]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts import OwnerNames
 from goldroot.fleet.adopt.base import Brought
-from goldroot.tree import DIRECTORY, FILE, SOCKET, Entry, tree_key, upwards
+from goldroot.tree import DIRECTORY, FILE, LINK, SOCKET, Entry, tree_key, upwards
 
 CHANGED, ADDED, REMOVED = "changed", "added", "removed"
 
@@ -90,7 +90,7 @@ def find_lost(
         other = gold.rows.get(path)
         if other is not None and server.value(row) == gold.value(other):
             continue
-        if _MADE.match(path):
+        if _MADE.match(path) or (row.kind == LINK and row.content.startswith(b"/etc/alternatives/")):
             made += row.kind != DIRECTORY
             continue
         package = brought.owners.get(path, "")

@@ -31,7 +31,7 @@ def report_of(found: Found, name: str, hostname: str, notes: Iterable[Note]) -> 
             {"path": path_text(one.path), "what": one.what, "axes": list(one.axes), "count": one.count}
             for one in found.changes
         ],
-        **{which: list(map(path_text, found.named(which))) for which in ("updated", "both", "arrived", "removed", "dropped")},
+        **{which: list(map(path_text, found.named(which))) for which in ("updated", "both", "arrived", "removed", "dropped", "behind")},
         "renumbered": {
             f"{one.table} {os.fsdecode(one.name)}": f"{one.clone} -> {one.number}"
             for one in (accounts.renumbered if accounts is not None else ()) if one.clone not in (None, one.number)
