@@ -30,7 +30,9 @@ def packaged(*packages: tuple[str, str, Mapping[str, str]]) -> dict[str, Node]:
         status.append("\n".join([*fields, *(["Conffiles:", *conf] if conf else [])]))
         others = {path: content for path, content in files.items() if not path.startswith("etc/")}
         above = sorted({"/" + str(parent) for path in files for parent in Path(path).parents if str(parent) != "."})
-        info[f"var/lib/dpkg/info/{name}.list"] = "".join(f"{path}\n" for path in ["/.", *above, *("/" + p for p in files)])
+        info[f"var/lib/dpkg/info/{name}.list"] = "".join(
+            f"{path}\n" for path in ["/.", *above, *("/" + p for p in files)]
+        )
         info[f"var/lib/dpkg/info/{name}.md5sums"] = "".join(f"{md5(c)}  {p}\n" for p, c in others.items())
     return {"var/lib/dpkg/status": "\n\n".join(status) + "\n", **info}
 
@@ -128,7 +130,9 @@ def test_the_clone_is_updated_as_any_other(gold_site: Site, room: Path) -> None:
         "etc/plain.conf": "plain 2\n",
     })  # fmt: skip
     run_update(gold_site, InProcess(), "shop")
-    assert text(gold_site, "shop", "etc/app.conf") == APP.replace("three = 3", "three = 33").replace("seven = 7", "seven = 77")
+    assert text(gold_site, "shop", "etc/app.conf") == APP.replace("three = 3", "three = 33").replace(
+        "seven = 7", "seven = 77"
+    )
     assert text(gold_site, "shop", "etc/new.conf") == "newer\n"
     assert text(gold_site, "shop", "etc/plain.conf") == "plain 2\n"
     assert text(gold_site, "shop", "etc/gone.conf") is None
@@ -137,7 +141,9 @@ def test_the_clone_is_updated_as_any_other(gold_site: Site, room: Path) -> None:
 
 def test_a_configuration_file_is_golds_where_only_the_version_differs(room: Path) -> None:
     """The server has an older version of the package, and did not touch its file: that is not a change of the server's."""
-    old = packaged(("base", "0.9", {"etc/plain.conf": "older\n", "etc/app.conf": "an older one\n", "etc/left.conf": "left\n"}))
+    old = packaged(
+        ("base", "0.9", {"etc/plain.conf": "older\n", "etc/app.conf": "an older one\n", "etc/left.conf": "left\n"})
+    )
     files = {**SERVER, **old, "etc/plain.conf": "older\n", "etc/app.conf": "mine\n", "etc/left.conf": "left\n"}
     site = small_site(room, GOLD)
     report = adopt(site, room, files)
@@ -249,7 +255,10 @@ def test_without_packages_the_files_of_the_shared_disks_decide(room: Path) -> No
     publish_gold(site, IMAGE, untested=True)
     report = adopt(site, room, {path: node for path, node in ROOT.items() if "dpkg" not in path})
     assert report["version"] == 1
-    assert [(one["version"], one["by"], one["differ"]) for one in report["versions"]] == [(2, "content", 1), (1, "content", 0)]
+    assert [(one["version"], one["by"], one["differ"]) for one in report["versions"]] == [
+        (2, "content", 1),
+        (1, "content", 0),
+    ]
     site.close()
 
 
@@ -288,7 +297,9 @@ def test_what_the_clone_changed_since_stays(gold_site: Site, room: Path) -> None
 
     asked = form(room, SERVER)
     adopt_server(gold_site, "shop", asked)
-    on_clone(gold_site, "shop", {"etc/app.conf": "the clone's\n", "etc/only.conf": "the clone's\n", "var/lib/mysql/log": "1"})
+    on_clone(
+        gold_site, "shop", {"etc/app.conf": "the clone's\n", "etc/only.conf": "the clone's\n", "var/lib/mysql/log": "1"}
+    )
     place = room / "server"
     (place / "etc/app.conf").write_text("the server's\n")
     (place / "var/lib/mysql/ibdata").write_text("fuller")

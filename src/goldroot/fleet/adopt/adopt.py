@@ -19,7 +19,15 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import Refused, UsageError
 from goldroot.fleet import manifests
 from goldroot.fleet.adopt.again import Taken, take_new
-from goldroot.fleet.adopt.fill import fill_disks, load_report, load_seen, save_report, save_seen
+from goldroot.fleet.adopt.fill import (
+    fill_disks,
+    load_report,
+    load_seen,
+    read_doubtful,
+    save_report,
+    save_seen,
+    with_contents,
+)
 from goldroot.fleet.adopt.found import Found, look_at, shared_differ
 from goldroot.fleet.adopt.nearest import (
     Distance,
@@ -229,8 +237,10 @@ def _taken(site: Site, clone: Clone, found: Found, server: Server, policy: Polic
     taken = {}
     for address, rows, _ in found.rows():
         id = server.ids[address]
-        now = manifests.scan_disk(site, id, server.opened[address].path, policy, progress=stage(f"reading {id}"))
-        taken[address] = take_new(load_seen(site, clone, id), list(checked_rows(iter(rows))), now.manifest, policy)
+        root, before = server.opened[address].path, load_seen(site, clone, id)
+        now = manifests.scan_disk(site, id, root, policy, progress=stage(f"reading {id}")).manifest
+        clones = read_doubtful(root, now, before)
+        taken[address] = take_new(before, list(checked_rows(iter(rows))), clones, policy)
     return taken
 
 
@@ -268,9 +278,10 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
         for address, one in taken.items():
             options = BuildOptions(progress=stage(f"writing {ids[address]}"), live=live)
             trees: list[str | bytes] = [old.opened[address].path, *sources[address]]
-            built = build_tree(iter(one.rows), trees, new.opened[address].path, options)
-            made = manifests.save_made(site, ids[address], new.opened[address].path, built.manifest, policy)
-            save_seen(site, clone, ids[address], one.seen(made))
+            out = new.opened[address].path
+            built = build_tree(iter(one.rows), trees, out, options)
+            made = manifests.save_made(site, ids[address], out, built.manifest, policy)
+            save_seen(site, clone, ids[address], one.seen(with_contents(out, made)))
             crash.point("adopt.disk-renewed")
         reading = read_server(gold, new.tree)
     entry = find_entry(host, clone.machine)

@@ -25,7 +25,7 @@ from goldroot.fleet.update.merge import checked_rows
 from goldroot.merge import CLONE_SIDE
 from goldroot.policy import Policy
 from goldroot.site import Site
-from goldroot.tree import BuildOptions, Manifest, Note, build_tree
+from goldroot.tree import FILE, BuildOptions, Entry, Manifest, Note, build_tree, hash_files, scan_tree
 
 
 def fill_disks(site: Site, clone: Clone, found: Found, server: Server, policy: Policy, stage: Stage) -> list[Note]:
@@ -41,10 +41,30 @@ def fill_disks(site: Site, clone: Clone, found: Found, server: Server, policy: P
         built = build_tree(checked_rows(iter(rows)), sources, out, options)
         refuse_owners(found.gold.host, clone.name, [built.manifest])
         made = manifests.save_made(site, id, out, built.manifest, policy)
-        save_seen(site, clone, id, made)
+        save_seen(site, clone, id, with_contents(out, made))
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("adopt.disk-filled")
     return notes
+
+
+def with_contents(root: str, made: Manifest) -> Manifest:
+    """A disk that was just made, with the hashes of all its files: a site that is copied has them at other inodes."""
+    return scan_tree(root, known=made, writers="ended").manifest
+
+
+def read_doubtful(root: str, now: Manifest, before: Manifest) -> Manifest:
+    """A disk as it is, with the hashes of files of which only inode or ctime say that they were written."""
+    doubtful = [
+        row[0]
+        for row in now.rows()
+        if row[1] == FILE and not row[7] and (was := before.get(row[0])) is not None
+        and (was.kind, was.size, was.mtime) == (FILE, row[5], row[6]) and tuple(was[12:]) != tuple(row[12:])
+    ]  # fmt: skip
+    if not doubtful:
+        return now
+    found = hash_files(root, doubtful)
+    rows = (row._replace(content=found.get(row.path, row.content)) for row in map(Entry._make, now.rows()))
+    return Manifest.from_rows(rows, now.squashed)
 
 
 def save_seen(site: Site, clone: Clone, disk: str, manifest: Manifest) -> None:
