@@ -59,7 +59,8 @@ class Case:
 
 def killed_everywhere(case: Case) -> list[str]:
     """Kill it at each of its points; returns these."""
-    names = points_of(case.adopt)
+    # The same step of a host for another disk is the same again.
+    names = [name for name in points_of(case.adopt) if name.endswith(":1") or not name.startswith("host.")]
     whole = case.seen()
     for name in names:
         case.restore()

@@ -6,6 +6,8 @@ cd / || exit 97
 # that it is mounted on stays.
 skip='./proc ./sys ./dev ./run ./tmp'
 set -f
+# Octal escapes of the kernel become what they stand for.
+plain() { printf '%b' "$(printf '%s' "$1" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"; }
 if [ -r /proc/self/mountinfo ]; then
     while read -r _ _ _ root point rest; do
         fs=${rest#*- }; fs=${fs%% *}
@@ -14,25 +16,24 @@ if [ -r /proc/self/mountinfo ]; then
         ext2 | ext3 | ext4 | xfs | jfs | f2fs | reiserfs | vfat) [ "$root" = / ] && continue ;;
         btrfs | zfs | bcachefs) continue ;;
         esac
-        case $point in /proc* | /sys* | /dev* | /run* | /tmp) continue ;; esac
-        echo "goldroot-left-out $fs $point" >&2
+        case $point/ in /proc/* | /sys/* | /dev/* | /run/* | /tmp/*) continue ;; esac
+        printf 'goldroot-left-out %s %s\n' "$fs" "$(plain "$point")" >&2
         skip="$skip .$point"
     done < /proc/self/mountinfo
 fi
 if tar --version 2> /dev/null | grep -q 'GNU tar'; then
     set -- --create --file=- --format=posix --numeric-owner --sparse --xattrs '--xattrs-include=*' --anchored --wildcards
     for place in $skip; do
-        # Octal escapes of the kernel become what they stand for, and then what a pattern would read as its own is escaped.
-        place=$(printf '%b' "$(printf '%s' "$place" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')" | sed 's/[][*?\\]/\\&/g')
+        # What a pattern would read as its own is escaped.
+        place=$(plain "$place" | sed 's/[][*?\\]/\\&/g')
         set -- "$@" "--exclude=$place/*"
     done
     exec tar "$@" .
 fi
 command -v python3 > /dev/null || { echo 'it has neither GNU tar nor python3' >&2; exit 98; }
 exec python3 -c '
-import os, stat, sys, tarfile
+import os, sys, tarfile
 skip = {p.encode().decode("unicode_escape").encode("latin-1") for p in sys.argv[1].split()}
-seen = {}
 def add(tar, path):
     name = os.fsdecode(path)
     try:
@@ -68,6 +69,10 @@ def walk(tar, path):
         for name in sorted(os.listdir(path)):
             walk(tar, path + b"/" + name)
 sys.setrecursionlimit(100000)
-with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-    walk(tar, b".")
+try:
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        walk(tar, b".")
+except Exception as error:
+    print(error, file=sys.stderr)
+    os._exit(2)
 ' "$skip"
