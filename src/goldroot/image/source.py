@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.errors import BadInput, Refused
+from goldroot.errors import Refused, UsageError
 from goldroot.hosts import Host
 from goldroot.image.importing import as_root, check_root, with_given_owners
 from goldroot.image.remote import remote_host, unpack_remote
@@ -87,12 +87,12 @@ def open_source(host: Host, source: str, *, sudo: bool = False, progress: Progre
     :raises ProgramFailed: the server could not be read by ssh.
     """
     remote = remote_host(source)
+    if remote is None and sudo:
+        raise UsageError("--sudo is for a server that is read by ssh", todo="Run goldroot itself as root.")
     if remote is None and os.path.isdir(source):
         check_root(source)
         yield Source(source, source, True, None, ())
         return
-    if remote is None and sudo:
-        raise BadInput("--sudo is for a server that is read by ssh", todo="Run goldroot itself as root.")
     with host.scratch(0) as where:
         if remote is None:
             done = unpack(source, where.path, progress=progress)
