@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from goldroot.fleet.adopt.adopt import AdoptForm, adopt_server, plan_adoption
+from goldroot.fleet.adopt.adopt import adopt_server, plan_adoption
+from goldroot.fleet.adopt.form import AdoptForm
 from goldroot.site import Site
 from support.fleet import IMAGE, ROOT, dump, small_site, text
 from support.trees import Dir, File, Link, Node, make_tree

@@ -95,7 +95,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.fleet.adopt.adopt import Adopted, AdoptForm, adopt_server, plan_adoption
+    from goldroot.fleet.adopt.adopt import adopt_server, plan_adoption
+    from goldroot.fleet.adopt.form import Adopted, AdoptForm
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -163,7 +164,8 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "adopt.adopt": "AdoptForm Adopted adopt_server plan_adoption",
+            "adopt.adopt": "adopt_server plan_adoption",
+            "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
             "clones": (
                 "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"

@@ -40,6 +40,7 @@ class PackageFiles:
     packages: Mapping[str, Package] = field(default_factory=dict)  #: the installed ones, by name
     owners: Mapping[bytes, str] = field(default_factory=dict)  #: path -> name of the package (one of them)
     brought: Mapping[bytes, PackagedFile] = field(default_factory=dict)  #: files whose content is known
+    trouble: str = ""  #: why the database could not be read, where there is one
 
     def is_as_brought(self, root: str, path: bytes, standing: bytes, digest: bytes = b"") -> bool | None:
         """Whether a file is what its package brought; ``None`` where nobody knows what that was.
@@ -69,8 +70,8 @@ def read_package_files(root: str, canon: Canon) -> PackageFiles:
 def _rpm(files: list[tuple[str, bytes]], canon: Canon) -> PackageFiles:
     try:
         found = read_rpm_files(files)
-    except Unreadable:
-        return PackageFiles()
+    except Unreadable as error:
+        return PackageFiles(trouble=str(error))
     owners: dict[bytes, str] = {}
     brought: dict[bytes, PackagedFile] = {}
     for package, theirs in found:

@@ -7,8 +7,9 @@
     lost       what the server has otherwise on the disks that will be shared
     found      all of it for one server: the plan, as data
     fill       a plan -> the disks of a new clone
-    again      a later look at the same server -> only what is new there
     adopt      the order of effects
+    again      a later look at the same server -> only what is new there
+    later      and the order of its effects
 
 A merge needs what the server came from.  It came from packages, so that is what their database says they brought; for
 what nobody brought, it is gold's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import AccountTables, OwnerNames, owner_names
 from goldroot.conflicts import Conflict, Decisions
@@ -74,17 +74,27 @@ class Found:
         return sorted(b"/" + path for base in self.bases.values() for path in getattr(base, which))
 
 
-def look_at(
-    gold: Gold, opened: Disks, source: Source, policy: Policy, *, distances: Sequence[Distance] = (),
-    given: Decisions | None = None, stage: Stage,
-) -> Found:  # fmt: skip
+@dataclass(frozen=True)
+class How:
+    """By what a server is looked at.
+
+    :param given: remembered answers; ``distances``: of the versions that were compared.
+    """
+
+    policy: Policy
+    stage: Stage
+    given: Decisions = field(default_factory=dict)
+    distances: tuple[Distance, ...] = ()
+
+
+def look_at(gold: Gold, opened: Disks, source: Source, how: How) -> Found:
     """Read a server and say what adopting it onto a gold version means.
 
     :param opened: the version's disks; ``source``: the server's root file system, open.
     :raises BadInput: the server's tree cannot stand on the layout's disks.
     :raises Refused: a part of it is on a file system that is not entered.
     """
-    return _Look(gold, opened, source, policy).found(tuple(distances), given, stage)
+    return _Look(gold, opened, source, how.policy).found(how)
 
 
 def shared_differ(gold: Gold, opened: Disks, source: Source, stage: Stage) -> int:
@@ -111,8 +121,8 @@ class _Look:
         )
         self.names = ours, theirs
 
-    def found(self, distances: tuple[Distance, ...], given: Decisions | None, stage: Stage) -> Found:
-        parts, notes = self.scan(stage)
+    def found(self, how: How) -> Found:
+        parts, notes = self.scan(how.stage)
         files = read_package_files(self.source.path, self.canon)
         brought = self._brought(files)
         golds = gold_side(self.gold, self.opened, [disk.address for disk in self.layout.own])
@@ -123,15 +133,19 @@ class _Look:
         links = {path: row for part in parts.values() for path, row in alternatives_of(part).items()}
         known = Known(brought, owners, rules, links)
         bases = {address: make_base(tree.manifest, parts[address], known) for address, tree in golds.trees.items()}
-        plan = plan_sides(self._sides(golds, bases, parts, tables, notes), self.policy, given)
+        plan = plan_sides(self._sides(golds, bases, parts, tables, notes), self.policy, how.given)
         ours, theirs = self.shared_sides(parts)
         golds_versions = {one.name: one.version for one in self.gold.packages}
         versions = {name: package.version for name, package in files.packages.items()}
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
         changes = tuple(_changes(plan, golds, rules))
+        if files.trouble:
+            notes.append(
+                Note("packages-unknown", b"/var/lib/rpm", f"the package database cannot be read: {files.trouble}")
+            )
         told = [*notes, *self._other_system(), *(note for note in plan.notes if note.kind not in _NOT_TOLD)]
-        return Found(self.gold, self.source, distances, beside, lost, bases, plan, changes, tuple(told))
+        return Found(self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told))
 
     def scan(self, stage: Stage) -> tuple[dict[str, Manifest], list[Note]]:
         """The server's rows by the disk that they would stand on.  What is shared is read, to be compared with gold's."""
