@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.adopt import adopt
 from goldroot.cli.differences import exit_code_option, patch_option, say_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
@@ -35,6 +36,9 @@ def clone() -> None:
       goldroot clone create web1 web2 --image debian
       goldroot clone diff web1
     """
+
+
+clone.add_command(adopt)
 
 
 @clone.command()

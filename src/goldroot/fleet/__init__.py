@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "AdoptForm",
+    "Adopted",
     "Answer",
     "Case",
     "CloneForm",
@@ -26,6 +28,7 @@ __all__ = [
     "RollbackPlan",
     "TakenOver",
     "UpdatePlan",
+    "adopt_server",
     "again_at_switch",
     "all_answers",
     "all_cases",
@@ -66,6 +69,7 @@ __all__ = [
     "many_names",
     "network_from",
     "open_clone",
+    "plan_adoption",
     "plan_cancel",
     "plan_clone",
     "plan_delete",
@@ -99,6 +103,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.adopt.adopt import adopt_server, plan_adoption
+    from goldroot.fleet.adopt.form import Adopted, AdoptForm
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -170,23 +176,22 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "taken_over": "TakenOver take_over_clone",
+            "adopt.adopt": "adopt_server plan_adoption",
+            "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
-            "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
-                " plan_clone plan_delete show_clone"
-            ),
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone "
+            "force_delete_clone identity_from made_clone plan_clone plan_delete show_clone",
             "doctor.doctor": "Report examine repair_site",
             "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",
-            "past": "history",
             "links": "slot_links",
-            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
-            "stop_machine",
+            "machines": "MachineState console_lines machine_states plan_start "
+            "powers_of run_in_machine start_machine stop_machine",
             "many": "Repeated many_names",
             "parallel": "usual_jobs",
+            "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
             "review": "Case all_cases chosen_conflicts conflict_at "
@@ -196,11 +201,12 @@ else:
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",
+            "taken_over": "TakenOver take_over_clone",
+            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
-            "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
-            "run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones "
+            "engine_of plan_cancel run_update run_updates",
         },
     )
