@@ -18,12 +18,13 @@ ConflictKind = Literal[
 
 NoteKind = Literal[
     "account-back", "account-file-not-regular", "account-kept", "account-orphans", "account-returned",
-    "account-withdrawn", "accounts-unread", "acl-not-kept", "at-job-stale", "base-not-seen", "changed-while-read", "decided",
-    "device-not-made", "duplicate-name", "flags-not-kept", "foreign-root", "hard-link-separated", "identity-made", "identity-removed",
-    "jail-tables-stale", "kind-unknown", "labels-due", "memory-not-given", "migrate-due", "mode-not-kept",
-    "newer-packages", "no-account", "not-gold-number", "numbers-as-numbers", "other-file-system", "override-unknown",
+    "account-withdrawn", "accounts-unread", "acl-not-kept", "at-job-stale", "base-not-seen", "changed-while-read",
+    "decided", "device-not-made", "duplicate-name", "flags-not-kept", "foreign-root", "hard-link-separated",
+    "identity-made", "identity-removed", "jail-tables-stale", "kind-unknown", "labels-due", "memory-not-given",
+    "migrate-due", "mode-not-kept", "mount-left-out", "newer-packages", "no-account", "no-host-name",
+    "not-gold-number", "numbers-as-numbers", "other-file-system", "other-release", "override-unknown",
     "override-without-effect", "own-of-one-host", "own-packages", "owner-not-kept", "packages-unknown", "path",
-    "ranges-moved", "rebuild-due", "references-not-checked", "removed-before", "renumbered", "services-not-started",
-    "shell-not-listed", "socket-dropped", "spool-without-account", "stale-map", "state-unit", "time-not-kept", "time-out-of-range",
-    "unchanged", "vanished", "xattr-not-kept",
+    "ranges-moved", "rebuild-due", "references-not-checked", "removed-before", "renumbered", "said-by-tar",
+    "services-not-started", "shell-not-listed", "socket-dropped", "spool-without-account", "stale-map",
+    "state-unit", "time-not-kept", "time-out-of-range", "unchanged", "vanished", "xattr-not-kept",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from goldroot.cli.asking import ask_all
 from goldroot.cli.each_clone import answer_line
 from goldroot.cli.keys import Keys, edit_again, need_terminal
-from goldroot.cli.known_names import clone_names
+from goldroot.cli.known_names import answers, clone_names, conflict_paths
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.questions import question_lines, say_words, ways_to_answer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from goldroot.fleet import Answer, Case
     from goldroot.site import Site
 
-wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
+wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1, shell_complete=conflict_paths)
 
 
 @click.group(cls=Group)
@@ -201,6 +201,7 @@ def _next_as_data(site: Site, cases: Sequence[Case]) -> int:
     required=True,
     metavar="server|gold|proposal|FILE",
     type=click.Path(),
+    shell_complete=answers,
     help="The answer; FILE: content of your own.",
 )
 @click.option("--all-like", is_flag=True, help="And every open one with the same axis and kind as those named.")

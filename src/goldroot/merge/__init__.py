@@ -38,6 +38,7 @@ __all__ = [
     "Memory",
     "MergeGiven",
     "MergePlan",
+    "MountLine",
     "Options",
     "Part",
     "PartPlan",
@@ -83,6 +84,7 @@ __all__ = [
     "note_written",
     "only_one",
     "own_content",
+    "parse_fstab",
     "part_changes",
     "parts_of",
     "plan_merge",
@@ -94,6 +96,7 @@ __all__ = [
     "resolving",
     "side_or_content",
     "split_part",
+    "unit_name",
     "usr_links",
     "write_record",
 ]
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
     from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
     from goldroot.merge.compare.rows import joined
+    from goldroot.merge.decide.fstab import MountLine, parse_fstab, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
@@ -140,6 +144,7 @@ else:
             "apply.apply": "build_rows",
             "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
             "compare.rows": "joined",
+            "decide.fstab": "MountLine parse_fstab unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest decisions_text load_decisions",

@@ -2,7 +2,10 @@
 
 ::
 
+    adopted.py    a server that exists already and becomes a clone
     words.py      one list of field names and of the words on the screen
+    backup.py     backups of a site
+    doctor.py     what is wrong with a site
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
     gold.py       the life of gold versions and images
@@ -30,10 +33,15 @@ __all__ = [
     "SIDES",
     "UPDATE_OUTCOMES",
     "VIEWS",
+    "BackupMade",
+    "BackupRestored",
+    "CloneAdopted",
     "CloneDiff",
     "Decision",
     "DecisionsChanged",
     "DecisionsForgotten",
+    "DoctorFinding",
+    "DoctorReport",
     "EventRow",
     "FallbackDiff",
     "FallbackRow",
@@ -64,11 +72,14 @@ __all__ = [
     "schema_of",
     "schema_text",
     "side",
-]  # fmt: skip
+]
 
 if TYPE_CHECKING:
+    from goldroot.views.adopted import CloneAdopted
+    from goldroot.views.backup import BackupMade, BackupRestored
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
+    from goldroot.views.doctor import DoctorFinding, DoctorReport
     from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
     from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
     from goldroot.views.machines import MachineRow
@@ -98,8 +109,11 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopted": "CloneAdopted",
+            "backup": "BackupMade BackupRestored",
             "base": "View",
             "differences": "CloneDiff FallbackDiff",
+            "doctor": "DoctorFinding DoctorReport",
             "fallbacks": "FallbackRow FallbackShown FallbackTaken",
             "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",
