@@ -141,3 +141,19 @@ def test_a_service_that_golds_packages_start_now_is_not_told_as_gone(tmp_path: P
     done = merged(tmp_path, own("x.service", "y.service"), static("x.service"), own("x.service", "y.service"))
     (note,) = [note for note in done.record["notes"] if note["kind"] == "services-not-started"]
     assert note["data"] == {"services": ["system/y.service"]}
+
+
+def test_disks_beside_the_trees_are_not_read_where_the_server_disabled_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unasked(shared: object) -> set[bytes]:
+        raise AssertionError(shared)
+
+    monkeypatch.setattr("goldroot.merge.plan.started_by_packages", unasked)
+    tables: tuple[Table, ...] = (KEEP, {**KEEP, **own(NEW)}, {**KEEP, **own("mine.service")})
+    b, g, c = (make_tree(tmp_path / name, table) / "etc" for name, table in zip("bgc", tables, strict=True))
+    old, new = (make_tree(tmp_path / name, {**static(OLD), "etc": Dir()}) for name in ("old", "new"))
+    assert plan_trees(Trees(b, g, c, at="/etc", system=(old, new))).conflicts == ()
+    masking = make_tree(tmp_path / "m", {**KEEP, **masked(OLD)}) / "etc"
+    with pytest.raises(AssertionError):
+        plan_trees(Trees(b, g, masking, at="/etc", system=(old, new)))
