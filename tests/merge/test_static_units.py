@@ -10,6 +10,7 @@ from goldroot.conflicts import Decision
 from goldroot.merge import ManifestFiles, Options, Trees, apply_plan, plan_trees
 from goldroot.merge.refer.shared import DirectoryFiles, started_by_packages
 from goldroot.tree import scan_tree
+from support.going_back import plan_back
 from support.merging import Outcome, Table, merge_directories, merge_tables
 from support.trees import Dir, Link, dump_tree, make_tree
 
@@ -101,6 +102,14 @@ def test_gold_starts_it_in_both_ways_and_that_is_one_question(tmp_path: Path) ->
     assert link not in done.tree and done.tree[f"{UNITS}/{NEW}"].content == b"/dev/null"
     taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
     assert link in taken.tree and f"{UNITS}/{NEW}" not in taken.tree
+
+
+def test_a_way_back_is_not_held_up(tmp_path: Path) -> None:
+    plan = plan_back(tmp_path, {**KEEP, **own(OLD)}, {**KEEP, **static(NEW)}, KEEP)
+    assert plan.conflicts == []
+    assert [note.path for note in plan.notes if "the mask stays" in note.text] == [f"/{UNITS}/{NEW}".encode()]
+    mask = plan.parts[0].decided.verdicts[f"{UNITS}/{NEW}".encode()].want
+    assert mask is not None and mask.content == b"/dev/null"
 
 
 def test_it_is_remembered_over_a_version_without_it(tmp_path: Path) -> None:
