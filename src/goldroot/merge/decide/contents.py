@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 
@@ -10,7 +9,7 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.decide.alternatives import is_record, merge_records
-from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
+from goldroot.merge.decide.authorized_keys import is_key_file, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.remembered_lines import RememberedLines
@@ -86,7 +85,7 @@ def _merger_for(delta: Delta) -> TextMerger | None:
     """What merges contents of this class and kind; ``None``: they are not merged inside."""
     base = delta.rows[BASE_SIDE]
     if delta.rule.cls == "lines":
-        return merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
+        return merge_keys if is_key_file(delta.place) else merge_lines
     if delta.rule.cls not in ("config", "state"):
         return None
     by_lines = _by_lines if base is not None and base.kind == FILE else _nothing

@@ -28,6 +28,7 @@ from goldroot.accounts import (
     numbers_in_acl,
 )
 from goldroot.merge.compare.parts import CLONE_SIDE
+from goldroot.merge.decide.authorized_keys import key_files_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.tree import DIRECTORY
@@ -103,9 +104,9 @@ class AccountUses:
 
     def _keys(self, name: bytes) -> Iterator[bytes]:
         for _, fields in self.clone.table(PASSWD).records():
-            if fields[0] == name and fields[5:6] != (b"",) and len(fields) > 5:
-                for file in (b"authorized_keys", b"authorized_keys2"):
-                    yield from self._there(fields[5].rstrip(b"/") + b"/.ssh/" + file)
+            if fields[0] == name and len(fields) > 5:
+                for place in key_files_of(name, fields[5]):
+                    yield from self._there(place)
 
     def _named_in(self, known: Mapping[bytes, set[bytes]], name: bytes) -> list[bytes]:
         """The files, of some whose names were read, that name him, or his number after a ``#``."""
