@@ -14,8 +14,10 @@ from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
-from goldroot.merge.decide.text import is_text, merge_text
+from goldroot.merge.decide.text import is_moved_and_removed, is_text, merge_text
 from goldroot.tree import FILE
+
+MOVED_AND_REMOVED = "one side moved a line that the other removed"
 
 #: No person's configuration is larger; such a file is taken as binary (bytes).
 MAX_MERGED = 64 << 20
@@ -65,18 +67,21 @@ def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
 
 
 def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
-    """Says of a table that both sides changed what a person has to decide; "" of other files, and of secrets."""
+    """Says of a text that both sides changed what a person has to decide, where that is not to be seen; "" of secrets."""
 
     def explain(delta: Delta) -> str:
-        kind = kind_of(delta.place) if delta.rule.cls == "config" and not delta.rule.secret else None
-        if kind is None or any(row is not None and row.kind != FILE for row in delta.rows):
+        if delta.rule.cls != "config" or delta.rule.secret:
             return ""
-        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+        if any(row is not None and (row.kind != FILE or row.size > MAX_MERGED) for row in delta.rows):
             return ""
-        kept = lines.of(delta)
         old = lines.read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
+        gold, clone = lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE)
+        kind = kind_of(delta.place)
+        if kind is None:
+            return MOVED_AND_REMOVED if is_moved_and_removed(old, gold, clone) else ""
+        kept = lines.of(delta)
         base = kept.base if kept is not None and kept.base is not None else old
-        return trouble_of(kind, base, lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE))
+        return trouble_of(kind, base, gold, clone)
 
     return explain
 
