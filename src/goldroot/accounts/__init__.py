@@ -20,6 +20,7 @@ __all__ = [
     "NUMERIC_OWNERS",
     "OVERRIDES",
     "PASSWD",
+    "SETTINGS",
     "SUDOERS",
     "UNITS",
     "AccountTables",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         KEYS,
         LINGER,
         OVERRIDES,
+        SETTINGS,
         SUDOERS,
         UNITS,
         AccountUse,
@@ -92,6 +94,6 @@ else:
             "renumbered": "Renumbered",
             "sources": "asks_elsewhere merge_sources",
             "tables": "ACCOUNT_FILES AccountTables GROUP PASSWD",
-            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SUDOERS UNITS",
+            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SETTINGS SUDOERS UNITS",
         },
     )

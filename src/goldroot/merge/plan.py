@@ -241,7 +241,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
                 users |= acl_users
                 groups |= acl_groups
     (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+    uses = AccountUses(parts, names, clone)
+    return InUse(users, groups, bare_uids, bare_gids, uses.of, uses.of_group)
 
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
