@@ -1,0 +1,140 @@
+"""The paths that the server's other texts below /etc name, and the programs that run its scripts.
+
+A web server does not start without a file that it includes, nobody logs in by a PAM module that is gone, a volume is not opened
+without its key, and a script is not run without its interpreter: these are asked about.  Any other path in a setting is told, as
+nobody knows whether it must be there; and only what was there before the update and is gone after it counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+
+from goldroot.merge.refer.commands import GUARDED, Finder, Named, words_of
+from goldroot.policy import ASK, NOTE
+
+#: A person's setting is not longer (bytes).
+LARGEST = 1 << 18
+
+#: Tables with finders or mergers of their own, and texts in which a path is no need.
+_OTHERS = (
+    b"/etc/systemd/", b"/etc/fstab", b"/etc/passwd", b"/etc/group", b"/etc/shadow", b"/etc/gshadow", b"/etc/shells", b"/etc/motd",
+    b"/etc/issue", b"/etc/mtab", b"/etc/alternatives/", b"/etc/ld.so.cache", b"/etc/.git/", b"/etc/ssl/certs/", b"/etc/skel/",
+)  # fmt: skip
+#: Here a path that is missing does no harm: what may be done with it, or is to be watched.
+_LENIENT = (
+    b"/etc/apparmor", b"/etc/sudoers", b"/etc/logrotate", b"/etc/audit", b"/etc/aide", b"/etc/updatedb.conf", b"/etc/rkhunter",
+    b"/etc/security/", b"/etc/ld.so.preload", b"/etc/profile", b"/etc/bash", b"/etc/default/locale", b"/etc/etckeeper/",
+)  # fmt: skip
+#: Filled and emptied while the system runs.
+_PASSING = (b"/var/cache/", b"/var/run/", b"/var/lock/", b"/var/tmp/", b"/var/spool/", b"/var/log/")
+
+_SCRIPTS = re.compile(rb"/usr/local/s?bin/[^/]+", re.DOTALL)
+_INTERPRETER = re.compile(rb"#![ \t]*(/\S+)(?:[ \t]+(?:-S[ \t]+)?([^\s/=-][^\s/=]*)?)?")
+
+#: First words of lines that read, load or run a file.
+_NEEDS = re.compile(
+    rb"\W*(?:[\w.-]*(?:include|load|module|cert|key|exec|command|program|script|plugin|extension|daemon|library|interpreter"
+    rb"|source|file)[\w.-]*|\.)(?=[\s=:])",
+    re.IGNORECASE,
+)
+#: What says of itself that it may be missing: IncludeOptional, !include_try.
+_MAY_BE_MISSING = re.compile(rb"\W*\w*(?:optional|_try|tryinclude)|\W*-include", re.IGNORECASE)
+_INCLUDE = re.compile(rb"\s*[!@$]?include\w*\s+[\"']?([A-Za-z0-9_][^\s\"';*?\[]*)[\"']?\s*;?\s*", re.IGNORECASE)
+_STATEMENT = re.compile(rb"[{};]")
+_REMARK = (b"#", b";", b"//")
+
+#: Where Linux-PAM finds modules (pam.conf(5)); one name of them at least is the system's.
+_MACHINES = (b"x86_64", b"s390x", b"aarch64", b"powerpc64le")
+_LIBRARIES = (
+    b"/lib",
+    b"/lib64",
+    b"/usr/lib",
+    b"/usr/lib64",
+    *(b"/usr/lib/%s-linux-gnu" % machine for machine in _MACHINES),
+)
+_PAM = re.compile(rb"\s*(?:(?:auth|account|password|session)\s+(?P<control>\[[^\]]*\]|\S+)|@include)\s+(?P<what>\S+)")
+
+
+def text_finder_of(place: bytes) -> Finder | None:
+    """What finds the paths that a text names; ``None`` where nothing is looked for in it."""
+    if _SCRIPTS.fullmatch(place):
+        return _of_script
+    if not place.startswith(b"/etc/") or place.startswith(_OTHERS):
+        return None
+    if place.startswith(b"/etc/pam.d/"):
+        return _of_pam
+    return _of_crypttab if place == b"/etc/crypttab" else lambda content: _of_text(place, content)
+
+
+def _of_script(content: bytes) -> Iterator[Named]:
+    found = _INTERPRETER.match(content)
+    if found is None:
+        return
+    yield Named(found[1], b"#!" + found[1])
+    if found[1].endswith(b"/env") and found[2]:
+        yield Named(b"/usr/bin/" + found[2], b"#!" + found[1] + b" " + found[2])
+
+
+def _of_pam(content: bytes) -> Iterator[Named]:
+    """pam.conf(5); a ``-`` before the type, and ``optional``, let a module be missing."""
+    for line in content.replace(b"\\\n", b" ").split(b"\n"):
+        found = _PAM.match(line)
+        if found is None or found["control"] == b"optional":
+            continue
+        what = found["what"]
+        if found["control"] in (b"include", b"substack", None):
+            yield Named(what if what.startswith(b"/") else b"/etc/pam.d/" + what, what)
+        elif what.startswith(b"/"):
+            yield Named(what, what)
+        else:
+            yield from (Named(directory + b"/security/" + what, what) for directory in _LIBRARIES)
+
+
+def _of_crypttab(content: bytes) -> Iterator[Named]:
+    """crypttab(5)."""
+    for line in content.split(b"\n"):
+        fields = line.split()
+        if len(fields) > 2 and not fields[0].startswith(b"#"):
+            options = fields[3].split(b",") if len(fields) > 3 else []
+            level = NOTE if {b"nofail", b"noauto"} & {*options} else ASK
+            paths = [fields[2], *(option.partition(b"=")[2] for option in options if option.startswith(b"header="))]
+            said = b" ".join(fields[:2])
+            yield from (
+                Named(path, said, level=level) for path in paths if path.startswith(b"/") and not _is_made(path)
+            )
+
+
+def _of_text(place: bytes, content: bytes) -> Iterator[Named]:
+    if b"\0" in content[:8192]:
+        return
+    yield from _of_script(content)
+    guarded = set(GUARDED.findall(content))
+    is_script = content.startswith(b"#!")
+    may_need = not is_script and not place.startswith(_LENIENT)
+    for line in content.replace(b"\\\n", b" ").split(b"\n"):
+        if line.lstrip().startswith(_REMARK) or (b"/" not in line and b"nclude" not in line):
+            continue
+        for said in [line] if is_script else _STATEMENT.split(line):
+            yield from _of_statement(place, said.strip(), guarded, may_need=may_need)
+
+
+def _of_statement(place: bytes, said: bytes, guarded: Container[bytes], *, may_need: bool) -> Iterator[Named]:
+    if _MAY_BE_MISSING.match(said):
+        return
+    needs = may_need and _NEEDS.match(said) is not None
+    for path in words_of(said):
+        if path not in guarded and not _is_made(path):
+            yield Named(path, path, level=ASK if needs else NOTE)
+    if needs and (found := _INCLUDE.fullmatch(said)):
+        yield from _relative(place, found[1])
+
+
+def _relative(place: bytes, name: bytes) -> Iterator[Named]:
+    """What a text includes by a relative path: from its own directory, or from that of its program in /etc."""
+    own, top = place.rpartition(b"/")[0], b"/".join(place.split(b"/")[:3])
+    yield from (Named(directory + b"/" + name, name) for directory in dict.fromkeys((own, top)) if directory != place)
+
+
+def _is_made(path: bytes) -> bool:
+    return path.startswith((b"/dev/", b"/proc/", b"/sys/", b"/run/", b"/tmp/", *_PASSING)) or path.count(b"/") < 2
