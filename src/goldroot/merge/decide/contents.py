@@ -13,9 +13,10 @@ from goldroot.merge.decide.authorized_keys import is_key_file, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.remembered_lines import RememberedLines
+from goldroot.merge.decide.set_twice import set_twice
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import is_moved_and_removed, is_text, merge_text
-from goldroot.tree import FILE
+from goldroot.tree import FILE, path_text
 
 MOVED_AND_REMOVED = "one side moved a line that the other removed"
 
@@ -78,7 +79,7 @@ def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
         gold, clone = lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE)
         kind = kind_of(delta.place)
         if kind is None:
-            return MOVED_AND_REMOVED if is_moved_and_removed(old, gold, clone) else ""
+            return _trouble_of_lines(delta.place, old, gold, clone)
         kept = lines.of(delta)
         base = kept.base if kept is not None and kept.base is not None else old
         return trouble_of(kind, base, gold, clone)
@@ -93,16 +94,24 @@ def _merger_for(delta: Delta) -> TextMerger | None:
         return merge_keys if is_key_file(delta.place) else merge_lines
     if delta.rule.cls not in ("config", "state"):
         return None
-    by_lines = _by_lines if base is not None and base.kind == FILE else _nothing
+    by_lines = partial(_by_lines, delta.place) if base is not None and base.kind == FILE else _nothing
     if delta.rule.cls == "config" and is_record(delta.place):
         return merge_records
     kind = kind_of(delta.place) if delta.rule.cls == "config" else None
     return by_lines if kind is None else partial(merge_table, kind, by_lines)
 
 
-def _by_lines(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
+def _trouble_of_lines(place: bytes, base: bytes, gold: bytes, clone: bytes) -> str:
+    if is_moved_and_removed(base, gold, clone):
+        return MOVED_AND_REMOVED
+    merged = merge_text(base, gold, clone)
+    keys = set_twice(place, base, gold, clone, merged.merged) if merged.clean else []
+    return f"both set {', '.join(map(path_text, keys))}, at two places" if keys else ""
+
+
+def _by_lines(place: bytes, base: bytes, gold: bytes, clone: bytes) -> bytes | None:
     result = merge_text(base, gold, clone)
-    return result.merged if result.clean else None
+    return result.merged if result.clean and not set_twice(place, base, gold, clone, result.merged) else None
 
 
 def _nothing(base: bytes, gold: bytes, clone: bytes) -> None:
