@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.commands import SPOOLS, Finder, Named, finder_of
+from goldroot.merge.refer.commands import SPOOLS, Named, finder_of
 from goldroot.merge.refer.reference import MOUNT, NAMED, NAMED_UNIT, Reference
-from goldroot.merge.refer.texts import LARGEST, text_finder_of
+from goldroot.merge.refer.texts import LARGEST, is_text_of_interest, named_in_text
 from goldroot.policy import ASK, CONFIG, NOTE, OPAQUE
 from goldroot.tree import FILE
 
@@ -41,27 +40,25 @@ def _is_looked_at(one: PartPlan, path: bytes) -> bool:
         return True
     rows, rule = one.decided.comparison.deltas[path], one.decided.comparison.rules[path]
     small = all(row is None or row.size <= LARGEST for row in rows)
-    return small and rule.cls in (CONFIG, OPAQUE) and not rule.secret and text_finder_of(place) is not None
+    return small and rule.cls in (CONFIG, OPAQUE) and not rule.secret and is_text_of_interest(place)
 
 
-def _find(place: bytes) -> Finder | None:
-    """What finds the paths in a file; of Postfix's settings there are tables, and others as in any text."""
-    first, second = finder_of(place), text_finder_of(place)
-    if first is not None and second is not None and place.startswith(b"/etc/postfix/"):
-        return lambda content: chain(first(content), second(content))
-    return first or second
+def _named(place: bytes, content: bytes, gold: bytes) -> Iterator[Named]:
+    """What a file names and gold's does not; of Postfix's settings there are tables, and others as in any text."""
+    find = finder_of(place)
+    if find is not None:
+        golds = {named.path for named in find(gold)} if gold else set()
+        yield from (named for named in find(content) if named.path not in golds)
+    if find is None or place.startswith(b"/etc/postfix/"):
+        yield from named_in_text(place, content, gold)
 
 
 def named_in(place: bytes, content: bytes, gold: bytes) -> Iterator[Reference]:
     """The paths that a file names and gold's file of that name does not."""
-    find = _find(place)
-    if find is None:
-        return
-    golds = {named.path for named in find(gold)} if gold else set()
     is_noted = place.startswith(SPOOLS[-1])
     found: dict[bytes, Named] = {}
-    for named in find(content):
-        if named.path not in golds and (named.path not in found or named.level == ASK):
+    for named in _named(place, content, gold):
+        if named.path not in found or named.level == ASK:
             found[named.path] = named
     for named in found.values():
         kind, who = (MOUNT, MOUNT_POINT) if named.is_point else (NAMED_UNIT if named.is_unit else NAMED, place)

@@ -8,7 +8,8 @@ nobody knows whether it must be there; and only what was there before the update
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from goldroot.merge.refer.commands import GUARDED, Finder, Named, words_of
 from goldroot.policy import ASK, NOTE
@@ -56,15 +57,43 @@ _LIBRARIES = (
 _PAM = re.compile(rb"\s*(?:(?:auth|account|password|session)\s+(?P<control>\[[^\]]*\]|\S+)|@include)\s+(?P<what>\S+)")
 
 
-def text_finder_of(place: bytes) -> Finder | None:
-    """What finds the paths that a text names; ``None`` where nothing is looked for in it."""
+def is_text_of_interest(place: bytes) -> bool:
+    """Whether paths are looked for in a text at this place."""
+    return _finder_of(place) is not None
+
+
+def named_in_text(place: bytes, content: bytes, gold: bytes) -> Iterator[Named]:
+    """The paths that the lines name that gold's text of that name has not, and that are not named there in other lines.
+
+    :param gold: gold's text; empty where it has none.
+    """
+    find = _finder_of(place)
+    if find is None or b"\0" in content[:8192]:
+        return
+    golds = set(_lines(gold))
+    # Whose the first line is says what runs a script.
+    own = b"\n".join(line for line in _lines(content) if line not in golds or line.startswith(b"#!"))
+    guarded: set[bytes] | None = None
+    for named in find(own):
+        if guarded is None:
+            guarded = set(GUARDED.findall(content))
+        word = named.line if find is _of_pam else named.path
+        if named.path not in guarded and not re.search(re.escape(word) + rb"(?![\w.-])", gold):
+            yield named
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return content.replace(b"\\\n", b" ").split(b"\n")
+
+
+def _finder_of(place: bytes) -> Finder | None:
     if _SCRIPTS.fullmatch(place):
         return _of_script
     if not place.startswith(b"/etc/") or place.startswith(_OTHERS):
         return None
     if place.startswith(b"/etc/pam.d/"):
         return _of_pam
-    return _of_crypttab if place == b"/etc/crypttab" else lambda content: _of_text(place, content)
+    return _of_crypttab if place == b"/etc/crypttab" else partial(_of_text, place)
 
 
 def _of_script(content: bytes) -> Iterator[Named]:
@@ -78,7 +107,7 @@ def _of_script(content: bytes) -> Iterator[Named]:
 
 def _of_pam(content: bytes) -> Iterator[Named]:
     """pam.conf(5); a ``-`` before the type, and ``optional``, let a module be missing."""
-    for line in content.replace(b"\\\n", b" ").split(b"\n"):
+    for line in content.split(b"\n"):
         found = _PAM.match(line)
         if found is None or found["control"] == b"optional":
             continue
@@ -106,28 +135,23 @@ def _of_crypttab(content: bytes) -> Iterator[Named]:
 
 
 def _of_text(place: bytes, content: bytes) -> Iterator[Named]:
-    if b"\0" in content[:8192]:
-        return
     yield from _of_script(content)
-    guarded = set(GUARDED.findall(content))
     is_script = content.startswith(b"#!")
     may_need = not is_script and not place.startswith(_LENIENT)
-    for line in content.replace(b"\\\n", b" ").split(b"\n"):
-        if line.lstrip().startswith(_REMARK) or (b"/" not in line and b"nclude" not in line):
+    for line in content.split(b"\n"):
+        if (b"/" not in line and b"nclude" not in line) or line.lstrip().startswith(_REMARK):
             continue
         for said in [line] if is_script else _STATEMENT.split(line):
-            yield from _of_statement(place, said.strip(), guarded, may_need=may_need)
+            yield from _of_statement(place, said.strip(), may_need=may_need)
 
 
-def _of_statement(place: bytes, said: bytes, guarded: Container[bytes], *, may_need: bool) -> Iterator[Named]:
-    if _MAY_BE_MISSING.match(said):
-        return
+def _of_statement(place: bytes, said: bytes, *, may_need: bool) -> Iterator[Named]:
+    paths = [path for path in words_of(said) if not _is_made(path)] if b"/" in said else []
     needs = may_need and _NEEDS.match(said) is not None
-    for path in words_of(said):
-        if path not in guarded and not _is_made(path):
-            yield Named(path, path, level=ASK if needs else NOTE)
-    if needs and (found := _INCLUDE.fullmatch(said)):
-        yield from _relative(place, found[1])
+    if (paths or needs) and not _MAY_BE_MISSING.match(said):
+        yield from (Named(path, path, level=ASK if needs else NOTE) for path in paths)
+        if needs and (found := _INCLUDE.fullmatch(said)):
+            yield from _relative(place, found[1])
 
 
 def _relative(place: bytes, name: bytes) -> Iterator[Named]:
