@@ -136,3 +136,19 @@ def test_options_are_asked_about_in_trees(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {path: A.decode()}, {path: "restrict " + A.decode()}, {path: "no-pty " + A.decode()})
     assert done.conflicts == [("/" + path, "content")]
     assert done.text(path) == "no-pty " + A.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["root/.ssh/authorized_keys2", "home/b/.ssh/authorized_keys", "etc/ssh/authorized_keys/root"]
+)
+def test_a_key_that_gold_withdrew_and_the_server_has_elsewhere_is_told(tmp_path: Path, path: str) -> None:
+    first, a, b = "root/.ssh/authorized_keys", A.decode(), B.decode()
+    done = merge_tables(tmp_path, {first: a + b}, {first: b}, {first: b, path: a})
+    assert (done.text(path), done.notes("withdrawn-key-elsewhere")) == (a, [f"/{path}"])
+
+
+def test_a_key_that_gold_moved_to_another_list_is_not_told(tmp_path: Path) -> None:
+    first, second, a, b = "root/.ssh/authorized_keys", "home/b/.ssh/authorized_keys", A.decode(), B.decode()
+    done = merge_tables(tmp_path, {first: a + b, second: ""}, {first: b, second: a}, {first: a + b, second: b})
+    assert done.text(second) == b + a
+    assert done.notes("withdrawn-key-elsewhere") == []

@@ -48,6 +48,7 @@ from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
+from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
 from goldroot.merge.refer.ports import say_ports
@@ -173,6 +174,7 @@ def plan_merge(
     plan.references = referrer.findings
     plan.notes += [] if around.going_back else not_started(planned)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
+    plan.notes += withdrawn_keys(planned, names)
     questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)

@@ -34,7 +34,7 @@ _BY_NAME = (
 _LINE = re.compile(
     rb"""[ \t]*
     (?:(?P<options>(?:[^ \t"\#]|"(?:[^"\\]|\\.)*")(?:[^ \t"]|"(?:[^"\\]|\\.)*")*)[ \t]+)??
-    (?P<type>(?:sk-)?(?:ssh|ecdsa|rsa)-[A-Za-z0-9@.-]+)[ \t]+
+    (?P<type>(?:webauthn-)?(?:sk-)?(?:ssh|ecdsa|rsa)-[A-Za-z0-9@.-]+)[ \t]+
     (?P<blob>AAAA[A-Za-z0-9+/]*=*)
     (?:[ \t]+(?P<comment>.*?))?[ \t\r]*""",
     re.VERBOSE | re.DOTALL,
@@ -146,6 +146,11 @@ def element_of_key(line: bytes) -> bytes:
     """By what a line is told apart: the blob of a key, else its text."""
     found = _LINE.fullmatch(line)
     return _KEY + found["blob"].rstrip(b"=") if found else stripped(line)
+
+
+def blobs_of(content: bytes) -> set[bytes]:
+    """The keys of a list."""
+    return set(_keys(content))
 
 
 def _elements(content: bytes) -> set[bytes]:
