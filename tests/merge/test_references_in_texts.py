@@ -134,3 +134,13 @@ def test_what_gold_names_too_and_what_a_secret_names_is_not_asked(tmp_path: Path
     own = {"etc/wireguard/x.conf": "PostUp = /usr/bin/python3.11\n"}
     done = merge_tables(tmp_path, base, gold, {**clone, **own})
     assert (done.conflicts, done.notes("reference-broken")) == ([], [])
+
+
+def test_what_a_text_needs_is_not_asked_where_the_text_itself_is_asked_about(tmp_path: Path) -> None:
+    """PostgreSQL's settings of a version that gold took away: they name the other files of that version."""
+    old, text = "etc/postgresql/15/main", "hba_file = '/etc/postgresql/15/main/pg_hba.conf'\n"
+    base = {**KEPT, f"{old}/pg_hba.conf": "x", f"{old}/postgresql.conf": text}
+    done = merge_tables(tmp_path, base, KEPT, {**base, f"{old}/postgresql.conf": text + "port = 1\n"})
+    assert done.conflicts == [(f"/{old}/postgresql.conf", "presence")]
+    kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+    assert kept.conflicts == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.verdict import Verdict
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.commands import SPOOLS, Named, finder_of
 from goldroot.merge.refer.reference import MOUNT, NAMED, NAMED_UNIT, Reference
@@ -24,7 +25,7 @@ def files_of(one: PartPlan) -> Iterator[bytes]:
         want, gold = verdict.want, one.decided.comparison.deltas[path][GOLD_SIDE]
         if want is None or want.kind != FILE or (gold is not None and gold.content == want.content):
             continue
-        if _is_looked_at(one, path) and not any(c.axis == "content" for c in verdict.conflicts):
+        if _is_looked_at(one, path, verdict) and not any(c.axis == "content" for c in verdict.conflicts):
             yield path
     spool = one.part.inside(SPOOLS[-1].rstrip(b"/"))
     for entry in one.part.trees[CLONE_SIDE].manifest.below(spool) if spool is not None else ():
@@ -34,10 +35,12 @@ def files_of(one: PartPlan) -> Iterator[bytes]:
             yield entry.path
 
 
-def _is_looked_at(one: PartPlan, path: bytes) -> bool:
+def _is_looked_at(one: PartPlan, path: bytes, verdict: Verdict) -> bool:
     place = one.part.place(path)
     if finder_of(place) is not None:
         return True
+    if verdict.conflicts or "presence" in verdict.decided:
+        return False  # whether the text is there at all is asked, or was
     rows, rule = one.decided.comparison.deltas[path], one.decided.comparison.rules[path]
     small = all(row is None or row.size <= LARGEST for row in rows)
     return small and rule.cls in (CONFIG, OPAQUE) and not rule.secret and is_text_of_interest(place)
