@@ -24,7 +24,12 @@ _POSTFIX = (b"/etc/postfix/main.cf", b"/etc/postfix/master.cf")
 
 #: systemd.service(5), systemd.exec(5), systemd.mount(5): settings whose value names files.
 _EXEC = re.compile(rb"Exec(?:Start|Stop|Reload|StartPre|StartPost|StopPost|Condition)")
-_PATHS = (b"WorkingDirectory", b"RootDirectory", b"RootImage", b"EnvironmentFile")
+_PATHS = (b"WorkingDirectory", b"RootDirectory", b"RootImage", b"EnvironmentFile", b"AssertPathExists")
+#: Of these each word is a path, or ends with one; a ``-`` before it lets it be missing.
+_MANY_PATHS = (
+    b"Environment", b"BindPaths", b"BindReadOnlyPaths", b"ReadWritePaths", b"ReadOnlyPaths", b"LoadCredential",
+)  # fmt: skip
+_A_PATH = re.compile(rb"(?:^|=)[\"']?\+?(/[^\s\"':%*]+)|^[A-Za-z0-9_.-]+:(/[^\s:%*]+)")
 #: systemd.unit(5), systemd.timer(5), systemd.socket(5): without these units a unit is not started, or starts nothing.
 _NEEDED_UNITS = (b"Requires", b"Requisite", b"BindsTo", b"Unit", b"Service", b"Sockets")
 #: Not those that systemd makes itself (devices, slices), mounts, and what has a specifier.
@@ -85,6 +90,11 @@ def _of_unit(content: bytes) -> Iterator[Named]:
                 yield from (Named(path, name + b"=" + path) for path in words_of(command))
         elif name in _PATHS and value.startswith(b"/"):
             yield Named(value, name + b"=" + value)
+        elif name in _MANY_PATHS:
+            for word in value.split():
+                if found := _A_PATH.search(word):
+                    path = found[1] or found[2]
+                    yield Named(path.rstrip(b"/") or b"/", name + b"=" + path)
         elif name == b"What" and value.startswith(b"/") and not value.startswith((b"/dev/", b"//")):
             yield Named(value, b"What=" + value)
         elif name == b"Where" and value.startswith(b"/"):

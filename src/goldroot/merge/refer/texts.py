@@ -54,6 +54,8 @@ _LIBRARIES = (
     b"/usr/lib64",
     *(b"/usr/lib/%s-linux-gnu" % machine for machine in _MACHINES),
 )
+#: In glibc itself.
+_BUILT_IN = (b"files", b"dns")
 _PAM = re.compile(rb"\s*(?:(?:auth|account|password|session)\s+(?P<control>\[[^\]]*\]|\S+)|@include)\s+(?P<what>\S+)")
 
 
@@ -77,7 +79,7 @@ def named_in_text(place: bytes, content: bytes, gold: bytes) -> Iterator[Named]:
     for named in find(own):
         if guarded is None:
             guarded = set(GUARDED.findall(content))
-        word = named.line if find is _of_pam else named.path
+        word = named.line if find in (_of_pam, _of_nsswitch) else named.path
         if named.path not in guarded and not re.search(re.escape(word) + rb"(?![\w.-])", gold):
             yield named
 
@@ -93,7 +95,7 @@ def _finder_of(place: bytes) -> Finder | None:
         return None
     if place.startswith(b"/etc/pam.d/"):
         return _of_pam
-    return _of_crypttab if place == b"/etc/crypttab" else partial(_of_text, place)
+    return _TABLES.get(place) or partial(_of_text, place)
 
 
 def _of_script(content: bytes) -> Iterator[Named]:
@@ -132,6 +134,19 @@ def _of_crypttab(content: bytes) -> Iterator[Named]:
             yield from (
                 Named(path, said, level=level) for path in paths if path.startswith(b"/") and not _is_made(path)
             )
+
+
+def _of_nsswitch(content: bytes) -> Iterator[Named]:
+    """nsswitch.conf(5): without its module nobody of that source is known; who is asked for names of hosts can be missing."""
+    for line in content.split(b"\n"):
+        database, _, sources = line.partition(b"#")[0].partition(b":")
+        level = ASK if database.strip() in (b"passwd", b"group", b"shadow", b"sudoers", b"automount") else NOTE
+        for source in re.sub(rb"\[[^\]]*\]", b" ", sources).split():
+            if source not in _BUILT_IN:
+                yield from (Named(b"%s/libnss_%s.so.2" % (one, source), source, level=level) for one in _LIBRARIES)
+
+
+_TABLES = {b"/etc/crypttab": _of_crypttab, b"/etc/nsswitch.conf": _of_nsswitch}
 
 
 def _of_text(place: bytes, content: bytes) -> Iterator[Named]:
