@@ -173,16 +173,40 @@ def found(
     :param record: the version's signed record.
     """
     if find(tx, image, number) is None:
-        tx.add(
-            gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
-            untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
-        )  # fmt: skip
+        _add_found(tx, image, number, record)
     copies.put(tx, slot, number)
     events.add(tx, "version-found", f"image:{image}", version=number, slot=slot.name, host=slot.host)
     if get(tx, image, number).state == "publishing":
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         finish_publish(tx, image, number, digests=digests, signature=signature, fingerprint=record["fingerprint"])
+        # It was published then, not now.
+        _set_version(tx, image, number, published_at=record["published_at"])
     return get(tx, image, number, slot.host)
+
+
+def found_removed(
+    tx: Tx, image: str, number: int, *, record: Mapping[str, Any], signature: Mapping[str, Any]
+) -> GoldVersion:
+    """The row of a version that this catalog does not know, and that stands in no slot any more: its number is used.
+
+    :param record: the version's signed record.
+    """
+    if find(tx, image, number) is None:
+        _add_found(tx, image, number, record)
+        digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+        _set_version(
+            tx, image, number, state="retired", digests=digests, signature=dict(signature),
+            fingerprint=record["fingerprint"], published_at=record["published_at"],
+        )  # fmt: skip
+        events.add(tx, "version-found-removed", f"image:{image}", version=number)
+    return get(tx, image, number)
+
+
+def _add_found(tx: Tx, image: str, number: int, record: Mapping[str, Any]) -> None:
+    tx.add(
+        gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
+        untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
+    )  # fmt: skip
 
 
 def abandon_publish(tx: Tx, image: str, number: int) -> None:

@@ -14,10 +14,7 @@ from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.verdict import Setting, as_is, value_of, want_of
-from goldroot.tree import DIRECTORY, is_below, path_text
-
-#: How many of the added paths are named.
-SHOWN = 10
+from goldroot.tree import DIRECTORY, is_below, some_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +83,8 @@ def _value(comparison: Comparison, path: bytes, setting: Setting) -> bytes:
 
 def _detail(comparison: Comparison, added: Collection[bytes], changed: Collection[bytes]) -> str:
     said = [
-        f"{word} below it: {_listed(comparison, paths)}"
+        f"{word} below it: {some_paths(map(comparison.part.place, paths))}"
         for word, paths in (("added", added), ("changed", changed))
         if paths
     ]
     return f"the clone deleted this directory; gold {'; and '.join(said)}"
-
-
-def _listed(comparison: Comparison, paths: Collection[bytes]) -> str:
-    names = [path_text(comparison.part.place(path)) for path in paths]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
