@@ -38,6 +38,7 @@ from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.alternative_slaves import follow_masters
 from goldroot.merge.fit.alternatives import settle_alternatives
+from goldroot.merge.fit.boot_devices import unknown_devices
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
@@ -188,7 +189,11 @@ def plan_merge(
     plan.notes += [] if around.going_back else not_started(planned, static)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
     plan.notes += withdrawn_keys(planned, names)
-    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    questions = [
+        *([changed] if changed is not None else []),
+        *withdrawn_authorities(planned, policy),
+        *unknown_devices(planned, names),
+    ]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
