@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.adopt import adopt
 from goldroot.cli.differences import exit_code_option, patch_option, say_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
-from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -37,10 +38,20 @@ def clone() -> None:
     """
 
 
+clone.add_command(adopt)
+
+
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--image", required=True, shell_complete=image_names, help="The image that they are made from.")
-@click.option("--gold", "number", type=VERSION, metavar="N", help="The gold version (default: the current one).")
+@click.option(
+    "--gold",
+    "number",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version (default: the current one).",
+)
 @host_option("Where it lives (default: the site's default host); gold has to have a copy there.")
 @click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")

@@ -11,7 +11,7 @@ from goldroot.cli.gold_check import accept_option, check, checked_data, say_chec
 from goldroot.cli.gold_replicate import replicate
 from goldroot.cli.gold_retire import restore, retire
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.known_names import image_names
+from goldroot.cli.known_names import gold_versions, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -164,7 +164,13 @@ def _say_findings(plan: PublishPlan) -> None:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.option("--to", type=VERSION, metavar="N", help="The gold version to look at (default: the current one).")
+@click.option(
+    "--to",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version to look at (default: the current one).",
+)
 @click.option("--tested", is_flag=True, help="Look at the maintenance system as it was tested, before it is published.")
 @site_option
 @json_option
@@ -278,7 +284,7 @@ def version_data(version: GoldVersion) -> dict[str, Any]:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
+@click.argument("number", type=VERSION, required=False, shell_complete=gold_versions)
 @site_option
 @json_option
 def show(image: str, number: int | None, site_dir: str | None, as_json: bool) -> None:
@@ -373,7 +379,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
+@click.argument("number", type=VERSION, required=False, shell_complete=gold_versions)
 @click.option(
     "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
 )

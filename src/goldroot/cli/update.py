@@ -23,7 +23,7 @@ from goldroot.cli.each_clone import (
     tell_left,
 )
 from goldroot.cli.everywhere import verbose
-from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
@@ -41,7 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["rollback", "update"]
 
 to_option = click.option(
-    "--to", type=VERSION, metavar="N", help="The gold version to go to (default: the current one)."
+    "--to",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version to go to (default: the current one).",
 )
 
 #: Outcome of an entry of the record -> what it means for the server.

@@ -117,10 +117,10 @@ def _adopt(
 ) -> Iterable[str]:
     """One line for each thing that was taken over."""
     from goldroot.catalog import disks
-    from goldroot.fleet import adopt_clone
+    from goldroot.fleet import take_over_clone
     from goldroot.hosts import Mark, utc_now
     from goldroot.ids import new_id
-    from goldroot.image import adopt_image, adopt_version
+    from goldroot.image import take_over_image, take_over_version
 
     image, layout = what
     ids = {}
@@ -128,9 +128,9 @@ def _adopt(
     for slot in slots:
         mark = _mark(host, slot, Mark("gold", new_id(), image, "", numbers[slot.name], utc_now()))
         ids[slot.name] = host.adopt(slot, mark, form)
-    adopt_image(site, image, layout, host, site.config.image(image).slots, ids[slots[-1].name])
+    take_over_image(site, image, layout, host, site.config.image(image).slots, ids[slots[-1].name])
     for slot in slots:
-        new = adopt_version(site, image, numbers[slot.name], slot.name, host)
+        new = take_over_version(site, image, numbers[slot.name], slot.name, host)
         yield f"gold version {numbers[slot.name]}, in {slot.name}" + ("" if new else " (already)")
     if found.system is not None and not found.system.why:
         mark = _mark(host, found.system, Mark("live", new_id(), image, "", 0, utc_now()))
@@ -145,7 +145,7 @@ def _adopt(
         if server.why or server.gold not in numbers:
             continue
         gold = (image, numbers[server.gold])
-        done = adopt_clone(
+        done = take_over_clone(
             site,
             host,
             server.name.lower(),

@@ -22,6 +22,7 @@ from goldroot.hosts.changes import (
     with_links,
     with_mark,
 )
+from goldroot.hosts.entryfile import entry_of_file
 from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
@@ -92,6 +93,7 @@ __all__ = [
     "check_disk_id",
     "check_entry_name",
     "differences",
+    "entry_of_file",
     "exchange",
     "fenced",
     "find_entry",

@@ -190,7 +190,7 @@ def publish_system(
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
-                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, record=record
             )
             copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
         notes = said_once([*plan.notes, *filled.notes])

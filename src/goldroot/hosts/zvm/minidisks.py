@@ -253,6 +253,9 @@ class Minidisks:
 
     # -- what killed commands left
 
+    def ids(self) -> list[str]:
+        return self._extents.ids()
+
     def halves(self) -> list[str]:
         """The ids of disks whose removal was cut off: nobody sees them any more, and they still have their room.
 

@@ -17,7 +17,7 @@ HOSTNAME = (b"etc/hostname", b"etc/HOSTNAME")
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptedClone:
+class TakenOver:
     """A server that was taken over; ``unread`` says why its disks could not be read yet, "" where they were."""
 
     name: str
@@ -27,9 +27,9 @@ class AdoptedClone:
     unread: str = ""
 
 
-def adopt_clone(
+def take_over_clone(
     site: Site, host: Host, name: str, gold: tuple[str, int], kind: CloneKind, take: Callable[[Mark], Mapping[str, str]]
-) -> AdoptedClone:
+) -> TakenOver:
     """A server becomes a clone, as it stands; again: nothing.
 
     :param gold: image and version that it is on.
@@ -46,7 +46,7 @@ def adopt_clone(
             f"clone {name} is on {clone.image} {clone.version} at host {clone.host}", meaning="Nothing was changed."
         )
     if clone.state == "active":
-        return AdoptedClone(name, version, clone.kind, new=False)
+        return TakenOver(name, version, clone.kind, new=False)
     ids = take(Mark("live", clone.last, image, name, version, utc_now()))
     with site.catalog.begin() as tx:
         disks.register(
@@ -58,7 +58,7 @@ def adopt_clone(
         )
         clones.activate(tx, name)
     unread = _read(site, name)
-    return AdoptedClone(name, version, kind, new=True, unread=unread)
+    return TakenOver(name, version, kind, new=True, unread=unread)
 
 
 def _read(site: Site, name: str) -> str:
