@@ -24,6 +24,7 @@ from goldroot.hosts import Host, Opened, refuse_running
 from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
 from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
+from goldroot.image.hashes import write_hashes
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.slots import begin, next_slot, tidy, version_copy
@@ -185,7 +186,7 @@ def publish_system(
             )
             beside = _beside(_accounts(system.host, filled, plan.etc), plan)
             record = _record(system, plan, version, filled.manifests, beside)
-            signature = _write_beside(site, version, filled.manifests, beside, record)
+            signature = _write_beside(site, version, filled, beside, record)
         crash.point("publish-recorded")
         mark_gold(system.host, version.slot_name)
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
@@ -284,7 +285,7 @@ def _beside(tables: AccountTables, plan: PublishPlan) -> dict[str, bytes]:
 def _write_beside(
     site: Site,
     version: GoldVersion,
-    manifests: Mapping[str, Manifest],
+    filled: Filled,
     beside: Mapping[str, bytes],
     record: Mapping[str, Any],
 ) -> str:
@@ -295,8 +296,9 @@ def _write_beside(
     )
     shutil.rmtree(final, ignore_errors=True)
     private.make_directory(new)
-    for address, manifest in manifests.items():
+    for address, manifest in filled.manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
+    write_hashes(site, version_copy(version), new, filled.ids)
     document = canonical(record)
     signature = site.key.sign(document)
     contents = {RECORD: document, SIGNATURE: signature.encode()}

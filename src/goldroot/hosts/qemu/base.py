@@ -6,12 +6,12 @@ import os
 import platform
 import stat
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from goldroot.errors import Damaged, Refused
+from goldroot.errors import Damaged
 from goldroot.guest.initramfs import GuestDisk
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
@@ -20,7 +20,7 @@ from goldroot.hosts.images import Images, verity
 from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given, PoweredHost
-from goldroot.hosts.port import Access, DiskInfo, Entry, Opened, Use, View
+from goldroot.hosts.port import Access, Entry, Opened, Use, View
 from goldroot.hosts.qemu.locks import kept_from_qemu
 from goldroot.hosts.standing import still_running
 
@@ -97,23 +97,16 @@ class ImageHost(PoweredHost):
 
     # -- disks
 
-    def verity(self, id: str) -> verity.Verity | None:
-        """The root hash of a sealed disk, for its signed record; ``None``: it has no tree of hashes."""
-        return verity.of(self._images.file(self._label(id)))
+    def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
+        found = {id: verity.of(self._images.file(self._label(id))) for id in ids}
+        return {id: one.root for id, one in found.items() if one is not None}
 
-    def check_verity(self, id: str) -> DiskInfo:
-        """Read all of a sealed disk and compare it with its root hash.
-
-        :raises Damaged: it is another one.
-        :raises Refused: it has no tree of hashes.
-        """
-        label = self._label(id)
-        if (found := self.verity(id)) is None:
-            raise Refused(
-                f"disk {id} has no tree of hashes", todo="Set `verity = true` for the host, and publish again."
-            )
-        verity.check(self._images.file(label), found)
-        return self._images.info(label)
+    def check_hash(self, id: str, root: str) -> None:
+        image = self._images.file(self._label(id))
+        if (found := verity.of(image)) is None:
+            super().check_hash(id, root)
+            return
+        verity.check(image, replace(found, root=root))
 
     @contextmanager
     def open_disks(
