@@ -117,6 +117,12 @@ def test_a_disk_of_somebody_else_at_an_address_is_seen() -> None:
     assert others_of(text.replace("6B5", "DATA-1"), STORE) == set()
 
 
+def test_a_copy_of_a_domain_is_its_makers() -> None:
+    text = redefined(new(BLANK), OURS)
+    assert entry_of(text.replace("<name>WEB1<", "<name>WEB1-CLONE<")) is None
+    assert "<name>WEB1<" in text
+
+
 def test_what_cannot_be_read_is_told() -> None:
     assert entry_of(new(BLANK)) is None
     with pytest.raises(Damaged):

@@ -173,6 +173,12 @@ def test_domains_of_others_are_not_touched(site: Site) -> None:
     assert site.entries.find("WEB2") is None
     assert [entry.name for entry in site.entries.all()] == ["GOLD", "GOLD2", "WEB1"]
     startable(site)
+    for name in ("x-WEB1-COPY", "x-lower case"):
+        site.libvirt.define((site.libvirt.text("x-WEB1") or "").replace("<name>x-WEB1<", f"<name>{name}<"))
+    (Path(site.entries.store) / "links/.entries").unlink()
+    assert site.entries.linked("GOLD") == [("WEB1", "1B1", "1B1")], "whose copies they are is nobody's matter"
+    assert [entry.name for entry in site.entries.all()] == ["GOLD", "GOLD2", "WEB1"]
+    assert site.entries.find("WEB1-COPY") is None
     of_another_store = (site.libvirt.text("x-WEB1") or "").replace(site.entries.store, "/another")
     site.libvirt.define(of_another_store)
     assert not site.found().startable, "the domain of that name is another store's"

@@ -4,8 +4,11 @@ goldroot's are the disks whose images stand in its store, ``<kernel>`` and ``<in
 which has the entry as JSON::
 
     <metadata>
-      <goldroot:entry xmlns:goldroot="urn:goldroot:entry:1" store="/srv/goldroot/machines">{"format": 1, ...}</goldroot:entry>
+      <goldroot:entry xmlns:goldroot="urn:goldroot:entry:1" store="/srv/machines" domain="WEB1">{"format": 1, ...}</goldroot:entry>
     </metadata>
+
+It says which domain it is for: whoever makes another one of the same XML (virt-clone, ``virsh dumpxml``) has one that is not
+goldroot's.
 
 All else is the administrator's, and stays as it is.  Nothing here asks libvirt.
 """
@@ -103,7 +106,7 @@ def redefined(text: str, ours: Ours) -> str:
     metadata = _child(root, "metadata")
     for old in metadata.findall(_ENTRY):
         metadata.remove(old)
-    _add(metadata, _ENTRY, text=ours.entry, store=ours.store)
+    _add(metadata, _ENTRY, text=ours.entry, store=ours.store, domain=root.findtext("name") or "")
     boot = _child(root, "os")
     _child(boot, "kernel").text = ours.kernel
     _child(boot, "initrd").text = ours.initrd
@@ -124,9 +127,12 @@ def redefined(text: str, ours: Ours) -> str:
 
 
 def entry_of(text: str) -> tuple[str, str] | None:
-    """The store that a domain belongs to, and its entry as JSON; ``None``: it is not goldroot's."""
-    found = _parsed(text).find(f"metadata/{_ENTRY}")
-    return None if found is None else (found.get("store", ""), found.text or "")
+    """The store that a domain belongs to, and its entry as JSON; ``None``: it is not goldroot's, or a copy of one that is."""
+    root = _parsed(text)
+    found = root.find(f"metadata/{_ENTRY}")
+    if found is None or found.get("domain") != root.findtext("name"):
+        return None
+    return found.get("store", ""), found.text or ""
 
 
 def drives_of(text: str, store: str) -> Mapping[str, Drive]:
