@@ -198,6 +198,15 @@ def test_a_domain_that_has_other_disks_than_its_entry_is_damaged(site: Site) -> 
         site.found()
 
 
+def test_slots_ask_nothing_of_libvirt(site: Site) -> None:
+    site.libvirt.fails = ["away"]
+    site.entries.define(Entry("GOLD3", "owner", marks={"1": gold(3)}))
+    site.entries.put_disk("GOLD3", "1B1", Disk("GOLD3-1B1", "rw"))
+    assert site.found("GOLD3").disks["1B1"].id == "GOLD3-1B1"
+    with pytest.raises(Unreachable):
+        site.entries.find("WEB1")
+
+
 def test_what_is_damaged_is_given_up_and_kept_aside(site: Site) -> None:
     startable(site)
     site.libvirt.edit("x-WEB1", "/disks/web1-a.ext4", "/elsewhere/overlay.qcow2")

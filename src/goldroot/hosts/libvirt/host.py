@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from goldroot.errors import GoldrootError, HostError, Refused
+from goldroot.errors import GoldrootError, HostError, Refused, Unreachable
 from goldroot.guest.initramfs import PARAMETER
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.inuse import entry_lock, new_note
@@ -131,8 +131,12 @@ class LibvirtHost(ImageHost):
                 self._domains.renew(name)  # a disk was sealed since, or another goldroot boots it
             try:
                 self._daemon.start(domain)
+            except Unreachable:
+                raise
             except HostError as error:
-                raise HostError(f"{name} was not started: {error.brief}", meaning=error.meaning) from error
+                raise HostError(
+                    f"{name} was not started: {error.brief}", meaning=error.meaning, todo=error.todo
+                ) from error
 
     def _is_ours(self, name: str) -> bool:
         return self._in_use.asked(entry_lock(name)) and self._active(name) is not None
