@@ -198,11 +198,11 @@ def test_a_domain_that_has_other_disks_than_its_entry_is_damaged(site: Site) -> 
         site.found()
 
 
-def test_slots_ask_nothing_of_libvirt(site: Site) -> None:
+def test_a_slot_that_is_there_asks_nothing_of_libvirt(site: Site) -> None:
     site.libvirt.fails = ["away"]
-    site.entries.define(Entry("GOLD3", "owner", marks={"1": gold(3)}))
-    site.entries.put_disk("GOLD3", "1B1", Disk("GOLD3-1B1", "rw"))
-    assert site.found("GOLD3").disks["1B1"].id == "GOLD3-1B1"
+    site.entries.put_disk("GOLD2", "1B5", Disk("GOLD2-1B5", "rw"))
+    assert site.found("GOLD2").disks["1B5"].id == "GOLD2-1B5"
+    assert site.entries.apply(replace(site.found("GOLD2"), marks={"1": gold(3)})).outcome == "done"
     with pytest.raises(Unreachable):
         site.entries.find("WEB1")
 
