@@ -136,11 +136,8 @@ def entry_of(text: str) -> tuple[str, str] | None:
 
 
 def drives_of(text: str, store: str) -> Mapping[str, Drive]:
-    """The disks of a domain whose images stand in a store, by address."""
-    return {
-        address: Drive(address, _image(disk), "ro" if disk.find("readonly") is not None else "rw")
-        for address, disk in _own(_parsed(text), store)
-    }
+    """The disks of a domain whose images stand in a store, by address; trees of hashes are no such disks."""
+    return {address: drive for address, drive in _drives(_parsed(text), store).items() if _ADDRESS.fullmatch(address)}
 
 
 def targets_of(text: str) -> Mapping[str, str]:
@@ -159,7 +156,7 @@ def others_of(text: str, store: str) -> frozenset[str]:
 def next_start(text: str, store: str) -> tuple[str, str, Mapping[str, Drive]]:
     """What the next start takes of goldroot's: kernel, initial file system and disks."""
     root = _parsed(text)
-    return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", drives_of(text, store)
+    return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", _drives(root, store)
 
 
 # -- inside
@@ -170,6 +167,13 @@ def _parsed(text: str) -> ET.Element:
         return ET.fromstring(text)
     except ET.ParseError as error:
         raise Damaged(f"libvirt gave a domain that cannot be read: {error}") from error
+
+
+def _drives(root: ET.Element, store: str) -> Mapping[str, Drive]:
+    return {
+        address: Drive(address, _image(disk), "ro" if disk.find("readonly") is not None else "rw")
+        for address, disk in _own(root, store)
+    }
 
 
 def _own(root: ET.Element, store: str) -> Iterator[tuple[str, ET.Element]]:
@@ -197,7 +201,7 @@ def _new_disk(devices: ET.Element, address: str, *, ccw: bool) -> ET.Element:
     _add(disk, "driver", name="qemu", type="raw", discard="unmap")
     _add(disk, "target", dev=next(name for name in _TARGETS if name not in taken), bus="virtio")
     _add(disk, "serial", text=address)
-    if ccw:
+    if ccw and _ADDRESS.fullmatch(address):
         _add(disk, "address", type="ccw", cssid="0xfe", ssid="0x0", devno=f"0x{int(address, 16):04x}")
     return disk
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from goldroot.errors import Damaged
-from goldroot.guest.initramfs import GuestDisk
+from goldroot.guest.initramfs import GuestDisk, hashes_at
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold, FileHost
@@ -21,6 +21,7 @@ from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import Access, Entry, Opened, Use, View
+from goldroot.hosts.qemu.arguments import Drive
 from goldroot.hosts.qemu.locks import kept_from_qemu
 from goldroot.hosts.standing import still_running
 
@@ -174,8 +175,21 @@ class ImageHost(PoweredHost):
 
     def _guest(self, name: str, disks: Sequence[Given]) -> tuple[list[GuestDisk], list[tuple[str, str]]]:
         """What the guest is told of its disks, and of the paths that stand on them."""
-        guests = [GuestDisk(one.address, one.access, one.label.sealed or one.label.form) for one in disks]
+        roots = {one.address: found.root for one, found in self._hashed(disks)}
+        guests = [
+            GuestDisk(one.address, one.access, one.label.sealed or one.label.form, roots.get(one.address, ""))
+            for one in disks
+        ]
         return guests, [(one.address, path) for one, path in ordered(name, disks, self.config.paths)]
+
+    def _drives(self, disks: Sequence[Given]) -> list[Drive]:
+        """What the machine is given: its disks, and the trees of hashes of those that have one."""
+        drives = [Drive(one.address, self._images.file(one.label), one.access) for one in disks]
+        return drives + [Drive(hashes_at(one.address), found.tree, "ro") for one, found in self._hashed(disks)]
+
+    def _hashed(self, disks: Sequence[Given]) -> list[tuple[Given, verity.Verity]]:
+        found = [(one, verity.of(self._images.file(one.label))) for one in disks if one.label.sealed]
+        return [(one, hashes) for one, hashes in found if hashes is not None]
 
     def _accelerator(self) -> str:
         if self.config.accelerator:
