@@ -269,8 +269,8 @@ def _sqlite(path: str, *, create: bool) -> Engine:
     if not create and not os.path.exists(path):
         raise NotFound(
             f"there is no catalog at {path!r}",
-            todo="Put it back from a backup, or name the site that you mean with --site. "
-            "`goldroot init DIR` makes a new one.",
+            todo="Make it again with `goldroot doctor --repair`, put it back from a backup, or name the site that you mean with "
+            "--site. `goldroot init DIR` makes a new site.",
         )
     if os.path.isdir(path):
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")

@@ -36,12 +36,15 @@ def host_option(help: str) -> Callable[[F], F]:
     return click.option("--host", default="", metavar="NAME", shell_complete=host_names, help=help)
 
 
-def open_site(site_dir: str | None) -> Site:
-    """The site of a command; it is closed when the command ends."""
+def open_site(site_dir: str | None, *, looking: bool = False) -> Site:
+    """The site of a command; it is closed when the command ends.
+
+    :param looking: the command only looks, though it is not called a plan: nothing at all is changed by the opening.
+    """
     from goldroot.site import Site
 
     context = click.get_current_context(silent=True)
-    site = Site.open(named_site(context, site_dir), looking=context is not None and is_plan(context))
+    site = Site.open(named_site(context, site_dir), looking=looking or (context is not None and is_plan(context)))
     for line in () if quiet() else site.told:
         put(f"goldroot: {line}", err=True)
     if context:

@@ -40,6 +40,17 @@ _PLAIN: Mapping[str, tuple[type, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SeenDisk:
+    """What there is of a disk on a host, whoever names it."""
+
+    id: str
+    owner: str = ""  #: the entry that its label names; "": it has no label
+    whole: bool = False  #: its bytes are there
+    begun: bool = False  #: its making or removal was begun, and is not done
+    why: str = ""  #: what is wrong with its label or its bytes, where that cannot be told otherwise
+
+
 class SiteHost(Host, Protocol):
     """A host, with what a site does with the place where it keeps what is its own."""
 
@@ -69,6 +80,18 @@ class SiteHost(Host, Protocol):
 
     def disk_ids(self) -> list[str]:
         """The ids of all disks that there are anything of; for lists, never to answer about one."""
+
+    def look_at_disk(self, id: str) -> SeenDisk:
+        """What there is of a disk, whoever names it; nothing is changed."""
+
+    def leftovers(self) -> list[str]:
+        """Work on disks that was begun, is not done, and that nobody does now; one line each."""
+
+    def give_up_disk(self, id: str) -> None:
+        """Remove a disk that no entry names.  Again: nothing.
+
+        :raises Refused: an entry names it, or it is in use. :raises Damaged: an entry cannot be read: it may name it.
+        """
 
 
 @dataclass(frozen=True)

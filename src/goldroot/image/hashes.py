@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from goldroot import private
 from goldroot.errors import BadSignature, Damaged
 from goldroot.hosts import Host
 from goldroot.image.gold_version import Gold, canonical, copy_directory, directory_of
@@ -21,15 +21,18 @@ SCHEMA = 1
 HASHES, SIGNATURE = "hashes.json", "hashes.json.sig"
 
 
-def write_hashes(site: Site, place: Place, directory: str, disks: Mapping[str, str]) -> None:
-    """Sign what the host has of the disks that it sealed just now; nothing where that is nothing.
+#: Of a host whose disks have none.
+NO_HASHES: Mapping[str, bytes] = MappingProxyType({})
 
-    :param directory: of the copy, which is not in its place yet.
+
+def hash_files(site: Site, place: Place, disks: Mapping[str, str]) -> Mapping[str, bytes]:
+    """The files, by name, of what the host has of the disks that it sealed just now.
+
     :param disks: their ids, by address.
     """
     known = site.host_named(place.host).hashes(list(disks.values()))
     if not known:
-        return
+        return NO_HASHES
     document = canonical(
         {
             "schema": SCHEMA,
@@ -39,8 +42,7 @@ def write_hashes(site: Site, place: Place, directory: str, disks: Mapping[str, s
             "disks": {address: known[id] for address, id in disks.items() if id in known},
         }
     )
-    private.write(os.path.join(directory, HASHES), document)
-    private.write(os.path.join(directory, SIGNATURE), site.key.sign(document).encode())
+    return {HASHES: document, SIGNATURE: site.key.sign(document).encode()}
 
 
 def signed_hashes(gold: Gold) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.found import find_replicated
 from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, copy_directory, open_version
-from goldroot.image.hashes import write_hashes
+from goldroot.image.hashes import hash_files
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import with_recorded_owners
 from goldroot.site import DiskRegister, Site
@@ -156,5 +156,6 @@ def _write_beside(site: Site, place: Place, filled: Filled) -> None:
     private.make_directory(new)
     for address, manifest in filled.manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
-    write_hashes(site, place, new, filled.ids)
+    for name, content in hash_files(site, place, filled.ids).items():
+        private.write(os.path.join(new, name), content)
     os.rename(new, final)

@@ -91,6 +91,15 @@ class Site:
             site.close_to_others()
         return site
 
+    @classmethod
+    def find(cls) -> str:
+        """The directory of the site that :meth:`open` would open where none is named; it may be one that was lost.
+
+        :raises NotFound: nothing names one, and there is none around the current directory.
+        """
+        named = os.environ.get(ENVIRONMENT)
+        return os.path.abspath(named) if named else _found(None)
+
     def close_to_others(self) -> None:
         """See that everything in the site is its owner's alone; the disks' contents have modes of their own.
 
@@ -166,6 +175,13 @@ class Site:
             check_own(self, host)
             self._checked.add(name)
         return host
+
+    def look_at_host(self, name: str) -> SiteHost:
+        """A host, without a look at whose its store is: for those who compare a catalog with what stands there.
+
+        :raises NotFound: the configuration has none of that name.
+        """
+        return self._host(name)
 
     def check_host(self, name: str) -> str:
         """The name, if the site has such a host; ``NotFound``."""

@@ -108,7 +108,8 @@ def _went_back(rows: Rows, went: Update, live: Mark) -> Rows:
 
 def _kept(rows: Rows, entry: Entry) -> Rows:
     sets = kept_sets(entry)
-    for by, digit in sets.items():
+    # Oldest first: rows get their numbers in this order, and the newest number is the way back.
+    for by, digit in sorted(sets.items(), key=lambda one: (entry.marks[one[1]].since, one[1] == PREPARED, one[1])):
         mark, there = entry.marks[digit], own_disks(entry, digit)
         if by not in rows.updates:
             to = _came_in(entry, mark)
@@ -132,6 +133,8 @@ def _in_flight(rows: Rows, entry: Entry) -> Rows:
     """One work is in flight at most: the one whose set 5 is prepared, or that has switched, or has made nothing yet."""
     five, live = entry.marks.get(PREPARED), entry.marks[LIVE]
     preparing = five.by if five is not None and five.state == "preparing" else ""
+    if preparing == live.by:  # a later look at an adopted server was cut off: that is not an update
+        preparing = ""
     for work, one in rows.updates.items():
         if not one.ended and work != preparing:
             rows = rows.put_update(replace(one, state=_state_of(rows, one, entry, other=bool(preparing))))

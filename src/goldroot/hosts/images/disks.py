@@ -173,6 +173,12 @@ class Images:
                 return None
         return found
 
+    def ids(self) -> list[str]:
+        names = os.listdir(self._disks) if os.path.isdir(self._disks) else []
+        return sorted(
+            {name[: -len(form) - 1] for name in names for form in self.sealed_forms if name.endswith(f".{form}")}
+        )
+
     def halves(self) -> list[str]:
         return sorted(name.removesuffix(_MAKING) for name in os.listdir(self._halfway))
 
