@@ -21,6 +21,7 @@ from goldroot.site import Site
 from support.commands import data, said
 from support.fleet import IMAGE, dump, moved_site, next_gold, on_clone, text
 from support.killing import kill_at
+from support.marks import slow
 
 
 def lose_catalog(site: Site) -> None:
@@ -155,6 +156,21 @@ def test_an_update_in_flight_is_found_by_a_rebuilt_catalog(moved: Site, capsys: 
         assert updates.in_flight(tx, "web2") is None, "what nobody can go on with was given up"
     assert text(moved, "web2", "etc/plain.conf") == "mine\n"
     assert said(capsys, "update", "run", "web2")[0] == 1, "and is asked again"
+
+
+@pytest.mark.parametrize("point", ["catalog.aside:1", *map(slow, ["catalog.rebuilt:1", "catalog.in-place:1"])])
+def test_a_rebuild_that_was_killed_is_done_again(point: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    before = everything(moved)
+    moved.close()
+    file = Path(moved.path("catalog.sqlite"))
+    os.truncate(file, file.stat().st_size // 2)
+    kill_at(point, lambda: guarded(cli, ["doctor", "--repair", "--yes"]))
+    said(capsys, "doctor", "--repair", "--yes")
+    assert kinds(capsys) == []
+    site = Site.open(moved.root)
+    assert everything(site) == before
+    assert not [name for name in os.listdir(moved.root) if ".rebuilt" in name]
+    site.close()
 
 
 # -- an older catalog under a newer host
