@@ -14,6 +14,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from goldroot.errors import ProgramFailed
 from goldroot.run import run
@@ -24,7 +25,13 @@ RPM_PLACES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 
 #: Tags of an rpm header: name, version, release, epoch, architecture.
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = 1000, 1001, 1002, 1003, 1022
-_INT32, _STRING = 4, 6
+#: And of its files: digests, flags; places of their directories, last names, directories; which hash the digests are of.
+_DIGESTS, _FLAGS, _DIR_INDEXES, _BASENAMES, _DIRNAMES, _DIGEST_ALGO = 1035, 1037, 1116, 1117, 1118, 5011
+_INT32, _STRING, _STRINGS = 4, 6, 8
+#: RPMFILE_GHOST: the package names the file and does not bring it.
+_GHOST = 64
+#: Numbers of hashes (RFC 4880) that rpm writes digests of.
+_HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
 
 class Unreadable(Exception):
@@ -40,6 +47,15 @@ class Package:
     architecture: str
 
 
+@dataclass(frozen=True, slots=True)
+class PackagedFile:
+    """What a package brought: a path (no leading slash), and the hash of its content where the database has one."""
+
+    path: bytes
+    algorithm: str = ""  #: as :mod:`hashlib` calls it; "": no digest is known
+    digest: bytes = b""
+
+
 def parse_dpkg(status: str) -> Iterator[Package]:
     """The installed packages of a dpkg status file; one that is only configured, or going, does not count."""
     for paragraph in status.split("\n\n"):
@@ -52,22 +68,59 @@ def parse_dpkg(status: str) -> Iterator[Package]:
             yield Package(fields["package"], fields.get("version", ""), fields.get("architecture", ""))
 
 
+def dpkg_conffiles(status: str) -> Iterator[tuple[Package, PackagedFile]]:
+    """The configuration files of the installed packages of a dpkg status file, with the digest of what each brought."""
+    for paragraph in status.split("\n\n"):
+        package = next(parse_dpkg(paragraph), None)
+        field = re.search(r"^Conffiles:((?:\n .*)+)", paragraph, re.MULTILINE)
+        for line in field[1].splitlines() if package is not None and field is not None else ():
+            words = re.fullmatch(r" /(.+) ([0-9a-f]{32})(?: obsolete)?(?: remove-on-upgrade)?", line)
+            if package is not None and words is not None:
+                yield package, PackagedFile(os.fsencode(words[1]), "md5", bytes.fromhex(words[2]))
+
+
+def dpkg_md5sums(data: bytes) -> Iterator[PackagedFile]:
+    """The files of a package's ``md5sums``; lines that are not of its form are left out."""
+    for line in data.splitlines():
+        digest, path = line[:32], line[34:]
+        if re.fullmatch(rb"[0-9a-f]{32}", digest) and path:
+            yield PackagedFile(path.removeprefix(b"./").removeprefix(b"/"), "md5", bytes.fromhex(digest.decode()))
+
+
 def read_rpm(files: Iterable[tuple[str, bytes]]) -> tuple[Package, ...]:
     """The packages of an rpm database, sorted: from its SQLite file itself, else with the ``rpm`` program.
 
     :param files: names and contents of its directory; they are copied, since opening a database writes to it.
     :raises Unreadable: it is not a database, or nothing here can read it.
     """
+    return tuple(sorted(_read(files, _rpm_sqlite, _rpm_program)))
+
+
+def read_rpm_files(files: Iterable[tuple[str, bytes]]) -> list[tuple[Package, list[PackagedFile]]]:
+    """The packages of an rpm database with their files; what a package names without bringing it is left out.
+
+    :raises Unreadable: as of :func:`read_rpm`.
+    """
+    return _read(files, _rpm_sqlite_files, _rpm_program_files)
+
+
+T = TypeVar("T")
+
+
+def _read(
+    files: Iterable[tuple[str, bytes]], itself: Callable[[str], Iterator[T]], program: Callable[[str], Iterator[T]]
+) -> list[T]:
+    """What is read of a copy of an rpm database: of its SQLite file, or by the program."""
     with tempfile.TemporaryDirectory(prefix="goldroot-rpm-") as copy:
         for name, content in files:
             with open(os.path.join(copy, name), "wb") as file:
                 file.write(content)
         try:
             if os.path.exists(os.path.join(copy, "rpmdb.sqlite")):
-                return tuple(sorted(_rpm_sqlite(os.path.join(copy, "rpmdb.sqlite"))))
+                return list(itself(os.path.join(copy, "rpmdb.sqlite")))
             if shutil.which("rpm"):
-                return tuple(sorted(_rpm_program(copy)))
-        except (sqlite3.Error, struct.error, ValueError, IndexError, TypeError, MemoryError, ProgramFailed) as error:
+                return list(program(copy))
+        except (sqlite3.Error, struct.error, ValueError, LookupError, TypeError, MemoryError, ProgramFailed) as error:
             raise Unreadable(str(error)) from error
     raise Unreadable("it is no SQLite database, and the program rpm is not installed here")
 
@@ -77,6 +130,14 @@ _MOST_STEPS = 10_000
 
 
 def _rpm_sqlite(file: str) -> Iterator[Package]:
+    return map(parse_rpm_header, _headers(file))
+
+
+def _rpm_sqlite_files(file: str) -> Iterator[tuple[Package, list[PackagedFile]]]:
+    return ((parse_rpm_header(blob), list(rpm_header_files(blob))) for blob in _headers(file))
+
+
+def _headers(file: str) -> Iterator[bytes]:
     """The database is whatever a server has made of it: only a plain table is asked, and only for so long."""
     connection = sqlite3.connect(file)
     try:
@@ -87,18 +148,15 @@ def _rpm_sqlite(file: str) -> Iterator[Package]:
         if made is None or made[0] != "table" or "virtual" in str(made[1]).lower():
             raise ValueError("it has no table of packages")
         for (blob,) in connection.execute("SELECT blob FROM Packages"):
-            yield parse_rpm_header(blob)
+            yield blob
     finally:
         connection.close()
 
 
 def parse_rpm_header(blob: bytes) -> Package:
     """A package from its header (the format of rpm's database: two counts, 16-byte index entries, a store)."""
-    entries, size = struct.unpack_from(">II", blob)
-    store = blob[8 + 16 * entries : 8 + 16 * entries + size]
     found: dict[int, str] = {}
-    for number in range(entries):
-        tag, kind, offset, _ = struct.unpack_from(">IIiI", blob, 8 + 16 * number)
+    for tag, kind, offset, _, store in _index(blob):
         if tag in (_NAME, _VERSION, _RELEASE, _ARCH) and kind == _STRING:
             found[tag] = store[offset : store.index(b"\0", offset)].decode("utf-8", "replace")
         elif tag == _EPOCH and kind == _INT32:
@@ -106,6 +164,54 @@ def parse_rpm_header(blob: bytes) -> Package:
     epoch = f"{found[_EPOCH]}:" if _EPOCH in found else ""
     version = f"{epoch}{found.get(_VERSION, '')}-{found.get(_RELEASE, '')}"
     return Package(found.get(_NAME, "?"), version, found.get(_ARCH, "noarch"))
+
+
+def _index(blob: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
+    """Each entry of a header: tag, kind, offset and count of its values in the store, and the store."""
+    entries, size = struct.unpack_from(">II", blob)
+    store = blob[8 + 16 * entries : 8 + 16 * entries + size]
+    for number in range(entries):
+        yield (*struct.unpack_from(">IIiI", blob, 8 + 16 * number), store)
+
+
+def rpm_header_files(blob: bytes) -> Iterator[PackagedFile]:
+    """The files that a package's header says it brought."""
+    texts: dict[int, list[bytes]] = {}
+    numbers: dict[int, tuple[int, ...]] = {}
+    for tag, kind, offset, count, store in _index(blob):
+        if kind == _STRINGS and tag in (_DIGESTS, _BASENAMES, _DIRNAMES):
+            texts[tag] = store[offset:].split(b"\0", count)[:count]
+        elif kind == _INT32 and tag in (_FLAGS, _DIR_INDEXES, _DIGEST_ALGO):
+            numbers[tag] = struct.unpack_from(f">{count}I", store, offset)
+    algorithm = _HASHES.get(numbers.get(_DIGEST_ALGO, (1,))[0], "")
+    names, digests, flags = texts.get(_BASENAMES, []), texts.get(_DIGESTS, []), numbers.get(_FLAGS, ())
+    for place, name in enumerate(names):
+        if not flags[place] & _GHOST:
+            path = texts[_DIRNAMES][numbers[_DIR_INDEXES][place]] + name
+            yield _packaged(path, algorithm, digests[place] if digests else b"")
+
+
+def _packaged(path: bytes, algorithm: str, digest: bytes) -> PackagedFile:
+    known = bool(algorithm and digest)
+    return PackagedFile(
+        path.strip(b"/"), algorithm if known else "", bytes.fromhex(digest.decode("ascii")) if known else b""
+    )
+
+
+def _rpm_program_files(directory: str) -> Iterator[tuple[Package, list[PackagedFile]]]:
+    head = (
+        "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%|FILEDIGESTALGO?{%{FILEDIGESTALGO}}:{1}|\\n"
+    )
+    query = head + "[%{FILEFLAGS}\\t%{FILEDIGESTS}\\t%{FILENAMES}\\n]\\n"
+    said = run(["rpm", "--dbpath", directory, "-qa", "--qf", query], timeout=300).out
+    for block in said.split(b"\n\n"):
+        first, *lines = block.lstrip(b"\n").split(b"\n")
+        if first.count(b"\t") != 3:
+            continue
+        name, version, architecture, algorithm = first.decode("utf-8", "replace").split("\t")
+        rows = [line.split(b"\t", 2) for line in lines if line.count(b"\t") >= 2]
+        files = [_packaged(row[2], _HASHES.get(int(algorithm), ""), row[1]) for row in rows if not int(row[0]) & _GHOST]
+        yield Package(name, version, architecture), files
 
 
 def _rpm_program(directory: str) -> Iterator[Package]:

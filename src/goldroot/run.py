@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from goldroot.errors import MissingProgram, ProgramFailed
 
@@ -16,6 +18,7 @@ from goldroot.errors import MissingProgram, ProgramFailed
 PACKAGES = {
     "git": "git",
     "rsync": "rsync",
+    "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "mmdebstrap": "mmdebstrap",
     "unshare": "util-linux",
@@ -41,6 +44,11 @@ KEPT_ENVIRONMENT = ("PATH", "TERM", "TMPDIR", "SSH_AUTH_SOCK")
 
 #: Signals that ask a command to end: their handlers raise.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: So many bytes more than were wanted are read of a program that comes to its end, as archives are padded.
+_PADDING = 1 << 20
+#: Seconds that a program has to end whose output is not read any more.
+_LAST_WORDS = 5.0
 
 Mask = Set[int]  #: of signals that wait
 
@@ -189,6 +197,57 @@ def run(
             stderr=said,
         )
     return result
+
+
+@contextmanager
+def stream(
+    args: Sequence[str | bytes], *, stdin: bytes = b"", ok: Sequence[int] = (0,)
+) -> Iterator[tuple[IO[bytes], list[bytes]]]:
+    """Run a program whose output is read as it comes, in the block; it is killed where the block ends before it does.
+
+    :param stdin: what it reads.
+    :returns: its output, and a list that has the lines of its error output when the block has ended.
+    :raises MissingProgram: the program is not installed.
+    :raises ProgramFailed: it ended with a status that is not in ``ok``; also where the block failed, as what came was cut off.
+    """
+    name, argv = _found(args)
+    said: list[bytes] = []
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            child = subprocess.Popen(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=environment())
+        except OSError as error:
+            raise _not_started(name, error) from error
+        assert child.stdout is not None
+        failed: BaseException | None = None
+        try:
+            yield child.stdout, said
+        except Exception as error:
+            failed = error
+            raise
+        finally:
+            whole = failed is None and len(child.stdout.read(_PADDING)) < _PADDING
+            status = _ended(child, kill=not whole)
+            errors.seek(0)
+            said += errors.read().splitlines()
+            if status > 0 and status not in ok:
+                words = said[-1].decode("utf-8", "replace") if said else ""
+                raise ProgramFailed(
+                    f"{name} ended with status {status}" + (f": {words}" if words else ""), status=status,
+                    stderr=b"\n".join(said).decode("utf-8", "replace"),
+                ) from failed  # fmt: skip
+
+
+def _ended(child: subprocess.Popen[bytes], *, kill: bool) -> int:
+    """The status of a program whose output nobody reads any more; one that goes on all the same is killed."""
+    assert child.stdout is not None
+    child.stdout.close()
+    try:
+        return child.wait(timeout=_LAST_WORDS if kill else None)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 def lend_terminal(args: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> None:

@@ -30,13 +30,14 @@ from support.fork_server import ForkServer, Kill, Ran
 from support.points import hit, named_points
 from support.trees import dump_tree, make_tree
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 MEMORY = "/dev/shm"
 SEED = 3
 #: Points of the maintenance and test systems, which tests/image kills at, of the port, whose contract tests do, and of the conversion
 ELSEWHERE = (
     "import-", "image-", "system-", "take-back-", "test-", "host.", "convert.", "zvm.",
+    "adopt.",  # tests/fleet/test_adopt_kills.py
     "replicate-",  # tests/fleet/test_two_hosts.py
     "update.identity-made",  # tests/fleet/test_first_identity.py
     # Around the power, tests/fleet/test_power_kills.py: servers do not run here.

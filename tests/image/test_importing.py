@@ -12,7 +12,7 @@ import pytest
 from goldroot.catalog import images
 from goldroot.errors import BadInput, NotTested, Refused
 from goldroot.image.gold import verify_gold
-from goldroot.image.importing import _as_root, import_image, plan_import, replace_system
+from goldroot.image.importing import as_root, import_image, plan_import, replace_system
 from goldroot.image.publish import publish_gold
 from goldroot.image.systems import MAINTENANCE, System
 from goldroot.site import Site, init_site
@@ -146,7 +146,7 @@ def test_who_made_a_tree_without_root_is_root_in_it(
         Entry(path, kinds.get(path, "f"), 0o755, uid, gid, 0, 0, b"", (), 0, 0, 0, 0, 0)
         for path, (uid, gid) in owners.items()
     ]
-    found = _as_root(Manifest.from_rows(rows))
+    found = as_root(Manifest.from_rows(rows))
     assert {row[0]: (row[3], row[4]) for row in found.rows()} == expected
     assert (found.squashed is None) == (top == (0, 0))
 

@@ -207,3 +207,28 @@ def test_a_question_about_a_table_names_what_it_is_about(
     done = merge_tables(tmp_path, *({f"etc/{file}": text} for text in (base, gold, clone)))
     [conflict] = done.record["conflicts"]
     assert conflict["detail"].endswith(said)
+
+
+def test_a_mount_point_is_one_in_any_spelling(tmp_path: Path) -> None:
+    base = "LABEL=r / ext4 x 0 1\nnas:/a /srv//my\\040files/ nfs ro\n"
+    gold = base.replace("ro", "rw")
+    clone = base.replace("/srv//my\\040files/", "/srv/my\\040files")
+    assert merged("/etc/fstab", base, gold, clone) == gold  # the server only spelled it in another way
+    clone = clone.replace("ro", "noexec")
+    done = merge_tables(tmp_path, *({"etc/fstab": text} for text in (base, gold, clone)))
+    assert done.record["conflicts"][0]["detail"].endswith("both changed /srv/my files")
+
+
+def test_a_device_is_known_in_either_spelling_of_its_tag() -> None:
+    own = ROOT + 'UUID="0a" /data ext4 x 0 2\n'
+    gold = ROOT + "UUID=0a /data/deep ext4 x 0 2\n"
+    assert merged("/etc/fstab", ROOT, gold, own) == own + "UUID=0a /data/deep ext4 x 0 2\n"
+
+
+def test_a_name_that_would_get_two_addresses_is_told(tmp_path: Path) -> None:
+    base = "127.0.0.1 localhost\n"
+    gold, clone = base + "10.0.0.1 db\n", base + "10.0.0.2 db\n"
+    done = merge_tables(tmp_path, *({"etc/hosts": text} for text in (base, gold, clone)))
+    assert (
+        "a name would get two addresses of one family: db (10.0.0.1, 10.0.0.2)" in done.record["conflicts"][0]["detail"]
+    )

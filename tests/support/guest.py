@@ -49,8 +49,10 @@ echo ready
 while :; do
     read -r line <&3 || { sleep 1; continue; }  # nobody is at the other end
     case "$line" in
-        *guest-sync*) id="${line##*: }"; echo "{\"return\": ${id%%\}*}}" >&3 ;;
+        *guest-sync*) id="${line##*:}"; echo "{\"return\": ${id%%\}*}}" >&3 ;;
+        *guest-ping*) echo "{\"return\": {}}" >&3 ;;
         *guest-shutdown*) echo "the agent was asked"; end ;;
+        *) echo "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"it cannot\"}}" >&3 ;;
     esac
 done
 """

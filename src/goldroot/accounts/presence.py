@@ -93,9 +93,11 @@ def absent_users(fates: Mapping[bytes, str], returned: Set[bytes]) -> Absent:
 
     :param returned: see :func:`goldroot.accounts.withdrawn.returned_users`.
     """
-    words = (KEPT, DELETED, REMOVED, WITHDRAWN)
-    kept, lost, dropped, withdrawn = ({name for name, fate in fates.items() if fate == which} for which in words)
-    return Absent(kept, lost, dropped, withdrawn, returned)
+    words = (KEPT, DELETED, REMOVED, WITHDRAWN, BACK)
+    kept, lost, dropped, withdrawn, brought = (
+        {name for name, fate in fates.items() if fate == which} for which in words
+    )
+    return Absent(kept, lost, dropped, withdrawn, returned, brought)
 
 
 class RecordPresence:

@@ -106,7 +106,7 @@ def is_plan(context: click.Context) -> bool:
 @click.option(
     "--host",
     "kind",
-    type=click.Choice(["directory", "nspawn", "qemu"]),
+    type=click.Choice(["directory", "nspawn", "qemu", "libvirt"]),
     default="directory",
     show_default=True,
     help="The kind of the new site's host; goldroot.toml may name more.",

@@ -8,6 +8,8 @@ from goldroot.faces import names_of
 
 __all__ = [
     "EXPORTED",
+    "AdoptForm",
+    "Adopted",
     "Answer",
     "Case",
     "CloneForm",
@@ -25,7 +27,9 @@ __all__ = [
     "Report",
     "Restored",
     "RollbackPlan",
+    "TakenOver",
     "UpdatePlan",
+    "adopt_server",
     "again_at_switch",
     "all_answers",
     "all_cases",
@@ -68,6 +72,7 @@ __all__ = [
     "network_from",
     "of_past",
     "open_clone",
+    "plan_adoption",
     "plan_cancel",
     "plan_clone",
     "plan_delete",
@@ -94,6 +99,7 @@ __all__ = [
     "start_machine",
     "starting_text",
     "stop_machine",
+    "take_over_clone",
     "update_data",
     "update_rows",
     "usual_jobs",
@@ -101,6 +107,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from goldroot.fleet.adopt.adopt import adopt_server, plan_adoption
+    from goldroot.fleet.adopt.form import Adopted, AdoptForm
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
     from goldroot.fleet.clones import (
         CloneForm,
@@ -154,6 +162,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
+    from goldroot.fleet.taken_over import TakenOver, take_over_clone
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
@@ -172,23 +181,23 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopt.adopt": "adopt_server plan_adoption",
+            "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
-            "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
-                " plan_clone plan_delete show_clone"
-            ),
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone "
+            "force_delete_clone identity_from made_clone plan_clone plan_delete show_clone",
             "doctor.doctor": "Report examine repair_site",
             "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
             "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",
-            "past": "history",
             "links": "slot_links",
-            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
-            "stop_machine",
+            "machines": "MachineState console_lines machine_states plan_start "
+            "powers_of run_in_machine start_machine stop_machine",
             "many": "Repeated many_names",
             "parallel": "usual_jobs",
+            "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
             "review": "Case all_cases chosen_conflicts conflict_at "
@@ -198,11 +207,12 @@ else:
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",
+            "taken_over": "TakenOver take_over_clone",
+            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
-            "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
-            "run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones "
+            "engine_of plan_cancel run_update run_updates",
         },
     )

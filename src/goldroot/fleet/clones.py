@@ -122,7 +122,7 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
 def plan_clone(site: Site, name: str, image: str, *, form: CloneForm, identity: Identity) -> CreatePlan:
     """What :func:`create` would do; the same refusals."""
     gold = _gold_for(site, check_clone_name(name), image, form)
-    _refuse_taken(site, name, gold.host)
+    refuse_taken(site, name, gold.host)
     _refuse_shared(site, name, identity)
     refuse_ports(site, name, gold.host_name, form.network)
     refuse_owners(gold.host, name, (gold.manifest(disk.address) for disk in gold.layout.disks))
@@ -154,9 +154,9 @@ def create_clone(
         # Before the catalog knows of it: what is refused must not hold a slot.
         gold = open_version(site, image, plan.version, plan.host)
         check_genuine(gold)
-        clone = _begin(site, plan)
+        clone = begin_clone(site, plan)
         host = gold.host
-        _define(site, host, clone, plan)
+        define_clone(site, host, clone, plan)
         with host.hold(clone.machine):
             written, notes, reading = _fill(site, gold, plan, policy, stage)
             host.apply(replace(find_entry(host, clone.machine), startable=True))
@@ -169,7 +169,7 @@ def create_clone(
             return Created(catalog_clones.get(tx, name), entry, tuple(written), said_once(notes))
 
 
-def _define(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None:
+def define_clone(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None:
     """An entry with links and without disks: those of an attempt that was killed go."""
     mark = Mark("live", clone.last, clone.image, clone.name, clone.version, utc_now())
     links = {address: Link(plan.slot, address) for address in plan.linked}
@@ -269,7 +269,7 @@ def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
         )
 
 
-def _refuse_taken(site: Site, name: str, host: Host) -> None:
+def refuse_taken(site: Site, name: str, host: Host) -> None:
     with site.catalog.read() as tx:
         known = catalog_clones.find(tx, name)
     if known is not None and known.state != "creating":
@@ -280,7 +280,7 @@ def _refuse_taken(site: Site, name: str, host: Host) -> None:
         refuse_unknown_machine(host, machine)
 
 
-def _begin(site: Site, plan: CreatePlan) -> Clone:
+def begin_clone(site: Site, plan: CreatePlan) -> Clone:
     """The catalog's row."""
     with site.catalog.begin() as tx:
         known = catalog_clones.find(tx, plan.name)

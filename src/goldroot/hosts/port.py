@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from goldroot.errors import Busy
 from goldroot.hosts.network import Network
@@ -212,6 +212,20 @@ class EntryChanged(Busy):
 
 
 NOTHING_AROUND = Around()
+
+
+@runtime_checkable
+class SeesLinks(Protocol):
+    """A host that can tell what machines have linked at this moment, which may be other than what their entries say."""
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """As :meth:`Host.linked`."""
+
+    def linked_now(self, owner: str) -> list[tuple[str, str, str]]:
+        """The same, as it is: (machine, its address, owner's address)."""
+
+    def running(self) -> set[str]:
+        """The names of the machines that run."""
 
 
 class Host(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has ``[host]``, or none: as if it were written ``[hosts.local]``.
 ONLY_HOST = "local"
-DIRECTORY, NSPAWN, QEMU, ZVM = "directory", "nspawn", "qemu", "zvm"
+DIRECTORY, NSPAWN, QEMU, LIBVIRT, ZVM = "directory", "nspawn", "qemu", "libvirt", "zvm"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -139,6 +139,12 @@ def _qemu() -> Kind:
     return Kind(QemuConfig, open_host)
 
 
+def _libvirt() -> Kind:
+    from goldroot.hosts.libvirt import LibvirtConfig, open_host
+
+    return Kind(LibvirtConfig, open_host)
+
+
 def _zvm() -> Kind:
     from goldroot.hosts.zvm import ZvmConfig, open_host
 
@@ -146,7 +152,13 @@ def _zvm() -> Kind:
 
 
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu, ZVM: _zvm}
+KINDS: Mapping[str, Callable[[], Kind]] = {
+    DIRECTORY: _directory,
+    NSPAWN: _nspawn,
+    QEMU: _qemu,
+    LIBVIRT: _libvirt,
+    ZVM: _zvm,
+}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:

@@ -20,11 +20,13 @@ __all__ = [
     "PublishPlan",
     "Retirement",
     "Role",
+    "Source",
     "System",
     "Verified",
     "accept_copied",
     "adopt_image",
     "adopt_version",
+    "changes_between",
     "check_genuine",
     "check_gold",
     "current_gold",
@@ -40,6 +42,7 @@ __all__ = [
     "look_at_copy",
     "newest_gold",
     "note_gone",
+    "open_source",
     "open_version",
     "papers_hold",
     "plan_image_removal",
@@ -58,8 +61,11 @@ __all__ = [
     "restore_gold",
     "retire_gold",
     "said_once",
+    "split",
     "system_changes",
     "take_back",
+    "take_over_image",
+    "take_over_version",
     "test_system",
     "verify_gold",
 ]
@@ -73,7 +79,7 @@ if TYPE_CHECKING:
         note_gone,
         recorded_numbers,
     )
-    from goldroot.image.changes import Change
+    from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
@@ -90,33 +96,37 @@ if TYPE_CHECKING:
         verify_gold,
     )
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
-    from goldroot.image.importing import import_image, plan_import, replace_system
+    from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
+    from goldroot.image.source import Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
+    from goldroot.image.taken_over import take_over_image, take_over_version
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
-            "changes": "Change",
-            "copied": "Look accept_copied look_at_copy",
+            "changes": "Change changes_between",
             "check": "Checked check_gold",
+            "copied": "Look accept_copied look_at_copy",
+            "found": "find_linked",
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
-            "found": "find_linked",
             "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
-            "importing": "import_image plan_import replace_system",
+            "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "removal": "ImageRemoval delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
+            "source": "Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",
+            "taken_over": "take_over_image take_over_version",
         },
     )

@@ -58,7 +58,7 @@ def plan_import(
         _refuse_existing(site, image)
     chosen = existing_system(site, image, MAINTENANCE).layout if replace else load_layout(layout)
     if os.path.isdir(source):
-        _check_directory(source)
+        check_root(source)
     elif not os.path.isfile(source):
         raise BadInput(f"{source}: there is no such directory or archive")
     machine = System(site, image, MAINTENANCE).machine if replace else _new_machine(site, image, host)
@@ -155,7 +155,7 @@ def _read_into(system: System, source: str, progress: Progress | None) -> Import
     system.host.tidy()  # a run that was killed may have left what it unpacked
     if not os.path.isdir(source):
         return _from_archive(system, source, progress)
-    _check_directory(source)
+    check_root(source)
     return _fill(system, source, None, [], progress)
 
 
@@ -170,7 +170,7 @@ def _from_archive(system: System, source: str, progress: Progress | None) -> Imp
     """Unpack beside, then go on as with a directory."""
     with system.host.scratch(0) as where:
         done = unpack(source, where.path, progress=progress)
-        _check_directory(where.path, shown=source)
+        check_root(where.path, shown=source)
         return _fill(system, where.path, done.owners, done.notes, progress)
 
 
@@ -184,7 +184,7 @@ def _fill(
     """Share the source's rows among new disks, write them, and define the machine."""
     found = scan_tree(source, contents=False)
     notes = [*notes, *found.notes]
-    manifest = _as_root(found.manifest) if owners is None else _given(found.manifest, owners)
+    manifest = as_root(found.manifest) if owners is None else with_given_owners(found.manifest, owners)
     entries = {}
     with system.replaced() as outs:
         for address, rows in split(manifest, system.layout, notes).items():
@@ -249,7 +249,7 @@ def _ordered(rows: list[Entry]) -> list[Entry]:
     return sorted(rows, key=lambda row: tree_key(row.path))
 
 
-def _as_root(manifest: Manifest) -> Manifest:
+def as_root(manifest: Manifest) -> Manifest:
     """The rows of a directory; whoever made it without the right to give files away is root in it, as in a user namespace.
 
     Such a one owns the top of the tree, which in every system is root's.  His number says nothing of the system: on a
@@ -265,7 +265,7 @@ def _as_root(manifest: Manifest) -> Manifest:
     return Manifest.from_rows(rows, Squashed(uid, gid))
 
 
-def _given(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manifest:
+def with_given_owners(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manifest:
     """The rows with the owners that the archive names, where they could not be set."""
     if not owners:
         return manifest
@@ -276,7 +276,7 @@ def _given(manifest: Manifest, owners: Mapping[bytes, tuple[int, int]]) -> Manif
     return Manifest.from_rows(rows, Squashed(os.geteuid(), os.getegid()))
 
 
-def _check_directory(source: str, shown: str | None = None) -> None:
+def check_root(source: str, shown: str | None = None) -> None:
     """:raises BadInput: no root file system."""
     missing = [name for name in WANTED if not _is_directory(os.path.join(os.fsencode(source), name))]
     if missing:

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
@@ -183,15 +183,14 @@ def publish_system(
             filled = fill_slot(
                 DiskRegister(site, system.host, version.slot_name, "gold"), opened, plan.manifests, progress
             )
-            beside = _beside(_accounts(system.host, filled, plan.etc), plan)
-            record = _record(system, plan, version, filled.manifests, beside)
-            signature = _write_beside(site, version, filled.manifests, beside, record)
+            tables = _accounts(system.host, filled, plan.etc)
+            record, signature = write_record(system, plan, version, tables, filled.manifests)
         crash.point("publish-recorded")
         mark_gold(system.host, version.slot_name)
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
-                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, record=record
             )
             copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
         notes = said_once([*plan.notes, *filled.notes])
@@ -228,10 +227,30 @@ def _accounts(host: Host, filled: Filled, etc: str) -> AccountTables:
         return AccountTables.read(opened[id].path, b"etc")
 
 
+class Numbered(Protocol):
+    """What a record says of the version that it is of."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def note(self) -> str: ...
+
+
+def write_record(
+    system: System, plan: PublishPlan, version: Numbered, tables: AccountTables, manifests: Mapping[str, Manifest]
+) -> tuple[dict[str, Any], str]:
+    """A version's signed record with what stands beside it, put in place by one rename; record and signature."""
+    beside = _beside(tables, plan)
+    record = _record(system, plan, version, manifests, beside)
+    return record, _write_beside(system.site, version, manifests, beside, record)
+
+
 def _record(
     system: System,
     plan: PublishPlan,
-    version: GoldVersion,
+    version: Numbered,
     manifests: Mapping[str, Manifest],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
@@ -283,7 +302,7 @@ def _beside(tables: AccountTables, plan: PublishPlan) -> dict[str, bytes]:
 
 def _write_beside(
     site: Site,
-    version: GoldVersion,
+    version: Numbered,
     manifests: Mapping[str, Manifest],
     beside: Mapping[str, bytes],
     record: Mapping[str, Any],

@@ -41,7 +41,16 @@ def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpac
     :raises BadInput: no tar, damaged, or with something in it that no root file system has; the error names it.
     :raises NoSpace, NoPermission: from writing.
     """
-    with _opened(archive) as stream, Unpacker(out) as unpacker:
+    with _opened(archive) as stream:
+        return unpack_stream(stream, out, shown=archive, progress=progress)
+
+
+def unpack_stream(stream: IO[bytes], out: str, *, shown: str, progress: Progress | None = None) -> Unpacked:
+    """Unpack a plain tar as it arrives; see :func:`unpack`.
+
+    :param shown: what it is, for messages.
+    """
+    with Unpacker(out) as unpacker:
         try:
             with tarfile.open(
                 fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_Member, bufsize=_READ
@@ -54,7 +63,7 @@ def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpac
                         progress(1)
         except _BROKEN as error:
             raise BadInput(
-                f"{archive} cannot be read as a tar archive: {error or type(error).__name__}",
+                f"{shown} cannot be read as a tar archive: {error or type(error).__name__}",
                 meaning="It is damaged or cut off, or something else. Nothing was imported.",
                 todo="Look at it with `tar -tvf`, and make it again.",
             ) from error

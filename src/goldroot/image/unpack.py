@@ -22,7 +22,7 @@ _COPY = 1 << 20
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: Devices that may stand anywhere, for jails like /var/spool/postfix/dev: null, zero, full, random, urandom, tty.
-_HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)}
+HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)}
 
 _XATTR, _XATTR_BSD = "SCHILY.xattr.", "LIBARCHIVE.xattr."
 #: ACLs as text, which tar(1) writes by ``--acls``, and the header that has them as the kernel does.
@@ -207,7 +207,7 @@ class Unpacker:
     def _node(self, member: tarfile.TarInfo, path: bytes, parent: int, name: bytes) -> None:
         kind = stat.S_IFIFO if member.isfifo() else stat.S_IFCHR if member.ischr() else stat.S_IFBLK
         numbers = (member.devmajor, member.devminor)
-        if not member.isfifo() and not (path.startswith(b"dev/") or (member.ischr() and numbers in _HARMLESS)):
+        if not member.isfifo() and not (path.startswith(b"dev/") or (member.ischr() and numbers in HARMLESS)):
             self._note("device-not-made", path, f"is the device {numbers[0]}:{numbers[1]}, outside /dev; left out")
             return
         try:

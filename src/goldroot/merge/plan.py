@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -28,9 +28,10 @@ from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remember import could_have_mattered, memory_after
-from goldroot.merge.decide.remembered_accounts import accounts_after, as_if_in_base, note_removed_accounts
+from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.static_units import settle_static_units, static_units
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
@@ -52,6 +53,7 @@ from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
 from goldroot.merge.refer.ports import say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
+from goldroot.merge.refer.shared import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -124,12 +126,23 @@ def plan_merge(
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
         lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
-        setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
+        setting = Setting(
+            names,
+            decisions,
+            prefer,
+            merger_of(lines),
+            same,
+            around.memory,
+            around.going_back,
+            explainer_of(lines),
+            lines.of,
+        )
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
+    static = static_units([one.part for one in planned], _started_by_packages(around))
+    settle_static_units([one.decided for one in planned], settings, policy, static)
     settle_alternatives([one.decided for one in planned], names)
     follow_masters([one.decided for one in planned], names)
     for one, setting in zip(planned, settings, strict=True):
@@ -142,7 +155,7 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(as_if_in_base(accounts, around.memory), used, ask) if by_record else None
+    merged = merge_account_tables(as_remembered(accounts, around.memory), used, ask) if by_record else None
     memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
@@ -171,12 +184,20 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [] if around.going_back else not_started(planned)
+    plan.notes += [] if around.going_back else not_started(planned, static)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
     questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _started_by_packages(around: Surroundings) -> tuple[set[bytes], set[bytes]] | None:
+    """The units that the shared disks start, before and after."""
+    if around.shared is None:
+        return None
+    before, after = around.shared
+    return started_by_packages(before), started_by_packages(after)
 
 
 def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:

@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CLONE_NAME",
     "CONFIG",
+    "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "Backup",
     "BackupHead",
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
-    from goldroot.site.layout import Layout, load_layout, parse_layout
+    from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
     from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
@@ -62,7 +63,7 @@ else:
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
-            "layout": "Layout load_layout parse_layout",
+            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
             "shared": "export_views is_members read_view",

@@ -44,7 +44,7 @@ keep_sets = 3         # of how many updates at most; the oldest go with the next
 # group = "admins"    # of this machine: its members may look (status, log, clone list, update list, fallback list)
 
 [host]
-kind = "directory"    # directory, nspawn, qemu or zvm (docs: hosts)
+kind = "directory"    # directory, nspawn, qemu, libvirt or zvm (docs: hosts)
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
 # Several hosts have a table each, in place of [host]; one that stood there is [hosts.local]. Above all tables:

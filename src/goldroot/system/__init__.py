@@ -31,6 +31,7 @@ __all__ = [
     "OwnDisks",
     "Package",
     "PackageChange",
+    "PackageFiles",
     "Packages",
     "Seen",
     "Tie",
@@ -51,6 +52,7 @@ __all__ = [
     "os_facts",
     "power_of",
     "read_only_failures",
+    "read_package_files",
     "read_packages",
     "read_path",
     "remove_path",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from goldroot.system.network_values import NETWORK_VALUES
     from goldroot.system.os_release import os_facts
     from goldroot.system.own_disks import OwnDisks
+    from goldroot.system.package_files import PackageFiles, read_package_files
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
     from goldroot.system.words import Mode, power_of
 else:
@@ -109,6 +112,7 @@ else:
             "network_values": "NETWORK_VALUES",
             "os_release": "os_facts",
             "own_disks": "OwnDisks",
+            "package_files": "PackageFiles read_package_files",
             "packages": "Package PackageChange Packages compare_packages read_packages",
             "words": "Mode power_of",
         },

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from goldroot.merge import MountLine, parse_fstab, unit_name
+from goldroot.tree import path_text
 
 #: Units that wait until there is a network: a trial never has one, and they would wait to their limit and fail.
 WAITS = (
@@ -17,10 +19,8 @@ _NETWORK = frozenset(
     ("9p", "afs", "ceph", "cifs", "davfs", "gfs", "gfs2", "glusterfs", "lustre", "ncp", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
      "pvfs2", "smb3", "smbfs", "sshfs", "virtiofs", "fuse.davfs", "fuse.glusterfs", "fuse.sshfs")
 )  # fmt: skip
-_TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL|ID)=(.*)")
 #: Devices that every system has, and kinds of file systems whose first field is no device.
-_NO_DISKS = ("/dev/null", "/dev/fuse", "/dev/shm")
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_NO_DISKS = (b"/dev/null", b"/dev/fuse", b"/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,50 +45,20 @@ def left_out(fstab: bytes, own: Collection[str]) -> list[LeftOut]:
 
     :param own: paths at which the layout's own disks stand: these are there.
     """
-    return list(_left_out(fstab.decode("utf-8", "replace"), own))
+    return [found for line in parse_fstab(fstab) if (found := _left_out(line, own)) is not None]
 
 
-def _left_out(fstab: str, own: Collection[str]) -> Iterator[LeftOut]:
-    for line in fstab.splitlines():
-        fields = [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), field) for field in line.split()]
-        if len(fields) < 3 or fields[0].startswith("#"):
-            continue
-        what, where, kind, options = fields[0], fields[1], fields[2], fields[3].split(",") if len(fields) > 3 else []
-        far = kind in _NETWORK or "_netdev" in options
-        if not far and not _is_device(what):
-            continue
-        if kind == "swap":
-            yield LeftOut(what, "", (f"{escaped(_node(what))}.swap",))
-        elif where.startswith("/") and _short(where) not in own:
-            yield LeftOut(what, where, tuple(f"{escaped(where)}.{suffix}" for suffix in ("mount", "automount")))
+def _left_out(line: MountLine, own: Collection[str]) -> LeftOut | None:
+    is_disk = line.device and not line.device.startswith(_NO_DISKS)
+    if not (is_disk or line.kind.decode("ascii", "replace") in _NETWORK or b"_netdev" in line.options):
+        return None
+    if line.kind == b"swap":
+        return LeftOut(path_text(line.source), "", (_name(line.node, b".swap"),))
+    if not line.mounts or line.point.decode("utf-8", "replace") in own:
+        return None
+    units = tuple(_name(line.point, suffix) for suffix in (b".mount", b".automount"))
+    return LeftOut(path_text(line.source), path_text(line.point), units)
 
 
-def _is_device(what: str) -> bool:
-    return bool(_TAG.fullmatch(what)) or (what.startswith("/dev/") and not what.startswith(_NO_DISKS))
-
-
-def _node(what: str) -> str:
-    """The path by which systemd knows a device (systemd.swap(5))."""
-    tag = _TAG.fullmatch(what)
-    return what if tag is None else f"/dev/disk/by-{tag[1].lower()}/{tag[2].strip(chr(34))}"
-
-
-def _short(path: str) -> str:
-    return "/" + "/".join(step for step in path.split("/") if step)
-
-
-def escaped(path: str) -> str:
-    """A path as the name of a unit has it (systemd.unit(5), "string escaping for inclusion in unit names")."""
-    steps = _short(path)[1:]
-    if not steps:
-        return "-"
-    data = steps.encode("utf-8", "surrogateescape")
-    return "".join(_char(byte, first=not at) for at, byte in enumerate(data))
-
-
-def _char(byte: int, *, first: bool) -> str:
-    char = chr(byte)
-    if char == "/":
-        return "-"
-    plain = byte < 128 and (char.isalnum() or char in ":_" or (char == "." and not first))
-    return char if plain else f"\\x{byte:02x}"
+def _name(path: bytes, suffix: bytes) -> str:
+    return unit_name(path, suffix).decode("ascii")

@@ -2,6 +2,7 @@
 
 ::
 
+    adopted.py    a server that exists already and becomes a clone
     words.py      one list of field names and of the words on the screen
     backup.py     backups of a site
     doctor.py     what is wrong with a site
@@ -24,15 +25,50 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "BackupMade", "BackupRestored",
-    "CloneDiff", "Decision", "DecisionsChanged", "DecisionsForgotten", "DoctorFinding", "DoctorReport", "EventRow",
-    "FallbackDiff", "FallbackRow", "FallbackShown", "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired",
-    "GroupedConflict", "ImageDeleted", "MachineRow", "Record", "RecordConflict", "RecordEntry", "RecordNote",
-    "UnreadableRecord", "UpdateOutcome", "UpdatePlan", "UpdateRow", "View", "heading", "read_record", "schema_of",
-    "schema_text", "side",
-]  # fmt: skip
+    "FIELDS",
+    "PATH_OUTCOMES",
+    "RECORD_SCHEMA",
+    "SIDES",
+    "UPDATE_OUTCOMES",
+    "VIEWS",
+    "BackupMade",
+    "BackupRestored",
+    "CloneAdopted",
+    "CloneDiff",
+    "Decision",
+    "DecisionsChanged",
+    "DecisionsForgotten",
+    "DoctorFinding",
+    "DoctorReport",
+    "EventRow",
+    "FallbackDiff",
+    "FallbackRow",
+    "FallbackShown",
+    "FallbackTaken",
+    "FleetStatus",
+    "GoldRestored",
+    "GoldRetired",
+    "GroupedConflict",
+    "ImageDeleted",
+    "MachineRow",
+    "Record",
+    "RecordConflict",
+    "RecordEntry",
+    "RecordNote",
+    "UnreadableRecord",
+    "UpdateOutcome",
+    "UpdatePlan",
+    "UpdateRow",
+    "View",
+    "heading",
+    "read_record",
+    "schema_of",
+    "schema_text",
+    "side",
+]
 
 if TYPE_CHECKING:
+    from goldroot.views.adopted import CloneAdopted
     from goldroot.views.backup import BackupMade, BackupRestored
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
@@ -65,6 +101,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopted": "CloneAdopted",
             "backup": "BackupMade BackupRestored",
             "base": "View",
             "differences": "CloneDiff FallbackDiff",

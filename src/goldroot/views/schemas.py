@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from goldroot.views.adopted import CloneAdopted
 from goldroot.views.backup import BackupMade, BackupRestored
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
@@ -28,6 +29,7 @@ from goldroot.views.updates import (
 VIEWS: dict[str, type[View]] = {
     "backup-made": BackupMade,
     "backup-restored": BackupRestored,
+    "clone-adopted": CloneAdopted,
     "clone-diff": CloneDiff,
     "decision": Decision,
     "decisions-changed": DecisionsChanged,

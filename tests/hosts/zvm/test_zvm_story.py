@@ -174,7 +174,8 @@ def nothing_lost_or_given_twice(lab: ZvmLab) -> None:
     for number, one in enumerate(placed):
         assert not any(one.extent.overlaps(other.extent) for other in placed[number + 1 :])
     for entry in lab.host.entries():
-        assert not any(disk.id.startswith("?") for disk in entry.disks.values()), entry.name
+        standing = lab.host._directory.standing(entry.name)
+        assert standing is not None and standing.unknown == {}, entry.name
         for address, disk in entry.disks.items():
             try:
                 info = lab.host.info([disk.id])[disk.id]

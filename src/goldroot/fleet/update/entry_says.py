@@ -133,6 +133,8 @@ def _in_flight(rows: Rows, entry: Entry) -> Rows:
     """One work is in flight at most: the one whose set 5 is prepared, or that has switched, or has made nothing yet."""
     five, live = entry.marks.get(PREPARED), entry.marks[LIVE]
     preparing = five.by if five is not None and five.state == "preparing" else ""
+    if preparing == live.by:  # a later look at an adopted server was cut off: that is not an update
+        preparing = ""
     for work, one in rows.updates.items():
         if not one.ended and work != preparing:
             rows = rows.put_update(replace(one, state=_state_of(rows, one, entry, other=bool(preparing))))

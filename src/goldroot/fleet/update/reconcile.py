@@ -75,6 +75,7 @@ def reconcile(site: Site, name: str, *, goes_on: Collection[str] = (), starts: b
         finish(site, going)
         finished = going
     clear_cancelled(site, name)
+    clear_prepared(site, name)
     if starts:
         settle(site, name)
     return finished
@@ -233,6 +234,20 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
             updates.note(tx, update.id, disks={})
         crash.point("update.cleared")
     return left[-1] if left else None
+
+
+def clear_prepared(site: Site, name: str) -> None:
+    """Remove what stands in set 5 by the work that made what is live: a later look at an adopted server left it; again:
+    nothing."""
+    with site.catalog.read() as tx:
+        clone = clones.find(tx, name)
+    if clone is None or clone.state != "active":
+        return
+    host = site.host_named(clone.host)
+    entry = host.find(clone.machine)
+    five = None if entry is None else entry.marks.get(PREPARED)
+    if entry is not None and five is not None and (five.by, five.state) == (clone.last, "preparing"):
+        drop_set(site, host, entry, PREPARED)
 
 
 def clear(site: Site, clone: Clone, update: Update) -> None:

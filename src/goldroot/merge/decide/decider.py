@@ -26,6 +26,7 @@ from goldroot.merge.decide.presence import (
 )
 from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
+from goldroot.merge.decide.together import settle_together
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
     NO_SIDE,
@@ -75,6 +76,7 @@ class Decider:
                 self.decided.units[path] = self._decide_unit(path, cover)
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
+        settle_together(self.decided, self.setting)
         settle_removed(self.decided, self.setting)
         look_for_moves(self.decided, self.setting)
         ask_about_left(self.decided, self.setting)

@@ -14,10 +14,7 @@ from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.verdict import Setting, value_of, want_of
-from goldroot.tree import is_below, path_text
-
-#: How many of the added paths are named.
-SHOWN = 10
+from goldroot.tree import is_below, some_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +64,4 @@ def _value(comparison: Comparison, path: bytes, setting: Setting) -> bytes:
 
 
 def _detail(comparison: Comparison, paths: Collection[bytes]) -> str:
-    names = [path_text(comparison.part.place(path)) for path in paths]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"the clone deleted this directory; gold added below it: {', '.join(names[:SHOWN])}{more}"
+    return f"the clone deleted this directory; gold added below it: {some_paths(map(comparison.part.place, paths))}"

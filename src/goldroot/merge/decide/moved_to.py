@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,7 +59,7 @@ class NewPlaces:
         assert base is not None
         same = self._with_content(side).get(base.content, ()) if base.content else ()
         if same:
-            once = len(same) == 1 and self._contents_of_base[base.content] == 1
+            once = len(same) == 1 and self.decided.comparison.contents_of_base[base.content] == 1
             return same[0] if once else self._by_place(delta, same, side)
         if delta.rule.cls != CONFIG:
             return None
@@ -130,12 +129,6 @@ class NewPlaces:
                 if was is None or was.kind != FILE or was.content != now.content:
                     found.setdefault(now.content, []).append(path)
         return self._by_content[side]
-
-    @cached_property
-    def _contents_of_base(self) -> Counter[bytes]:
-        columns = self.decided.comparison.part.trees[BASE_SIDE].manifest.columns
-        held = zip(columns.kinds, columns.each_content(), strict=True)
-        return Counter(content for kind, content in held if kind == FILE)
 
     def _texts(self, side: int) -> Mapping[bytes, Lines]:
         """The texts among what a side added."""

@@ -91,7 +91,7 @@ def removed_lines(
     :param before: what was remembered of the file.
     """
     split = splitter_of(delta.place, delta.rule)
-    if split is None or not _is_file(delta, CLONE_SIDE):
+    if split is None or not _is_file(delta, CLONE_SIDE) or (before is None and not _both_changed(delta)):
         return None
     base, gold, clone = (
         split(read(delta, side)) if _is_file(delta, side) else {} for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)
@@ -101,6 +101,12 @@ def removed_lines(
     if delta.rule.secret:
         return () if gone or before == () else None
     return tuple(gone) or None
+
+
+def _both_changed(delta: Delta) -> bool:
+    """Whether gold and the clone may both lack something of base's: what one of them did not change holds all of it."""
+    base, *others = (row.content if row is not None and row.kind == FILE else None for row in delta.rows)
+    return base is not None and base not in others
 
 
 def splitter_of(place: bytes, rule: Rule) -> Splitter | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.gone_paths import removed_paths
 from goldroot.merge.decide.moved_to import NewPlaces
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.versions import without_versions
@@ -32,10 +33,9 @@ def renamed_files(
     if not texts:
         return
     removed = [
-        path
-        for path, (base, gold, clone) in comparison.deltas.items()
-        if base is not None and gold is None and clone is None and base.kind == FILE and base.size
-        if comparison.rules[path].cls == CONFIG
+        delta.path
+        for delta, base in removed_paths(decided)
+        if base.kind == FILE and base.size and delta.rule.cls == CONFIG
     ]
     versions = {without_versions(path) for path in texts}
     again = {path for path in removed if without_versions(path) in versions}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.fstab import MOUNT_POINT
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.commands import SPOOLS, finder_of
 from goldroot.merge.refer.reference import MOUNT, NAMED, Reference
@@ -13,8 +14,6 @@ from goldroot.tree import FILE
 
 #: Nobody's unit is larger (bytes).
 _LARGEST = 1 << 20
-#: How a mount point is called, in a unit as in fstab.
-MOUNT_POINT = b"mount point"
 
 
 def files_of(one: PartPlan) -> Iterator[bytes]:

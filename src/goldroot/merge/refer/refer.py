@@ -14,12 +14,12 @@ from goldroot.accounts import AccountTables
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.foreign import foreign_roots
-from goldroot.merge.refer.fstab import parse_fstab, path_of_unit, unit_names
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
-from goldroot.merge.refer.named import MOUNT_POINT, files_of, named_in
+from goldroot.merge.refer.named import files_of, named_in
 from goldroot.merge.refer.reference import LINK_TO, RESOLVER, Reference, look_up, resolver_of
 from goldroot.merge.refer.shared import Node, SharedFiles
 from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
@@ -181,17 +181,13 @@ class Referrer:
 
     def look_at_files(self) -> list[Broken]:
         """Find the paths that the server's units, cron tables and mail settings name, and that are gone."""
-        places = [(one, path, one.part.place(path)) for one in self.parts for path in files_of(one)]
+        places = [one.part.place(path) for one in self.parts for path in files_of(one)]
         references = [
             reference
-            for one, path, place in places
-            for reference in named_in(place, self.content(place, None), self._of_gold(one, path))
+            for place in places
+            for reference in named_in(place, self.content(place, None), self.content(place, GOLD_SIDE))
         ]
         return list(self._broken((reference, None) for reference in map(self._at_boot, references)))
-
-    def _of_gold(self, one: PartPlan, path: bytes) -> bytes:
-        entry = one.part.trees[GOLD_SIDE].manifest.get(path)
-        return read_side(one, GOLD_SIDE, path) if entry is not None and entry.kind == FILE else b""
 
     def _has(self, place: bytes) -> bool:
         """Whether a place is merged here at all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from goldroot.accounts import AccountTables
-from goldroot.merge.refer.fstab import parse_fstab
+from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab
 from goldroot.merge.refer.reference import MOUNT, SHELL, Reference
 from goldroot.merge.refer.view import THERE, View
 from goldroot.policy import ASK, NOTE
@@ -60,5 +60,5 @@ def mounts_of(merged: bytes, gold: bytes) -> Iterator[Reference]:
     for line in parse_fstab(merged):
         for what, path in line.paths():
             if (line.point, what, path) not in golds:
-                who = what.encode() + b" of " + line.point if what != "mount point" else what.encode()
+                who = what if what == MOUNT_POINT else what + b" of " + line.point
                 yield Reference(MOUNT, FSTAB, path, path, FSTAB, NOTE if line.lenient else ASK, who, line.said)

@@ -1,0 +1,98 @@
+"""The disks of an adopted server, and what is kept of its adoption.
+
+::
+
+    SITE/records/web1/u7k2m9q4xa/    clone, id of the work that made it
+    ├── adopted.json     from where it came, and what was said of it
+    └── web1-1B5-u7k2m9q4xa.adopted    what came to a disk from there, by which a later look tells what is new
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from goldroot import crash, private
+from goldroot.catalog import Clone
+from goldroot.fleet import manifests
+from goldroot.fleet.adopt.found import Found
+from goldroot.fleet.inputs import Server, Stage
+from goldroot.fleet.owners import refuse_owners
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.merge import checked_rows
+from goldroot.merge import CLONE_SIDE
+from goldroot.policy import Policy
+from goldroot.site import Site
+from goldroot.tree import FILE, BuildOptions, Entry, Manifest, Note, build_tree, hash_files, scan_tree
+
+
+def fill_disks(site: Site, clone: Clone, found: Found, server: Server, policy: Policy, stage: Stage) -> list[Note]:
+    """Write a server's own disks, which are empty and open, as they were planned.
+
+    :raises TreeChanged: the source changed since it was read. :raises NoSpace: they do not fit.
+    """
+    notes: list[Note] = []
+    for address, rows, sources in found.rows():
+        id, out = server.ids[address], server.opened[address].path
+        live = (CLONE_SIDE,) if found.source.live else ()
+        options = BuildOptions(progress=stage(f"writing {id}"), live=live)
+        built = build_tree(checked_rows(iter(rows)), sources, out, options)
+        refuse_owners(found.gold.host, clone.name, [built.manifest])
+        made = manifests.save_made(site, id, out, built.manifest, policy)
+        save_seen(site, clone, id, with_contents(out, made))
+        notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
+        crash.point("adopt.disk-filled")
+    return notes
+
+
+def with_contents(root: str, made: Manifest) -> Manifest:
+    """A disk that was just made, with the hashes of all its files: a site that is copied has them at other inodes."""
+    return scan_tree(root, known=made, writers="ended").manifest
+
+
+def read_doubtful(root: str, now: Manifest, before: Manifest) -> Manifest:
+    """A disk as it is, with the hashes of files of which only inode or ctime say that they were written."""
+    doubtful = [
+        row[0]
+        for row in now.rows()
+        if row[1] == FILE and not row[7] and (was := before.get(row[0])) is not None
+        and (was.kind, was.size, was.mtime) == (FILE, row[5], row[6]) and tuple(was[12:]) != tuple(row[12:])
+    ]  # fmt: skip
+    if not doubtful:
+        return now
+    found = hash_files(root, doubtful)
+    rows = (row._replace(content=found.get(row.path, row.content)) for row in map(Entry._make, now.rows()))
+    return Manifest.from_rows(rows, now.squashed)
+
+
+def save_seen(site: Site, clone: Clone, disk: str, manifest: Manifest) -> None:
+    """Keep what came to a disk from the source."""
+    private.make_directory(update_files.directory(site, clone.name, clone.last))
+    manifest.save(_file(site, clone, f"{disk}.adopted"))
+
+
+def load_seen(site: Site, clone: Clone, disk: str) -> Manifest:
+    """What :func:`save_seen` kept. :raises BadInput: it is gone or damaged."""
+    return Manifest.load(_file(site, clone, f"{disk}.adopted"))
+
+
+def save_report(site: Site, clone: Clone, data: Mapping[str, Any]) -> None:
+    """Keep what was said of an adoption."""
+    update_files.write(_file(site, clone, "adopted.json"), json.dumps(data).encode())
+
+
+def load_report(site: Site, clone: Clone) -> dict[str, Any] | None:
+    """What was said of a clone's adoption; ``None`` for one that was not adopted, or was updated since."""
+    try:
+        with open(_file(site, clone, "adopted.json"), "rb") as file:
+            data: dict[str, Any] = json.load(file)
+            return data
+    except FileNotFoundError:
+        return None
+
+
+def _file(site: Site, clone: Clone, name: str) -> str:
+    path = update_files.directory(site, clone.name, clone.last)
+    return os.path.join(path, name)

@@ -1,0 +1,213 @@
+"""A Debian server that was never made from gold, with a year of administration and dozens of packages beside gold's: read by
+a real sshd of its own, adopted, looked at again, and moved to the next gold.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldroot.fleet import AdoptForm, adopt_server, find_drift, plan_adoption, show_clone
+from goldroot.fleet.review import resolve_conflicts
+from goldroot.fleet.update.update import run_update
+from goldroot.image import import_image, publish_gold, replace_system
+from goldroot.policy import Policy
+from goldroot.site import Site, init_site
+from goldroot.workflow import InProcess
+from support.administrator import administer
+from support.debian import PACKAGES, copy_of, debian_root
+from support.server import Facts, Server
+
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.timeout(3600)]
+
+GOLD = ("chrony", "cron", "nginx-light", "openssh-server", "postfix", "rsyslog", "sudo")
+IMAGE = "debian"
+#: Classes of which the result need not be the server's.
+NOT_ITS_OWN = ("gold", "cache", "generated", "accounts")
+OWN = ("/etc", "/root", "/srv", "/home", "/usr/local", "/var")
+
+SSHD = """
+mount -t proc proc {root}/proc && mount --rbind /dev {root}/dev && mkdir -p {root}/run/sshd &&
+exec chroot {root} /usr/sbin/sshd -D -e -f /run/sshd_config
+"""
+SSHD_CONFIG = """
+ListenAddress 127.0.0.1:{port}
+HostKey /run/host_key
+AuthorizedKeysFile /run/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin yes
+"""
+SSH_CONFIG = """
+Host shop
+    HostName 127.0.0.1
+    Port {port}
+    User root
+    IdentityFile {room}/key
+    UserKnownHostsFile {room}/known
+    StrictHostKeyChecking accept-new
+    LogLevel ERROR
+"""
+
+
+class Disks(Server):
+    """A clone's own disks as one system."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        live = {a: disk for a, disk in show_clone(site, name)["disks"].items() if a.startswith("1")}
+        self._disks = {address: Path(site.path("store/disks", id)) for address, id in live.items()}
+        super().__init__(self._disks["1B5"])
+
+    def at(self, path: str) -> Path:
+        disk = self._disks["1B6" if path == "/var" or path.startswith("/var/") else "1B5"]
+        return disk / path.lstrip("/")
+
+
+@dataclass
+class Story:
+    """What was seen on the way, by a word for the moment."""
+
+    site: Site
+    server: Server
+    seen: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def sshd(root: Path, room: Path) -> Iterator[None]:
+    """The server's own sshd, in its own root; ``ssh shop`` leads there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for key in (root / "run/host_key", room / "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    shutil.copy(room / "key.pub", root / "run/authorized_keys")
+    (root / "run/sshd_config").write_text(SSHD_CONFIG.format(port=port))
+    (room / "ssh_config").write_text(SSH_CONFIG.format(port=port, room=room))
+    programs = room / "programs"
+    programs.mkdir()
+    wrapper = programs / "ssh"
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {room}/ssh_config "$@"\n')
+    wrapper.chmod(0o755)
+    before = os.environ["PATH"]
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SSHD.format(root=root)]
+    with open(room / "sshd.log", "wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as daemon:
+        try:
+            os.environ["PATH"] = f"{programs}:{before}"
+            _wait_for(port, daemon)
+            yield
+        finally:
+            os.environ["PATH"] = before
+            daemon.kill()
+
+
+def _wait_for(port: int, daemon: subprocess.Popen[bytes]) -> None:
+    while daemon.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.skip("no sshd can be run here")
+
+
+def own_life(server: Server) -> None:
+    """What its administrator did beside the packages' own places, or on what all servers will share."""
+    server.write("/etc/hostname", "shop\n")
+    server.write("/opt/shop/bin/shop", "#!/bin/sh\n", mode=0o755)
+    server.write("/opt/shop/lib/a", "a\n")
+    server.write("/etc/systemd/system/orders.service", "[Service]\nExecStart=/opt/shop/bin/shop --orders\n")
+    server.append("/usr/sbin/service", "# local\n")
+    server.write("/usr/bin/by-hand", "#!/bin/sh\n", mode=0o755)
+
+
+def later_life(server: Server) -> None:
+    """What is done on it while its clone is being looked at."""
+    server.append("/etc/cron.d/shop", "1 1 * * * root true\n")
+    server.write("/var/lib/mysql/shop/new.ibd", "new\n", "mysql:mysql", 0o660)
+    server.write("/home/alice/later", "later\n", "alice:alice")
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    roots = debian_root("bookworm", GOLD), debian_root("bookworm", PACKAGES)
+    shm = Path("/dev/shm")
+    room = Path(tempfile.mkdtemp(prefix="goldroot-adopted-", dir=shm if os.access(shm, os.W_OK) else None))
+    try:
+        yield tell(room, *roots)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def tell(room: Path, gold: Path, full: Path) -> Story:
+    site = init_site(str(room / "site"))
+    import_image(site, IMAGE, str(gold))
+    publish_gold(site, IMAGE, untested=True)
+    server = Server(copy_of(full, room / "server"))
+    administer(server)
+    own_life(server)
+    story = Story(site, server)
+    told, form = story.seen, AdoptForm("ssh:shop", IMAGE)
+    with sshd(server.root, room):
+        told["plan"] = plan_adoption(site, "shop", form)
+        told["adopted"] = adopt_server(site, "shop", form)
+        told["drift"] = {entry["path"] for entry in find_drift(site, "shop").entries}
+        told["as adopted"] = facts(server, Disks(site, "shop"))
+        told["nothing new"] = adopt_server(site, "shop", form)
+        later_life(server)
+        server.forget()
+        told["later"] = adopt_server(site, "shop", form)
+    told["as it is later"] = facts(server, Disks(site, "shop"))
+    replace_system(site, IMAGE, str(full))
+    publish_gold(site, IMAGE, untested=True, renumber_ok=True)
+    told["update"] = run_update(site, InProcess(), "shop")
+    if told["update"].outcome == "needs-review":
+        told["asked"] = [one.brief for one in resolve_conflicts(site, "shop", ["--all"], "clone")]
+    return story
+
+
+def facts(server: Server, clone: Disks) -> dict[str, tuple[Facts | None, Facts | None]]:
+    """What the server and the clone have otherwise of what should be the server's."""
+    rules = Policy.default().for_family("debian")
+    found = {}
+    for top in OWN:
+        for place, directories, files in os.walk(os.fsencode(server.at(top))):
+            for name in (*directories, *files):
+                path = "/" + os.path.relpath(os.fsdecode(place + b"/" + name), server.root)
+                if rules.match(os.fsencode(path)).cls in NOT_ITS_OWN:
+                    continue
+                pair = server.facts(path), clone.facts(path)
+                if pair[0] != pair[1]:
+                    found[path] = pair
+    return found
+
+
+def test_look(story: Story) -> None:
+    import json
+
+    Path("/dev/shm/ad/story.json").write_text(
+        json.dumps(
+            {
+                "adopted": story.seen["adopted"].report,
+                "later": story.seen["later"].report["new"],
+                "kept": story.seen["later"].report["kept"],
+                "a": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as adopted"].items()},
+                "l": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as it is later"].items()},
+                "u": str(story.seen["update"]),
+                "nothing": story.seen["nothing new"].report["new"],
+                "drift": sorted(story.seen["drift"] ^ {o["path"] for o in story.seen["adopted"].report["own"]}),
+            },
+            indent=1,
+        )
+    )
