@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from goldroot.fleet import AdoptForm, adopt_server, find_drift, plan_adoption, show_clone
-from goldroot.fleet.review import resolve_conflicts
+from goldroot.fleet.review import find_case, resolve_conflicts
 from goldroot.fleet.update.update import run_update
 from goldroot.image import import_image, publish_gold, replace_system
 from goldroot.policy import Policy
@@ -173,7 +173,11 @@ def tell(room: Path, gold: Path, full: Path) -> Story:
     publish_gold(site, IMAGE, untested=True, renumber_ok=True)
     told["update"] = run_update(site, InProcess(), "shop")
     if told["update"].outcome == "needs-review":
-        told["asked"] = [one.brief for one in resolve_conflicts(site, "shop", ["--all"], "clone")]
+        found = find_case(site, "shop")
+        told["asked"] = {(os.fsdecode(one.path), one.kind) for one in found.open}
+        resolve_conflicts(site, found, found.open, "proposal")
+        told["update"] = run_update(site, InProcess(), "shop")
+    told["as updated"] = facts(server, Disks(site, "shop"))
     return story
 
 
@@ -204,7 +208,9 @@ def test_look(story: Story) -> None:
                 "kept": story.seen["later"].report["kept"],
                 "a": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as adopted"].items()},
                 "l": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as it is later"].items()},
-                "u": str(story.seen["update"]),
+                "asked": [str(x) for x in story.seen.get("asked", ())],
+        "up": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as updated"].items()},
+        "u": str(story.seen["update"]),
                 "nothing": story.seen["nothing new"].report["new"],
                 "drift": sorted(story.seen["drift"] ^ {o["path"] for o in story.seen["adopted"].report["own"]}),
             },
