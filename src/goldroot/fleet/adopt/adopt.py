@@ -35,7 +35,7 @@ from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
-from goldroot.image import Gold, Source, check_genuine, open_source, open_version
+from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Site, keep_reserve
 from goldroot.system import Identity, Package, read_package_files, read_path
@@ -88,7 +88,7 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             with open_own(gold.host, gold.layout, ids, "rw") as server:
                 notes = fill_disks(site, clone, found, server, policy, stage)
                 reading = read_server(gold, server.tree)
-            report = report_of(found, name, identity.hostname, [*found.notes, *notes])
+            report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
             save_report(site, clone, report)
             crash.point("adopt.reported")
             gold.host.apply(replace(find_entry(gold.host, clone.machine), startable=True))
