@@ -49,6 +49,7 @@ __all__ = [
     "leftovers",
     "look_inside",
     "make_first",
+    "moved_here",
     "os_facts",
     "power_of",
     "read_only_failures",
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
     from goldroot.system.disk_files import read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
-    from goldroot.system.fstab import WAITS, LeftOut, left_out
+    from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
     from goldroot.system.health import (
@@ -102,7 +103,7 @@ else:
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "fstab": "WAITS LeftOut left_out",
+            "fstab": "WAITS LeftOut left_out moved_here",
             "journal": "read_only_failures unit_lines",
             "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity",

@@ -1,9 +1,9 @@
-"""What a trial has not, of what its server has: the file systems of other devices and machines that its fstab names.  Pure."""
+"""What an fstab names that is not there: in a trial, and after a server's file systems have moved to other disks.  Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 #: Units that wait until there is a network: a trial never has one, and they would wait to their limit and fail.
@@ -50,7 +50,7 @@ def left_out(fstab: bytes, own: Collection[str]) -> list[LeftOut]:
 
 def _left_out(fstab: str, own: Collection[str]) -> Iterator[LeftOut]:
     for line in fstab.splitlines():
-        fields = [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), field) for field in line.split()]
+        fields = _fields(line.encode("utf-8"))
         if len(fields) < 3 or fields[0].startswith("#"):
             continue
         what, where, kind, options = fields[0], fields[1], fields[2], fields[3].split(",") if len(fields) > 3 else []
@@ -61,6 +61,54 @@ def _left_out(fstab: str, own: Collection[str]) -> Iterator[LeftOut]:
             yield LeftOut(what, "", (f"{escaped(_node(what))}.swap",))
         elif where.startswith("/") and _short(where) not in own:
             yield LeftOut(what, where, tuple(f"{escaped(where)}.{suffix}" for suffix in ("mount", "automount")))
+
+
+#: What stands before a line of a server's own disks, whose content has moved.
+TAKEN_OUT = b"# adopted: "
+
+
+def moved_here(fstab: bytes, gold: bytes, is_here: Callable[[str], bool]) -> tuple[bytes, list[str]]:
+    """The fstab of a server whose file systems stand on other disks from now on.
+
+    Lines of the disks that it had, for what stands on the new ones, become comments, and so does swap on a disk; in their
+    place come gold's lines for the same mount points.  Lines of other machines' file systems, and of disks of which nothing
+    came along, stay.
+
+    :param is_here: whether what was mounted at an absolute path came along.
+    :returns: the text, and the mount points of lines that were taken out (``swap`` for these).
+    """
+    lines, out = [], []
+    for line in fstab.splitlines(keepends=True):
+        where = _of_own_disk(line)
+        if where and (where == "swap" or is_here(where)):
+            line = TAKEN_OUT + line
+            out.append(where)
+        lines.append(line)
+    if not out:
+        return fstab, []
+    if lines and not lines[-1].endswith(b"\n"):
+        lines[-1] += b"\n"
+    golds = [line.rstrip(b"\n") + b"\n" for line in gold.splitlines() if _mount_point(line) in out]
+    return b"".join([*lines, *(line for line in golds if line not in lines)]), out
+
+
+def _of_own_disk(line: bytes) -> str:
+    """The mount point of a line that mounts a disk (``swap`` for such a line), "" for any other."""
+    fields = _fields(line)
+    far = len(fields) >= 3 and (fields[2] in _NETWORK or "_netdev" in (fields[3] if len(fields) > 3 else "").split(","))
+    return _mount_point(line) if len(fields) >= 3 and _is_device(fields[0]) and not far else ""
+
+
+def _mount_point(line: bytes) -> str:
+    fields = _fields(line)
+    if len(fields) < 3 or fields[0].startswith("#"):
+        return ""
+    return "swap" if fields[2] == "swap" else _short(fields[1]) if fields[1].startswith("/") else ""
+
+
+def _fields(line: bytes) -> list[str]:
+    text = line.decode("utf-8", "replace")
+    return [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), field) for field in text.split()]
 
 
 def _is_device(what: str) -> bool:

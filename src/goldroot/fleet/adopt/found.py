@@ -16,11 +16,12 @@ from goldroot.fleet.adopt.nearest import Distance, PackagesBeside, packages_besi
 from goldroot.fleet.inputs import Disks, Side, Stage, gold_side, plan_sides
 from goldroot.hosts import Opened
 from goldroot.image import Change, Gold, Source, changes_between, split
-from goldroot.merge import CLONE_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
+from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, PartPlan, Plan, Tree, build_rows, usr_links
 from goldroot.policy import CACHE, STATE, Policy, worth_reading
-from goldroot.system import PackageFiles, os_facts, read_package_files, read_path
+from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
 from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
 
+FSTAB = b"etc/fstab"
 #: Of the questions of a merge, those that the lists of packages answer already.
 _TOLD = ("own-packages",)
 #: Of the notes of a merge, those that say nothing of a server that nothing was remembered of, or that a list says better.
@@ -50,6 +51,7 @@ class Found:
     plan: Plan
     changes: tuple[OwnChange, ...]
     notes: tuple[Note, ...]
+    fstab: bytes | None = None  #: its content, where that is of the disks that the server had
 
     @property
     def conflicts(self) -> list[Conflict]:
@@ -67,7 +69,7 @@ class Found:
     def rows(self) -> Iterator[tuple[str, list[BuildRow], list[bytes]]]:
         """Each own disk: its address, its rows and the trees that they come from."""
         for one in self.plan.parts:
-            yield one.part.name, list(build_rows(self.plan, one)), [tree.root for tree in one.part.trees]
+            yield one.part.name, list(rows_of_part(self.plan, one, self.fstab)), [tree.root for tree in one.part.trees]
 
     def named(self, which: str) -> list[bytes]:
         """The paths that the bases of all disks have in one of their lists, absolute."""
@@ -139,13 +141,17 @@ class _Look:
         versions = {name: package.version for name, package in files.packages.items()}
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
-        changes = tuple(_changes(plan, golds, rules))
+        fstab, taken_out = self._fstab(plan, parts)
+        changes = tuple(_changes(plan, golds, rules, fstab))
+        if taken_out:
+            text = f"what the server mounted from its disks stands on others now; made comments: {', '.join(taken_out)}"
+            notes.append(Note("fstab-moved", b"/" + FSTAB, text))
         if files.trouble:
             notes.append(
                 Note("packages-unknown", b"/var/lib/rpm", f"the package database cannot be read: {files.trouble}")
             )
         told = [*notes, *self._other_system(), *(note for note in plan.notes if note.kind not in _NOT_TOLD)]
-        return Found(self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told))
+        return Found(self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told), fstab)
 
     def scan(self, stage: Stage) -> tuple[dict[str, Manifest], list[Note]]:
         """The server's rows by the disk that they would stand on.  What is shared is read, to be compared with gold's."""
@@ -214,12 +220,42 @@ class _Look:
         disk = self.layout.disk_of(path)
         return disk.address if disk.shared else None
 
+    def _fstab(self, plan: Plan, parts: Mapping[str, Manifest]) -> tuple[bytes | None, list[str]]:
+        """The fstab of the result without the disks that the server had, where it names any."""
+        own = {"/"} | {"/" + os.fsdecode(path) for disk in self.layout.disks for path in disk.paths}
+
+        def came_along(place: str) -> bool:
+            path = os.fsencode(place[1:])
+            return place in own or any(next(part.below(path), None) is not None for part in parts.values())
+
+        for one in plan.parts:
+            row = next((row for row in build_rows(plan, one) if row.path == FSTAB), None)
+            if row is not None and row.kind == FILE:
+                merged = row.content if row.source == INLINE else _content(one.part.trees[row.source].root, FSTAB)
+                gold = _content(one.part.trees[GOLD_SIDE].root, FSTAB)
+                text, taken_out = moved_here(merged, gold, came_along)
+                return (text, taken_out) if taken_out else (None, [])
+        return None, []
+
     def _other_system(self) -> Iterator[Note]:
         etc, usr = (self.opened[self.layout.disk_of(path).address].path for path in (b"etc", b"usr"))
         theirs, ours = os_facts(self.source.path), os_facts(etc, usr)
         if theirs != ours:
             names = [facts.get("pretty_name") or "of an unknown release" for facts in (theirs, ours)]
             yield Note("other-release", b"/etc/os-release", f"the server is {names[0]}, gold is {names[1]}")
+
+
+def rows_of_part(plan: Plan, one: PartPlan, fstab: bytes | None) -> Iterator[BuildRow]:
+    """The rows of one disk of a plan, its fstab with this content where there is one."""
+    for row in build_rows(plan, one):
+        if row.path == FSTAB and fstab is not None:
+            row = row._replace(source=INLINE, content=fstab, size=-1, inode=0, ctime=0, group=0)
+        yield row
+
+
+def _content(root: bytes, path: bytes) -> bytes:
+    found = read_path(os.fsdecode(root), path) or b""
+    return b"" if found.startswith(b"-> ") else found
 
 
 def _places(gold: Gold) -> frozenset[bytes]:
@@ -262,11 +298,11 @@ def entry_of(row: BuildRow) -> Entry:
     )  # fmt: skip
 
 
-def _changes(plan: Plan, golds: Side, rules: Policy) -> Iterator[OwnChange]:
+def _changes(plan: Plan, golds: Side, rules: Policy, fstab: bytes | None) -> Iterator[OwnChange]:
     """What the result has otherwise than gold's own disks."""
     units: dict[bytes, int] = {}
     for one in plan.parts:
-        result = Manifest.from_rows(entry_of(row) for row in build_rows(plan, one))
+        result = Manifest.from_rows(entry_of(row) for row in rows_of_part(plan, one, fstab))
         for change in changes_between(golds.trees[one.part.name].manifest, result):
             place = b"/" + change.path
             rule = rules.match(place)
