@@ -174,7 +174,7 @@ def tell(room: Path, gold: Path, full: Path) -> Story:
     told["update"] = run_update(site, InProcess(), "shop")
     if told["update"].outcome == "needs-review":
         found = find_case(site, "shop")
-        told["asked"] = {(os.fsdecode(one.path), one.kind) for one in found.open}
+        told["asked"] = {(os.fsdecode(one.found.path), one.found.kind) for one in found.open}
         resolve_conflicts(site, found, found.open, "proposal")
         told["update"] = run_update(site, InProcess(), "shop")
     told["as updated"] = facts(server, Disks(site, "shop"))

@@ -26,6 +26,7 @@ from goldroot.fleet.adopt.nearest import (
     nearest,
     published,
     refuse_architecture,
+    refuse_retired,
 )
 from goldroot.fleet.adopt.report import needs_a_look, report_of
 from goldroot.fleet.clone_names import check_clone_name
@@ -115,14 +116,16 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
             )
         number, host = begun.version, begun.host
     refuse_taken(site, name, site.host_named(host))
-    versions = [open_version(site, form.image, number, host)] if number else published(site, form.image, host)
+    versions = published(site, form.image, host) if number is None else [open_version(site, form.image, number, host)]
+    if begun is None and number is not None:
+        refuse_retired(site, form.image, number)
     policy = policy_of(site, form.image)
     with ExitStack() as stack:
         reading = stage(f"reading {form.source}") if form.source.startswith("ssh:") else None
         source = stack.enter_context(open_source(site.host_named(host), form.source, sudo=form.sudo, progress=reading))
         installed = tuple(sorted(read_package_files(source.path, lambda path: path).packages.values()))
-        distances = _distances(versions, source, installed, stage) if not number else []
-        chosen = number or nearest(distances)
+        distances = _distances(versions, source, installed, stage) if number is None else []
+        chosen = nearest(distances) if number is None else number
         gold = next(one for one in versions if one.number == chosen)
         refuse_architecture(gold, installed)
         check_genuine(gold)
