@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,29 +12,19 @@ from goldroot.fleet.adopt.base import Base, Brought, Known, Owners, alternatives
 from goldroot.fleet.adopt.base_accounts import Used, base_accounts
 from goldroot.fleet.adopt.lost import Lost, SharedSide, find_lost
 from goldroot.fleet.adopt.nearest import Distance, PackagesBeside, packages_beside
+from goldroot.fleet.adopt.result import FSTAB, OwnChange, changes_of, rows_of_part
 from goldroot.fleet.inputs import Disks, Side, Stage, gold_side, plan_sides
 from goldroot.hosts import Opened
-from goldroot.image import Change, Gold, Source, changes_between, split
-from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, PartPlan, Plan, Tree, build_rows, usr_links
-from goldroot.policy import CACHE, STATE, Policy, worth_reading
+from goldroot.image import Gold, Source, split
+from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
+from goldroot.policy import Policy, worth_reading
 from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
 from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
 
-FSTAB = b"etc/fstab"
 #: Of the questions of a merge, those that the lists of packages answer already.
 _TOLD = ("own-packages",)
 #: Of the notes of a merge, those that say nothing of a server that nothing was remembered of, or that a list says better.
 _NOT_TOLD = ("memory-not-given", "renumbered", "own-packages", "newer-packages")
-
-
-@dataclass(frozen=True)
-class OwnChange:
-    """What the server will have otherwise than gold; a state unit is one, with the number of its paths."""
-
-    path: bytes
-    what: str  #: added, removed, changed, or state
-    axes: tuple[str, ...] = ()
-    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -142,7 +131,7 @@ class _Look:
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
         fstab, taken_out = self._fstab(plan, parts)
-        changes = tuple(_changes(plan, golds, rules, fstab))
+        changes = tuple(changes_of(plan, golds, rules, fstab))
         if taken_out:
             text = f"what the server mounted from its disks stands on others now; made comments: {', '.join(taken_out)}"
             notes.append(Note("fstab-moved", b"/" + FSTAB, text))
@@ -245,14 +234,6 @@ class _Look:
             yield Note("other-release", b"/etc/os-release", f"the server is {names[0]}, gold is {names[1]}")
 
 
-def rows_of_part(plan: Plan, one: PartPlan, fstab: bytes | None) -> Iterator[BuildRow]:
-    """The rows of one disk of a plan, its fstab with this content where there is one."""
-    for row in build_rows(plan, one):
-        if row.path == FSTAB and fstab is not None:
-            row = row._replace(source=INLINE, content=fstab, size=-1, inode=0, ctime=0, group=0)
-        yield row
-
-
 def _content(root: bytes, path: bytes) -> bytes:
     found = read_path(os.fsdecode(root), path) or b""
     return b"" if found.startswith(b"-> ") else found
@@ -285,38 +266,3 @@ def _one_spelling(root: Opened, source: Source) -> Callable[[bytes], bytes]:
         return path
 
     return canon
-
-
-def entry_of(row: BuildRow) -> Entry:
-    """A row that is to be written, as a scan would find it; a file's content is empty where nobody read it."""
-    content, size = row.content, max(row.size, 0)
-    if row.kind == FILE and row.source == INLINE:
-        content, size = hashlib.sha256(row.content).digest(), len(row.content)
-    return Entry(
-        row.path, row.kind, row.mode, row.uid, row.gid, size if row.kind == FILE else 0, row.mtime, content, row.xattrs,
-        row.flags, row.project, row.group, 0, 0,
-    )  # fmt: skip
-
-
-def _changes(plan: Plan, golds: Side, rules: Policy, fstab: bytes | None) -> Iterator[OwnChange]:
-    """What the result has otherwise than gold's own disks."""
-    units: dict[bytes, int] = {}
-    for one in plan.parts:
-        result = Manifest.from_rows(entry_of(row) for row in rows_of_part(plan, one, fstab))
-        for change in changes_between(golds.trees[one.part.name].manifest, result):
-            place = b"/" + change.path
-            rule = rules.match(place)
-            if change.only_time or rule.cls == CACHE:
-                continue
-            if (unit := rules.unit(place, rule) if rule.cls == STATE else None) is not None:
-                # What the merge found to be the same was not read here, or has only another time.
-                verdict = one.decided.units.get(unit[1:])
-                if verdict is not None and verdict.outcome != "same":
-                    units[unit] = units.get(unit, 0) + 1
-            else:
-                yield _own(change)
-    yield from (OwnChange(unit, "state", (), count) for unit, count in sorted(units.items()))
-
-
-def _own(change: Change) -> OwnChange:
-    return OwnChange(b"/" + change.path, change.what, tuple(axis for axis in change.axes if axis != "time"))
