@@ -345,3 +345,24 @@ def test_golds_lines_come_in_the_place_of_the_servers() -> None:
     assert (text, out) == (b"# adopted: UUID=1 / ext4 rw 0 1\nLABEL=root / ext4 ro 0 1\n", ["/"])
     again, out = moved_here(text, gold, lambda place: False)
     assert (again, out) == (text, [])
+
+
+def test_what_it_had_removed_of_a_package_that_gold_gets_later_is_asked(gold_site: Site, room: Path) -> None:
+    """Neither a file nor a service comes back because gold did not know the package when the server was adopted."""
+    from goldroot.fleet.clones import show_clone
+    from goldroot.fleet.review import find_case
+    from goldroot.fleet.update.update import run_update
+    from goldroot.workflow import InProcess
+    from support.fleet import next_gold
+
+    wants = "multi-user.target.wants/own.service"
+    server = {
+        **SERVER, **packaged(("base", "1", {"etc/app.conf": APP}), ("own", "3", {"etc/own.conf": "own\n", "etc/own.d/x": "x\n"})),
+        f"var/lib/systemd/deb-systemd-helper-enabled/{wants}": "",
+    }  # fmt: skip
+    adopt(gold_site, room, server)
+    assert show_clone(gold_site, "shop")["removed"] == ["/etc/own.d/x", f"/etc/systemd/system/{wants}"]
+    next_gold(gold_site, {"etc/own.conf": "own = 1\n", "etc/own.d/x": "x\n", f"etc/systemd/system/{wants}": "[Unit]\n"})
+    assert run_update(gold_site, InProcess(), "shop").outcome == "needs-review"
+    asked = {(one.found.path, one.found.stands) for one in find_case(gold_site, "shop").open}
+    assert asked == {(b"/etc/own.d/x", "clone"), (f"/etc/systemd/system/{wants}".encode(), "clone")}

@@ -36,6 +36,7 @@ __all__ = [
     "Plan",
     "Record",
     "Reference",
+    "Removed",
     "Row",
     "SharedFiles",
     "Surroundings",
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
-    from goldroot.merge.memory import NO_MEMORY, Memory
+    from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.entries import conflict_data, note_data
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
@@ -95,7 +96,7 @@ else:
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",
-            "memory": "Memory NO_MEMORY",
+            "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.entries": "conflict_data note_data",
             "record.file": "check_record_place record_bytes write_record",

@@ -50,6 +50,7 @@ __all__ = [
     "look_inside",
     "make_first",
     "moved_here",
+    "names_in",
     "os_facts",
     "power_of",
     "read_only_failures",
@@ -67,7 +68,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
-    from goldroot.system.disk_files import read_path, remove_path
+    from goldroot.system.disk_files import names_in, read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
@@ -99,7 +100,7 @@ else:
         __name__,
         {
             "confine": "Bound Confined How run_in shell_of",
-            "disk_files": "read_path remove_path",
+            "disk_files": "names_in read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",

@@ -15,7 +15,7 @@ from dataclasses import replace
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import Refused, UsageError
-from goldroot.fleet.adopt.fill import fill_disks, save_report
+from goldroot.fleet.adopt.fill import fill_disks, save_record, save_report
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at, shared_differ
 from goldroot.fleet.adopt.later import later_look
@@ -90,6 +90,7 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
                 notes = fill_disks(site, clone, found, server, policy, stage)
                 reading = read_server(gold, server.tree)
             report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
+            save_record(site, clone, found)
             save_report(site, clone, report)
             crash.point("adopt.reported")
             gold.host.apply(replace(find_entry(gold.host, clone.machine), startable=True))

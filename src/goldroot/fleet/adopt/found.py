@@ -12,10 +12,11 @@ from goldroot.fleet.adopt.base import Base, Brought, Known, Owners, alternatives
 from goldroot.fleet.adopt.base_accounts import Used, base_accounts
 from goldroot.fleet.adopt.lost import Lost, SharedSide, find_lost
 from goldroot.fleet.adopt.nearest import Distance, PackagesBeside, packages_beside
+from goldroot.fleet.adopt.removed import removed_before
 from goldroot.fleet.adopt.result import FSTAB, OwnChange, changes_of, rows_of_part
 from goldroot.fleet.inputs import Disks, Side, Stage, gold_side, plan_sides
 from goldroot.hosts import Opened
-from goldroot.image import Gold, Source, split
+from goldroot.image import AT_BOOT, Gold, Source, split
 from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
 from goldroot.policy import Policy, worth_reading
 from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
@@ -40,6 +41,7 @@ class Found:
     plan: Plan
     changes: tuple[OwnChange, ...]
     notes: tuple[Note, ...]
+    removed: tuple[Removed, ...] = ()  #: what a later gold must not bring back unasked
     fstab: bytes | None = None  #: its content, where that is of the disks that the server had
 
     @property
@@ -129,6 +131,11 @@ class _Look:
         golds_versions = {one.name: one.version for one in self.gold.packages}
         versions = {name: package.version for name, package in files.packages.items()}
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
+        own, golds_own = (
+            {row[0] for one in sides for row in one.rows()}
+            for sides in ([made.clone for made in bases.values()], [tree.manifest for tree in golds.trees.values()])
+        )
+        removed = tuple(removed_before(self.source.path, files, own, golds_own, rules))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
         fstab, taken_out = self._fstab(plan, parts)
         changes = tuple(changes_of(plan, golds, rules, fstab))
@@ -140,7 +147,9 @@ class _Look:
                 Note("packages-unknown", b"/var/lib/rpm", f"the package database cannot be read: {files.trouble}")
             )
         told = [*notes, *self._other_system(), *(note for note in plan.notes if note.kind not in _NOT_TOLD)]
-        return Found(self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told), fstab)
+        return Found(
+            self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told), removed, fstab
+        )
 
     def scan(self, stage: Stage) -> tuple[dict[str, Manifest], list[Note]]:
         """The server's rows by the disk that they would stand on.  What is shared is read, to be compared with gold's."""
@@ -167,7 +176,7 @@ class _Look:
     def _alone(self, address: str, manifest: Manifest) -> Iterator[Entry]:
         """The rows that stand on this disk alone: directories on the way to others are theirs."""
         rows = map(Entry._make, manifest.rows())
-        return (row for row in rows if self.layout.places(row.path) == [address])
+        return (row for row in rows if self.layout.places(row.path) == [address] and row.path not in AT_BOOT)
 
     def _brought(self, files: PackageFiles) -> Brought:
         def is_as_brought(row: Entry) -> bool | None:
