@@ -17,7 +17,7 @@ from goldroot.fleet.adopt.result import FSTAB, OwnChange, changes_of, rows_of_pa
 from goldroot.fleet.inputs import Disks, Side, Stage, gold_side, plan_sides
 from goldroot.hosts import Opened
 from goldroot.image import AT_BOOT, Gold, Source, split
-from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
+from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Removed, Tree, build_rows, usr_links
 from goldroot.policy import Policy, worth_reading
 from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
 from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
