@@ -21,6 +21,7 @@ CONFLICT_KINDS: Mapping[str, str] = MappingProxyType(
         "clone-deleted-gold-changed": "the server deleted the path, and gold changed it",
         "clone-deleted-gold-renamed": "the server removed the path, and gold has it again under another name",
         "clone-moved-gold-changed": "the server moved the file, and gold changed it at its old place",
+        "device-unknown": "a line of gold's /etc/fstab names a device that the server may not have, and its boot would wait for it",
         "family-changed": "gold's system is of another family than it was, so other rules of the policy hold",
         "foreign-root": "below the path stands another system, whose owners are its own numbers or accounts of the server",
         "gold-deleted": "gold removed an account or a record of one, and the server changed or uses it",
@@ -33,6 +34,7 @@ CONFLICT_KINDS: Mapping[str, str] = MappingProxyType(
         "owner-renamed": "gold renamed the owner of something in a state unit of the server",
         "range-overlap": "two accounts would share a range of subordinate numbers",
         "reference-broken": "something that the server keeps points at what is gone in the new system",
+        "rights-mixed": "a content would be run with rights (set-uid, capabilities) that its own side did not give it",
         "runlevel-changed": "gold and the server both changed when a service is started or stopped",
         "state-changed-since": "on the way back: the server wrote to a state unit after its switch",
         "type-changed": "one side changed what the path is, and the other changed it or what is below it",
@@ -60,6 +62,7 @@ NOTE_KINDS: Mapping[str, str] = MappingProxyType(
         "duplicate-name": "an archive has a name twice, and the later one was taken",
         "flags-not-kept": "inode flags or a project number could not be set",
         "foreign-root": "below the path stands another system, whose owners were kept as numbers",
+        "fstab-moved": "lines of /etc/fstab of a server that is taken over became comments, as its disks are others now",
         "hard-link-separated": "names that shared one file are files of their own now",
         "identity-made": "the server got its own of something that gold has for the first time",
         "identity-removed": "gold's own of something that must be each server's was left out",
@@ -100,6 +103,7 @@ NOTE_KINDS: Mapping[str, str] = MappingProxyType(
         "time-out-of-range": "a time lies beyond what can be stored, and was cut",
         "unchanged": "a publish found nothing that changed since the last gold version",
         "vanished": "a path was deleted while the tree was read",
+        "withdrawn-key-elsewhere": "a list of ssh keys has a key that gold withdrew from another list",
         "xattr-not-kept": "an extended attribute could not be set",
     }
 )
