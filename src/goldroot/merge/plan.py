@@ -39,6 +39,7 @@ from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.alternative_slaves import follow_masters
 from goldroot.merge.fit.alternatives import settle_alternatives
+from goldroot.merge.fit.boot_devices import unknown_devices
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
@@ -50,6 +51,7 @@ from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
+from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
 from goldroot.merge.refer.ports import say_ports
@@ -187,7 +189,12 @@ def plan_merge(
     plan.references = referrer.findings
     plan.notes += [] if around.going_back else not_started(planned, static)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    plan.notes += withdrawn_keys(planned, names)
+    questions = [
+        *([changed] if changed is not None else []),
+        *withdrawn_authorities(planned, policy),
+        *unknown_devices(planned, names),
+    ]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
@@ -263,7 +270,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
                 users |= acl_users
                 groups |= acl_groups
     (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+    uses = AccountUses(parts, names, clone)
+    return InUse(users, groups, bare_uids, bare_gids, uses.of, uses.of_group)
 
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
