@@ -18,7 +18,7 @@ from support.hosts import need_programs
 from support.systemd_roots import systemd_root
 from support.whole_site import WholeSite, put
 
-pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(7200)]
 
 #: A kernel for machines, and each of the two programs that make an initial file system for it.
 KERNEL = "linux-image-cloud-amd64,qemu-guest-agent,udev"

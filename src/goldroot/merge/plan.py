@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -31,7 +32,7 @@ from goldroot.merge.decide.remember import could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.static_units import settle_static_units, static_units
+from goldroot.merge.decide.static_units import StaticUnits, settle_static_units
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
@@ -143,7 +144,7 @@ def plan_merge(
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
-    static = static_units([one.part for one in planned], _started_by_packages(around))
+    static = StaticUnits([one.part for one in planned], _started_by_packages(around))
     settle_static_units([one.decided for one in planned], settings, policy, static)
     settle_alternatives([one.decided for one in planned], names)
     follow_masters([one.decided for one in planned], names)
@@ -199,12 +200,12 @@ def plan_merge(
     return plan
 
 
-def _started_by_packages(around: Surroundings) -> tuple[set[bytes], set[bytes]] | None:
+def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]], Callable[[], set[bytes]]] | None:
     """The units that the shared disks start, before and after."""
     if around.shared is None:
         return None
     before, after = around.shared
-    return started_by_packages(before), started_by_packages(after)
+    return partial(started_by_packages, before), partial(started_by_packages, after)
 
 
 def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
