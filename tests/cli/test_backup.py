@@ -17,11 +17,14 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
 from goldroot.errors import BadInput
 from goldroot.site import Site, read_backup
 from goldroot.site.backup_file import HEAD, MANIFEST
 from support.commands import data, said
 from support.fleet import IMAGE, dump, moved_site, next_gold, on_clone, text
+from support.killing import kill_at
 from support.marks import slow
 
 
@@ -255,6 +258,25 @@ def test_other_places_are_refused(moved: Site, kept: Path, tmp_path: Path, capsy
     with moved.lock("clone-web1", doing="a test"):
         assert said(capsys, "restore", str(kept))[0] == 5
     assert os.listdir(tmp_path / "home") == ["letter"]
+
+
+@pytest.mark.parametrize(
+    "point", ["restore.catalog-aside:1", *map(slow, ["restore.put:1", "restore.put:3", "restore.catalog:1"])]
+)
+def test_a_restore_that_was_killed_is_finished_by_the_same_command(
+    point: str, moved: Site, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = rows(moved)
+    moved.close()
+    shutil.rmtree(moved.path("keys"))
+    (Path(moved.path("store/entries")) / "WEB2.json").unlink()
+    kill_at(point, lambda: guarded(cli, ["restore", str(kept)]))
+    code, out = said(capsys, "restore", str(kept))
+    assert code == 0, out
+    site = Site.open(moved.root)
+    assert rows(site) == before
+    site.close()
+    assert not [name for name in os.listdir(moved.root) if name.startswith(".restore")]
 
 
 # -- files that are no backup

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ from goldroot.site import Site
 from support.commands import data, said
 from support.fleet import IMAGE, dump, moved_site, next_gold, on_clone, text
 from support.killing import kill_at
+from support.marks import slow
 
 
 def lose_catalog(site: Site) -> None:
@@ -154,6 +156,21 @@ def test_an_update_in_flight_is_found_by_a_rebuilt_catalog(moved: Site, capsys: 
         assert updates.in_flight(tx, "web2") is None, "what nobody can go on with was given up"
     assert text(moved, "web2", "etc/plain.conf") == "mine\n"
     assert said(capsys, "update", "run", "web2")[0] == 1, "and is asked again"
+
+
+@pytest.mark.parametrize("point", ["catalog.aside:1", *map(slow, ["catalog.rebuilt:1", "catalog.in-place:1"])])
+def test_a_rebuild_that_was_killed_is_done_again(point: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    before = everything(moved)
+    moved.close()
+    file = Path(moved.path("catalog.sqlite"))
+    os.truncate(file, file.stat().st_size // 2)
+    kill_at(point, lambda: guarded(cli, ["doctor", "--repair", "--yes"]))
+    said(capsys, "doctor", "--repair", "--yes")
+    assert kinds(capsys) == []
+    site = Site.open(moved.root)
+    assert everything(site) == before
+    assert not [name for name in os.listdir(moved.root) if ".rebuilt" in name]
+    site.close()
 
 
 # -- an older catalog under a newer host
@@ -321,3 +338,52 @@ def test_another_sites_store_is_not_compared(moved: Site, capsys: pytest.Capture
 def test_options_that_need_a_repair(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "doctor", "--yes")[0] == 2
     assert said(capsys, "doctor", "--remove", "x")[0] == 2
+
+
+# -- a site that was copied
+
+
+def test_a_site_copied_by_plain_tar_is_accepted_by_what_is_in_its_files(
+    moved: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_clone(moved, "web1", {"etc/app.conf": "mine\n"})
+    differs = [(one["path"], one["axes"]) for one in data(capsys, "clone", "diff", "web1")["entries"]]
+    moved.close()
+    copied_by_tar(Path(moved.root), tmp_path / "there")
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "there/site"))
+    assert kinds(capsys) == ["gold-copied"], "the files of gold 1 have whole seconds"
+    code, out = said(capsys, "clone", "create", "web3", "--image", IMAGE)
+    assert code == 4 and "goldroot doctor --repair" in out
+    repaired(capsys)
+    assert (
+        said(capsys, "gold", "verify", IMAGE, "1")[0] == said(capsys, "gold", "verify", IMAGE, "2", "--quick")[0] == 0
+    )
+    assert [(one["path"], one["axes"]) for one in data(capsys, "clone", "diff", "web1")["entries"]] == differs
+    assert said(capsys, "update", "run", "web2")[0] == 0
+    assert said(capsys, "rollback", "web1")[0] == 0
+    assert said(capsys, "clone", "create", "web3", "--image", IMAGE)[0] == 0
+
+
+def test_a_copy_with_another_content_is_not_accepted(
+    moved: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved.close()
+    copied_by_tar(Path(moved.root), tmp_path / "there")
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path / "there/site"))
+    file = next((tmp_path / "there/site/store/disks").glob("smallgold2-1B5-*")) / "etc/plain.conf"
+    then = file.stat().st_mtime
+    file.write_text("evil\n")
+    os.utime(file, (then, then))
+    report = data(capsys, "doctor", "--repair", "--yes")
+    assert [(one["kind"], one["outcome"]) for one in report["findings"]] == [("gold-copied", "failed")]
+    assert "/etc/plain.conf" in report["findings"][0]["error"]
+    assert file.stat().st_mtime == then
+
+
+def copied_by_tar(site: Path, to: Path) -> None:
+    """A copy with times in whole seconds."""
+    to.mkdir()
+    made = subprocess.run(
+        ["tar", "-C", site.parent, "--format=gnu", "-cf", "-", site.name], check=True, capture_output=True
+    )
+    subprocess.run(["tar", "-C", to, "-xpf", "-"], input=made.stdout, check=True)

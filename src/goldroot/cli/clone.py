@@ -16,13 +16,12 @@ from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, room_for, site_option
+from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import GoldVersion
     from goldroot.fleet import Created, CreatePlan
     from goldroot.site import Site
 
@@ -179,32 +178,15 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot clone list --image debian
     """
-    from goldroot.catalog import clones, gold, images, updates
-    from goldroot.fleet import powers_of
+    from goldroot.fleet import clone_list
 
-    site = open_site(site_dir)
-    with site.catalog.read() as tx:
-        if image is not None:
-            images.get(tx, image)
-        found = clones.every(tx, image)
-        newest = {one.image: gold.current(tx, one.image) for one in found}
-        going = {one.name: updates.in_flight(tx, one.name) for one in found}
-    powers = powers_of(site, found)
-    data = [
-        {
-            "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
-            "state": one.state,
-            "current": (version := newest[one.image]) is not None and version.number == one.version,
-            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",
-            "power": powers[one.name].state, "runs": powers[one.name].runs,
-        }
-        for one in found
-    ]  # fmt: skip
+    found = shown(site_dir, "clones", lambda site: clone_list(site, image))
+    data = [one for one in found["clones"] if image in (None, one["image"])]
 
     def say() -> None:
         # Where there is one host, there is no column for it.
-        hosts = len(site.config.hosts) > 1
-        boots = any(power.state != "unknown" for power in powers.values())
+        hosts, newest = found["several_hosts"], found["newest"]
+        boots = any(d["power"] != "unknown" for d in data)
         rows = [
             [str(d["name"]), str(d["image"]), f"{d['version']}{_aged(d, newest)}",
              *([str(d["host"])] if hosts else []), str(d["kind"]),
@@ -220,12 +202,12 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     emit(as_json, data, say)
 
 
-def _aged(row: dict[str, Any], newest: Mapping[str, GoldVersion | None]) -> str:
+def _aged(row: dict[str, Any], newest: Mapping[str, int | None]) -> str:
     """Of a version that is not the current one: whether it is older, or was retired."""
     current = newest[str(row["image"])]
     if row["current"]:
         return ""
-    return " (old)" if current is not None and row["version"] < current.number else " (retired)"
+    return " (old)" if current is not None and row["version"] < current else " (retired)"
 
 
 @clone.command()

@@ -15,7 +15,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import say_written
-from goldroot.cli.site import open_site, room_for, site_option
+from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put, put_output
 from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -52,7 +52,10 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
     """
     from goldroot.fleet import all_fallbacks, fallback_data
 
-    data = [fallback_data(one) for one in all_fallbacks(open_site(site_dir), name)]
+    data = shown(
+        site_dir, "fallbacks", lambda site: [fallback_data(one) for one in all_fallbacks(site, name)],
+        lambda rows: [one for one in rows if name in (None, one["clone"])],
+    )  # fmt: skip
 
     def say() -> None:
         rows = [

@@ -28,7 +28,7 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
 from goldroot.cli.rollback import names_argument, rollback
-from goldroot.cli.site import open_site, room_for, site_option
+from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
@@ -329,15 +329,13 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
     Example:
       goldroot update list web1 --all
     """
-    from goldroot.catalog import clones, decisions, updates
-    from goldroot.fleet import update_data
+    from goldroot.fleet import update_rows
 
-    with open_site(site_dir).catalog.read() as tx:
-        if name is not None:
-            clones.get(tx, name)
-        found = [one for one in updates.every(tx, name) if every or not one.ended]
-        left = {one.id: len(decisions.conflicts_of(tx, one.id, state="open")) for one in found if not one.ended}
-    data = [update_data(one, left.get(one.id, 0)) for one in found]
+    ended = ("done", "failed", "returned", "cancelled")
+    data = shown(
+        site_dir, "updates", lambda site: update_rows(site, name, every=every),
+        lambda rows: [one for one in rows if name in (None, one["clone"]) and (every or one["state"] not in ended)],
+    )  # fmt: skip
 
     def say() -> None:
         rows = [

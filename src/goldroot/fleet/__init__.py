@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "EXPORTED",
     "AdoptForm",
     "Adopted",
     "Answer",
@@ -39,6 +40,7 @@ __all__ = [
     "chosen_answers",
     "chosen_clones",
     "chosen_conflicts",
+    "clone_list",
     "conflict_at",
     "console_lines",
     "create_clone",
@@ -68,6 +70,7 @@ __all__ = [
     "made_clone",
     "many_names",
     "network_from",
+    "of_past",
     "open_clone",
     "plan_adoption",
     "plan_cancel",
@@ -98,6 +101,7 @@ __all__ = [
     "stop_machine",
     "take_over_clone",
     "update_data",
+    "update_rows",
     "usual_jobs",
     "waiting_update",
 ]
@@ -123,6 +127,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.doctor.doctor import Report, examine, repair_site
     from goldroot.fleet.doctor.findings import Finding
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
+    from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
@@ -184,6 +189,7 @@ else:
             "doctor.doctor": "Report examine repair_site",
             "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
+            "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",
             "links": "slot_links",

@@ -13,19 +13,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from goldroot import private
+from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, GoldrootError, NotFound, Refused
 from goldroot.fleet.put_back import below, holds, is_json, move, reads, same
 from goldroot.ids import new_id
 from goldroot.image import papers_hold
-from goldroot.locks import held_by
+from goldroot.locks import held_by, lock, lock_file
 from goldroot.site import CONFIG, BackupHead, Config, Site, keys_work, load_config, load_layout, read_backup
 
 JOURNAL, CATALOG = "workflow.sqlite", "catalog.sqlite"
+#: How the directory begins that a backup is unpacked into.
+UNPACKED = ".restore-"
 #: Beside a database of SQLite.
 _BESIDE = ("-wal", "-shm", "-journal")
 
@@ -69,12 +71,20 @@ def restore_backup(file: str, to: str = "", *, plan_only: bool = False) -> Resto
     made = not os.path.lexists(root)
     private.make_directory(root)
     try:
-        with _unpacked(file, root) as unpacked:
-            return _Restoring(file, root, head, unpacked, plan=False).run()
+        with lock(lock_file(os.path.join(root, "locks"), "restore"), 0.0, f"goldroot restore {file}"):
+            _sweep(root)
+            with _unpacked(file, root) as unpacked:
+                return _Restoring(file, root, head, unpacked, plan=False).run()
     finally:
-        if made:
-            with suppress(OSError):  # nothing was put there
-                os.rmdir(root)
+        if made and os.listdir(root) == ["locks"]:
+            shutil.rmtree(root)
+
+
+def _sweep(root: str) -> None:
+    """What a restore that was killed had unpacked."""
+    for name in os.listdir(root):
+        if name.startswith(UNPACKED):
+            shutil.rmtree(os.path.join(root, name), ignore_errors=True)
 
 
 def _check_place(root: str, head: BackupHead, *, plan_only: bool) -> None:
@@ -130,7 +140,7 @@ def _refuse_busy(root: str) -> None:
 @contextmanager
 def _unpacked(file: str, beside: str) -> Iterator[str]:
     """The members of a backup in a directory of their own, on the file system where they go."""
-    place = os.path.join(beside, f".restore-{new_id()}")
+    place = os.path.join(beside, f"{UNPACKED}{new_id()}")
     private.make_directory(place)
 
     @contextmanager
@@ -304,7 +314,9 @@ class _Restoring:
                 if database == final:
                     self.put.append(self._shown(final))
         if not self.plan:
+            crash.point("restore.catalog-aside")
             move(theirs, final)
+            crash.point("restore.catalog")
 
     # -- what is done
 
@@ -339,6 +351,7 @@ class _Restoring:
         if not self.plan:
             private.make_directory(os.path.dirname(mine))
             move(theirs, mine)
+            crash.point("restore.put")
 
     def _set_aside(self, path: str) -> None:
         if not os.path.lexists(path):

@@ -19,7 +19,9 @@ __all__ = [
     "Site",
     "TellForm",
     "check_image_name",
+    "export_views",
     "init_site",
+    "is_members",
     "keep_reserve",
     "keys_work",
     "load_config",
@@ -30,6 +32,7 @@ __all__ = [
     "parse_layout",
     "plan_init",
     "read_backup",
+    "read_view",
     "run_on",
     "sweep_rooms",
     "verify_gold_document",
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
     from goldroot.site.reserve import keep_reserve, making_room
+    from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
@@ -62,6 +66,7 @@ else:
             "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
+            "shared": "export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",

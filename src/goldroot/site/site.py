@@ -130,8 +130,20 @@ class Site:
             self.path("commands"),
             *stores,
             *files,
-            self.root,
+            *([] if self._is_shared() else [self.root]),
         ]
+
+    def _is_shared(self) -> bool:
+        """Whether the group that the configuration names, and nobody else, can go through the site's directory."""
+        if not self.config.group:
+            return False
+        import grp
+
+        found = os.stat(self.root)
+        try:
+            return found.st_mode & 0o777 == 0o710 and found.st_gid == grp.getgrnam(self.config.group).gr_gid
+        except KeyError:
+            return False
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -82,21 +82,22 @@ def _unnamed(seen: Seen, host: HostSeen) -> Iterator[Finding]:
 
 def _register(seen: Seen, host: HostSeen) -> Iterator[Finding]:
     """One finding for an entry: a row without a disk, or a disk without a row."""
-    rows = {(row.owner, row.id): row for row in seen.known.disks if row.host == host.name}
-    named = {(one.name, disk.id) for one in host.entries.values() for disk in one.disks.values()}
-    for owner in sorted({owner for owner, _ in {*rows, *named}}):
-        known = seen.known.names.get((host.name, owner))
+    rows: dict[str, dict[str, str]] = {}
+    for row in seen.known.disks:
+        if row.host == host.name:
+            rows.setdefault(row.owner, {})[row.id] = row.state
+    for owner in sorted({*rows, *host.entries}):
+        entry = host.entries.get(owner)
         if owner in host.damaged or seen.is_busy(owner, host.mark(owner)):
             continue
-        if known is None and owner in host.entries:
+        if entry is not None and (host.name, owner) not in seen.known.names:
             continue  # the entry itself is told
-        of_rows = {id for name, id in rows if name == owner}
-        of_entry = {id for name, id in named if name == owner}
-        gone = {id for id in of_rows - of_entry if not _stays(host, id)}
-        half = {id for id in of_rows if rows[owner, id].state != "made"}
-        if gone | half or of_entry - of_rows:
-            count = len(gone | half | (of_entry - of_rows))
-            what = "1 disk" if count == 1 else f"{count} disks"
+        known = rows.get(owner, {})
+        named = set() if entry is None else {disk.id for disk in entry.disks.values()}
+        wrong = {id for id in known.keys() - named if not _stays(host, id)} | (named - known.keys())
+        wrong |= {id for id, state in known.items() if state != "made"}
+        if wrong:
+            what = "1 disk" if len(wrong) == 1 else f"{len(wrong)} disks"
             yield Finding(
                 "register-behind", owner, f"the register says something else of {what} of {owner} than the host", host.name,
                 repair="finish what was begun with them, and note what is there",

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 
+from goldroot import crash
 from goldroot.catalog import events, make_store_label, open_catalog
 from goldroot.errors import Refused
 from goldroot.fleet.doctor.papers import JOURNAL
@@ -70,10 +71,13 @@ def _put_in_place(site: Site, new: str, final: str) -> str:
     site.__dict__.pop("catalog")
     with closing(sqlite3.connect(new)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    crash.point("catalog.rebuilt")
     had = any(os.path.exists(final + beside) and os.path.getsize(final + beside) for beside in ("", "-wal"))
     aside = put_aside(final) if had else ""
     _remove(final)
+    crash.point("catalog.aside")
     os.rename(new, final)
+    crash.point("catalog.in-place")
     _remove(new)
     return aside
 

@@ -90,10 +90,20 @@ class Seen:
 
     def is_busy(self, entry: str, mark: Mark | None = None) -> bool:
         """Whether a command works on what an entry is of, by the entry's mark or the catalog's names."""
-        whose = {(one.clone, one.image) for (_, name), one in self.known.names.items() if name == entry}
+        if not self.busy:
+            return False
+        whose = set(self._owners.get(entry, ()))
         if mark is not None:
             whose.add((mark.server, "" if mark.server else mark.image))
         return any(f"clone-{clone}" in self.busy or f"image-{image}" in self.busy for clone, image in whose)
+
+    @cached_property
+    def _owners(self) -> Mapping[str, set[tuple[str, str]]]:
+        """Clone and image of an entry's name, on all hosts."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for (_, name), one in self.known.names.items():
+            found.setdefault(name, set()).add((one.clone, one.image))
+        return found
 
 
 def see_host(site: Site, name: str, names: Collection[str] = ()) -> HostSeen:
