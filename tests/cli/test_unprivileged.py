@@ -110,3 +110,21 @@ def test_the_demo_tells_its_story_to_any_user(number: int, user: User) -> None:
     os.chown(user.room, number, number)
     said = user("demo", "--small", "--json", "--keep", str(user.room / "story"), as_user=number)
     assert json.loads(said[said.index("{") :])["true"] is True
+
+
+@pytest.mark.slow
+def test_a_server_is_adopted_and_looked_at_again(user: User) -> None:
+    """Owners that an archive names are recorded; who reads a directory without the right to give files away is root in it."""
+    source = archive(user.room, "gold.tar", "1")
+    user("init", str(user.room / "site"))
+    user.at_site("image", "import", "small", "--from", source)
+    user.at_site("gold", "publish", "small", "--untested")
+    server = archive(user.room, "server.tar", "2")
+    said = user.at_site("clone", "adopt", "shop", "--from", server, "--image", "small")
+    assert "shop is a clone of small 1" in said and said.count(SAID) == 1
+    rows = json.loads(user.at_site("clone", "diff", "shop", "--json"))["entries"]
+    assert {row["path"] for row in rows} == {"/etc/plain.conf"}
+    again = user.at_site("clone", "adopt", "shop", "--from", server, "--image", "small")
+    assert "nothing is new on the server" in again
+    later = archive(user.room, "later.tar", "3")
+    assert "/etc/plain.conf" in user.at_site("clone", "adopt", "shop", "--from", later, "--image", "small")

@@ -312,3 +312,57 @@ def test_what_the_clone_changed_since_stays(gold_site: Site, room: Path) -> None
         assert text(gold_site, "shop", "etc/only.conf") == "the clone's\n"
         assert text(gold_site, "shop", "var/lib/mysql/ibdata") == "full"
         assert text(gold_site, "shop", "etc/own.conf") == "own = 2\n"
+
+
+def test_its_own_disks_are_not_mounted_any_more(gold_site: Site, room: Path) -> None:
+    """What stood on them stands on the clone's; what other machines have, and a disk of which nothing came, stays."""
+    fstab = (
+        "# the server's\nUUID=1 / ext4 defaults 0 1\n/dev/sda2 /var xfs defaults 0 2\n/dev/sda3 none swap sw 0 0\n"
+        "/dev/mapper/data /srv/data ext4 defaults 0 2\nLABEL=x /mnt/x ext4 nofail 0 2\nnas:/x /srv/nas nfs defaults 0 0\n"
+        "tmpfs /tmp tmpfs defaults 0 0"
+    )
+    server = {**SERVER, "etc/fstab": fstab, "srv/data/file": "data\n", "mnt/x": Dir(), "srv/nas": Dir()}
+    asked = form(room, server)
+    report = adopt_server(gold_site, "shop", asked).report
+    lines = (text(gold_site, "shop", "etc/fstab") or "").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "LABEL=x /mnt/x ext4 nofail 0 2", "nas:/x /srv/nas nfs defaults 0 0", "tmpfs /tmp tmpfs defaults 0 0",
+    ]  # fmt: skip
+    assert "# adopted: /dev/sda2 /var xfs defaults 0 2" in lines
+    said = next(one["text"] for one in report["notes"] if one["kind"] == "fstab-moved")
+    assert said.endswith("made comments: /, /var, swap, /srv/data")
+    assert adopt_server(gold_site, "shop", asked).report["new"] == []
+    (room / "server/etc/fstab").write_text(fstab + "\ntmpfs /x tmpfs defaults 0 0\n")
+    assert adopt_server(gold_site, "shop", asked).report["new"] == [{"path": "/etc/fstab", "what": "changed"}]
+    assert "tmpfs /x tmpfs" in (text(gold_site, "shop", "etc/fstab") or "")
+
+
+def test_golds_lines_come_in_the_place_of_the_servers() -> None:
+    from goldroot.system import moved_here
+
+    gold = b"LABEL=root / ext4 ro 0 1\nproc /proc proc defaults 0 0\n"
+    text, out = moved_here(b"UUID=1 / ext4 rw 0 1\n", gold, lambda place: place == "/")
+    assert (text, out) == (b"# adopted: UUID=1 / ext4 rw 0 1\nLABEL=root / ext4 ro 0 1\n", ["/"])
+    again, out = moved_here(text, gold, lambda place: False)
+    assert (again, out) == (text, [])
+
+
+def test_what_it_had_removed_of_a_package_that_gold_gets_later_is_asked(gold_site: Site, room: Path) -> None:
+    """Neither a file nor a service comes back because gold did not know the package when the server was adopted."""
+    from goldroot.fleet.clones import show_clone
+    from goldroot.fleet.review import find_case
+    from goldroot.fleet.update.update import run_update
+    from goldroot.workflow import InProcess
+    from support.fleet import next_gold
+
+    wants = "multi-user.target.wants/own.service"
+    server = {
+        **SERVER, **packaged(("base", "1", {"etc/app.conf": APP}), ("own", "3", {"etc/own.conf": "own\n", "etc/own.d/x": "x\n"})),
+        f"var/lib/systemd/deb-systemd-helper-enabled/{wants}": "",
+    }  # fmt: skip
+    adopt(gold_site, room, server)
+    assert show_clone(gold_site, "shop")["removed"] == ["/etc/own.d/x", f"/etc/systemd/system/{wants}"]
+    next_gold(gold_site, {"etc/own.conf": "own = 1\n", "etc/own.d/x": "x\n", f"etc/systemd/system/{wants}": "[Unit]\n"})
+    assert run_update(gold_site, InProcess(), "shop").outcome == "needs-review"
+    asked = {(one.found.path, one.found.stands) for one in find_case(gold_site, "shop").open}
+    assert asked == {(b"/etc/own.d/x", "clone"), (f"/etc/systemd/system/{wants}".encode(), "clone")}

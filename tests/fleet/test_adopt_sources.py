@@ -295,3 +295,19 @@ def test_a_full_disk_leaves_what_the_next_command_finishes(
             adopt_server(gold_site, "shop", AdoptForm(str(room / "server"), IMAGE))
     adopt_server(gold_site, "shop", AdoptForm(str(room / "server"), IMAGE))
     assert text(gold_site, "shop", "srv/www/index") == "hello\n"
+
+
+def test_a_version_that_is_not_there_or_retired_is_refused_before_anything_is_read(gold_site: Site, room: Path) -> None:
+    from goldroot.image import retire_gold
+
+    next_gold(gold_site, {"etc/plain.conf": "2\n"})
+    retire_gold(gold_site, IMAGE, 1)
+    for number, words in ((1, "is retired"), (0, "no gold version"), (9, "no gold version")):
+        for act in (plan_adoption, adopt_server):
+            with pytest.raises(Refused, match=words):
+                act(gold_site, "shop", AdoptForm("ssh:nobody.invalid", IMAGE, number))
+
+
+def test_a_directory_that_holds_the_site_is_refused(gold_site: Site, room: Path) -> None:
+    with pytest.raises(Refused, match="lies in"):
+        adopt_server(gold_site, "shop", AdoptForm("/", IMAGE))

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from goldroot.fleet import AdoptForm, adopt_server, find_drift, plan_adoption, show_clone
-from goldroot.fleet.review import resolve_conflicts
+from goldroot.fleet.review import find_case, resolve_conflicts
 from goldroot.fleet.update.update import run_update
 from goldroot.image import import_image, publish_gold, replace_system
 from goldroot.policy import Policy
@@ -35,6 +35,7 @@ GOLD = ("chrony", "cron", "nginx-light", "openssh-server", "postfix", "rsyslog",
 IMAGE = "debian"
 #: Classes of which the result need not be the server's.
 NOT_ITS_OWN = ("gold", "cache", "generated", "accounts")
+WANTS = "/etc/systemd/system/multi-user.target.wants"
 OWN = ("/etc", "/root", "/srv", "/home", "/usr/local", "/var")
 
 SSHD = """
@@ -173,7 +174,11 @@ def tell(room: Path, gold: Path, full: Path) -> Story:
     publish_gold(site, IMAGE, untested=True, renumber_ok=True)
     told["update"] = run_update(site, InProcess(), "shop")
     if told["update"].outcome == "needs-review":
-        told["asked"] = [one.brief for one in resolve_conflicts(site, "shop", ["--all"], "clone")]
+        found = find_case(site, "shop")
+        told["asked"] = {(os.fsdecode(one.found.path), one.found.kind) for one in found.open}
+        resolve_conflicts(site, found, found.open, "proposal")
+        told["update"] = run_update(site, InProcess(), "shop")
+    told["as updated"] = facts(server, Disks(site, "shop"))
     return story
 
 
@@ -193,21 +198,50 @@ def facts(server: Server, clone: Disks) -> dict[str, tuple[Facts | None, Facts |
     return found
 
 
-def test_look(story: Story) -> None:
-    import json
+#: Alternatives of programs that gold 1 does not have.
+BEHIND = {"/etc/alternatives/awk", "/etc/alternatives/awk.1.gz", "/etc/alternatives/nawk", "/etc/alternatives/nawk.1.gz",
+          "/var/lib/dpkg/alternatives/awk"}  # fmt: skip
 
-    Path("/dev/shm/ad/story.json").write_text(
-        json.dumps(
-            {
-                "adopted": story.seen["adopted"].report,
-                "later": story.seen["later"].report["new"],
-                "kept": story.seen["later"].report["kept"],
-                "a": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as adopted"].items()},
-                "l": {k: [str(v[0]), str(v[1])] for k, v in story.seen["as it is later"].items()},
-                "u": str(story.seen["update"]),
-                "nothing": story.seen["nothing new"].report["new"],
-                "drift": sorted(story.seen["drift"] ^ {o["path"] for o in story.seen["adopted"].report["own"]}),
-            },
-            indent=1,
-        )
-    )
+
+def test_what_is_named_is_right(story: Story) -> None:
+    report = story.seen["adopted"].report
+    assert story.seen["adopted"].waits and {**story.seen["plan"].report, "plan": False} == report
+    assert (report["version"], report["hostname"]) == (1, "shop")
+    extra = {one["name"] for one in report["extra"]}
+    assert len(extra) >= 30 and {"apache2", "mariadb-server", "snmpd", "local-tool"} <= extra
+    assert not extra & {"nginx", "cron", "sudo"} and report["missing"] == []
+    assert {(one["what"], one["path"], one["package"]) for one in report["lost"]} == {
+        ("added", "/opt/shop", ""), ("added", "/usr/bin/by-hand", ""), ("changed", "/usr/sbin/service", "init-system-helpers"),
+    }  # fmt: skip
+    assert report["removed"] == ["/etc/cron.daily/apt-compat", "/etc/nginx/sites-enabled/default"]
+    assert set(report["behind"]) == BEHIND
+    assert [one["path"] for one in report["questions"]] == ["/etc/systemd/system/orders.service"]
+    assert report["renumbered"]["user postfix"].endswith(f" -> {Disks(story.site, 'shop').users['postfix']}")
+
+
+def test_all_that_was_its_own_came_along(story: Story) -> None:
+    """Byte for byte, with owners and ACLs by name: a second opinion that knows nothing of how it was done."""
+    assert story.seen["as adopted"].keys() == BEHIND
+    assert story.seen["drift"] == {one["path"] for one in story.seen["adopted"].report["own"]}
+
+
+def test_a_second_look_took_what_was_new_and_nothing_else(story: Story) -> None:
+    assert story.seen["nothing new"].report["new"] == [] and not story.seen["nothing new"].waits
+    assert story.seen["later"].report["new"] == [
+        {"path": "/etc/cron.d/shop", "what": "changed"}, {"path": "/etc/shop-cron", "what": "changed"},
+        {"path": "/home/alice/later", "what": "added"}, {"path": "/var/lib/mysql/shop/new.ibd", "what": "added"},
+    ]  # fmt: skip
+    assert story.seen["later"].report["kept"] == []
+    assert story.seen["as it is later"].keys() == BEHIND
+
+
+def test_the_next_gold_has_its_packages_and_all_is_as_on_the_server(story: Story) -> None:
+    """Asked was only what it had changed of packages that its gold did not know, and what it had disabled of them."""
+    assert story.seen["update"].outcome == "done"
+    assert story.seen["asked"] == {
+        ("/etc/apache2/apache2.conf", "both-changed"), ("/etc/apache2/ports.conf", "both-added"),
+        ("/etc/mysql/mariadb.conf.d/50-server.cnf", "both-added"), ("/etc/snmp/snmpd.conf", "both-added"),
+        ("/etc/snmp/snmpd.conf", "both-changed"), (f"{WANTS}/snmpd.service", "clone-deleted"),
+    }  # fmt: skip
+    assert story.seen["as updated"] == {}
+    assert not Disks(story.site, "shop").exists(f"{WANTS}/snmpd.service")

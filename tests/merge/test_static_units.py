@@ -10,6 +10,7 @@ from goldroot.conflicts import Decision
 from goldroot.merge import ManifestFiles, Options, Trees, apply_plan, plan_trees
 from goldroot.merge.refer.shared import DirectoryFiles, started_by_packages
 from goldroot.tree import scan_tree
+from support.going_back import plan_back
 from support.merging import Outcome, Table, merge_directories, merge_tables
 from support.trees import Dir, Link, dump_tree, make_tree
 
@@ -103,6 +104,14 @@ def test_gold_starts_it_in_both_ways_and_that_is_one_question(tmp_path: Path) ->
     assert link in taken.tree and f"{UNITS}/{NEW}" not in taken.tree
 
 
+def test_a_way_back_is_not_held_up(tmp_path: Path) -> None:
+    plan = plan_back(tmp_path, {**KEEP, **own(OLD)}, {**KEEP, **static(NEW)}, KEEP)
+    assert plan.conflicts == []
+    assert [note.path for note in plan.notes if "the mask stays" in note.text] == [f"/{UNITS}/{NEW}".encode()]
+    mask = plan.parts[0].decided.verdicts[f"{UNITS}/{NEW}".encode()].want
+    assert mask is not None and mask.content == b"/dev/null"
+
+
 def test_it_is_remembered_over_a_version_without_it(tmp_path: Path) -> None:
     first = merged(tmp_path / "1", own(OLD), {}, {})
     second = merge_tables(tmp_path / "2", KEEP, {**KEEP, **static(NEW)}, KEEP, after=first)
@@ -141,3 +150,19 @@ def test_a_service_that_golds_packages_start_now_is_not_told_as_gone(tmp_path: P
     done = merged(tmp_path, own("x.service", "y.service"), static("x.service"), own("x.service", "y.service"))
     (note,) = [note for note in done.record["notes"] if note["kind"] == "services-not-started"]
     assert note["data"] == {"services": ["system/y.service"]}
+
+
+def test_disks_beside_the_trees_are_not_read_where_the_server_disabled_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unasked(shared: object) -> set[bytes]:
+        raise AssertionError(shared)
+
+    monkeypatch.setattr("goldroot.merge.plan.started_by_packages", unasked)
+    tables: tuple[Table, ...] = (KEEP, {**KEEP, **own(NEW)}, {**KEEP, **own("mine.service")})
+    b, g, c = (make_tree(tmp_path / name, table) / "etc" for name, table in zip("bgc", tables, strict=True))
+    old, new = (make_tree(tmp_path / name, {**static(OLD), "etc": Dir()}) for name in ("old", "new"))
+    assert plan_trees(Trees(b, g, c, at="/etc", system=(old, new))).conflicts == ()
+    masking = make_tree(tmp_path / "m", {**KEEP, **masked(OLD)}) / "etc"
+    with pytest.raises(AssertionError):
+        plan_trees(Trees(b, g, masking, at="/etc", system=(old, new)))

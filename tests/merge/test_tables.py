@@ -232,3 +232,24 @@ def test_a_name_that_would_get_two_addresses_is_told(tmp_path: Path) -> None:
     assert (
         "a name would get two addresses of one family: db (10.0.0.1, 10.0.0.2)" in done.record["conflicts"][0]["detail"]
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("UUID=77 /data ext4 defaults 0 2", True),
+        ("/dev/vdb1 none swap sw 0 0", True),
+        ("LABEL=d /data ext4 defaults,nofail 0 2", False),
+        ("tmpfs /tmp tmpfs defaults 0 0", False),
+        ("nas:/x /srv nfs defaults 0 0", False),
+        ("LABEL=root /home btrfs subvol=home 0 0", False),
+    ],
+)
+def test_a_device_that_a_server_with_golds_own_table_does_not_know(tmp_path: Path, line: str, asked: bool) -> None:
+    """Its table is gold's to the byte; that the boot would wait is a finding, which can be accepted."""
+    base = "LABEL=root / ext4 defaults 0 1\n"
+    done = merge_tables(tmp_path, {"etc/fstab": base}, {"etc/fstab": f"{base}{line}\n"}, {"etc/fstab": base})
+    assert done.text("etc/fstab") == f"{base}{line}\n"
+    assert done.conflicts == ([("/etc/fstab", "boot")] if asked else [])
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions=done.decide("gold"))
+    assert (again.conflicts, again.text("etc/fstab")) == ([], done.text("etc/fstab"))

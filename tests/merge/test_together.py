@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.going_back import plan_back
 from support.merging import Table, merge_tables
 from support.trees import Dir, File
 
@@ -74,6 +75,17 @@ def test_the_server_deleted_what_gold_changed_and_that_is_one_question(tmp_path:
     there = {f"{AT}/cert9.db", f"{AT}/key4.db", f"{AT}/pkcs11.txt"}
     assert there & answered.tree.keys() == (there if take == "gold" else set())
     assert answered.conflicts == []
+
+
+def test_a_way_back_is_not_held_up(tmp_path: Path) -> None:
+    top: Table = {f"{AT}/site.conf": TEXT}
+    for number, (gold, clone) in enumerate(((top, nss("1", "3")), (nss("1", "3"), top))):
+        plan = plan_back(tmp_path / str(number), nss("1", "1"), gold, clone)
+        assert plan.conflicts == []
+        (note,) = [note for note in plan.notes if note.path == f"/{AT}/cert9.db".encode()]
+        assert note.text.endswith("the server's stands")
+        kept = plan.parts[0].decided.verdicts[f"{AT}/key4.db".encode()].want
+        assert (kept is not None) is (number == 0)
 
 
 def test_a_pinned_file_holds_the_others(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ wait
 _SESSION = """\
 base=$1
 export HOME=$base XDG_RUNTIME_DIR=$base/run XDG_CONFIG_HOME=$base/c XDG_CACHE_HOME=$base/cache XDG_DATA_HOME=$base/data
-PATH=$base/bin /usr/sbin/libvirtd --pid-file "$base/pid" &
+setpriv --reuid=nobody --regid="$2" --clear-groups env PATH=$base/bin /usr/sbin/libvirtd --pid-file "$base/pid" &
 wait
 """
 
@@ -108,8 +108,8 @@ def _of_session() -> str:
     nobody = pwd.getpwnam("nobody")
     for path in (base, *base.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-    become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    words = [*_APART, *become, "sh", "-ec", _SESSION, "sh", str(base)]
+    # The first process stays root: who becomes another account does not end with its parent any more.
+    words = [*_APART, "sh", "-ec", _SESSION, "sh", str(base), str(nobody.pw_gid)]
     return _answering(words, base, f"qemu:///session?socket={base}/run/libvirt/libvirt-sock")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,17 @@ class ZvmFleet:
         self.sim = Simulator(text, storage=storage, active=active, cp=str(root / "cp"), **settings)
         self.sim.start()
         self.site_dir = root / "site"
-        self.site_dir.mkdir()
+        self.site_dir.mkdir(exist_ok=True)
+        self._table = table
         self.write_table(table)
+
+    def copied_to(self, root: Path) -> ZvmFleet:
+        """The same once more: z/VM's directory, minidisks and site; nobody else is logged on there."""
+        text = "".join(record + "\n" for one in self.sim.system.directory.entries.values() for record in one.records)
+        root.mkdir()
+        for name in ("minidisks", "site"):
+            subprocess.run(["cp", "-a", "--reflink=auto", self.root / name, root / name], check=True)
+        return ZvmFleet(root, self._capsys, text=text, table=self._table)
 
     def write_table(self, more: str) -> None:
         """The site's file, with these lines more in the host's table."""

@@ -23,6 +23,7 @@ __all__ = [
     "NUMERIC_OWNERS",
     "OVERRIDES",
     "PASSWD",
+    "SETTINGS",
     "SUDOERS",
     "UNITS",
     "USER_FILES",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         KEYS,
         LINGER,
         OVERRIDES,
+        SETTINGS,
         SUDOERS,
         UNITS,
         AccountUse,
@@ -100,6 +102,6 @@ else:
             "sides": "GROUP_FILES MEMBER_LISTS USER_FILES",
             "sources": "asks_elsewhere merge_sources",
             "tables": "ACCOUNT_FILES AccountTables GROUP GSHADOW Key PASSWD Table",
-            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SUDOERS UNITS",
+            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SETTINGS SUDOERS UNITS",
         },
     )

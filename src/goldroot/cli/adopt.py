@@ -23,6 +23,7 @@ SHOWN = 10
 #: Notes that a person is told without ``-v``.
 _TOLD = (
     "other-release", "services-not-started", "no-host-name", "mount-left-out", "device-not-made", "said-by-tar", "account-kept",
+    "owner-not-kept",
     "rebuild-due", "packages-unknown",
 )  # fmt: skip
 

@@ -389,6 +389,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str | None, as_json: bool) -> int:
     """Compare a version's disks with its signed record, every byte, on each host that has a copy. Without NUMBER, the current one.
 
+    On a host with `verity` every block of its images is compared with the signed root hash, too, but for --quick.
     Exit status 4 where something is not as it was published.
 
     \b

@@ -295,6 +295,18 @@ class Host(Protocol):
         :raises NotFound: an id is nowhere.
         """
 
+    def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Root hashes (dm-verity, 64 hexadecimal digits) of sealed disks, by id; those that have none are left out.
+
+        :raises Damaged: what was made of one is not there any more.
+        """
+
+    def check_hash(self, id: str, root: str) -> None:
+        """Read all of a sealed disk and compare it with a root hash.
+
+        :raises Damaged: it is another one, or has none any more.
+        """
+
     def in_use(self, ids: Collection[str]) -> str | None:
         """Why one of these disks is in use at this moment, by readers too; ``None`` where nothing speaks for it.
 

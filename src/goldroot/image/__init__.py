@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "AT_BOOT",
     "FORMS",
     "MAINTENANCE",
     "TEST",
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
     from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
-    from goldroot.image.source import Source, open_source
+    from goldroot.image.source import AT_BOOT, Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
     from goldroot.image.taken_over import take_over_image, take_over_version
@@ -124,7 +125,7 @@ else:
             "removal": "ImageRemoval delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
-            "source": "Source open_source",
+            "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",
             "taken_over": "take_over_image take_over_version",

@@ -9,6 +9,7 @@
     ├── accounts.json     names and numbers of users and groups (no passwords)
     └── packages.json     names, versions, architectures
     images/debian/gold/2/on-west/1B1.manifest    the same as the copy on the host ``west`` has them: other inodes
+    images/debian/gold/2/on-west/hashes.json     root hashes of its disks, and their signature (:mod:`goldroot.image.hashes`)
     images/debian/gold/.3.new/    a version that is being published; its directory is renamed when it is complete
 
 The catalog says which versions there are; the record says what one is.  It is verified whenever a version is opened.

@@ -31,8 +31,8 @@ from goldroot.tree import (
     scan_tree,
 )
 
-#: What the kernel or a boot fills: nothing below is the server's.
-EMPTY = (b"dev", b"proc", b"sys", b"run", b"tmp")
+#: What the kernel or a boot fills: nothing in these is the server's.
+AT_BOOT = (b"dev", b"proc", b"sys", b"run", b"tmp")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Source:
         found = scan_tree(self.path, contents=contents, progress=progress, writers="live" if self.live else "unknown")
         manifest = as_root(found.manifest) if self.owners is None else with_given_owners(found.manifest, self.owners)
         self._refuse_hidden(layout, found.notes)
-        rows = [row for row in map(Entry._make, manifest.rows()) if not any(is_below(row.path, top) for top in EMPTY)]
+        rows = [row for row in map(Entry._make, manifest.rows()) if not any(is_below(row.path, top) for top in AT_BOOT)]
         notes = [
             *self.notes,
             *(note for note in found.notes if not _is_empty(note.path)),
@@ -103,7 +103,7 @@ def open_source(host: Host, source: str, *, sudo: bool = False, progress: Progre
 
 
 def _is_empty(path: bytes) -> bool:
-    return any(path == top or is_below(path, top) for top in EMPTY)
+    return any(path == top or is_below(path, top) for top in AT_BOOT)
 
 
 def _strange(row: Entry) -> bool:

@@ -37,6 +37,7 @@ __all__ = [
     "Plan",
     "Record",
     "Reference",
+    "Removed",
     "Row",
     "SharedFiles",
     "Surroundings",
@@ -58,6 +59,7 @@ __all__ = [
     "merge_trees",
     "note_data",
     "parse_fstab",
+    "parse_line",
     "plan_merge",
     "plan_trees",
     "printable",
@@ -72,12 +74,12 @@ if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
     from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
     from goldroot.merge.compare.rows import joined
-    from goldroot.merge.decide.fstab import MountLine, parse_fstab, unit_name
+    from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
-    from goldroot.merge.memory import NO_MEMORY, Memory
+    from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.entries import conflict_data, note_data
     from goldroot.merge.record.file import check_record_place, record_bytes, write_record
@@ -95,12 +97,12 @@ else:
             "apply.apply": "build_rows",
             "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
             "compare.rows": "joined",
-            "decide.fstab": "MountLine parse_fstab unit_name",
+            "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",
             "fit.part_plan": "PartPlan",
-            "memory": "Memory NO_MEMORY",
+            "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.entries": "conflict_data note_data",
             "record.file": "check_record_place record_bytes write_record",

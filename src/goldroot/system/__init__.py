@@ -49,6 +49,8 @@ __all__ = [
     "leftovers",
     "look_inside",
     "make_first",
+    "moved_here",
+    "names_in",
     "os_facts",
     "power_of",
     "read_only_failures",
@@ -66,9 +68,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
-    from goldroot.system.disk_files import read_path, remove_path
+    from goldroot.system.disk_files import names_in, read_path, remove_path
     from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
-    from goldroot.system.fstab import WAITS, LeftOut, left_out
+    from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
     from goldroot.system.health import (
@@ -98,11 +100,11 @@ else:
         __name__,
         {
             "confine": "Bound Confined How run_in shell_of",
-            "disk_files": "read_path remove_path",
+            "disk_files": "names_in read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "fstab": "WAITS LeftOut left_out",
+            "fstab": "WAITS LeftOut left_out moved_here",
             "journal": "read_only_failures unit_lines",
             "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity",

@@ -1,11 +1,11 @@
-"""What a trial has not, of what its server has: the file systems of other devices and machines that its fstab names.  Pure."""
+"""What an fstab names that is not there: in a trial, and after a server's file systems have moved to other disks.  Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from goldroot.merge import MountLine, parse_fstab, unit_name
+from goldroot.merge import MountLine, parse_fstab, parse_line, unit_name
 from goldroot.tree import path_text
 
 #: Units that wait until there is a network: a trial never has one, and they would wait to their limit and fail.
@@ -49,8 +49,7 @@ def left_out(fstab: bytes, own: Collection[str]) -> list[LeftOut]:
 
 
 def _left_out(line: MountLine, own: Collection[str]) -> LeftOut | None:
-    is_disk = line.device and not line.device.startswith(_NO_DISKS)
-    if not (is_disk or line.kind.decode("ascii", "replace") in _NETWORK or b"_netdev" in line.options):
+    if not (_is_disk(line) or _is_far(line)):
         return None
     if line.kind == b"swap":
         return LeftOut(path_text(line.source), "", (_name(line.node, b".swap"),))
@@ -62,3 +61,52 @@ def _left_out(line: MountLine, own: Collection[str]) -> LeftOut | None:
 
 def _name(path: bytes, suffix: bytes) -> str:
     return unit_name(path, suffix).decode("ascii")
+
+
+#: What stands before a line of a server's own disks, whose content has moved.
+TAKEN_OUT = b"# adopted: "
+
+
+def moved_here(fstab: bytes, gold: bytes, is_here: Callable[[str], bool]) -> tuple[bytes, list[str]]:
+    """The fstab of a server whose file systems stand on other disks from now on.
+
+    Lines of the disks that it had, for what stands on the new ones, become comments, and so does swap on a disk; in their
+    place come gold's lines for the same mount points.  Lines of other machines' file systems, and of disks of which nothing
+    came along, stay.
+
+    :param is_here: whether what was mounted at an absolute path came along.
+    :returns: the text, and the mount points of lines that were taken out (``swap`` for these).
+    """
+    lines, out = [], []
+    for line in fstab.splitlines(keepends=True):
+        where = _of_own_disk(parse_line(line))
+        if where and (where == "swap" or is_here(where)):
+            line = TAKEN_OUT + line
+            out.append(where)
+        lines.append(line)
+    if not out:
+        return fstab, []
+    if lines and not lines[-1].endswith(b"\n"):
+        lines[-1] += b"\n"
+    golds = [line.rstrip(b"\n") + b"\n" for line in gold.splitlines() if _where(parse_line(line)) in out]
+    return b"".join([*lines, *(line for line in golds if line not in lines)]), out
+
+
+def _of_own_disk(line: MountLine | None) -> str:
+    """The mount point of a line that mounts a disk (``swap`` for such a line), "" for any other."""
+    return _where(line) if line is not None and _is_disk(line) and not _is_far(line) else ""
+
+
+def _where(line: MountLine | None) -> str:
+    if line is None:
+        return ""
+    return "swap" if line.kind == b"swap" else line.point.decode("utf-8", "replace") if line.mounts else ""
+
+
+def _is_disk(line: MountLine) -> bool:
+    return bool(line.device) and not line.device.startswith(_NO_DISKS)
+
+
+def _is_far(line: MountLine) -> bool:
+    """Whether it is another machine's."""
+    return line.kind.decode("ascii", "replace") in _NETWORK or b"_netdev" in line.options

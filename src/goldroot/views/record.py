@@ -109,6 +109,7 @@ class RemovedBelow(View):
     target: str | None = Field(None, description="of a link")
     content: str | None = Field(None, description="hash of a file's content")
     copies: bool = Field(False, description="the old gold had that content at other places, too")
+    now: str | None = Field(None, description="where the server, which only renamed it, had it then")
 
 
 class RemovedPath(View):
@@ -119,6 +120,7 @@ class RemovedPath(View):
     target: str | None = Field(None, description="of a link")
     content: str | None = Field(None, description="hash of a file's content")
     copies: bool = Field(False, description="the old gold had that content at other places, too")
+    now: str | None = Field(None, description="where the server, which only renamed it, had it then")
     below: tuple[RemovedBelow, ...] = Field((), description="of a directory: what can be told at another place")
     lines: tuple[str, ...] | None = Field(
         None, description="the server has the file, without these lines; of a secret file none of them is told"

@@ -18,7 +18,7 @@ import pytest
 from goldroot.errors import Damaged, Refused, StillRunning
 from goldroot.hosts import Entry, Link, Mark, exchange, with_links, with_mark
 from support.guest import extract_kernel, put_boot
-from support.hosts import MIB, SINCE, applied, found, gold, hold, live, new_disk
+from support.hosts import MIB, SINCE, applied, found, gold, hold, live, need_programs, new_disk
 from support.libvirtd import open_directory
 from support.libvirtlab import LibvirtLab, libvirt_lab
 
@@ -142,6 +142,16 @@ def test_who_does_not_listen_is_killed_and_its_disk_is_dirty(lab: LibvirtLab) ->
         lab.host.open_disks({"WEB1-1B5": "ro"}).__enter__()
     lab.host.start("WEB1")
     until_said(lab, "up as web1")
+
+
+def test_a_guest_is_given_the_hashes_of_its_shared_disks(tmp_path: Path, unpacked: Path) -> None:
+    need_programs("veritysetup")
+    with booting(tmp_path, unpacked, verity=True) as lab:
+        assert "<serial>1B1-hashes</serial>" in lab.text("WEB1")
+        lab.host.start("WEB1")
+        lines = until_said(lab, "ready")
+        assert [line for line in lines if "1B1 is not checked" in line], "it has no veritysetup, and was told the hash"
+        assert (lab.host.power("WEB1").state, lab.host.power("WEB1").runs) == ("on", "current")
 
 
 def test_what_was_saved_goes_on_from_its_old_disks_and_is_not_switched(lab: LibvirtLab) -> None:

@@ -117,6 +117,25 @@ def test_a_disk_of_somebody_else_at_an_address_is_seen() -> None:
     assert others_of(text.replace("6B5", "DATA-1"), STORE) == set()
 
 
+def test_a_tree_of_hashes_comes_and_goes_with_its_disk() -> None:
+    tree = Drive("1B1-hashes", f"{STORE}/disks/gold-1B1.erofs.verity", "ro")
+    both = replace(OURS, drives=[*OURS.drives, tree], shared=frozenset(["1B1", "1B1-hashes"]))
+    text = redefined(new(BLANK), both)
+    assert disks(text)["1B1-hashes"].find("shareable") is not None
+    assert set(drives_of(text, STORE)) == {"1B1", "1B5"}, "it stands at no address"
+    assert others_of(text, STORE) == set()
+    assert next_start(text, STORE) != next_start(redefined(text, OURS), STORE)
+    assert "1B1-hashes" not in disks(redefined(text, OURS))
+    numbers = disks(redefined(new(replace(BLANK, board=BOARDS["s390x"], architecture="s390x")), both))
+    assert numbers["1B1-hashes"].find("address") is None
+
+
+def test_a_copy_of_a_domain_is_its_makers() -> None:
+    text = redefined(new(BLANK), OURS)
+    assert entry_of(text.replace("<name>WEB1<", "<name>WEB1-CLONE<")) is None
+    assert "<name>WEB1<" in text
+
+
 def test_what_cannot_be_read_is_told() -> None:
     assert entry_of(new(BLANK)) is None
     with pytest.raises(Damaged):

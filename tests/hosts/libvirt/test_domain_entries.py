@@ -173,6 +173,12 @@ def test_domains_of_others_are_not_touched(site: Site) -> None:
     assert site.entries.find("WEB2") is None
     assert [entry.name for entry in site.entries.all()] == ["GOLD", "GOLD2", "WEB1"]
     startable(site)
+    for name in ("x-WEB1-COPY", "x-lower case"):
+        site.libvirt.define((site.libvirt.text("x-WEB1") or "").replace("<name>x-WEB1<", f"<name>{name}<"))
+    (Path(site.entries.store) / "links/.entries").unlink()
+    assert site.entries.linked("GOLD") == [("WEB1", "1B1", "1B1")], "whose copies they are is nobody's matter"
+    assert [entry.name for entry in site.entries.all()] == ["GOLD", "GOLD2", "WEB1"]
+    assert site.entries.find("WEB1-COPY") is None
     of_another_store = (site.libvirt.text("x-WEB1") or "").replace(site.entries.store, "/another")
     site.libvirt.define(of_another_store)
     assert not site.found().startable, "the domain of that name is another store's"
@@ -190,6 +196,15 @@ def test_a_domain_that_has_other_disks_than_its_entry_is_damaged(site: Site) -> 
     site.libvirt.edit("x-WEB1", "/elsewhere/overlay.qcow2", f"{site.entries.store}/disks/web1-b.ext4")
     with pytest.raises(Damaged, match="at 1B5"):
         site.found()
+
+
+def test_a_slot_that_is_there_asks_nothing_of_libvirt(site: Site) -> None:
+    site.libvirt.fails = ["away"]
+    site.entries.put_disk("GOLD2", "1B5", Disk("GOLD2-1B5", "rw"))
+    assert site.found("GOLD2").disks["1B5"].id == "GOLD2-1B5"
+    assert site.entries.apply(replace(site.found("GOLD2"), marks={"1": gold(3)})).outcome == "done"
+    with pytest.raises(Unreachable):
+        site.entries.find("WEB1")
 
 
 def test_what_is_damaged_is_given_up_and_kept_aside(site: Site) -> None:

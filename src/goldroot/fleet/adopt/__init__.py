@@ -5,6 +5,7 @@
     nearest    the packages of each gold version against the server's -> the version, and what differs
     base       gold's rows and the server's -> what both are taken to have come from
     lost       what the server has otherwise on the disks that will be shared
+    result     the rows that come out, and what they have otherwise than gold
     found      all of it for one server: the plan, as data
     fill       a plan -> the disks of a new clone
     adopt      the order of effects

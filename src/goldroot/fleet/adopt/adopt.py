@@ -15,7 +15,7 @@ from dataclasses import replace
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import Refused, UsageError
-from goldroot.fleet.adopt.fill import fill_disks, save_report
+from goldroot.fleet.adopt.fill import fill_disks, save_record, save_report
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at, shared_differ
 from goldroot.fleet.adopt.later import later_look
@@ -26,6 +26,7 @@ from goldroot.fleet.adopt.nearest import (
     nearest,
     published,
     refuse_architecture,
+    refuse_retired,
 )
 from goldroot.fleet.adopt.report import needs_a_look, report_of
 from goldroot.fleet.clone_names import check_clone_name
@@ -35,7 +36,7 @@ from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
-from goldroot.image import Gold, Source, check_genuine, open_source, open_version
+from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Site, keep_reserve
 from goldroot.system import Identity, Package, read_package_files, read_path
@@ -88,7 +89,8 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             with open_own(gold.host, gold.layout, ids, "rw") as server:
                 notes = fill_disks(site, clone, found, server, policy, stage)
                 reading = read_server(gold, server.tree)
-            report = report_of(found, name, identity.hostname, [*found.notes, *notes])
+            report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
+            save_record(site, clone, found)
             save_report(site, clone, report)
             crash.point("adopt.reported")
             gold.host.apply(replace(find_entry(gold.host, clone.machine), startable=True))
@@ -115,14 +117,16 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
             )
         number, host = begun.version, begun.host
     refuse_taken(site, name, site.host_named(host))
-    versions = [open_version(site, form.image, number, host)] if number else published(site, form.image, host)
+    versions = published(site, form.image, host) if number is None else [open_version(site, form.image, number, host)]
+    if begun is None and number is not None:
+        refuse_retired(site, form.image, number)
     policy = policy_of(site, form.image)
     with ExitStack() as stack:
         reading = stage(f"reading {form.source}") if form.source.startswith("ssh:") else None
         source = stack.enter_context(open_source(site.host_named(host), form.source, sudo=form.sudo, progress=reading))
         installed = tuple(sorted(read_package_files(source.path, lambda path: path).packages.values()))
-        distances = _distances(versions, source, installed, stage) if not number else []
-        chosen = number or nearest(distances)
+        distances = _distances(versions, source, installed, stage) if number is None else []
+        chosen = nearest(distances) if number is None else number
         gold = next(one for one in versions if one.number == chosen)
         refuse_architecture(gold, installed)
         check_genuine(gold)

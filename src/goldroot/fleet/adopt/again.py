@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldroot.accounts import ACCOUNT_FILES
-from goldroot.fleet.adopt.found import entry_of
+from goldroot.fleet.adopt.result import entry_of
 from goldroot.fleet.manifests import differs
 from goldroot.policy import STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, INLINE, BuildRow, Entry, Manifest, parent, rows_of, tree_key, upwards

@@ -4,6 +4,7 @@
 
     SITE/records/web1/u7k2m9q4xa/    clone, id of the work that made it
     ├── adopted.json     from where it came, and what was said of it
+    ├── record.json      the record of the merge
     └── web1-1B5-u7k2m9q4xa.adopted    what came to a disk from there, by which a later look tells what is new
 """
 
@@ -22,7 +23,8 @@ from goldroot.fleet.inputs import Server, Stage
 from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.merge import checked_rows
-from goldroot.merge import CLONE_SIDE
+from goldroot.fleet.update.references import save_references
+from goldroot.merge import CLONE_SIDE, Memory, make_record, record_bytes
 from goldroot.policy import Policy
 from goldroot.site import Site
 from goldroot.tree import FILE, BuildOptions, Entry, Manifest, Note, build_tree, hash_files, scan_tree
@@ -76,6 +78,15 @@ def save_seen(site: Site, clone: Clone, disk: str, manifest: Manifest) -> None:
 def load_seen(site: Site, clone: Clone, disk: str) -> Manifest:
     """What :func:`save_seen` kept. :raises BadInput: it is gone or damaged."""
     return Manifest.load(_file(site, clone, f"{disk}.adopted"))
+
+
+def save_record(site: Site, clone: Clone, found: Found) -> None:
+    """Keep the record of the merge that an adoption is, with what the server had removed: the clone's memory from now on."""
+    record = make_record(found.plan)
+    after = {one.place: one for one in (*found.removed, *found.plan.after.entries.values())}
+    record["memory"]["after"] = Memory.of(after.values()).data()
+    update_files.write(update_files.record_file(site, clone.name, clone.last), record_bytes(record))
+    save_references(site, clone.name, found.plan.references.kept)
 
 
 def save_report(site: Site, clone: Clone, data: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,28 +12,20 @@ from goldroot.fleet.adopt.base import Base, Brought, Known, Owners, alternatives
 from goldroot.fleet.adopt.base_accounts import Used, base_accounts
 from goldroot.fleet.adopt.lost import Lost, SharedSide, find_lost
 from goldroot.fleet.adopt.nearest import Distance, PackagesBeside, packages_beside
+from goldroot.fleet.adopt.removed import removed_before
+from goldroot.fleet.adopt.result import FSTAB, OwnChange, changes_of, rows_of_part
 from goldroot.fleet.inputs import Disks, Side, Stage, gold_side, plan_sides
 from goldroot.hosts import Opened
-from goldroot.image import Change, Gold, Source, changes_between, split
-from goldroot.merge import CLONE_SIDE, ManifestFiles, Plan, Tree, build_rows, usr_links
-from goldroot.policy import CACHE, STATE, Policy, worth_reading
-from goldroot.system import PackageFiles, os_facts, read_package_files, read_path
+from goldroot.image import AT_BOOT, Gold, Source, split
+from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Removed, Tree, build_rows, usr_links
+from goldroot.policy import Policy, worth_reading
+from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
 from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
 
 #: Of the questions of a merge, those that the lists of packages answer already.
 _TOLD = ("own-packages",)
 #: Of the notes of a merge, those that say nothing of a server that nothing was remembered of, or that a list says better.
 _NOT_TOLD = ("memory-not-given", "renumbered", "own-packages", "newer-packages")
-
-
-@dataclass(frozen=True)
-class OwnChange:
-    """What the server will have otherwise than gold; a state unit is one, with the number of its paths."""
-
-    path: bytes
-    what: str  #: added, removed, changed, or state
-    axes: tuple[str, ...] = ()
-    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,8 @@ class Found:
     plan: Plan
     changes: tuple[OwnChange, ...]
     notes: tuple[Note, ...]
+    removed: tuple[Removed, ...] = ()  #: what a later gold must not bring back unasked
+    fstab: bytes | None = None  #: its content, where that is of the disks that the server had
 
     @property
     def conflicts(self) -> list[Conflict]:
@@ -67,7 +60,7 @@ class Found:
     def rows(self) -> Iterator[tuple[str, list[BuildRow], list[bytes]]]:
         """Each own disk: its address, its rows and the trees that they come from."""
         for one in self.plan.parts:
-            yield one.part.name, list(build_rows(self.plan, one)), [tree.root for tree in one.part.trees]
+            yield one.part.name, list(rows_of_part(self.plan, one, self.fstab)), [tree.root for tree in one.part.trees]
 
     def named(self, which: str) -> list[bytes]:
         """The paths that the bases of all disks have in one of their lists, absolute."""
@@ -138,14 +131,25 @@ class _Look:
         golds_versions = {one.name: one.version for one in self.gold.packages}
         versions = {name: package.version for name, package in files.packages.items()}
         lost = find_lost(theirs, ours, brought, (versions, golds_versions))
+        own, golds_own = (
+            {row[0] for one in sides for row in one.rows()}
+            for sides in ([made.clone for made in bases.values()], [tree.manifest for tree in golds.trees.values()])
+        )
+        removed = tuple(removed_before(self.source.path, files, own, golds_own, rules))
         beside = packages_beside(tuple(sorted(files.packages.values())), self.gold.packages)
-        changes = tuple(_changes(plan, golds, rules))
+        fstab, taken_out = self._fstab(plan, parts)
+        changes = tuple(changes_of(plan, golds, rules, fstab))
+        if taken_out:
+            text = f"what the server mounted from its disks stands on others now; made comments: {', '.join(taken_out)}"
+            notes.append(Note("fstab-moved", b"/" + FSTAB, text))
         if files.trouble:
             notes.append(
                 Note("packages-unknown", b"/var/lib/rpm", f"the package database cannot be read: {files.trouble}")
             )
         told = [*notes, *self._other_system(), *(note for note in plan.notes if note.kind not in _NOT_TOLD)]
-        return Found(self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told))
+        return Found(
+            self.gold, self.source, how.distances, beside, lost, bases, plan, changes, tuple(told), removed, fstab
+        )
 
     def scan(self, stage: Stage) -> tuple[dict[str, Manifest], list[Note]]:
         """The server's rows by the disk that they would stand on.  What is shared is read, to be compared with gold's."""
@@ -172,7 +176,7 @@ class _Look:
     def _alone(self, address: str, manifest: Manifest) -> Iterator[Entry]:
         """The rows that stand on this disk alone: directories on the way to others are theirs."""
         rows = map(Entry._make, manifest.rows())
-        return (row for row in rows if self.layout.places(row.path) == [address])
+        return (row for row in rows if self.layout.places(row.path) == [address] and row.path not in AT_BOOT)
 
     def _brought(self, files: PackageFiles) -> Brought:
         def is_as_brought(row: Entry) -> bool | None:
@@ -214,12 +218,34 @@ class _Look:
         disk = self.layout.disk_of(path)
         return disk.address if disk.shared else None
 
+    def _fstab(self, plan: Plan, parts: Mapping[str, Manifest]) -> tuple[bytes | None, list[str]]:
+        """The fstab of the result without the disks that the server had, where it names any."""
+        own = {"/"} | {"/" + os.fsdecode(path) for disk in self.layout.disks for path in disk.paths}
+
+        def came_along(place: str) -> bool:
+            path = os.fsencode(place[1:])
+            return place in own or any(next(part.below(path), None) is not None for part in parts.values())
+
+        for one in plan.parts:
+            row = next((row for row in build_rows(plan, one) if row.path == FSTAB), None)
+            if row is not None and row.kind == FILE:
+                merged = row.content if row.source == INLINE else _content(one.part.trees[row.source].root, FSTAB)
+                gold = _content(one.part.trees[GOLD_SIDE].root, FSTAB)
+                text, taken_out = moved_here(merged, gold, came_along)
+                return (text, taken_out) if taken_out else (None, [])
+        return None, []
+
     def _other_system(self) -> Iterator[Note]:
         etc, usr = (self.opened[self.layout.disk_of(path).address].path for path in (b"etc", b"usr"))
         theirs, ours = os_facts(self.source.path), os_facts(etc, usr)
         if theirs != ours:
             names = [facts.get("pretty_name") or "of an unknown release" for facts in (theirs, ours)]
             yield Note("other-release", b"/etc/os-release", f"the server is {names[0]}, gold is {names[1]}")
+
+
+def _content(root: bytes, path: bytes) -> bytes:
+    found = read_path(os.fsdecode(root), path) or b""
+    return b"" if found.startswith(b"-> ") else found
 
 
 def _places(gold: Gold) -> frozenset[bytes]:
@@ -249,38 +275,3 @@ def _one_spelling(root: Opened, source: Source) -> Callable[[bytes], bytes]:
         return path
 
     return canon
-
-
-def entry_of(row: BuildRow) -> Entry:
-    """A row that is to be written, as a scan would find it; a file's content is empty where nobody read it."""
-    content, size = row.content, max(row.size, 0)
-    if row.kind == FILE and row.source == INLINE:
-        content, size = hashlib.sha256(row.content).digest(), len(row.content)
-    return Entry(
-        row.path, row.kind, row.mode, row.uid, row.gid, size if row.kind == FILE else 0, row.mtime, content, row.xattrs,
-        row.flags, row.project, row.group, 0, 0,
-    )  # fmt: skip
-
-
-def _changes(plan: Plan, golds: Side, rules: Policy) -> Iterator[OwnChange]:
-    """What the result has otherwise than gold's own disks."""
-    units: dict[bytes, int] = {}
-    for one in plan.parts:
-        result = Manifest.from_rows(entry_of(row) for row in build_rows(plan, one))
-        for change in changes_between(golds.trees[one.part.name].manifest, result):
-            place = b"/" + change.path
-            rule = rules.match(place)
-            if change.only_time or rule.cls == CACHE:
-                continue
-            if (unit := rules.unit(place, rule) if rule.cls == STATE else None) is not None:
-                # What the merge found to be the same was not read here, or has only another time.
-                verdict = one.decided.units.get(unit[1:])
-                if verdict is not None and verdict.outcome != "same":
-                    units[unit] = units.get(unit, 0) + 1
-            else:
-                yield _own(change)
-    yield from (OwnChange(unit, "state", (), count) for unit, count in sorted(units.items()))
-
-
-def _own(change: Change) -> OwnChange:
-    return OwnChange(b"/" + change.path, change.what, tuple(axis for axis in change.axes if axis != "time"))

@@ -17,7 +17,15 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.adopt.again import Taken, take_new
-from goldroot.fleet.adopt.fill import load_report, load_seen, read_doubtful, save_report, save_seen, with_contents
+from goldroot.fleet.adopt.fill import (
+    load_report,
+    load_seen,
+    read_doubtful,
+    save_record,
+    save_report,
+    save_seen,
+    with_contents,
+)
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at
 from goldroot.fleet.adopt.report import Report, needs_a_look, report_of
@@ -55,6 +63,7 @@ def later_look(site: Site, clone: Clone, form: AdoptForm, stage: Stage, *, plan_
             if not plan_only and any(one.new for one in taken.values()):
                 _replace(site, clone, found, taken, policy, stage)
             if not plan_only:
+                save_record(site, clone, found)
                 save_report(site, clone, {**report, "first": True, "new": [], "kept": []})
     return Adopted(report, needs_a_look(report, before))
 

@@ -52,6 +52,14 @@ def published(site: Site, image: str, host: str) -> list[Gold]:
     return [open_version(site, image, number, host) for number in sorted(numbers, reverse=True)]
 
 
+def refuse_retired(site: Site, image: str, number: int) -> None:
+    """:raises Refused: no clone is made from this version any more."""
+    with site.catalog.read() as tx:
+        state = catalog_gold.get(tx, image, number).state
+    if state != "published":
+        raise Refused(f"gold version {number} of {image} is {state}", todo="Take a published version, or the nearest.")
+
+
 def by_packages(versions: Iterable[Gold], installed: tuple[Package, ...]) -> list[Distance]:
     """The distance of each version by the package database; none where one side has no packages."""
     if not installed:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 
-from goldroot.catalog import updates
+from goldroot.catalog import clones, updates
 from goldroot.errors import NotFound
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.open_update import active_clone
@@ -25,7 +25,7 @@ BEFORE, AFTER = "before", "after"
 
 
 def memory_of(site: Site, clone: str) -> Memory:
-    """The list of a clone's live system; empty where it was never updated."""
+    """The list of a clone's live system; empty where it was neither updated nor adopted."""
     place = _place(site, clone)
     return Memory() if place is None else memory_at(site, clone, *place)
 
@@ -73,13 +73,15 @@ def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
 
 
 def _place(site: Site, clone: str) -> tuple[str, str] | None:
-    """The update in whose record the list of the live system is, and which list of it."""
+    """The work in whose record the list of the live system is, and which list of it."""
     with site.catalog.read() as tx:
         # What came back by itself left the list of before as it was.
         ended = [one for one in updates.every(tx, clone) if one.state == "done" and not one.told.get("returns")]
         last = max(ended, key=lambda one: one.id, default=None)
         if last is None:
-            return None
+            # Of a server that was adopted, the list is in the record of that.
+            made = clones.find(tx, clone)
+            return None if made is None else (made.last, AFTER)
         if last.kind == "update" or last.carry:
             return last.work, AFTER
         return last.back, BEFORE

@@ -97,15 +97,13 @@ class Images:
         self._refuse_broken(label)
         sealed = self.file(replace(label, sealed=form))
         if form == label.form:
-            if self._with_hashes:
-                verity.make(sealed)
+            self._hash(sealed)
             return
         with self._making(label.id, 0) as making:
             pack(image, written, form, making)
             self._give(making, _SEALED_MODE)
             self._put(making, sealed)
-            if self._with_hashes:
-                verity.make(sealed)
+            self._hash(sealed)
 
     def settle(self, label: Label) -> None:
         place = self.file(label)
@@ -238,6 +236,10 @@ class Images:
             os.chown(making, -1, self._group)
             mode |= (mode & 0o600) >> 3
         os.chmod(making, mode)
+
+    def _hash(self, sealed: str) -> None:
+        if self._with_hashes:
+            self._give(verity.make(sealed).tree, _SEALED_MODE)
 
     def _copy_files(self, source: Label, form: str, making: str) -> None:
         with ExitStack() as stack:

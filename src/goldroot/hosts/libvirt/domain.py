@@ -4,8 +4,11 @@ goldroot's are the disks whose images stand in its store, ``<kernel>`` and ``<in
 which has the entry as JSON::
 
     <metadata>
-      <goldroot:entry xmlns:goldroot="urn:goldroot:entry:1" store="/srv/goldroot/machines">{"format": 1, ...}</goldroot:entry>
+      <goldroot:entry xmlns:goldroot="urn:goldroot:entry:1" store="/srv/machines" domain="WEB1">{"format": 1, ...}</goldroot:entry>
     </metadata>
+
+It says which domain it is for: whoever makes another one of the same XML (virt-clone, ``virsh dumpxml``) has one that is not
+goldroot's.
 
 All else is the administrator's, and stays as it is.  Nothing here asks libvirt.
 """
@@ -103,7 +106,7 @@ def redefined(text: str, ours: Ours) -> str:
     metadata = _child(root, "metadata")
     for old in metadata.findall(_ENTRY):
         metadata.remove(old)
-    _add(metadata, _ENTRY, text=ours.entry, store=ours.store)
+    _add(metadata, _ENTRY, text=ours.entry, store=ours.store, domain=root.findtext("name") or "")
     boot = _child(root, "os")
     _child(boot, "kernel").text = ours.kernel
     _child(boot, "initrd").text = ours.initrd
@@ -124,17 +127,17 @@ def redefined(text: str, ours: Ours) -> str:
 
 
 def entry_of(text: str) -> tuple[str, str] | None:
-    """The store that a domain belongs to, and its entry as JSON; ``None``: it is not goldroot's."""
-    found = _parsed(text).find(f"metadata/{_ENTRY}")
-    return None if found is None else (found.get("store", ""), found.text or "")
+    """The store that a domain belongs to, and its entry as JSON; ``None``: it is not goldroot's, or a copy of one that is."""
+    root = _parsed(text)
+    found = root.find(f"metadata/{_ENTRY}")
+    if found is None or found.get("domain") != root.findtext("name"):
+        return None
+    return found.get("store", ""), found.text or ""
 
 
 def drives_of(text: str, store: str) -> Mapping[str, Drive]:
-    """The disks of a domain whose images stand in a store, by address."""
-    return {
-        address: Drive(address, _image(disk), "ro" if disk.find("readonly") is not None else "rw")
-        for address, disk in _own(_parsed(text), store)
-    }
+    """The disks of a domain whose images stand in a store, by address; trees of hashes are no such disks."""
+    return {address: drive for address, drive in _drives(_parsed(text), store).items() if _ADDRESS.fullmatch(address)}
 
 
 def targets_of(text: str) -> Mapping[str, str]:
@@ -153,7 +156,7 @@ def others_of(text: str, store: str) -> frozenset[str]:
 def next_start(text: str, store: str) -> tuple[str, str, Mapping[str, Drive]]:
     """What the next start takes of goldroot's: kernel, initial file system and disks."""
     root = _parsed(text)
-    return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", drives_of(text, store)
+    return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", _drives(root, store)
 
 
 # -- inside
@@ -164,6 +167,13 @@ def _parsed(text: str) -> ET.Element:
         return ET.fromstring(text)
     except ET.ParseError as error:
         raise Damaged(f"libvirt gave a domain that cannot be read: {error}") from error
+
+
+def _drives(root: ET.Element, store: str) -> Mapping[str, Drive]:
+    return {
+        address: Drive(address, _image(disk), "ro" if disk.find("readonly") is not None else "rw")
+        for address, disk in _own(root, store)
+    }
 
 
 def _own(root: ET.Element, store: str) -> Iterator[tuple[str, ET.Element]]:
@@ -191,7 +201,7 @@ def _new_disk(devices: ET.Element, address: str, *, ccw: bool) -> ET.Element:
     _add(disk, "driver", name="qemu", type="raw", discard="unmap")
     _add(disk, "target", dev=next(name for name in _TARGETS if name not in taken), bus="virtio")
     _add(disk, "serial", text=address)
-    if ccw:
+    if ccw and _ADDRESS.fullmatch(address):
         _add(disk, "address", type="ccw", cssid="0xfe", ssid="0x0", devno=f"0x{int(address, 16):04x}")
     return disk
 

@@ -93,7 +93,8 @@ class DomainEntries(Entries):
 
     def define(self, entry: Entry) -> Entry:
         """As :meth:`goldroot.hosts.Host.define`."""
-        text = self._daemon.text(self.domain(check_entry_name(entry.name)))
+        check_entry_name(entry.name)
+        text = None if entry.role == "owner" else self._daemon.text(self.domain(entry.name))
         if text is not None and not self.is_ours(text):
             raise self._foreign(entry.name)
         return super().define(entry)

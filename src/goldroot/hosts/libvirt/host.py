@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from goldroot.errors import GoldrootError, HostError, Refused
-from goldroot.guest.initramfs import PARAMETER
+from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreachable
+from goldroot.guest.initramfs import PARAMETER, hashes_at
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.inuse import entry_lock, new_note
 from goldroot.hosts.labels import Label, Labels
@@ -131,8 +131,12 @@ class LibvirtHost(ImageHost):
                 self._domains.renew(name)  # a disk was sealed since, or another goldroot boots it
             try:
                 self._daemon.start(domain)
+            except Unreachable:
+                raise
             except HostError as error:
-                raise HostError(f"{name} was not started: {error.brief}", meaning=error.meaning) from error
+                raise HostError(
+                    f"{name} was not started: {error.brief}", meaning=error.meaning, todo=error.todo
+                ) from error
 
     def _is_ours(self, name: str) -> bool:
         return self._in_use.asked(entry_lock(name)) and self._active(name) is not None
@@ -236,11 +240,14 @@ class LibvirtHost(ImageHost):
     def _ours(self, entry: Entry, said: str) -> Ours:
         disks = self._disks_of(entry)
         drives = {one.address: Drive(one.address, self._images.file(one.label), one.access) for one in disks}
+        with suppress(Damaged):  # hashes that are lost are told by the start; the entry may be changed without them
+            drives |= {drive.address: drive for drive in self._drives(disks)}
         for address in (*entry.disks, *entry.links):
             if is_live(address) and address not in drives:  # it keeps its place, and the machine does not start
                 drives[address] = Drive(address, os.path.join(self.store, "disks", f"{address}.missing"), "ro")
         boot = self._boot_of(entry, disks)
-        shared = frozenset(one.address for one in disks if one.owner)
+        others = {one.address for one in disks if one.owner}
+        shared = frozenset(others | {hashes_at(address) for address in others})
         return Ours(said, self.store, boot.kernel, boot.initrd, sorted(drives.values(), key=_address), shared)
 
     def _boot_of(self, entry: Entry, disks: Sequence[Given]) -> Booted:

@@ -6,13 +6,13 @@ import os
 import platform
 import stat
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from goldroot.errors import Damaged, Refused
-from goldroot.guest.initramfs import GuestDisk
+from goldroot.errors import Damaged
+from goldroot.guest.initramfs import GuestDisk, hashes_at
 from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.filehost import FileHold, FileHost
@@ -20,7 +20,8 @@ from goldroot.hosts.images import Images, verity
 from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given, PoweredHost
-from goldroot.hosts.port import Access, DiskInfo, Entry, Opened, Use, View
+from goldroot.hosts.port import Access, Entry, Opened, Use, View
+from goldroot.hosts.qemu.arguments import Drive
 from goldroot.hosts.qemu.locks import kept_from_qemu
 from goldroot.hosts.standing import still_running
 
@@ -97,23 +98,16 @@ class ImageHost(PoweredHost):
 
     # -- disks
 
-    def verity(self, id: str) -> verity.Verity | None:
-        """The root hash of a sealed disk, for its signed record; ``None``: it has no tree of hashes."""
-        return verity.of(self._images.file(self._label(id)))
+    def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
+        found = {id: verity.of(self._images.file(self._label(id))) for id in ids}
+        return {id: one.root for id, one in found.items() if one is not None}
 
-    def check_verity(self, id: str) -> DiskInfo:
-        """Read all of a sealed disk and compare it with its root hash.
-
-        :raises Damaged: it is another one.
-        :raises Refused: it has no tree of hashes.
-        """
-        label = self._label(id)
-        if (found := self.verity(id)) is None:
-            raise Refused(
-                f"disk {id} has no tree of hashes", todo="Set `verity = true` for the host, and publish again."
-            )
-        verity.check(self._images.file(label), found)
-        return self._images.info(label)
+    def check_hash(self, id: str, root: str) -> None:
+        image = self._images.file(self._label(id))
+        if (found := verity.of(image)) is None:
+            super().check_hash(id, root)
+            return
+        verity.check(image, replace(found, root=root))
 
     @contextmanager
     def open_disks(
@@ -181,8 +175,21 @@ class ImageHost(PoweredHost):
 
     def _guest(self, name: str, disks: Sequence[Given]) -> tuple[list[GuestDisk], list[tuple[str, str]]]:
         """What the guest is told of its disks, and of the paths that stand on them."""
-        guests = [GuestDisk(one.address, one.access, one.label.sealed or one.label.form) for one in disks]
+        roots = {one.address: found.root for one, found in self._hashed(disks)}
+        guests = [
+            GuestDisk(one.address, one.access, one.label.sealed or one.label.form, roots.get(one.address, ""))
+            for one in disks
+        ]
         return guests, [(one.address, path) for one, path in ordered(name, disks, self.config.paths)]
+
+    def _drives(self, disks: Sequence[Given]) -> list[Drive]:
+        """What the machine is given: its disks, and the trees of hashes of those that have one."""
+        drives = [Drive(one.address, self._images.file(one.label), one.access) for one in disks]
+        return drives + [Drive(hashes_at(one.address), found.tree, "ro") for one, found in self._hashed(disks)]
+
+    def _hashed(self, disks: Sequence[Given]) -> list[tuple[Given, verity.Verity]]:
+        found = [(one, verity.of(self._images.file(one.label))) for one in disks if one.label.sealed]
+        return [(one, hashes) for one, hashes in found if hashes is not None]
 
     def _accelerator(self) -> str:
         if self.config.accelerator:

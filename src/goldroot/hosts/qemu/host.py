@@ -16,7 +16,7 @@ from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.port import Around, Entry, Power
 from goldroot.hosts.qemu import kernel, live, monitor
-from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
+from goldroot.hosts.qemu.arguments import Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageConfig, ImageHost
 from goldroot.hosts.standing import still_running
 from goldroot.run import Done, find, start
@@ -68,7 +68,7 @@ class QemuHost(ImageHost, MachineHost):
             kernel=boot.kernel,
             initrd=boot.initial,
             parameters=f"{PARAMETER} {self.config.parameters}",
-            drives=[Drive(given.address, self._images.file(given.label), given.access) for given in disks],
+            drives=self._drives(disks),
             user=self.config.user,
             more=self.config.options,
         )

@@ -17,8 +17,18 @@ MOUNT_POINT = b"mount point"
 #: With one of these a boot does not wait for the mount, or does not make it.
 _LENIENT = (b"noauto", b"nofail", b"x-systemd.automount")
 
-#: Options whose value is a file with secrets: mount.cifs(8), mount.ceph(8).
-_FILES = (b"credentials", b"cred", b"secretfile")
+#: Options whose value is a file with secrets: mount.cifs(8), mount.ceph(8), sshfs(1), mount.ecryptfs(8).
+_FILES = (
+    b"credentials",
+    b"cred",
+    b"secretfile",
+    b"identityfile",
+    b"keyfile",
+    b"passphrase_passwd_file",
+    b"passwd_file",
+)
+#: File systems of which the source is several directories: mergerfs(1), unionfs(8).
+_SEVERAL = (b"fuse.mergerfs", b"mergerfs", b"fuse.unionfs", b"fuse.mhddfs", b"mhddfs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +72,11 @@ class MountLine:
         if self.mounts:
             yield MOUNT_POINT, self.point
         if self.source.startswith(b"/") and not self.source.startswith((b"/dev/", b"//")):
-            yield (b"swap file" if self.kind == b"swap" else b"source"), self.source
+            sources = self.source.split(b":") if self.kind in _SEVERAL else [self.source]
+            yield from ((b"swap file" if self.kind == b"swap" else b"source", source) for source in sources)
         for option in self.options:
             name, _, value = option.partition(b"=")
-            if name in _FILES and value.startswith(b"/"):
+            if name.lower() in _FILES and value.startswith(b"/"):
                 yield b"credentials", value
             elif self.kind in (b"overlay", b"overlayfs") and name in (b"lowerdir", b"upperdir", b"workdir"):
                 yield from ((b"source", path) for path in value.split(b":") if path.startswith(b"/"))

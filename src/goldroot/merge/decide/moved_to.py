@@ -75,6 +75,12 @@ class NewPlaces:
         wanted = self.text(delta, BASE_SIDE) if texts else None
         return None if wanted is None else self._by_version(delta, wanted, texts)
 
+    def like(self, delta: Delta, side: int, other: int) -> bytes | None:
+        """Which of the texts that another side added is like one of a side's."""
+        texts = self._texts(other)
+        wanted = self.text(delta, side) if texts else None
+        return None if wanted is None else self._by_likeness(delta, wanted, texts, other)
+
     def _by_place(self, delta: Delta, candidates: Iterable[bytes], side: int) -> bytes | None:
         """Of candidates that are all as good, the one at the same place but for a version, or for one directory that was
         renamed; ``None`` where there are several, or another file of base's has as good a claim."""
@@ -160,7 +166,10 @@ class NewPlaces:
         )
 
     def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines], side: int) -> bytes | None:
-        lines = only_rare(lines_of(wanted), self._files_with)
+        whole = lines_of(wanted)
+        if not any(likeness(whole, text)[1] >= LEAST_LINES for text in texts.values()):
+            return None  # so many files of base are read only where something may come of it
+        lines = only_rare(whole, self._files_with)
         scores: dict[bytes, float] = {}
         for path in by_shared_lines(lines, texts, self._pairs):
             self._pairs -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from goldroot.conflicts import GOLD
@@ -11,6 +11,7 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, Part
 from goldroot.merge.decide.gone_paths import is_gone
 from goldroot.merge.decide.remembered import MERGED_CLASSES
 from goldroot.merge.decide.remembered_lines import removed_lines, splitter_of
+from goldroot.merge.decide.renamed_files import renamed_by_server
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.whole_value import whole_value
 from goldroot.merge.memory import Memory, Removed
@@ -56,6 +57,7 @@ def _keeps_lines(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
 def _removed_now(decided: Decided, setting: Setting) -> Iterator[Removed]:
     """What base has, and neither gold nor the clone."""
     comparison = decided.comparison
+    renamed = renamed_by_server(decided, setting)
     top: bytes | None = None
     for path in in_tree_order([*comparison.deltas, *comparison.units]):
         if top is not None and is_below(path, top):
@@ -67,11 +69,11 @@ def _removed_now(decided: Decided, setting: Setting) -> Iterator[Removed]:
         if gone and rule.cls in MERGED_CLASSES:
             top = path
             digest = b"" if rule.secret else whole_value(comparison, setting, path, BASE_SIDE)
-            below = () if unit is not None else tuple(_below(comparison, path))
-            yield replace(_told_by(comparison, path, base), digest=digest, below=below)
+            below = () if unit is not None else tuple(_below(comparison, path, renamed))
+            yield replace(_told_by(comparison, path, base, renamed), digest=digest, below=below)
 
 
-def _told_by(comparison: Comparison, path: bytes, base: Entry | None) -> Removed:
+def _told_by(comparison: Comparison, path: bytes, base: Entry | None, renamed: Mapping[bytes, bytes]) -> Removed:
     """A removed path with what it is told by where gold has it at another place."""
     told = Removed(comparison.part.place(path))
     if base is None:
@@ -81,13 +83,14 @@ def _told_by(comparison: Comparison, path: bytes, base: Entry | None) -> Removed
     rule = comparison.rules[path]
     if base.kind != FILE or not base.size or rule.secret or rule.cls not in (CONFIG, OPAQUE, LINES):
         return told
-    return replace(told, content=base.content, copies=comparison.contents_of_base[base.content] > 1)
+    now = comparison.part.place(renamed[path]) if path in renamed else b""
+    return replace(told, content=base.content, copies=comparison.contents_of_base[base.content] > 1, now=now)
 
 
-def _below(comparison: Comparison, top: bytes) -> Iterator[Removed]:
+def _below(comparison: Comparison, top: bytes, renamed: Mapping[bytes, bytes]) -> Iterator[Removed]:
     for path in comparison.below(top):
         if is_gone(comparison.deltas[path]):
-            told = _told_by(comparison, path, comparison.deltas[path][BASE_SIDE])
+            told = _told_by(comparison, path, comparison.deltas[path][BASE_SIDE], renamed)
             if told.target or told.content:
                 yield told
 

@@ -8,8 +8,8 @@ is a mask (systemctl(1)), so that stands until somebody answers, and is what the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -19,6 +19,7 @@ from goldroot.merge.decide.disabled_units import MASK, SYSTEMD, enabled_services
 from goldroot.merge.decide.removed import KIND
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, Want, is_directory
 from goldroot.merge.decide.versions import without_versions
+from goldroot.merge.memory import Memory
 from goldroot.policy import Policy, Rule
 from goldroot.tree import DIRECTORY, INLINE, LINK, Note, parent, path_text
 
@@ -31,20 +32,35 @@ _STATIC = re.compile(
 )
 
 
-#: The units that base's, gold's and the clone's packages start (``system/cron.service``).
-Static = tuple[Set[bytes], Set[bytes], Set[bytes]]
+@dataclass
+class StaticUnits:
+    """The units that packages start, side by side (``system/cron.service``): as the trees have it, or else the disks beside them.
 
-
-def static_units(parts: Sequence[Part], shared: tuple[Set[bytes], Set[bytes]] | None) -> Static:
-    """What packages start: as the trees have it, or else the disks beside them.
-
-    :param shared: the units that the disks beside the trees start, before and after; ``None`` where nobody said.
+    :param shared: looks for those that the disks beside the trees start, before and after; ``None`` where nobody said.  It may
+        be much to read, so it is asked only if something depends on it.
     """
-    base, gold, clone = (set(_in_trees(parts, side)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
-    if shared is None or any(part.inside(VENDORS[0]) is not None for part in parts):
-        return base, gold, clone
-    before, after = shared
-    return base | before, gold | after, clone | before
+
+    parts: Sequence[Part]
+    shared: tuple[Callable[[], Set[bytes]], Callable[[], Set[bytes]]] | None = None
+    _known: dict[int, Set[bytes]] = field(default_factory=dict)
+    _looked: dict[int, Set[bytes]] = field(
+        default_factory=dict
+    )  #: what was found beside the trees, by base's and gold's side
+
+    def of(self, side: int) -> Set[bytes]:
+        """What base's, gold's or the clone's packages start."""
+        if side not in self._known:
+            found = set(_in_trees(self.parts, side))
+            if self.shared is not None and all(part.inside(VENDORS[0]) is None for part in self.parts):
+                found |= self._shared(GOLD_SIDE if side == GOLD_SIDE else BASE_SIDE)
+            self._known[side] = found
+        return self._known[side]
+
+    def _shared(self, side: int) -> Set[bytes]:
+        assert self.shared is not None
+        if side not in self._looked:
+            self._looked[side] = self.shared[side]()
+        return self._looked[side]
 
 
 def _in_trees(parts: Sequence[Part], side: int) -> Iterable[bytes]:
@@ -57,18 +73,16 @@ def _in_trees(parts: Sequence[Part], side: int) -> Iterable[bytes]:
 
 
 def settle_static_units(
-    decided: Sequence[Decided], settings: Sequence[Setting], policy: Policy, static: Static
+    decided: Sequence[Decided], settings: Sequence[Setting], policy: Policy, static: StaticUnits
 ) -> None:
     """Mask, in place, what gold starts so and the server had disabled under another version or in another way, and ask."""
     system = _System([one.comparison.part for one in decided], static)
-    for name in sorted(static[GOLD_SIDE] - static[BASE_SIDE]):
+    for name, old in system.back_again(settings[0].memory) if settings else ():
         place = SYSTEMD + b"/" + name
         for one, setting in zip(decided, settings, strict=True):
             path = one.comparison.part.inside(place)
             if path is not None and _may_mask(one, path):
-                old = system.disabled(name, setting)
-                if old:
-                    _mask(one, setting, path, (name, old), policy.match(place))
+                _mask(one, setting, path, (name, old), policy.match(place))
 
 
 @dataclass
@@ -76,7 +90,7 @@ class _System:
     """What starts services in the three systems of a merge."""
 
     parts: Sequence[Part]
-    static: Static
+    static: StaticUnits
 
     @cached_property
     def enabled(self) -> tuple[dict[bytes, bytes], ...]:
@@ -96,20 +110,30 @@ class _System:
 
     def starts(self, side: int, name: bytes) -> bool:
         """Whether a side starts a unit at boot."""
-        return (name in self.enabled[side] or name in self.static[side]) and name not in self.masks[side]
+        enabled = name in self.enabled[side] or name in self.static.of(side)
+        return enabled and name not in self.masks[side]
 
-    def disabled(self, name: bytes, setting: Setting) -> bytes:
-        """The place at which the server disabled a unit or its former version; empty where it did not."""
-        if self.starts(CLONE_SIDE, name):
-            return b""
-        before = {unit: known.place for _, known in setting.memory.paths() if (unit := service_at(known.place))}
-        before |= self.enabled[BASE_SIDE]
-        masked = {unit: at for unit, at in self.masks[CLONE_SIDE].items() if unit not in self.masks[BASE_SIDE]}
-        for unit, place in sorted({**before, **masked}.items()):
-            is_former = unit == name or not self.starts(GOLD_SIDE, unit)
-            if is_former and without_versions(unit) == without_versions(name) and not self.starts(CLONE_SIDE, unit):
-                return place
-        return b""
+    def back_again(self, memory: Memory) -> Iterator[tuple[bytes, bytes]]:
+        """(unit that gold's packages start and base's did not, place at which the server disabled it or its former version)."""
+        away = self._away(memory)
+        versions = {without_versions(unit) for unit in away}
+        new = {name for name in self.static.of(GOLD_SIDE) if without_versions(name) in versions} if away else set()
+        for name in sorted(new - self.static.of(BASE_SIDE)) if new else ():
+            if self.starts(CLONE_SIDE, name):
+                continue
+            for unit, place in away.items():
+                is_former = unit == name or not self.starts(GOLD_SIDE, unit)
+                if is_former and without_versions(unit) == without_versions(name) and not self.starts(CLONE_SIDE, unit):
+                    yield name, place
+                    break
+
+    def _away(self, memory: Memory) -> dict[bytes, bytes]:
+        """The units that the server does not enable by links of its own any more, or masks, each with the place at which it did so."""
+        base, _, clone = self.enabled
+        before = {unit: known.place for _, known in memory.paths() if (unit := service_at(known.place))}
+        gone = {unit: place for unit, place in {**before, **base}.items() if unit not in clone}
+        masked = {unit: place for unit, place in self.masks[CLONE_SIDE].items() if unit not in self.masks[BASE_SIDE]}
+        return dict(sorted({**gone, **masked}.items()))
 
 
 def _may_mask(one: Decided, path: bytes) -> bool:

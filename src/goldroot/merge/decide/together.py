@@ -19,7 +19,7 @@ from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import UNIT_GONE
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, is_directory, outcome_of
 from goldroot.policy import CONFIG, OPAQUE
-from goldroot.tree import FILE, in_tree_order, parent, path_text
+from goldroot.tree import FILE, Note, in_tree_order, parent, path_text
 
 #: NSS's files, of SQLite and of the older format (certutil(1)).
 NSS = (b"cert9.db", b"key4.db", b"pkcs11.txt", b"cert8.db", b"key3.db", b"secmod.db")
@@ -92,10 +92,14 @@ def _ask(decided: Decided, setting: Setting, deltas: list[Delta]) -> None:
         kind, detail = "clone-deleted-gold-changed", "the clone deleted this database; gold changed it"
         golds = (held for one in _held(deltas, GOLD_SIDE) if one is not None for held in (one[0].encode(), one[1]))
         values = (b"", digest_of(list(golds)), b"")
+    detail = f"{detail} ({_names(deltas)})"
     verdict = Verdict(None, CONFLICT)
-    answer, _ = settle_conflict(
-        verdict, conflict_at(head, setting, "presence", kind, values, f"{detail} ({_names(deltas)})"), setting
-    )
+    answer = CLONE
+    if setting.going_back:
+        verdict.axes["presence"] = CLONE
+        decided.notes.append(Note(kind, head.place, f"{detail}; the server's stands"))
+    else:
+        answer, _ = settle_conflict(verdict, conflict_at(head, setting, "presence", kind, values, detail), setting)
     verdict.outcome = CONFLICT if verdict.conflicts else answer
     side = GOLD_SIDE if answer == GOLD else CLONE_SIDE
     verdict.want = as_is(head, side, setting)

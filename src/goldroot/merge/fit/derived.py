@@ -218,15 +218,13 @@ class _Follower:
         if place == ALONE or place == b"/etc/mail/aliases":
             return "/usr/bin/newaliases"
         kind = self._kind(pair, delta)
-        if not kind:
-            return ""
         if place.startswith(b"/etc/mail/"):
             return f"/usr/sbin/makemap {kind} {source} < {source}" if pair.suffix in (b".db", b".cdb") else ""
         tool = "postalias" if os.path.basename(place) == b"aliases" else "postmap"
         return f"/usr/sbin/{tool} {kind}:{source}"
 
     def _kind(self, pair: Pair, delta: Delta) -> str:
-        """What Postfix and makemap call the format of a map; "" where that cannot be told."""
+        """What Postfix and makemap call the format of a map; one that does not say is of Postfix's default (postconf(5))."""
         if pair.suffix in (b".dir", b".pag"):
             return "sdbm"
         if pair.suffix != b".db":
@@ -234,4 +232,4 @@ class _Follower:
         side = GOLD_SIDE if delta.rows[GOLD_SIDE] is not None else CLONE_SIDE
         head = self.setting.sameness.read(delta, side)[12:16] if delta.rows[side] is not None else b""
         found = _BERKELEY.get(int.from_bytes(head, "little")) or _BERKELEY.get(int.from_bytes(head, "big"))
-        return found.decode() if found else ""
+        return found.decode() if found else "hash"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.disabled_units import enabled_services, service_at
-from goldroot.merge.decide.static_units import Static
+from goldroot.merge.decide.static_units import StaticUnits
 from goldroot.merge.decide.versions import without_versions
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import LINK, Note, path_text, some_paths
@@ -15,7 +15,7 @@ from goldroot.tree import LINK, Note, path_text, some_paths
 NOT_STARTED = "services-not-started"
 
 
-def not_started(parts: Sequence[PartPlan], static: Static) -> list[Note]:
+def not_started(parts: Sequence[PartPlan], static: StaticUnits) -> list[Note]:
     """One note about all services that the server starts at boot, and the result does not, since gold does not.
 
     One that gold has under another version number is not one of them, nor one that its packages start.
@@ -29,8 +29,10 @@ def not_started(parts: Sequence[PartPlan], static: Static) -> list[Note]:
         for path, verdict in one.decided.verdicts.items():
             if verdict.want is not None and verdict.want.kind == LINK and (name := service_at(one.part.place(path))):
                 after.add(name)
-        now = {without_versions(name) for name in {*after, *enabled_services(one.part, GOLD_SIDE), *static[GOLD_SIDE]}}
+        now = {without_versions(name) for name in {*after, *enabled_services(one.part, GOLD_SIDE)}}
         gone += [name for name in before if name not in after and without_versions(name) not in now]
+    started = {without_versions(name) for name in static.of(GOLD_SIDE)} if gone else set()
+    gone = [name for name in gone if without_versions(name) not in started]
     if not gone:
         return []
     names = some_paths(name.rpartition(b"/")[2] for name in gone)

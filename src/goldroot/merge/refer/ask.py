@@ -14,7 +14,7 @@ from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
 from goldroot.merge.fit.alternative_slaves import slaves_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
-from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, RESOLVER, SHELL, UNIT, Reference
+from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, NAMED_UNIT, RESOLVER, SHELL, UNIT, Reference
 from goldroot.merge.refer.tables import FSTAB
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, Note, path_text, some_paths
@@ -95,6 +95,8 @@ def _groups(parts: Sequence[PartPlan], broken: Iterable[Broken]) -> Iterator[lis
             cause = (reference.kind, one.place, reference.level)
         elif reference.kind in (MOUNT, RESOLVER):
             cause = (reference.kind, one.place)
+        elif reference.kind == NAMED_UNIT:
+            cause = (reference.kind, reference.subject)
         elif reference.kind == NAMED:
             cause = (reference.kind, one.cause, reference.level)
         elif reference.group:
@@ -152,6 +154,9 @@ def _words(group: Sequence[Broken]) -> str:
     if first.kind in (MOUNT, NAMED):
         files = some_paths(sorted({one.reference.path for one in group}))
         return f"the server's {files} names {place} ({lines}), which {'is' if len(places) == 1 else 'are'} gone in the new system"
+    if first.kind == NAMED_UNIT:
+        unit = path_text(first.text.partition(b"/")[2])
+        return f"the server's units need {unit} ({lines}), and the new system has no unit of that name"
     if first.kind == RESOLVER:
         return f"it leads to {path_text(first.text)}, and what makes that ({place}) is gone in the new system"
     more = (
