@@ -308,6 +308,15 @@ def test_an_account_deleted_by_the_clone_and_changed_by_gold_is_a_conflict() -> 
     assert back.files["group"] == gold.files["group"]
 
 
+def test_an_account_that_a_person_took_back_is_in_the_groups_that_it_has_in_gold() -> None:
+    member = {"group": (b"ssl:x:107:", b"ssl:x:107:mail"), "gshadow": (b"ssl:!::", b"ssl:!::mail")}
+    gold = etc({"passwd": (b"mail:/bin/false", b"mail:/bin/sh"), **member})
+    asked = only(merge_accounts(etc(member), gold, etc(GONE)))
+    back = merge_accounts(etc(member), gold, etc(GONE), decisions={asked.key: Decision("gold")})
+    assert back.files["group"] == gold.files["group"]
+    assert back.files["gshadow"] == gold.files["gshadow"]
+
+
 def test_single_records_have_their_own_presence() -> None:
     """Only shadow's line is deleted on one side while passwd keeps the account."""
     less = {"shadow": (b"mail:*:20000::::::\n", b"")}

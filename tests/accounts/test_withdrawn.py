@@ -337,3 +337,15 @@ def test_a_rollback_that_carries_keeps_what_it_would_withdraw() -> None:
     merged = merge(etc(), without(etc(), b"anna"), etc(), files={b"anna": 1}, back=True)
     assert lines_of(merged, b"anna") == lines_of(merge(etc(), etc(), etc()), b"anna")
     assert next(note.kind for note in merged.notes if note.data.get("name") == "anna") == "account-kept"
+
+
+def test_a_second_account_with_number_0_is_withdrawn_and_root_is_not() -> None:
+    base = etc(passwd=(b"anna:x:1000:1000", b"anna:x:0:0"))
+    merged = merge(base, without(base, b"anna"), base, named={"cron": [b"/etc/cron.d/x"]})
+    assert lines_of(merged, b"anna")["shadow"] == b"anna:!*:20000:0:99999:7::1:"
+    assert groups_of(merged, b"anna") == []
+    alone = etc(
+        passwd=(b"root:x:0:0", b"boss:x:0:0"), shadow=(b"root:*", b"boss:" + HASH), gshadow=(b"root:*::\n", b"")
+    )
+    merged = merge(alone, without(alone, b"boss"), alone, named={"cron": [b"/etc/cron.d/x"]})
+    assert lines_of(merged, b"boss")["passwd"] == b"boss:x:0:0::/root:/bin/bash"

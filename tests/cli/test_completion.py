@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
+from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
-from support.fleet import IMAGE, small_site
+from goldroot.workflow import InProcess
+from support.fleet import IMAGE, next_gold, on_clone, small_site
 
 GOLDROOT = [sys.executable, "-c", "from goldroot.cli.main import main; main()"]
 
@@ -96,3 +98,34 @@ def test_another_catalog_is_asked_as_every_command_asks_it(tmp_path: Path, monke
     monkeypatch.setattr(Site, "catalog_file", "")
     assert offered("clone", "show", "--site", site.root, "") == [("plain", "web1")]
     assert offered("gold", "show", "--site", site.root, "") == [("plain", IMAGE)]
+
+
+def test_versions_and_open_conflicts_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = small_site(tmp_path)
+    clones.create_clone(site, "web1", IMAGE)
+    on_clone(site, "web1", {"etc/plain.conf": "mine\n", "etc/app.conf": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold's\n", "etc/app.conf": "gold's\n"})
+    assert run_update(site, InProcess(), "web1").outcome == "needs-review"
+    site.close()
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    newest_first = [("plain", "2"), ("plain", "1")]
+    assert offered("clone", "create", "x", "--image", IMAGE, "--gold", "") == newest_first
+    assert offered("update", "run", "web1", "--to", "") == offered("gold", "show", IMAGE, "") == newest_first
+    assert offered("update", "run", "web1", "--to", "2") == newest_first[:1]
+    assert offered("gold", "show", "other", "") == []
+    both = [("plain", "/etc/app.conf"), ("plain", "/etc/plain.conf")]
+    assert offered("review", "resolve", "web1", "") == both
+    assert offered("review", "resolve", "web1", "/etc/app.conf", "/etc/") == both[1:]
+    assert offered("review", "resolve", "web2", "") == []
+
+
+def test_what_has_names_of_its_own_is_offered_by_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOLDROOT_SITE", str(tmp_path))
+    assert offered("review", "resolve", "web1", "/etc/x", "--take", "g") == [("plain", "gold")]
+    assert offered("review", "resolve", "web1", "/etc/x", "--take", "./own") == [("file", "./own")]
+    assert offered("image", "import", "x", "--layout", "sh") == [("plain", "shared-usr")]
+    assert offered("image", "import", "x", "--layout", "./own.toml") == [("file", "./own.toml")]
+    assert offered("zvm", "call", "image_act") == [
+        ("plain", "Image_Activate"),
+        ("plain", "Image_Active_Configuration_Query"),
+    ]

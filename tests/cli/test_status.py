@@ -220,7 +220,7 @@ def test_the_tab_key_completes_commands_behind_help() -> None:
 
     (parameter,) = (one for one in help_command.params if one.name == "words")
     context = click.Context(help_command, parent=click.Context(cli, info_name="goldroot"))
-    assert [one.value for one in parameter.shell_complete(context, "re")] == ["review"]
+    assert [one.value for one in parameter.shell_complete(context, "re")] == ["review", "restore"]
     context.params["words"] = ("review",)
     assert [one.value for one in parameter.shell_complete(context, "re")] == ["resolve"]
 

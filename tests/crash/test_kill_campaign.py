@@ -30,7 +30,7 @@ from support.fork_server import ForkServer, Kill, Ran
 from support.points import hit, named_points
 from support.trees import dump_tree, make_tree
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 MEMORY = "/dev/shm"
 SEED = 3

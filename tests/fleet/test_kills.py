@@ -24,7 +24,8 @@ from support.fleet import IMAGE, dump, next_gold, on_clone, small_site
 from support.former import former
 from support.trees import Seen
 
-pytestmark = pytest.mark.crash
+# A case kills at each of 50 to 100 points, with two processes each: minutes on a slow machine.
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
 
 COMMAND = "import sys; from goldroot.cli.main import main; main(sys.argv[1:])"
 KILLED = -9

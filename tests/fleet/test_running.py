@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,48 @@ def test_a_text_that_both_sides_changed_may_vanish_while_it_is_merged(
     monkeypatch.undo()
     assert run_update(busy, engine, "web1").outcome == "done"
     assert text(busy, "web1", "etc/plain.conf") == "gold\nplain\nmine\n"
+
+
+#: Maps a file, writes to it, and writes again at each line that it is sent, which it answers.
+_MAPPING = """
+import mmap, sys
+file = open(sys.argv[1], "r+b")
+view = mmap.mmap(file.fileno(), 0)
+view[0:1] = b"1"
+print("ready", flush=True)
+for line in sys.stdin:
+    view[0:1] = line[:1].encode()
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("path", ["srv/data.mdb", "etc/plain.conf"])
+def test_what_is_written_through_a_mapping_after_the_merge_is_kept(
+    busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Such a write leaves no trace in the file's times."""
+    for name in ("tree.scan.reuse.RACY", "tree.build.write.RACY"):
+        monkeypatch.setattr(f"goldroot.{name}", 0)
+    on_clone(busy, "web1", {path: "0 of a server\n"})
+    root = live(busy, "web1").root(path.encode())
+    assert root is not None
+    file = os.path.join(root, path)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _MAPPING, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdin is not None and writer.stdout is not None
+    try:
+        assert writer.stdout.readline() == "ready\n"
+        before = os.stat(file)
+        with former(busy).running("WEB1"), pytest.raises(StillRunning):
+            run_update(busy, engine, "web1")
+        writer.stdin.write("2\n")
+        writer.stdin.flush()
+        assert writer.stdout.readline() == "done\n"
+        after = os.stat(file)
+        assert (before.st_ctime_ns, before.st_mtime_ns) == (after.st_ctime_ns, after.st_mtime_ns)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert run_update(busy, engine, "web1").outcome == "done"
+    assert text(busy, "web1", path) == "2 of a server\n"

@@ -31,6 +31,8 @@ from goldroot.fleet.update.plan import plan_update
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry
 from goldroot.image import System, import_image, open_version, removed_by, replicate_gold, retire_gold, verify_gold
+from goldroot.image.gold_version import copy_directory
+from goldroot.image.hashes import signed_hashes
 from goldroot.image.replicate import plan_replicate
 from goldroot.image.systems import MAINTENANCE
 from goldroot.site import Site
@@ -38,6 +40,7 @@ from goldroot.workflow import InProcess
 from support.fleet import IMAGE, next_gold, small_site
 from support.hosts import need_mounts, need_programs
 from support.killing import kill_at, points_of
+from support.libvirtd import need_libvirt
 from support.two_hosts import WEST, change, files_of, read, with_west
 
 
@@ -310,11 +313,15 @@ def test_a_number_that_servers_of_another_host_are_on_is_not_given_again(site: S
 
 @pytest.mark.slow
 @pytest.mark.root
-def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) -> None:
+@pytest.mark.parametrize("kind", ["qemu", "libvirt"])
+def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess, kind: str) -> None:
     """Gold's disks are directories here and images there, and hold the same."""
     need_programs("mkfs.ext4", "mkfs.erofs")
     need_mounts("ext4", "erofs")
-    site = with_west(small_site(room), kind='kind = "qemu"\ndisk_size = 16\n')
+    table = f'kind = "{kind}"\ndisk_size = 16\n'
+    if kind == "libvirt":
+        table += f'uri = "{need_libvirt()}"\nprefix = "{room.name}-"\naccelerator = "tcg"\n'
+    site = with_west(small_site(room), kind=table)
     replicate_gold(site, IMAGE, 1, "west")
     assert verify_gold(site, IMAGE, 1, host="west").whole
     with site.catalog.read() as tx:
@@ -336,6 +343,37 @@ def test_a_copy_may_be_on_a_host_of_another_kind(room: Path, engine: InProcess) 
     image.write_bytes(older.read_bytes())
     with pytest.raises(BadSignature, match=r"is not what was published: /etc/plain\.conf"):
         create_clone(Site.open(site.root), "web3", IMAGE, form=WEST)
+    site.close()
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_copy_on_images_has_signed_root_hashes_and_each_block_is_compared_with_them(room: Path) -> None:
+    need_programs("mkfs.ext4", "mkfs.erofs", "veritysetup")
+    need_mounts("ext4", "erofs")
+    site = with_west(small_site(room), kind='kind = "qemu"\ndisk_size = 16\nverity = true\n')
+    assert signed_hashes(open_version(site, IMAGE, 1)) == {}, "directories have none"
+    replicate_gold(site, IMAGE, 1, "west")
+    gold, host = open_version(site, IMAGE, 1, "west"), site.host_named("west")
+    assert signed_hashes(gold) == {address: host.hashes([id])[id] for address, id in gold.disks.items()}
+    assert len(set(signed_hashes(gold).values())) == len(gold.disks) > 0
+    assert verify_gold(site, IMAGE, 1, host="west").whole
+
+    image = Path(str(host.info([gold.disks["1B5"]])[gold.disks["1B5"]].where["path"]))
+    with image.open("r+b") as file:
+        file.seek(512)  # before the superblock: no file of it is another one
+        file.write(b"somebody was here")
+    assert verify_gold(site, IMAGE, 1, host="west", quick=True).whole
+    with pytest.raises(BadSignature, match=r"the disk 1B5 .* is not, block by block, what was sealed"):
+        verify_gold(site, IMAGE, 1, host="west")
+
+    signed = Path(copy_directory(site, IMAGE, 1, "west"), "hashes.json")
+    signed.write_text(signed.read_text().replace(signed_hashes(gold)["1B5"], "0" * 64))
+    with pytest.raises(BadSignature, match="root hashes of gold version 1"):
+        signed_hashes(gold)
+    signed.with_suffix(".json.sig").unlink()
+    with pytest.raises(BadSignature, match="have no signature"):
+        signed_hashes(gold)
     site.close()
 
 

@@ -70,6 +70,13 @@ def test_the_table_says_each_disk_and_what_stands_where(root: Path) -> None:
     )
 
 
+def test_the_table_says_the_root_hash_of_a_disk_that_has_one(root: Path) -> None:
+    disks = [GuestDisk("1B1", "ro", "erofs", "ab" * 32), GuestDisk("1B5", "rw", "ext4")]
+    lines = table(disks, PATHS).splitlines()
+    assert lines[2] == f"verity 1B1 {'ab' * 32}"
+    assert [line.split()[0] for line in lines] == ["disk", "disk", "verity", "path", "path", "path"]
+
+
 @pytest.mark.parametrize("path", ["/srv/a\nb", "/srv/a ", "/srv/a\\b"])
 def test_a_path_that_a_line_cannot_hold_is_refused(path: str) -> None:
     with pytest.raises(BadInput):

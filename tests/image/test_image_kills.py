@@ -25,7 +25,8 @@ from support.points import hit, named_points
 from support.roots import make_root
 from support.trees import dump_tree
 
-pytestmark = pytest.mark.crash
+# A case kills at every point: minutes, and more on a machine that has other work.
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
 
 #: The points at which the tests of this file killed a command.
 KILLED_AT: set[str] = set()

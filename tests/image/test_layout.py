@@ -60,7 +60,7 @@ def test_directories_on_the_way_stand_on_every_disk_that_they_lead_to() -> None:
 
 @given(st.lists(st.sampled_from([b"usr", b"local", b"etc", b"var", b"x"]), max_size=5).map(b"/".join))
 def test_each_path_stands_on_one_disk_and_parents_are_mounted_first(path: bytes) -> None:
-    for name in layout.SHIPPED:
+    for name in layout.SHIPPED_LAYOUTS:
         known = layout.load_layout(name)
         mounted: dict[bytes, str] = {}
         for bind in known.binds():

@@ -33,8 +33,8 @@ C = b"sk-ssh-ed25519@openssh.com AAAAGnNr carol\n"
             id="gold's options and the server's comment are one line",
         ),
         pytest.param(
-            A, A.replace(b"desk", b"gold"), b'from="10.0.0.0/8" ' + A, b'from="10.0.0.0/8" ' + A,
-            id="the server's options stand where gold changed the comment",
+            A, A.replace(b"desk", b"gold"), b'from="10.0.0.0/8" ' + A, b'from="10.0.0.0/8" ' + A.replace(b"desk", b"gold"),
+            id="the server's options and gold's comment are one line",
         ),
         pytest.param(A, A.replace(b"desk", b"x"), A.replace(b"desk", b"y"), A.replace(b"desk", b"y"), id="comments only"),
         pytest.param(A, A + B, A + C, A + B + C, id="both added"),
@@ -105,11 +105,30 @@ def test_no_key_that_a_side_took_away_is_there(base: bytes, gold: bytes, clone: 
     assert again == merged
 
 
-@pytest.mark.parametrize("name", ["authorized_keys", "authorized_keys2"])
-def test_in_trees(tmp_path: Path, name: str) -> None:
-    path = f"root/.ssh/{name}"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "root/.ssh/authorized_keys",
+        "root/.ssh/authorized_keys2",
+        "home/a/.ssh/authorized_keys_corp",
+        "etc/ssh/authorized_keys/root",
+        "etc/ssh/authorized_keys.d/bob",
+        "etc/ssh/authorized-keys/a/b",
+        "etc/ssh/keys/root",
+        "etc/dropbear/authorized_keys",
+    ],
+)
+def test_in_trees(tmp_path: Path, path: str) -> None:
     done = merge_tables(tmp_path, {path: (A + B).decode()}, {path: B.decode()}, {path: (b"no-pty " + A + B).decode()})
     assert (done.text(path), done.conflicts) == (B.decode(), [])
+
+
+@pytest.mark.parametrize("path", ["etc/ssh/authorized_keys/root", "etc/ssh/authorized_keys.d/bob"])
+def test_lists_of_one_user_each(tmp_path: Path, path: str) -> None:
+    """sshd goes by the first line of a key: the server's unrestricted one must not stand beside gold's."""
+    gold, clone = b"restrict " + A + B, A.replace(b"desk", b"home") + B
+    done = merge_tables(tmp_path, {path: (A + B).decode()}, {path: gold.decode()}, {path: clone.decode()})
+    assert (done.text(path), done.conflicts) == ((b"restrict " + A.replace(b"desk", b"home") + B).decode(), [])
 
 
 def test_options_are_asked_about_in_trees(tmp_path: Path) -> None:
@@ -117,3 +136,19 @@ def test_options_are_asked_about_in_trees(tmp_path: Path) -> None:
     done = merge_tables(tmp_path, {path: A.decode()}, {path: "restrict " + A.decode()}, {path: "no-pty " + A.decode()})
     assert done.conflicts == [("/" + path, "content")]
     assert done.text(path) == "no-pty " + A.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["root/.ssh/authorized_keys2", "home/b/.ssh/authorized_keys", "etc/ssh/authorized_keys/root"]
+)
+def test_a_key_that_gold_withdrew_and_the_server_has_elsewhere_is_told(tmp_path: Path, path: str) -> None:
+    first, a, b = "root/.ssh/authorized_keys", A.decode(), B.decode()
+    done = merge_tables(tmp_path, {first: a + b}, {first: b}, {first: b, path: a})
+    assert (done.text(path), done.notes("withdrawn-key-elsewhere")) == (a, [f"/{path}"])
+
+
+def test_a_key_that_gold_moved_to_another_list_is_not_told(tmp_path: Path) -> None:
+    first, second, a, b = "root/.ssh/authorized_keys", "home/b/.ssh/authorized_keys", A.decode(), B.decode()
+    done = merge_tables(tmp_path, {first: a + b, second: ""}, {first: b, second: a}, {first: a + b, second: b})
+    assert done.text(second) == b + a
+    assert done.notes("withdrawn-key-elsewhere") == []

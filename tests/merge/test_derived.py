@@ -153,7 +153,11 @@ def test_a_conflict_of_the_source_takes_its_map_along(tmp_path: Path) -> None:
         ("etc/aliases.lmdb", b"\0", "/usr/bin/newaliases"),
         ("etc/mail/aliases.db", HASH, "/usr/bin/newaliases"),
         ("etc/mail/access.db", HASH, "/usr/sbin/makemap hash /etc/mail/access < /etc/mail/access"),
-        ("etc/postfix/t.db", b"\0unknown", None),
+        (
+            "etc/postfix/t.db",
+            b"\0unknown",
+            "/usr/sbin/postmap hash:/etc/postfix/t",
+        ),  # postconf(5): default_database_type
         ("etc/mail/access.lmdb", b"\0", None),
         ("etc/postfix/a b;rm.db", HASH, None),
     ],

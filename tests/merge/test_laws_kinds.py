@@ -8,7 +8,7 @@ each other meets in most examples.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,6 +59,29 @@ def owned(path: str, *numbers: int) -> dict[str, Node]:
     return {f"{path}/{number}": File("d", uid=number, gid=number) for number in numbers} if ROOT else {}
 
 
+def static(*names: str) -> dict[str, Node]:
+    """Links by which packages start units."""
+    links = {f"usr/lib/systemd/system/multi-user.target.wants/{name}": Link(f"../{name}") for name in names}
+    return {**links, "etc/systemd/system": Dir()}
+
+
+def nss(*files: str) -> dict[str, Node]:
+    return {
+        f"etc/ipsec.d/{name}": content for name, content in zip(("cert9.db", "key4.db", "x.conf"), files, strict=False)
+    }
+
+
+def members(**groups: str) -> dict[str, Node]:
+    """Users of which the first letter is in a group's members, and such groups."""
+    lines = {name: ",".join(users) for name, users in groups.items()}
+    users = sorted(set("".join(groups.values())))
+    return {
+        "etc/passwd": "root:x:0:0::/:/bin/sh\n" + "".join(f"{u}:x:{100 + ord(u)}:100::/:/bin/sh\n" for u in users),
+        "etc/group": "root:x:0:\n" + "".join(f"{n}:x:{4 + len(n)}:{held}\n" for n, held in lines.items()) + "users:x:100:\n",
+        "etc/gshadow": "root:*::\n" + "".join(f"{n}:!:{held[:1]}:{held}\n" for n, held in lines.items()),
+    }  # fmt: skip
+
+
 def labelled(label: bytes) -> dict[str, Node]:
     return {"etc/labelled": File("1", xattrs={"security.selinux": label} if ROOT else {})}
 
@@ -75,6 +98,12 @@ KINDS: dict[str, Ways] = {
               {**php("8.2", fpm=text(2)), **php("8.4", cli=text())}],
     "units": [{}, wants("php8.2-fpm.service"), wants("php8.4-fpm.service"), MASK, {**wants("php8.2-fpm.service"), **MASK},
               {"etc/rc3.d/S01php": Link("../init.d/php")}],
+    "packages' units": [{}, wants("php8.2-fpm.service"), static("php8.4-fpm.service"), {**static("php8.2-fpm.service"), **MASK},
+                        static("php8.2-fpm.service"), {**static("php8.4-fpm.service"), **wants("php8.4-fpm.service")}],
+    "databases": [{}, nss("1", "1", text()), nss("2", "1", text(1)), nss("1", "2", text(9)), nss("2", "2"), nss("1"),
+                  {"etc/a.db": "1", "etc/a.db-wal": "1"}, {"etc/a.db": "2"}, {"etc/a.db": "1", "etc/a.db-wal": "2"}],
+    "members": [members(), members(adm="ab"), members(adm="b"),
+                members(adm="", wheel="ab"), members(wheel="a"), members(adm="a", wheel="b")],
     "sites": [{}, {"etc/n/s-enabled/a": Link("../s/x")}, {"etc/n/s-enabled/b": Link("../s/x")},
               {"etc/m/s-enabled/a": Link("../s/x"), "etc/n/s/x": text()}, {"etc/n/s/y": text(4)}],
     "names": [{}, OLD, {OWN: "ExecStart=/opt/old/run x\n"}, {OWN: "ExecStart=/opt/old/run x\n", **OLD},
@@ -180,6 +209,10 @@ def test_what_the_server_removed_is_not_back_after_three_versions(tables: list[T
         golds = {"base": roots["two"], "gold": roots["three"], "clone": first.out}
         second = merge_directories(place, golds, out="second", after=first)
         asked = {path for path, _ in second.conflicts}
+        away = belongs(one) - belongs(two) - belongs(server)
+        away = {(user, group) for user, group in away if has(server, "passwd", user) and has(server, "group", group)}
+        if not asked & {"/etc/passwd", "/etc/group"} and "etc/group" in second.tree:
+            assert not away & belongs({"etc/group": second.text("etc/group")})
         for file in ("etc/hosts", "etc/shells"):
             away = removed(one, server, file) - set(str(two.get(file, "")).splitlines())
             if file in second.tree and file in two and f"/{file}" not in asked:
@@ -189,8 +222,18 @@ def test_what_the_server_removed_is_not_back_after_three_versions(tables: list[T
                 assert path not in second.tree or any(f"/{path}".startswith(place) for place in asked), path
 
 
+def belongs(table: Mapping[str, object]) -> set[tuple[str, str]]:
+    """(user, group) of every membership of group(5)."""
+    lines = [line.split(":") for line in str(table.get("etc/group", "")).splitlines()]
+    return {(user, line[0]) for line in lines for user in line[3].split(",") if user}
+
+
+def has(table: Tree, file: str, name: str) -> bool:
+    return any(line.startswith(f"{name}:") for line in str(table.get(f"etc/{file}", "")).splitlines())
+
+
 def of_accounts(path: str) -> bool:
-    return path in ("etc/passwd", "etc/group")
+    return path in ("etc/passwd", "etc/group", "etc/gshadow")
 
 
 #: Labels are root's to write (xattr(7)): a user's trees have none.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from goldroot.merge.decide.line_sets import merge_lines
+from support.merging import merge_tables
 
 CASES = {
     "both add": (b"a\nb\n", b"a\nb\ng\n", b"a\nb\nc\n", b"a\nb\ng\nc\n"),
@@ -84,3 +87,16 @@ def test_the_clones_order_is_kept(base: bytes, gold: bytes, clone: bytes) -> Non
     kept = [line for line in clone.split(b"\n") if line.rstrip(b" \t\r") and line in merged]
     rest = iter(merged)
     assert all(line in rest for line in kept)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "root/.k5login", "home/a/.rhosts", "home/a/.shosts", "etc/hosts.equiv", "etc/cron.allow", "etc/at.deny", "etc/ftpusers",
+        "etc/vsftpd/user_list", "etc/securetty",
+    ],
+)  # fmt: skip
+def test_who_is_let_in_stands_in_lines(tmp_path: Path, path: str) -> None:
+    """Gold takes one out whom the server has moved, and the server's own stays."""
+    done = merge_tables(tmp_path, {path: "ann\nbob\nzed\n"}, {path: "ann\nzed\n"}, {path: "own\nbob\nann\nzed\n"})
+    assert (done.text(path), done.conflicts) == ("own\nann\nzed\n", [])

@@ -163,6 +163,40 @@ def test_a_content_that_base_had_twice_names_nothing(tmp_path: Path) -> None:
     assert second.text("etc/other") == "same"
 
 
+POOL, TWIN = "[www]\nlisten = a\n", {"etc/twin/www.conf": "[www]\nlisten = a\n"}
+OF_8_2, OF_8_4 = "etc/php/8.2/pool.d/www.conf", "etc/php/8.4/pool.d/www.conf"
+OF_APP, OF_NEW = "etc/keep.d/app/www.conf", "etc/keep.d/new/www.conf"
+CHANGED = POOL + "pm = static\n"
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["deleted", "moved by the server"])
+@pytest.mark.parametrize("below", [False, True], ids=["file", "with its directory"])
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ({OF_8_2: POOL}, {OF_8_2: POOL}, ""),
+        ({OF_8_2: POOL}, {OF_8_2: CHANGED}, OF_8_2),
+        ({OF_8_2: POOL}, {OF_8_4: POOL}, OF_8_4),
+        ({OF_8_2: POOL}, {OF_8_4: CHANGED}, OF_8_4),
+        ({OF_APP: POOL}, {OF_NEW: POOL}, None),
+    ],
+)
+def test_a_file_of_which_the_old_gold_had_copies_is_remembered_by_its_place(
+    tmp_path: Path, old: Table, new: Table, asked: str | None, below: bool, moved: bool
+) -> None:
+    """The server removed or moved it on 1, gold 2 lacks it, and 3 has it again: changed, or elsewhere."""
+    directory: Table = {} if below else {str(Path(path).parent): Dir() for path in old}
+    server: Table = {**TWIN, **directory, **({"etc/keep.d/mine": POOL} if moved else {})}
+    second, direct = three(tmp_path, {**TWIN, **old}, {**TWIN, **directory}, {**TWIN, **directory, **new}, server)
+    where = [("/etc/php" if below else f"/{asked}", "presence")] if asked else []
+    assert second.conflicts == where
+    # Going directly, what is changed in a removed directory, and in it already, is asked about itself.
+    assert direct.conflicts == ([(f"/{asked}", "presence")] if asked == OF_8_2 else where)
+    assert bool(new.keys() & second.tree.keys()) is (asked is None)  # elsewhere it could be any of the copies
+    assert second.tree.keys() - {"etc/php", "etc/php/8.4"} == direct.tree.keys() - {"etc/php", "etc/php/8.4"}
+    assert second.text("etc/twin/www.conf") == POOL
+
+
 def test_a_content_that_the_middle_version_has_elsewhere_is_not_a_moved_file(tmp_path: Path) -> None:
     second, _ = three(
         tmp_path, {"etc/a": "same"}, {"etc/b": "same"}, {"etc/b": "same", "etc/c": "same"}, {"etc/b": "same"}
@@ -260,6 +294,97 @@ def test_names_of_accounts_are_remembered_and_forgotten(tmp_path: Path) -> None:
     assert same.record["memory"]["after"] == first.record["memory"]["after"]
     own = merge_tables(tmp_path / "3", accounts(), {**accounts(), "etc/x": "x"}, accounts("games"), after=same)
     assert own.record["memory"]["after"] == []
+
+
+def groups(adm: str | None, admins: str = "", *users: str) -> Table:
+    """Users, and a group with such members and, in gshadow, such administrators; ``None``: without the group."""
+    adm_line = "" if adm is None else f"adm:x:4:{adm}\n"
+    return {
+        "etc/passwd": "root:x:0:0::/root:/bin/sh\n"
+        + "".join(f"{u}:x:{n}:100::/:/bin/sh\n" for n, u in enumerate(users, 101)),
+        "etc/group": f"root:x:0:\n{adm_line}users:x:100:\n",
+        "etc/gshadow": "root:*::\n" + ("" if adm is None else f"adm:!:{admins}:{adm}\n") + "users:*::\n",
+    }
+
+
+BOTH = ("anna", "ben")
+
+
+@pytest.mark.parametrize("own", ["", "ben"], ids=["as gold", "changed"])
+def test_who_was_taken_out_of_a_group_stays_out(tmp_path: Path, own: str) -> None:
+    whole, less, server = groups("anna", "anna", *BOTH), groups("", "", *BOTH), groups(own, own, *BOTH)
+    second, direct = three(tmp_path, whole, less, whole, server)
+    for file in ("group", "gshadow"):
+        assert second.text(f"etc/{file}") == direct.text(f"etc/{file}") == server[f"etc/{file}"]
+    assert second.conflicts == direct.conflicts == []
+    assert second.notes("removed-before") == ["/etc/group"]
+    said = {note["text"].partition(": ")[2] for note in second.record["notes"] if note["kind"] == "removed-before"}
+    assert said == {"anna of adm"}
+    third = merge_tables(
+        tmp_path / "3", {**KEEP, **whole}, {**KEEP, **whole, "etc/new": "n"}, {**KEEP, **server}, after=second
+    )
+    assert third.notes("removed-before") == [] and third.text("etc/group") == server["etc/group"]
+    assert third.record["memory"]["after"] == []
+
+
+def test_what_gold_does_to_the_group_besides_arrives(tmp_path: Path) -> None:
+    second, direct = three(
+        tmp_path, groups("anna", "", *BOTH), groups("", "", *BOTH), groups("ben,anna", "", *BOTH), groups("", "", *BOTH)
+    )
+    assert second.text("etc/group") == direct.text("etc/group") == "root:x:0:\nadm:x:4:ben\nusers:x:100:\n"
+
+
+@pytest.mark.parametrize("without", ["user", "group", "both"])
+@pytest.mark.parametrize("answer", ["clone", "gold"])
+def test_a_user_or_group_that_is_absent_from_2_does_not_bring_the_membership_back(
+    tmp_path: Path, without: str, answer: str
+) -> None:
+    """The server took anna out of adm on 1: that is asked where gold 2 drops her, or the group; 3 has all again."""
+    whole, server = groups("anna", "", *BOTH), groups("", "", *BOTH)
+    middle = groups("" if without == "user" else None, "", *(("anna", "ben") if without == "group" else ("ben",)))
+    room = {word: make_tree(tmp_path / word, {**KEEP, **table}) for word, table in
+            {"1": whole, "2": middle, "3": whole, "server": server}.items()}  # fmt: skip
+    roots = {"base": room["1"], "gold": room["2"], "clone": room["server"]}
+    asked = merge_directories(tmp_path, roots, out="asked")
+    assert asked.conflicts
+    first = merge_directories(tmp_path, roots, out="first", decisions=asked.decide(answer))
+    second = merge_directories(
+        tmp_path, {"base": room["2"], "gold": room["3"], "clone": first.out}, out="second", after=first
+    )
+    assert "anna:x:101" in second.text("etc/passwd")
+    assert "adm:x:4:\n" in second.text("etc/group") and "adm:!::\n" in second.text("etc/gshadow")
+    assert second.conflicts == [] and second.notes("removed-before") == ["/etc/group"]
+
+
+def test_a_membership_that_gold_took_away_comes_back_with_gold(tmp_path: Path) -> None:
+    whole, less = groups("anna", "anna", *BOTH), groups("", "", *BOTH)
+    second, _ = three(tmp_path, whole, less, whole, whole)
+    assert second.text("etc/group") == whole["etc/group"] and second.text("etc/gshadow") == whole["etc/gshadow"]
+    assert second.notes("removed-before") == [] and second.record["memory"]["after"] == []
+
+
+def test_a_membership_of_the_servers_own_is_nobodys_to_take(tmp_path: Path) -> None:
+    less, own = groups("", "", *BOTH), groups("anna", "", *BOTH)
+    second, _ = three(tmp_path, less, less, groups("ben", "", *BOTH), own)
+    assert second.text("etc/group") == "root:x:0:\nadm:x:4:anna,ben\nusers:x:100:\n"
+
+
+def test_memberships_are_remembered_as_lines_and_forgotten(tmp_path: Path) -> None:
+    whole, less = groups("anna,ben", "ben", *BOTH), groups("", "", *BOTH)
+    first = merge_tables(tmp_path / "1", whole, less, less)
+    assert first.record["memory"]["after"] == [
+        {"path": "/etc/group", "lines": ["adm:::anna", "adm:::ben"]},
+        {"path": "/etc/gshadow", "lines": ["adm:::anna", "adm:::ben", "adm::ben"]},
+    ]
+    same = merge_tables(tmp_path / "2", less, {**less, "etc/x": "x"}, less, after=first)
+    assert same.record["memory"]["after"] == first.record["memory"]["after"]
+    own = merge_tables(tmp_path / "3", less, {**less, "etc/x": "x"}, whole, after=same)
+    assert own.record["memory"]["after"] == []
+
+
+def test_who_was_in_a_group_that_the_server_removed_goes_by_the_group(tmp_path: Path) -> None:
+    first = merge_tables(tmp_path, groups("anna", "", *BOTH), groups(None, "", *BOTH), groups(None, "", *BOTH))
+    assert first.record["memory"]["after"] == [{"path": "/etc/group", "lines": ["adm"]}]
 
 
 @pytest.mark.root

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.merging import Outcome, merge_directories
-from support.trees import Dir, File, HardLink, Node, make_tree
+from support.trees import Dir, File, HardLink, Link, Node, make_tree
 
 pytestmark = pytest.mark.root
 
@@ -139,3 +139,18 @@ def test_hard_links_below_a_mount_stay_together(tmp_path: Path) -> None:
     done = merge(tmp_path, {"base": base}, "clone", "etc/app")
     assert done.tree["etc/app/a"].names == ("etc/app/a", "etc/app/b")
     assert done.tree["etc/c"].names == ("etc/c", "etc/d")
+
+
+@pytest.mark.parametrize("on", ["base", "gold", "clone"])
+def test_the_record_of_an_alternative_below_a_mount_is_read_where_it_is(tmp_path: Path, on: str) -> None:
+    """What one side's mount hides counts as another side's file."""
+    record = "auto\n/usr/bin/editor\npage.gz\n/man/page.gz\n\n/bin/vim\n30\n/man/vim.gz\n\n"
+
+    def side(name: str) -> dict[str, Node]:
+        links: dict[str, Node] = {"editor": Link(f"/bin/{name}"), "page.gz": Link(f"/man/{name}.gz")}
+        return {"var/lib/dpkg/alternatives/editor": record, **{f"etc/alternatives/{k}": v for k, v in links.items()}}
+
+    tables = {"base": side("vim"), "gold": side("nano"), "clone": side("joe")}
+    done = merge(tmp_path, tables, on, "var/lib/dpkg/alternatives")
+    assert done.conflicts == [("/etc/alternatives/editor", "content")]
+    assert done.tree["etc/alternatives/page.gz"].content == b"/man/joe.gz"

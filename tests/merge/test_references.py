@@ -278,6 +278,26 @@ def test_a_path_in_fstab_that_is_gone(tmp_path: Path, line: str, level: str) -> 
     assert done.notes("reference-broken") == (["/etc/fstab"] if level == "note" else [])
 
 
+@pytest.mark.parametrize("at", ["/", "/etc"])
+@pytest.mark.parametrize("line", ["/opt/old /mnt/a none bind", "/usr /mnt/gone none bind", "/ /mnt/gone none rbind"])
+def test_a_bind_whose_source_or_point_is_gone_is_asked_about_wherever_the_trees_stand(
+    tmp_path: Path, at: str, line: str
+) -> None:
+    """Also where the two roots are named of which the trees are already the whole."""
+    new: dict[str, Node] = {"etc/fstab": "", "mnt/a": Dir(), "usr": Dir()}
+    old: dict[str, Node] = {**new, "opt/old": Dir(), "mnt/gone": Dir()}
+    roots = [
+        make_tree(tmp_path / name, table)
+        for name, table in (("b", old), ("g", new), ("c", {**old, "etc/fstab": f"{line} 0 0\n"}))
+    ]
+    b, g, c = (root / at.strip("/") for root in roots)
+    keys = [
+        [one.key for one in plan_trees(trees).conflicts]
+        for trees in (Trees(b, g, c, at=at, system=(roots[0], roots[1])), Trees(b, g, c, at=at))
+    ]
+    assert len(keys[0]) == 1 and keys[1] == (keys[0] if at == "/" else [])
+
+
 def test_a_line_that_golds_fstab_has_too_is_golds_fault(tmp_path: Path) -> None:
     line: dict[str, Node] = {"etc/fstab": "/opt/old /mnt none bind 0 0\n"}
     base, gold, clone = tables(

@@ -274,3 +274,28 @@ def test_a_secret_that_was_moved_is_asked_about_without_its_content(tmp_path: Pa
     gold = {"etc/keep": "x", "etc/munge/new.key": File("secret", mode=0o600)}
     done = merge_tables(tmp_path, base, gold, {"etc/keep": "x", "etc/munge": Dir()})
     assert [conflict["secret"] for conflict in done.record["conflicts"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "target"),
+    [
+        ("etc/fonts/conf.d/10-hinting.conf", "etc/fonts/conf.d/12-hinting.conf", "/usr/share/fonts/hinting.conf"),
+        ("etc/munin/plugins/if_eth0", "etc/munin/plugins/if_eth1", "/usr/share/munin/if_"),
+        ("etc/runlevels/boot/net", "etc/runlevels/default/net", "/etc/init.d/net"),
+        ("etc/nginx/conf.d/a.conf", "etc/nginx/conf.d/00-a.conf", "/usr/share/nginx/a.conf"),
+        ("etc/php/8.2/fpm/conf.d/20-x.ini", "etc/php/8.4/fpm/conf.d/25-x.ini", "/usr/share/php/x.ini"),
+    ],
+)
+def test_a_link_in_a_directory_that_is_read_file_by_file(tmp_path: Path, old: str, new: str, target: str) -> None:
+    keep: Table = {target[1:]: "x", old.rpartition("/")[0]: Dir(), new.rpartition("/")[0]: Dir()}
+    done = merge_tables(tmp_path, {**keep, old: Link(target)}, {**keep, new: Link(target)}, keep)
+    assert done.conflicts == [(f"/{new}", "presence")]
+    assert new not in done.tree and f"/{old}" in done.record["conflicts"][0]["detail"]
+
+
+def test_a_link_that_only_leads_to_the_same_file_is_another_one_outside_of_such_directories(tmp_path: Path) -> None:
+    keep: Table = {"usr/share/x": "x", "etc/a": Dir()}
+    done = merge_tables(
+        tmp_path, {**keep, "etc/a/x": Link("/usr/share/x")}, {**keep, "etc/b": Link("/usr/share/x")}, keep
+    )
+    assert done.conflicts == [] and "etc/b" in done.tree

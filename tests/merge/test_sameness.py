@@ -485,11 +485,35 @@ def test_nested_deleted_directories_ask_once_at_the_top(tmp_path: Path) -> None:
     assert done.conflicts == [("/etc/d", "presence")]
 
 
-def test_what_gold_changed_below_is_asked_by_file_and_golds_own_classes_are_not_asked(tmp_path: Path) -> None:
+def test_what_gold_changed_below_is_the_same_question_and_golds_own_classes_are_not_asked(tmp_path: Path) -> None:
     base = {"etc/d/a": "1", "etc/keep": "k", "var/lib/dpkg/info/x": "1", "var/lib/k": Dir()}
     gold = {**base, "etc/d/a": "2", "etc/d/b": "n", "var/lib/dpkg/info/y": "1"}
     done = merge_tables(tmp_path, base, gold, {"etc/keep": "k", "var/lib/k": Dir()})
-    assert done.conflicts == [("/etc/d", "presence"), ("/etc/d/a", "presence")]
+    assert done.conflicts == [("/etc/d", "presence")]
+    assert done.record["conflicts"][0]["detail"] == (
+        "the clone deleted this directory; gold added below it: /etc/d/b; and changed below it: /etc/d/a"
+    )
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+    assert (taken.text("etc/d/a"), taken.text("etc/d/b"), taken.conflicts) == ("2", "n", [])
+
+
+def test_twenty_changed_files_of_a_deleted_directory_are_one_question(tmp_path: Path) -> None:
+    base = {"etc/keep": "k", "etc/d/same": "s", **{f"etc/d/x/{n}": "1" for n in range(20)}}
+    gold = {path: "2" if path.startswith("etc/d/x/") else text for path, text in base.items()}
+    done = merge_tables(tmp_path, base, gold, {"etc/keep": "k"})
+    assert done.conflicts == [("/etc/d", "presence")]
+    assert not any(path.startswith("etc/d") for path in done.tree)
+    assert "/etc/d/x/0" in done.record["conflicts"][0]["detail"] and "10 more" in done.record["conflicts"][0]["detail"]
+    taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
+    assert [taken.text(f"etc/d/x/{n}") for n in range(20)] == ["2"] * 20
+    assert "etc/d/same" not in taken.tree
+    kept = merge_tables(tmp_path, {}, {}, {}, out="kept", decisions=done.decide("clone"))
+    assert kept.conflicts == [] and "etc/d" not in kept.tree
+
+
+def test_one_changed_file_of_a_deleted_directory_is_asked_about_itself(tmp_path: Path) -> None:
+    done = merge_tables(tmp_path, {"etc/k": "", "etc/d/a": "1"}, {"etc/k": "", "etc/d/a": "2"}, {"etc/k": ""})
+    assert done.conflicts == [("/etc/d/a", "presence")]
 
 
 def test_a_directory_that_gold_changed_too_asks_once(tmp_path: Path) -> None:

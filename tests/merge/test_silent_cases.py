@@ -79,6 +79,31 @@ def test_a_site_that_the_server_renamed_and_gold_moved_with_a_change(tmp_path: P
     assert (new in done.tree) is not renamed
 
 
+@pytest.mark.parametrize("renamed", [True, False])
+@pytest.mark.parametrize("below", ["sites-available/", ""], ids=["file", "with its directory"])
+def test_a_site_that_the_server_renamed_is_remembered_over_a_version_without_it(
+    tmp_path: Path, renamed: bool, below: str
+) -> None:
+    new, old, mine = "etc/nginx/conf.d/default.conf", f"etc/nginx/{below}old/default", "etc/nginx/mine/shop"
+    top: Table = {
+        **KEEP,
+        "etc/nginx/nginx.conf": "n",
+        "etc/nginx/mine/keep": "k",
+        "etc/nginx/sites-available/keep": "k",
+    }
+    own: Table = {mine: site("x", l3="server_name shop", l9="root /srv/shop")} if renamed else {}
+    first = merge_tables(tmp_path / "1", {**top, old: site("x")}, top, {**top, **own})
+    golds = {**top, new: site("x", l15="ssl on")}
+    second = merge_tables(tmp_path / "2", top, golds, {**top, **own}, after=first)
+    direct = merge_tables(tmp_path / "3", {**top, old: site("x")}, golds, {**top, **own})
+    assert second.conflicts == direct.conflicts == ([(f"/{new}", "presence")] if renamed else [])
+    assert (new in second.tree) is not renamed
+    if renamed:
+        assert f"removed /{old}" in second.record["conflicts"][0]["detail"]
+        gone = merge_tables(tmp_path / "4", top, golds, top, after=first)
+        assert gone.conflicts == []  # the server has not even its own any more, by which it would be told
+
+
 # -- left behind
 
 

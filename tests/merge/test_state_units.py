@@ -337,6 +337,10 @@ def test_what_is_too_much_to_read_is_counted(tmp_path: Path, monkeypatch: pytest
     ("etc/ldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
     ("etc/openldap/slapd.d", ("cn=config.ldif", "cn=config/olc.ldif")),
     ("etc/pki/nssdb", ("cert9.db", "key4.db")),
+    ("etc/ipsec.d", ("cert9.db", "key4.db")),
+    ("etc/openldap/certs", ("cert8.db", "secmod.db")),
+    ("etc/dirsrv/slapd-a", ("key4.db", "pkcs11.txt")),
+    ("etc/pihole", ("gravity.db", "gravity.db-wal")),
 ])  # fmt: skip
 def test_no_halves_of_databases(tmp_path: Path, top: str, files: tuple[str, str]) -> None:
     """Gold changed one file of it, the server the other."""

@@ -207,3 +207,49 @@ def test_a_question_about_a_table_names_what_it_is_about(
     done = merge_tables(tmp_path, *({f"etc/{file}": text} for text in (base, gold, clone)))
     [conflict] = done.record["conflicts"]
     assert conflict["detail"].endswith(said)
+
+
+def test_a_mount_point_is_one_in_any_spelling(tmp_path: Path) -> None:
+    base = "LABEL=r / ext4 x 0 1\nnas:/a /srv//my\\040files/ nfs ro\n"
+    gold = base.replace("ro", "rw")
+    clone = base.replace("/srv//my\\040files/", "/srv/my\\040files")
+    assert merged("/etc/fstab", base, gold, clone) == gold  # the server only spelled it in another way
+    clone = clone.replace("ro", "noexec")
+    done = merge_tables(tmp_path, *({"etc/fstab": text} for text in (base, gold, clone)))
+    assert done.record["conflicts"][0]["detail"].endswith("both changed /srv/my files")
+
+
+def test_a_device_is_known_in_either_spelling_of_its_tag() -> None:
+    own = ROOT + 'UUID="0a" /data ext4 x 0 2\n'
+    gold = ROOT + "UUID=0a /data/deep ext4 x 0 2\n"
+    assert merged("/etc/fstab", ROOT, gold, own) == own + "UUID=0a /data/deep ext4 x 0 2\n"
+
+
+def test_a_name_that_would_get_two_addresses_is_told(tmp_path: Path) -> None:
+    base = "127.0.0.1 localhost\n"
+    gold, clone = base + "10.0.0.1 db\n", base + "10.0.0.2 db\n"
+    done = merge_tables(tmp_path, *({"etc/hosts": text} for text in (base, gold, clone)))
+    assert (
+        "a name would get two addresses of one family: db (10.0.0.1, 10.0.0.2)" in done.record["conflicts"][0]["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("UUID=77 /data ext4 defaults 0 2", True),
+        ("/dev/vdb1 none swap sw 0 0", True),
+        ("LABEL=d /data ext4 defaults,nofail 0 2", False),
+        ("tmpfs /tmp tmpfs defaults 0 0", False),
+        ("nas:/x /srv nfs defaults 0 0", False),
+        ("LABEL=root /home btrfs subvol=home 0 0", False),
+    ],
+)
+def test_a_device_that_a_server_with_golds_own_table_does_not_know(tmp_path: Path, line: str, asked: bool) -> None:
+    """Its table is gold's to the byte; that the boot would wait is a finding, which can be accepted."""
+    base = "LABEL=root / ext4 defaults 0 1\n"
+    done = merge_tables(tmp_path, {"etc/fstab": base}, {"etc/fstab": f"{base}{line}\n"}, {"etc/fstab": base})
+    assert done.text("etc/fstab") == f"{base}{line}\n"
+    assert done.conflicts == ([("/etc/fstab", "boot")] if asked else [])
+    again = merge_tables(tmp_path, {}, {}, {}, out="again", decisions=done.decide("gold"))
+    assert (again.conflicts, again.text("etc/fstab")) == ([], done.text("etc/fstab"))

@@ -13,6 +13,7 @@ from goldroot.errors import MissingProgram, ProgramFailed
 from goldroot.merge.decide import text
 from goldroot.merge.decide.text import TextMerge, is_text, merge_text
 from support.examples import examples
+from support.merging import merge_tables
 
 BASE = b"a\nb\nc\nd\ne\nf\ng\n"
 
@@ -36,6 +37,42 @@ def test_a_conflict_shows_all_three() -> None:
     merged = merge_text(BASE, BASE.replace(b"d", b"gold"), BASE.replace(b"d", b"clone"))
     assert not merged.clean
     assert merged.merged == b"a\nb\nc\n<<<<<<< clone\nclone\n||||||| base\nd\n=======\ngold\n>>>>>>> gold\ne\nf\ng\n"
+
+
+USERS = b"ann ALL=(ALL) ALL\nbob ALL=(ALL) ALL\nzed ALL=(ALL) ALL\n"
+LESS = USERS.replace(b"bob ALL=(ALL) ALL\n", b"")
+MOVED = LESS + b"bob ALL=(ALL) ALL\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "gold", "clone", "clean"),
+    [
+        pytest.param(USERS, LESS, MOVED, False, id="gold removed it, the server moved it"),
+        pytest.param(USERS, MOVED, LESS, False, id="the server removed it, gold moved it"),
+        pytest.param(USERS, LESS, b"# ours\n" + MOVED, False, id="and has more"),
+        pytest.param(USERS, LESS, USERS + b"eve ALL=(ALL) ALL\n", True, id="nobody moved it"),
+        pytest.param(USERS, LESS, USERS + b"[more]\nbob ALL=(ALL) ALL\n", True, id="the server has it once more"),
+        pytest.param(USERS + USERS, USERS + LESS, USERS + LESS, True, id="both removed one of two"),
+        pytest.param(
+            b"{\n  a 1111\n}\n{\n  b 2222\n}\nend here\n", b"{\n  a 1111\n}\nend here\n",
+            b"{\n  a 1111\n}\n{\n  b 2222\n}\nend here\n{\n}\n", True, id="braces say nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_a_line_that_one_side_removed_does_not_come_back_by_the_others_move(
+    base: bytes, gold: bytes, clone: bytes, clean: bool
+) -> None:
+    merged = merge_text(base, gold, clone)
+    assert merged.clean is clean
+    assert text.is_moved_and_removed(base, gold, clone) is not clean
+
+
+def test_a_reviewer_is_told_of_the_line_that_was_moved(tmp_path: Path) -> None:
+    path = "etc/sudoers.d/ops"
+    done = merge_tables(tmp_path, *({path: side.decode()} for side in (USERS, LESS, MOVED)))
+    assert done.conflicts == [(f"/{path}", "content")]
+    assert "one side moved a line that the other removed" in done.record["conflicts"][0]["detail"]
+    assert done.text(path) == MOVED.decode()
 
 
 def test_many_conflicts_are_no_error() -> None:

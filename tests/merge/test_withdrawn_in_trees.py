@@ -150,3 +150,50 @@ def test_a_service_that_is_named_only_in_what_gold_withdrew_goes(tmp_path: Path)
     unit = {"etc/systemd/system/shop.service": "[Service]\nUser=tomcat\n"}
     done = merge_tables(tmp_path, {**SERVICE, **unit}, NO_SERVICE, {**SERVICE, **unit})
     assert "tomcat" not in done.text("etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("etc/php/8.2/fpm/pool.d/shop.conf", "[shop]\nuser = tomcat\ngroup = tomcat\n"),
+        ("etc/php-fpm.d/shop.conf", "[shop]\nlisten.owner = tomcat\n"),
+        ("etc/tmpfiles.d/shop.conf", "d /run/shop 0755 tomcat root -\n"),
+        ("etc/inetd.conf", "shop stream tcp nowait tomcat:www /bin/shop shop\n"),
+        ("etc/xinetd.d/shop", "service shop\n{\n  user = tomcat\n}\n"),
+        ("etc/logrotate.d/shop", "/var/log/shop.log {\n  su tomcat adm\n}\n"),
+        ("etc/supervisor/conf.d/shop.conf", "[program:shop]\nuser=tomcat\n"),
+        ("etc/nginx/nginx.conf", "user tomcat;\n"),
+        ("etc/apache2/sites-available/shop.conf", "<VirtualHost *>\n  SuexecUserGroup tomcat tomcat\n</VirtualHost>\n"),
+        ("etc/default/shop", 'SHOP_USER="tomcat"\n'),
+        ("etc/dbus-1/system.d/shop.conf", '<policy user="tomcat"><allow own="shop"/></policy>\n'),
+        ("etc/init.d/shop", "#!/bin/sh\nstart-stop-daemon --start --chuid tomcat --exec /bin/shop\n"),
+    ],
+)
+def test_what_the_server_runs_as_a_service_of_gold_keeps_its_account(tmp_path: Path, path: str, text: str) -> None:
+    done = merge_tables(tmp_path, SERVICE, NO_SERVICE, {**SERVICE, path: text})
+    assert done.text("etc/passwd") == SERVICE["etc/passwd"]
+    assert done.text("etc/group") == SERVICE["etc/group"]
+    assert (note(done, "account-kept")["settings"], done.conflicts) == ([f"/{path}"], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("etc/php-fpm.d/shop.conf", "; user = tomcat\n# group = tomcat\n"),
+        ("etc/shop.conf", "mail_from = tomcat\nuser = tomcat2\n"),
+        ("etc/ssh/sshd_config", "AllowUsers tomcat\n"),
+    ],
+)
+def test_what_only_has_the_word_keeps_no_account(tmp_path: Path, path: str, text: str) -> None:
+    done = merge_tables(tmp_path, SERVICE, NO_SERVICE, {**SERVICE, path: text})
+    assert done.text("etc/passwd") == NO_SERVICE["etc/passwd"]
+
+
+@pytest.mark.parametrize("setting", ["Group=tomcat", "SupplementaryGroups=ssl-cert tomcat", "SocketGroup=tomcat"])
+def test_a_group_that_a_unit_of_the_server_needs_stays(tmp_path: Path, setting: str) -> None:
+    unit = {"etc/systemd/system/shop.service": f"[Service]\n{setting}\n"}
+    done = merge_tables(tmp_path, SERVICE, NO_SERVICE, {**SERVICE, **unit})
+    assert "tomcat:x:110:\n" in done.text("etc/group")
+    assert "tomcat" not in done.text("etc/passwd")
+    said = [one["text"] for one in done.record["notes"] if one["kind"] == "account-kept"]
+    assert said == ["tomcat: gold removed it, and /etc/systemd/system/shop.service of the result needs it"]

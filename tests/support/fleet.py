@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from goldroot.fleet import clones, engine_of
+from goldroot.fleet import clones, engine_of, run_update
 from goldroot.image import MAINTENANCE, System, import_image, open_version, publish_gold
 from goldroot.site import Site, init_site
 from goldroot.system import OwnDisks
+from goldroot.workflow import InProcess
 from support.former import former, path_of
 from support.trees import Dir, File, Link, Node, Seen, dump_tree, make_tree
 
@@ -95,6 +96,22 @@ def _made(room: Path, root: Mapping[str, Node], versions: int, layout: str) -> S
     for _ in range(versions):
         publish_gold(site, IMAGE, untested=True)
     return site
+
+
+def moved_site(room: Path) -> Site:
+    """A site in ``room/site``: web1 was moved to gold 2 and has a fallback, web2 is on gold 1."""
+    if "moved" not in _TEMPLATES:
+        template = _TEMPLATES["moved"] = Path(tempfile.mkdtemp(prefix="goldroot-template-"))
+        template.chmod(0o755)
+        atexit.register(shutil.rmtree, template, ignore_errors=True)
+        site = small_site(template, servers=("web1", "web2"))
+        next_gold(site, {"etc/plain.conf": "gold\n"})
+        run_update(site, InProcess(), "web1")
+        site.close()
+    room.mkdir(exist_ok=True)
+    template = _TEMPLATES["moved"]
+    subprocess.run(["cp", "-a", "--reflink=auto", template / "site", template / "root", room], check=True)
+    return Site.open(str(room / "site"))
 
 
 def next_gold(site: Site, files: Mapping[str, str | None], *, renumber_ok: bool = True) -> int:

@@ -49,8 +49,10 @@ echo ready
 while :; do
     read -r line <&3 || { sleep 1; continue; }  # nobody is at the other end
     case "$line" in
-        *guest-sync*) id="${line##*: }"; echo "{\"return\": ${id%%\}*}}" >&3 ;;
+        *guest-sync*) id="${line##*:}"; echo "{\"return\": ${id%%\}*}}" >&3 ;;
+        *guest-ping*) echo "{\"return\": {}}" >&3 ;;
         *guest-shutdown*) echo "the agent was asked"; end ;;
+        *) echo "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"it cannot\"}}" >&3 ;;
     esac
 done
 """
@@ -71,8 +73,15 @@ def extract_kernel(place: Path, architecture: str = "x86_64") -> Path:
     return place
 
 
-def put_boot(unpacked: Path, root: Path, init: str = INIT) -> None:
-    """Put the kernel and an initial file system of its own into a root; ``init`` is what that does."""
+#: What checks blocks by a tree of hashes (dm-verity), in the same order.
+CHECKING = ("dax", "reed_solomon", "dm-mod", "dm-bufio", "dm-verity")
+
+
+def put_boot(unpacked: Path, root: Path, init: str = INIT, *, checking: bool = False) -> None:
+    """Put the kernel and an initial file system of its own into a root; ``init`` is what that does.
+
+    :param checking: with this machine's veritysetup, and the modules that it needs.
+    """
     (root / "boot").mkdir(exist_ok=True)
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
     version = kernel.name.removeprefix("vmlinuz-")
@@ -80,8 +89,21 @@ def put_boot(unpacked: Path, root: Path, init: str = INIT) -> None:
     (busybox,) = (path for path in unpacked.rglob("bin/busybox") if path.is_file())
     files: dict[str, bytes] = {"init": init.encode(), "bin/busybox": busybox.read_bytes()}
     there = {path.stem: path for path in (unpacked / "lib/modules" / version).rglob("*.ko")}
-    for number, name in enumerate(name for name in MODULES if name in there):
+    modules = (*MODULES, *CHECKING) if checking else MODULES
+    files |= _veritysetup() if checking else {}
+    for number, name in enumerate(name for name in modules if name in there):
         files[f"modules/{number:02}-{name}.ko"] = there[name].read_bytes()
     (root / f"boot/initrd.img-{version}").write_bytes(
         gzip.compress(cpio(files, ("proc", "sys", "dev", "bin"), console=True), 1)
     )
+
+
+def _veritysetup() -> dict[str, bytes]:
+    """The program with all of its libraries, by their paths."""
+    program = shutil.which("veritysetup", path="/usr/sbin:/sbin")
+    assert program is not None
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    libraries = [word for line in said.splitlines() for word in line.split() if word.startswith("/")]
+    return {path.lstrip("/"): Path(path).read_bytes() for path in libraries} | {
+        "bin/veritysetup": Path(program).read_bytes()
+    }

@@ -210,6 +210,12 @@ class QemuLab(Lab):
             process.wait()
 
 
+def libvirt_lab(root: Path, **settings: Any) -> Lab:
+    from support import libvirtlab
+
+    return libvirtlab.libvirt_lab(root, **settings)
+
+
 def qemu_host(at: Path, *, running_command: Sequence[str] = (), **settings: Any) -> QemuHost:
     config = QemuConfig(running=list(running_command), **settings)
     return QemuHost("here", f"{at}/store", config)
@@ -217,6 +223,7 @@ def qemu_host(at: Path, *, running_command: Sequence[str] = (), **settings: Any)
 
 LABS: Mapping[str, Callable[[Path], Lab]] = {
     "directory": directory_lab,
+    "libvirt": libvirt_lab,
     "nspawn": nspawn_lab,
     "qemu": qemu_lab,
     "zvm": zvm_lab,

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,6 +46,15 @@ class WholeSite:
         """The servers, and from what they run."""
         data = json.loads(self("machine", "list", "--json"))["machines"]
         return {one["name"]: one["runs"] for one in data}
+
+    def up(self, name: str) -> str:
+        """Wait until a server has come up, however slow this machine is; what its systemd says."""
+        for _ in range(120):
+            if self.run("machine", "run", "--time", "60", name, "true").returncode == 0:
+                return self.inside(name, "systemctl is-system-running --wait || true")
+            assert self.runs()[name] == "current", self("machine", "console", name)
+            time.sleep(5)
+        raise AssertionError(self("machine", "console", name))
 
     def disk(self, name: str, address: str) -> Path:
         """The files of a disk of a clone."""

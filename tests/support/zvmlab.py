@@ -2,111 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from goldroot.errors import HostError
-from goldroot.hosts.bytes import OPEN_DIRECTORY
-from goldroot.hosts.port import Use
-from goldroot.hosts.zvm.cp import CpRefused
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.simulated import TAG, Socket, Trees
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import CpError
 from goldroot.zvm.smapi import Client
 from support.hosts import Lab
 from support.zvmsite import DIRECTORY, NAMES, client, simulator
 
-TAG = ".label"
 ME = "GOLDMGMT"
-
-
-class Endpoint:
-    """The simulator's socket for ``vmcp``, without the program."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def command(self, text: str) -> str:
-        said = self._ask({"command": text})
-        if said["rc"]:
-            raise CpRefused(text, said["rc"], said["text"])
-        return str(said["text"])
-
-    def content(self, address: str) -> str:
-        """Where the content of a linked disk is."""
-        said = self._ask({"disk": address})
-        if said["rc"]:
-            raise HostError(f"{address} does not come online: {said['text']}")
-        return str(said["text"])
-
-    def _ask(self, what: dict[str, str]) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(self._path)
-            connection.sendall(json.dumps({"user": ME, **what}).encode() + b"\n")
-            data = b""
-            while not data.endswith(b"\n") and (piece := connection.recv(65536)):
-                data += piece
-        answer: dict[str, Any] = json.loads(data)
-        return answer
-
-
-class Trees:
-    """Disks as directories, each with its label in a file beside it, as a volume has it outside of its files."""
-
-    forms = ("directory",)
-    sealed_forms = ("directory",)
-    blocks = False
-
-    def __init__(self, cp: Endpoint) -> None:
-        self._cp = cp
-
-    def online(self, address: str) -> str:
-        return self._cp.content(address)
-
-    def offline(self, address: str) -> None:
-        """Nothing."""
-
-    def least(self, form: str) -> int:
-        return 1
-
-    def tag(self, device: str) -> str:
-        try:
-            return Path(device + TAG).read_text()
-        except FileNotFoundError:
-            return ""
-
-    def format(self, device: str, form: str, tag: str) -> None:
-        for one in Path(device).iterdir():
-            shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
-        Path(device + TAG).write_text(tag)
-
-    def copy(self, source: str, target: str) -> None:
-        raise AssertionError("trees are not copied by blocks")
-
-    def own(self, device: str, form: str, tag: str) -> None:
-        raise AssertionError("trees are not copied by blocks")
-
-    def seal(self, device: str, form: str) -> None:
-        """Nothing: there is one form."""
-
-    def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> tuple[int, int]:
-        return os.open(device, OPEN_DIRECTORY), -1
-
-    def evidence(self, device: str, form: str) -> str:
-        return ""
 
 
 class ZvmLab(Lab):
@@ -121,7 +39,7 @@ class ZvmLab(Lab):
         self.commanded, self.searches, self.sees_others = False, True, True
 
     def _host(self, root: Path) -> ZvmHost:
-        cp = Endpoint(str(root / "cp" / "cp.sock"))
+        cp = Socket(str(root / "cp"), ME)
         extents = ExtentsFile(str(root / "disks.sqlite"))
         parts = Parts(
             client=self.client(),

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from goldroot.merge import parse_fstab, unit_name
 from goldroot.system import left_out
-from goldroot.system.fstab import escaped
 
 OWN = {"/", "/etc", "/var"}
 
@@ -19,6 +19,10 @@ OWN = {"/", "/etc", "/var"}
         ("/dev/sdb1 /data ext4 defaults 0 2", ["data.mount", "data.automount"]),
         ("UUID=0a-1b /srv/my\\040files xfs", ["srv-my\\x20files.mount", "srv-my\\x20files.automount"]),
         ("LABEL=swap none swap sw", ["dev-disk-by\\x2dlabel-swap.swap"]),
+        ('LABEL="a/b\\040c" none swap sw', ["dev-disk-by\\x2dlabel-a\\x5cx2fb\\x5cx20c.swap"]),
+        ("/dev/b /srv/\\303\\244 ext4", ["srv-\\xc3\\xa4.mount", "srv-\\xc3\\xa4.automount"]),
+        ("/dev/b /srv/a\u00a0b ext4", ["srv-a\\xc2\\xa0b.mount", "srv-a\\xc2\\xa0b.automount"]),
+        ("/dev/b /srv//x/ ext4", ["srv-x.mount", "srv-x.automount"]),
         ("/dev/vdb swap swap", ["dev-vdb.swap"]),
         ("nas:/export /mnt/nas nfs4 rw", ["mnt-nas.mount", "mnt-nas.automount"]),
         ("//nas/x /x cifs", ["x.mount", "x.automount"]),
@@ -28,7 +32,9 @@ OWN = {"/", "/etc", "/var"}
 def test_other_disks_and_other_machines_are_left_out(line: str, units: list[str]) -> None:
     (found,) = left_out(line.encode(), OWN)
     assert list(found.units) == units
-    assert str(found).startswith(line.split()[0]) and str(found).endswith("and was left out")
+    assert str(found).startswith(line.partition(" ")[0].replace("\\040", " ")) and str(found).endswith(
+        "and was left out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,4 +64,10 @@ def test_names_of_units_are_those_of_systemd(path: str) -> None:
     if shutil.which("systemd-escape") is None:
         pytest.skip("systemd-escape is not installed")
     said = subprocess.run(["systemd-escape", "--path", path], capture_output=True, text=True, check=True)
-    assert escaped(path) == said.stdout.rstrip("\n")
+    assert unit_name(path.encode(), b"").decode() == said.stdout.rstrip("\n")
+
+
+def test_a_mount_point_has_one_spelling() -> None:
+    (line,) = parse_fstab(b"/dev/b //srv//x/ ext4 nofail\n")
+    assert (line.point, line.lenient) == (b"/srv/x", True)
+    assert unit_name(b"/srv//x", b".mount") == b"srv-x.mount"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,7 @@ from goldroot.tree.remove import remove_tree
 from goldroot.tree.scan import listing as listing_module
 from goldroot.tree.scan import reading as reading_module
 from goldroot.tree.scan import scan as scan_module
-from goldroot.tree.scan.scan import hash_files, scan_tree, scan_trees
+from goldroot.tree.scan.scan import Writers, hash_files, scan_tree, scan_trees
 from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree
 
@@ -583,3 +584,20 @@ def test_a_large_tree_is_walked_by_several_processes(tmp_path: Path, monkeypatch
     assert {row[0]: row[11] for row in two.rows() if row[11]} == {
         b"d1/e1/other": 1, b"d3/again": 2, b"d8/e8/own": 1, b"top1": 2, b"zz/first": 2,
     }  # fmt: skip
+
+
+def test_a_snapshot_of_a_running_system_trusts_no_ctime_of_the_last_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a guest writes through a mapping leaves no trace in a file's times until the page is on the disk."""
+    make_tree(tmp_path / "root", {"file": File("content")})
+    later, clock = 0, time.time_ns
+    monkeypatch.setattr("goldroot.tree.scan.scan.time.time_ns", lambda: clock() + later)
+
+    def ctime(writers: Writers) -> int:
+        return {row[0]: row[13] for row in scan_tree(tmp_path / "root", writers=writers).manifest.rows()}[b"file"]
+
+    later = 10 * 10**9
+    assert (ctime("unknown") > 0, ctime("snapshot")) == (True, 0)
+    later = 70 * 10**9
+    assert ctime("snapshot") == os.stat(tmp_path / "root/file").st_ctime_ns

@@ -14,24 +14,31 @@ __all__ = [
     "CRON",
     "CRONTAB",
     "GROUP",
+    "GROUP_FILES",
+    "GSHADOW",
     "KEYS",
     "LINGER",
+    "MEMBER_LISTS",
     "NUMBER_KINDS",
     "NUMERIC_OWNERS",
     "OVERRIDES",
     "PASSWD",
+    "SETTINGS",
     "SUDOERS",
     "UNITS",
+    "USER_FILES",
     "AccountTables",
     "AccountUse",
     "AccountsMerge",
     "InUse",
+    "Key",
     "LoginDefs",
     "NumberRanges",
     "OwnerNames",
     "OwnerNumbers",
     "Questions",
     "Renumbered",
+    "Table",
     "asks_elsewhere",
     "is_named",
     "merge_account_tables",
@@ -63,8 +70,9 @@ if TYPE_CHECKING:
     )
     from goldroot.accounts.questions import Questions
     from goldroot.accounts.renumbered import Renumbered
+    from goldroot.accounts.sides import GROUP_FILES, MEMBER_LISTS, USER_FILES
     from goldroot.accounts.sources import asks_elsewhere, merge_sources
-    from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, PASSWD, AccountTables
+    from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key, Table
     from goldroot.accounts.uses import (
         AT_JOBS,
         CRON,
@@ -72,6 +80,7 @@ if TYPE_CHECKING:
         KEYS,
         LINGER,
         OVERRIDES,
+        SETTINGS,
         SUDOERS,
         UNITS,
         AccountUse,
@@ -90,8 +99,9 @@ else:
             "rename_in_acls",
             "questions": "Questions",
             "renumbered": "Renumbered",
+            "sides": "GROUP_FILES MEMBER_LISTS USER_FILES",
             "sources": "asks_elsewhere merge_sources",
-            "tables": "ACCOUNT_FILES AccountTables GROUP PASSWD",
-            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SUDOERS UNITS",
+            "tables": "ACCOUNT_FILES AccountTables GROUP GSHADOW Key PASSWD Table",
+            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SETTINGS SUDOERS UNITS",
         },
     )

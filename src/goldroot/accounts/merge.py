@@ -86,7 +86,7 @@ class _Merger:
         self.user_fates = presence.users(used)
         absent = absent_users(self.user_fates, returned_users(*self.tables, self.ask))
         self.files[PASSWD].merge(self.user_fates, absent, self.ask)
-        self.group_fates = presence.groups(used.groups, self.primary_groups())
+        self.group_fates = presence.groups(used, self.primary_groups())
         for file in ACCOUNT_FILES[1:]:
             fates = self.group_fates if file in GROUP_FILES else self.user_fates
             self.files[file].merge(fates, absent, self.ask)

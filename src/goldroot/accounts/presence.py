@@ -12,6 +12,7 @@ from goldroot.accounts.three_way import Absent
 from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.tree import path_text
 
 
 class Presence:
@@ -29,10 +30,10 @@ class Presence:
             for name, by_gold in self._deleted(PASSWD)
         }
 
-    def groups(self, in_use: Set[bytes], primary: Set[bytes]) -> dict[bytes, str]:
+    def groups(self, used: InUse, primary: Set[bytes]) -> dict[bytes, str]:
         """The fate of each group that gold or the clone deleted; ``primary`` are those that users of the result have."""
         return {
-            name: self._group_removed_by_gold(name, in_use | primary)
+            name: self._group_removed_by_gold(name, used, primary)
             if by_gold
             else self._deleted_by_clone(name, GROUP_FILES, primary)
             for name, by_gold in self._deleted(GROUP)
@@ -44,7 +45,7 @@ class Presence:
         names = (key for key, _ in self.base.tables.table(file).records() if not key.nth)
         return [(key.text, key in clone) for key in names if (key in gold) != (key in clone)]
 
-    def _group_removed_by_gold(self, name: bytes, in_use: Set[bytes]) -> str:
+    def _group_removed_by_gold(self, name: bytes, used: InUse, primary: Set[bytes]) -> str:
         if changed := root_made(self.base, self.clone, name, GROUP_FILES):
             values = (b"record", b"", ",".join(changed).encode("utf-8", "surrogateescape"))
             detail = f"gold removed {shown(name)}; the clone changed {', '.join(changed)}"
@@ -52,9 +53,12 @@ class Presence:
             asked = Conflict(etc(GROUP), axis, "gold-deleted", values, detail=detail, secret=True)
             if self.ask.pick(asked) == CLONE:
                 return KEPT
-        if name not in in_use:
-            return REMOVED
         use = "a file or an account of the result belongs to it"
+        if name not in used.groups and name not in primary:
+            places = used.of_group(name)
+            if not places:
+                return REMOVED
+            use = f"{path_text(places[0])}{' and more' if len(places) > 1 else ''} of the result needs it"
         self.ask.note("account-kept", GROUP, f"{shown(name)}: gold removed it, and {use}", name=shown(name))
         return KEPT
 
@@ -93,9 +97,11 @@ def absent_users(fates: Mapping[bytes, str], returned: Set[bytes]) -> Absent:
 
     :param returned: see :func:`goldroot.accounts.withdrawn.returned_users`.
     """
-    words = (KEPT, DELETED, REMOVED, WITHDRAWN)
-    kept, lost, dropped, withdrawn = ({name for name, fate in fates.items() if fate == which} for which in words)
-    return Absent(kept, lost, dropped, withdrawn, returned)
+    words = (KEPT, DELETED, REMOVED, WITHDRAWN, BACK)
+    kept, lost, dropped, withdrawn, brought = (
+        {name for name, fate in fates.items() if fate == which} for which in words
+    )
+    return Absent(kept, lost, dropped, withdrawn, returned, brought)
 
 
 class RecordPresence:

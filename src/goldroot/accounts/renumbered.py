@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.tables import GROUP, PASSWD
+from goldroot.tree import some_names
 
 USER, GROUP_TABLE = "user", "group"
 #: So many are named to a person; the note has all.
@@ -66,10 +67,9 @@ def note_renumbered(ask: Questions, found: Sequence[Renumbered]) -> None:
     moved = [one for one in found if one.moved]
     if not moved:
         return
-    shown = ", ".join(f"{one} from {one.clone} to {one.number}" for one in moved[:SHOWN])
-    more = f" and {len(moved) - SHOWN} more" if len(moved) > SHOWN else ""
+    shown = some_names((f"{one} from {one.clone} to {one.number}" for one in moved), SHOWN)
     text = (
-        f"{shown}{more}: their files follow; lastlog, quotas, sudoers and other files that hold a number inside were not"
+        f"{shown}: their files follow; lastlog, quotas, sudoers and other files that hold a number inside were not"
         " rewritten"
     )
     ask.note("renumbered", moved[0].file, text, accounts=[one.data() for one in moved])

@@ -23,7 +23,9 @@ from goldroot.accounts.tables import (
 USER_FILES = (PASSWD, SHADOW, SUBUID, SUBGID)
 GROUP_FILES = (GROUP, GSHADOW)
 
-#: The lists that name users: their file, the index of their field, and what they are called.
+#: The lists that name users: their file, and the indexes of their fields (group(5), gshadow(5)).
+MEMBER_LISTS: Mapping[str, tuple[int, ...]] = {GROUP: (3,), GSHADOW: (3, 2)}
+#: What they are called.
 _LISTS = ((GROUP, 3, b"group"), (GSHADOW, 3, b"gshadow"), (GSHADOW, 2, b"administrators"))
 
 

@@ -35,6 +35,7 @@ class Absent(NamedTuple):
     dropped: Collection[bytes] = ()  #: removed by a decision: they leave the clone's lists too
     withdrawn: Collection[bytes] = ()  #: in the result, and in no list of it
     returned: Collection[bytes] = ()  #: withdrawn on the clone, and gold has them again: gold's record counts
+    brought: Collection[bytes] = ()  #: deleted by the clone, and gold's by a decision: they are in gold's lists
 
 
 def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, absent: Absent) -> bytes | None:
@@ -44,12 +45,14 @@ def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, a
     out = {name for name in there if name not in before and name not in here and name in absent.lost}
     out |= {name for name in here if name not in before and name not in there and name in absent.dropped}
     out |= {name for name in absent.withdrawn if name in here or name in there}
+    brought = [name for name in there if name not in here and name in absent.brought]
     who = changed_by(base, gold, clone)
-    if who != BOTH and not back and not out:
+    if who != BOTH and not (back or out or brought):
         return gold if who == GOLD else clone
     gone = {name for name in before if name not in there} - back | out
     merged = [name for name in here if name not in gone]
     merged += [name for name in there if name not in before and name not in gone]
+    merged += brought
     return b",".join(dict.fromkeys(merged))
 
 

@@ -12,12 +12,12 @@ from goldroot.tree import path_text
 
 #: What may name an account; each is a word for the record.
 UNITS, CRON, CRONTAB, AT_JOBS, KEYS = "units", "cron", "crontab", "at jobs", "authorized_keys"
-SUDOERS, OVERRIDES, LINGER = "sudoers", "statoverride", "linger"
+SUDOERS, OVERRIDES, LINGER, SETTINGS = "sudoers", "statoverride", "linger", "settings"
 
 #: What does not work without the account: a unit that runs as it, a line of ``/etc/cron.d``, every call of dpkg.
 NEEDED_BY_ALL = (UNITS, CRON, OVERRIDES)
 #: The same for the account of a service.
-NEEDED_BY_SERVICES = (*NEEDED_BY_ALL, CRONTAB, SUDOERS)
+NEEDED_BY_SERVICES = (*NEEDED_BY_ALL, CRONTAB, SUDOERS, SETTINGS)
 
 #: So many paths are named; the others are counted.
 SHOWN = 10
@@ -54,6 +54,10 @@ def _nothing(name: bytes) -> AccountUse:
     return AccountUse()
 
 
+def _nowhere(name: bytes) -> Sequence[bytes]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class InUse:
     """What the files of a result carry."""
@@ -63,3 +67,4 @@ class InUse:
     bare_uids: Set[int] = frozenset()  #: numbers of users on the clone's files that its own tables give no name
     bare_gids: Set[int] = frozenset()
     of: Callable[[bytes], AccountUse] = _nothing  #: name of a user -> where it is used
+    of_group: Callable[[bytes], Sequence[bytes]] = _nowhere  #: name of a group -> units and texts that need it

@@ -101,7 +101,7 @@ class Withdrawal:
         held = name in used.users
         if not held and not use.by(NEEDED_BY_ALL if person else NEEDED_BY_SERVICES):
             return REMOVED
-        if self.clone.tables.users.get(name) == 0 or self.ask.going_back:
+        if self._is_root(name) or self.ask.going_back:
             return self._kept(name, held, use)
         if person and held and asks_elsewhere(self._sources()):
             sources = b" ".join(self._sources())
@@ -120,6 +120,11 @@ class Withdrawal:
             detail = f"gold removed {shown(name)}, the account of a service that has a password, and this remains: "
             return self._asked(name, "usable password", detail + _said(held, use))
         return self._kept(name, held, use)
+
+    def _is_root(self, name: bytes) -> bool:
+        """Whether he is the one who has number 0; another with this number is withdrawn like anybody."""
+        others = (one for one, number in self.gold.tables.users.items() if number == 0 and one != name)
+        return self.clone.tables.users.get(name) == 0 and next(others, None) is None
 
     def _kept(self, name: bytes, held: bool, use: AccountUse) -> str:
         text = f"{shown(name)}: gold removed it, and this of the result needs it: {_said(held, use)}"

@@ -88,6 +88,35 @@ def create(tx: Tx, name: str, image: str, version: int, kind: CloneKind, *, host
     return clone
 
 
+def found(tx: Tx, clone: Clone) -> Clone:
+    """The rows of a clone that its host has, and that this catalog does not know: it is older, or new.
+
+    :raises Refused: there is one of that name, or its machine's name is another's.
+    :raises NotFound: its gold version is unknown, too.
+    """
+    if (known := find(tx, check_name("clone", clone.name))) is not None:
+        raise Refused(f"there is a clone {clone.name!r} already ({known.state})")
+    gold.get(tx, clone.image, clone.version)
+    tx.add(
+        clones, name=clone.name, image=clone.image, version=clone.version, kind=clone.kind, state=clone.state,
+        host=clone.host, identity=dict(clone.identity), generation=clone.generation, created_at=clone.created_at,
+        last=clone.last,
+    )  # fmt: skip
+    _next_fence(tx, clone.name, clone.generation - 1)
+    entries.take_as_found(tx, clone.name, clone.machine, clone.host)
+    readings.begin(tx, clone.name)
+    readings.give(tx, clone.name, clone.identity)
+    events.add(tx, "clone-adopted", f"clone:{clone.name}", image=clone.image, version=clone.version, host=clone.host)
+    return get(tx, clone.name)
+
+
+def forget_gone(tx: Tx, name: str) -> None:
+    """Remove the rows of a clone of which nothing is on its host any more: it was removed since this catalog was saved."""
+    clone = get(tx, name)
+    tx.write(clones.delete().where(clones.c.name == name))
+    events.add(tx, "clone-forgotten", f"clone:{name}", image=clone.image, version=clone.version)
+
+
 def find(tx: Tx, name: str) -> Clone | None:
     """The clone, or ``None``."""
     row = tx.first(_FIND, name=name)

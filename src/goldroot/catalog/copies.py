@@ -187,9 +187,12 @@ def take(tx: Tx, slot: Slot, version: int) -> Copy:
 
 
 def put(tx: Tx, slot: Slot, version: int) -> None:
-    """A version stands whole in a slot, by what the host says: this catalog is older."""
+    """A version stands whole in a slot, by what the host says: this catalog is older.
+
+    What stood there by this catalog has gone since; who holds it by the same catalog is on another version, or gone.
+    """
     if slot.version is not None and slot.version != version:
-        drop(tx, slot.image, slot.version, slot.host)
+        gone(tx, slot.image, slot.version, slot.host)
     where = _is(slot.image, version, slot.host)
     if not tx.write(gold_copies.update().where(*where).values(slot=slot.number, state="whole")):
         _add(tx, slot, version, "whole")
@@ -226,6 +229,14 @@ def drop(tx: Tx, image: str, version: int, host: str) -> Slot | None:
             meaning="Their disks are, or would be, linked to it.",
             todo="Update or delete those clones, or prune their fallbacks, first.",
         )
+    return gone(tx, image, version, host)
+
+
+def gone(tx: Tx, image: str, version: int, host: str) -> Slot | None:
+    """A copy is not on its host any more, whoever holds it by this catalog; as :func:`drop` otherwise."""
+    copy = find(tx, image, version, host)
+    if copy is None:
+        return None
     tx.write(gold_copies.delete().where(*_is(image, version, host)))
     if every(tx, image, version):
         events.add(tx, "copy-removed", f"image:{image}", version=version, host=host)

@@ -51,6 +51,11 @@ def of_owner(tx: Tx, host: str, owner: str) -> dict[str, DiskRow]:
     return {row.id: row for row in found}
 
 
+def every(tx: Tx) -> list[DiskRow]:
+    """All rows, by host, owner and id."""
+    return [DiskRow(*row) for row in tx.rows(sa.select(disks).order_by(disks.c.host, disks.c.owner, disks.c.id))]
+
+
 def register(tx: Tx, rows: Iterable[DiskRow]) -> None:
     """Write rows; one whose disk has a row already changes nothing: a step may be done twice."""
     new = {row.id: row for row in rows}

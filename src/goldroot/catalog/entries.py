@@ -76,6 +76,14 @@ def take_for_clone(tx: Tx, clone: str, host: str) -> str:
     return _take(tx, Entry(host, clone.upper(), "clone", clone, "", 0))
 
 
+def take_as_found(tx: Tx, clone: str, name: str, host: str) -> str:
+    """The name that a clone's machine has on its host, taken for it: this catalog does not know it.
+
+    :raises Refused: it is another's; the error says whose.
+    """
+    return _take(tx, Entry(host, name, "clone", clone, "", 0))
+
+
 def check_free_for_clone(tx: Tx, clone: str, host: str) -> str:
     """For a plan: the name that :func:`take_for_clone` would take; the same refusals."""
     return _check_free(tx, Entry(host, clone.upper(), "clone", clone, "", 0))
@@ -110,6 +118,24 @@ def free_for_slot(tx: Tx, image: str, number: int, host: str) -> str:
     """
     wanted = slot_name(image, number)
     return next(name for name in chain([wanted], spares(wanted)) if find(tx, name, host) is None)
+
+
+def found(tx: Tx, image: str, names: Iterable[Entry]) -> None:
+    """The names that an image's systems and slots have on the hosts, and that this catalog does not know; and for its
+    systems that were not made yet the usual ones.
+
+    :raises Refused: one of them is another's.
+    """
+    there = list(names)
+    for wanted in there:
+        if not _has(tx, wanted):
+            _take(tx, wanted)
+    homes = {one.host for one in there if one.role != "slot"}
+    for role, suffix in SUFFIXES.items():
+        for host in homes:
+            usual = Entry(host, image.upper() + suffix, role, "", image, 0)
+            if not _has(tx, usual):
+                _take(tx, usual)
 
 
 def release_image(tx: Tx, image: str) -> None:

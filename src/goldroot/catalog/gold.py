@@ -144,10 +144,11 @@ def finish_publish(
     *,
     digests: Mapping[str, str],
     signature: Mapping[str, Any],
-    fingerprint: str | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> GoldVersion:
     """The version is complete and signed: it is the current gold from now on.  Doing it twice does no harm.
 
+    :param record: its signed record, which says of what state and when it was published.
     :raises Refused: it was published before with other disks, or retired.
     """
     version = get(tx, image, number)
@@ -156,9 +157,10 @@ def finish_publish(
     if version.state != "publishing":
         raise Refused(f"version {number} of {image!r} is {version.state} already", meaning="Gold is never written.")
     values: dict[str, object] = {"digests": dict(digests), "signature": dict(signature)}
-    if fingerprint is not None:
-        values["fingerprint"] = fingerprint
-    _set_version(tx, image, number, state="published", published_at=now(), **values)
+    if record is not None:
+        values["fingerprint"] = record["fingerprint"]
+    when = now() if record is None else record["published_at"]
+    _set_version(tx, image, number, state="published", published_at=when, **values)
     if version.slot is not None:
         copies.finish(tx, image, number, version.host)
     events.add(tx, "published", f"image:{image}", version=number, slot=version.slot_name, untested=version.untested)
@@ -173,16 +175,38 @@ def found(
     :param record: the version's signed record.
     """
     if find(tx, image, number) is None:
-        tx.add(
-            gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
-            untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
-        )  # fmt: skip
+        _add_found(tx, image, number, record)
     copies.put(tx, slot, number)
     events.add(tx, "version-found", f"image:{image}", version=number, slot=slot.name, host=slot.host)
     if get(tx, image, number).state == "publishing":
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
-        finish_publish(tx, image, number, digests=digests, signature=signature, fingerprint=record["fingerprint"])
+        finish_publish(tx, image, number, digests=digests, signature=signature, record=record)
     return get(tx, image, number, slot.host)
+
+
+def found_removed(
+    tx: Tx, image: str, number: int, *, record: Mapping[str, Any], signature: Mapping[str, Any]
+) -> GoldVersion:
+    """The row of a version that this catalog does not know, and that stands in no slot any more: its number is used.
+
+    :param record: the version's signed record.
+    """
+    if find(tx, image, number) is None:
+        _add_found(tx, image, number, record)
+        digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+        _set_version(
+            tx, image, number, state="retired", digests=digests, signature=dict(signature),
+            fingerprint=record["fingerprint"], published_at=record["published_at"],
+        )  # fmt: skip
+        events.add(tx, "version-found-removed", f"image:{image}", version=number)
+    return get(tx, image, number)
+
+
+def _add_found(tx: Tx, image: str, number: int, record: Mapping[str, Any]) -> None:
+    tx.add(
+        gold_versions, image=image, number=number, state="publishing", digests={}, fingerprint="",
+        untested=bool(record["untested"]), started_at=record["published_at"], note=record["note"], signature={},
+    )  # fmt: skip
 
 
 def abandon_publish(tx: Tx, image: str, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,6 +87,29 @@ def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count:
         tx.add(slots, host=host, image=name, number=number)
     events.add(tx, "image-created", f"image:{name}", layout=layout, slots=slot_count)
     return image
+
+
+def found(tx: Tx, image: Image, names: Iterable[entries.Entry]) -> None:
+    """The rows of an image that stands on the hosts, and that this catalog does not know: it is older, or new.
+
+    :param names: of its systems and slots, as they are there; a slot whose number is skipped gets a name that is free.
+    :raises Refused: one of the names is another's by this catalog.
+    """
+    check_name("image", image.name)
+    refuse_existing(tx, image.name)
+    entries.release_image(tx, image.name)
+    tx.add(
+        images, name=image.name, layout=image.layout, os=dict(image.os), created_at=image.created_at, host=image.host
+    )
+    entries.found(tx, image.name, names)
+    known = entries.every(tx, image.name)
+    for host in sorted({one.host for one in known}):
+        has = {one.slot for one in known if one.host == host and one.role == "slot"}
+        for number in range(1, max(has, default=0) + 1):
+            if number not in has:
+                entries.take_for_slot(tx, image.name, number, host)
+            tx.add(slots, host=host, image=image.name, number=number)
+    events.add(tx, "image-found", f"image:{image.name}", layout=image.layout)
 
 
 def refuse_existing(tx: Tx, name: str) -> None:

@@ -95,7 +95,8 @@ def _checked(connection: Connection, *, create: bool) -> str | None:
         raise not_a_catalog(where, "it holds the tables of something else")
     if not create:
         raise NotFound(
-            f"the catalog {where} is empty", todo="Put it back from a backup. `goldroot init DIR` makes a new site."
+            f"the catalog {where} is empty",
+            todo="Make it again with `goldroot doctor --repair`, or put it back from a backup. `goldroot init DIR` makes a new site.",
         )
     return None
 

@@ -59,7 +59,7 @@ def not_a_catalog(where: str, said: str) -> BadInput:
     return BadInput(
         f"{where} is not a goldroot catalog: {said}",
         meaning="It was not changed.",
-        todo="Name the right site, or put the catalog back from a backup.",
+        todo="Name the right site, or put the catalog back from a backup; `goldroot doctor --repair` makes it again.",
     )
 
 
@@ -78,8 +78,8 @@ def damaged_catalog(where: str, said: str) -> Damaged:
     return Damaged(
         f"the catalog at {where} is damaged: {said}",
         meaning="The servers and their disks are as they were: what they are made of stands in the stores. It was not changed.",
-        todo="Put it back from a backup; an older one is brought up to what the stores say. Where there is none, "
-        "`sqlite3 FILE .recover` saves what can be read, into a new file.",
+        todo="Put it back from a backup (`goldroot restore`); an older one is brought up to what the stores say. Where there is "
+        "none, `goldroot doctor --repair` makes it again from the stores, and keeps this one under another name.",
     )
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,7 @@ class Catalog:
         self._engine = engine
         self._writer = engine.execution_options(goldroot_writes=True)
         self._full = full
+        self._wrote = False
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
@@ -128,6 +129,7 @@ class Catalog:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield Tx(connection, writes=True)
+            self._wrote = True
 
     def check_writable(self) -> None:
         """:raises NoSpace: there was no room for the files of a writer when it was opened."""
@@ -144,8 +146,19 @@ class Catalog:
             yield Tx(connection, writes=False)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what was written is on the disk then, also while somebody else reads.
+
+        The last connection brings the write-ahead log into the file, and syncs both.  A reader in another process keeps it from
+        that, for hours perhaps, and without a sync the power could take everything since.
+        """
         self._engine.dispose()
+        if self._wrote and self._engine.dialect.name == "sqlite":
+            with suppress(OSError):  # it is gone, as a rule
+                handle = os.open(f"{self._engine.url.database}-wal", os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
 
     def __enter__(self) -> Catalog:
         return self
@@ -269,8 +282,8 @@ def _sqlite(path: str, *, create: bool) -> Engine:
     if not create and not os.path.exists(path):
         raise NotFound(
             f"there is no catalog at {path!r}",
-            todo="Put it back from a backup, or name the site that you mean with --site. "
-            "`goldroot init DIR` makes a new one.",
+            todo="Make it again with `goldroot doctor --repair`, put it back from a backup, or name the site that you mean with "
+            "--site. `goldroot init DIR` makes a new site.",
         )
     if os.path.isdir(path):
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")

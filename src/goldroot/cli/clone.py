@@ -12,16 +12,16 @@ from goldroot.cli.adopt import adopt
 from goldroot.cli.differences import exit_code_option, patch_option, say_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
-from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Command, Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, room_for, site_option
+from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import GoldVersion
     from goldroot.fleet import Created, CreatePlan
     from goldroot.site import Site
 
@@ -43,7 +43,14 @@ clone.add_command(adopt)
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--image", required=True, shell_complete=image_names, help="The image that they are made from.")
-@click.option("--gold", "number", type=VERSION, metavar="N", help="The gold version (default: the current one).")
+@click.option(
+    "--gold",
+    "number",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version (default: the current one).",
+)
 @host_option("Where it lives (default: the site's default host); gold has to have a copy there.")
 @click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @click.option("--hostname", help="The host name (default: goldroot.toml, else the clone's name).")
@@ -55,6 +62,7 @@ clone.add_command(adopt)
               help="Of this machine, to which its link leads (default: the host's, else none); `none`: private.")  # fmt: skip
 @click.option("--port", "ports", multiple=True, metavar="[ADDRESS:]PORT:SERVER-PORT",
               help="A TCP port of this machine that leads into it; may be repeated.")  # fmt: skip
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -73,6 +81,7 @@ def create(
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
       goldroot clone create shop --image debian --bridge br0 --address 192.0.2.21/24 --port 8080:80
     """
+    from goldroot.cli.zvm_commands import create_plan
     from goldroot.fleet import (
         CloneForm,
         create_clone,
@@ -83,6 +92,7 @@ def create(
         plan_clone,
     )
 
+    commands_of(list, plan_only=plan_only)
     if len(set(names)) > 1 and (options["hostname"] or options["address"] or options["ports"]):
         raise UsageError("several clones cannot share a host name, an address or a port", todo="Make them one by one.")
     site = open_site(site_dir)
@@ -103,14 +113,19 @@ def create(
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    data = {"clones": [_created(done) for done in results.done.values()], "failed": failures_data(results.failed)}
+    rows = [_created(done) for done in results.done.values()]
+    commands = commands_of(
+        lambda: [create_plan(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
+    )
+    data = {"clones": rows, "failed": failures_data(results.failed), **commands.data()}
 
     def say() -> None:
-        for row in data["clones"]:
+        for row in rows:
             made = "was made already: " if row["name"] in there else "would make " if plan_only else "made "
             put(made + _sentence(row))
             for note in row["notes"][:5]:
                 put(f"  {note}")
+        commands.say()
         tell_failures(results.failed)
 
     emit(as_json, data, say)
@@ -163,32 +178,15 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot clone list --image debian
     """
-    from goldroot.catalog import clones, gold, images, updates
-    from goldroot.fleet import powers_of
+    from goldroot.fleet import clone_list
 
-    site = open_site(site_dir)
-    with site.catalog.read() as tx:
-        if image is not None:
-            images.get(tx, image)
-        found = clones.every(tx, image)
-        newest = {one.image: gold.current(tx, one.image) for one in found}
-        going = {one.name: updates.in_flight(tx, one.name) for one in found}
-    powers = powers_of(site, found)
-    data = [
-        {
-            "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
-            "state": one.state,
-            "current": (version := newest[one.image]) is not None and version.number == one.version,
-            "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",
-            "power": powers[one.name].state, "runs": powers[one.name].runs,
-        }
-        for one in found
-    ]  # fmt: skip
+    found = shown(site_dir, "clones", lambda site: clone_list(site, image))
+    data = [one for one in found["clones"] if image in (None, one["image"])]
 
     def say() -> None:
         # Where there is one host, there is no column for it.
-        hosts = len(site.config.hosts) > 1
-        boots = any(power.state != "unknown" for power in powers.values())
+        hosts, newest = found["several_hosts"], found["newest"]
+        boots = any(d["power"] != "unknown" for d in data)
         rows = [
             [str(d["name"]), str(d["image"]), f"{d['version']}{_aged(d, newest)}",
              *([str(d["host"])] if hosts else []), str(d["kind"]),
@@ -204,12 +202,12 @@ def list_clones(image: str | None, site_dir: str | None, as_json: bool) -> None:
     emit(as_json, data, say)
 
 
-def _aged(row: dict[str, Any], newest: Mapping[str, GoldVersion | None]) -> str:
+def _aged(row: dict[str, Any], newest: Mapping[str, int | None]) -> str:
     """Of a version that is not the current one: whether it is older, or was retired."""
     current = newest[str(row["image"])]
     if row["current"]:
         return ""
-    return " (old)" if current is not None and row["version"] < current.number else " (retired)"
+    return " (old)" if current is not None and row["version"] < current else " (retired)"
 
 
 @clone.command()
@@ -288,6 +286,7 @@ def diff(
 @clone.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=clone_names)
 @click.option("--force", is_flag=True, help="Also where its entry is damaged or disks of it are missing.")
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -302,8 +301,10 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
       goldroot clone delete web1 --plan
       goldroot clone delete web1 --force
     """
+    from goldroot.cli.zvm_commands import delete_plan
     from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone
 
+    commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
@@ -330,7 +331,8 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed)}
+    commands = commands_of(lambda: [delete_plan(site, name) for name in results.done if plan_only])
+    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed), **commands.data()}
     if plan_only:
         data["plan"] = results.done
 
@@ -340,6 +342,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
                 put(f"{name} was removed already")
                 continue
             put(f"{'would remove' if plan_only else 'removed'} {name} and its disks {' '.join(disks)}")
+        commands.say()
         tell_failures(results.failed)
 
     emit(as_json, data, say)
@@ -408,32 +411,43 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
 
 @click.command(cls=Command)
 @click.argument("image", required=False, shell_complete=image_names)
+@click.option("--live", is_flag=True, help="What machines have linked at this moment, too (z/VM).")
 @site_option
 @json_option
-def linked(image: str | None, site_dir: str | None, as_json: bool) -> int:
+def linked(image: str | None, live: bool, site_dir: str | None, as_json: bool) -> int:
     """Who is on which gold version, by slot, and whose way back leads there; the current gold is marked with a star.
 
+    On z/VM an entry says what a guest gets at its next logon: with --live it is asked, too, what each has now, and where the
+    two differ.
+
     \b
-    Example:
+    Examples:
       goldroot linked debian
+      goldroot linked --live
     """
     from goldroot.fleet import slot_links as find
 
     site = open_site(site_dir)
     damaged: list[Damaged] = []
-    data = find(site, image, damaged=damaged)
+    data = find(site, image, damaged=damaged, live=live)
     hosts = len(site.config.hosts) > 1
 
     def say() -> None:
         # Nobody is on the way between two versions most of the time: then there is no column for it.
         columns = ["clones", "fallbacks", *(["updates"] if any(row["updates"] for row in data) else []), "links"]
+        if live:
+            columns.append("live")
         rows = [
             ["*" if row["current"] else "", row["image"], *([row["host"]] if hosts else []), row["slot"],
              str(row["version"] or "-"),
-             *(", ".join(row[column]) or "-" for column in columns)]
+             *("not known" if row[column] is None else ", ".join(row[column]) or "-" for column in columns)]
             for row in data
         ]  # fmt: skip
-        table(["", "image", *(["host"] if hosts else []), "slot", "gold", *columns[:-1], "linked by"], rows)
+        heads = ["linked by" if column == "links" else column for column in columns]
+        table(["", "image", *(["host"] if hosts else []), "slot", "gold", *heads], rows)
+        for row in data if live else ():
+            for line in row["differs"] or ():
+                put(line)
 
     emit(as_json, data, say)
     for error in damaged:

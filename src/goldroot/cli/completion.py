@@ -16,7 +16,7 @@ VARIABLE = "_GOLDROOT_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @json_option
 def completion(shell: str, as_json: bool) -> None:
-    """Print what SHELL reads so that the Tab key completes commands, options, paths, and names of clones and images.
+    """Print what SHELL reads so that the Tab key completes commands, options, paths, and names of clones, images and versions.
 
     \b
     Examples:

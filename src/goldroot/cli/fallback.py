@@ -15,8 +15,9 @@ from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import say_written
-from goldroot.cli.site import open_site, room_for, site_option
+from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put, put_output
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 name_argument = click.argument("name", metavar="NAME", shell_complete=clone_names)
@@ -51,7 +52,10 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
     """
     from goldroot.fleet import all_fallbacks, fallback_data
 
-    data = [fallback_data(one) for one in all_fallbacks(open_site(site_dir), name)]
+    data = shown(
+        site_dir, "fallbacks", lambda site: [fallback_data(one) for one in all_fallbacks(site, name)],
+        lambda rows: [one for one in rows if name in (None, one["clone"])],
+    )  # fmt: skip
 
     def say() -> None:
         rows = [
@@ -67,6 +71,7 @@ def list_fallbacks(name: str | None, site_dir: str | None, as_json: bool) -> Non
 @fallback.command("prune")
 @click.argument("names", metavar="[CLONE]...", nargs=-1, shell_complete=clone_names)
 @click.option("--force", is_flag=True, help="Before their date, too; the clones must be named.")
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -76,8 +81,10 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
     \b
     Examples:
       goldroot fallback prune --plan
+      goldroot fallback prune web1 --plan --commands
       goldroot fallback prune web1 --force
     """
+    from goldroot.cli.zvm_commands import prune_plan
     from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks
 
     site = open_site(site_dir)
@@ -87,9 +94,16 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         wanted = plan_prune(site, names, force=force, done=before)
         aside = {one.id for one in wanted if one.state == "set-aside"}
         if plan_only:
-            data = {"plan": [fallback_data(one) for one in wanted]}
-            emit(as_json, data, lambda: _say_pruned(wanted, "would remove", aside))
+            commands = commands_of(lambda: [prune_plan(site, one) for one in wanted])
+            data = {"plan": [fallback_data(one) for one in wanted], **commands.data()}
+
+            def say_plan() -> None:
+                _say_pruned(wanted, "would remove", aside)
+                commands.say()
+
+            emit(as_json, data, say_plan)
             return 0
+        commands_of(list, plan_only=False)
         done = prune_fallbacks(site, wanted)
         again.end(left=any(one.error is not None for one in done))
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}

@@ -11,12 +11,13 @@ from goldroot.cli.gold_check import accept_option, check, checked_data, say_chec
 from goldroot.cli.gold_replicate import replicate
 from goldroot.cli.gold_retire import restore, retire
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.known_names import image_names
+from goldroot.cli.known_names import gold_versions, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def gold() -> None:
 )
 @click.option("--unchanged", is_flag=True, help="Publish also what is nothing but the version before.")
 @accept_option
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -71,14 +73,22 @@ def publish(
       goldroot gold publish debian --note "nginx 1.26"
       goldroot gold publish debian --plan
     """
+    from goldroot.cli.zvm_commands import publish_plan
     from goldroot.image import Consent, plan_publish, publish_system
 
+    commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
             plan = plan_publish(site, image, accept=accept, progress=stage("reading the maintenance system"))
-            data: dict[str, Any] = {"plan": True, **_plan_data(plan)}
-            emit(as_json, data, lambda: _say_plan(plan, Consent(untested, renumber_ok, keep=keep)))
+            commands = commands_of(lambda: [publish_plan(site, image, plan.slot)] if plan.slot else [])
+            data: dict[str, Any] = {"plan": True, **_plan_data(plan), **commands.data()}
+
+            def say_plan() -> None:
+                _say_plan(plan, Consent(untested, renumber_ok, keep=keep))
+                commands.say()
+
+            emit(as_json, data, say_plan)
             return
         consent = Consent(untested, renumber_ok, accept, only_new=not unchanged, keep=keep)
         done = publish_system(site, image, consent, note=note, progress=stage(f"publishing {image}"))
@@ -154,7 +164,13 @@ def _say_findings(plan: PublishPlan) -> None:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.option("--to", type=VERSION, metavar="N", help="The gold version to look at (default: the current one).")
+@click.option(
+    "--to",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version to look at (default: the current one).",
+)
 @click.option("--tested", is_flag=True, help="Look at the maintenance system as it was tested, before it is published.")
 @site_option
 @json_option
@@ -268,7 +284,7 @@ def version_data(version: GoldVersion) -> dict[str, Any]:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
+@click.argument("number", type=VERSION, required=False, shell_complete=gold_versions)
 @site_option
 @json_option
 def show(image: str, number: int | None, site_dir: str | None, as_json: bool) -> None:
@@ -363,7 +379,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
+@click.argument("number", type=VERSION, required=False, shell_complete=gold_versions)
 @click.option(
     "--quick", is_flag=True, help="Read only files whose inode, size or times differ from what was published."
 )
@@ -373,6 +389,7 @@ def _say_difference(found: Difference, *, paths: bool, times: bool) -> None:
 def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str | None, as_json: bool) -> int:
     """Compare a version's disks with its signed record, every byte, on each host that has a copy. Without NUMBER, the current one.
 
+    On a host with `verity` every block of its images is compared with the signed root hash, too, but for --quick.
     Exit status 4 where something is not as it was published.
 
     \b

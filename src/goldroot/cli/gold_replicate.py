@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from goldroot.cli.image import notes_data, say_notes
-from goldroot.cli.known_names import host_names, image_names
+from goldroot.cli.known_names import gold_versions, host_names, image_names
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import VERSION, emit, json_option, plan_option
 from goldroot.cli.progress import stages
@@ -15,7 +15,7 @@ from goldroot.cli.terminal import put
 
 @click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, required=False)
+@click.argument("number", type=VERSION, required=False, shell_complete=gold_versions)
 @click.option("--to", required=True, metavar="HOST", shell_complete=host_names, help="The host that gets a copy.")
 @site_option
 @plan_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.known_names import image_names
+from goldroot.cli.known_names import gold_versions, image_names
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
 from goldroot.cli.site import host_option, open_site, site_option
@@ -22,7 +22,7 @@ SHOWN = 5
 
 @click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION)
+@click.argument("number", type=VERSION, shell_complete=gold_versions)
 @click.option(
     "--remove", is_flag=True, help="Also free its slots and remove its disks; refused while anything holds it."
 )
@@ -100,7 +100,7 @@ def _named(names: tuple[str, ...]) -> str:
 
 @click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION)
+@click.argument("number", type=VERSION, shell_complete=gold_versions)
 @site_option
 @plan_option
 @json_option

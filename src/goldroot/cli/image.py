@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
-from goldroot.cli.known_names import image_names
+from goldroot.cli.known_names import image_names, layout_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
@@ -49,6 +49,7 @@ def image() -> None:
     show_default=True,
     metavar="NAME|FILE",
     type=click.Path(),
+    shell_complete=layout_names,
     help="readonly-root, shared-usr, or a file.",
 )
 @host_option("Its home, where it is maintained and published (default: the site's default host).")

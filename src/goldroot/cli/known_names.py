@@ -1,4 +1,5 @@
-"""What the Tab key offers where a command takes the name of a clone or an image: those of the site.
+"""What the Tab key offers where a command takes a name: clones, images, versions and open conflicts of the site, and what
+goldroot itself has names for.
 
 A catalog in SQLite is read here without SQLAlchemy, which is loaded for longer than a person waits for a key; and it is
 only read: what a command may do at the opening, such as bringing an old schema up to date, is no business of a key.
@@ -7,15 +8,18 @@ only read: what a command may do at the opening, such as bringing an old schema 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from goldroot.cli.everywhere import named_site
 from goldroot.errors import GoldrootError
+from goldroot.tree import path_text
 
 if TYPE_CHECKING:
     import click
+    from click.shell_completion import CompletionItem
 
     from goldroot.site import Site
 
@@ -51,6 +55,78 @@ def host_names(context: click.Context, parameter: click.Parameter, begun: str) -
         return []
 
 
+def gold_versions(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The published versions of the image on the line, or of that of its clone, newest first."""
+    given = context.params
+    # A line that ends in an option without its value is not parsed to its end: names are among the rest then.
+    names = (*(given.get("names") or ()), *context.args)
+    image, clone = given.get("image") or "", given.get("name") or next(iter(names), "")
+    rows = _asked(context, _VERSIONS, (image, clone))
+    return [number for number in (str(number) for (number,) in rows) if number.startswith(begun)]
+
+
+def conflict_paths(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The paths about which the clone on the line is asked; those that stand there already are left out."""
+    given = context.params.get(parameter.name or "") or ()
+    paths = (path_text(path) for (path,) in _asked(context, _CONFLICTS, (context.params.get("name") or "",)))
+    return [path for path in paths if path.startswith(begun) and path not in given]
+
+
+def answers(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The answers to a conflict by their names, and files."""
+    return _or_a_file(("server", "gold", "moved", "proposal"), begun)
+
+
+def layout_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The layouts that come with goldroot, and files."""
+    from goldroot.site import SHIPPED_LAYOUTS
+
+    return _or_a_file(SHIPPED_LAYOUTS, begun)
+
+
+def smapi_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The functions of SMAPI, in whatever case they are begun."""
+    from goldroot.zvm.smapi.table import layouts
+
+    return [name for name in layouts() if name.lower().startswith(begun.lower())]
+
+
+def _or_a_file(names: Iterable[str], begun: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    found = [CompletionItem(name) for name in names if name.startswith(begun)]
+    return found or [CompletionItem(begun, type="file")]
+
+
+_VERSIONS = """
+SELECT number FROM gold_versions
+WHERE state = 'published' AND image IN (?1, (SELECT image FROM clones WHERE name = ?2)) ORDER BY number DESC
+"""
+_CONFLICTS = """
+SELECT DISTINCT path FROM conflicts JOIN updates ON updates.id = conflicts.update_id
+WHERE updates.clone = ?1 AND conflicts.state = 'open' ORDER BY path
+"""
+
+
+def _asked(context: click.Context, question: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Rows of a catalog in SQLite; none from another, and where it cannot be read."""
+    from goldroot.site import Site
+
+    try:
+        with closing(Site.open(named_site(context), looking=True)) as site:
+            if not (path := site.catalog_file):
+                return []
+            with closing(_connected(path)) as catalog:
+                return catalog.execute(question, values).fetchall()
+    except (GoldrootError, OSError, sqlite3.Error, ModuleNotFoundError):
+        return []
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    # Not mode=ro: such a reader leaves its files of the write-ahead log behind.  rw makes no catalog where there is none.
+    return sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True)
+
+
 def _names(context: click.Context, kind: Kind) -> list[str]:
     """Names from the site that the command would work on; none where it cannot be read: this is no place for errors."""
     from goldroot.site import Site
@@ -65,8 +141,7 @@ def _names(context: click.Context, kind: Kind) -> list[str]:
 
 
 def _in_sqlite(path: str, kind: Kind) -> list[str]:
-    # Not mode=ro: such a reader leaves its files of the write-ahead log behind.  rw makes no catalog where there is none.
-    with closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True)) as catalog:
+    with closing(_connected(path)) as catalog:
         return [name for (name,) in catalog.execute(f"SELECT name FROM {kind} ORDER BY name")]
 
 

@@ -14,6 +14,7 @@ from goldroot.cli.output import emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_lines, put_output
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def machine() -> None:
 
 @machine.command()
 @names_argument
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -62,8 +64,10 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
       goldroot machine start web1
       goldroot machine start web1 web2 --plan
     """
+    from goldroot.cli.zvm_commands import power_plan
     from goldroot.fleet import plan_start, start_machine
 
+    commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     with stages(as_json) as stage:
         results = each(
@@ -76,9 +80,11 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
                 put(f"{name} {'runs already' if found.power.state == 'on' else 'would be started'}")
             else:
                 put(f"{name} {'was started' if found.started else 'runs already'}")
+        commands.say()
         tell_failures(results.failed)
 
-    data = _states(results.done, results.failed, plan_only)
+    commands = commands_of(lambda: [power_plan(site, n, on=True) for n in results.done if plan_only])
+    data = {**_states(results.done, results.failed, plan_only), **commands.data()}
     if not plan_only:
         data["machines"] = [{**found.as_dict(), "started": found.started} for found in results.done.values()]
     emit(as_json, data, say)
@@ -91,6 +97,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
     "--patience", type=click.IntRange(0, A_DAY), metavar="SECONDS",
     help="How long it may take to shut down before it is killed (default: the image's stop_time).",
 )  # fmt: skip
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -102,18 +109,22 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
       goldroot machine stop web1
       goldroot machine stop web1 --patience 0
     """
+    from goldroot.cli.zvm_commands import power_plan
     from goldroot.fleet import plan_start, stop_machine
 
+    commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     if plan_only:
         planned = each(names, lambda name: plan_start(site, name))
+        commands = commands_of(lambda: [power_plan(site, n, on=False, patience=patience) for n in planned.done])
 
         def say_plan() -> None:
             for name, found in planned.done.items():
                 put(f"{name} {'is off already' if found.power.state == 'off' else 'would be stopped'}")
+            commands.say()
             tell_failures(planned.failed)
 
-        emit(as_json, _states(planned.done, planned.failed, plan_only), say_plan)
+        emit(as_json, {**_states(planned.done, planned.failed, plan_only), **commands.data()}, say_plan)
         return planned.exit_code(lambda _: 0)
     results = each(names, lambda name: stop_machine(site, name, patience=patience))
 

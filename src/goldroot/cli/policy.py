@@ -129,8 +129,9 @@ def absolute(path: str) -> bytes:
     raw = os.fsencode(path)
     names = [name for name in raw.split(b"/") if name not in (b"", b".")]
     if not raw.startswith(b"/") or b".." in names:
+        shown = path_text(raw)
         raise UsageError(
-            f"{path!r} is no path of a system" if b".." in names else f"{path!r} is not absolute",
+            f"'{shown}' is not a path in a system" if b".." in names else f"'{shown}' is not absolute",
             todo="Give the path as it is in the system that is merged, beginning with '/'.",
         )
     return b"/" + b"/".join(names)

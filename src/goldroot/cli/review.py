@@ -10,7 +10,7 @@ import click
 
 from goldroot.cli.each_clone import answer_line
 from goldroot.cli.hunks import in_full, where_they_meet
-from goldroot.cli.known_names import clone_names
+from goldroot.cli.known_names import answers, clone_names, conflict_paths
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
 from goldroot.cli.site import open_site, site_option
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from goldroot.fleet import Answer, Case
     from goldroot.site import Site
 
-wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1)
+wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1, shell_complete=conflict_paths)
 
 
 @click.group(cls=Group)
@@ -160,6 +160,7 @@ def _say_next(found: Case) -> None:
     required=True,
     metavar="server|gold|proposal|FILE",
     type=click.Path(),
+    shell_complete=answers,
     help="The answer; FILE: content of your own.",
 )
 @click.option("--all-like", is_flag=True, help="And every open one with the same axis and kind as those named.")

@@ -21,6 +21,7 @@ from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=
 @names_argument
 @click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")
 @click.option("--take-proposals", is_flag=True, help="With --carry: answer what is to be decided with what stands.")
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -49,6 +51,7 @@ def rollback(
     \b
     Examples:
       goldroot rollback web1 --plan
+      goldroot rollback web1 --plan --commands
       goldroot rollback web1 --carry
     """
     from goldroot.fleet import engine_of, finish_rollback, many_names
@@ -59,6 +62,7 @@ def rollback(
     site = open_site(site_dir)
     if plan_only:
         return _plan_rollback(site, names, carry, as_json)
+    commands_of(list, plan_only=False)
     asked = {"carry": carry, "take_proposals": take_proposals}
     with stages(as_json) as stage, engine_of(site) as engine, many_names(site, "rollback", names, asked) as again:
 
@@ -115,16 +119,20 @@ def say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
+    from goldroot.cli.zvm_commands import rollback_plan
     from goldroot.fleet import plan_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
+    commands = commands_of(lambda: [rollback_plan(site, found.fallback) for found in results.done.values()])
 
     def say() -> None:
         for found in results.done.values():
             _say_rollback_plan(found, carry)
+        commands.say()
         tell_failures(results.failed)
 
-    data = {"plans": [found.as_dict() for found in results.done.values()], "failed": failures_data(results.failed)}
+    plans = [found.as_dict() for found in results.done.values()]
+    data = {"plans": plans, "failed": failures_data(results.failed), **commands.data()}
     emit(as_json, data, say)
     return results.exit_code(lambda _: 0)
 

@@ -13,6 +13,7 @@ from goldroot.cli.known_names import host_names
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
+from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
     from goldroot.site import Site
@@ -36,17 +37,54 @@ def host_option(help: str) -> Callable[[F], F]:
     return click.option("--host", default="", metavar="NAME", shell_complete=host_names, help=help)
 
 
-def open_site(site_dir: str | None) -> Site:
-    """The site of a command; it is closed when the command ends."""
+def open_site(site_dir: str | None, *, looking: bool = False) -> Site:
+    """The site of a command; it is closed when the command ends.
+
+    :param looking: the command only looks, though it is not called a plan: nothing at all is changed by the opening.
+    """
     from goldroot.site import Site
 
     context = click.get_current_context(silent=True)
-    site = Site.open(named_site(context, site_dir), looking=context is not None and is_plan(context))
+    site = Site.open(named_site(context, site_dir), looking=looking or (context is not None and is_plan(context)))
     for line in () if quiet() else site.told:
         put(f"goldroot: {line}", err=True)
     if context:
         context.call_on_close(site.close)
+        if site.config.group and not site.looking:
+            context.call_on_close(lambda: _export(site))  # before it is closed
     return site
+
+
+def _export(site: Site) -> None:
+    """What the site's group may look at, as it is at the end of a command."""
+    from goldroot.fleet import EXPORTED
+    from goldroot.site import export_views
+
+    try:
+        export_views(site, dict(EXPORTED))
+    except (GoldrootError, OSError) as error:
+        why = error.brief if isinstance(error, GoldrootError) else error.strerror
+        put(f"goldroot: the views for the group {site.config.group} were not written: {why}", err=True)
+
+
+def shown(
+    site_dir: str | None, view: str, make: Callable[[Site], Any], pick: Callable[[Any], Any] = lambda found: found
+) -> Any:
+    """What a command shows: made from the site, or, for a member of the site's group, as it was exported last.
+
+    :param view: its name among the exported ones.
+    :param make: makes it.
+    :param pick: takes from an exported one, which has everything, what was asked for.
+    """
+    from goldroot.site import Site, is_members, read_view
+
+    context = click.get_current_context(silent=True)
+    root = named_site(context, site_dir) or Site.find()
+    if is_members(root) and (found := read_view(root, view)) is not None:
+        if not quiet():
+            put(f"goldroot: as it was at {found[0]}, when the last command of the site's owner ended", err=True)
+        return pick(found[1])
+    return make(open_site(site_dir))
 
 
 @contextmanager
@@ -68,7 +106,7 @@ def is_plan(context: click.Context) -> bool:
 @click.option(
     "--host",
     "kind",
-    type=click.Choice(["directory", "nspawn", "qemu"]),
+    type=click.Choice(["directory", "nspawn", "qemu", "libvirt"]),
     default="directory",
     show_default=True,
     help="The kind of the new site's host; goldroot.toml may name more.",

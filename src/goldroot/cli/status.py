@@ -11,7 +11,7 @@ from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_and_image_names
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import counted, emit, json_option, table
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.site import shown, site_option
 from goldroot.cli.terminal import put
 
 #: Lines of each part that fit on a screen.
@@ -33,7 +33,7 @@ def status(site_dir: str | None, as_json: bool) -> None:
     """
     from goldroot.fleet import fleet_status
 
-    data = fleet_status(open_site(site_dir))
+    data = shown(site_dir, "status", fleet_status)
     emit(as_json, data, lambda: _say_status(data))
 
 
@@ -103,9 +103,12 @@ def log(name: str | None, limit: int, every: bool, site_dir: str | None, as_json
       goldroot log
       goldroot log web1 -n 5
     """
-    from goldroot.fleet import history
+    from goldroot.fleet import history, of_past
 
-    data = history(open_site(site_dir), name, limit=limit, every=every)
+    data = shown(
+        site_dir, "log", lambda site: history(site, name, limit=limit, every=every),
+        lambda rows: of_past(rows, name, limit=limit, every=every),
+    )  # fmt: skip
 
     def say() -> None:
         for one in data:

@@ -23,13 +23,14 @@ from goldroot.cli.each_clone import (
     tell_left,
 )
 from goldroot.cli.everywhere import verbose
-from goldroot.cli.known_names import clone_names, image_names
+from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
 from goldroot.cli.rollback import names_argument, rollback
-from goldroot.cli.site import open_site, room_for, site_option
+from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
+from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
@@ -40,7 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["rollback", "update"]
 
 to_option = click.option(
-    "--to", type=VERSION, metavar="N", help="The gold version to go to (default: the current one)."
+    "--to",
+    type=VERSION,
+    metavar="N",
+    shell_complete=gold_versions,
+    help="The gold version to go to (default: the current one).",
 )
 
 #: Outcome of an entry of the record -> what it means for the server.
@@ -64,6 +69,7 @@ def update() -> None:
 @names_argument
 @to_option
 @click.option("--all-paths", is_flag=True, help="Name every path, not only the conflicts and what was merged.")
+@commands_option
 @site_option
 @json_option
 def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str | None, as_json: bool) -> int:
@@ -77,7 +83,9 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
     Examples:
       goldroot update plan web1 web2
       goldroot update plan web1 --to 3 --all-paths
+      goldroot update plan web1 --commands
     """
+    from goldroot.cli.zvm_commands import update_plan
     from goldroot.fleet import Prefetch
 
     site = open_site(site_dir)
@@ -88,6 +96,8 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
             results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
 
     groups = grouped_conflicts(list(results.done.values()))
+    due = [found for found in results.done.values() if found.clone.version != found.to]
+    commands = commands_of(lambda: [update_plan(site, found.clone.name, found.to) for found in due])
     many = len(results.done) > 1
 
     def say() -> None:
@@ -95,11 +105,12 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
             _say_plan(found, all_paths, conflicts=not many)
         if many:
             _say_groups(groups)
+        commands.say()
         tell_failures(results.failed)
 
     data = {
         "plans": [found.as_dict() for found in results.done.values()], "conflicts": groups,
-        "failed": failures_data(results.failed),
+        "failed": failures_data(results.failed), **commands.data(),
     }  # fmt: skip
     emit(as_json, data, say)
     return results.exit_code(lambda found: EXIT_FINDINGS if found.conflicts else 0)
@@ -172,6 +183,7 @@ def due(notes: Sequence[dict[str, Any]]) -> dict[str, str]:
 )
 @click.option("--stop-after", type=click.IntRange(1), metavar="N",
               help="After N failures of the same kind begin no other clone (default: go on).")  # fmt: skip
+@commands_option
 @site_option
 @plan_option
 @json_option
@@ -202,6 +214,7 @@ def run(
     if plan_only:
         context = click.get_current_context()
         return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
+    commands_of(list, plan_only=False)
     results: Results[Outcome] = _run_one(site, wanted[0], to, as_json) if len(wanted) == 1 else _run_many(
         site, wanted, to, jobs, stop_after, as_json)  # fmt: skip
     data = {
@@ -316,15 +329,13 @@ def list_updates(name: str | None, every: bool, site_dir: str | None, as_json: b
     Example:
       goldroot update list web1 --all
     """
-    from goldroot.catalog import clones, decisions, updates
-    from goldroot.fleet import update_data
+    from goldroot.fleet import update_rows
 
-    with open_site(site_dir).catalog.read() as tx:
-        if name is not None:
-            clones.get(tx, name)
-        found = [one for one in updates.every(tx, name) if every or not one.ended]
-        left = {one.id: len(decisions.conflicts_of(tx, one.id, state="open")) for one in found if not one.ended}
-    data = [update_data(one, left.get(one.id, 0)) for one in found]
+    ended = ("done", "failed", "returned", "cancelled")
+    data = shown(
+        site_dir, "updates", lambda site: update_rows(site, name, every=every),
+        lambda rows: [one for one in rows if name in (None, one["clone"]) and (every or one["state"] not in ended)],
+    )  # fmt: skip
 
     def say() -> None:
         rows = [

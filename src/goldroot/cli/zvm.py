@@ -7,8 +7,11 @@ import click
 from goldroot.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "adopt": ("goldroot.cli.zvm_adopt:adopt", "Take over a site that follows the paper, without changing anything."),
     "call": ("goldroot.cli.zvm_call:call", "Call a SMAPI function, or list them."),
     "directory": ("goldroot.cli.zvm_directory:directory", "Show, check, compare and edit a user directory."),
+    "doctor": ("goldroot.cli.zvm_doctor:doctor", "What the z/VM system is like, and what follows; changes nothing."),
+    "plan": ("goldroot.cli.zvm_plan:plan", "What an operation sends to z/VM, as calls and commands, or by hand."),
     "simulate": ("goldroot.cli.zvm_simulate:simulate", "Run a z/VM simulator that speaks SMAPI."),
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.known_names import smapi_names
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option, on_terminal, plan_option, table
 from goldroot.cli.terminal import put, put_lines
@@ -21,7 +22,7 @@ PASSWORD_VARIABLE = "GOLDROOT_SMAPI_PASSWORD"
 
 
 @click.command(cls=Command, short_help="Call a SMAPI function, or list them.")
-@click.argument("api", required=False)
+@click.argument("api", required=False, shell_complete=smapi_names)
 @click.argument("params", nargs=-1, metavar="[PARAM=VALUE | PARAM@FILE]...")
 @click.option("--list", "list_only", is_flag=True, help="List the functions; with API, its parameters and values.")
 @click.option("--target", default="", help="The user ID (or list) that the call is about; your own by default.")

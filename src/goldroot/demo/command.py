@@ -16,13 +16,14 @@ import click
 
 from goldroot.cli.lazy import Command
 from goldroot.cli.output import emit, json_option
-from goldroot.errors import BadInput, Failed
+from goldroot.errors import BadInput, Failed, UsageError
 from goldroot.run import find
 
 if TYPE_CHECKING:
     from goldroot.demo.narrator import Narrator
     from goldroot.demo.roots import Roots
     from goldroot.demo.story import Story
+    from goldroot.demo.table import Row
 
 #: A file system in memory, where there is one.
 MEMORY = "/dev/shm"
@@ -51,10 +52,11 @@ SMALL_ROOM, REAL_ROOM = 64 << 20, 2 << 30
     "--host", "kind", type=click.Choice(["auto", "directory", "nspawn"]), default="auto", show_default=True,
     help="nspawn: servers are containers that run; directory: nothing runs.",
 )  # fmt: skip
+@click.option("--zvm", is_flag=True, help="The paper's story on a simulated z/VM, with each SMAPI call and CP command.")
 @click.option("--pause/--no-pause", default=False, help="Wait for Enter before each chapter.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the table at the end.")
 @json_option
-def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
+def demo(form: str, kind: str, zvm: bool, keep: str | None, pause: bool, quiet: bool, as_json: bool) -> None:
     """See it all: gold, servers, an update with a review, the switch, and the way back, in a temporary site.
 
     Where root, systemd-container and the kernel allow it, the servers really run, as containers without a network.
@@ -67,6 +69,7 @@ def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_js
     Examples:
       goldroot demo
       goldroot demo --small --keep /tmp/site     leaves the site to play with
+      goldroot demo --zvm                        S10RWMNT, S10GOLD and their clones, on a simulated z/VM
     """
     _look_for_needs()
     from goldroot.demo.moves import move
@@ -78,6 +81,11 @@ def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_js
     started = time.monotonic()
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     stage = Narrator(quiet=quiet or as_json, colour=colour, pause=pause)
+    if zvm:
+        if form != "auto" or kind != "auto":
+            raise UsageError("--zvm goes with none of --real, --small and --host")
+        _on_zvm(stage, started, keep, as_json)
+        return
     if form == "auto" and kind != "directory" and _can_run(keep):
         form = "small"
         stage.say("Two small systems play the releases; with --real, Debian 12 and 13 do, which takes some minutes.")
@@ -96,9 +104,38 @@ def demo(form: str, kind: str, keep: str | None, pause: bool, quiet: bool, as_js
             "rows": [row.as_dict() for row in story.rows],
         }  # fmt: skip
         emit(as_json, data, lambda: _say(stage, story, took, keep))
-    if wrong:
+    _refuse_untrue(story.rows)
+
+
+def _on_zvm(stage: Narrator, started: float, keep: str | None, as_json: bool) -> None:
+    from goldroot.demo.table import show
+    from goldroot.demo.zvm_story import ZvmStory, simulated, tell
+
+    with _room(keep, SMALL_ROOM) as room, _environment(os.path.join(room, "site")), simulated(room) as sim:
+        stage.room = room
+        story = ZvmStory(stage, room, sim)
+        tell(story)
+        took = time.monotonic() - started
+        data = {
+            "form": "small", "host": "zvm", "seconds": round(took, 1), "true": all(row.true for row in story.rows),
+            "rows": [row.as_dict() for row in story.rows], "calls": dict(story.total),
+        }  # fmt: skip
+
+        def say() -> None:
+            stage.quiet = False
+            stage.say("What became of everything (ok: looked up in the directory and on the minidisks, just now):")
+            show(story.rows, stage.line, stage.width)
+            stage.say(f"{sum(row.true for row in story.rows)} of {len(story.rows)} claims are true. {took:.0f} s.")
+
+        emit(as_json, data, say)
+    _refuse_untrue(story.rows)
+
+
+def _refuse_untrue(rows: list[Row]) -> None:
+    """:raises Failed: a claim is not true."""
+    if wrong := [row for row in rows if not row.true]:
         raise Failed(
-            f"{len(wrong)} of the demo's {len(story.rows)} claims {'is' if len(wrong) == 1 else 'are'} not true",
+            f"{len(wrong)} of the demo's {len(rows)} claims {'is' if len(wrong) == 1 else 'are'} not true",
             meaning="; ".join(f"{row.server}: {row.what}: {row.seen}" for row in wrong),
             todo="This is a bug in goldroot or in its demo; `goldroot demo --keep DIR` leaves the site for a look.",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
+    "EXPORTED",
     "AdoptForm",
     "Adopted",
     "Answer",
@@ -15,6 +16,7 @@ __all__ = [
     "CreatePlan",
     "Created",
     "Drift",
+    "Finding",
     "Forecast",
     "Joined",
     "Kept",
@@ -22,7 +24,10 @@ __all__ = [
     "Outcome",
     "Prefetch",
     "Repeated",
+    "Report",
+    "Restored",
     "RollbackPlan",
+    "TakenOver",
     "UpdatePlan",
     "adopt_server",
     "again_at_switch",
@@ -35,6 +40,7 @@ __all__ = [
     "chosen_answers",
     "chosen_clones",
     "chosen_conflicts",
+    "clone_list",
     "conflict_at",
     "console_lines",
     "create_clone",
@@ -44,6 +50,7 @@ __all__ = [
     "edit_conflict",
     "engine_of",
     "enter_clone",
+    "examine",
     "fallback_data",
     "find_case",
     "find_drift",
@@ -63,6 +70,7 @@ __all__ = [
     "made_clone",
     "many_names",
     "network_from",
+    "of_past",
     "open_clone",
     "plan_adoption",
     "plan_cancel",
@@ -77,7 +85,9 @@ __all__ = [
     "prune_fallbacks",
     "read_kept",
     "read_written",
+    "repair_site",
     "resolve_conflicts",
+    "restore_backup",
     "roll_back",
     "run_in_machine",
     "run_update",
@@ -89,7 +99,9 @@ __all__ = [
     "start_machine",
     "starting_text",
     "stop_machine",
+    "take_over_clone",
     "update_data",
+    "update_rows",
     "usual_jobs",
     "waiting_update",
 ]
@@ -112,7 +124,10 @@ if TYPE_CHECKING:
         plan_delete,
         show_clone,
     )
+    from goldroot.fleet.doctor.doctor import Report, examine, repair_site
+    from goldroot.fleet.doctor.findings import Finding
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
+    from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
@@ -130,6 +145,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet.restoring import Restored, restore_backup
     from goldroot.fleet.review import (
         Case,
         all_cases,
@@ -146,6 +162,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
+    from goldroot.fleet.taken_over import TakenOver, take_over_clone
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
@@ -167,20 +184,22 @@ else:
             "adopt.adopt": "adopt_server plan_adoption",
             "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
-            "clones": (
-                "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone identity_from made_clone"
-                " plan_clone plan_delete show_clone"
-            ),
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone "
+            "force_delete_clone identity_from made_clone plan_clone plan_delete show_clone",
+            "doctor.doctor": "Report examine repair_site",
+            "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
+            "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
             "joined": "Joined join_machine network_from plan_join",
-            "past": "history",
             "links": "slot_links",
-            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine start_machine "
-            "stop_machine",
+            "machines": "MachineState console_lines machine_states plan_start "
+            "powers_of run_in_machine start_machine stop_machine",
             "many": "Repeated many_names",
             "parallel": "usual_jobs",
+            "past": "history",
             "prefetch": "Prefetch",
+            "restoring": "Restored restore_backup",
             "review": "Case all_cases chosen_conflicts conflict_at "
             "edit_conflict find_case resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
@@ -188,11 +207,12 @@ else:
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",
+            "taken_over": "TakenOver take_over_clone",
+            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update waiting_update",
-            "update.go_live": "again_at_switch",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
-            "run_updates",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones "
+            "engine_of plan_cancel run_update run_updates",
         },
     )

@@ -64,7 +64,7 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
     gold = open_version(site, clone.image, clone.version, clone.host)
     policy = policy_of(site, clone.image)
     with open_clone(site, clone) as server, gold.open() as opened:
-        own = disk_side(site, server, policy, live=True, stage=stage)
+        own = disk_side(site, server, policy, writers="live", stage=stage)
         base = gold_side(gold, opened, server.ids)
         # A merge in which gold did not move: what it finds is what the clone has changed.
         record = make_record(plan_sides((base, base, own), policy))

@@ -30,7 +30,7 @@ from goldroot.merge import (
 from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
-from goldroot.tree import Manifest, Note, Progress
+from goldroot.tree import Manifest, Note, Progress, Writers
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]
@@ -122,13 +122,13 @@ def disk_side(
     disks: Server,
     policy: Policy,
     *,
-    live: bool = False,
+    writers: Writers = "unknown",
     stage: Stage = silent,
     ahead: Prefetch | None = None,
 ) -> Side:
     """The side of a server's disks, scanned now, or taken from the process that scans them ahead.
 
-    :param live: the clone may be running: what it writes meanwhile is taken as it comes, and noted.
+    :param writers: "live" where the server may be running: what it writes meanwhile is taken as it comes, and noted.
     """
     trees = {}
     notes: list[Note] = []
@@ -137,10 +137,8 @@ def disk_side(
         progress = stage(f"reading {disk}")
         found = ahead.take(disk, policy) if ahead is not None else None
         if found is None:
-            found = manifests.scan_disk(
-                site, disk, path, policy, writers="live" if live else "unknown", progress=progress
-            )
-        trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=live)
+            found = manifests.scan_disk(site, disk, path, policy, writers=writers, progress=progress)
+        trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=writers == "live")
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
     return Side(trees, accounts_of(disks.layout, disks.opened), tuple(notes))
 

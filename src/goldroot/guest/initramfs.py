@@ -32,17 +32,28 @@ _PLACES = {
 
 #: What a disk needs besides its file system; a kernel that has it built in has no such module.
 _MODULES = ("virtio_pci", "virtio_blk", "dasd_eckd_mod", "dasd_fba_mod")
+#: And where its blocks are compared with a tree of hashes.
+_CHECKING = ("dm_verity", "sha256_generic")
 #: modprobe(8)'s indexes: where it looks for what; ".bin" is what it reads, and the names are those of depmod(8).
 _INDEXES = re.compile(rb"modules\.(dep|alias|symbols|builtin|builtin\.alias|softdep|devname)(\.bin)?")
 
 
 @dataclass(frozen=True, slots=True)
 class GuestDisk:
-    """A disk of a server: its live address (``1B5``), how it is given, and its file system as mount(8) calls it."""
+    """A disk of a server: its live address (``1B5``), how it is given, and its file system as mount(8) calls it.
+
+    :param root_hash: of its tree of hashes (dm-verity), which is another disk (:func:`hashes_at`); "": it has none.
+    """
 
     address: str
     access: Literal["ro", "rw"]
     form: str
+    root_hash: str = ""
+
+
+def hashes_at(address: str) -> str:
+    """What a disk has as its serial that is the tree of hashes of the one at an address."""
+    return f"{address}-hashes"
 
 
 def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
@@ -52,6 +63,7 @@ def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
     :raises BadInput: a path that a line cannot hold.
     """
     lines = [f"disk {disk.address} {disk.access} {disk.form}" for disk in disks]
+    lines += [f"verity {disk.address} {disk.root_hash}" for disk in disks if disk.root_hash]
     for address, path in paths:
         if path != path.strip() or "\n" in path or "\\" in path:
             raise BadInput(f"{path!r} is not a path that a boot can have", todo="Give the path another name.")
@@ -68,7 +80,8 @@ def addition(root: int, version: str, disks: Sequence[GuestDisk], paths: Iterabl
     """
     files = {place: _own(name) for name, place in _PLACES.items()}
     files["goldroot/table"] = table(disks, paths).encode()
-    wanted = [*_MODULES, *sorted({disk.form for disk in disks})]
+    checking = _CHECKING if any(disk.root_hash for disk in disks) else ()
+    wanted = [*_MODULES, *checking, *sorted({disk.form for disk in disks})]
     modules = f"goldroot/lib/modules/{version}"
     files |= {f"{modules}/{name}": content for name, content in _modules(root, version, wanted)}
     return cpio(files, [modules])

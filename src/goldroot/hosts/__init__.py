@@ -22,6 +22,7 @@ from goldroot.hosts.changes import (
     with_links,
     with_mark,
 )
+from goldroot.hosts.entryfile import entry_of_file
 from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
@@ -43,6 +44,7 @@ from goldroot.hosts.port import (
     Opened,
     Power,
     Role,
+    SeesLinks,
     State,
     Trial,
     Use,
@@ -80,6 +82,7 @@ __all__ = [
     "Port",
     "Power",
     "Role",
+    "SeesLinks",
     "Standing",
     "State",
     "Trial",
@@ -90,6 +93,7 @@ __all__ = [
     "check_disk_id",
     "check_entry_name",
     "differences",
+    "entry_of_file",
     "exchange",
     "fenced",
     "find_entry",

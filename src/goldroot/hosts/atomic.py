@@ -20,18 +20,39 @@ def write_whole(path: str, content: bytes) -> None:
     :raises NoPermission: it may not be written.
     :raises HostError: something else went wrong.
     """
-    directory, name = os.path.split(path)
-    beside = os.path.join(directory, f".{name}.new")
     with store_errors(path):
+        beside = write_beside(path, content)
         try:
-            _write(beside, content)
-            crash.point("host.file-beside")
-            os.rename(beside, path)
+            put_in_place(beside, path)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(beside)
             raise
-        sync_directory(directory)
+
+
+def write_beside(path: str, content: bytes) -> str:
+    """The new content of a file, beside it and synced; gives its path, for :func:`put_in_place`."""
+    beside = beside_of(path)
+    try:
+        _write(beside, content)
+        crash.point("host.file-beside")
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+    return beside
+
+
+def put_in_place(beside: str, path: str) -> None:
+    """What was written beside a file takes its place."""
+    os.rename(beside, path)
+    sync_directory(os.path.dirname(path))
+
+
+def beside_of(path: str) -> str:
+    """Where the new content of a file is written first."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.new")
 
 
 def _write(path: str, content: bytes) -> None:

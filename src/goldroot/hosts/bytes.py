@@ -97,6 +97,9 @@ class DiskBytes(Protocol):
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
         """Who besides this process uses the bytes of one of these disks; with ``writing``, so that they may change."""
 
+    def ids(self) -> list[str]:
+        """The ids of the disks that there is a whole one of, by what stands there."""
+
     def halves(self) -> list[str]:
         """The ids of which parts of a killed making or removal are there."""
 

@@ -139,10 +139,8 @@ class Entries:
                 raise Refused(f"{name} has disks: {_list(entry)}", todo="Delete them first.")
             if links := [link for link in self._linked(name) if link[0] != name]:
                 raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
-            path = self._path(name)
-            with store_errors(path):
-                os.unlink(path)
-                sync_directory(self._directory)
+            with store_errors(self._path(name)):
+                self._take_away(name)
                 crash.point("host.entry-removed")
                 self._index.drop(name, {link.owner for link in entry.links.values()})
                 self._index.settle()
@@ -250,19 +248,29 @@ class Entries:
         """Under the lock: the entry is in force, with a new serial, or the old one is."""
         count = 0 if before is None else int(before.serial.partition(".")[2]) + 1
         new = replace(entry, serial=f"{entry.generation}.{count}", others=before.others if before else entry.others)
-        content, path = encode(new), self._path(new.name)
         owners = {link.owner for link in new.links.values()}
-        with store_errors(path):
+        with store_errors(self._directory):
             self._make_index()
             self._index.add(new.name, sorted(owners))
         crash.point("host.entry-indexed")
-        write_whole(path, content)
+        token = self._put(new)
         crash.point("host.entry-written")
-        with store_errors(path):
+        with store_errors(self._directory):
             if before is not None:
                 self._index.drop(new.name, sorted({link.owner for link in before.links.values()} - owners))
             self._index.settle()
-        return replace(new, token=token_of(content))
+        return replace(new, token=token)
+
+    def _put(self, entry: Entry) -> str:
+        """Under the lock: the entry is in force, as a whole; its token."""
+        content = encode(entry)
+        write_whole(self._path(entry.name), content)
+        return token_of(content)
+
+    def _take_away(self, name: str) -> None:
+        """Under the lock: there is no entry of that name any more."""
+        os.unlink(self._path(name))
+        sync_directory(self._directory)
 
 
 def check_change(now: Entry, wanted: Entry, find: Callable[[str], Entry | None]) -> None:

@@ -83,6 +83,15 @@ def decode(content: bytes, path: str, name: str) -> Entry:
     return replace(entry, token=token_of(content))
 
 
+def entry_of_file(path: str, name: str) -> Entry:
+    """The entry of that name in a file, wherever it stands.
+
+    :raises OSError: it cannot be read. :raises Damaged: as :func:`decode`.
+    """
+    with open(path, "rb") as file:
+        return decode(file.read(), path, name)
+
+
 def _entry(data: dict[str, Any]) -> Entry:
     if data.get("format") != FORMAT:
         raise ValueError(f"its format is {data.get('format')!r}, and this goldroot knows {FORMAT}")

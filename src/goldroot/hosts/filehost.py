@@ -51,6 +51,7 @@ from goldroot.hosts.port import (
     Use,
     View,
 )
+from goldroot.hosts.registry import SeenDisk
 from goldroot.hosts.standing import still_running
 from goldroot.ids import new_id
 from goldroot.run import Done, run
@@ -154,7 +155,44 @@ class FileHost:
 
     def disk_ids(self) -> list[str]:
         """The ids of all disks that there are anything of; for lists, never to answer about one."""
-        return sorted({*os.listdir(os.path.join(self.store, "disks")), *self._bytes.halves()})
+        return sorted({*self._bytes.ids(), *self._bytes.halves()})
+
+    def look_at_disk(self, id: str) -> SeenDisk:
+        """What there is of a disk, whoever names it; nothing is changed."""
+        try:
+            label = self._labels.find(check_disk_id(id))
+            whole = label is not None and self._bytes.stands(label)
+        except (Damaged, BadInput) as error:
+            return SeenDisk(id, why=error.brief)
+        owner = "" if label is None else label.owner
+        return SeenDisk(id, owner, whole=whole, begun=id in self._begun.ids() or id in self._bytes.halves())
+
+    def leftovers(self) -> list[str]:
+        """What :meth:`tidy` would look at: work on disks that was begun and is not done, one line each."""
+        scratch = os.path.join(self.store, "scratch")
+        trees = sorted(os.listdir(scratch)) if os.path.isdir(scratch) else []
+        ids = sorted({*self._bytes.halves(), *self._begun.ids()})
+        found = [(disk_lock(id), f"disk {id}") for id in ids]
+        found += [(f"scratch-{id}", f"scratch/{id}") for id in trees]
+        return [what for name, what in found if self._in_use.free(name)]
+
+    def give_up_disk(self, id: str) -> None:
+        """Remove a disk that no entry names, with its label.  Again: nothing.
+
+        :raises Refused: an entry names it, or it is in use.
+        """
+        check_disk_id(id)
+        with self._alone(id) as taken:
+            for entry in self._entries.all():
+                if (address := where(entry, id)) is not None:
+                    raise Refused(f"disk {id} is that at {address} of {entry.name}", meaning="It was not touched.")
+            seen = self.look_at_disk(id)
+            if seen.whole and (label := self._labels.find(id)) is not None:
+                self._refuse_used(label)
+            self._bytes.remove(id)
+            self._labels.remove(id)
+            self._begun.forget(id)
+            taken.gone()
 
     # -- disks
 
@@ -250,6 +288,12 @@ class FileHost:
 
     def info(self, ids: Collection[str]) -> Mapping[str, DiskInfo]:
         return {id: self._bytes.info(self._label(id)) for id in ids}
+
+    def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
+        return {}
+
+    def check_hash(self, id: str, root: str) -> None:
+        raise Damaged(f"disk {id} has no tree of hashes", todo="Make its copy of gold again.")
 
     def in_use(self, ids: Collection[str]) -> str | None:
         labels = [self._label(id) for id in ids]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from goldroot.errors import Busy
 from goldroot.hosts.network import Network
@@ -214,6 +214,20 @@ class EntryChanged(Busy):
 NOTHING_AROUND = Around()
 
 
+@runtime_checkable
+class SeesLinks(Protocol):
+    """A host that can tell what machines have linked at this moment, which may be other than what their entries say."""
+
+    def linked(self, owner: str) -> list[tuple[str, str, str]]:
+        """As :meth:`Host.linked`."""
+
+    def linked_now(self, owner: str) -> list[tuple[str, str, str]]:
+        """The same, as it is: (machine, its address, owner's address)."""
+
+    def running(self) -> set[str]:
+        """The names of the machines that run."""
+
+
 class Host(Protocol):
     """A place where disks and machines live.
 
@@ -279,6 +293,18 @@ class Host(Protocol):
         """What is known of these disks.
 
         :raises NotFound: an id is nowhere.
+        """
+
+    def hashes(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Root hashes (dm-verity, 64 hexadecimal digits) of sealed disks, by id; those that have none are left out.
+
+        :raises Damaged: what was made of one is not there any more.
+        """
+
+    def check_hash(self, id: str, root: str) -> None:
+        """Read all of a sealed disk and compare it with a root hash.
+
+        :raises Damaged: it is another one, or has none any more.
         """
 
     def in_use(self, ids: Collection[str]) -> str | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The host of a site whose file has ``[host]``, or none: as if it were written ``[hosts.local]``.
 ONLY_HOST = "local"
-DIRECTORY, NSPAWN, QEMU, ZVM = "directory", "nspawn", "qemu", "zvm"
+DIRECTORY, NSPAWN, QEMU, LIBVIRT, ZVM = "directory", "nspawn", "qemu", "libvirt", "zvm"
 
 #: What pydantic calls a wrong value -> what it has to be.
 _MUST_BE = {
@@ -38,6 +38,17 @@ _PLAIN: Mapping[str, tuple[type, str]] = {
     "int": (int, "a whole number"),
     "bool": (bool, "true or false"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDisk:
+    """What there is of a disk on a host, whoever names it."""
+
+    id: str
+    owner: str = ""  #: the entry that its label names; "": it has no label
+    whole: bool = False  #: its bytes are there
+    begun: bool = False  #: its making or removal was begun, and is not done
+    why: str = ""  #: what is wrong with its label or its bytes, where that cannot be told otherwise
 
 
 class SiteHost(Host, Protocol):
@@ -69,6 +80,18 @@ class SiteHost(Host, Protocol):
 
     def disk_ids(self) -> list[str]:
         """The ids of all disks that there are anything of; for lists, never to answer about one."""
+
+    def look_at_disk(self, id: str) -> SeenDisk:
+        """What there is of a disk, whoever names it; nothing is changed."""
+
+    def leftovers(self) -> list[str]:
+        """Work on disks that was begun, is not done, and that nobody does now; one line each."""
+
+    def give_up_disk(self, id: str) -> None:
+        """Remove a disk that no entry names.  Again: nothing.
+
+        :raises Refused: an entry names it, or it is in use. :raises Damaged: an entry cannot be read: it may name it.
+        """
 
 
 @dataclass(frozen=True)
@@ -116,6 +139,12 @@ def _qemu() -> Kind:
     return Kind(QemuConfig, open_host)
 
 
+def _libvirt() -> Kind:
+    from goldroot.hosts.libvirt import LibvirtConfig, open_host
+
+    return Kind(LibvirtConfig, open_host)
+
+
 def _zvm() -> Kind:
     from goldroot.hosts.zvm import ZvmConfig, open_host
 
@@ -123,7 +152,13 @@ def _zvm() -> Kind:
 
 
 #: A kind is loaded when it is first used: what it stands on may not be installed.
-KINDS: Mapping[str, Callable[[], Kind]] = {DIRECTORY: _directory, NSPAWN: _nspawn, QEMU: _qemu, ZVM: _zvm}
+KINDS: Mapping[str, Callable[[], Kind]] = {
+    DIRECTORY: _directory,
+    NSPAWN: _nspawn,
+    QEMU: _qemu,
+    LIBVIRT: _libvirt,
+    ZVM: _zvm,
+}
 
 
 def host_table(name: str, values: Mapping[str, Any]) -> HostTable:

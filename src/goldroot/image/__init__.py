@@ -17,12 +17,16 @@ __all__ = [
     "Difference",
     "Gold",
     "ImageRemoval",
+    "Look",
     "PublishPlan",
     "Retirement",
     "Role",
     "Source",
     "System",
     "Verified",
+    "accept_copied",
+    "adopt_image",
+    "adopt_version",
     "changes_between",
     "check_genuine",
     "check_gold",
@@ -32,11 +36,16 @@ __all__ = [
     "enter_system",
     "existing_system",
     "find_linked",
+    "finish_publish",
+    "give_up_import",
     "import_image",
     "local_accounts",
+    "look_at_copy",
     "newest_gold",
+    "note_gone",
     "open_source",
     "open_version",
+    "papers_hold",
     "plan_image_removal",
     "plan_import",
     "plan_publish",
@@ -45,6 +54,7 @@ __all__ = [
     "publish_gold",
     "publish_system",
     "read_gold_record",
+    "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
     "replace_system",
@@ -55,13 +65,24 @@ __all__ = [
     "split",
     "system_changes",
     "take_back",
+    "take_over_image",
+    "take_over_version",
     "test_system",
     "verify_gold",
 ]
 
 if TYPE_CHECKING:
+    from goldroot.image.adopting import (
+        adopt_image,
+        adopt_version,
+        finish_publish,
+        give_up_import,
+        note_gone,
+        recorded_numbers,
+    )
     from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
+    from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import (
@@ -75,7 +96,7 @@ if TYPE_CHECKING:
         retire_gold,
         verify_gold,
     )
-    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, read_gold_record
+    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
     from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
@@ -85,16 +106,19 @@ if TYPE_CHECKING:
     from goldroot.image.source import AT_BOOT, Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
+    from goldroot.image.taken_over import take_over_image, take_over_version
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
             "changes": "Change changes_between",
             "check": "Checked check_gold",
+            "copied": "Look accept_copied look_at_copy",
+            "found": "find_linked",
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
-            "found": "find_linked",
-            "gold_version": "Gold current_gold newest_gold open_version read_gold_record",
+            "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
@@ -104,5 +128,6 @@ else:
             "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",
+            "taken_over": "take_over_image take_over_version",
         },
     )

@@ -50,11 +50,16 @@ def check_genuine(gold: Gold) -> None:
     for address, changed in found.items():
         if changed:
             named = ", ".join("/" + path_text(change.path) for change in changed[:3])
+            copied = all(change.only_time for changes in found.values() for change in changes)
             raise BadSignature(
                 f"the disk {address} of gold version {gold.number} of {gold.image} is not what was published: {named}"
                 + (f" and {len(changed) - 3} more" if len(changed) > 3 else ""),
-                meaning="It was written after it was signed. Nothing was taken from it.",
-                todo=f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish anew.",
+                meaning="Only times differ, as after a copy that keeps whole seconds. Nothing was taken from it."
+                if copied
+                else "It was written after it was signed. Nothing was taken from it.",
+                todo="If the site was copied: goldroot doctor --repair reads it, and accepts it where it has what was published."
+                if copied
+                else f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish again.",
             )
     gold.site.genuine.add(what)
 

@@ -14,6 +14,7 @@ from goldroot.hosts import LIVE, with_mark
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.genuine import changes_of, check_genuine
 from goldroot.image.gold_version import open_version
+from goldroot.image.hashes import check_hashes
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.slots import home_of
 from goldroot.site import DiskRegister, Site
@@ -71,9 +72,11 @@ def verify_gold(
 ) -> Verified:
     """Compare a version's disks with its signed record, reading every byte.
 
+    Where the copy's host has trees of hashes (dm-verity), every block is compared with the signed root hash, too.
+
     :param host: whose copy; "": of the image's home, or of another host where that has none.
     :param quick: believe the inodes: read only files whose inode, ctime, size or mtime differ from gold's manifest.
-    :raises BadSignature: the record or a manifest is not what was signed.
+    :raises BadSignature: the record or a manifest is not what was signed, or blocks of an image are not.
     """
     gold = open_version(site, image, number, host)
     changes, entries = {}, 0
@@ -82,6 +85,8 @@ def verify_gold(
             manifest = gold.manifest(address)
             changes[address] = tuple(changes_of(opened[address], manifest, manifest if quick else None, progress))
             entries += len(manifest)
+    if not quick and not any(changes.values()):
+        check_hashes(gold)
     return Verified(image, number, gold.host_name, entries, changes)
 
 

@@ -9,6 +9,7 @@
     ├── accounts.json     names and numbers of users and groups (no passwords)
     └── packages.json     names, versions, architectures
     images/debian/gold/2/on-west/1B1.manifest    the same as the copy on the host ``west`` has them: other inodes
+    images/debian/gold/2/on-west/hashes.json     root hashes of its disks, and their signature (:mod:`goldroot.image.hashes`)
     images/debian/gold/.3.new/    a version that is being published; its directory is renamed when it is complete
 
 The catalog says which versions there are; the record says what one is.  It is verified whenever a version is opened.
@@ -28,9 +29,9 @@ from typing import Any
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import BadSignature, NewerVersion, NotFound
+from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
-from goldroot.site import Layout, Site, parse_layout
+from goldroot.site import Layout, Site, parse_layout, verify_gold_document
 from goldroot.system import Package
 from goldroot.tree import Manifest
 
@@ -246,6 +247,42 @@ def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[st
     if (record["image"], record["version"]) != (image, number):
         raise BadSignature(f"the record of {what} is that of {record['image']} {record['version']}")
     return record
+
+
+def papers_hold(directory: str, signers: str) -> dict[str, bool]:
+    """Which files of a version's directory go with its signed record; none where that does not hold.
+
+    :param directory: of the version, wherever it stands.
+    :param signers: the list of those whose signatures count.
+    """
+    try:
+        with open(os.path.join(directory, RECORD), "rb") as file:
+            document = file.read()
+        with open(os.path.join(directory, SIGNATURE), encoding="utf-8", errors="replace") as file:
+            verify_gold_document(signers, document, file.read())
+        record = json.loads(document)
+        disks = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
+        beside = {f"{name}.json": str(record[name]["digest"]) for name in ("accounts", "packages")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, GoldrootError):
+        return {}
+    good = {RECORD: True, SIGNATURE: True}
+    for place, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(place, name)
+            shown, address = os.path.relpath(path, directory), name.removesuffix(".manifest")
+            if name != address:
+                good[shown] = address in disks and _has_digest(path, disks[address])
+            elif name in beside:
+                with open(path, "rb") as file:
+                    good[shown] = hashlib.sha256(file.read()).hexdigest() == beside[name]
+    return good
+
+
+def _has_digest(path: str, digest: str) -> bool:
+    try:
+        return Manifest.load(path, digest=digest).digest() == digest
+    except GoldrootError:
+        return False
 
 
 def _changed(gold: Gold, what: str) -> BadSignature:

@@ -107,10 +107,29 @@ def _import(system: System, chosen: Layout, source: str, progress: Progress | No
     crash.point("import-before-catalog")
     with site.catalog.begin() as tx:
         images.create(
-            tx, image, chosen.name, _facts(system), slot_count=site.config.image(image).slots, host=system.host.name
+            tx,
+            image,
+            chosen.name,
+            system_facts(system),
+            slot_count=site.config.image(image).slots,
+            host=system.host.name,
         )
         images.touched(tx, image, MAINTENANCE)
     return done
+
+
+def give_up_import(site: Site, image: str) -> None:
+    """Remove what an import left that was cut off, and give its names back.
+
+    :raises Refused: there is such an image.
+    """
+    with site.lock(f"image-{image}", doing=f"end of the import of {image} that was cut off"):
+        _refuse_existing(site, image)
+        system = System(site, image, MAINTENANCE)
+        if not system.exists():
+            system.remove()
+            with site.catalog.begin() as tx:
+                entries.release_image(tx, image)
 
 
 def replace_system(site: Site, image: str, source: str, *, progress: Progress | None = None) -> Imported:
@@ -127,7 +146,7 @@ def replace_system(site: Site, image: str, source: str, *, progress: Progress | 
             images.touched(tx, image, MAINTENANCE)
         done = _read_into(system, source, progress)
         with site.catalog.begin() as tx:
-            images.set_layout_and_os(tx, image, os=_facts(system))
+            images.set_layout_and_os(tx, image, os=system_facts(system))
         return done
 
 
@@ -140,7 +159,8 @@ def _read_into(system: System, source: str, progress: Progress | None) -> Import
     return _fill(system, source, None, [], progress)
 
 
-def _facts(system: System) -> dict[str, str]:
+def system_facts(system: System) -> dict[str, str]:
+    """What ``os-release`` of a system says, and the machine's architecture."""
     etc, usr = (system.layout.disk_of(path).address for path in (b"etc", b"usr"))
     with system.open(view="live") as opened:
         return {**os_facts(opened[etc].path, opened[usr].path), "architecture": platform.machine()}

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from goldroot import crash, private
 from goldroot.accounts import AccountTables
@@ -24,6 +24,7 @@ from goldroot.hosts import Host, Opened, refuse_running
 from goldroot.image.check import Checked, equals_last, examine, refuse, refuse_unknown, remember
 from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.gold_version import RECORD, SCHEMA, SIGNATURE, canonical, current_gold, directory_of
+from goldroot.image.hashes import NO_HASHES, hash_files
 from goldroot.image.maintain import existing_system
 from goldroot.image.renumber import Collision, Renumbered, clone_collisions, renumbered
 from goldroot.image.slots import begin, next_slot, tidy, version_copy
@@ -183,15 +184,15 @@ def publish_system(
             filled = fill_slot(
                 DiskRegister(site, system.host, version.slot_name, "gold"), opened, plan.manifests, progress
             )
-            beside = _beside(_accounts(system.host, filled, plan.etc), plan)
-            record = _record(system, plan, version, filled.manifests, beside)
-            signature = _write_beside(site, version, filled.manifests, beside, record)
+            tables = _accounts(system.host, filled, plan.etc)
+            hashes = hash_files(site, version_copy(version), filled.ids)
+            record, signature = write_record(system, plan, version, tables, filled.manifests, hashes)
         crash.point("publish-recorded")
         mark_gold(system.host, version.slot_name)
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         with site.catalog.begin() as tx:
             done = catalog_gold.finish_publish(
-                tx, image, version.number, digests=digests, signature={"ssh": signature}, fingerprint=plan.fingerprint
+                tx, image, version.number, digests=digests, signature={"ssh": signature}, record=record
             )
             copies.note_evidence(tx, image, version.number, version.host, filled.evidence)
         notes = said_once([*plan.notes, *filled.notes])
@@ -228,10 +229,39 @@ def _accounts(host: Host, filled: Filled, etc: str) -> AccountTables:
         return AccountTables.read(opened[id].path, b"etc")
 
 
+class Numbered(Protocol):
+    """What a record says of the version that it is of."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def note(self) -> str: ...
+
+
+def write_record(
+    system: System,
+    plan: PublishPlan,
+    version: Numbered,
+    tables: AccountTables,
+    manifests: Mapping[str, Manifest],
+    hashes: Mapping[str, bytes] = NO_HASHES,
+) -> tuple[dict[str, Any], str]:
+    """A version's signed record with what stands beside it, put in place by one rename; record and signature.
+
+    :param hashes: files of its home's, by name: see :func:`goldroot.image.hashes.hash_files`.
+    """
+    beside = _beside(tables, plan)
+    record = _record(system, plan, version, manifests, beside)
+    files = {f"{name}.json": content for name, content in beside.items()}
+    return record, _write_beside(system.site, version, manifests, {**files, **hashes}, record)
+
+
 def _record(
     system: System,
     plan: PublishPlan,
-    version: GoldVersion,
+    version: Numbered,
     manifests: Mapping[str, Manifest],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
@@ -283,9 +313,9 @@ def _beside(tables: AccountTables, plan: PublishPlan) -> dict[str, bytes]:
 
 def _write_beside(
     site: Site,
-    version: GoldVersion,
+    version: Numbered,
     manifests: Mapping[str, Manifest],
-    beside: Mapping[str, bytes],
+    files: Mapping[str, bytes],
     record: Mapping[str, Any],
 ) -> str:
     """Everything into the new directory, then one rename; returns the signature."""
@@ -299,8 +329,7 @@ def _write_beside(
         manifest.save(os.path.join(new, f"{address}.manifest"))
     document = canonical(record)
     signature = site.key.sign(document)
-    contents = {RECORD: document, SIGNATURE: signature.encode()}
-    contents |= {f"{name}.json": content for name, content in beside.items()}
+    contents = {**files, RECORD: document, SIGNATURE: signature.encode()}
     for name, content in contents.items():
         private.write(os.path.join(new, name), content)
     os.rename(new, final)

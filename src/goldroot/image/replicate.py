@@ -17,10 +17,11 @@ from goldroot.catalog import Copy, copies
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Refused
 from goldroot.hosts import Opened
-from goldroot.image.filling import fill_slot, mark_gold
+from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.found import find_replicated
 from goldroot.image.genuine import check_genuine
 from goldroot.image.gold_version import Gold, copy_directory, open_version
+from goldroot.image.hashes import hash_files
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import with_recorded_owners
 from goldroot.site import DiskRegister, Site
@@ -89,7 +90,7 @@ def replicate_gold(
                 manifests = {address: _as_it_stands(gold, address, sources[address]) for address in gold.addresses}
                 filled = fill_slot(DiskRegister(site, host, place.slot, "gold"), sources, manifests, progress)
             _check_same(gold, filled.manifests)
-            _write_beside(site, place, filled.manifests)
+            _write_beside(site, place, filled)
         crash.point("replicate-recorded")
         mark_gold(host, place.slot)
         with site.catalog.begin() as tx:
@@ -147,12 +148,14 @@ def _check_same(gold: Gold, manifests: Mapping[str, Manifest]) -> None:
             )
 
 
-def _write_beside(site: Site, place: Place, manifests: Mapping[str, Manifest]) -> None:
+def _write_beside(site: Site, place: Place, filled: Filled) -> None:
     """The manifests with the copy's own inodes, put in place by one rename."""
     final = copy_directory(site, place.image, place.number, place.host)
     new = f"{final}.new"
     shutil.rmtree(new, ignore_errors=True)
     private.make_directory(new)
-    for address, manifest in manifests.items():
+    for address, manifest in filled.manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
+    for name, content in hash_files(site, place, filled.ids).items():
+        private.write(os.path.join(new, name), content)
     os.rename(new, final)

@@ -37,6 +37,22 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
     from goldroot.image.found import find_replicated
 
     find_replicated(site, image)
+    give_up_begun(site, image)
+    home = home_of(site, image)
+    linked = prepared(site, image, home)
+    with site.catalog.begin() as tx:
+        version = catalog_gold.begin_publish(
+            tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
+        )
+    clear(site, version_copy(version))
+    return version
+
+
+def give_up_begun(site: Site, image: str) -> None:
+    """Give up the publish of an image that was cut off: its slot is empty, and its number free.  The image is locked.
+
+    :raises Refused: its slot is linked, and is not what was to be published.
+    """
     with site.catalog.read() as tx:
         begun = [known for known in catalog_gold.every(tx, image) if known.state == "publishing"]
     for known in begun:
@@ -46,14 +62,6 @@ def begin(site: Site, image: str, note: str, *, fingerprint: str, untested: bool
         with site.catalog.begin() as tx:
             catalog_gold.abandon_publish(tx, image, known.number)
         crash.point("publish-abandoned")
-    home = home_of(site, image)
-    linked = prepared(site, image, home)
-    with site.catalog.begin() as tx:
-        version = catalog_gold.begin_publish(
-            tx, image, fingerprint=fingerprint, untested=untested, note=note, linked=linked
-        )
-    clear(site, version_copy(version))
-    return version
 
 
 def home_of(site: Site, image: str) -> Host:

@@ -24,7 +24,7 @@ from typing import Literal
 
 from goldroot import crash, private
 from goldroot.catalog import entries
-from goldroot.errors import GoldrootError, NoSpace, NotFound, Refused
+from goldroot.errors import BadPolicy, GoldrootError, NoSpace, NotFound, Refused
 from goldroot.hosts import (
     LIVE,
     PREPARED,
@@ -244,7 +244,13 @@ def image_layout(site: Site, image: str) -> Layout:
             meaning="Which of its disks holds which paths is not known.",
             todo="Put the image's directory back from a backup.",
         )
-    return load_layout(file)
+    try:
+        return load_layout(file)
+    except BadPolicy as error:
+        error.todo = (
+            error.todo or "It is kept as the image was imported with it: put it back from a backup (goldroot restore)."
+        )
+        raise
 
 
 def refuse_unknown_machine(host: Host, name: str) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "ManifestFiles",
     "Memory",
     "MergePlan",
+    "MountLine",
     "Options",
     "Part",
     "PartPlan",
@@ -57,11 +58,14 @@ __all__ = [
     "merge_text",
     "merge_trees",
     "note_data",
+    "parse_fstab",
+    "parse_line",
     "plan_merge",
     "plan_trees",
     "printable",
     "record_bytes",
     "redact_diff",
+    "unit_name",
     "usr_links",
     "write_record",
 ]
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
     from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
     from goldroot.merge.compare.rows import joined
+    from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, load_decisions
@@ -92,6 +97,7 @@ else:
             "apply.apply": "build_rows",
             "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
             "compare.rows": "joined",
+            "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest load_decisions",

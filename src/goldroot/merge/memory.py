@@ -11,11 +11,14 @@ path too, and brings it back a version later, nothing tells any more; so the rec
 secret has none, as a digest of a short secret could be guessed back.
 
 What gold has again at another place is told by where a link led (``target``), and by the content of a file that base had
-once (``content``); of a directory that was removed these stand in ``below``.  ``lines`` are entries that the server
+once (``content``), or several times (``copies``; then only the same path but for a version number is taken for it); a text
+that the server only renamed also by likeness with that (``now``); of a directory that was removed these stand in ``below``.
+``lines`` are entries that the server
 removed from a file that it has (``/etc/hosts``), of a secret file none of them::
 
     {"path": "/etc/nginx/old", "digest": "...", "below": [{"path": "/etc/nginx/old/a.conf", "content": "..."}]}
     {"path": "/etc/hosts", "lines": ["10.0.0.1 mirror"]}
+    {"path": "/etc/group", "lines": ["games", "adm:::anna"]}     a group, and a user who was taken out of one
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ class Removed:
     place: bytes  #: absolute in the system
     digest: bytes = b""  #: of the whole value; ``b""`` where it is a secret
     target: bytes = b""  #: of a link
-    content: bytes = b""  #: digest of the content of a file, where base had it once
+    content: bytes = b""  #: digest of the content of a file
+    copies: bool = False  #: base had that content at other places, too
+    now: bytes = b""  #: where the server, which only renamed it, had it then
     below: tuple[Removed, ...] = ()  #: of a directory: what can be told at another place
     lines: tuple[bytes, ...] | None = None  #: the server has the file, without these; none of a secret file
 
@@ -51,6 +56,8 @@ class Removed:
             bytes.fromhex(data.get("digest") or ""),
             path_bytes(data.get("target") or ""),
             bytes.fromhex(data.get("content") or ""),
+            bool(data.get("copies")),
+            path_bytes(data.get("now") or ""),
             tuple(map(cls.from_data, data.get("below") or ())),
             None if lines is None else tuple(map(path_bytes, lines)),
         )
@@ -62,6 +69,8 @@ class Removed:
             | ({"digest": self.digest.hex()} if self.digest else {})
             | ({"target": path_text(self.target)} if self.target else {})
             | ({"content": self.content.hex()} if self.content else {})
+            | ({"copies": True} if self.copies else {})
+            | ({"now": path_text(self.now)} if self.now else {})
             | ({"below": [one.data() for one in self.below]} if self.below else {})
             | ({"lines": [path_text(one) for one in self.lines]} if self.lines is not None else {})
         )

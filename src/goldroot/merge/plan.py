@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -28,15 +29,17 @@ from goldroot.merge.compare.reading import read_file
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remember import could_have_mattered, memory_after
-from goldroot.merge.decide.remembered_accounts import accounts_after, as_if_in_base, note_removed_accounts
+from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
 from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.static_units import StaticUnits, settle_static_units
 from goldroot.merge.decide.unit_extras import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses
 from goldroot.merge.fit.alternative_slaves import follow_masters
 from goldroot.merge.fit.alternatives import settle_alternatives
+from goldroot.merge.fit.boot_devices import unknown_devices
 from goldroot.merge.fit.ca_stores import withdrawn_authorities
 from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.hard_links import links_of
@@ -48,10 +51,12 @@ from goldroot.merge.fit.part_plan import Linked, PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
+from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
 from goldroot.merge.refer.ports import say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
+from goldroot.merge.refer.shared import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -124,12 +129,23 @@ def plan_merge(
         read = reader_of(part)
         same = Sameness(part, usr_of(part), read)
         lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(names, decisions, prefer, merger_of(lines), same, around.memory, around.going_back)
-        setting = replace(setting, trouble=explainer_of(lines), kept_lines=lines.of)
+        setting = Setting(
+            names,
+            decisions,
+            prefer,
+            merger_of(lines),
+            same,
+            around.memory,
+            around.going_back,
+            explainer_of(lines),
+            lines.of,
+        )
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
+    static = StaticUnits([one.part for one in planned], _started_by_packages(around))
+    settle_static_units([one.decided for one in planned], settings, policy, static)
     settle_alternatives([one.decided for one in planned], names)
     follow_masters([one.decided for one in planned], names)
     for one, setting in zip(planned, settings, strict=True):
@@ -142,7 +158,7 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(as_if_in_base(accounts, around.memory), used, ask) if by_record else None
+    merged = merge_account_tables(as_remembered(accounts, around.memory), used, ask) if by_record else None
     memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
@@ -171,12 +187,25 @@ def plan_merge(
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [] if around.going_back else not_started(planned)
+    plan.notes += [] if around.going_back else not_started(planned, static)
     plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    questions = [*([changed] if changed is not None else []), *withdrawn_authorities(planned, policy)]
+    plan.notes += withdrawn_keys(planned, names)
+    questions = [
+        *([changed] if changed is not None else []),
+        *withdrawn_authorities(planned, policy),
+        *unknown_devices(planned, names),
+    ]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]], Callable[[], set[bytes]]] | None:
+    """The units that the shared disks start, before and after."""
+    if around.shared is None:
+        return None
+    before, after = around.shared
+    return partial(started_by_packages, before), partial(started_by_packages, after)
 
 
 def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
@@ -241,7 +270,8 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
                 users |= acl_users
                 groups |= acl_groups
     (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-    return InUse(users, groups, bare_uids, bare_gids, AccountUses(parts, names, clone).of)
+    uses = AccountUses(parts, names, clone)
+    return InUse(users, groups, bare_uids, bare_gids, uses.of, uses.of_group)
 
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:

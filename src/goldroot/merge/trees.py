@@ -225,8 +225,8 @@ def _of_system(tree: Tree, root: bytes) -> Tree:
 
 def _shared(request: _Request) -> tuple[SharedFiles, SharedFiles] | None:
     """The two roots in which references are looked up."""
-    if request.system is None:
-        return None
+    if request.system is None or request.at == b"/":
+        return None  # whole trees have all that is there
     before, after = (DirectoryFiles(root, request.at) for root in request.system)
     return before, after
 

@@ -8,46 +8,67 @@ from goldroot.faces import names_of
 
 __all__ = [
     "CLONE_NAME",
+    "CONFIG",
+    "SHIPPED_LAYOUTS",
     "TEMPLATE",
+    "Backup",
+    "BackupHead",
+    "Config",
     "DiskRegister",
     "Layout",
     "Site",
     "TellForm",
     "check_image_name",
+    "export_views",
     "init_site",
+    "is_members",
     "keep_reserve",
+    "keys_work",
+    "load_config",
     "load_layout",
     "making_room",
     "next_step",
     "open_system",
     "parse_layout",
     "plan_init",
+    "read_backup",
+    "read_view",
     "run_on",
     "sweep_rooms",
+    "verify_gold_document",
     "weakness",
     "work_room",
+    "write_backup",
 ]
 
 if TYPE_CHECKING:
+    from goldroot.site.backup import Backup, write_backup
+    from goldroot.site.backup_file import BackupHead, read_backup
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
-    from goldroot.site.config import CLONE_NAME, TEMPLATE
+    from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
-    from goldroot.site.layout import Layout, load_layout, parse_layout
+    from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
     from goldroot.site.reserve import keep_reserve, making_room
-    from goldroot.site.site import Site, check_image_name, init_site, plan_init
+    from goldroot.site.shared import export_views, is_members, read_view
+    from goldroot.site.signing import keys_work, verify_gold_document
+    from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "backup": "Backup write_backup",
+            "backup_file": "BackupHead read_backup",
             "commands": "TellForm open_system run_on weakness",
-            "config": "CLONE_NAME TEMPLATE",
+            "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
-            "layout": "Layout load_layout parse_layout",
+            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
-            "site": "Site check_image_name init_site plan_init",
+            "shared": "export_views is_members read_view",
+            "signing": "keys_work verify_gold_document",
+            "site": "CONFIG Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",
         },
     )

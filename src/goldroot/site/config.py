@@ -41,9 +41,10 @@ slots = 3             # how many gold versions of an image can stand at the same
 fallback_days = 14    # how long the old disks of a clone are kept after an update
 keep_sets = 3         # of how many updates at most; the oldest go with the next one
 # catalog = "postgresql://user@host/goldroot"    # without it, catalog.sqlite beside this file
+# group = "admins"    # of this machine: its members may look (status, log, clone list, update list, fallback list)
 
 [host]
-kind = "directory"    # directory, nspawn, qemu or zvm (docs: hosts)
+kind = "directory"    # directory, nspawn, qemu, libvirt or zvm (docs: hosts)
 store = "store"       # where; relative to this file
 # running = ["/usr/local/sbin/is-running"]   # called with a machine's name; status 0: it runs, 1: it does not
 # Several hosts have a table each, in place of [host]; one that stood there is [hosts.local]. Above all tables:
@@ -126,6 +127,7 @@ class Config:
     fallback_days: int = 14
     keep_sets: int = 3  #: how many fallbacks of a clone there are at most after an update
     catalog: str = ""  #: a database URL, or "" for the site's own SQLite file
+    group: str = ""  #: of this machine, whose members may look at exported views; "": nobody else may
     confine: Mode | None = None  #: the form that commands in systems must have; ``None``: the best that there is
     limits: Limits = field(default_factory=Limits)
     images: Mapping[str, ImageConfig] = field(default_factory=dict)
@@ -155,6 +157,7 @@ def load_config(path: str) -> Config:
         fallback_days=top.number("fallback_days", 14, most=MOST_DAYS),
         keep_sets=top.number("keep_sets", 3, least=1, most=MOST_SETS),
         catalog=top.text("catalog", ""),
+        group=top.text("group", ""),
         confine=_confine(top.table("confine")),
         limits=limits,
         images=_images(top.table("images"), slots, limits, here),

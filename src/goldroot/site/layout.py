@@ -19,7 +19,7 @@ from goldroot.errors import BadInput
 from goldroot.hosts import place_of
 
 #: The layouts that come with goldroot.
-SHIPPED = ("readonly-root", "shared-usr")
+SHIPPED_LAYOUTS = ("readonly-root", "shared-usr")
 
 #: Never on a disk of their own: the kernel or the boot fills them, or they are one with what is beside them.
 KERNEL_PATHS = ("proc", "sys", "dev", "run", "tmp")
@@ -124,10 +124,10 @@ def load_layout(name_or_file: str) -> Layout:
     """A shipped layout by its name, or a file's (a name with a slash or ``.toml``); ``BadPolicy``, ``BadInput``."""
     if "/" in name_or_file or name_or_file.endswith(".toml"):
         return parse_layout(toml.text_of(name_or_file), name_or_file)
-    if name_or_file not in SHIPPED:
+    if name_or_file not in SHIPPED_LAYOUTS:
         raise BadInput(
             f"there is no layout {name_or_file!r}",
-            todo=f"Use {' or '.join(SHIPPED)}, or the path of a layout file of your own.",
+            todo=f"Use {' or '.join(SHIPPED_LAYOUTS)}, or the path of a layout file of your own.",
         )
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layouts", f"{name_or_file}.toml")
     return parse_layout(toml.text_of(path), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from goldroot import sshkeys
-from goldroot.errors import BadSignature, NotFound
+from goldroot.errors import BadSignature, GoldrootError, NotFound
 from goldroot.sshsig import Invalid
 
 #: Who signs, and what for: both stand in the signature and are checked.
@@ -72,6 +72,27 @@ class SiteKey:
                 meaning="It was changed after it was signed, or signed by a key that this site does not know.",
                 todo=f"Do not use it. The keys that count stand in {self.allowed}.",
             ) from error
+
+
+def verify_gold_document(signers: str, document: bytes, signature: str) -> None:
+    """See that one of a list of signers signed a document.
+
+    :raises BadSignature: nobody of them did.
+    """
+    try:
+        sshkeys.verify(signers, SIGNER, NAMESPACE, document, signature)
+    except Invalid as error:
+        raise BadSignature(f"the signature does not hold: {error}") from error
+
+
+def keys_work(directory: str) -> bool:
+    """Whether what the key of a ``keys/`` directory signs is signed by one of its signers."""
+    key = SiteKey(directory)
+    try:
+        key.verify(b"", key.sign(b""), "nothing")
+    except (GoldrootError, OSError, ValueError):
+        return False
+    return True
 
 
 def _write(path: str, content: bytes) -> None:

@@ -91,6 +91,15 @@ class Site:
             site.close_to_others()
         return site
 
+    @classmethod
+    def find(cls) -> str:
+        """The directory of the site that :meth:`open` would open where none is named; it may be one that was lost.
+
+        :raises NotFound: nothing names one, and there is none around the current directory.
+        """
+        named = os.environ.get(ENVIRONMENT)
+        return os.path.abspath(named) if named else _found(None)
+
     def close_to_others(self) -> None:
         """See that everything in the site is its owner's alone; the disks' contents have modes of their own.
 
@@ -121,8 +130,20 @@ class Site:
             self.path("commands"),
             *stores,
             *files,
-            self.root,
+            *([] if self._is_shared() else [self.root]),
         ]
+
+    def _is_shared(self) -> bool:
+        """Whether the group that the configuration names, and nobody else, can go through the site's directory."""
+        if not self.config.group:
+            return False
+        import grp
+
+        found = os.stat(self.root)
+        try:
+            return found.st_mode & 0o777 == 0o710 and found.st_gid == grp.getgrnam(self.config.group).gr_gid
+        except KeyError:
+            return False
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -166,6 +187,13 @@ class Site:
             check_own(self, host)
             self._checked.add(name)
         return host
+
+    def look_at_host(self, name: str) -> SiteHost:
+        """A host, without a look at whose its store is: for those who compare a catalog with what stands there.
+
+        :raises NotFound: the configuration has none of that name.
+        """
+        return self._host(name)
 
     def check_host(self, name: str) -> str:
         """The name, if the site has such a host; ``NotFound``."""

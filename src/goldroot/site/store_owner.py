@@ -94,8 +94,8 @@ def refuse_lost_catalog(site: Site) -> None:
         f"the catalog of this site ({name}) is missing or empty, and what it spoke of is there",
         meaning=f"{'; '.join(found)}. With an empty catalog goldroot would take these disks for leftovers. "
         "Nothing was changed.",
-        todo="Put the catalog back from a backup; goldroot cannot make it from the store yet. To begin from nothing, "
-        f"name another directory, or move away first: the store {' and '.join(host.store for host in hosts)}, and of "
+        todo="Make it again from the store with `goldroot doctor --repair`, or put it back from a backup. To begin from "
+        f"nothing, name another directory, or move away first: the store {' and '.join(host.store for host in hosts)}, and of "
         f"{site.root} {', '.join(USED)}, {STEPS}.",
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+
+from goldroot.merge import MountLine, parse_fstab, parse_line, unit_name
+from goldroot.tree import path_text
 
 #: Units that wait until there is a network: a trial never has one, and they would wait to their limit and fail.
 WAITS = (
@@ -17,10 +19,8 @@ _NETWORK = frozenset(
     ("9p", "afs", "ceph", "cifs", "davfs", "gfs", "gfs2", "glusterfs", "lustre", "ncp", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
      "pvfs2", "smb3", "smbfs", "sshfs", "virtiofs", "fuse.davfs", "fuse.glusterfs", "fuse.sshfs")
 )  # fmt: skip
-_TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL|ID)=(.*)")
 #: Devices that every system has, and kinds of file systems whose first field is no device.
-_NO_DISKS = ("/dev/null", "/dev/fuse", "/dev/shm")
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_NO_DISKS = (b"/dev/null", b"/dev/fuse", b"/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +45,22 @@ def left_out(fstab: bytes, own: Collection[str]) -> list[LeftOut]:
 
     :param own: paths at which the layout's own disks stand: these are there.
     """
-    return list(_left_out(fstab.decode("utf-8", "replace"), own))
+    return [found for line in parse_fstab(fstab) if (found := _left_out(line, own)) is not None]
 
 
-def _left_out(fstab: str, own: Collection[str]) -> Iterator[LeftOut]:
-    for line in fstab.splitlines():
-        fields = _fields(line.encode("utf-8"))
-        if len(fields) < 3 or fields[0].startswith("#"):
-            continue
-        what, where, kind, options = fields[0], fields[1], fields[2], fields[3].split(",") if len(fields) > 3 else []
-        far = kind in _NETWORK or "_netdev" in options
-        if not far and not _is_device(what):
-            continue
-        if kind == "swap":
-            yield LeftOut(what, "", (f"{escaped(_node(what))}.swap",))
-        elif where.startswith("/") and _short(where) not in own:
-            yield LeftOut(what, where, tuple(f"{escaped(where)}.{suffix}" for suffix in ("mount", "automount")))
+def _left_out(line: MountLine, own: Collection[str]) -> LeftOut | None:
+    if not (_is_disk(line) or _is_far(line)):
+        return None
+    if line.kind == b"swap":
+        return LeftOut(path_text(line.source), "", (_name(line.node, b".swap"),))
+    if not line.mounts or line.point.decode("utf-8", "replace") in own:
+        return None
+    units = tuple(_name(line.point, suffix) for suffix in (b".mount", b".automount"))
+    return LeftOut(path_text(line.source), path_text(line.point), units)
+
+
+def _name(path: bytes, suffix: bytes) -> str:
+    return unit_name(path, suffix).decode("ascii")
 
 
 #: What stands before a line of a server's own disks, whose content has moved.
@@ -79,7 +79,7 @@ def moved_here(fstab: bytes, gold: bytes, is_here: Callable[[str], bool]) -> tup
     """
     lines, out = [], []
     for line in fstab.splitlines(keepends=True):
-        where = _of_own_disk(line)
+        where = _of_own_disk(parse_line(line))
         if where and (where == "swap" or is_here(where)):
             line = TAKEN_OUT + line
             out.append(where)
@@ -88,55 +88,25 @@ def moved_here(fstab: bytes, gold: bytes, is_here: Callable[[str], bool]) -> tup
         return fstab, []
     if lines and not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
-    golds = [line.rstrip(b"\n") + b"\n" for line in gold.splitlines() if _mount_point(line) in out]
+    golds = [line.rstrip(b"\n") + b"\n" for line in gold.splitlines() if _where(parse_line(line)) in out]
     return b"".join([*lines, *(line for line in golds if line not in lines)]), out
 
 
-def _of_own_disk(line: bytes) -> str:
+def _of_own_disk(line: MountLine | None) -> str:
     """The mount point of a line that mounts a disk (``swap`` for such a line), "" for any other."""
-    fields = _fields(line)
-    far = len(fields) >= 3 and (fields[2] in _NETWORK or "_netdev" in (fields[3] if len(fields) > 3 else "").split(","))
-    return _mount_point(line) if len(fields) >= 3 and _is_device(fields[0]) and not far else ""
+    return _where(line) if line is not None and _is_disk(line) and not _is_far(line) else ""
 
 
-def _mount_point(line: bytes) -> str:
-    fields = _fields(line)
-    if len(fields) < 3 or fields[0].startswith("#"):
+def _where(line: MountLine | None) -> str:
+    if line is None:
         return ""
-    return "swap" if fields[2] == "swap" else _short(fields[1]) if fields[1].startswith("/") else ""
+    return "swap" if line.kind == b"swap" else line.point.decode("utf-8", "replace") if line.mounts else ""
 
 
-def _fields(line: bytes) -> list[str]:
-    text = line.decode("utf-8", "replace")
-    return [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), field) for field in text.split()]
+def _is_disk(line: MountLine) -> bool:
+    return bool(line.device) and not line.device.startswith(_NO_DISKS)
 
 
-def _is_device(what: str) -> bool:
-    return bool(_TAG.fullmatch(what)) or (what.startswith("/dev/") and not what.startswith(_NO_DISKS))
-
-
-def _node(what: str) -> str:
-    """The path by which systemd knows a device (systemd.swap(5))."""
-    tag = _TAG.fullmatch(what)
-    return what if tag is None else f"/dev/disk/by-{tag[1].lower()}/{tag[2].strip(chr(34))}"
-
-
-def _short(path: str) -> str:
-    return "/" + "/".join(step for step in path.split("/") if step)
-
-
-def escaped(path: str) -> str:
-    """A path as the name of a unit has it (systemd.unit(5), "string escaping for inclusion in unit names")."""
-    steps = _short(path)[1:]
-    if not steps:
-        return "-"
-    data = steps.encode("utf-8", "surrogateescape")
-    return "".join(_char(byte, first=not at) for at, byte in enumerate(data))
-
-
-def _char(byte: int, *, first: bool) -> str:
-    char = chr(byte)
-    if char == "/":
-        return "-"
-    plain = byte < 128 and (char.isalnum() or char in ":_" or (char == "." and not first))
-    return char if plain else f"\\x{byte:02x}"
+def _is_far(line: MountLine) -> bool:
+    """Whether it is another machine's."""
+    return line.kind.decode("ascii", "replace") in _NETWORK or b"_netdev" in line.options

@@ -14,14 +14,14 @@ from typing import Literal, Protocol
 
 from goldroot.errors import GoldrootError, UsageError
 from goldroot.run import Done
-from goldroot.system.journal import unit_lines
+from goldroot.system.journal import ONE_QUESTION, unit_lines
 
 Kind = Literal["units", "port", "http", "run"]
 
 #: What systemd calls itself once the boot is over; "none": the system has no systemd (systemctl(1), is-system-running).
 _SETTLED = ("running", "degraded", "maintenance", "none")
-#: Seconds: between two looks, for one question, and for which a bad answer has to stand: a unit may be started again.
-_LOOK_AGAIN, _ONE_QUESTION, _STANDS = 0.3, 10.0, 3.0
+#: Seconds: between two looks, and for which a bad answer has to stand: a unit may be started again.
+_LOOK_AGAIN, _STANDS = 0.3, 3.0
 #: Seconds in which a service that has started may open its port.
 _PORTS = 10.0
 #: From here on the kernel draws ports by lot (ip_local_port_range, ip(7)).
@@ -124,7 +124,7 @@ def health_check(text: str) -> HealthCheck:
 def look_inside(system: Inside) -> Seen:
     """What a system says of itself; nothing where it cannot be asked yet."""
     try:
-        said = system.command(["/bin/sh", "-c", _LOOK], _ONE_QUESTION).text()
+        said = system.command(["/bin/sh", "-c", _LOOK], ONE_QUESTION).text()
     except GoldrootError:
         return Seen()
     state, failed, ports = [*said.split("==\n"), "", ""][:3]
@@ -209,7 +209,7 @@ def _asked(system: Inside, check: HealthCheck) -> str:
     if check.kind == "units":
         return ""
     try:
-        done = system.command(_words(check), _ONE_QUESTION)
+        done = system.command(_words(check), ONE_QUESTION)
     except GoldrootError as error:
         return f"{check.text}: {error.brief}"
     if check.kind == "http" and not _STATUS.match(done.text()):
@@ -230,4 +230,4 @@ def _words(check: HealthCheck) -> list[str]:
     if check.kind == "run":
         return ["/bin/sh", "-c", check.what]
     script = _OPEN if check.kind == "port" else _GET
-    return ["timeout", f"{_ONE_QUESTION / 2:g}", "bash", "-c", script, str(check.port), check.what]
+    return ["timeout", f"{ONE_QUESTION / 2:g}", "bash", "-c", script, str(check.port), check.what]

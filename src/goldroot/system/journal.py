@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from goldroot.system.health import Inside
 
 #: Seconds for one question; of so many units, so many lines of each, of so many characters.
-_ONE_QUESTION, _UNITS, _LINES, _LONGEST = 10.0, 5, 8, 300
+ONE_QUESTION, _UNITS, _LINES, _LONGEST = 10.0, 5, 8, 300
 #: How systemd says what a unit came to, after what the unit said itself (src/core/unit.c, service.c).
 _ENDED = re.compile(r"process exited|Failed with result|timed out|Dependency failed")
 
@@ -51,7 +51,7 @@ def _said(system: Inside, count: int, *fields: str) -> list[str]:
 def _journal(system: Inside, *words: str) -> list[str]:
     """Lines of this boot's journal; none where it cannot be asked."""
     try:
-        said = system.command(["journalctl", "--boot", "--no-pager", "--quiet", *words], _ONE_QUESTION)
+        said = system.command(["journalctl", "--boot", "--no-pager", "--quiet", *words], ONE_QUESTION)
     except GoldrootError:
         return []
     return said.text().splitlines()

@@ -13,6 +13,7 @@ __all__ = [
     "BLOCK",
     "CHAR",
     "DIRECTORY",
+    "EARLIER",
     "FIFO",
     "FILE",
     "FULL",
@@ -41,6 +42,7 @@ __all__ = [
     "is_below",
     "kernel_flags",
     "mounts_below",
+    "open_tree",
     "owners_not_kept",
     "parent",
     "path_bytes",
@@ -50,6 +52,8 @@ __all__ = [
     "rows_of",
     "scan_tree",
     "scan_trees",
+    "some_names",
+    "some_paths",
     "sync_file_system",
     "tree_key",
     "upwards",
@@ -58,7 +62,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.tree.build.build import BuildOptions, Built, build_tree, copy_tree, rows_of, sync_file_system
+    from goldroot.tree.build.build import EARLIER, BuildOptions, Built, build_tree, copy_tree, rows_of, sync_file_system
     from goldroot.tree.build.rows import INLINE, BuildRow
     from goldroot.tree.columns import Columns
     from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
@@ -66,8 +70,18 @@ if TYPE_CHECKING:
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.mounts import mounts_below
     from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note, Progress, owners_not_kept
-    from goldroot.tree.paths import in_tree_order, is_below, parent, path_bytes, path_text, tree_key, upwards
-    from goldroot.tree.problems import FULL, write_problem
+    from goldroot.tree.paths import (
+        in_tree_order,
+        is_below,
+        parent,
+        path_bytes,
+        path_text,
+        some_names,
+        some_paths,
+        tree_key,
+        upwards,
+    )
+    from goldroot.tree.problems import FULL, open_tree, write_problem
     from goldroot.tree.remove import HELD, remove_tree
     from goldroot.tree.scan.reuse import WITHOUT_SET_ID
     from goldroot.tree.scan.scan import Scan, Writers, hash_files, scan_tree, scan_trees
@@ -75,7 +89,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "build.build": "BuildOptions Built build_tree copy_tree rows_of sync_file_system",
+            "build.build": "BuildOptions Built EARLIER build_tree copy_tree rows_of sync_file_system",
             "build.rows": "BuildRow INLINE",
             "columns": "Columns",
             "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
@@ -83,8 +97,8 @@ else:
             "manifest": "Manifest Squashed",
             "mounts": "mounts_below",
             "notes": "Note OTHER_FILE_SYSTEM Progress owners_not_kept",
-            "paths": "in_tree_order is_below parent path_bytes path_text tree_key upwards",
-            "problems": "FULL write_problem",
+            "paths": "in_tree_order is_below parent path_bytes path_text some_names some_paths tree_key upwards",
+            "problems": "FULL open_tree write_problem",
             "remove": "HELD remove_tree",
             "scan.reuse": "WITHOUT_SET_ID",
             "scan.scan": "Scan Writers hash_files scan_tree scan_trees",

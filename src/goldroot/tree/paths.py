@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+#: So many of a list are named to a person.
+SHOWN = 10
+
 _ESCAPE = re.compile(rb"\\\\|\\x([0-9a-f]{2})")
 
 
@@ -19,6 +22,18 @@ def path_text(path: bytes) -> str:
         if text.isprintable():
             return text
     return "".join(_escaped(char) for char in path.decode("utf-8", "surrogateescape"))
+
+
+def some_names(names: Iterable[str], most: int = SHOWN) -> str:
+    """The first of some names and how many more there are: ``a, b and 3 more``."""
+    named = list(names)
+    more = f" and {len(named) - most:,} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more
+
+
+def some_paths(paths: Iterable[bytes], most: int = SHOWN) -> str:
+    """The same for paths."""
+    return some_names(map(path_text, paths), most)
 
 
 def path_bytes(text: str) -> bytes:

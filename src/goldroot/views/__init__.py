@@ -4,6 +4,8 @@
 
     adopted.py    a server that exists already and becomes a clone
     words.py      one list of field names and of the words on the screen
+    backup.py     backups of a site
+    doctor.py     what is wrong with a site
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
     gold.py       the life of gold versions and images
@@ -23,17 +25,54 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "FIELDS", "PATH_OUTCOMES", "RECORD_SCHEMA", "SIDES", "UPDATE_OUTCOMES", "VIEWS", "CloneAdopted", "CloneDiff", "Decision",
-    "DecisionsChanged", "DecisionsForgotten", "EventRow", "FallbackDiff", "FallbackRow", "FallbackShown",
-    "FallbackTaken", "FleetStatus", "GoldRestored", "GoldRetired", "GroupedConflict", "ImageDeleted", "MachineRow",
-    "Record", "RecordConflict", "RecordEntry", "RecordNote", "UnreadableRecord", "UpdateOutcome", "UpdatePlan",
-    "UpdateRow", "View", "heading", "read_record", "schema_of", "schema_text", "side",
-]  # fmt: skip
+    "FIELDS",
+    "PATH_OUTCOMES",
+    "RECORD_SCHEMA",
+    "SIDES",
+    "UPDATE_OUTCOMES",
+    "VIEWS",
+    "BackupMade",
+    "BackupRestored",
+    "CloneAdopted",
+    "CloneDiff",
+    "Decision",
+    "DecisionsChanged",
+    "DecisionsForgotten",
+    "DoctorFinding",
+    "DoctorReport",
+    "EventRow",
+    "FallbackDiff",
+    "FallbackRow",
+    "FallbackShown",
+    "FallbackTaken",
+    "FleetStatus",
+    "GoldRestored",
+    "GoldRetired",
+    "GroupedConflict",
+    "ImageDeleted",
+    "MachineRow",
+    "Record",
+    "RecordConflict",
+    "RecordEntry",
+    "RecordNote",
+    "UnreadableRecord",
+    "UpdateOutcome",
+    "UpdatePlan",
+    "UpdateRow",
+    "View",
+    "heading",
+    "read_record",
+    "schema_of",
+    "schema_text",
+    "side",
+]
 
 if TYPE_CHECKING:
     from goldroot.views.adopted import CloneAdopted
+    from goldroot.views.backup import BackupMade, BackupRestored
     from goldroot.views.base import View
     from goldroot.views.differences import CloneDiff, FallbackDiff
+    from goldroot.views.doctor import DoctorFinding, DoctorReport
     from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
     from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
     from goldroot.views.machines import MachineRow
@@ -63,8 +102,10 @@ else:
         __name__,
         {
             "adopted": "CloneAdopted",
+            "backup": "BackupMade BackupRestored",
             "base": "View",
             "differences": "CloneDiff FallbackDiff",
+            "doctor": "DoctorFinding DoctorReport",
             "fallbacks": "FallbackRow FallbackShown FallbackTaken",
             "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",

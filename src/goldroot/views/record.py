@@ -108,6 +108,8 @@ class RemovedBelow(View):
     path: str
     target: str | None = Field(None, description="of a link")
     content: str | None = Field(None, description="hash of a file's content")
+    copies: bool = Field(False, description="the old gold had that content at other places, too")
+    now: str | None = Field(None, description="where the server, which only renamed it, had it then")
 
 
 class RemovedPath(View):
@@ -116,7 +118,9 @@ class RemovedPath(View):
     path: str
     digest: str | None = Field(None, description="of the whole value that was removed; none of a secret")
     target: str | None = Field(None, description="of a link")
-    content: str | None = Field(None, description="hash of a file's content, where the old gold had it once")
+    content: str | None = Field(None, description="hash of a file's content")
+    copies: bool = Field(False, description="the old gold had that content at other places, too")
+    now: str | None = Field(None, description="where the server, which only renamed it, had it then")
     below: tuple[RemovedBelow, ...] = Field((), description="of a directory: what can be told at another place")
     lines: tuple[str, ...] | None = Field(
         None, description="the server has the file, without these lines; of a secret file none of them is told"

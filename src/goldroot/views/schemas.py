@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from goldroot.views.adopted import CloneAdopted
+from goldroot.views.backup import BackupMade, BackupRestored
 from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
+from goldroot.views.doctor import DoctorReport
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
 from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
@@ -25,11 +27,14 @@ from goldroot.views.updates import (
 
 #: Name -> model.  The name is that of the file in the reference, too.
 VIEWS: dict[str, type[View]] = {
+    "backup-made": BackupMade,
+    "backup-restored": BackupRestored,
     "clone-adopted": CloneAdopted,
     "clone-diff": CloneDiff,
     "decision": Decision,
     "decisions-changed": DecisionsChanged,
     "decisions-forgotten": DecisionsForgotten,
+    "doctor-report": DoctorReport,
     "event-row": EventRow,
     "fallback-diff": FallbackDiff,
     "fallback-row": FallbackRow,

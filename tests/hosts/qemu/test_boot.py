@@ -38,14 +38,16 @@ def lab(tmp_path: Path, unpacked: Path) -> Iterator[Lab]:
 
 
 @contextmanager
-def booting(root: Path, unpacked: Path, architecture: str) -> Iterator[Lab]:
-    paths = {"B1": ["/"], "B5": ["/etc"]}
-    words = "quiet panic=-1"
-    lab = qemu_lab(root, accelerator="tcg", memory=256, architecture=architecture, parameters=words, paths=paths)
+def booting(
+    root: Path, unpacked: Path, architecture: str, *, verity: bool = False, checking: bool = False
+) -> Iterator[Lab]:
+    """:param checking: the guest's initial file system can check what it reads."""
+    settings = {"memory": 256, "architecture": architecture, "parameters": "quiet panic=-1", "verity": verity}
+    lab = qemu_lab(root, accelerator="tcg", paths={"B1": ["/"], "B5": ["/etc"]}, **settings)
     lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
     lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
     with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:
-        put_boot(unpacked, Path(opened["root"].path))
+        put_boot(unpacked, Path(opened["root"].path), checking=checking)
         for name in ("etc", "tmp"):
             Path(opened["root"].path, name).mkdir()
     lab.host.seal_disk("root", "erofs")
@@ -137,6 +139,29 @@ def told(lab: Lab, name: str) -> str:
     (line,) = [line for line in lab.host.console(name, 60) if "this server does not boot" in line][-1:]
     assert not [line for line in lab.host.console(name, 60) if line.startswith("up as")]
     return line
+
+
+def test_gold_is_checked_as_it_is_read_by_a_guest_that_can(tmp_path: Path, unpacked: Path) -> None:
+    need_programs("veritysetup")
+    with booting(tmp_path, unpacked, "x86_64", verity=True, checking=True) as lab:
+        lab.host.start("WEB1")
+        lines = until_said(lab, "ready")
+        assert "goldroot: the disk at 1B1 is checked as it is read" in lines
+        assert "up as web1 on x86_64" in lines
+        image = str(lab.host.info(["root"])["root"].where["path"])
+        Path(f"{image}.roothash").write_text("0" * 64 + "\n")  # all of the disk is another one than that
+        assert "the disk at 1B1" in told(lab, "WEB2")
+
+
+def test_a_guest_that_cannot_check_gold_says_so(tmp_path: Path, unpacked: Path) -> None:
+    need_programs("veritysetup")
+    with booting(tmp_path, unpacked, "x86_64", verity=True) as lab:
+        lab.host.start("WEB1")
+        lines = until_said(lab, "ready")
+        assert [
+            line for line in lines if line.startswith("goldroot: the disk at 1B1 is not checked: that needs verity")
+        ]
+        assert "up as web1 on x86_64" in lines
 
 
 def test_where_no_agent_listens_the_button_is_pressed(lab: Lab) -> None:

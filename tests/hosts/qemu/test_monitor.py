@@ -87,19 +87,26 @@ def agent_that_runs(asked_of_status: list[dict[str, Any]]) -> Answer:
 def test_a_command_inside_is_waited_for(tmp_path: Path) -> None:
     out = base64.b64encode(b"\0out").decode()
     ended = {"exited": True, "exitcode": 3, "out-data": out, "err-data": ""}
-    with answering(tmp_path, monitor.AGENT, agent_that_runs([{"exited": False}, ended])):
-        done = monitor.run_inside(str(tmp_path), ["cat", "/x"], 5)
+    with (
+        answering(tmp_path, monitor.AGENT, agent_that_runs([{"exited": False}, ended])),
+        monitor.agent(str(tmp_path)) as agent,
+    ):
+        done = monitor.run_inside(agent, ["cat", "/x"], 5)
     assert (done.status, done.out, done.err) == (3, b"\0out", b"")
-    with answering(tmp_path, monitor.AGENT, agent_that_runs([{"exited": True, "signal": 9}])):
-        assert monitor.run_inside(str(tmp_path), ["cat", "/x"], 5).status == 137
+    with (
+        answering(tmp_path, monitor.AGENT, agent_that_runs([{"exited": True, "signal": 9}])),
+        monitor.agent(str(tmp_path)) as agent,
+    ):
+        assert monitor.run_inside(agent, ["cat", "/x"], 5).status == 137
 
 
 def test_a_command_that_does_not_end_is_told(tmp_path: Path) -> None:
     with (
         answering(tmp_path, monitor.AGENT, agent_that_runs([{"exited": False}])),
+        monitor.agent(str(tmp_path)) as agent,
         pytest.raises(ProgramFailed, match="cat did not end"),
     ):
-        monitor.run_inside(str(tmp_path), ["cat", "/x"], 0)
+        monitor.run_inside(agent, ["cat", "/x"], 0)
 
 
 def test_a_directory_with_a_long_name_has_sockets_too(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def diff_kept(site: Site, kept: Kept, below: list[str] | None = None, *, stage: 
     """
     policy = policy_of(site, kept.clone.image)
     with open_clone(site, kept.clone) as server, kept.open() as back:
-        own = disk_side(site, server, policy, live=True, stage=stage)
+        own = disk_side(site, server, policy, writers="live", stage=stage)
         # A merge in which gold did not move from what is kept: what it finds is what the live disks have otherwise.
         base = disk_side(site, back, policy, stage=stage)
         base = replace(base, shared=shared_files(kept.gold, back.ids))

@@ -108,7 +108,8 @@ def _went_back(rows: Rows, went: Update, live: Mark) -> Rows:
 
 def _kept(rows: Rows, entry: Entry) -> Rows:
     sets = kept_sets(entry)
-    for by, digit in sets.items():
+    # Oldest first: rows get their numbers in this order, and the newest number is the way back.
+    for by, digit in sorted(sets.items(), key=lambda one: (entry.marks[one[1]].since, one[1] == PREPARED, one[1])):
         mark, there = entry.marks[digit], own_disks(entry, digit)
         if by not in rows.updates:
             to = _came_in(entry, mark)

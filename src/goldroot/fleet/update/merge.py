@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from goldroot import crash
 from goldroot.catalog import FoundConflict, decisions, updates
@@ -16,12 +17,13 @@ from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, pla
 from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.server_readings import read_server
 from goldroot.fleet.update import update_files
+from goldroot.fleet.update.earlier import build_over
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.prepare import is_prepared, make_disks
 from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
-from goldroot.tree import BuildOptions, BuildRow, Note, Writers, build_tree
+from goldroot.tree import BuildOptions, BuildRow, Note, build_tree
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
 TORN = ("vanished", "changed-while-read")
@@ -57,11 +59,11 @@ def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) 
 def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     """Whether the clone's live disks were written since the last merge saw them."""
     with task.open_live("live" if live else "still") as server:
+        writers = task.writers(server)
         for address, disk in server.ids.items():
-            place = server.opened[address]
-            writers: Writers = "unknown" if place.exact else "live"
+            path = server.opened[address].path
             reading = stage(f"reading {disk}")
-            found = manifests.scan_disk(task.site, disk, place.path, task.policy, writers=writers, progress=reading)
+            found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
             if not manifests.unchanged(
                 update_files.load_seen(task.site, task.name, task.work, address), found.manifest
             ):
@@ -81,7 +83,7 @@ def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> 
         base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
         out = stack.enter_context(task.open_prepared("rw"))
         running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, server, task.policy, live=running, stage=stage)
+        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
         clone = replace(clone, memory=memory_of(task.site, task.name))
         golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
         plan = plan_sides((*golds, clone), task.policy, given)
@@ -158,9 +160,12 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
     notes: list[Note] = []
     for one in plan.parts:
         disk, path = out.ids[one.part.name], out.opened[one.part.name].path
-        rows, sources = checked_rows(build_rows(plan, one)), [tree.root for tree in one.part.trees]
+        rows, sources = list(checked_rows(build_rows(plan, one))), [os.fsencode(tree.root) for tree in one.part.trees]
         options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
-        built = build_tree(rows, sources, path, options)
+        listed = update_files.rows_file(task.site, task.name, task.work, one.part.name)
+        # A carry makes its base again each time: its rows mean other files then.
+        build = build_tree if task.update.carry else partial(build_over, list_file=listed)
+        built = build(rows, sources, path, options)
         refuse_owners(task.host, task.name, [built.manifest])
         manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]

@@ -18,6 +18,7 @@ from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
+from goldroot.tree import Writers
 
 
 @dataclass
@@ -99,6 +100,14 @@ class OpenUpdate:
     def open_live(self, view: View = "live") -> AbstractContextManager[Server]:
         """The clone's own live disks, open for the block."""
         return open_own(self.host, self.layout, self.live_disks(), view=view)
+
+    def writers(self, server: Server) -> Writers:
+        """Who may write to the live disks while they are open as they are: what a scan has to know."""
+        if not all(disk.exact for disk in server.opened.values()):
+            return "live"
+        if self.host.abilities.live_view == "snapshot" and self.host.power(self.machine_name).state == "on":
+            return "snapshot"
+        return "unknown"
 
     def open_prepared(self, access: Access = "ro") -> AbstractContextManager[Server]:
         """The disks that are made for this work, open for the block."""

@@ -84,7 +84,7 @@ def plan_update(
     decided = update_files.remembered(site, clone.image)
     with open_clone(site, clone) as server, base.open() as old, target.open() as new:
         sides = gold_side(base, old, server.ids), gold_side(target, new, server.ids)
-        side = disk_side(site, server, policy, live=True, stage=stage, ahead=ahead)
+        side = disk_side(site, server, policy, writers="live", stage=stage, ahead=ahead)
         plan = plan_sides((*sides, replace(side, memory=memory_of(site, name))), policy, decided)
         record = make_record(plan)
     # Who may only look at a site, or looks at one without room, keeps nothing for a forecast.

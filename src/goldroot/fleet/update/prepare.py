@@ -9,6 +9,8 @@ from goldroot.catalog import Clone
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
+from goldroot.fleet.update import update_files
+from goldroot.fleet.update.earlier import is_listed
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.hosts import (
     PREPARED,
@@ -32,7 +34,9 @@ from goldroot.tree import remove_tree
 
 
 def make_disks(task: OpenUpdate) -> None:
-    """Empty disks stand in set 5, with links to the gold that it goes to; what stood there is parked.
+    """Disks stand in set 5, with links to the gold that it goes to; what stood there is parked.
+
+    They are empty, but for what an earlier merge of this work wrote and the next one takes over.
 
     What is made is written down before; the catalog and the host know that nothing holds of the disks any more.
     """
@@ -48,9 +52,9 @@ def make_disks(task: OpenUpdate) -> None:
     task.disk_register.make({PREPARED + place_of(address): id for address, id in disks.items()}, task.work)
     task.raise_generation()
     crash.point("update.filling")
-    for id in disks.values():
+    for address, id in disks.items():
         manifests.forget(task.site, id)
-        if id in there:
+        if id in there and not is_listed(update_files.rows_file(task.site, task.name, task.work, address)):
             task.host.empty_disk(id)
 
 

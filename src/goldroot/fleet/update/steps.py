@@ -116,9 +116,14 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
         return ""
     with stopped(task, stage) as hold:
         crash.point("update.stopped")
-        if not still_good(task, remembered(task.site, task.clone.image), stage, live=False):
+        good = still_good(task, remembered(task.site, task.clone.image), stage, live=False)
+        # Merged again in here, and killed before that was proved: a migration that was cut off needs other disks.
+        again = task.update.state == "merged"
+        if not good or (again and task.update.migration == "begun"):
             if merge_update(task, stage, live=False):
                 return REVIEW
+            again = True
+        if again:
             prove(task, stage)
         crash.point("update.before-switch")
         go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))

@@ -7,6 +7,7 @@
     ├── decisions.json         the answers that its last merge was given (0600: they may hold contents)
     ├── policy.toml            the image's policy as it was, where it has one of its own
     ├── 1B5.clone              what the merge saw of the clone's disk: what was written since is told from it
+    ├── 1B5.rows               what was written on the disk, and for what: the next merge takes it over
     └── base/KEY               of a carry: the base's content for each question
 """
 
@@ -42,6 +43,11 @@ def write(path: str, content: bytes) -> None:
 def record_file(site: Site, clone: str, work: str) -> str:
     """The path of the record."""
     return _file(site, clone, work, "record.json")
+
+
+def rows_file(site: Site, clone: str, work: str, address: str) -> str:
+    """The path of the list of what was written on a prepared disk (:mod:`goldroot.fleet.update.earlier`)."""
+    return _file(site, clone, work, f"{address}.rows")
 
 
 def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:

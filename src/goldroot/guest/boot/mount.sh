@@ -2,6 +2,7 @@
 #
 # /goldroot/table says what the server has:
 #   disk ADDRESS ro|rw FORM     a disk, and its file system
+#   verity ADDRESS HASH         each block of the disk is compared with the tree of hashes on the disk ADDRESS-hashes
 #   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
 # Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe.
 # A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
@@ -79,10 +80,28 @@ goldroot_wait() {
     done
 }
 
+# The disk that was found is checked as it is read, where that can be done here: goldroot_check ADDRESS HASH
+goldroot_check() {
+    goldroot_module sha256_generic
+    goldroot_module dm_verity
+    if ! command -v veritysetup >/dev/null || [ ! -d /sys/module/dm_verity ]; then
+        goldroot_say "the disk at $1 is not checked: that needs veritysetup in the initial file system, and a kernel with dm-verity"
+        return
+    fi
+    goldroot_data=$goldroot_found
+    goldroot_wait "$1-hashes" || goldroot_stop "the hashes of the disk at $1 are not there" "Look at what the host gave to it."
+    veritysetup open "$goldroot_data" "goldroot-$1" "$goldroot_found" "$2" >/dev/console 2>&1 ||
+        goldroot_stop "the disk at $1 is not what was sealed" "Compare it on the host: goldroot gold verify"
+    goldroot_found="/dev/mapper/goldroot-$1"
+    goldroot_say "the disk at $1 is checked as it is read"
+}
+
 # Mount the disk at an address: goldroot_disk ADDRESS ro|rw FORM DIRECTORY
 goldroot_disk() {
     goldroot_module "$3"
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
+    goldroot_hash=$(sed -n "s,^verity $1 \([0-9a-f]*\)\$,\1,p" /goldroot/table)
+    [ -z "$goldroot_hash" ] || goldroot_check "$1" "$goldroot_hash"
     # what has to be replayed or mended is so before it is written, where the program is there
     if [ "$2" = rw ] && [ "$3" = ext4 ] && command -v e2fsck >/dev/null; then
         e2fsck -p "$goldroot_found" >/dev/console 2>&1

@@ -111,6 +111,9 @@ class Directories:
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
         return user_of([self._disk(label.id) for label in labels], writing=writing)
 
+    def ids(self) -> list[str]:
+        return sorted(os.listdir(self._disks)) if os.path.isdir(self._disks) else []
+
     def halves(self) -> list[str]:
         return sorted({name.removesuffix(_MAKING).removesuffix(_GOING) for name in os.listdir(self._halfway)})
 

@@ -45,15 +45,17 @@ class Images:
     """The bytes of disks, see :class:`goldroot.hosts.bytes.DiskBytes`.
 
     :param with_hashes: sealed disks get a tree of hashes that a guest can check them by.
+    :param group: a group's number, which may do with a disk's file what its owner may; ``None``: nobody else.
     """
 
     forms = tuple(WRITTEN)
     sealed_forms = (*PACKED, *WRITTEN)
 
-    def __init__(self, store: str, *, with_hashes: bool = False) -> None:
+    def __init__(self, store: str, *, with_hashes: bool = False, group: int | None = None) -> None:
         self._disks = os.path.join(os.path.abspath(store), "disks")
         self._halfway = os.path.join(os.path.abspath(store), "halfway")
         self._with_hashes = with_hashes
+        self._group = group
 
     def stands(self, label: Label) -> bool:
         path = self.file(label)
@@ -83,7 +85,7 @@ class Images:
                 form.make(making)
                 if source is not None:
                     self._copy_files(source, label.form, making)
-            os.chmod(making, 0o600)
+            self._give(making, 0o600)
             crash.point("host.disk-halfway")
             self._put(making, place)
 
@@ -95,15 +97,13 @@ class Images:
         self._refuse_broken(label)
         sealed = self.file(replace(label, sealed=form))
         if form == label.form:
-            if self._with_hashes:
-                verity.make(sealed)
+            self._hash(sealed)
             return
         with self._making(label.id, 0) as making:
             pack(image, written, form, making)
-            os.chmod(making, _SEALED_MODE)
+            self._give(making, _SEALED_MODE)
             self._put(making, sealed)
-            if self._with_hashes:
-                verity.make(sealed)
+            self._hash(sealed)
 
     def settle(self, label: Label) -> None:
         place = self.file(label)
@@ -173,6 +173,12 @@ class Images:
                 return None
         return found
 
+    def ids(self) -> list[str]:
+        names = os.listdir(self._disks) if os.path.isdir(self._disks) else []
+        return sorted(
+            {name[: -len(form) - 1] for name in names for form in self.sealed_forms if name.endswith(f".{form}")}
+        )
+
     def halves(self) -> list[str]:
         return sorted(name.removesuffix(_MAKING) for name in os.listdir(self._halfway))
 
@@ -223,6 +229,17 @@ class Images:
             os.close(handle)
         os.rename(making, place)
         sync_directory(self._disks)
+
+    def _give(self, making: str, mode: int) -> None:
+        """Before it stands in its place: an owner that changes later is no evidence that nobody wrote to it."""
+        if self._group is not None:
+            os.chown(making, -1, self._group)
+            mode |= (mode & 0o600) >> 3
+        os.chmod(making, mode)
+
+    def _hash(self, sealed: str) -> None:
+        if self._with_hashes:
+            self._give(verity.make(sealed).tree, _SEALED_MODE)
 
     def _copy_files(self, source: Label, form: str, making: str) -> None:
         with ExitStack() as stack:

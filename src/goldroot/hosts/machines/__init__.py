@@ -1,5 +1,6 @@
 """Machines that a host starts itself: each has a supervisor, which outlives the command that asked for it."""
 
 from goldroot.hosts.machines.host import MachineHost, Running
+from goldroot.hosts.machines.powered import Given, PoweredHost
 
-__all__ = ["MachineHost", "Running"]
+__all__ = ["Given", "MachineHost", "PoweredHost", "Running"]

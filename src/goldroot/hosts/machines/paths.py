@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from goldroot.errors import BadInput
 from goldroot.hosts.addresses import place_of
-from goldroot.hosts.machines.host import Given
+from goldroot.hosts.machines.powered import Given
 
 
 def usual_paths() -> dict[str, list[str]]:

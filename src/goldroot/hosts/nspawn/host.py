@@ -14,8 +14,9 @@ from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFail
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
-from goldroot.hosts.machines.host import TRIAL, Given, trial_lock
+from goldroot.hosts.machines.host import TRIAL, trial_lock
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
+from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.network import Network, checked
 from goldroot.hosts.nspawn import forward, links, mounts
 from goldroot.hosts.nspawn.assembly import gives_itself, put_at

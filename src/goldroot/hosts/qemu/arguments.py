@@ -12,7 +12,7 @@ from goldroot.hosts.port import Access
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """An image, at an address."""
+    """An image, at an address; or one that belongs to that of an address, and has a longer name."""
 
     address: str
     image: str
@@ -28,6 +28,9 @@ class Board:
     console: str  #: the kernel's name of the first serial line
     bus: str  #: of virtio devices: "pci" or "ccw"
 
+
+#: What is longer is no address, and has no device number of its own.
+ADDRESS_LENGTH = 3
 
 #: As ``uname -m`` has them.
 BOARDS = {
@@ -131,6 +134,6 @@ def _drive(board: Board, drive: Drive) -> list[str]:
         "drive": disk["node-name"],
         "serial": drive.address,
     }
-    if board.bus == "ccw":
+    if board.bus == "ccw" and len(drive.address) == ADDRESS_LENGTH:
         device["devno"] = device_number(drive.address)
     return ["-blockdev", json.dumps(file), "-blockdev", json.dumps(disk), "-device", json.dumps(device)]

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from goldroot.errors import HostError, ProgramFailed, Unreachable
 from goldroot.hosts.machines import control
@@ -24,6 +24,13 @@ QMP, COPIES, AGENT = "qmp", "copies", "agent"
 #: Seconds that each waits for an answer; an agent that is not there answers nothing at all.
 _PATIENCE, _AGENT_PATIENCE = 10.0, 8.0
 _LARGEST = 64 << 20
+
+
+class Asked(Protocol):
+    """Whoever is asked questions in this way, over whatever it is."""
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """What is returned."""
 
 
 class Talk:
@@ -106,24 +113,23 @@ def has_agent(directory: str) -> bool:
         return any(one["label"] == AGENT and one["frontend-open"] for one in talk.ask("query-chardev"))
 
 
-def run_inside(directory: str, argv: Sequence[str], timeout: float) -> Done:
+def run_inside(agent: Asked, argv: Sequence[str], timeout: float) -> Done:
     """Run a command by the guest's agent.
 
     :param timeout: in seconds.
     :raises ProgramFailed: it did not end in that time, and may go on inside.
     """
     end = time.monotonic() + timeout
-    with agent(directory) as talk:
-        started = talk.ask("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True})
-        while True:
-            found = talk.ask("guest-exec-status", pid=started["pid"])
-            if found["exited"]:
-                status = found.get("exitcode", 128 + found.get("signal", 0))
-                out, err = (base64.b64decode(found.get(key, "")) for key in ("out-data", "err-data"))
-                return Done(status, out, err)
-            if time.monotonic() >= end:
-                raise ProgramFailed(f"{argv[0]} did not end within {timeout:g} s", todo="Look at why it hangs.")
-            time.sleep(0.1)
+    started = agent.ask("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True})
+    while True:
+        found = agent.ask("guest-exec-status", pid=started["pid"])
+        if found["exited"]:
+            status = found.get("exitcode", 128 + found.get("signal", 0))
+            out, err = (base64.b64decode(found.get(key, "")) for key in ("out-data", "err-data"))
+            return Done(status, out, err)
+        if time.monotonic() >= end:
+            raise ProgramFailed(f"{argv[0]} did not end within {timeout:g} s", todo="Look at why it hangs.")
+        time.sleep(0.1)
 
 
 @contextmanager

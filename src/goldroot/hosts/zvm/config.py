@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from goldroot import private
 from goldroot.errors import BadInput, Refused, UsageError
-from goldroot.hosts.zvm.cp import Vmcp
+from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.host import Parts, ZvmHost
+from goldroot.hosts.zvm.host import ZvmHost
+from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.simulated import Socket, Trees
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.smapi import PORT, Client, Secret, Server
+
+_PLACE = re.compile("[0-9A-F]{2}")
 
 #: The variable that holds the password where no file does.
 PASSWORD = "GOLDROOT_SMAPI_PASSWORD"
@@ -43,6 +49,10 @@ class ZvmConfig:
     :param template: the lines of a new server's directory entry; ``{user}`` is its user ID.
     :param live_view: flashcopy: disks of a running server are seen as FLASHCOPY puts them on a temporary disk of the
         management guest, which needs the class for that, and room in the system's temporary space.
+    :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
+    :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
+    :param simulator: what the option ``--cp`` of a simulator names, whose disks are directories; "" for a real system.
+        Relative to the site.
     :param link_addresses: first and last address of the management guest at which disks are linked.
     """
 
@@ -64,10 +74,13 @@ class ZvmConfig:
     logon: Literal["AUTOONLY", "LBYONLY"] = "AUTOONLY"
     template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
     slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
+    disk_size: int = 2048
+    disk_sizes: dict[str, int] = field(default_factory=dict)
     live_view: Literal["none", "flashcopy"] = "none"
     link_addresses: str = "F000-F0FF"
     vmcp: str = "vmcp"
     devices: str = BY_PATH
+    simulator: str = ""
 
 
 def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
@@ -77,21 +90,42 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
     """
     store = os.path.join(root, config.store)
     server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
+    cp, medium = _guest(config, root)
     parts = Parts(
         client=Client(server, config.user, Secret(lambda: _password(config, root))),
-        cp=Vmcp(config.vmcp),
-        medium=Dasds(config.devices),
+        cp=cp,
+        medium=medium,
         extents=ExtentsFile(os.path.join(store, "disks.sqlite")),
         me=config.guest.upper(),
         style=Style(
             Words(Names(config.names, config.prefixes), config.link_mode, config.disk_mode, config.logon),
             {"machine": _template(config.template), "owner": _template(config.slot_template)},
         ),
-        pool=Pool(config.group.upper(), config.disk_mode),
+        pool=_pool(config),
         addresses=_addresses(config.link_addresses),
         snapshots=config.live_view == "flashcopy",
     )
     return ZvmHost(name, store, parts)
+
+
+def _pool(config: ZvmConfig) -> Pool:
+    for place, size in {"": config.disk_size, **config.disk_sizes}.items():
+        if size < 1:
+            raise BadInput(f"a disk of {size} MiB cannot be made")
+        if place and not _PLACE.fullmatch(place.upper()):
+            raise BadInput(
+                f"{place!r} is not a place: the last two digits of an address", todo="Write it so: B5, for 1B5."
+            )
+    sizes = {place.upper(): size << 20 for place, size in config.disk_sizes.items()}
+    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes)
+
+
+def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
+    """The management guest: this Linux, or a simulator's."""
+    if not config.simulator:
+        return Vmcp(config.vmcp), Dasds(config.devices)
+    cp = Socket(os.path.join(root, config.simulator), config.guest.upper())
+    return cp, Trees(cp)
 
 
 def _password(config: ZvmConfig, root: str) -> str:

@@ -16,9 +16,10 @@ from goldroot.hosts.addresses import check_entry_name
 from goldroot.hosts.changes import check_entry, differences, reads_as
 from goldroot.hosts.entries import check_change, check_links, taken_over, work_of
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
+from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
-from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing
+from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing, with_known_disks
 from goldroot.hosts.zvm.writing import Words, changed, new_entry
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
@@ -39,10 +40,14 @@ class Style:
 
 
 class DirectoryEntries:
-    """:param style: names, modes and templates of the site."""
+    """:param style: names, modes and templates of the site.
 
-    def __init__(self, manager: Manager, extents: Extents, style: Style) -> None:
-        self._manager = manager
+    :param adopted: the marks of entries that were adopted and not changed since.
+    """
+
+    def __init__(self, manager: Manager, extents: Extents, style: Style, adopted: Adopted | None = None) -> None:
+        self._adopted = adopted or Adopted("")
+        self.manager = manager
         self._extents = extents
         self._style = style
         self.names = style.words.names
@@ -68,24 +73,25 @@ class DirectoryEntries:
 
     def standing(self, name: str) -> Standing | None:
         """An entry with all that it says, passwords too."""
-        found = self._manager.read(self.names.user(name))
+        found = self.manager.read(self.names.user(name))
         return None if found is None else self._read(name, found)
 
     def text(self, name: str) -> tuple[Role, source.Entry] | None:
         """What an entry is, and its statements, in one call."""
-        found = self._manager.read(self.names.user(name))
+        found = self.manager.read(self.names.user(name))
         return None if found is None else (role_in(found, name, self.names), found)
 
     def all(self) -> Iterator[Entry]:
-        """As :meth:`goldroot.hosts.Host.entries`: those in which goldroot has written."""
-        named = {name: found for found in self._manager.all() if is_managed(found) and (name := self._name(found))}
+        """As :meth:`goldroot.hosts.Host.entries`: those in which goldroot has written, or that were adopted."""
+        every = ((name, found) for found in self.manager.all() if (name := self._name(found)))
+        named = {name: found for name, found in every if is_managed(found) or name in self._adopted().entries}
         for name in sorted(named):
             yield self._read(name, named[name]).entry
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote; one call for all."""
         user = self.names.user(check_entry_name(owner))
-        return sorted(row for hit in set(self._manager.linking(user)) for row in self._links_in(hit, owner, user))
+        return sorted(row for hit in set(self.manager.linking(user)) for row in self._links_in(hit, owner, user))
 
     def _links_in(self, hit: tuple[str, str], owner: str, user: str) -> Iterator[tuple[str, str, str]]:
         """The link of a statement that the search has found; of its whole entry where it cannot be read by itself."""
@@ -93,7 +99,7 @@ class DirectoryEntries:
         lines = [f"USER {target} NOLOG".encode("latin-1"), statement.encode("latin-1", "replace")]
         found = source.links(source.Directory.of_lines(lines).entries[0])
         if not any(link.owner == user for link, _ in found):
-            entry = self._manager.read(target)
+            entry = self.manager.read(target)
             found = [] if entry is None else source.links(entry)
         name = self.names.shown(target)
         for link, _ in found:
@@ -115,7 +121,7 @@ class DirectoryEntries:
         made = new_entry(self._style.templates[entry.role], wanted, self._style.words, self._role)
         ours = False
         try:
-            self._manager.create(self.names.user(entry.name), made)
+            self.manager.create(self.names.user(entry.name), made)
             ours = True
         except CallRefused as error:
             if error.code != EXISTS:
@@ -132,15 +138,16 @@ class DirectoryEntries:
 
     def undefine(self, name: str) -> None:
         """As :meth:`goldroot.hosts.Host.undefine`."""
-        if (entry := self.find(name)) is None:
+        if (found := self.standing(name)) is None:
             return
-        if entry.disks:
-            there = ", ".join(f"{address} {disk.id}" for address, disk in sorted(entry.disks.items()))
+        disks = {address: disk.id for address, disk in found.entry.disks.items()} | dict(found.unknown)
+        if disks:
+            there = ", ".join(f"{address} {id}" for address, id in sorted(disks.items()))
             raise Refused(f"{name} has disks: {there}", todo="Delete them first.")
         if links := [link for link in self.linked(name) if link[0] != name]:
             raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
         crash.point("zvm.entry-going")
-        self._manager.delete(self.names.user(name))
+        self.manager.delete(self.names.user(name))
         crash.point("zvm.entry-gone")
 
     def apply(self, wanted: Entry) -> Applied:
@@ -160,7 +167,7 @@ class DirectoryEntries:
             check_change(now.entry, wanted, self.find)
             return changed(now, _counted(wanted, now.entry), self._style.words, self._role)
 
-        done = self._manager.replace(self.names.user(wanted.name), make)
+        done = self.manager.replace(self.names.user(wanted.name), make)
         return Applied("done", applied[0]) if applied else self._outcome(done, wanted)
 
     def put_disk(self, name: str, address: str, disk: Disk) -> None:
@@ -172,7 +179,7 @@ class DirectoryEntries:
                 raise HostError(f"disk {disk.id} does not stand at {address} of {name}, where it was just made")
             return changed(now, _counted(now.entry, now.entry), self._style.words, self._role)
 
-        if self._manager.replace(self.names.user(name), make).outcome != "done":
+        if self.manager.replace(self.names.user(name), make).outcome != "done":
             raise HostError(f"it is not known whether {name} says that it has disk {disk.id}", todo="Run it again.")
 
     def drop_disk(self, name: str, id: str) -> None:
@@ -200,7 +207,11 @@ class DirectoryEntries:
 
     def _read(self, name: str, found: source.Entry) -> Standing:
         registry = partial(disk_at, self._extents)
-        return checked(standing(found, self._manager.beside(found), name=name, names=self.names, registry=registry))
+        read = standing(found, self.manager.beside(found), name=name, names=self.names, registry=registry)
+        marks = self._adopted().entries.get(name)
+        if marks and not is_managed(found):
+            read = replace(read, entry=replace(read.entry, marks=dict(marks)))
+        return checked(with_known_disks(read))
 
     def _same_work(self, there: Entry, entry: Entry) -> Entry:
         if there.role == entry.role and work_of(there) == work_of(entry) is not None:

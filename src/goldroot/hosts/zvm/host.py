@@ -5,57 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
-from goldroot.hosts.zvm.cp import Cp
-from goldroot.hosts.zvm.entries import DirectoryEntries, Style
-from goldroot.hosts.zvm.extents import Extents, Row, RowLabels
+from goldroot.hosts.zvm.adopted import Adopted
+from goldroot.hosts.zvm.asking import Asking
+from goldroot.hosts.zvm.entries import DirectoryEntries
+from goldroot.hosts.zvm.extents import Row, RowLabels
 from goldroot.hosts.zvm.links import Links
-from goldroot.hosts.zvm.manager import PAUSES, Manager
-from goldroot.hosts.zvm.medium import Medium
+from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
-from goldroot.zvm.smapi import Client
-
-#: Addresses of the management guest that goldroot links disks at.
-ADDRESSES = tuple(f"F{number:03X}" for number in range(256))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a z/VM host is made of.
-
-    :param client: a way to SMAPI.
-    :param cp: a way to CP, as the management guest.
-    :param medium: what is on disks.
-    :param extents: which disk lies where.
-    :param me: the management guest's user ID.
-    :param pauses: seconds between tries where somebody else has an entry locked.
-    :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
-    """
-
-    client: Client
-    cp: Cp
-    medium: Medium
-    extents: Extents
-    me: str
-    style: Style
-    pool: Pool
-    addresses: Sequence[str] = ADDRESSES
-    pauses: Sequence[float] = PAUSES
-    snapshots: bool = False
-
-
-class ZvmHost(FileHost):
+class ZvmHost(Asking, FileHost):
     """Disks as minidisks, entries as user directory entries, machines as guests.
 
     goldroot runs on a guest of the same system, the management guest: files are reached through its links.
@@ -78,12 +49,14 @@ class ZvmHost(FileHost):
     def __init__(self, name: str, store: str, parts: Parts) -> None:
         if parts.snapshots:
             self.abilities = replace(self.abilities, live_view="snapshot")
+        self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
-        self._directory = DirectoryEntries(self._manager, parts.extents, parts.style)
+        self._adopted = Adopted(os.path.join(os.path.abspath(store), "adopted.json"))
+        self._directory = DirectoryEntries(self._manager, parts.extents, parts.style, self._adopted)
         self._extents = parts.extents
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
-        self._disks = Minidisks(self._manager, self._directory, parts.extents, self._links, parts.medium, parts.pool)
+        self._disks = Minidisks(self._directory, parts.extents, self._links, parts.medium, parts.pool, self._adopted)
         self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"))
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
@@ -93,7 +66,9 @@ class ZvmHost(FileHost):
 
     @property
     def own_paths(self) -> list[str]:
-        return [os.path.join(self.store, name) for name in ("guests", "disks.sqlite")] + super().own_paths
+        return [
+            os.path.join(self.store, name) for name in ("guests", "disks.sqlite", "adopted.json")
+        ] + super().own_paths
 
     def is_made(self) -> bool:
         return all(os.path.isdir(os.path.join(self.store, name)) for name in ("locks", "guests"))
@@ -106,10 +81,10 @@ class ZvmHost(FileHost):
     def create_disk(self, new: NewDisk) -> DiskInfo:
         check_disk_id(new.id)
         check_address(new.address)
-        new = self._usual(new)
+        entry = self._directory.get(check_entry_name(new.owner))
+        new = self._usual_in(entry, new)
         if new.form not in self._disks.forms:
             raise BadInput(f"{self.kind} hosts have no disks of form {new.form!r}")
-        entry = self._directory.get(check_entry_name(new.owner))
         if entry.role == "owner" and not is_live(new.address):
             raise BadInput(f"{new.owner} is an owner of disks: it has set 1 only")
         with self._alone(new.id), ExitStack() as stack:
@@ -193,6 +168,18 @@ class ZvmHost(FileHost):
         return told + super().tidy()
 
     # -- inside
+
+    def _usual_in(self, entry: Entry, new: NewDisk) -> NewDisk:
+        """What a new disk is where nobody says it: as large as the largest that stands at its place in another set."""
+        if new.size:
+            return self._usual(new)
+        if (row := self._extents.find(new.id)) is not None:
+            return self._usual(replace(new, size=row.size))
+        size = self._disks.pool.size_at(new.address)
+        for address, disk in entry.disks.items():
+            if place_of(address) == place_of(new.address) and (there := self._extents.find(disk.id)) is not None:
+                size = max(size, there.size)
+        return self._usual(replace(new, size=size))
 
     def _make_minidisk(self, stack: ExitStack, new: NewDisk, entry: Entry, row: Row | None) -> None:
         taken = new.address in entry.disks or new.address in entry.links or new.address in entry.others

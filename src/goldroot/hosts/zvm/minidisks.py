@@ -17,10 +17,12 @@ from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused
 from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Access, DiskInfo, Role, Use
+from goldroot.hosts.zvm.adopted import Adopted
+from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Extents, Row
 from goldroot.hosts.zvm.links import Linked, Links, Minidisk
-from goldroot.hosts.zvm.manager import UNSURE, Manager
+from goldroot.hosts.zvm.manager import UNSURE
 from goldroot.hosts.zvm.medium import Medium, tag_of
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.pool import CYLINDER, Pool, cylinders, fits
@@ -45,14 +47,15 @@ class Minidisks:
     """The disks of a z/VM host; the caller holds each disk's lock, and has looked whether it may."""
 
     def __init__(
-        self, manager: Manager, entries: DirectoryEntries, extents: Extents, links: Links, medium: Medium, pool: Pool
+        self, entries: DirectoryEntries, extents: Extents, links: Links, medium: Medium, pool: Pool, adopted: Adopted
     ) -> None:
-        self._manager = manager
+        self._adopted = adopted
+        self._manager = entries.manager
         self._entries = entries
         self._extents = extents
         self._links = links
         self._medium = medium
-        self._pool = pool
+        self.pool = pool
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
@@ -184,23 +187,26 @@ class Minidisks:
                         return f"{user}"
         return None
 
+    def having(self, id: str) -> list[User]:
+        """Everybody but the management guest who has a disk now, by CP."""
+        with ExitStack() as stack:
+            return self._links.others(self._linked(stack, self.row(id), "RR"))
+
     def attached(self, id: str) -> bool:
         """Whether its own machine has it since its last logon, at whatever address."""
         row = self.row(id)
         if row.extent is None or self._place(row).disk is None:
             return False
-        with ExitStack() as stack:
-            others = self._links.others(self._linked(stack, row, "RR"))
-        return any(user.name == self.names.user(row.owner) for user in others)
+        return any(user.name == self.names.user(row.owner) for user in self.having(id))
 
     def room(self, sizes: Sequence[int]) -> str | None:
         """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
-        found = self._manager.client.image_volume_space_query_dm(self._pool.group, query=2, entry=3)
+        found = self._manager.client.image_volume_space_query_dm(self.pool.group, query=2, entry=3)
         gaps = [one.size for one in found]
         if (size := fits(sizes, gaps)) is None:
             return None
         free = sum(gaps) * CYLINDER
-        return f"group {self._pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
+        return f"group {self.pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
 
     # -- opening
 
@@ -228,7 +234,7 @@ class Minidisks:
                     todo="Stop the machine first, or set live_view to none in the host's table.",
                 )
         device = stack.enter_context(self._links.online(copy))
-        if (tag := self._medium.tag(device)) not in ("", tag_of(row.id)):
+        if (tag := self._medium.tag(device)) and not self._has_its_label(row, tag):
             raise Damaged(f"the minidisk of disk {row.id} has the label {tag!r}, and not its own")
         return OpenedDisk(*self._medium.mount(device, row.sealed or row.form, write=False, use=use, replay=True))
 
@@ -247,6 +253,9 @@ class Minidisks:
 
     # -- what killed commands left
 
+    def ids(self) -> list[str]:
+        return self._extents.ids()
+
     def halves(self) -> list[str]:
         """The ids of disks whose removal was cut off: nobody sees them any more, and they still have their room.
 
@@ -262,9 +271,9 @@ class Minidisks:
     # -- inside
 
     def _create(self, row: Row, device: str, source: Label | None) -> Mdisk:
-        user, mode = self.names.user(row.owner), self._pool.mode if row.address.startswith("1") else "RR"
+        user, mode = self.names.user(row.owner), self.pool.mode if row.address.startswith("1") else "RR"
         form = MinidiskForm(formatting=1)
-        room = MinidiskRoom(self._pool.group, mode=mode)
+        room = MinidiskRoom(self.pool.group, mode=mode)
         size = self._cylinders(row, source)
         self._manager.unlock_left(user)
         try:
@@ -314,13 +323,23 @@ class Minidisks:
         with ExitStack() as stack:
             linked = self._linked(stack, row, mode)
             device = stack.enter_context(self._links.online(linked))
-            if row.state == "made" and (tag := self._medium.tag(device)) != tag_of(row.id):
+            if row.state == "made" and not self._has_its_label(row, tag := self._medium.tag(device)):
                 raise Damaged(
                     f"the minidisk of disk {row.id} has the label {tag!r}, and not its own",
                     meaning="It may be anybody's: it is neither read, written nor removed.",
                     todo="Look at the directory entry: was another minidisk put in its place?",
                 )
             yield linked, device
+
+    def _has_its_label(self, row: Row, tag: str) -> bool:
+        """Whether a volume label is a disk's: made of its id, or that with which it was adopted."""
+        return tag == tag_of(row.id) or tag == self._adopted().labels.get(row.id)
+
+    def label_of(self, disk: Minidisk) -> str:
+        """The volume label of a minidisk that is nobody's disk yet; it is only read."""
+        with ExitStack() as stack:
+            linked = stack.enter_context(self._links.link(disk, "RR"))
+            return self._medium.tag(stack.enter_context(self._links.online(linked)))
 
     def _linked(self, stack: ExitStack, row: Row, mode: str) -> Linked:
         if row.id in self.held:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from goldroot.hosts.addresses import place_of
 
 #: Bytes of a cylinder of a 3390 in blocks of 4 KiB: 15 tracks of 12 blocks.
 CYLINDER = 15 * 12 * 4096
@@ -17,10 +19,18 @@ class Pool:
 
     :param group: the directory manager's group of volumes.
     :param mode: of live disks.
+    :param usual: bytes of a disk of which nobody says them.
+    :param sizes: the same for a place, the last two digits of an address.
     """
 
     group: str
     mode: str = "MR"
+    usual: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def size_at(self, address: str) -> int:
+        """Bytes of a new disk at an address, where nothing says more."""
+        return self.sizes.get(place_of(address), self.usual)
 
 
 def cylinders(size: int) -> int:

@@ -11,8 +11,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from goldroot.errors import BadInput, Damaged
 from goldroot.hosts.addresses import is_live
@@ -54,6 +54,8 @@ class Standing:
     entry: Entry
     text: source.Entry
     beside: tuple[source.Entry, ...]  #: profiles and SUBCONFIGs that bring devices
+    #: minidisks at addresses of goldroot's that are not its disks: they are among the entry's ``others``
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 def standing(
@@ -83,6 +85,16 @@ def standing(
         token=token_of(found),
     )
     return Standing(entry, found, parts)
+
+
+def with_known_disks(found: Standing) -> Standing:
+    """The same, where what goldroot does not know is no disk: a guest's own 0191, say, is neither opened, moved nor deleted."""
+    unknown = {address: disk.id for address, disk in found.entry.disks.items() if disk.id.startswith("?")}
+    if not unknown:
+        return found
+    known = {address: disk for address, disk in found.entry.disks.items() if address not in unknown}
+    entry = replace(found.entry, disks=known, others=found.entry.others | unknown.keys())
+    return replace(found, entry=entry, unknown=unknown)
 
 
 def is_managed(found: source.Entry) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
-from goldroot.merge.compare.parts import AT_GID, AT_UID, AT_XATTRS, Part, Row, Rows
+from goldroot.merge.compare.parts import AT_GID, AT_UID, AT_XATTRS, BASE_SIDE, Part, Row, Rows
 from goldroot.policy import Rule
-from goldroot.tree import Entry, tree_key
+from goldroot.tree import FILE, Entry, tree_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,13 @@ class Comparison:
     def _sorted(self) -> list[tuple[bytes, bytes]]:
         """(tree key, path) of the deltas, in tree order."""
         return sorted((tree_key(path), path) for path in self.deltas)
+
+    @cached_property
+    def contents_of_base(self) -> Counter[bytes]:
+        """How many files of base hold each content, by its digest."""
+        columns = self.part.trees[BASE_SIDE].manifest.columns
+        held = zip(columns.kinds, columns.each_content(), strict=True)
+        return Counter(content for kind, content in held if kind == FILE and content)
 
     def delta(self, path: bytes) -> Delta:
         """One of the deltas."""

@@ -14,12 +14,10 @@ from dataclasses import replace
 
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Tree
 from goldroot.policy import Policy
-from goldroot.tree import DIRECTORY, Entry, Manifest, Note, is_below, path_text, tree_key
+from goldroot.tree import DIRECTORY, Entry, Manifest, Note, is_below, some_paths, tree_key
 
 #: Kind of the note about what differs where base is hidden.
 BASE_NOT_SEEN = "base-not-seen"
-#: How many paths are named.
-_SHOWN = 10
 
 
 def see_past_mounts(part: Part, policy: Policy) -> tuple[Part, list[Note]]:
@@ -44,12 +42,7 @@ def _differing(part: Part, paths: Iterable[bytes]) -> Iterator[Note]:
             values = [(row.kind, row.content, row.mode, row.xattrs, row.flags) for row in (gold, clone)]
             found += [part.place(path)] if values[0] != values[1] else []
     if found:
-        names = ", ".join(map(path_text, found[:_SHOWN])) + (
-            f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        )
-        text = (
-            f"something is mounted over it in the old gold, so nobody can say who changed it; gold's was taken: {names}"
-        )
+        text = f"something is mounted over it in the old gold, so nobody can say who changed it; gold's was taken: {some_paths(found)}"
         yield Note(BASE_NOT_SEEN, found[0], text, {"paths": len(found)})
 
 

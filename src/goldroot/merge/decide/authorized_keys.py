@@ -20,14 +20,21 @@ from typing import NamedTuple
 
 from goldroot.merge.decide.line_sets import final_newline, insert_lines, join_lines, split_lines, stripped
 
-#: The names of such files, in any directory.
-KEY_FILES = (b"authorized_keys", b"authorized_keys2")
+#: Such files by their own names, or by that of a directory: ``AuthorizedKeysFile /etc/ssh/authorized_keys/%u`` (sshd_config(5)).
+#: Of what else a rule calls a set of lines, all of sshd's are.
+_KEY_FILES = re.compile(rb".*/authorized[_-]keys.*|/etc/ssh/.*", re.DOTALL)
+#: Where sshd is told to look for the keys of one user (sshd_config(5)): below his home, and by his name.
+_IN_HOME = (b"/.ssh/authorized_keys", b"/.ssh/authorized_keys2")
+_BY_NAME = (
+    b"/etc/ssh/authorized_keys/", b"/etc/ssh/authorized_keys.d/", b"/etc/ssh/authorized-keys/", b"/etc/ssh/keys/",
+    b"/etc/ssh/userkeys/",
+)  # fmt: skip
 
 #: Options end at the first blank outside of quotes; a quote inside is written ``\"``.
 _LINE = re.compile(
     rb"""[ \t]*
     (?:(?P<options>(?:[^ \t"\#]|"(?:[^"\\]|\\.)*")(?:[^ \t"]|"(?:[^"\\]|\\.)*")*)[ \t]+)??
-    (?P<type>(?:sk-)?(?:ssh|ecdsa|rsa)-[A-Za-z0-9@.-]+)[ \t]+
+    (?P<type>(?:webauthn-)?(?:sk-)?(?:ssh|ecdsa|rsa)-[A-Za-z0-9@.-]+)[ \t]+
     (?P<blob>AAAA[A-Za-z0-9+/]*=*)
     (?:[ \t]+(?P<comment>.*?))?[ \t\r]*""",
     re.VERBOSE | re.DOTALL,
@@ -45,6 +52,16 @@ class Key(NamedTuple):
     def value(self) -> tuple[bytes, bytes]:
         """What is merged."""
         return self.options, self.comment
+
+
+def is_key_file(place: bytes) -> bool:
+    """Whether a set of lines at this place is one of sshd's lists of keys."""
+    return _KEY_FILES.fullmatch(place) is not None
+
+
+def key_files_of(name: bytes, home: bytes) -> list[bytes]:
+    """Where the keys of a user may be."""
+    return [home.rstrip(b"/") + end for end in _IN_HOME if home] + [directory + name for directory in _BY_NAME]
 
 
 Keys = dict[bytes, list[Key]]  #: blob -> its lines; one that stands more than once has one value all the same
@@ -102,17 +119,20 @@ def _decided(known: Sequence[Key], new: Sequence[Key], own: Sequence[Key]) -> li
     if clones == was:
         return [key.line for key in new]
     options = [[key.options for key in lines] for lines in (known, new, own)]
-    if options[1] in (options[0], options[2]):  # gold changed comments alone: the server's own stand
-        return [key.line for key in own]
-    if options[2] != options[0]:
+    if options[0] != options[1] != options[2] != options[0]:
         return None
-    if len(new) == len(own) == len(known) == 1 and clones[0][1] != was[0][1]:
-        return [_with_comment(new[0], own[0].comment)]
-    return [key.line for key in new]
+    # Comments alone, or one side's options beside the other's comment.
+    lines = new if options[2] == options[0] else own
+    if len(new) == len(own) == len(known) == 1:
+        was_said, gold_says, own_says = was[0][1], golds[0][1], clones[0][1]
+        return [_with_comment(lines[0], gold_says if own_says == was_said else own_says)]
+    return [key.line for key in (own if options[1] == options[0] else lines)]
 
 
 def _with_comment(key: Key, comment: bytes) -> bytes:
     """A key's line with another comment."""
+    if key.comment == comment:
+        return key.line
     line = stripped(key.line)
     if key.comment:
         line = stripped(line[: len(line) - len(key.comment)])
@@ -126,6 +146,11 @@ def element_of_key(line: bytes) -> bytes:
     """By what a line is told apart: the blob of a key, else its text."""
     found = _LINE.fullmatch(line)
     return _KEY + found["blob"].rstrip(b"=") if found else stripped(line)
+
+
+def blobs_of(content: bytes) -> set[bytes]:
+    """The keys of a list."""
+    return set(_keys(content))
 
 
 def _elements(content: bytes) -> set[bytes]:

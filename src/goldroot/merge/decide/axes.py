@@ -14,6 +14,7 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
+from goldroot.merge.decide.rights import settle_rights
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of
 from goldroot.tree import FILE, INLINE, LINK
 
@@ -49,6 +50,7 @@ def merge_axes(delta: Delta, setting: Setting) -> Verdict:
         mtime=_mtime(verdict.axes.get("content", SAME), base, gold, clone, side),
         **plain,  # type: ignore[arg-type]
     )  # fmt: skip
+    settle_rights(delta, base, gold, clone, setting, verdict)
     if delta.rows[BASE_SIDE] is None and set(verdict.axes.values()) <= {BOTH}:
         verdict.axes = {"presence": BOTH}
     verdict.outcome = outcome_of(verdict)

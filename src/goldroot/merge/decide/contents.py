@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 
@@ -10,13 +9,16 @@ from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.decide.alternatives import is_record, merge_records
-from goldroot.merge.decide.authorized_keys import KEY_FILES, merge_keys
+from goldroot.merge.decide.authorized_keys import is_key_file, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends
 from goldroot.merge.decide.line_sets import merge_lines
 from goldroot.merge.decide.remembered_lines import RememberedLines
+from goldroot.merge.decide.set_twice import set_twice
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
-from goldroot.merge.decide.text import is_text, merge_text
-from goldroot.tree import FILE
+from goldroot.merge.decide.text import is_moved_and_removed, is_text, merge_text
+from goldroot.tree import FILE, path_text
+
+MOVED_AND_REMOVED = "one side moved a line that the other removed"
 
 #: No person's configuration is larger; such a file is taken as binary (bytes).
 MAX_MERGED = 64 << 20
@@ -66,18 +68,21 @@ def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
 
 
 def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
-    """Says of a table that both sides changed what a person has to decide; "" of other files, and of secrets."""
+    """Says of a text that both sides changed what a person has to decide, where that is not to be seen; "" of secrets."""
 
     def explain(delta: Delta) -> str:
-        kind = kind_of(delta.place) if delta.rule.cls == "config" and not delta.rule.secret else None
-        if kind is None or any(row is not None and row.kind != FILE for row in delta.rows):
+        if delta.rule.cls != "config" or delta.rule.secret:
             return ""
-        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+        if any(row is not None and (row.kind != FILE or row.size > MAX_MERGED) for row in delta.rows):
             return ""
-        kept = lines.of(delta)
         old = lines.read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
+        gold, clone = lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE)
+        kind = kind_of(delta.place)
+        if kind is None:
+            return _trouble_of_lines(delta.place, old, gold, clone)
+        kept = lines.of(delta)
         base = kept.base if kept is not None and kept.base is not None else old
-        return trouble_of(kind, base, lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE))
+        return trouble_of(kind, base, gold, clone)
 
     return explain
 
@@ -86,19 +91,27 @@ def _merger_for(delta: Delta) -> TextMerger | None:
     """What merges contents of this class and kind; ``None``: they are not merged inside."""
     base = delta.rows[BASE_SIDE]
     if delta.rule.cls == "lines":
-        return merge_keys if os.path.basename(delta.place) in KEY_FILES else merge_lines
+        return merge_keys if is_key_file(delta.place) else merge_lines
     if delta.rule.cls not in ("config", "state"):
         return None
-    by_lines = _by_lines if base is not None and base.kind == FILE else _nothing
+    by_lines = partial(_by_lines, delta.place) if base is not None and base.kind == FILE else _nothing
     if delta.rule.cls == "config" and is_record(delta.place):
         return merge_records
     kind = kind_of(delta.place) if delta.rule.cls == "config" else None
     return by_lines if kind is None else partial(merge_table, kind, by_lines)
 
 
-def _by_lines(base: bytes, gold: bytes, clone: bytes) -> bytes | None:
+def _trouble_of_lines(place: bytes, base: bytes, gold: bytes, clone: bytes) -> str:
+    if is_moved_and_removed(base, gold, clone):
+        return MOVED_AND_REMOVED
+    merged = merge_text(base, gold, clone)
+    keys = set_twice(place, base, gold, clone, merged.merged) if merged.clean else []
+    return f"both set {', '.join(map(path_text, keys))}, at two places" if keys else ""
+
+
+def _by_lines(place: bytes, base: bytes, gold: bytes, clone: bytes) -> bytes | None:
     result = merge_text(base, gold, clone)
-    return result.merged if result.clean else None
+    return result.merged if result.clean and not set_twice(place, base, gold, clone, result.merged) else None
 
 
 def _nothing(base: bytes, gold: bytes, clone: bytes) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
-from goldroot.merge.decide.deleted_directories import Added, additions_below, rows_of
+from goldroot.merge.decide.deleted_directories import Added, additions_below, is_changed, rows_of
 from goldroot.merge.decide.left_behind import ask_about_left
 from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
@@ -26,6 +26,7 @@ from goldroot.merge.decide.presence import (
 )
 from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
+from goldroot.merge.decide.together import settle_together
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
     NO_SIDE,
@@ -75,6 +76,7 @@ class Decider:
                 self.decided.units[path] = self._decide_unit(path, cover)
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
+        settle_together(self.decided, self.setting)
         settle_removed(self.decided, self.setting)
         look_for_moves(self.decided, self.setting)
         ask_about_left(self.decided, self.setting)
@@ -115,6 +117,8 @@ class Decider:
             if is_directory(delta.rows[GOLD_SIDE]):
                 self._covers.append((path, NO_SIDE if verdict.want is None else GOLD_SIDE))
             return verdict
+        if (top := self._asked_above(path)) is not None and is_changed(self.comparison, path, self.setting, _BY_CLASS):
+            return self._covered(delta, (top, self._side_of_added(top)))
         added = self._added_below(delta)
         if added is not None:
             self._asked.add(path)
@@ -126,7 +130,7 @@ class Decider:
         return verdict
 
     def _added_below(self, delta: Delta) -> Added | None:
-        """What gold added below a directory, where the clone deleted it and nothing above it."""
+        """What gold added or changed below a directory, where the clone deleted it and nothing above it."""
         base, gold, clone = delta.rows
         if (
             clone is not None
@@ -137,7 +141,7 @@ class Decider:
         return additions_below(self.comparison, delta.path, self.setting, _BY_CLASS)
 
     def _asked_above(self, path: bytes) -> bytes | None:
-        """The directory at which it was asked about all that gold added below it, this path among it."""
+        """The directory at which it was asked about all that gold added or changed below it, this path among it."""
         if not self._asked:
             return None
         return next((above for above in upwards(parent(path)) if above in self._asked), None)

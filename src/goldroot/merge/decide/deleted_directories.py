@@ -1,8 +1,8 @@
-"""What gold added below a directory that the clone deleted: one question, asked at the topmost directory that is gone.
+"""What gold added or changed below a directory that the clone deleted: one question, at the topmost directory that is gone.
 
 Twenty new files below ``/etc/apache2`` of a server that has no Apache any more are one cause.  The value of the question is
-all that gold added there, so an answer holds for every server that deleted the directory, and not for a later gold
-that adds something else.
+all that gold added and changed there, so an answer holds for every server that deleted the directory, and not for a later gold
+that has something else.  A single file that gold changed is asked about by itself.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
-from goldroot.merge.decide.verdict import Setting, value_of, want_of
-from goldroot.tree import is_below, path_text
-
-#: How many of the added paths are named.
-SHOWN = 10
+from goldroot.merge.decide.verdict import Setting, as_is, value_of, want_of
+from goldroot.tree import DIRECTORY, is_below, some_paths
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What gold added below one directory."""
+    """What gold added or changed below one directory."""
 
     paths: tuple[bytes, ...]  #: relative to the trees, in tree order
     value: bytes  #: a digest of all of it
@@ -30,19 +27,37 @@ class Added:
 
 
 def additions_below(comparison: Comparison, path: bytes, setting: Setting, apart: Collection[str]) -> Added | None:
-    """What gold added below a directory that the clone deleted and gold has.
+    """What gold added or changed below a directory that the clone deleted and gold has.
 
     :param apart: the classes whose paths are not asked about.
     """
-    paths, parts = [], []
+    added: list[bytes] = []
+    changed: list[bytes] = []
+    parts: list[bytes] = []
     for below in (*comparison.below(path), *(unit for unit in comparison.units if is_below(unit, path))):
-        if not _is_added(comparison, below, apart):
+        if _is_added(comparison, below, apart):
+            added.append(below)
+        elif is_changed(comparison, below, setting, apart):
+            changed.append(below)
+        else:
             continue
-        paths.append(below)
         parts += [below, _value(comparison, below, setting)]
-    if not paths:
+    if not added and len(changed) < 2:
         return None
-    return Added(tuple(paths), digest_of(parts), _detail(comparison, paths))
+    return Added((*added, *changed), digest_of(parts), _detail(comparison, added, changed))
+
+
+def is_changed(comparison: Comparison, path: bytes, setting: Setting, apart: Collection[str]) -> bool:
+    """Whether gold changed a path that is no directory and that the clone deleted."""
+    if path in comparison.units:
+        return False
+    delta, rule = comparison.delta(path), comparison.rules[path]
+    if delta.rows[CLONE_SIDE] is not None or rule.cls in apart or rule.cls == "accounts" or rule.pin:
+        return False
+    base, gold = (as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE))
+    if base is None or gold is None or DIRECTORY in (base.kind, gold.kind):
+        return False
+    return not setting.sameness.unchanged(delta, base, gold)
 
 
 def rows_of(comparison: Comparison, path: bytes) -> Rows:
@@ -66,7 +81,10 @@ def _value(comparison: Comparison, path: bytes, setting: Setting) -> bytes:
     return b"" if gold is None else value_of(want_of(gold, setting.names[GOLD_SIDE], GOLD_SIDE))
 
 
-def _detail(comparison: Comparison, paths: Collection[bytes]) -> str:
-    names = [path_text(comparison.part.place(path)) for path in paths]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"the clone deleted this directory; gold added below it: {', '.join(names[:SHOWN])}{more}"
+def _detail(comparison: Comparison, added: Collection[bytes], changed: Collection[bytes]) -> str:
+    said = [
+        f"{word} below it: {some_paths(map(comparison.part.place, paths))}"
+        for word, paths in (("added", added), ("changed", changed))
+        if paths
+    ]
+    return f"the clone deleted this directory; gold {'; and '.join(said)}"

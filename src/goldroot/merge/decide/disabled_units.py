@@ -16,7 +16,9 @@ from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.versions import without_versions
 from goldroot.tree import FILE, LINK, Entry, parent
 
-_SYSTEMD = b"/etc/systemd"
+SYSTEMD = b"/etc/systemd"
+#: Where a link leads that masks a unit (systemctl(1)).
+MASK = b"/dev/null"
 _WANTED = re.compile(
     rb"/etc/systemd/(?P<scope>(?:system|user)/)[^/]+\.(?:wants|requires|upholds)/(?P<unit>[^/]+)", re.DOTALL
 )
@@ -44,7 +46,7 @@ def disabled_units(
     for path in added:
         entry = comparison.deltas[path][GOLD_SIDE]
         place = comparison.part.place(path)
-        if place.startswith(_SYSTEMD) and entry is not None and entry.kind == LINK and (name := service_at(place)):
+        if place.startswith(SYSTEMD) and entry is not None and entry.kind == LINK and (name := service_at(place)):
             links[path] = name
     if not links:
         return
@@ -60,18 +62,27 @@ def disabled_units(
             yield (b"unit " + name, b""), mask, path
 
 
-def _masks(part: Part) -> dict[bytes, bytes]:
-    """The units that the server masked and base did not (systemctl(1): a link to /dev/null; an empty file), with their places."""
+def masks_of(part: Part, side: int) -> dict[bytes, bytes]:
+    """The units that a side masks (a link to /dev/null, or an empty file), with their places."""
     found: dict[bytes, bytes] = {}
-    base, clone = part.trees[BASE_SIDE].manifest, part.trees[CLONE_SIDE].manifest
     for scope in (b"system/", b"user/"):
-        path = part.inside(_SYSTEMD + b"/" + scope.rstrip(b"/"))
-        for entry in clone.below(path) if path is not None else ():
-            is_mask = entry.content == b"/dev/null" if entry.kind == LINK else entry.kind == FILE and not entry.size
-            if is_mask and parent(entry.path) == path and base.get(entry.path) is None:
+        path = part.inside(SYSTEMD + b"/" + scope.rstrip(b"/"))
+        for entry in part.trees[side].manifest.below(path) if path is not None else ():
+            is_mask = entry.content == MASK if entry.kind == LINK else entry.kind == FILE and not entry.size
+            if is_mask and parent(entry.path) == path:
                 place = part.place(entry.path)
                 found[scope + place.rpartition(b"/")[2]] = place
     return found
+
+
+def _masks(part: Part) -> dict[bytes, bytes]:
+    """The units that the server masked, where base had nothing."""
+    base = part.trees[BASE_SIDE].manifest
+    return {
+        name: place
+        for name, place in masks_of(part, CLONE_SIDE).items()
+        if (path := part.inside(place)) is not None and base.get(path) is None
+    }
 
 
 def _mask_of(part: Part, name: bytes, masks: Mapping[bytes, bytes]) -> bytes | None:
@@ -98,16 +109,11 @@ def _remembered(setting: Setting) -> list[bytes]:
 
 def _enabled(part: Part, side: int, names: Set[bytes]) -> dict[bytes, bytes]:
     """Those of these units that a tree enables, with the first place that does."""
-    found: dict[bytes, bytes] = {}
-    for entry in _links(part, side):
-        place = part.place(entry.path)
-        if (name := service_at(place)) in names:
-            found.setdefault(name, place)
-    return found
+    return {name: part.place(paths[0]) for name, paths in enabled_services(part, side).items() if name in names}
 
 
 def _links(part: Part, side: int) -> Iterator[Entry]:
-    for directory in (_SYSTEMD, *_RUNLEVELS):
+    for directory in (SYSTEMD, *_RUNLEVELS):
         path = part.inside(directory)
         for entry in part.trees[side].manifest.below(path) if path is not None else ():
             if entry.kind == LINK:

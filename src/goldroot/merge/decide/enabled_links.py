@@ -17,9 +17,11 @@ from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.versions import without_versions
 from goldroot.tree import LINK, parent
 
-#: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8).
+#: Directories in which a link's presence is what enables something: systemd.unit(5), a2enmod(8), phpenmod(8), fonts-conf(5),
+#: OpenRC's runlevels, and whatever else is read file by file.  Links of System V's runlevels have a rule of their own.
 _ENABLED = re.compile(
-    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|php/[^/]+/[^/]+/conf\.d)/[^/]+",
+    rb"/etc/(?:.*/)?(?:[^/]+\.(?:wants|requires|upholds)|[^/]+-enabled|(?!rc[0-6S]?\.d/|init\.d/|boot\.d/)[^/]+\.d"
+    rb"|enabled|plugins|runlevels/[^/]+)/[^/]+",
     re.DOTALL,
 )
 #: Of a module that has several links, the question is at the first of these.

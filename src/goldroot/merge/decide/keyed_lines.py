@@ -38,8 +38,8 @@ class Kind(NamedTuple):
     parse: Callable[[bytes], list[Item] | None]  #: ``None``: it cannot be told what is a key
     both: Both  #: what becomes of a key that both sides changed
     place: Callable[[list[Item], set[bytes]], list[Item]] = lambda items, added: items  #: moves what gold added
-    #: (merged, gold's, the clone's bytes) -> whether the result may stand without a person
-    may_stand: Callable[[bytes, bytes, bytes], bool] = lambda merged, gold, clone: True
+    #: (merged, gold's, the clone's bytes) -> why the result may not stand without a person; "" where it may
+    trouble: Callable[[bytes, bytes, bytes], str] = lambda merged, gold, clone: ""
 
 
 def merge_keyed(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> list[Item] | None:

@@ -14,16 +14,26 @@ from goldroot.conflicts import CLONE, MOVED, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.closed import as_closed
+from goldroot.merge.decide.gone_paths import is_added
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want
 from goldroot.merge.decide.versions import without_versions
-from goldroot.policy import CONFIG, LINES, OPAQUE
-from goldroot.tree import DIRECTORY, FILE, INLINE, LINK, Note, in_tree_order, is_below, parent, path_text, upwards
+from goldroot.tree import (
+    DIRECTORY,
+    FILE,
+    INLINE,
+    LINK,
+    Note,
+    in_tree_order,
+    is_below,
+    parent,
+    path_text,
+    some_paths,
+    upwards,
+)
 
 AXIS = "place"
 #: Kind of the conflict, and of the note on the way back.
 KIND = "left-behind"
-#: How many paths are named.
-_SHOWN = 10
 #: A larger file is not moved (bytes).
 _LARGEST = 1 << 20
 #: What editors and package tools leave; nobody misses it.
@@ -64,8 +74,7 @@ def ask_about_left(decided: Decided, setting: Setting) -> None:
 
 
 def _named(decided: Decided, paths: list[bytes]) -> str:
-    names = ", ".join(path_text(decided.comparison.part.place(path)) for path in paths[:_SHOWN])
-    return names + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+    return some_paths(map(decided.comparison.part.place, paths))
 
 
 def _directories(decided: Decided) -> Iterator[_Directory]:
@@ -96,18 +105,7 @@ def _directories(decided: Decided) -> Iterator[_Directory]:
 
 def _is_own(decided: Decided, path: bytes) -> bool:
     """Whether a path is a file or link of the server's alone, that stays and nobody asks about."""
-    base, gold, clone = decided.comparison.deltas[path]
-    verdict = decided.verdicts[path]
-    return (
-        base is None
-        and gold is None
-        and clone is not None
-        and clone.kind in (FILE, LINK)
-        and verdict.want is not None
-        and not (verdict.because or verdict.conflicts)
-        and decided.comparison.rules[path].cls in (CONFIG, OPAQUE, LINES)
-        and not path.endswith(_LEAVINGS)
-    )
+    return not path.endswith(_LEAVINGS) and is_added(decided, path, CLONE_SIDE)
 
 
 def _may_move(decided: Decided, old: bytes, new: bytes) -> bool:

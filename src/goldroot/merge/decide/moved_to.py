@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,7 +59,7 @@ class NewPlaces:
         assert base is not None
         same = self._with_content(side).get(base.content, ()) if base.content else ()
         if same:
-            once = len(same) == 1 and self._contents_of_base[base.content] == 1
+            once = len(same) == 1 and self.decided.comparison.contents_of_base[base.content] == 1
             return same[0] if once else self._by_place(delta, same, side)
         if delta.rule.cls != CONFIG:
             return None
@@ -75,6 +74,12 @@ class NewPlaces:
         texts = self._texts(side) if delta.rule.cls == CONFIG else {}
         wanted = self.text(delta, BASE_SIDE) if texts else None
         return None if wanted is None else self._by_version(delta, wanted, texts)
+
+    def like(self, delta: Delta, side: int, other: int) -> bytes | None:
+        """Which of the texts that another side added is like one of a side's."""
+        texts = self._texts(other)
+        wanted = self.text(delta, side) if texts else None
+        return None if wanted is None else self._by_likeness(delta, wanted, texts, other)
 
     def _by_place(self, delta: Delta, candidates: Iterable[bytes], side: int) -> bytes | None:
         """Of candidates that are all as good, the one at the same place but for a version, or for one directory that was
@@ -131,12 +136,6 @@ class NewPlaces:
                     found.setdefault(now.content, []).append(path)
         return self._by_content[side]
 
-    @cached_property
-    def _contents_of_base(self) -> Counter[bytes]:
-        columns = self.decided.comparison.part.trees[BASE_SIDE].manifest.columns
-        held = zip(columns.kinds, columns.each_content(), strict=True)
-        return Counter(content for kind, content in held if kind == FILE)
-
     def _texts(self, side: int) -> Mapping[bytes, Lines]:
         """The texts among what a side added."""
         if side not in self._read:
@@ -167,7 +166,10 @@ class NewPlaces:
         )
 
     def _by_likeness(self, delta: Delta, wanted: bytes, texts: Mapping[bytes, Lines], side: int) -> bytes | None:
-        lines = only_rare(lines_of(wanted), self._files_with)
+        whole = lines_of(wanted)
+        if not any(likeness(whole, text)[1] >= LEAST_LINES for text in texts.values()):
+            return None  # so many files of base are read only where something may come of it
+        lines = only_rare(whole, self._files_with)
         scores: dict[bytes, float] = {}
         for path in by_shared_lines(lines, texts, self._pairs):
             self._pairs -= 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from goldroot.conflicts import GOLD
 from goldroot.merge.compare.comparison import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, Part
+from goldroot.merge.decide.gone_paths import is_gone
 from goldroot.merge.decide.remembered import MERGED_CLASSES
 from goldroot.merge.decide.remembered_lines import removed_lines, splitter_of
-from goldroot.merge.decide.removed import Contents
+from goldroot.merge.decide.renamed_files import renamed_by_server
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.whole_value import whole_value
 from goldroot.merge.memory import Memory, Removed
@@ -55,7 +57,7 @@ def _keeps_lines(known: Removed, parts: Sequence[Part], policy: Policy) -> bool:
 def _removed_now(decided: Decided, setting: Setting) -> Iterator[Removed]:
     """What base has, and neither gold nor the clone."""
     comparison = decided.comparison
-    contents = Contents(comparison.part.trees[BASE_SIDE].manifest)
+    renamed = renamed_by_server(decided, setting)
     top: bytes | None = None
     for path in in_tree_order([*comparison.deltas, *comparison.units]):
         if top is not None and is_below(path, top):
@@ -63,35 +65,34 @@ def _removed_now(decided: Decided, setting: Setting) -> Iterator[Removed]:
         unit = comparison.units.get(path)
         base = None if unit is not None else comparison.deltas[path][BASE_SIDE]
         rule = unit.rule if unit is not None else comparison.rules[path]
-        gone = unit.present == [True, False, False] if unit is not None else _is_gone(comparison, path)
+        gone = unit.present == [True, False, False] if unit is not None else is_gone(comparison.deltas[path])
         if gone and rule.cls in MERGED_CLASSES:
             top = path
             digest = b"" if rule.secret else whole_value(comparison, setting, path, BASE_SIDE)
-            target, content = _told_by(comparison, path, base, contents)
-            below = () if unit is not None else tuple(_below(comparison, path, contents))
-            yield Removed(comparison.part.place(path), digest, target, content, below)
+            below = () if unit is not None else tuple(_below(comparison, path, renamed))
+            yield replace(_told_by(comparison, path, base, renamed), digest=digest, below=below)
 
 
-def _is_gone(comparison: Comparison, path: bytes) -> bool:
-    base, gold, clone = comparison.deltas[path]
-    return base is not None and gold is None and clone is None
-
-
-def _told_by(comparison: Comparison, path: bytes, base: Entry | None, contents: Contents) -> tuple[bytes, bytes]:
-    """(target, content) by which a removed path is told where gold has it at another place."""
+def _told_by(comparison: Comparison, path: bytes, base: Entry | None, renamed: Mapping[bytes, bytes]) -> Removed:
+    """A removed path with what it is told by where gold has it at another place."""
+    told = Removed(comparison.part.place(path))
     if base is None:
-        return b"", b""
+        return told
+    if base.kind == LINK:
+        return replace(told, target=base.content)
     rule = comparison.rules[path]
-    once = base.kind == FILE and not rule.secret and rule.cls in (CONFIG, OPAQUE, LINES) and contents.is_once(base)
-    return base.content if base.kind == LINK else b"", base.content if once else b""
+    if base.kind != FILE or not base.size or rule.secret or rule.cls not in (CONFIG, OPAQUE, LINES):
+        return told
+    now = comparison.part.place(renamed[path]) if path in renamed else b""
+    return replace(told, content=base.content, copies=comparison.contents_of_base[base.content] > 1, now=now)
 
 
-def _below(comparison: Comparison, top: bytes, contents: Contents) -> Iterator[Removed]:
+def _below(comparison: Comparison, top: bytes, renamed: Mapping[bytes, bytes]) -> Iterator[Removed]:
     for path in comparison.below(top):
-        if _is_gone(comparison, path):
-            target, content = _told_by(comparison, path, comparison.deltas[path][BASE_SIDE], contents)
-            if target or content:
-                yield Removed(comparison.part.place(path), target=target, content=content)
+        if is_gone(comparison.deltas[path]):
+            told = _told_by(comparison, path, comparison.deltas[path][BASE_SIDE], renamed)
+            if told.target or told.content:
+                yield told
 
 
 def _lines_now(decided: Decided, setting: Setting) -> Iterator[tuple[bytes, tuple[bytes, ...] | None]]:

@@ -23,15 +23,13 @@ from goldroot.merge.decide.verdict import (
 from goldroot.merge.decide.whole_value import whole_value
 from goldroot.merge.memory import Removed
 from goldroot.policy import CONFIG, LINES, OPAQUE, STATE
-from goldroot.tree import LINK, Note, path_text
+from goldroot.tree import LINK, Note, some_paths
 
 #: The classes whose paths are remembered: those in which a removal of the server's counts.
 MERGED_CLASSES = (CONFIG, OPAQUE, LINES, STATE)
 
 #: Kind of the note about what stays removed.
 REMOVED_BEFORE = "removed-before"
-#: How many entries of a file are named.
-_SHOWN = 10
 
 
 def decide_remembered(decided: Decided, setting: Setting, delta: Delta) -> Verdict | None:
@@ -66,9 +64,8 @@ def note_kept_lines(decided: Decided, setting: Setting, delta: Delta, verdict: V
         return
     kept = setting.kept_lines(delta)
     if kept is not None:
-        named = "" if delta.rule.secret else ": " + ", ".join(path_text(text) for text in kept.texts[:_SHOWN])
-        more = f" and {len(kept.texts) - _SHOWN} more" if named and len(kept.texts) > _SHOWN else ""
-        text = f"the server had removed from it what gold has again, and it stays removed{named}{more}"
+        named = "" if delta.rule.secret else ": " + some_paths(kept.texts)
+        text = f"the server had removed from it what gold has again, and it stays removed{named}"
         decided.notes.append(Note(REMOVED_BEFORE, delta.place, text))
 
 

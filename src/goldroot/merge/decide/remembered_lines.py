@@ -7,7 +7,6 @@ remembered, and gold has again, is merged as if base had it: it stays removed, o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.alternatives import is_record, parse_record, written_record
-from goldroot.merge.decide.authorized_keys import KEY_FILES, element_of_key
+from goldroot.merge.decide.authorized_keys import element_of_key, is_key_file
 from goldroot.merge.decide.line_sets import join_lines, split_lines, stripped
 from goldroot.merge.decide.tables import kind_of
 from goldroot.merge.memory import NO_MEMORY, Memory
@@ -91,7 +90,7 @@ def removed_lines(
     :param before: what was remembered of the file.
     """
     split = splitter_of(delta.place, delta.rule)
-    if split is None or not _is_file(delta, CLONE_SIDE):
+    if split is None or not _is_file(delta, CLONE_SIDE) or (before is None and not _both_changed(delta)):
         return None
     base, gold, clone = (
         split(read(delta, side)) if _is_file(delta, side) else {} for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)
@@ -103,10 +102,16 @@ def removed_lines(
     return tuple(gone) or None
 
 
+def _both_changed(delta: Delta) -> bool:
+    """Whether gold and the clone may both lack something of base's: what one of them did not change holds all of it."""
+    base, *others = (row.content if row is not None and row.kind == FILE else None for row in delta.rows)
+    return base is not None and base not in others
+
+
 def splitter_of(place: bytes, rule: Rule) -> Splitter | None:
     """What takes a file apart into entries; ``None`` for a file that is one text."""
     if rule.cls == LINES:
-        element_of = element_of_key if os.path.basename(place) in KEY_FILES else stripped
+        element_of = element_of_key if is_key_file(place) else stripped
         return lambda content: {element_of(line): line for line in split_lines(content) if element_of(line)}
     if rule.cls != CONFIG:
         return None

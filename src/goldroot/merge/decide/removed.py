@@ -12,27 +12,23 @@ server removed a whole directory, or a module with two files, that is one questi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from goldroot.conflicts import GOLD, Conflict
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.disabled_units import disabled_units
 from goldroot.merge.decide.enabled_links import HEADS, enabled_links
-from goldroot.merge.decide.gone_paths import remembered_paths, removed_paths
+from goldroot.merge.decide.gone_paths import is_added, remembered_paths, removed_paths
 from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.renamed_files import renamed_files
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.policy import CONFIG, LINES, OPAQUE
-from goldroot.tree import FILE, LINK, Entry, Manifest, Note, parent, path_text
+from goldroot.tree import FILE, Note, parent, path_text, some_paths
 
 #: Kind of the conflict, and of the note on the way back.
 KIND = "clone-deleted-gold-renamed"
-#: How many other paths of one question are named.
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -69,19 +65,7 @@ def _known(
 
 def _arrives(decided: Decided, path: bytes) -> bool:
     """Whether a path is gold's addition that nobody asks about."""
-    verdict, (base, gold, clone) = decided.verdicts[path], decided.comparison.deltas[path]
-    rule = decided.comparison.rules[path]
-    return (
-        base is None
-        and clone is None
-        and gold is not None
-        and gold.kind in (FILE, LINK)
-        and verdict.want is not None
-        and not verdict.because
-        and not verdict.conflicts
-        and not verdict.decided
-        and rule.cls in (CONFIG, OPAQUE, LINES)
-    )
+    return is_added(decided, path, GOLD_SIDE) and not decided.verdicts[path].decided
 
 
 def _moved(
@@ -90,7 +74,11 @@ def _moved(
     """(cause, place before, path now) of files that gold moved; the cause is the old place, or the topmost directory
     that the server removed with it."""
     gone: dict[bytes, tuple[bytes, bytes]] = {}  #: content -> (topmost place that was removed, its place)
-    before = {known.content: (top, known.place) for top, known in remembered_paths(decided, setting) if known.content}
+    before = {
+        known.content: (top, known.place)
+        for top, known in remembered_paths(decided, setting)
+        if known.content and not known.copies
+    }
     for delta, base in removed_paths(decided):
         if base.kind == FILE and base.size and base.content and delta.rule.cls in (CONFIG, OPAQUE, LINES):
             gone[base.content] = decided.comparison.part.place(_removed_above(decided, delta.path)), delta.place
@@ -102,33 +90,12 @@ def _moved(
             places.setdefault(entry.content, []).append(path)
     if not places:
         return
-    held = Contents(decided.comparison.part.trees[BASE_SIDE].manifest)
+    held = decided.comparison.contents_of_base
     for content, paths in places.items():
-        known = gone.get(content) if held.count(content) else before.get(content)
-        if len(paths) == 1 and held.count(content) < 2 and known is not None:
+        known = gone.get(content) if held[content] else before.get(content)
+        if len(paths) == 1 and held[content] < 2 and known is not None:
             top, old = known
             yield (b"moved " + top, parent(paths[0]) if top != old else paths[0]), old, paths[0]
-
-
-@dataclass
-class Contents:
-    """How many files of a tree hold each content; counted when it is first asked."""
-
-    manifest: Manifest
-
-    @cached_property
-    def _counted(self) -> Counter[bytes]:
-        columns = self.manifest.columns
-        held = zip(columns.kinds, columns.each_content(), strict=True)
-        return Counter(content for kind, content in held if kind == FILE and content)
-
-    def count(self, content: bytes) -> int:
-        """How many files hold it."""
-        return self._counted[content]
-
-    def is_once(self, entry: Entry) -> bool:
-        """Whether a file that holds something is the only one that holds it."""
-        return bool(entry.size and entry.content) and self._counted[entry.content] == 1
 
 
 def _removed_above(decided: Decided, path: bytes) -> bytes:
@@ -153,9 +120,7 @@ def _ask(decided: Decided, setting: Setting, question: _Question) -> None:
     is_there = inside is not None and comparison.part.trees[CLONE_SIDE].manifest.get(inside) is not None
     detail = f"the server {'masked' if is_there else 'removed'} {path_text(old)}; gold has it as {path_text(place)}"
     if len(pairs) > 1:
-        named = ", ".join(path_text(comparison.part.place(path)) for _, path in pairs[1 : _SHOWN + 1])
-        more = f" and {len(pairs) - 1 - _SHOWN} more" if len(pairs) - 1 > _SHOWN else ""
-        detail += f"; so it is with {named}{more}"
+        detail += f"; so it is with {some_paths(comparison.part.place(path) for _, path in pairs[1:])}"
     top = Verdict(None, CONFLICT)
     if setting.going_back:
         decided.notes.append(Note(KIND, place, f"{detail}; it stays removed"))

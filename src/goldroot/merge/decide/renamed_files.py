@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.gone_paths import removed_paths
 from goldroot.merge.decide.moved_to import NewPlaces
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.versions import without_versions
+from goldroot.merge.memory import Memory
 from goldroot.policy import CONFIG
 from goldroot.tree import FILE
 
@@ -27,22 +29,19 @@ def renamed_files(
 
     :param added: paths that gold added and nobody asks about.
     """
-    comparison = decided.comparison
+    comparison, memory = decided.comparison, setting.memory
     texts = {path for path in added if comparison.rules[path].cls == CONFIG and _kind(decided, path) == FILE}
     if not texts:
         return
-    removed = [
-        path
-        for path, (base, gold, clone) in comparison.deltas.items()
-        if base is not None and gold is None and clone is None and base.kind == FILE and base.size
-        if comparison.rules[path].cls == CONFIG
-    ]
+    removed = _removed_texts(decided)
     versions = {without_versions(path) for path in texts}
     again = {path for path in removed if without_versions(path) in versions}
     # What the server renamed is told by likeness, which reads what it added.
     looked_for = removed if len(removed) <= _MOST else [path for path in removed if path in again]
     sizes = [row.size for path in looked_for if (row := comparison.deltas[path][BASE_SIDE]) is not None]
-    places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in looked_for))
+    renamed = dict(_renamed_before(decided, memory))
+    sizes += [row.size for path in renamed if (row := comparison.deltas[path][CLONE_SIDE]) is not None]
+    places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in (*looked_for, *renamed)))
     for path in looked_for:
         delta = comparison.delta(path)
         new = places.of_version(delta, GOLD_SIDE) if path in again else None
@@ -51,6 +50,43 @@ def renamed_files(
         if new in texts and new is not None:
             yield (b"renamed " + path, new), delta.place, new
     yield from _remembered(decided, setting, texts)
+    for path, old in renamed.items():
+        new = places.like(comparison.delta(path), CLONE_SIDE, GOLD_SIDE)
+        if new is not None and new in texts:
+            yield (b"renamed " + old, new), old, new
+
+
+def renamed_by_server(decided: Decided, setting: Setting) -> dict[bytes, bytes]:
+    """The texts of configuration that the server renamed, of those that neither gold nor it has at the old path any more -> where
+    it has them."""
+    removed = _removed_texts(decided)
+    comparison = decided.comparison
+    if not removed or len(removed) > _MOST:
+        return {}
+    sizes = [row.size for path in removed if (row := comparison.deltas[path][BASE_SIDE]) is not None]
+    places = NewPlaces(decided, setting, sizes, frozenset(path.split(b"/")[0] for path in removed))
+    found = ((path, places.of(comparison.delta(path), CLONE_SIDE)) for path in removed)
+    return {path: now for path, now in found if now is not None}
+
+
+def _removed_texts(decided: Decided) -> list[bytes]:
+    return [
+        delta.path
+        for delta, base in removed_paths(decided)
+        if base.kind == FILE and base.size and delta.rule.cls == CONFIG
+    ]
+
+
+def _renamed_before(decided: Decided, memory: Memory) -> Iterator[tuple[bytes, bytes]]:
+    """(path at which the server has it, place before) of texts that it renamed, and that neither base nor gold has there."""
+    part, comparison = decided.comparison.part, decided.comparison
+    for _, one in memory.paths():
+        path = part.inside(one.now) if one.now else None
+        if path is None or path not in comparison.deltas or comparison.rules[path].cls != CONFIG:
+            continue
+        base, gold, _ = comparison.deltas[path]
+        if base is None and gold is None:
+            yield path, one.place
 
 
 def _remembered(

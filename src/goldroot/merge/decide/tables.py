@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from goldroot.merge.decide.fstab import parse_fstab, parse_line
 from goldroot.merge.decide.keyed_lines import (
     COMMENT,
     Item,
@@ -18,7 +19,7 @@ from goldroot.merge.decide.keyed_lines import (
     text_of,
 )
 from goldroot.merge.decide.line_sets import split_lines
-from goldroot.tree import path_text
+from goldroot.tree import path_text, some_names, some_paths
 
 TextMerger = Callable[[bytes, bytes, bytes], bytes | None]
 
@@ -31,7 +32,7 @@ def merge_table(kind: Kind, by_lines: TextMerger, base: bytes, gold: bytes, clon
         merged = by_lines(base, gold, clone)
     else:
         merged = None if items is None else text_of(items, base, gold, clone)
-    return merged if merged is not None and kind.may_stand(merged, gold, clone) else None
+    return merged if merged is not None and not kind.trouble(merged, gold, clone) else None
 
 
 def trouble_of(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> str:
@@ -43,9 +44,7 @@ def trouble_of(kind: Kind, base: bytes, gold: bytes, clone: bytes) -> str:
         return ""
     if keys:
         return f"both changed {', '.join(map(path_text, keys))}"
-    lines = hindrances(text_of(items, base, gold, clone), clone) if kind is FSTAB and items is not None else []
-    shown = "; ".join(path_text(b" ".join(line.split()[:3])) for line in lines)
-    return f"the server would wait at boot for a device that its table does not know: {shown}" if shown else ""
+    return "" if items is None else kind.trouble(text_of(items, base, gold, clone), gold, clone)
 
 
 def kind_of(place: bytes) -> Kind | None:
@@ -119,13 +118,15 @@ def _both_hosts(was: Items, golds: Items, clones: Items) -> Items | None:
     return [_host_item(text)]
 
 
-def _one_address_each(merged: bytes, gold: bytes, clone: bytes) -> bool:
-    """Whether no name has come to two addresses of one family that it had on neither side."""
+def _two_addresses(merged: bytes, gold: bytes, clone: bytes) -> str:
+    """Which names have come to two addresses of one family that they had on neither side."""
     known = [_addresses(side) for side in (gold, clone)]
-    return all(
-        len(found) < 2 or any(found <= side.get(key, set()) for side in known)
+    names = [
+        f"{path_text(key[1])} ({some_paths(sorted(found))})"
         for key, found in _addresses(merged).items()
-    )
+        if len(found) > 1 and not any(found <= side.get(key, set()) for side in known)
+    ]
+    return f"a name would get two addresses of one family: {some_names(names)}" if names else ""
 
 
 def _addresses(content: bytes) -> dict[tuple[int, bytes], set[bytes]]:
@@ -171,10 +172,10 @@ def _fstab(content: bytes) -> list[Item] | None:
 
 
 def _mount_item(line: bytes) -> Item:
-    words = tuple(line.split())
-    if len(words) < 2 or not words[1].startswith(b"/"):
+    words, mount = tuple(line.split()), parse_line(line)
+    if mount is None or not mount.point.startswith(b"/"):
         return Item(b" ".join(words), words, line)
-    return Item(words[1].rstrip(b"/") or b"/", words, line)
+    return Item(mount.point, (mount.source, *words[2:]), line)
 
 
 def _parents_first(items: list[Item], added: set[bytes]) -> list[Item]:
@@ -194,27 +195,17 @@ def _is_above(mount: bytes, other: bytes) -> bool:
     return mount.startswith(b"/") and other != mount and other.startswith(mount.rstrip(b"/") + b"/")
 
 
-_DEVICE = re.compile(rb"(?i:/dev/|UUID=|LABEL=|PARTUUID=|PARTLABEL=|ID=)")
-_NO_HINDRANCE = {b"nofail", b"noauto", b"x-systemd.automount"}
-
-
-def _boots(merged: bytes, gold: bytes, clone: bytes) -> bool:
-    return not hindrances(merged, clone)
-
-
-def hindrances(merged: bytes, clone: bytes) -> list[bytes]:
+def _hindrances(merged: bytes, gold: bytes, clone: bytes) -> str:
     """The lines of gold's that make the server wait at boot for a device that its own table does not know."""
-    found = []
-    known = {words[0] for words in map(bytes.split, split_lines(clone)) if words}
-    own = set(map(tuple, map(bytes.split, split_lines(clone))))
-    for line in split_lines(merged):
-        words = line.split()
-        if len(words) < 3 or not _DEVICE.match(words[0]) or words[0] in known or tuple(words) in own:
-            continue
-        options = set(words[3].split(b",")) if len(words) > 3 else set()
-        if not options & _NO_HINDRANCE:
-            found.append(line)
-    return found
+    own = parse_fstab(clone)
+    devices = {line.device for line in own}
+    lines = [
+        path_text(b" ".join((line.source, line.point, line.kind)))
+        for line in parse_fstab(merged)
+        if line.device and line.device not in devices and not line.lenient
+    ]
+    shown = "; ".join(lines)
+    return f"the server would wait at boot for a device that its table does not know: {shown}" if shown else ""
 
 
 def _refuse(was: Items, golds: Items, clones: Items) -> None:
@@ -260,9 +251,9 @@ def _diversions(content: bytes) -> list[Item] | None:
 
 STATOVERRIDE, DIVERSIONS = b"/var/lib/dpkg/statoverride", b"/var/lib/dpkg/diversions"
 
-HOSTS = Kind(_hosts, _both_hosts, may_stand=_one_address_each)
+HOSTS = Kind(_hosts, _both_hosts, trouble=_two_addresses)
 ALIASES = Kind(_aliases, _refuse)
-FSTAB = Kind(_fstab, _refuse, place=_parents_first, may_stand=_boots)
+FSTAB = Kind(_fstab, _refuse, place=_parents_first, trouble=_hindrances)
 _KINDS = {
     b"/etc/hosts": HOSTS, b"/etc/fstab": FSTAB,
     b"/etc/aliases": ALIASES, b"/etc/mail/aliases": ALIASES, b"/etc/postfix/aliases": ALIASES,

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from goldroot.errors import ProgramFailed
+from goldroot.merge.decide.came_back import came_back, one_removed
 from goldroot.run import run
 
 #: As git does (and a little more than its 8000 bytes, so that git never calls binary what we call text).
@@ -26,8 +27,8 @@ _MARKERS = re.compile(rb"^(?:<{7,}|\|{7,}|={7,}|>{7,})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class TextMerge:
-    """``merged`` is the result when ``clean``; else a text for a reviewer, with both sides between conflict markers,
-    or empty where the versions are too large to be merged."""
+    """``merged`` is the result when ``clean``; else a text for a reviewer, with both sides between conflict markers
+    (without, where one side removed a line that the other moved), or empty where the versions are too large to be merged."""
 
     clean: bool
     merged: bytes
@@ -40,6 +41,8 @@ def is_text(data: bytes) -> bool:
 
 def merge_text(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     """Merge three versions of a text; bytes outside of the changes stay as they are (line ends, encoding).
+
+    A line that one side removed and the other moved is a conflict, though no place was changed by both.
 
     :raises MissingProgram: both sides changed and git is not installed.
     :raises ProgramFailed: git ended with an error.
@@ -55,6 +58,14 @@ def merge_text(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     return _merge_file(base, gold, clone)
 
 
+def is_moved_and_removed(base: bytes, gold: bytes, clone: bytes) -> bool:
+    """Whether no place of the texts was changed by both, and a line stands at another place that one side removed."""
+    if not all(is_text(side) for side in (base, gold, clone)) or not one_removed(base, gold, clone):
+        return False
+    merged = _merge_file(base, gold, clone).merged
+    return not _MARKERS.search(merged) and came_back(base, gold, clone, merged)
+
+
 def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     sides = {"clone": clone, "base": base, "gold": gold}
     labels = [word for side in sides for word in ("-L", side)]
@@ -68,7 +79,7 @@ def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
             env=_UNCONFIGURED,
             pass_fds=handles,
         )
-    return TextMerge(done.status == 0, done.out)
+    return TextMerge(done.status == 0 and not came_back(base, gold, clone, done.out), done.out)
 
 
 @contextmanager

@@ -16,10 +16,8 @@ from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.units import KEPT_WHOLE, unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, UnitVerdict, Verdict, equal, want_of
 from goldroot.policy import NUMERIC
-from goldroot.tree import DIRECTORY, FILE, Note, is_below, parent, path_text
+from goldroot.tree import DIRECTORY, FILE, Note, is_below, parent, path_text, some_paths
 
-#: How many paths are named.
-_SHOWN = 10
 #: Kind of the conflict, and of the note on the way back.
 RENAMED = "owner-renamed"
 
@@ -184,5 +182,4 @@ def _name_the_rest(decided: Decided, verdict: UnitVerdict, unit: Unit, arrived: 
 
 
 def _named(decided: Decided, paths: list[bytes]) -> str:
-    names = ", ".join(path_text(decided.comparison.part.place(path)) for path in paths[:_SHOWN])
-    return names + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+    return some_paths(map(decided.comparison.part.place, paths))

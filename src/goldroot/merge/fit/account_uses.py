@@ -1,7 +1,7 @@
 """What of a planned result belongs to a user, and what names him: asked for accounts that gold deleted.
 
-Units by ``User=`` (systemd.exec(5)), crontabs with a user's column (crontab(5)), sudoers(5), dpkg-statoverride(1), and the
-files that have his name.
+Units by ``User=`` (systemd.exec(5)), crontabs with a user's column (crontab(5)), sudoers(5), dpkg-statoverride(1), other texts
+of the server's own (:mod:`goldroot.merge.fit.named_accounts`), and the files that have his name.  Groups by ``Group=`` and texts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from goldroot.accounts import (
+    ACCOUNT_FILES,
     AT_JOBS,
     CRON,
     CRONTAB,
@@ -20,6 +21,7 @@ from goldroot.accounts import (
     LINGER,
     OVERRIDES,
     PASSWD,
+    SETTINGS,
     SUDOERS,
     UNITS,
     AccountTables,
@@ -27,10 +29,12 @@ from goldroot.accounts import (
     OwnerNames,
     numbers_in_acl,
 )
-from goldroot.merge.compare.parts import CLONE_SIDE
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.decide.authorized_keys import key_files_of
+from goldroot.merge.fit.named_accounts import named_accounts
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
-from goldroot.tree import DIRECTORY
+from goldroot.tree import DIRECTORY, FILE
 
 #: Where systemd looks for units of the system; the last two where the trees hold them.
 UNIT_PLACES = (
@@ -40,7 +44,14 @@ UNIT_PLACES = (
 CRONTABS = (b"/var/spool/cron/crontabs/", b"/var/spool/cron/tabs/", b"/var/spool/cron/")
 AT_PLACES = (b"/var/spool/cron/atjobs/", b"/var/spool/atjobs/", b"/var/spool/at/")
 
-_USER = re.compile(rb"^[ \t]*User[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+_USER = re.compile(rb"^[ \t]*(?:Socket)?User[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+_GROUPS = re.compile(rb"^[ \t]*(?:(?:Socket)?Group|SupplementaryGroups)[ \t]*=[ \t]*(\S[^\n]*)$", re.MULTILINE)
+#: Files below /etc in which names are looked for by what they are, and those in which one is no need of the account.
+_OTHERWISE = (
+    *(b"/etc/" + name.encode() for name in ACCOUNT_FILES), b"/etc/systemd/", b"/etc/sudoers", b"/etc/cron.d/", b"/etc/crontab",
+    b"/etc/ssh/", b"/etc/security/", b"/etc/aliases", b"/etc/hosts", b"/etc/motd", b"/etc/issue", b"/etc/skel/",
+)  # fmt: skip
+
 _SUDO_WORDS = re.compile(rb"[\s,=()!:]+")
 #: A remark, an include or a default; a ``#`` before a number is a user.
 _SUDO_REMARK = re.compile(rb"\s*(#(?!\d)|@|Defaults)")
@@ -72,9 +83,14 @@ class AccountUses:
                 KEYS: list(self._keys(name)),
                 SUDOERS: self._named_in(self._sudo_words, name),
                 OVERRIDES: self._named_in(self._override_users, name),
+                SETTINGS: self._named_in(self._settings, name),
                 LINGER: self._there(b"/var/lib/systemd/linger/" + name),
             },
         )
+
+    def of_group(self, name: bytes) -> list[bytes]:
+        """The units and texts of the result that need a group."""
+        return sorted({*self._named_in(self._unit_groups, name), *self._named_in(self._settings, name)})
 
     def _owned(self, one: PartPlan, name: bytes) -> Iterator[bytes]:
         """The paths of a part that are his in the result: those that were his on the clone, and those that became so."""
@@ -103,9 +119,9 @@ class AccountUses:
 
     def _keys(self, name: bytes) -> Iterator[bytes]:
         for _, fields in self.clone.table(PASSWD).records():
-            if fields[0] == name and fields[5:6] != (b"",) and len(fields) > 5:
-                for file in (b"authorized_keys", b"authorized_keys2"):
-                    yield from self._there(fields[5].rstrip(b"/") + b"/.ssh/" + file)
+            if fields[0] == name and len(fields) > 5:
+                for place in key_files_of(name, fields[5]):
+                    yield from self._there(place)
 
     def _named_in(self, known: Mapping[bytes, set[bytes]], name: bytes) -> list[bytes]:
         """The files, of some whose names were read, that name him, or his number after a ``#``."""
@@ -123,6 +139,26 @@ class AccountUses:
                     users |= set(_instances(places, place))
                 if users:
                     found[place] = users
+        return found
+
+    @cached_property
+    def _unit_groups(self) -> dict[bytes, set[bytes]]:
+        places = (place for top in UNIT_PLACES for place in self.files.below(top))
+        found = {place: _GROUPS.findall(self.files.text(place) or b"") for place in places}
+        return {place: {word for line in lines for word in line.split()} for place, lines in found.items() if lines}
+
+    @cached_property
+    def _settings(self) -> dict[bytes, set[bytes]]:
+        """The names in texts below /etc that are not gold's."""
+        found: dict[bytes, set[bytes]] = {}
+        for one in self.parts:
+            for path, verdict in one.decided.verdicts.items():
+                place, gold = one.part.place(path), one.decided.comparison.deltas[path][GOLD_SIDE]
+                want = verdict.want
+                if want is None or want.kind != FILE or (gold is not None and gold.content == want.content):
+                    continue
+                if place.startswith(b"/etc/") and not place.startswith(_OTHERWISE):
+                    found[place] = named_accounts(place, self.files.text(place) or b"")
         return found
 
     @cached_property

@@ -40,24 +40,25 @@ def slaves_of(parts: Iterable[Part], master: bytes) -> set[bytes]:
 
 def _records(parts: Sequence[Part], master: bytes) -> Iterator[set[bytes]]:
     """The slaves that each record of a master names."""
-    for part in parts:
-        for directory in PLACES:
-            path = part.inside(directory + master)
-            for tree in part.trees if path is not None else ():
-                row = tree.manifest.get(path or b"")
-                content = read_unless_torn(tree, path or b"") if row is not None and row.kind == FILE else None
-                record = parse_record(content) if content is not None else None
-                if record is not None:
-                    yield set(record.slaves)
+    places = [(part, part.inside(directory + master)) for part in parts for directory in PLACES]
+    for part, path in places:
+        if path is None:
+            continue
+        for side, row in enumerate(part.rows(path)):
+            is_file = row is not None and row.kind == FILE
+            content = read_unless_torn(part.trees[part.source(side, path)], path) if is_file else None
+            record = parse_record(content) if content is not None else None
+            if record is not None:
+                yield set(record.slaves)
 
 
 def follow_masters(decided: Sequence[Decided], names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> None:
     """Let the slaves of each master that is asked about, or was answered, be as its side has them, in place."""
     asked = {
-        one.comparison.part.place(path)[len(LINKS) :]: (path, verdict)
+        place[len(LINKS) :]: (path, verdict)
         for one in decided
         for path, verdict in one.verdicts.items()
-        if one.comparison.part.place(path).startswith(LINKS) and _answer(verdict)
+        if (place := one.comparison.part.place(path)).startswith(LINKS) and _answer(verdict)
     }
     slaves = {name: slaves_of([one.comparison.part for one in decided], name) for name in asked}
     known = set().union(*slaves.values())

@@ -18,6 +18,7 @@ from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.text import is_text
+from goldroot.merge.decide.together import take_content
 from goldroot.merge.decide.verdict import (
     BOTH,
     MERGED,
@@ -27,7 +28,6 @@ from goldroot.merge.decide.verdict import (
     Setting,
     Verdict,
     as_is,
-    outcome_of,
 )
 from goldroot.policy import Policy
 from goldroot.tree import DIRECTORY, FILE, path_text
@@ -186,16 +186,8 @@ class _Follower:
                 return
             verdict = self.decided.verdicts[path] = Verdict(None, SAME)
             self.comparison.add(path, delta.rows, delta.rule)
-        axis = "content" if wanted is not None and verdict.want is not None else "presence"
-        if wanted is not None and not self._has_directory(path):
-            return
-        verdict.conflicts = [one for one in verdict.conflicts if one.axis not in ("content", "presence", "type")]
-        if wanted is not None and verdict.want is not None and verdict.want.kind == FILE:
-            wanted = replace(verdict.want, side=wanted.side, content=wanted.content, inline=None, mtime=wanted.mtime)
-        verdict.want = wanted
-        verdict.axes.pop("presence" if axis == "content" else "content", None)
-        verdict.axes[axis] = GOLD if side == GOLD_SIDE else CLONE
-        verdict.outcome = outcome_of(verdict)
+        if wanted is None or self._has_directory(path):
+            take_content(verdict, delta, side, self.setting)
 
     def _has_directory(self, path: bytes) -> bool:
         """Whether the directory of a map is in the result: if it goes, so does what is in it."""
@@ -226,15 +218,13 @@ class _Follower:
         if place == ALONE or place == b"/etc/mail/aliases":
             return "/usr/bin/newaliases"
         kind = self._kind(pair, delta)
-        if not kind:
-            return ""
         if place.startswith(b"/etc/mail/"):
             return f"/usr/sbin/makemap {kind} {source} < {source}" if pair.suffix in (b".db", b".cdb") else ""
         tool = "postalias" if os.path.basename(place) == b"aliases" else "postmap"
         return f"/usr/sbin/{tool} {kind}:{source}"
 
     def _kind(self, pair: Pair, delta: Delta) -> str:
-        """What Postfix and makemap call the format of a map; "" where that cannot be told."""
+        """What Postfix and makemap call the format of a map; one that does not say is of Postfix's default (postconf(5))."""
         if pair.suffix in (b".dir", b".pag"):
             return "sdbm"
         if pair.suffix != b".db":
@@ -242,4 +232,4 @@ class _Follower:
         side = GOLD_SIDE if delta.rows[GOLD_SIDE] is not None else CLONE_SIDE
         head = self.setting.sameness.read(delta, side)[12:16] if delta.rows[side] is not None else b""
         found = _BERKELEY.get(int.from_bytes(head, "little")) or _BERKELEY.get(int.from_bytes(head, "big"))
-        return found.decode() if found else ""
+        return found.decode() if found else "hash"

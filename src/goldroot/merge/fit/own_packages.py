@@ -14,10 +14,8 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
-from goldroot.tree import FILE, Note, path_text
+from goldroot.tree import FILE, Note, path_text, some_names
 
-#: So many packages are named to a person.
-SHOWN = 10
 #: A file of a database that is larger is not read (bytes).
 LARGEST = 1 << 30
 
@@ -56,7 +54,7 @@ def own_packages(
                 _ask(found, place, own, decisions, going_back=going_back)
             newer = sorted(_newer(kind, gold, clone))
             if newer:
-                text = f"the server had newer versions than gold: {_some(newer)}"
+                text = f"the server had newer versions than gold: {some_names(newer)}"
                 found.notes.append(Note("newer-packages", place, text, {"packages": newer}))
     return found
 
@@ -66,11 +64,11 @@ def _ask(found: OwnPackages, place: bytes, own: Sequence[str], decisions: Decisi
     data: dict[str, object] = {"packages": list(own)}
     conflict = Conflict(
         place, "packages", "own-packages", (b"", b"", "\n".join(own).encode("utf-8", "surrogateescape")), (GOLD,), GOLD,
-        text + _some(own),
+        text + some_names(own),
     )  # fmt: skip
     decision = decisions.get(conflict.key)
     if going_back:
-        found.notes.append(Note("own-packages", place, text + _some(own), data))
+        found.notes.append(Note("own-packages", place, text + some_names(own), data))
     elif decision is None:
         found.conflicts.append(conflict)
     elif decision.take == GOLD:
@@ -78,11 +76,6 @@ def _ask(found: OwnPackages, place: bytes, own: Sequence[str], decisions: Decisi
         found.notes.append(Note("decided", place, "packages: decided", decided))
     else:
         found.conflicts.append(conflict.unanswered(f"its only answer is {GOLD!r}"))
-
-
-def _some(words: Sequence[str]) -> str:
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more
 
 
 def _newer(kind: str, gold: Versions, clone: Versions) -> Iterator[str]:

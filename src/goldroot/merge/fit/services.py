@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.disabled_units import enabled_services, service_at
+from goldroot.merge.decide.static_units import StaticUnits
 from goldroot.merge.decide.versions import without_versions
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.tree import LINK, Note, path_text
+from goldroot.tree import LINK, Note, path_text, some_paths
 
 #: Kind of the note.
 NOT_STARTED = "services-not-started"
-_SHOWN = 10
 
 
-def not_started(parts: Sequence[PartPlan]) -> list[Note]:
+def not_started(parts: Sequence[PartPlan], static: StaticUnits) -> list[Note]:
     """One note about all services that the server starts at boot, and the result does not, since gold does not.
 
-    One that gold has under another version number is not one of them.
+    One that gold has under another version number is not one of them, nor one that its packages start.
     """
     gone: list[bytes] = []
     for one in parts:
@@ -31,11 +31,12 @@ def not_started(parts: Sequence[PartPlan]) -> list[Note]:
                 after.add(name)
         now = {without_versions(name) for name in {*after, *enabled_services(one.part, GOLD_SIDE)}}
         gone += [name for name in before if name not in after and without_versions(name) not in now]
+    started = {without_versions(name) for name in static.of(GOLD_SIDE)} if gone else set()
+    gone = [name for name in gone if without_versions(name) not in started]
     if not gone:
         return []
-    names = ", ".join(path_text(name.rpartition(b"/")[2]) for name in gone[:_SHOWN])
-    more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-    text = f"the server starts these at boot, and gold does not have or start them any more: {names}{more}"
+    names = some_paths(name.rpartition(b"/")[2] for name in gone)
+    text = f"the server starts these at boot, and gold does not have or start them any more: {names}"
     data = {"services": [path_text(name) for name in gone]}
     return [Note(NOT_STARTED, b"/etc/systemd/system", text, data)]
 

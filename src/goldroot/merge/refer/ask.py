@@ -14,10 +14,10 @@ from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
 from goldroot.merge.fit.alternative_slaves import slaves_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
-from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, RESOLVER, SHELL, UNIT, Reference
+from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, NAMED_UNIT, RESOLVER, SHELL, UNIT, Reference
 from goldroot.merge.refer.tables import FSTAB
 from goldroot.policy import ASK
-from goldroot.tree import DIRECTORY, FILE, Note, path_text
+from goldroot.tree import DIRECTORY, FILE, Note, path_text, some_paths
 
 AXIS = "reference"
 #: Kind of the conflict and of the note.
@@ -26,8 +26,6 @@ BROKEN = "reference-broken"
 NOT_CHECKED = "references-not-checked"
 #: Kind of the note about login shells that are there, and not allowed any more.
 NOT_LISTED = "shell-not-listed"
-#: How many examples are named.
-SHOWN = 10
 
 #: Where update-alternatives keeps its records.
 _RECORDS = (b"var/lib/dpkg/alternatives", b"var/lib/alternatives")
@@ -69,7 +67,7 @@ def ask_about_tables(
     gone = {one.reference.text for one in broken if one.reference.kind == SHELL}
     for shell, names in referrer.unlisted_shells(merged, gold).items():
         if shell not in gone:
-            text = f"{path_text(shell)} is not in /etc/shells any more; it is the login shell of {_listed(names)}"
+            text = f"{path_text(shell)} is not in /etc/shells any more; it is the login shell of {some_paths(names)}"
             asked.notes.append(Note(NOT_LISTED, b"/etc/shells", text, {"accounts": len(names)}))
     return asked
 
@@ -97,6 +95,8 @@ def _groups(parts: Sequence[PartPlan], broken: Iterable[Broken]) -> Iterator[lis
             cause = (reference.kind, one.place, reference.level)
         elif reference.kind in (MOUNT, RESOLVER):
             cause = (reference.kind, one.place)
+        elif reference.kind == NAMED_UNIT:
+            cause = (reference.kind, reference.subject)
         elif reference.kind == NAMED:
             cause = (reference.kind, one.cause, reference.level)
         elif reference.group:
@@ -142,32 +142,32 @@ def _head(group: Sequence[Broken]) -> bytes:
 def _words(group: Sequence[Broken]) -> str:
     first = group[0].reference
     places = sorted({one.place for one in group})
-    place = _listed(places)
+    place = some_paths(places)
     if first.kind == SHELL:
-        names = _listed([one.reference.who for one in group])
+        names = some_paths([one.reference.who for one in group])
         said = f"the login shell {place} is gone in the new system"
         return f"{said}, and {names} {'has' if len(group) == 1 else 'have'} it"
-    lines = _listed(list(dict.fromkeys(one.reference.line for one in group)))
+    lines = some_paths(list(dict.fromkeys(one.reference.line for one in group)))
     if first.kind == MOUNT and first.path == FSTAB:
-        uses = _listed(sorted({one.reference.who for one in group}))
+        uses = some_paths(sorted({one.reference.who for one in group}))
         return f"fstab names {place} ({uses}), which is gone in the new system; {lines}"
     if first.kind in (MOUNT, NAMED):
-        files = _listed(sorted({one.reference.path for one in group}))
+        files = some_paths(sorted({one.reference.path for one in group}))
         return f"the server's {files} names {place} ({lines}), which {'is' if len(places) == 1 else 'are'} gone in the new system"
+    if first.kind == NAMED_UNIT:
+        unit = path_text(first.text.partition(b"/")[2])
+        return f"the server's units need {unit} ({lines}), and the new system has no unit of that name"
     if first.kind == RESOLVER:
         return f"it leads to {path_text(first.text)}, and what makes that ({place}) is gone in the new system"
     more = (
-        f" ({_listed([one.reference.path for one in group])})" if len(group) > 1 or _head(group) != first.path else ""
+        f" ({some_paths([one.reference.path for one in group])})"
+        if len(group) > 1 or _head(group) != first.path
+        else ""
     )
     if first.kind == UNIT:
         return f"the server enables {path_text(first.text)}{more}, and the new system has no unit of that name"
     are = "is" if len(places) == 1 else "are"
     return f"the server links to {place}{more}, which {are} gone in the new system"
-
-
-def _listed(names: Sequence[bytes]) -> str:
-    shown = ", ".join(path_text(name) for name in names[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
 def _note(group: Sequence[Broken]) -> Note:

@@ -14,13 +14,13 @@ from goldroot.accounts import AccountTables
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.reading import read_file
+from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.foreign import foreign_roots
-from goldroot.merge.refer.fstab import parse_fstab, path_of_unit, unit_names
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
-from goldroot.merge.refer.named import MOUNT_POINT, files_of, named_in
-from goldroot.merge.refer.reference import LINK_TO, RESOLVER, Reference, look_up, resolver_of
+from goldroot.merge.refer.named import files_of, named_in
+from goldroot.merge.refer.reference import LINK_TO, NAMED, NAMED_UNIT, RESOLVER, UNIT, Reference, look_up, resolver_of
 from goldroot.merge.refer.shared import Node, SharedFiles
 from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
@@ -82,6 +82,7 @@ class Referrer:
         self.parts, self._shared = parts, shared
         self._names = settings[0].names
         self.findings = Findings()
+        self._units: set[bytes] = set()  #: that enabled links miss: what else misses them has the same cause
 
     @cached_property
     def _foreign(self) -> frozenset[bytes]:
@@ -155,7 +156,9 @@ class Referrer:
         ]
         if not any(reference.kind == RESOLVER for _, _, reference in found):
             self._keep_resolver()
-        return list(self._broken((reference, (number, path)) for number, path, reference in found))
+        broken = list(self._broken((reference, (number, path)) for number, path, reference in found))
+        self._units = {one.reference.subject for one in broken if one.reference.kind == UNIT}
+        return broken
 
     def _keep_resolver(self) -> None:
         """A resolv.conf that is as gold's now stays the server's when gold's becomes another."""
@@ -181,17 +184,14 @@ class Referrer:
 
     def look_at_files(self) -> list[Broken]:
         """Find the paths that the server's units, cron tables and mail settings name, and that are gone."""
-        places = [(one, path, one.part.place(path)) for one in self.parts for path in files_of(one)]
+        places = [one.part.place(path) for one in self.parts for path in files_of(one)]
         references = [
             reference
-            for one, path, place in places
-            for reference in named_in(place, self.content(place, None), self._of_gold(one, path))
+            for place in places
+            for reference in named_in(place, self.content(place, None), self.content(place, GOLD_SIDE))
         ]
-        return list(self._broken((reference, None) for reference in map(self._at_boot, references)))
-
-    def _of_gold(self, one: PartPlan, path: bytes) -> bytes:
-        entry = one.part.trees[GOLD_SIDE].manifest.get(path)
-        return read_side(one, GOLD_SIDE, path) if entry is not None and entry.kind == FILE else b""
+        broken = self._broken((reference, None) for reference in map(self._at_boot, references))
+        return [one for one in broken if one.reference.kind != NAMED_UNIT or one.reference.subject not in self._units]
 
     def _has(self, place: bytes) -> bool:
         """Whether a place is merged here at all."""
@@ -214,7 +214,7 @@ class Referrer:
             if after.state == THERE:
                 self.findings.kept.append((reference, after.place))
             elif after.state == UNKNOWN:
-                self.findings.not_checked += after.outside
+                self.findings.not_checked += after.outside and (reference.kind, reference.level) != (NAMED, NOTE)
             else:
                 before = look_up(self.before, reference)
                 if before.state == THERE:

@@ -12,6 +12,8 @@ from goldroot.tree import FILE
 LINK_TO, UNIT, ALTERNATIVE, SHELL, MOUNT, RESOLVER = "link", "unit", "alternative", "shell", "mount", "resolver"
 #: A path in a line of a file: of a unit, a cron table, Postfix's settings.
 NAMED = "named"
+#: A unit that another one needs, or that a drop-in is for.
+NAMED_UNIT = "named unit"
 
 #: Where systemd looks for units: systemd.unit(5).  ``/lib`` is ``/usr/lib`` on a system with merged /usr.
 _UNIT_DIRECTORIES = {
@@ -125,6 +127,7 @@ _LOOKS: Mapping[str, Callable[[View, bytes], Found]] = {
     LINK_TO: _target,
     ALTERNATIVE: _target,
     UNIT: _unit,
+    NAMED_UNIT: _unit,
     SHELL: _program,
     NAMED: lambda view, subject: view.find(subject),
     MOUNT: _beneath,

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from goldroot import files
 from goldroot.errors import NoPermission
-from goldroot.tree import DIRECTORY, FILE, LINK, Manifest
+from goldroot.merge.decide.static_units import SCOPES, STARTING, VENDORS
+from goldroot.tree import DIRECTORY, FILE, LINK, Manifest, parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ class SharedFiles(Protocol):
     def look(self, place: bytes) -> Node | None:
         """What stands at an absolute place; ``None`` where there is nothing."""
 
+    def names(self, place: bytes) -> list[bytes]:
+        """The names in the directory at an absolute place; none where there is no directory."""
+
+
+def started_by_packages(shared: SharedFiles) -> set[bytes]:
+    """The units that links of packages start (``system/cron.service``): systemd.unit(5), "static" in systemctl(1)."""
+    found: set[bytes] = set()
+    for top in VENDORS:
+        for scope in SCOPES:
+            for name in shared.names(top + b"/" + scope):
+                if name.endswith(STARTING):
+                    found |= {scope + b"/" + unit for unit in shared.names(b"/".join((top, scope, name)))}
+    return found
+
 
 #: So many looks into a manifest cost less than a table of all its paths.
 FEW = 200
@@ -50,6 +65,11 @@ class Index:
 
     def __contains__(self, path: bytes) -> bool:
         return self.look(path) is not None if self._places is None else path in self._places
+
+    def names(self, path: bytes) -> list[bytes]:
+        """The names in a directory of the tree."""
+        start = len(path) + 1 if path else 0
+        return [one.path[start:] for one in self._manifest.below(path) if parent(one.path) == path]
 
     def look(self, path: bytes) -> Node | None:
         """What stands at a path of the tree."""
@@ -99,6 +119,16 @@ class ManifestFiles:
             self._known[disk] = Index(self.load(disk))
         return self._known[disk].look(path)
 
+    def names(self, place: bytes) -> list[bytes]:
+        """The names in a directory."""
+        path = place.strip(b"/")
+        disk = self.disk_of(path)
+        if disk is None:
+            return []
+        if disk not in self._known:
+            self._known[disk] = Index(self.load(disk))
+        return self._known[disk].names(path)
+
 
 @dataclass(frozen=True)
 class DirectoryFiles:
@@ -127,15 +157,33 @@ class DirectoryFiles:
                     return Node(LINK, os.readlink(name, dir_fd=directory), mode)
                 return Node(_KINDS.get(stat.S_IFMT(status.st_mode), "c"), mode=mode)
         except PermissionError:
-            raise NoPermission(
-                f"{os.fsdecode(self.root + place)} may not be looked at",
-                meaning="What the server points at cannot be looked up there.",
-                todo="Run the command as root, or leave --system out.",
-            ) from None
+            raise self._forbidden(place) from None
         except OSError as error:
             if error.errno in files.NOT_THERE:
                 return None
             raise
+
+    def names(self, place: bytes) -> list[bytes]:
+        """The names in a directory.
+
+        :raises NoPermission: it may not be read.
+        """
+        try:
+            with files.parent_of(self.root, place.strip(b"/") + b"/.") as (directory, _):
+                return sorted(map(os.fsencode, os.listdir(directory)))
+        except PermissionError:
+            raise self._forbidden(place) from None
+        except OSError as error:
+            if error.errno in files.NOT_THERE:
+                return []
+            raise
+
+    def _forbidden(self, place: bytes) -> NoPermission:
+        return NoPermission(
+            f"{os.fsdecode(self.root + place)} may not be looked at",
+            meaning="What the server points at cannot be looked up there.",
+            todo="Run the command as root, or leave --system out.",
+        )
 
 
 _KINDS: Mapping[int, str] = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE}

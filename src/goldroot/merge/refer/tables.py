@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from goldroot.accounts import AccountTables
-from goldroot.merge.refer.fstab import parse_fstab
+from goldroot.merge.decide.authorized_keys import key_files_of
+from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab
 from goldroot.merge.refer.reference import MOUNT, SHELL, Reference
 from goldroot.merge.refer.view import THERE, View
 from goldroot.policy import ASK, NOTE
@@ -14,8 +15,6 @@ PASSWD, FSTAB = b"/etc/passwd", b"/etc/fstab"
 
 #: passwd(5): an empty field is this.
 _DEFAULT_SHELL = b"/bin/sh"
-
-_KEYS = (b"/.ssh/authorized_keys", b"/.ssh/authorized_keys2")
 
 
 def shells_of(merged: AccountTables, gold: AccountTables, after: View) -> Iterator[Reference]:
@@ -26,7 +25,7 @@ def shells_of(merged: AccountTables, gold: AccountTables, after: View) -> Iterat
         if name in golds and golds[name][0] == shell:
             continue
         able = _usable(hashes.get(name, b"") if password == b"x" else password, name in hashes or password != b"x")
-        able = able or any(home and after.find(home + one).state == THERE for one in _KEYS)
+        able = able or any(after.find(one).state == THERE for one in key_files_of(name, home))
         yield Reference(SHELL, PASSWD, shell, shell or _DEFAULT_SHELL, PASSWD, ASK if able else NOTE, name)
 
 
@@ -60,5 +59,5 @@ def mounts_of(merged: bytes, gold: bytes) -> Iterator[Reference]:
     for line in parse_fstab(merged):
         for what, path in line.paths():
             if (line.point, what, path) not in golds:
-                who = what.encode() + b" of " + line.point if what != "mount point" else what.encode()
+                who = what if what == MOUNT_POINT else what + b" of " + line.point
                 yield Reference(MOUNT, FSTAB, path, path, FSTAB, NOTE if line.lenient else ASK, who, line.said)

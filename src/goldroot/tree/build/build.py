@@ -32,8 +32,10 @@ from goldroot.tree.workers import usual_jobs
 
 #: Below this many rows a second process costs more than it brings.
 WORTH_FORKING = 2000
-#: What may stand in the directory that a tree is written into: a file system's own, and a caller's mark.
-MAY_STAND = frozenset(("lost+found", ".goldroot-incomplete"))
+#: Where an earlier tree stands in the directory of the new one that takes its files over.
+EARLIER = ".goldroot-earlier"
+#: What may stand in the directory that a tree is written into: a file system's own, a caller's mark, an earlier tree.
+MAY_STAND = frozenset(("lost+found", ".goldroot-incomplete", EARLIER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class BuildOptions(NamedTuple):
         error; ``False``: do not even try.
     :param live: numbers of the sources that belong to a running system: what is not as its row says, or changes under
         way, is taken as it comes, and what is gone is left out, each with a note.
+    :param moved: numbers of the sources whose files are moved into the new tree, whole, not copied: earlier trees in its file
+        system, with rows that name the inode and ctime of each file.
     :param sync: whether the tree shall be on the disk when it is done.
     """
 
@@ -65,6 +69,7 @@ class BuildOptions(NamedTuple):
     keep_owner: bool | None = None
     live: Container[int] = ()
     sync: bool = True
+    moved: Container[int] = ()
 
 
 USUAL = BuildOptions()
@@ -97,7 +102,7 @@ def _build(
         top = _open_out(os.fsencode(out))
         stack.callback(os.close, top)
         names = [os.fsencode(source) for source in sources]
-        places = Places(top, os.fsencode(out), opened, names, options.keep_owner, options.live)
+        places = Places(top, os.fsencode(out), opened, names, options.keep_owner, options.live, options.moved)
         part = TreeWriter(plan, places, unread).run(jobs, options.progress)
         if options.sync:
             sync_file_system(top, places.out_name)

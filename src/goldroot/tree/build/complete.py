@@ -35,6 +35,7 @@ class Places:
     source_names: Sequence[bytes]
     keep_owner: bool | None
     live: Container[int] = ()  #: sources of running systems: what changes in them is taken as it comes
+    moved: Container[int] = ()  #: sources in the new tree's file system whose files are taken over, not copied
 
 
 class Completer:

@@ -32,12 +32,15 @@ class Maker(Completer):
             Reader(fd, name, contents=lambda path: False)
             for fd, name in zip(places.sources, places.source_names, strict=True)
         ]
+        self._earlier = [Cursor(fd) for fd in places.sources]
         self._unread = False
 
     def close(self) -> None:
         self._out.close()
         for reader in self._readers:
             reader.close()
+        for cursor in self._earlier:
+            cursor.close()
 
     def make(self, row: BuildRow, *, unread: bool = False) -> os.stat_result | None:
         """Make what a row says; of a directory only the name (:meth:`complete` does the rest).
@@ -110,6 +113,8 @@ class Maker(Completer):
                 return self._finish(row, target)
             finally:
                 os.close(target)
+        if row.source in self._places.moved:
+            return self._take_over(row, out, name)
         reader = self._readers[row.source]
         try:
             source = reader.open(row.source_path)
@@ -138,6 +143,19 @@ class Maker(Completer):
                 os.close(target)
         finally:
             os.close(source)
+
+    def _take_over(self, row: BuildRow, out: int, name: bytes) -> os.stat_result:
+        """Move a file here from an earlier tree: it has all that its row says, as long as its signature is the row's."""
+        directory, old = split(row.source_path)
+        try:
+            holder = self._earlier[row.source].at(directory)
+            status = os.stat(old, dir_fd=holder, follow_symlinks=False)
+        except OSError as error:
+            raise self._source_changed(row) from error
+        if (status.st_ino, status.st_ctime_ns) != (row.inode, row.ctime):
+            raise self._source_changed(row)
+        os.rename(old, name, src_dir_fd=holder, dst_dir_fd=out)
+        return os.stat(name, dir_fd=out, follow_symlinks=False)
 
     def _read_small(self, row: BuildRow, source: int) -> bytes | None:
         """A small file's bytes, where its signature is known and says that they are what the row means."""

@@ -8,7 +8,7 @@ the same tick of the clock leaves no trace; such an entry is recorded with ctime
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from goldroot.tree.columns import Columns, Row, XattrSets, fill, in_first_use
 from goldroot.tree.entry import FILE
@@ -222,3 +222,10 @@ def distrust_young(columns: Columns, rows: Iterable[int], started: int) -> None:
         for row in rows:
             if columns.ctimes[row] > limit:
                 columns.ctimes[row] = 0
+
+
+def distrust_mapped(columns: Columns, inodes: Collection[int]) -> None:
+    """Give ctime 0 to files that a program writes by a mapping; ``inodes``: theirs."""
+    for row, inode in enumerate(columns.inodes):
+        if inode in inodes and columns.kinds[row] == FILE:
+            columns.ctimes[row] = 0

@@ -20,9 +20,10 @@ from goldroot.tree.manifest import Manifest
 from goldroot.tree.notes import Note, Progress
 from goldroot.tree.paths import tree_key
 from goldroot.tree.problems import changed, open_tree, read_problem
+from goldroot.tree.scan.mapped import UNWRITTEN, mapped_inodes
 from goldroot.tree.scan.read_all import ToRead, read_all
 from goldroot.tree.scan.reading import Chooser, Wanted, chooser
-from goldroot.tree.scan.reuse import Details, Missing, distrust_young, with_recorded_owners
+from goldroot.tree.scan.reuse import Details, Missing, distrust_mapped, distrust_young, with_recorded_owners
 from goldroot.tree.scan.statuses import IS_FILE, TYPE
 from goldroot.tree.scan.walk import walk
 
@@ -38,7 +39,7 @@ class Scan:
 
 
 #: Who may write into a tree while it is scanned; see :func:`scan_tree`.
-Writers = Literal["unknown", "live", "ended"]
+Writers = Literal["unknown", "live", "snapshot", "ended"]
 
 
 def scan_tree(
@@ -58,7 +59,8 @@ def scan_tree(
     :param jobs: processes at once; ``None``: one for each processor.
     :param progress: called with numbers of entries, first as they are found, then as they are read.
     :param writers: ``"live"``: the tree belongs to a running system: what changes meanwhile is read again, what vanishes
-        is left out and what never stands still is taken as it comes, each with a note.  ``"ended"``: whoever wrote the tree
+        is left out and what never stands still is taken as it comes, each with a note.  ``"snapshot"``: it is a copy, at one
+        point in time, of the disk of a running system.  ``"ended"``: whoever wrote the tree
         has ended, and nobody else can: young ctimes are trusted, too.  ``"unknown"``: nobody should write, but might.
     :raises BadInput: there is no directory.
     :raises NoPermission: something cannot be read; the error names it.
@@ -81,6 +83,7 @@ def scan_trees(
     Parameters and errors are those of :func:`scan_tree`, ``known`` one for each tree.
     """
     started, live = time.time_ns(), writers == "live"
+    mapped = mapped_inodes() if live else frozenset()
     chosen = chooser(contents)
     known = known or [None] * len(roots)
     with ExitStack() as stack:
@@ -98,7 +101,9 @@ def scan_trees(
         each.take_all(read)
         # What is as it was known has been trusted before, with better reason than its age.
         if writers != "ended":
-            distrust_young(walked.columns, each.missing, started)
+            distrust_young(walked.columns, each.missing, started - (UNWRITTEN if writers == "snapshot" else 0))
+        if mapped:
+            distrust_mapped(walked.columns, mapped)
         scans.append(Scan(_manifest(each.complete(), before), (*walked.notes, *each.notes)))
     return scans
 

@@ -39,6 +39,14 @@ class Console:
 
     def command(self, user: str, text: str) -> Said:
         """Do what ``user`` types.  Never raises: what CP refuses is an answer."""
+        said = self._command(user, text)
+        words = text.upper().split()
+        # Behind the mode of a LINK may stand a password.
+        told = words[:5] if words[:1] and short(words[0], "LINK", 4) else words
+        self.system.heard("CP", " ".join(told) + (f" -> {said.rc}" if said.rc else ""))
+        return said
+
+    def _command(self, user: str, text: str) -> Said:
         words = text.replace("\0", " ").split()
         if not words or len(text) > LONGEST:
             return Said(UNKNOWN_COMMAND, f"HCPCMD001E Unknown CP command: {words[0][:8] if words else ''}")
@@ -129,7 +137,7 @@ class Console:
     # --- questions ---
 
     def query(self, user: str, words: list[str]) -> str:
-        """QUERY VIRTUAL vdev | DASD | ALL, LINKS vdev, DASD, NAMES, USERID, or a user."""
+        """QUERY VIRTUAL vdev | DASD | ALL, LINKS vdev, DASD, NAMES, USERID, PRIVCLASS, CPLEVEL, or a user."""
         what, rest = one_of(words, 0), words[1:]
         if short(what, "VIRTUAL", 1):
             return self._virtual(user, one_of(rest, 0) if rest else "ALL")
@@ -142,11 +150,21 @@ class Console:
             return ", ".join(f"{name:<8} - DSC " for name in sorted(self.system.cp.guests))
         if short(what, "USERID", 5):
             return f"{user:<8} AT {self.system.directory.member}"
+        if short(what, "PRIVCLASS", 4):
+            return self._classes(user)
+        if short(what, "CPLEVEL", 3):
+            return "z/VM Version 7 Release 1.0, service level 0000 (64-bit)\n(a simulator: it is no z/VM)"
         if rest:
             raise CpError(3, f"HCPCQV003E Invalid option - {what}")
         if what not in self.system.cp.guests:
             raise CpError(45, f"HCPCQU045E {what} not logged on")
         return f"{what:<8} - DSC "
+
+    def _classes(self, user: str) -> str:
+        entry = self.system.directory.user(user)
+        words = entry.statements[0].operands if entry else ()
+        classes = words[4] if len(words) > 4 else "G"
+        return f"Privilege classes for user {user}\n        Currently: {classes}\n        Directory: {classes}"
 
     def _virtual(self, user: str, which: str) -> str:
         devices = sorted(self.system.cp.guest(user).devices.values(), key=lambda one: one.address)

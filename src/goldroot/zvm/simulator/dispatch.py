@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.zvm.simulator import codes
@@ -79,12 +80,13 @@ class Dispatcher:
         self.replies = Replies()
         self.bugs: list[str] = []
         self.calls = 0
+        self._heard = ""
 
     def answer(self, request_id: int, body: bytes) -> Outcome:
         """Do what a request asks and build its reply.  Safe to call from any thread."""
         with self.system.lock:
             self.calls += 1
-            api = ""
+            api = self._heard = ""
             try:
                 cursor = Cursor(body)
                 head = head_of(cursor)
@@ -94,6 +96,7 @@ class Dispatcher:
                 answer = Answer(*error.code)
             except Exception as error:  # noqa: BLE001 - a client must get an answer, whatever is wrong here
                 answer = self._broken(api, error)
+            self.system.heard("SMAPI", f"{self._heard or api} -> {answer.rc}/{answer.rs}")
             data = reply(request_id, answer.rc, answer.rs, answer.data)
             if api != "Response_Recovery":
                 self.replies.keep(request_id, data)
@@ -123,6 +126,7 @@ class Dispatcher:
         try:
             target = target_of(cursor) if known.targeted else ""
             values = parameters_of(cursor, known.fields)
+            self._heard = spoken(head.api, target, values)
             call = Call(head.api, head.user.upper(), target, values, self.system, self.replies.get)
             self.system.settle()
             self._faults_before(call)
@@ -181,6 +185,17 @@ class Dispatcher:
             self.bugs.append(str(error))
             code = codes.first_legal(api, (596, answer.rs), (396, answer.rs), (24, 419), UNKNOWN_FUNCTION)
             return Answer(*(code or UNKNOWN_FUNCTION))
+
+
+def spoken(api: str, target: str, values: Mapping[str, object]) -> str:
+    """A call in words, without its passwords."""
+    said = [api, target]
+    for name, value in values.items():
+        if isinstance(value, list):
+            said.append(f"{name}=({len(value)})")
+        elif value not in ("", 0, None) and "password" not in name and not isinstance(value, bytes):
+            said.append(f"{name}={value}")
+    return " ".join(filter(None, said))
 
 
 def nearest(api: str, answer: Answer) -> Answer:

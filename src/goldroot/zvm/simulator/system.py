@@ -119,6 +119,8 @@ class System:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.lock = threading.RLock()
+        #: told of each SMAPI call and CP command: which of the two, and its text with the answer's code; no passwords
+        self.heard: Callable[[str, str], None] = lambda where, text: None
         self.options = options or Options()
         self.clock = clock
         self.started = clock()

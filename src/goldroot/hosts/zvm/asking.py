@@ -1,0 +1,130 @@
+"""What only a z/VM host can be asked: plans, the points of doctor, and who has gold's disks at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from goldroot.errors import BadInput, Refused
+from goldroot.hosts.addresses import LIVE, new_disk_id
+from goldroot.hosts.port import Mark
+from goldroot.hosts.zvm.adopted import Adopted
+from goldroot.hosts.zvm.doctor import Asked, Point, examined
+from goldroot.hosts.zvm.doctor_guest import QUESTIONS
+from goldroot.hosts.zvm.entries import DirectoryEntries
+from goldroot.hosts.zvm.extents import Row
+from goldroot.hosts.zvm.links import Minidisk
+from goldroot.hosts.zvm.manager import Manager
+from goldroot.hosts.zvm.minidisks import Minidisks
+from goldroot.hosts.zvm.parts import Parts
+from goldroot.hosts.zvm.plan_moves import Around
+from goldroot.hosts.zvm.pool import CYLINDER, LABELS
+from goldroot.hosts.zvm.simulated import Socket
+from goldroot.hosts.zvm.survey import Found, Survey, extents_of, server, slot
+from goldroot.hosts.zvm.survey import system as system_of
+
+
+class Asking:
+    """Part of :class:`goldroot.hosts.zvm.ZvmHost`."""
+
+    _parts: Parts
+    _manager: Manager
+    _directory: DirectoryEntries
+    _disks: Minidisks
+    _adopted: Adopted
+
+    def survey(
+        self, slots: Collection[str], system: str, addresses: Collection[str], shared: Collection[str]
+    ) -> Survey:
+        """A site that follows the paper, as it is found in the directory; nothing is changed.
+
+        :param slots: names of the entries that own gold; those that are not there are left out.
+        :param system: name of the maintenance system's.
+        :param addresses: live addresses of the layout.
+        :param shared: those of them that a read-only server links.
+        """
+        names = self._disks.names
+        standing = self._directory.standing
+        owners = [found for name in slots if (found := standing(name)) is not None]
+        gold = tuple(slot(now, names, addresses) for now in owners)
+        linking = {user for now in owners for user, _ in self._manager.linking(names.user(now.entry.name))}
+        notes = [
+            f"{user} cannot be the name of an entry: give it one in the host's table (names)"
+            for user in sorted(linking)
+            if not names.entry(user)
+        ]
+        servers = []
+        for name in sorted({name for user in linking if (name := names.entry(user)) is not None} - set(slots)):
+            if (now := standing(name)) is not None:
+                servers.append(server(now, names, addresses, shared))
+        found = standing(system)
+        maintained = None if found is None else system_of(found, names, addresses)
+        twice = extents_of([*gold, *servers, *([maintained] if maintained else [])])
+        notes += [f"{users} have the same minidisk {extent}" for extent, users in twice.items()]
+        return Survey(gold, tuple(servers), maintained, tuple(notes))
+
+    def adopt(self, found: Found, mark: Mark, form: str = "") -> dict[str, str]:
+        """The disks of an entry become goldroot's, as they stand; z/VM is not changed.  Again: the same disks.
+
+        :param mark: of its live set, until goldroot first writes into the entry.
+        :param form: the file system on its disks; "": the usual one.
+        :returns: the ids of its disks by address.
+        :raises Refused: one of its minidisks is another disk's.
+        """
+        ids, labels = {}, {}
+        form = form or next(iter(self._parts.medium.forms))
+        if form not in self._parts.medium.forms:
+            raise BadInput(f"{form!r} is not a form of disks here", todo=f"Use {', '.join(self._parts.medium.forms)}.")
+        role = self._directory.get(found.name).role
+        for disk in found.disks:
+            there = self._parts.extents.at(disk.extent)
+            if there is not None and there.owner != found.name:
+                raise Refused(f"the minidisk {disk.extent} of {found.user} is disk {there.id} of {there.owner} already")
+            id = ids[disk.address] = there.id if there is not None else new_disk_id(found.name, disk.address)
+            device = self._disks.names.device(found.name, role, disk.address)
+            labels[id] = self._disks.label_of(Minidisk(found.user, device, disk.extent))
+            size = disk.extent.size * CYLINDER - LABELS
+            sealed = form if role == "owner" else ""
+            self._parts.extents.write(
+                Row(id, found.name, disk.address, size, form, sealed, state="made", extent=disk.extent)
+            )
+        self._adopted.add({found.name: {LIVE: mark}}, labels)
+        return ids
+
+    def around(self) -> Around:
+        """What plans are made with."""
+        parts = self._parts
+        return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
+
+    def examine(self) -> Iterator[Point]:
+        """What the z/VM system is like, asked without changing anything: the points of ``goldroot zvm doctor``."""
+        parts = self._parts
+        asked = Asked(
+            parts.client,
+            self._manager,
+            self._directory,
+            parts.cp,
+            parts.pool,
+            parts.me,
+            parts.addresses,
+            link_mode=parts.style.words.link,
+            snapshots=parts.snapshots,
+            simulated=isinstance(parts.cp, Socket),
+        )
+        return examined(asked, QUESTIONS)
+
+    def linked_now(self, owner: str) -> list[tuple[str, str, str]]:
+        """Who has a disk of an owner at this moment, by CP, as :meth:`linked` says who has it by its entry.
+
+        The owner is never logged on, so SMAPI does not tell (8/12); each disk is linked for the question.
+        """
+        names = self._disks.names
+        found = []
+        for address, disk in self._directory.get(owner).disks.items():
+            for user in self._disks.having(disk.id):
+                name = names.shown(user.name)
+                found.append((name, names.address(name, "machine", user.address), address))
+        return sorted(found)
+
+    def running(self) -> set[str]:
+        """The names of all guests that are logged on, in one call."""
+        return {self._disks.names.shown(user) for user in self._parts.client.image_status_query("*")}

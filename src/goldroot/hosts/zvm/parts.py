@@ -1,0 +1,42 @@
+"""What a z/VM host is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from goldroot.hosts.zvm.cp import Cp
+from goldroot.hosts.zvm.entries import Style
+from goldroot.hosts.zvm.extents import Extents
+from goldroot.hosts.zvm.manager import PAUSES
+from goldroot.hosts.zvm.medium import Medium
+from goldroot.hosts.zvm.pool import Pool
+from goldroot.zvm.smapi import Client
+
+#: Addresses of the management guest that goldroot links disks at.
+ADDRESSES = tuple(f"F{number:03X}" for number in range(256))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a z/VM host is made of.
+
+    :param client: a way to SMAPI.
+    :param cp: a way to CP, as the management guest.
+    :param medium: what is on disks.
+    :param extents: which disk lies where.
+    :param me: the management guest's user ID.
+    :param pauses: seconds between tries where somebody else has an entry locked.
+    :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
+    """
+
+    client: Client
+    cp: Cp
+    medium: Medium
+    extents: Extents
+    me: str
+    style: Style
+    pool: Pool
+    addresses: Sequence[str] = ADDRESSES
+    pauses: Sequence[float] = PAUSES
+    snapshots: bool = False

@@ -1,0 +1,166 @@
+"""Steps on one directory entry that follow one another: each is planned on what the step before it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from goldroot.errors import NotFound
+from goldroot.hosts.addresses import LIVE, is_live
+from goldroot.hosts.changes import with_mark
+from goldroot.hosts.port import Entry, Role, State
+from goldroot.hosts.zvm.entries import Style
+from goldroot.hosts.zvm.plan_steps import (
+    PLANNED,
+    Disk,
+    Line,
+    Step,
+    disk_deleted,
+    disk_made,
+    disks_held,
+    disks_used,
+    entry_changed,
+)
+from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing
+from goldroot.hosts.zvm.records import is_ours
+from goldroot.hosts.zvm.writing import ASIDE, changed
+from goldroot.zvm import directory as source
+from goldroot.zvm.directory import edit, redact
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a plan is made with.
+
+    :param find: an entry as it stands, by its name; ``None``: there is none.
+    :param addresses: of the management guest, for links.
+    :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
+    """
+
+    find: Callable[[str], Standing | None]
+    style: Style
+    pool: Pool
+    addresses: Sequence[str]
+    snapshots: bool = False
+
+    def get(self, name: str) -> Standing:
+        """:raises NotFound: there is no such entry."""
+        if (found := self.find(name)) is None:
+            raise NotFound(f"there is no entry {name}")
+        return found
+
+    def user(self, name: str) -> str:
+        return self.style.words.names.user(name)
+
+    def role(self, name: str) -> Role:
+        return self.get(name).entry.role
+
+
+class Moves:
+    """Steps that follow one another on one entry; each is planned on what the one before leaves."""
+
+    def __init__(self, around: Around, now: Standing) -> None:
+        self.around, self.now = around, now
+        self.user = around.user(now.entry.name)
+        self.managed = is_managed(now.text)
+        self.steps: list[Step] = []
+        self._known = {extent_of(disk): now.entry.disks[a].id for disk, a in self._placed(now)}
+        self._made = 0
+
+    # -- steps
+
+    def change(self, wanted: Entry, what: str, *, held: bool = False) -> None:
+        """The entry becomes another; nothing where it is so already."""
+        style = self.around.style
+        new = changed(self.now, wanted, style.words, self.around.role)
+        if not self.managed:
+            new = _without_records(new)
+        step = entry_changed(self.user, self.now.text, new, what)
+        if held:
+            own = [self.device(address) for address in sorted(self.now.entry.disks) if is_live(address)]
+            step = disks_held(self.user, own, self.around.addresses, step)
+        if step.diff:
+            self.steps.append(step)
+        self._stands(new, wanted)
+
+    def fence(self) -> None:
+        """A new serial says whose work it is: what a stalled command still sends does not count any more."""
+        if self.managed:
+            step = entry_changed(self.user, self.now.text, self.now.text, f"{self.user} gets a new serial.")
+            self.steps.append(replace(step, by_hand=(), back=""))
+
+    def mark(self, state: State) -> None:
+        """The live set gets another state; nothing in an entry that goldroot does not manage."""
+        entry = self.now.entry
+        if self.managed:
+            what = f"{self.user} says what it is: {state}."
+            self.change(with_mark(entry, LIVE, replace(entry.marks[LIVE], state=state)), what)
+
+    def make(self, address: str, size: int) -> None:
+        """A minidisk of so many cylinders."""
+        mode = self.around.pool.mode if is_live(address) else ASIDE
+        device = self.device(address)
+        step = disk_made(self.user, device, size, self.around.pool, mode, self.around.addresses[0])
+        if self.managed:
+            # A new serial says that it is whole.
+            noted = entry_changed(self.user, self.now.text, self.now.text, "")
+            step = replace(step, calls=(*step.calls, *noted.calls))
+        self.steps.append(step)
+        self._made += 1
+        extent = Extent(PLANNED, self._made, size)
+        self._known[extent] = f"new-{address}"
+        text = edit.add_mdisk(self.now.text, f"{device} 3390 {self._made} {size} {PLANNED} {mode}")
+        self._stands(text, self.now.entry)
+
+    def delete(self, address: str) -> None:
+        device = self.device(address)
+        shown = [line.strip() for one in edit.at_address(self.now.text, device) for line in redact.lines(one)]
+        self.steps.append(disk_deleted(self.user, device, shown))
+        self._stands(edit.remove(self.now.text, device), self.now.entry)
+
+    def use(self, what: str, disks: Iterable[Disk], *inside: Line) -> None:
+        self.steps.append(disks_used(what, list(disks), self.around.addresses, inside))
+
+    def ask(self, what: str, addresses: Iterable[str]) -> None:
+        """Who has disks now: RR is never refused but beside an exclusive link, and QUERY LINKS tells."""
+        for address in addresses:
+            line = Line("CP", f"QUERY LINKS {self.around.addresses[0]}")
+            self.use(what, [Disk(self.user, self.device(address), "RR")], line)
+
+    def device(self, address: str) -> str:
+        return self.around.style.words.names.device(self.now.entry.name, self.now.entry.role, address)
+
+    def cylinders_at(self, address: str) -> int:
+        """Of the minidisk at an address; 0 where none is."""
+        found = [disk for disk, a in self._placed(self.now) if a == address]
+        return next((extent.size for disk in found if (extent := extent_of(disk)) is not None), 0)
+
+    # -- inside
+
+    def _placed(self, now: Standing) -> list[tuple[source.Mdisk, str]]:
+        names, entry = self.around.style.words.names, now.entry
+        every = [(disk, names.address(entry.name, entry.role, disk.address)) for disk, _ in source.disks(now.text)]
+        return [(disk, address) for disk, address in every if address in entry.disks]
+
+    def _stands(self, text: source.Entry, wanted: Entry) -> None:
+        entry = self.now.entry
+        registry = partial(_known, self._known)
+        read = standing(text, self.now.beside, name=entry.name, names=self.around.style.words.names, registry=registry)
+        # Without records nothing in the text says what the sets are.
+        marks = read.entry.marks if self.managed else wanted.marks
+        self.now = replace(read, entry=replace(read.entry, role=entry.role, marks=marks))
+
+
+# -- inside
+
+
+def _known(known: dict[Extent | None, str], name: str, address: str, extent: Extent) -> str | None:
+    return known.get(extent)
+
+
+def _without_records(entry: source.Entry) -> source.Entry:
+    return source.Entry(
+        [one for one in entry.statements if one.is_code or not is_ours(one.records[0].text.decode("latin-1"))]
+    )

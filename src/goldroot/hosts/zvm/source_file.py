@@ -1,0 +1,47 @@
+"""A user directory in a file, read as the host reads entries: for sites that allow no SMAPI, and for plans beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from goldroot.hosts.zvm.entries import Style
+from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.plan_moves import Around
+from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.reading import Extent, Standing, checked, included, standing
+from goldroot.hosts.zvm.writing import Words
+from goldroot.zvm.directory import Directory
+
+#: Addresses of the management guest that plans name where no site says them.
+ADDRESSES = tuple(f"F{number:03X}" for number in range(256))
+
+
+class FileEntries:
+    """:param directory: all of it, profiles too."""
+
+    def __init__(self, directory: Directory, names: Names) -> None:
+        self._directory = directory
+        self._names = names
+
+    def standing(self, name: str) -> Standing | None:
+        """An entry, in which every minidisk at an address of goldroot's counts as a disk."""
+        found = self._directory.find(self._names.user(name))
+        if found is None or found.kind not in ("USER", "IDENTITY"):
+            return None
+        beside = [part for other in included(found) if (part := self._directory.find(other)) is not None]
+        return checked(standing(found, beside, name=name, names=self._names, registry=_by_place))
+
+
+def around_directory(directory: Directory, *, prefixes: Mapping[str, str], group: str) -> Around:
+    """What plans are made with, of a directory in a file.
+
+    :param prefixes: slot -> the digit before its device numbers, where it is not 1.
+    :param group: the group of volumes that new minidisks would come from.
+    :raises BadInput: a prefix cannot be one.
+    """
+    names = Names(prefixes=prefixes)
+    return Around(FileEntries(directory, names).standing, Style(Words(names)), Pool(group), ADDRESSES)
+
+
+def _by_place(name: str, address: str, extent: Extent) -> str:
+    return f"{extent.volume}.{extent.start}"

@@ -1,0 +1,169 @@
+"""``goldroot zvm adopt``: a site that follows the paper is taken over as it stands, and then moved like any other."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from goldroot.hosts import Entry
+from goldroot.hosts.zvm.adopted import Adopted
+from support.fleet import ROOT
+from support.trees import make_tree
+from support.zvmfleet import ZvmFleet, password
+from support.zvmsite import DIRECTORY
+
+PASSWORDS = "READ    WRITE   MULTIPLE"
+
+
+def whole(name: str, logon: str, start: int, digit: str = "0") -> str:
+    """A user with a disk at each place of the layout, as the paper's systems have them."""
+    lines = [f"USER {name} {logon} 512M 1G G", " IPL 1B1", " NICDEF 0600 TYPE QDIO LAN SYSTEM VSWITCH1"]
+    for number, place in enumerate(("B1", "B5", "B6")):
+        lines += [
+            f" MDISK {digit}1{place} 3390 {start + 10 * number:05d} 00010 LX3002 MR {PASSWORDS}",
+            "  MINIOPT NOMDC",
+        ]
+    return "".join(line + "\n" for line in lines)
+
+
+def clone(name: str, gold: str, start: int, *more: str) -> str:
+    """A read-only server."""
+    lines = [f"USER {name} SECRET1 512M 1G G", " IPL 1B1", f" LINK {gold} 11B1 01B1 RR", *more]
+    lines += [f" MDISK 0191 3390 {start:05d} 00002 LX3002 MR {PASSWORDS}"]
+    for number, place in enumerate(("B5", "B6"), 1):
+        lines += [f" MDISK 01{place} 3390 {start + 10 * number:05d} 00010 LX3002 MR {PASSWORDS}", "  MINIOPT NOMDC"]
+    return "".join(line + "\n" for line in lines)
+
+
+PAPER = DIRECTORY + "".join(
+    (
+        whole("S10RWMNT", "RWMNTPW", 101),
+        whole("S10GOLD", "NOLOG", 201, "1"),
+        whole("S10GOLD2", "NOLOG", 301, "1"),
+        clone("S10RO1", "S10GOLD", 401),
+        clone("S10RO2", "S10GOLD", 501),
+        clone("S10RO3", "S10GOLD2", 601),
+        clone("S10ODD", "S10GOLD", 701, " LINK S10GOLD2 11B8 01B8 RR"),
+        "USER S10LOST LOSTPW 512M 1G G\n LINK S10GOLD 11B1 01B1 RR\n",
+    )
+)
+#: Places of the extents above, and what stands there.
+HOLD = {101: "3", 201: "1", 301: "2"}
+OWN = {401: "1", 501: "1", 601: "2", 701: "1"}
+
+
+@pytest.fixture
+def paper(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ZvmFleet]:
+    fleet = ZvmFleet(tmp_path / "zvm", capsys, text=PAPER, active=("MAINT", "GOLDMGMT", "S10RO1"))
+    password(monkeypatch, fleet)
+    place = fleet.root / "minidisks"
+    for start, version in {**HOLD, **OWN}.items():
+        root = fleet.root / f"root-{start}"
+        make_tree(root, {**ROOT, "etc/plain.conf": f"{version}\n", "etc/hostname": f"host{start}\n"})
+        for number, names in enumerate((None, ("etc", "root", "srv", "home", "usr/local"), ("var",))):
+            disk = place / f"LX3002.{start + 10 * number:09d}"
+            if names is None and start in OWN:
+                continue
+            disk.mkdir(parents=True, exist_ok=True)
+            for name in names or ("usr", "bin", "proc", "sys", "dev", "run", "tmp"):
+                if (root / name).exists():
+                    (disk / name).parent.mkdir(parents=True, exist_ok=True)
+                    subprocess.run(["cp", "-a", root / name, disk / name], check=True)
+    fleet("init", str(fleet.site_dir))
+    try:
+        yield fleet
+        assert fleet.left() == []
+        assert fleet.sim.bugs == []
+    finally:
+        fleet.sim.stop()
+
+
+def directory(fleet: ZvmFleet) -> dict[str, tuple[str, ...]]:
+    return {name: entry.records for name, entry in fleet.sim.system.directory.entries.items()}
+
+
+@pytest.mark.slow
+def test_a_site_that_follows_the_paper_is_taken_over_and_moved(paper: ZvmFleet) -> None:
+    before = directory(paper)
+    plan = paper("zvm", "adopt", "s10", "--plan", ok=1)
+    assert "Nothing was changed, and nothing was written down." in plan
+    assert "it links gold at 1B8, which the layout does not have" in plan
+    assert "it has nothing at 1B5, 1B6" in plan
+    assert paper.data("clone", "list") == []
+
+    out = paper("zvm", "adopt", "s10", ok=1)
+    for line in ("gold version 1, in S10GOLD", "gold version 2, in S10GOLD2", "the maintenance system S10RWMNT",
+                 "server s10ro1, on version 1", "server s10ro3, on version 2"):  # fmt: skip
+        assert f"adopted: {line}" in out
+    assert directory(paper) == before
+    assert {one["name"]: one["version"] for one in paper.data("clone", "list")} == {
+        "s10ro1": 1,
+        "s10ro2": 1,
+        "s10ro3": 2,
+    }
+    assert "is what was published" in paper("gold", "verify", "s10", "1")
+    assert paper.data("clone", "show", "s10ro2")["identity"]["hostname"] == "host501"
+    # Again: nothing more.
+    assert paper("zvm", "adopt", "s10", ok=1).count("(already)") == 5
+    assert directory(paper) == before
+
+    # It is moved like a server that goldroot made; passwords and options stay with their disks.
+    paper.write("S10RO2", {"etc/plain.conf": "mine\n"})
+    paper("update", "run", "s10ro2", ok=1)
+    paper("review", "resolve", "s10ro2", "--all", "--take", "server")
+    paper("update", "run", "s10ro2")
+    entry = paper.directory("S10RO2")
+    assert " LINK S10GOLD2 11B1 01B1 RR" in entry
+    assert f"MDISK 05B5 3390 00511 00010 LX3002 RR {PASSWORDS}" in [line.strip() for line in entry]
+    assert f"MDISK 0191 3390 00501 00002 LX3002 MR {PASSWORDS}" in [line.strip() for line in entry]
+    assert any(line.startswith("* GOLDROOT 1 LIVE") for line in entry)
+    assert entry[0].startswith("USER S10RO2 SECRET1")
+    assert paper.text("S10RO2", "1B5", "etc/plain.conf") == "mine\n"
+    paper("rollback", "s10ro2")
+    assert f"MDISK 01B5 3390 00511 00010 LX3002 MR {PASSWORDS}" in [line.strip() for line in paper.directory("S10RO2")]
+
+    # And the next gold comes from the maintenance system that was there.
+    paper.publish({"etc/plain.conf": "4\n"})
+    assert "S10GOLD3" in paper("linked")
+    untouched = ("S10RO1", "S10RO3", "S10ODD", "S10LOST", "S10GOLD", "MAINT", "GOLDMGMT")
+    assert {name: records for name, records in directory(paper).items() if name in untouched} == {
+        name: records for name, records in before.items() if name in untouched
+    }
+
+
+@pytest.mark.slow
+def test_what_is_not_gold_is_refused(paper: ZvmFleet) -> None:
+    assert "There is no entry S11GOLD" in paper("zvm", "adopt", "s11", ok=3)
+    assert "two slots would have the same version" in paper("zvm", "adopt", "s10", "--version", "S10GOLD=2", ok=2)
+    assert "S10GOLD9 is not a slot" in paper("zvm", "adopt", "s10", "--version", "S10GOLD9=2", ok=2)
+    assert "is not a form of disks here" in paper("zvm", "adopt", "s10", "--form", "ext9", ok=2)
+    layout = paper.root / "other.toml"
+    layout.write_text(
+        'name = "other"\n[[disk]]\naddress = "1B1"\nname = "root"\nshared = true\npaths = ["/"]\n'
+        '[[disk]]\naddress = "1B9"\nname = "all"\npaths = ["/etc", "/var"]\n'
+    )
+    out = paper("zvm", "adopt", "s10", "--layout", str(layout), ok=3)
+    assert "S10GOLD: it has no minidisk at 11B9" in out
+    assert paper.data("clone", "list") == []
+
+
+def test_marks_of_what_was_adopted_are_kept(tmp_path: Path) -> None:
+    from goldroot.errors import Damaged
+    from goldroot.hosts import Mark
+
+    mark = Mark("live", "k3v9s1m2qx", "s10", "web1", 1, "2026-11-26T09:30:00Z")
+    adopted = Adopted(str(tmp_path / "adopted.json"))
+    assert adopted().entries == {}
+    adopted.add({"WEB1": {"1": mark}}, {"web1-1B5": "0X0201"})
+    adopted.add({"WEB2": {"1": mark}}, {})
+    again = Adopted(str(tmp_path / "adopted.json"))()
+    assert again.entries == {"WEB1": {"1": mark}, "WEB2": {"1": mark}}
+    assert again.labels == {"web1-1B5": "0X0201"}
+    assert Entry("WEB1", "machine", marks=again.entries["WEB1"]).marks["1"].server == "web1"
+    for text in ("", "[]", '{"entries": {"X": {"1": {"state": "live"}}}, "labels": {}}'):
+        (tmp_path / "adopted.json").write_text(text)
+        with pytest.raises(Damaged, match="cannot be read"):
+            Adopted(str(tmp_path / "adopted.json"))()
