@@ -19,7 +19,7 @@ from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import is_moved_and_removed, is_text, merge_text
 from goldroot.tree import FILE, path_text
 
-#: Where a key or a certificate begins (RFC 7468): its lines are no set.
+#: Where a key or a certificate begins (RFC 7468): its lines are not a set.
 _PEM = re.compile(rb"^-----BEGIN ", re.MULTILINE)
 
 MOVED_AND_REMOVED = "one side moved a line that the other removed"
