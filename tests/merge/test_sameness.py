@@ -491,7 +491,7 @@ def test_what_gold_changed_below_is_the_same_question_and_golds_own_classes_are_
     done = merge_tables(tmp_path, base, gold, {"etc/keep": "k", "var/lib/k": Dir()})
     assert done.conflicts == [("/etc/d", "presence")]
     assert done.record["conflicts"][0]["detail"] == (
-        "the clone deleted this directory; gold added below it: /etc/d/b; and changed below it: /etc/d/a"
+        "the server deleted this directory; gold added below it: /etc/d/b; and changed below it: /etc/d/a"
     )
     taken = merge_tables(tmp_path, {}, {}, {}, out="taken", decisions=done.decide("gold"))
     assert (taken.text("etc/d/a"), taken.text("etc/d/b"), taken.conflicts) == ("2", "n", [])
