@@ -149,12 +149,20 @@ def test_each_edit_makes_another_token_and_no_change_is_lost_by_it(site: Site) -
 
 
 def test_who_undefines_a_domain_does_not_lose_its_entry(site: Site) -> None:
-    before = startable(site)
+    startable(site)
+    site.libvirt.edit("x-WEB1", ">512<", ">4096<")
+    site.entries.renew("WEB1")
+    before = site.found()
+    assert not site.entries.was_undefined("WEB1")
     site.libvirt.undefine("x-WEB1")
+    assert site.entries.was_undefined("WEB1")
     now = site.found()
     assert not now.startable
     assert (now.disks, now.links, now.marks) == (before.disks, before.links, before.marks)
     assert startable(site).disks == before.disks
+    assert ">4096<" in (site.libvirt.text("x-WEB1") or "")
+    site.entries.apply(replace(site.found(), startable=False))
+    assert not site.entries.was_undefined("WEB1"), "goldroot did it itself"
 
 
 def test_a_domain_whose_file_was_lost_is_listed(site: Site) -> None:

@@ -4,7 +4,9 @@
 
     STORE/
     ├── entries/WEB1.json           the entry as it was last defined, not startable: what counts once there is no domain
-    └── running/WEB1/domain.xml     a domain that was undefined with its entry: what it had besides comes back with it
+    └── running/WEB1/
+        ├── defined.xml             the domain as goldroot defined it last: somebody undefined it where there is none
+        └── domain.xml              a domain that goldroot undefined with its entry; what it had besides comes back with it
 
 A machine is startable when it has a domain, and that says what it is: one ``virDomainDefineXML`` changes disks, links, marks
 and serial together.  Before, and while it is being removed, its file is the entry, as a slot's always is.
@@ -29,6 +31,8 @@ from goldroot.hosts.libvirt.daemon import Daemon, ReplyLost
 from goldroot.hosts.libvirt.domain import Ours, drives_of, entry_of, others_of, redefined
 from goldroot.hosts.port import Applied, Entry
 from goldroot.ids import new_id
+
+FORMER, DEFINED = "domain.xml", "defined.xml"
 
 #: What :func:`goldroot.hosts.atomic.beside_of` calls what lies beside an entry's file.
 _BESIDE = re.compile(r"\.(.+)\.json\.new")
@@ -112,6 +116,10 @@ class DomainEntries(Entries):
             return Applied("done", now)
         return Applied("unchanged" if now is not None and now.token == wanted.token else "unknown", now)
 
+    def was_undefined(self, name: str) -> bool:
+        """Whether somebody else has undefined a machine's domain: goldroot did not, and there is none."""
+        return os.path.exists(self._kept(name, DEFINED)) and self._daemon.text(self.domain(name)) is None
+
     def renew(self, name: str) -> None:
         """Define a domain again from its entry as it is: where its disks stand may be another path now."""
         with self.locked():
@@ -168,8 +176,9 @@ class DomainEntries(Entries):
                 raise self._foreign(entry.name) if isinstance(error, Refused) else error from None
             crash.point("host.libvirt.defined")
             put_in_place(beside, path)
-        with suppress(FileNotFoundError):
-            os.unlink(self._former_path(entry.name))
+        private.make_directory(os.path.dirname(self._kept(entry.name, DEFINED)))
+        private.write(self._kept(entry.name, DEFINED), now.encode())
+        self._forget(entry.name, FORMER)
         return token_of(now.encode())
 
     def _settle(self, name: str) -> None:
@@ -187,8 +196,9 @@ class DomainEntries(Entries):
         write_whole(self._path(entry.name), content)
         crash.point("host.libvirt.put-away")
         if text is not None:
-            private.make_directory(os.path.dirname(self._former_path(entry.name)))
-            private.write(self._former_path(entry.name), text.encode())
+            private.make_directory(os.path.dirname(self._kept(entry.name, FORMER)))
+            private.write(self._kept(entry.name, FORMER), text.encode())
+            self._forget(entry.name, DEFINED)  # before: who finds neither takes nothing for somebody else's act
             self._daemon.undefine(self.domain(entry.name))
         return token_of(content)
 
@@ -224,14 +234,17 @@ class DomainEntries(Entries):
         return False
 
     def _former(self, name: str) -> str | None:
-        try:
-            with open(self._former_path(name), encoding="utf-8") as file:
+        for kept in (FORMER, DEFINED):
+            with suppress(FileNotFoundError), open(self._kept(name, kept), encoding="utf-8") as file:
                 return file.read()
-        except FileNotFoundError:
-            return None
+        return None
 
-    def _former_path(self, name: str) -> str:
-        return os.path.join(self.store, "running", name, "domain.xml")
+    def _kept(self, name: str, kept: str) -> str:
+        return os.path.join(self.store, "running", name, kept)
+
+    def _forget(self, name: str, kept: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._kept(name, kept))
 
     def _foreign(self, name: str) -> Refused:
         return Refused(

@@ -103,6 +103,13 @@ class LibvirtHost(ImageHost):
             return Power("on", self._words(active), "", "current" if self._is_current(entry, active) else "older")
         return super().power(name)
 
+    def start(self, name: str) -> None:
+        """As :meth:`goldroot.hosts.Host.start`; a domain that somebody undefined is defined again, as it was."""
+        entry = self._entries.get(name)
+        if entry.role == "machine" and not entry.startable and self._domains.was_undefined(name):
+            self.apply(replace(entry, startable=True))
+        super().start(name)
+
     def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.Host.command`, by qemu-guest-agent.  After the timeout it may go on inside."""
         if self.power(name).state != "on":
