@@ -94,7 +94,7 @@ def run(site: Path, words: tuple[str, ...], where: str, capsys: pytest.CaptureFi
         assert len(err.splitlines()) > 1, f"{where}: {words} gives no advice: {err}"
 
 
-@pytest.mark.parametrize("seed", [*range(3), *map(slow, range(3, 300))])
+@pytest.mark.parametrize("seed", [0, *map(slow, range(1, 300))])
 def test_a_damaged_file_is_an_error_with_advice_and_no_loss(
     seed: int, room: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

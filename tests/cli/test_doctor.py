@@ -91,7 +91,7 @@ def test_a_sound_site_has_nothing_wrong_and_nothing_is_changed(moved: Site, caps
     assert said(capsys, "doctor", "--repair", "--yes")[0] == 0
 
 
-@pytest.mark.parametrize("how", ["missing", "empty", "cut", "noise"])
+@pytest.mark.parametrize("how", ["cut", *map(slow, ["missing", "empty", "noise"])])
 def test_a_lost_catalog_is_made_again(how: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     before, files = everything(moved), dump(moved, "web1")
     moved.close()
@@ -116,6 +116,7 @@ def test_a_lost_catalog_is_made_again(how: str, moved: Site, capsys: pytest.Capt
     site.close()
 
 
+@pytest.mark.slow
 def test_a_rebuilt_catalog_knows_the_way_back_that_is_the_newest(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +214,7 @@ def _prepared(site: Site, disk: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_a_slot_that_was_given_away_since_is_noted(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """By the older catalog web1 holds gold 1, whose slot has gold 4 now."""
     kept = keep_catalog(fleet)
@@ -393,6 +395,7 @@ def copied_by_tar(site: Path, to: Path) -> None:
 # -- several hosts
 
 
+@pytest.mark.slow
 def test_a_catalog_of_several_hosts_is_made_again(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site = with_west(moved)
     assert said(capsys, "gold", "replicate", IMAGE, "2", "--to", "west")[0] == 0

@@ -84,6 +84,7 @@ def test_only_the_views_are_open(site: Site) -> None:
     assert os.stat(site.root).st_mode & 0o777 == 0o710, "it is not closed and opened at each command"
 
 
+@pytest.mark.slow
 def test_a_group_that_is_taken_back_sees_nothing_more(site: Site) -> None:
     own(site, "status")
     config = Path(site.path("goldroot.toml"))

@@ -60,7 +60,7 @@ def cut(image: Path, tmp_path: Path) -> Iterator[Path]:
 MOMENTS = ("update.begun:1", "update.disk-built:1", "update.before-switch:1", "update.noted:1", "host.entry-written:4")
 
 
-@pytest.mark.parametrize("point", ["", *map(slow, MOMENTS)])
+@pytest.mark.parametrize("point", [*map(slow, ["", *MOMENTS])])
 def test_every_server_can_be_worked_on_after_the_power_failed(
     point: str, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
