@@ -240,7 +240,7 @@ def downtime(bench: Bench, name: str) -> str:
         time.sleep(1)
         bench("update", "run", name)
         time.sleep(1)
-        # It was started and stopped before: that was no downtime.
+        # It was started and stopped before: that was not a downtime.
         beats = [beat for beat in map(float, bench.inside(name, "cat /srv/beat").split()) if beat > since]
     gap, at = max((after - before, before) for before, after in pairwise(beats))
     at += time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -139,7 +139,7 @@ def test_the_lock_of_what_comes_once_leaves_no_file_and_is_still_held_by_one(tmp
 
 
 def test_who_waited_for_what_comes_once_begins_anew(tmp_path: Path) -> None:
-    """What it holds then is no lock any more: the next one would find no file, and hold another."""
+    """What it holds then is not a lock any more: the next one would find no file, and hold another."""
     path = lock_file(tmp_path, "x")
     waits = threading.Event()
     held: list[bool] = []

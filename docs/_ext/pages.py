@@ -181,7 +181,10 @@ def error_page() -> str:
         importlib.import_module(room)
     for error in every_error(errors.GoldrootError):
         lines += [f"   * - ``{error.kind}``", f"     - {error.exit_code}", f"     - ``{error.__name__}``"]
-    lines += ["", "Exit codes 0 and 1 are no errors: done, and done with something that waits for you (conflicts left,"]
+    lines += [
+        "",
+        "Exit codes 0 and 1 are not errors: done, and done with something that waits for you (conflicts left,",
+    ]
     lines += [
         "differences found). 70 is a bug in goldroot; 74 means that it is done and the output cannot be written,",
         "130 that it was interrupted (143 and 129: by SIGTERM and SIGHUP), 141 that",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.files import digest_of
+from goldroot.kinds import ConflictKind
 
 __all__ = [
     "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Remembered",
@@ -44,7 +45,7 @@ class Conflict:
 
     path: bytes  #: absolute in the system
     axis: str  #: ``presence``, ``content``, ``mode``, ``owner``, ``group``, ``xattr:NAME``, ``accounts:RECORD:FIELD``
-    kind: str  #: a word for a program, such as ``both-changed``
+    kind: ConflictKind  #: a word for a program, such as ``both-changed``
     values: tuple[bytes, bytes, bytes]
     answers: tuple[str, ...] = (CLONE, GOLD)
     stands: str = CLONE  #: the answer in force until somebody decides

@@ -1,7 +1,7 @@
 """Foreign text, made harmless for whoever looks at it: the one rule by which characters are shown as what they are.
 
 What a server, an archive or a person says may hold what a terminal acts upon: escape sequences (C0, DEL, C1), characters
-that turn the order of others around or cannot be seen (bidirectional and other format controls), bytes that are no UTF-8,
+that turn the order of others around or cannot be seen (bidirectional and other format controls), bytes that are not UTF-8,
 and line breaks, by which one line poses as two.  All of it is what :meth:`str.isprintable` says no to (the categories
 "Other" and "Separator" of Unicode, but the space), so that a new Unicode brings no new hole.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 def escape(text: str, keep: str = "") -> str:
     r"""The text with every other character than printable ones and those of ``keep`` written as ``\xNN`` or ``\uNNNN``.
 
-    A byte that is no UTF-8 (PEP 383) is written as the byte that it is.  It is for showing: a backslash stays one.
+    A byte that is not UTF-8 (PEP 383) is written as the byte that it is.  It is for showing: a backslash stays one.
     """
     if text.isprintable():
         return text

@@ -2,7 +2,7 @@
 
 The kernel gives a lock back when its holder ends, however it ends, so there are no stale locks.  A lock's file stays
 where it is, but for that of a thing which comes once: its holder removes it at the end, and who waited for it sees that
-what it holds is no lock any more, and begins anew.  Worker processes that a holder forks hold the
+what it holds is not a lock any more, and begins again.  Worker processes that a holder forks hold the
 lock with it, so that it is not given back while an orphan of a killed command may still write.
 """
 

@@ -122,7 +122,7 @@ def _read(
                 return list(program(copy))
         except (sqlite3.Error, struct.error, ValueError, LookupError, TypeError, MemoryError, ProgramFailed) as error:
             raise Unreadable(str(error)) from error
-    raise Unreadable("it is no SQLite database, and the program rpm is not installed here")
+    raise Unreadable("it is not a SQLite database, and the program rpm is not installed here")
 
 
 #: Thousands of steps of SQLite's machine; 100,000 packages take under a thousand of them.

@@ -62,7 +62,7 @@ class Done:
     err: bytes
 
     def as_dict(self) -> dict[str, object]:
-        """As JSON data; what is no UTF-8 is replaced."""
+        """As JSON data; what is not UTF-8 is replaced."""
         return {
             "status": self.status,
             "out": self.out.decode("utf-8", "replace"),
@@ -250,20 +250,31 @@ def _ended(child: subprocess.Popen[bytes], *, kill: bool) -> int:
         return child.wait()
 
 
-def lend_terminal(args: Sequence[str], *, env: Mapping[str, str], pass_fds: Sequence[int] = ()) -> None:
+def lend_terminal(
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdin: bytes | None = None,
+    pass_fds: Sequence[int] = (),
+    ok: Sequence[int] | None = (0,),
+) -> int:
     """Run a program that a person uses, an editor for instance, with our terminal as its own, to its end.
 
     :param env: added to the small environment that :func:`environment` makes.
+    :param stdin: what it reads in place of the terminal (a pager, which has its keys from ``/dev/tty``).
+    :param ok: exit statuses that count as success; ``None`` takes any.
+    :returns: its exit status.
     :raises MissingProgram: the program is not installed.
-    :raises ProgramFailed: it ended with another status than 0.
+    :raises ProgramFailed: it ended with a status that is not in ``ok``.
     """
     name, argv = _found(args)
     try:
-        status = subprocess.run(argv, env=environment(env), pass_fds=pass_fds, check=False).returncode
+        status = subprocess.run(argv, input=stdin, env=environment(env), pass_fds=pass_fds, check=False).returncode
     except OSError as error:
         raise _not_started(name, error) from error
-    if status:
+    if ok is not None and status not in ok:
         raise ProgramFailed(f"{name} ended with status {status}", status=status)
+    return status
 
 
 def _found(args: Sequence[str | bytes]) -> tuple[str, list[str | bytes]]:

@@ -139,7 +139,7 @@ def test_a_decision_answers_the_same_conflict_on_every_clone(tx: Tx) -> None:
 def test_an_answer_must_be_one_and_bytes_come_back_as_they_went(tx: Tx) -> None:
     update = updates.begin(tx, "web1", 2)
     decisions.set_conflicts(tx, update.id, [ODD])
-    with pytest.raises(Refused, match="no answer here"):
+    with pytest.raises(Refused, match="not an answer here"):
         decisions.decide(tx, "s10", "k-odd", Decision("base"))
     with pytest.raises(Refused, match="content"):
         decisions.decide(tx, "s10", "k-odd", Decision("content"))

@@ -1,4 +1,4 @@
-"""``goldroot backup`` and ``restore``: what is lost comes back, what is newer stays, and what is no backup is refused."""
+"""``goldroot backup`` and ``restore``: what is lost comes back, what is newer stays, and what is not a backup is refused."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_a_restore_that_was_killed_is_finished_by_the_same_command(
     assert not [name for name in os.listdir(moved.root) if name.startswith(".restore")]
 
 
-# -- files that are no backup
+# -- files that are not a backup
 
 Change = Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]
 

@@ -22,6 +22,7 @@ from support.commands import data, said
 from support.fleet import IMAGE, dump, moved_site, next_gold, on_clone, text
 from support.killing import kill_at
 from support.marks import slow
+from support.two_hosts import with_west
 
 
 def lose_catalog(site: Site) -> None:
@@ -387,3 +388,43 @@ def copied_by_tar(site: Path, to: Path) -> None:
         ["tar", "-C", site.parent, "--format=gnu", "-cf", "-", site.name], check=True, capture_output=True
     )
     subprocess.run(["tar", "-C", to, "-xpf", "-"], input=made.stdout, check=True)
+
+
+# -- several hosts
+
+
+def test_a_catalog_of_several_hosts_is_made_again(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site = with_west(moved)
+    assert said(capsys, "gold", "replicate", IMAGE, "2", "--to", "west")[0] == 0
+    assert said(capsys, "clone", "create", "w1", "--image", IMAGE, "--host", "west")[0] == 0
+    assert said(capsys, "clone", "create", "w2", "--image", IMAGE, "--host", "west", "--read-write")[0] == 0
+    before = everything(site)
+    lose_catalog(site)
+    repaired(capsys)
+    again = Site.open(site.root)
+    assert everything(again) == before
+    next_gold(again, {"etc/app.conf": "newer\n"})
+    assert said(capsys, "gold", "replicate", IMAGE, "--to", "west")[0] == 0
+    assert said(capsys, "update", "run", "w1", "w2", "web1", "web2")[0] == 0
+    again.close()
+
+
+def test_an_update_that_waits_for_a_person_is_not_cut_off(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    on_clone(moved, "web2", {"etc/plain.conf": "mine\n"})
+    assert said(capsys, "update", "run", "web2")[0] == 1
+    assert data(capsys, "doctor")["sound"]
+    assert said(capsys, "doctor", "--repair", "--yes")[0] == 0
+    with Site.open(moved.root).catalog.read() as tx:
+        assert updates.in_flight(tx, "web2") is not None
+
+
+def test_an_update_that_was_killed_is_given_up_and_the_server_stays(
+    moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dump(moved, "web2")
+    kill_at("update.disk-built:1", lambda: guarded(cli, ["update", "run", "web2"]))
+    (found,) = data(capsys, "doctor")["findings"]
+    assert (found["kind"], found["name"], found["command"]) == ("cut-off", "web2", "goldroot update run web2")
+    repaired(capsys)
+    assert dump(moved, "web2") == before
+    assert said(capsys, "update", "run", "web2")[0] == 0

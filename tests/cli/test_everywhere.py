@@ -146,4 +146,4 @@ def test_a_path_inside_a_system_may_have_any_bytes(fleet: Site, capsys: pytest.C
     assert etc is not None
     Path(etc, "etc", NOT_UTF8).write_text("")
     code, out = said(capsys, "clone", "diff", "web1", f"/etc/{NOT_UTF8}")
-    assert code == 0 and "/etc/w\\xff" in out
+    assert code == 1 and "/etc/w\\xff" in out

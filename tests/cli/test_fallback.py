@@ -60,10 +60,10 @@ def test_the_live_disks_are_compared_with_it(switched: Site, capsys: pytest.Capt
         "/etc/plain.conf": "content",
         "/etc/web/sub/other": "removed",
     }
-    code, out = said(capsys, "fallback", "diff", "web1", "/etc/plain.conf", "--patch", "--exit-code")
+    code, out = said(capsys, "fallback", "diff", "web1", "/etc/plain.conf", "--patch")
     assert code == 1 and "-mine" in out and "+since" in out
     assert "web1 differs from its fallback (small 1) in 1 place: 1 config" in out
-    assert said(capsys, "fallback", "diff", "web1", "/etc/group", "--exit-code") == (
+    assert said(capsys, "fallback", "diff", "web1", "/etc/group") == (
         0,
         "web1 is as its fallback (small 1).\n",
     )
@@ -75,7 +75,7 @@ def test_no_secret_is_shown_by_a_comparison(switched: Site, capsys: pytest.Captu
     shadow = on_disk(switched, "etc/shadow")
     shadow.write_text(shadow.read_text().replace("root:*:", "root:$6$clone$secret:"))
     code, out = said(capsys, "fallback", "diff", "web1", "/etc/shadow", "--patch")
-    assert code == 0 and "/etc/shadow" in out and "$6$" not in out
+    assert code == 1 and "/etc/shadow" in out and "$6$" not in out
 
 
 @pytest.mark.slow
@@ -176,3 +176,24 @@ def test_nothing_is_written_over(switched: Site, capsys: pytest.CaptureFixture[s
         code, out = said(capsys, "fallback", "get", "web1", "/etc/plain.conf", "--to", to)
         assert code == 2 and "Nothing was taken" in out
     assert os.readlink(tmp_path / "plain.conf") == "nowhere"
+
+
+def test_a_comparison_has_headings_classes_and_says_what_will_be_overwritten(
+    fleet: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_clone(fleet, "web1", {"etc/plain.conf": "mine\n", "var/lib/dpkg/status": "mine\n", "etc/hostname": "web1.lan\n"})
+    code, out = said(capsys, "clone", "diff", "web1")
+    lines = out.splitlines()
+    assert code == 1 and lines[0].split() == ["class", "change", "next", "update", "path"]
+    places = {line.split()[-1]: number for number, line in enumerate(lines)}
+    assert places["/etc/plain.conf"] < places["/etc/hostname"], "what makes a server itself does not drown the rest"
+    found = {one["path"]: one["next"] for one in data(capsys, "clone", "diff", "web1")["entries"]}
+    assert (found["/etc/plain.conf"], found["/etc/hostname"]) == ("merged", "stays")
+    lost = sum(after == "overwritten" for after in found.values())
+    assert lost and f"{lost} difference" in lines[-1] and "will be overwritten by the next update" in lines[-1]
+    only = data(capsys, "clone", "diff", "web1", "--class", "config", "--class", "lines")
+    assert CloneDiff.model_validate(only).as_json() == only
+    assert set(only["classes"]) <= {"config", "lines"} and "/etc/plain.conf" in [one["path"] for one in only["entries"]]
+    code, out = said(capsys, "clone", "diff", "web1", "--class", "confg")
+    assert code == 2 and "Did you mean 'config'?" in out
+    assert said(capsys, "clone", "diff", "web1", "--class", "cache") == (0, "web1 is as small 1.\n")

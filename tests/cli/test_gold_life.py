@@ -213,3 +213,13 @@ def test_plans_of_many_servers_tell_each_conflict_once(fleet: Site, capsys: pyte
     key = next(iter(group["clones"]))
     assert key in {one["key"] for one in found["plans"][0]["record"]["conflicts"]}
     assert "To be decided:" not in said(capsys, "update", "plan", "web1")[1]
+
+
+def test_a_gold_version_is_called_version_in_the_json_of_every_command(
+    fleet: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = data(capsys, "gold", "list")
+    one = data(capsys, "gold", "verify", IMAGE, "1")
+    assert row["version"] == row["number"] == one["version"] == 1
+    assert data(capsys, "clone", "diff", "web1")["version"] == 1
+    assert {row["version"] for row in data(capsys, "linked")} == {1, None}, "of free slots there is none"

@@ -216,7 +216,11 @@ def test_retiring_and_listing(goldroot: Run, tmp_path: Path) -> None:
 def test_bad_input_is_told(goldroot: Run, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no tar")
     (tmp_path / "dir").mkdir()
-    for source, said in (("text", "cannot be read as a tar"), ("none", "No such file"), ("dir", "no root file system")):
+    for source, said in (
+        ("text", "cannot be read as a tar"),
+        ("none", "No such file"),
+        ("dir", "not a root file system"),
+    ):
         code, words = goldroot("image", "import", "small", "--from", str(tmp_path / source))
         assert (code, said in words) == (2, True), words
     assert data(goldroot("image", "import", "small", "--from", "/none", "--json"), 2)["error"] == "bad-input"

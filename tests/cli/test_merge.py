@@ -203,7 +203,7 @@ def test_decisions_answer_by_key(merge: Merge, room: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[]", "decisions"),
         ('{"schema": 99, "decisions": {}}', "schema"),
         ('{"decisions": {"abc": 5}}', "abc"),
@@ -393,7 +393,7 @@ def test_out_that_is_a_file_or_a_link(merge: Merge, room: Path) -> None:
     for name in ("file", "link", "dangling"):
         said = merge("--into", room / name)
         assert said.code == 2, name
-        assert "no directory" in said.err
+        assert "not a directory" in said.err
     assert (room / "file").read_text() == "precious"
     assert (room / "link").is_symlink()
 
@@ -432,7 +432,7 @@ def test_out_in_a_directory_that_is_not_there(merge: Merge, room: Path) -> None:
 def test_decisions_that_are_nested_without_end_are_no_bug(merge: Merge, room: Path) -> None:
     (room / "d.json").write_text("[" * 100_000)
     said = merge("--plan", "--decisions", room / "d.json")
-    assert (said.code, "d.json: this is no JSON" in said.err) == (2, True)
+    assert (said.code, "d.json: this is not JSON" in said.err) == (2, True)
 
 
 @pytest.mark.root

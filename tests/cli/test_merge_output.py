@@ -383,7 +383,7 @@ def test_unprivileged_everything_works_but_owners(tmp_path: Path) -> None:
 
 
 def test_closed_directories_are_cleared_after_an_error_too(tmp_path: Path) -> None:
-    """A directory that its owner may not enter is no reason to leave half a result."""
+    """A directory that its owner may not enter is not a reason to leave half a result."""
     left = make_tree(tmp_path / ".out.goldroot-incomplete", {"a/b/c": "1", "e/f": "2"})
     for path, mode in (("a/b", 0), ("e", 0o500), ("a", 0o300)):
         (left / path).chmod(mode)

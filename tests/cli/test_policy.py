@@ -110,5 +110,5 @@ def test_check(capsys: CaptureFixture, own: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text("[[rule]]\npath = '/a'\nclas = 'gold'\n")
     out = said(capsys, "check", str(bad), status=2)
-    assert f"{bad}:3: 'clas' is no key of a rule" in out and "'class'" in out
+    assert f"{bad}:3: 'clas' is not a key of a rule" in out and "'class'" in out
     assert json.loads(said(capsys, "check", str(bad), "--json", status=2))["error"] == "bad-policy"

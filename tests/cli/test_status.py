@@ -57,7 +57,7 @@ def test_what_is_in_flight_and_waits_for_a_person(waiting: Site, capsys: pytest.
     assert [(row["kind"], row["command"]) for row in one["waits"]] == [("review", "goldroot review show web1")]
     assert one["images"][0]["others"] == {"1": 2}
     code, out = said(capsys, "status")
-    assert code == 0, "status is no finding"
+    assert code == 0, "status is not a finding"
     assert "web1: 1 to decide:  goldroot review show web1" in out and "2 on 1" in out
     assert said(capsys, "review", "resolve", "web1", "--all", "--take", "gold")[0] == 0
     (row,) = data(capsys, "status")["waits"]

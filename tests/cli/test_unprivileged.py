@@ -82,7 +82,7 @@ def test_the_whole_story_without_root(user: User) -> None:
     user.at_site("update", "plan", "web1", "db1")
     for _ in range(2):
         user.at_site("update", "run", "web1", "db1")
-        drift = user.at_site("clone", "diff", "web1") + user.at_site("clone", "diff", "db1")
+        drift = user.at_site("clone", "diff", "web1", ends=1) + user.at_site("clone", "diff", "db1", ends=1)
         assert not [line for line in drift.splitlines() if "owner" in line or "/app/" in line or "tool" in line], drift
         user.at_site("rollback", "web1")
         user.at_site("rollback", "db1", "--carry")

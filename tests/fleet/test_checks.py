@@ -111,7 +111,7 @@ def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine
 @pytest.mark.slow
 @pytest.mark.root
 def test_links_beside_what_was_made_again_are_looked_at_after_it(with_shell: Site, engine: InProcess) -> None:
-    """The links that a program makes are no references: it may take them away, and did not."""
+    """The links that a program makes are not references: it may take them away, and did not."""
     command = "echo made > /etc/ssl/certs/bundle"
     rule = f'[[rule]]\npath = "/etc/ssl/certs/bundle"\nclass = "generated"\nrebuild = "{command}"\n'
     site = configure(with_shell, "", rule)
@@ -266,7 +266,7 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
     monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
     policy = (
         '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate = "echo 2 > /var/lib/mysql/format"\n'
-        '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo anew > /etc/generated"\n'
+        '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo again > /etc/generated"\n'
     )
     site = configure(with_shell, """checks = ["echo seen > /var/lib/checked", "echo seen > /etc/seen.conf"]""", policy)
     clones.create_clone(site, "web1", IMAGE)

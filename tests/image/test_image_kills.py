@@ -139,7 +139,7 @@ def test_tests_at_every_point(copied: Callable[[str], Site], tmp_path: Path) -> 
     "point",
     [
         "take-back-disk-built:1",
-        "take-back-disk-built:2",  # the last: only the disks that it concerns are made anew
+        "take-back-disk-built:2",  # the last: only the disks that it concerns are made again
         "system-in-place:1",
         "disk.removed:1",
     ],

@@ -87,8 +87,8 @@ def test_hard_links_across_disks_are_separated_and_noted(site: Site, tmp_path: P
     [
         ({"etc/f": "x"}, "no usr/"),
         ({"f": "x"}, "no etc/ and usr/"),
-        ({"etc/f": "x", "usr/f": "x", "home": Link("/elsewhere")}, "/home is no directory"),
-        ({"etc/f": "x", "usr/f": "x", "var": "file"}, "/var is no directory"),
+        ({"etc/f": "x", "usr/f": "x", "home": Link("/elsewhere")}, "/home is not a directory"),
+        ({"etc/f": "x", "usr/f": "x", "var": "file"}, "/var is not a directory"),
         ({"etc/f": "x", "usr": Link("/usr")}, "no usr/"),
     ],
 )

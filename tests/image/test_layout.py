@@ -82,7 +82,7 @@ def test_each_path_stands_on_one_disk_and_parents_are_mounted_first(path: bytes)
         ('name = "x"\n' + ROOT + "shard = true\n", 5, "unknown key 'shard'"),
         ('name = "x"\n' + ROOT + 'shared = "yes"\n', 5, "true or false"),
         ('name = "x"\n' + ROOT + '[[disk]]\naddress = "1B1"\npaths = ["/etc"]\n', 6, "stands twice"),
-        ('name = "x"\n' + ROOT + '[[disk]]\naddress = "5B5"\npaths = ["/etc"]\n', 6, "no live address"),
+        ('name = "x"\n' + ROOT + '[[disk]]\naddress = "5B5"\npaths = ["/etc"]\n', 6, "not a live address"),
         ('name = "x"\n' + ROOT + '[[disk]]\naddress = "1B5"\npaths = ["/"]\n', 7, "stands on two disks"),
         ('name = "x"\n' + ROOT + '[[disk]]\naddress = "1B5"\npaths = ["/etc", "/etc"]\n', 7, "each once"),
         ('name = "x"\n' + ROOT + '[[disk]]\naddress = "1B5"\npaths = ["etc"]\n', 7, "absolute"),

@@ -87,12 +87,12 @@ def test_it_is_found_from_within_and_by_name(site: Site, tmp_path: Path, monkeyp
         ("slots = 1", 1, "from 2 to 1000"),
         ("[images.debian]\nslots = 100000000000000000000", 2, "from 2 to 1000"),
         ("\nfallback_days = 100000000000000000000", 2, "'fallback_days' must be a whole number"),
-        ('[clones.web1]\n\naddress = "999.1"', 3, "'999.1' is no address"),
+        ('[clones.web1]\n\naddress = "999.1"', 3, "'999.1' is not an address"),
         ('[clones.web1]\naddress = "192.0.2.1"', 2, "no prefix length"),
-        ('[clones.web1]\ngateway = "192.0.2.0/24"', 2, "is no address"),
-        ('[clones.web1]\nnameservers = ["192.0.2.1", "ns"]', 2, "'ns' is no address"),
-        ('[clones.web1]\nhostname = "web 1"', 2, "is no host name"),
-        ('[clones.web1]\ninterface = "eth0/1"', 2, "is no network interface"),
+        ('[clones.web1]\ngateway = "192.0.2.0/24"', 2, "is not an address"),
+        ('[clones.web1]\nnameservers = ["192.0.2.1", "ns"]', 2, "'ns' is not an address"),
+        ('[clones.web1]\nhostname = "web 1"', 2, "is not a host name"),
+        ('[clones.web1]\ninterface = "eth0/1"', 2, "is not a network interface"),
         ("slots = true", 1, "whole number"),
         ("\nslot = 4", 2, "unknown key 'slot'"),
         ('[host]\nkind = "cloud"', 2, "no kind of host"),
@@ -207,10 +207,10 @@ def test_a_missing_list_of_signers_is_no_bad_signature(site: Site) -> None:
 def test_a_site_in_a_path_that_is_no_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     """It could be filled, and no clone of it could ever be updated."""
     place = tmp_path / os.fsdecode(b"site\xff")
-    with pytest.raises(BadInput, match="is no UTF-8"):
+    with pytest.raises(BadInput, match="is not UTF-8"):
         init_site(str(place))
     assert not place.exists()
     init_site(str(tmp_path / "site")).close()
     (tmp_path / "site").rename(place)
-    with pytest.raises(BadInput, match="is no UTF-8"):
+    with pytest.raises(BadInput, match="is not UTF-8"):
         Site.open(str(place))

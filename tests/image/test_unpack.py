@@ -74,8 +74,8 @@ def unpacked(tmp_path: Path, members: Members) -> Path:
         ([directory("d"), hard("evil", "d")], "hard link to a directory"),
         ([member("f", b"x"), member("f/below", b"x")], "leads through 'f'"),
         ([directory("d"), member("d/f", b"x"), link("d", "/etc")], "something in it"),
-        ([member(".", b"x")], "no directory"),
-        ([member("n" * 300, b"x")], "no name"),
+        ([member(".", b"x")], "not a directory"),
+        ([member("n" * 300, b"x")], "not a name"),
     ],
 )
 def test_no_member_leads_out_of_the_tree(tmp_path: Path, members: Members, said: str) -> None:
@@ -246,7 +246,7 @@ def test_what_the_kernel_would_not_take_or_misread_is_refused(
 def test_a_number_that_is_none_is_refused(tmp_path: Path, key: str, value: str) -> None:
     """Python's ``tarfile`` makes a 0 of it, or infinity: root's file, or an empty one."""
     (tmp_path / "out").mkdir()
-    with pytest.raises(BadInput, match=f"'a' has a {key} that is no number"):
+    with pytest.raises(BadInput, match=f"'a' has a {key} that is not a number"):
         unpack(archive(tmp_path / "a.tar", [member("a", pax_headers={key: value})]), str(tmp_path / "out"))
 
 

@@ -25,7 +25,7 @@ WHERE_CONFLICTS_MAY_BE = {
     "/etc/cron.daily/apt-compat",  # deleted here, changed there
     "/etc/group",  # local accounts made to move
     "/etc/passwd",
-    "/etc/postfix/main.cf",  # Debian 13 wrote it anew
+    "/etc/postfix/main.cf",  # Debian 13 wrote it again
     "/etc/snmp/snmpd.conf",  # edited and with an ACL here; content, mode and group changed there
     "/etc/sysctl.conf",  # changed here, deleted or brought there
     "/var/lib/dpkg/status",  # a package of the server's own, which gold's database does not know

@@ -46,7 +46,7 @@ ASKED: dict[str, dict[tuple[str, str], str]] = {
         # PostgreSQL 15 is gone, and its databases are not: they are for pg_upgradecluster.
         ("/etc/postgresql/15/main/postgresql.conf", "presence"): "clone",
         ("/var/lib/postgresql/15", "unit"): "clone",
-        # Both changed the same lines: Dovecot 2.4 has other options, Debian 13 wrote Postfix's file anew; in BIND's gold removed
+        # Both changed the same lines: Dovecot 2.4 has other options, Debian 13 wrote Postfix's file again; in BIND's gold removed
         # the lines before which the server added its own.
         ("/etc/dovecot/conf.d/10-mail.conf", "content"): "gold",
         ("/etc/postfix/main.cf", "content"): "clone",

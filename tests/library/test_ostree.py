@@ -123,7 +123,7 @@ def test_what_is_to_be_decided_changes_nothing_until_it_is(system: System) -> No
 
     done = system.merge()
     assert done.returncode == 1
-    assert "/etc/issue [content]: gold and the clone both changed this file" in done.stdout
+    assert "/etc/issue [content]: gold and the server both changed this file" in done.stdout
     assert dump_tree(new) == before
 
     key = done.stdout.split("key ")[1].split()[0]

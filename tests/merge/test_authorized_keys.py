@@ -152,3 +152,12 @@ def test_a_key_that_gold_moved_to_another_list_is_not_told(tmp_path: Path) -> No
     done = merge_tables(tmp_path, {first: a + b, second: ""}, {first: b, second: a}, {first: a + b, second: b})
     assert done.text(second) == b + a
     assert done.notes("withdrawn-key-elsewhere") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["etc/ssh/keys/host", "root/.ssh/authorized_keys_old.pem", "home/a/.ssh/authorized_keys_x"]
+)
+def test_a_private_key_among_the_lists_is_never_merged_inside(tmp_path: Path, path: str) -> None:
+    sides = [f"-----BEGIN OPENSSH PRIVATE KEY-----\n{word}\n-----END OPENSSH PRIVATE KEY-----\n" for word in "bgc"]
+    done = merge_tables(tmp_path, *({path: side} for side in sides))
+    assert (done.conflicts, done.text(path)) == ([(f"/{path}", "content")], sides[2])

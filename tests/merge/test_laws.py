@@ -36,7 +36,7 @@ nodes = st.one_of(files, files, files, directories, links, fifos)
 
 @st.composite
 def trees(draw: st.DrawFn, odd: bool = False) -> Tree:
-    """A table in which no path lies below what is no directory."""
+    """A table in which no path lies below what is not a directory."""
     table: Tree = {"": Dir(mtime=draw(st.sampled_from(TIMES)))}
     for path in draw(st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=8)):
         for depth in range(1, len(path)):
@@ -137,7 +137,7 @@ def shown(path: str) -> str:
 @quick
 @given(st.data())
 def test_every_difference_stands_in_the_record(data: st.DataObject) -> None:
-    """A path that differs between any two trees on an axis has an entry (times are no axis)."""
+    """A path that differs between any two trees on an axis has an entry (times are not an axis)."""
     base = data.draw(trees())
     gold, clone = data.draw(changed(base)), data.draw(changed(base))
     with room(base=base, gold=gold, clone=clone) as (place, roots):

@@ -39,7 +39,7 @@ CASES = {
     "the clone emptied it": (b"a\n", b"a\ng\n", b"", b"g\n"),
     "gold emptied it": (b"a\n", b"", b"a\nc\n", b"c\n"),
     "gold emptied it, and nothing is left": (b"a\nb\n", b"", b"a\n", b""),
-    "bytes that are no text": (b"\xff\n", b"\xff\n\xfe\n", b"\xff\n\xfd\n", b"\xff\n\xfe\n\xfd\n"),
+    "bytes that are not text": (b"\xff\n", b"\xff\n\xfe\n", b"\xff\n\xfd\n", b"\xff\n\xfe\n\xfd\n"),
 }
 
 

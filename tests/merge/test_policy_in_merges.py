@@ -29,7 +29,7 @@ def test_a_pinned_unit_is_the_clones_as_a_whole(tmp_path: Path, rule: str, clone
     assert {path: done.text(path) for path in BASE if path in done.tree} == clone
     entry = done.entry("/var/lib/app")
     assert entry["outcome"] == "clone"
-    assert entry["notes"] == ["gold's change was not taken: this unit is pinned to the clone's"]
+    assert entry["notes"] == ["gold's change was not taken: this unit is pinned to the server's"]
 
 
 def test_a_pinned_unit_that_gold_added_is_not_taken(tmp_path: Path) -> None:

@@ -438,7 +438,7 @@ MAIN = "etc/postfix/main.cf"
         ("etc/cron.d/own", "@daily root cd /opt/old/data && ./x\n", "/opt/old"),
         ("etc/cron.d/own", "*/5 * * * * root nice -n 5 /opt/old/bin/run >/opt/old/log 2>&1\n", "/opt/old"),
         (MAIN, "transport_maps = hash:/opt/old/data/x, proxy:cidr:/usr/share/old/run.py\n", "/usr/share/old"),
-        # What may be missing, and what is no path of this kind.
+        # What may be missing, and what is not a path of this kind.
         ("etc/systemd/system/own.service", "ExecStart=-/opt/old/bin/run\nEnvironmentFile=-/opt/old/data/x\n", None),
         ("etc/systemd/system/own.service", "#ExecStart=/opt/old/bin/run\nDescription=/opt/old/bin/run\n", None),
         ("etc/systemd/system/own.service", "ExecStart=/bin/sh /opt/old/%i /opt/new/x\n", None),

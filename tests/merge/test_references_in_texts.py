@@ -130,6 +130,14 @@ def test_what_nobody_knows_to_be_needed_is_noted(tmp_path: Path, path: str, text
     assert (done.conflicts, done.notes("reference-broken")) == ([], [f"/{path}"])
 
 
+def test_a_module_is_there_in_whatever_directory_of_libraries(tmp_path: Path) -> None:
+    own: Table = {"etc/pam.d/x": "auth required pam_u.so\n", "etc/nsswitch.conf": "passwd: files u\n"}
+    old: Table = {"usr/lib/security/pam_u.so": "1", "usr/lib/libnss_u.so.2": "1"}
+    new: Table = {"usr/lib64/security/pam_u.so": "2", "usr/lib/s390x-linux-gnu/libnss_u.so.2": "2"}
+    done = merge_tables(tmp_path, {**KEPT, **old}, {**KEPT, **new}, {**KEPT, **old, **own})
+    assert done.conflicts == []
+
+
 def test_a_unit_that_is_enabled_and_changed_is_one_question(tmp_path: Path) -> None:
     link = "etc/systemd/system/multi-user.target.wants/old.service"
     own: Table = {

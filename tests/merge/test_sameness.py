@@ -119,7 +119,7 @@ LIB, USR = "/lib/systemd/system/%s.service", "/usr/lib/systemd/system/%s.service
     ("base", "gold", "clone", "result"),
     [
         (None, USR % "a", LIB % "a", USR % "a"),  # both added it
-        (LIB % "a", USR % "a", None, None),  # the server removed it, and gold spells it anew
+        (LIB % "a", USR % "a", None, None),  # the server removed it, and gold spells it again
         (LIB % "a", None, USR % "a", None),  # gold removed it, and the server has it in another spelling
         (LIB % "a", USR % "b", LIB % "b", USR % "b"),  # both changed it alike
         (LIB % "a", "../../../" + (USR % "a")[1:], LIB % "b", LIB % "b"),
@@ -178,7 +178,7 @@ def labelled(content: str, label: bytes | None, **more: bytes) -> File:
     [
         (None, b"g", b"c", b"c", False),  # built without labels
         (b"b", None, b"c", b"c", False),
-        (b"b", b"g", None, b"g", False),  # gold's policy labels it anew, and the server has none
+        (b"b", b"g", None, b"g", False),  # gold's policy labels it again, and the server has none
         (b"b", b"g", b"b", b"g", False),
         (b"b", b"b", b"c", b"c", False),  # chcon
         (b"b", b"b", None, None, False),

@@ -154,6 +154,28 @@ def test_what_is_asked_about_a_directory_of_another_version(
     assert left(done) == ([] if answers is None else [("/etc/app/1.0", answers)])
 
 
+def test_what_a_tool_noted_of_a_choice_is_not_asked_about_beside_the_choice(tmp_path: Path) -> None:
+    """phpdismod(8): the link goes, and an empty file says who took it away."""
+
+    def php(version: str, *links: str, notes: tuple[str, ...] = ()) -> Table:
+        return {
+            **{
+                f"etc/php/{version}/fpm/conf.d/{name}": Link(f"../../mods-available/{name}")
+                for name in ("a.ini", *links)
+            },
+            f"etc/php/{version}/mods-available/a.ini": "",
+            f"etc/php/{version}/mods-available/20-ftp.ini": "",
+            **{f"var/lib/php/modules/{version}/fpm/{note}": "" for note in ("enabled_by_maint/opcache", *notes)},
+        }
+
+    maint, mine = ("enabled_by_maint/ftp",), ("disabled_by_admin/ftp",)
+    done = merge_tables(
+        tmp_path, php("8.2", "20-ftp.ini", notes=maint), php("8.4", "20-ftp.ini", notes=maint), php("8.2", notes=mine)
+    )
+    assert done.conflicts == [("/etc/php/8.4/fpm/conf.d/20-ftp.ini", "presence")]
+    assert "var/lib/php/modules/8.2/fpm/disabled_by_admin/ftp" in done.tree
+
+
 def test_the_key_holds_nothing_of_what_the_server_has_there(tmp_path: Path) -> None:
     base: dict[str, Node] = {**KEEP, "etc/app/1.0/d/x": "b"}
     keys = set()
@@ -190,7 +212,7 @@ def test_a_masked_unit_stays_away_under_its_new_version(tmp_path: Path, mask: No
     ({"etc/systemd/system/a1.service": Link("/dev/null")}, ["a2.service"],
      {"etc/systemd/system/a1.service": Link("/dev/null")}),  # gold's own mask
     ({}, ["a2.service"], {"etc/systemd/user/a1.service": Link("/dev/null")}),  # another manager
-    ({}, ["a@2.service"], {"etc/systemd/system/a@1.service": Link("/dev/null")}),  # an instance is no version
+    ({}, ["a@2.service"], {"etc/systemd/system/a@1.service": Link("/dev/null")}),  # an instance is not a version
     ({}, ["a2.service"], {"etc/systemd/system/a1.service": "[Unit]\n"}),  # a unit of the server's own
 ])  # fmt: skip
 def test_other_masks_keep_nothing_away(

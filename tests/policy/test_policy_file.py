@@ -16,9 +16,9 @@ GOOD = '[[rule]]\npath = "/a"\nclass = "config"\n'
 
 #: text, line, words of the message, words of the advice
 MISTAKES: list[tuple[str, int, str, str]] = [
-    ('conflct = "clone"\n', 1, "'conflct' is no key", "'conflict'"),
-    ('[[rules]]\npath = "/a"\n', 1, "'rules' is no key", "'rule'"),
-    (GOOD + "\n[[rule]]\npath = '/b'\n\nclas = 'config'\n", 8, "'clas' is no key", "'class'"),
+    ('conflct = "clone"\n', 1, "'conflct' is not a key", "'conflict'"),
+    ('[[rules]]\npath = "/a"\n', 1, "'rules' is not a key", "'rule'"),
+    (GOOD + "\n[[rule]]\npath = '/b'\n\nclas = 'config'\n", 8, "'clas' is not a key", "'class'"),
     ("[[rule]]\npath = '/b'\nclass = 'Identty'\n", 3, "'class' cannot be 'Identty'", "'identity'"),
     ("# a\n[[rule]]\nclass = 'config'\n", 2, "without a path", "path ="),
     ("[[rule]]\npath = '/a'\n", 1, "decides nothing", "class"),
@@ -44,7 +44,7 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("[[rule]]\npath = '/a'\nclass = 'gold'\nwhole = true\n", 4, "only with class = 'state'", ""),
     ("[[rule]]\npath = '/a'\nclass = 'state'\nmigrate = 'x'\n", 4, "what it migrates", "whole = true"),
     ("rule = [\n {path = '/a', class = 'gold'},\n {path = '/b', class = 'glod'},\n]\n", 3, "'glod'", "'gold'"),
-    ("[[rule]]\npath = '/a'\nclass = 'gold'\n[rule.extra]\nx = 1\n", 4, "'extra' is no key", ""),
+    ("[[rule]]\npath = '/a'\nclass = 'gold'\n[rule.extra]\nx = 1\n", 4, "'extra' is not a key", ""),
     ("[[rule]]\npath = '/a'\nclass = 'gold'\nreason.why = 'x'\n", 4, "'reason' must be a string, not a table", ""),
     ('[[rule]]\npath = "/a"\nclass = "gold"\nreason = """\n[[rule]]\nx = 1\n"""\nowne = "me"\n', 8, "'owne'", "'owner'"),
 ]  # fmt: skip

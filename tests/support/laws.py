@@ -16,7 +16,7 @@ Tree = dict[str, Node]
 
 
 def tidy(table: Tree) -> Tree:
-    """Without paths below what is no directory, parents first."""
+    """Without paths below what is not a directory, parents first."""
     result: Tree = {}
     for path in sorted(table, key=lambda path: path.split("/")):
         above = path.rpartition("/")[0]

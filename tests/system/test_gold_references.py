@@ -51,7 +51,7 @@ WANTS = "etc/systemd/system/multi-user.target.wants"
         ({"etc/systemd/system/alias.service": Link("/lib/systemd/system/b.service")}, "", "alias.service leads to"),
         ({"etc/alternatives/ed": Link("/bin/ed"), "var/lib/dpkg/alternatives/ed": "x"}, "", "alternatives/ed leads to"),
         ({"etc/alternatives/ed.1.gz": Link("/man/ed"), "var/lib/dpkg/alternatives/ed": "x"}, "", None),
-        ({"etc/passwd": "me:x:5:5::/:/bin/zsh\n"}, "", "the shell of me, /bin/zsh, is no program"),
+        ({"etc/passwd": "me:x:5:5::/:/bin/zsh\n"}, "", "the shell of me, /bin/zsh, is not a program"),
         ({"etc/passwd": "me:x:5:5::/:/bin/sh\n", "usr/bin/sh": File("", mode=0o644)}, "", "the shell of me"),
         ({}, "UUID=1 / ext4 defaults 0 1\ntmpfs /srv tmpfs x 0 0\nx none swap sw 0 0\n# x /none y\n", None),
         ({}, "tmpfs /none tmpfs x 0 0\n", "/etc/fstab mounts on /none"),

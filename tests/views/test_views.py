@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,8 @@ def test_the_room_imports_no_other_room_and_loads_pydantic_only_where_it_is_used
     assert all(
         any(room in word for room in (".views", ".faces", ".version")) for word in said.strip("[]\n").split(", ")
     )
+
+
+def test_the_page_of_the_commands_names_every_schema_that_there_is() -> None:
+    page = (SCHEMAS.parent / "json.md").read_text()
+    assert set(re.findall(r"\]\(schemas/([a-z-]+)\.json\)", page)) == set(VIEWS)

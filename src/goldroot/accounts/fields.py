@@ -189,7 +189,7 @@ class RecordMerger:
             f"accounts:{name}:{field.name}",
             "both-changed",
             (values[0] or b"", values[1] or b"", values[2] or b""),
-            detail=f"gold and the clone both changed field {field.first + 1} ({field.name}) of {name}",
+            detail=f"gold and the server both changed field {field.first + 1} ({field.name}) of {name}",
             secret=field.kind in (SECRET, DATED),
         )
         answer = self.ask.pick(asked, self._check(field))

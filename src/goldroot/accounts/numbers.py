@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from goldroot.accounts.login_defs import LAST_NUMBER, NOBODY, NumberRanges, number_of
 from goldroot.accounts.questions import PROPOSAL, Questions, etc, record_name, shown
 from goldroot.accounts.tables import Key
 from goldroot.accounts.three_way import BOTH, changed_by
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 
 #: Kinds of conflicts whose answer gives an account of gold's its number.
-NUMBER_KINDS = ("number-differs", "number-taken")
-DIFFERS, TAKEN = NUMBER_KINDS
+DIFFERS: Final = "number-differs"
+TAKEN: Final = "number-taken"
+NUMBER_KINDS = (DIFFERS, TAKEN)
 
 #: Never given out: nobody's, and what 16-bit programs read as "no number".
 _UNUSABLE = frozenset({NOBODY, 65535})
@@ -101,7 +104,7 @@ class Numbering:
         free = rival is None or rival is claim
         answers = (CLONE, GOLD) if free else (GOLD,)
         stands = CLONE if free and self.ask.prefer != GOLD else GOLD
-        detail = f"{shown(claim.key.text)} has the number {gold} in gold and {clone} on the clone"
+        detail = f"{shown(claim.key.text)} has the number {gold} in gold and {clone} on the server"
         value = b"%d" % gold
         if rival is not None and not free:
             # Another question than the one that can be answered with the clone's number.
@@ -114,7 +117,7 @@ class Numbering:
         return (clone, False) if decision.take == CLONE else (gold, True)
 
     def _conflict(
-        self, claim: Claim, kind: str, gold: bytes, answers: tuple[str, ...], stands: str, detail: str
+        self, claim: Claim, kind: ConflictKind, gold: bytes, answers: tuple[str, ...], stands: str, detail: str
     ) -> Conflict:
         axis = f"accounts:{record_name(claim.key)}:{self.field}"
         values = (_text(claim.base), gold, _text(claim.clone))
@@ -123,7 +126,7 @@ class Numbering:
     def _trouble(self, content: bytes) -> str:
         number = number_of(content)
         if number is None:
-            return "it is no number"
+            return "it is not a number"
         if number in self.taken or number in self.at or number in _UNUSABLE:
             return f"the number {number} is taken"
         return ""
@@ -158,7 +161,7 @@ class Numbering:
             return
         rivals = b",".join(claim.key.text for claim in self.at[number])
         detail = (
-            f"gold gives the number {number} to {shown(rivals)}, and on the clone it is {shown(lead.key.text)}'s;"
+            f"gold gives the number {number} to {shown(rivals)}, and on the server it is {shown(lead.key.text)}'s;"
             f" proposed: {shown(lead.key.text)} becomes {self._proposed(lead, number)}"
         )
         values = b"%d %s" % (number, rivals)

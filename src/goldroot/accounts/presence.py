@@ -12,6 +12,7 @@ from goldroot.accounts.three_way import Absent
 from goldroot.accounts.uses import InUse
 from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 from goldroot.tree import path_text
 
 
@@ -48,7 +49,7 @@ class Presence:
     def _group_removed_by_gold(self, name: bytes, used: InUse, primary: Set[bytes]) -> str:
         if changed := root_made(self.base, self.clone, name, GROUP_FILES):
             values = (b"record", b"", ",".join(changed).encode("utf-8", "surrogateescape"))
-            detail = f"gold removed {shown(name)}; the clone changed {', '.join(changed)}"
+            detail = f"gold removed {shown(name)}; the server changed {', '.join(changed)}"
             axis = f"accounts:{shown(name)}:record"
             asked = Conflict(etc(GROUP), axis, "gold-deleted", values, detail=detail, secret=True)
             if self.ask.pick(asked) == CLONE:
@@ -64,12 +65,12 @@ class Presence:
 
     def _deleted_by_clone(self, name: bytes, files: tuple[str, ...], needed: Set[bytes]) -> str:
         if name in needed:
-            text = f"{shown(name)}: the clone deleted it, and it is the primary group of a user that gold brings"
+            text = f"{shown(name)}: the server deleted it, and it is the primary group of a user that gold brings"
             self.ask.note("account-back", files[0], text, name=shown(name))
             return BACK
         if self._gold_left_it(name, files):
             return DELETED
-        detail = f"the clone deleted {shown(name)}; gold changed it"
+        detail = f"the server deleted {shown(name)}; gold changed it"
         values = (self.base.canonical_account(name, files), self.gold.canonical_account(name, files), b"")
         axis = f"accounts:{shown(name)}:record"
         asked = Conflict(etc(files[0]), axis, "clone-deleted", values, detail=detail, secret=True)
@@ -128,7 +129,7 @@ class RecordPresence:
             return False
         # Whatever the clone made of it: the key of the question holds no password.
         values = (b"record", b"", b"changed")
-        return self._pick(key, "gold-deleted", values, "gold removed it, the clone changed it") == CLONE
+        return self._pick(key, "gold-deleted", values, "gold removed it, the server changed it") == CLONE
 
     def gold_only(self, key: Key, base: Pieces, gold: Pieces) -> bool:
         """Whether a record that the clone lacks comes."""
@@ -138,9 +139,9 @@ class RecordPresence:
         if same_record(self.file, base, gold):
             return False
         values = (_joined(base), _joined(gold), b"")
-        return self._pick(key, "clone-deleted", values, "the clone deleted it, gold changed it") == GOLD
+        return self._pick(key, "clone-deleted", values, "the server deleted it, gold changed it") == GOLD
 
-    def _pick(self, key: Key, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> bytes | str:
+    def _pick(self, key: Key, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str) -> bytes | str:
         axis = f"accounts:{record_name(key)}:record"
         said = f"{shown(key.text)}: {detail}"
         return self.ask.pick(Conflict(etc(self.file), axis, kind, values, detail=said, secret=True))

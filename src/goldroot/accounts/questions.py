@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from goldroot.accounts.tables import Key
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions
+from goldroot.kinds import NoteKind
 from goldroot.tree import Note
 
 PROPOSAL = "proposal"
@@ -34,7 +35,7 @@ class Questions:
         self.conflicts: list[Conflict] = []
         self.notes: list[Note] = []
 
-    def note(self, kind: str, file: str, text: str, **data: object) -> None:
+    def note(self, kind: NoteKind, file: str, text: str, **data: object) -> None:
         """Note something about ``/etc/FILE``."""
         self.notes.append(Note(kind, etc(file), text, data))
 

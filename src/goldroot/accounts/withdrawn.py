@@ -95,7 +95,7 @@ class Withdrawal:
     def fate(self, name: bytes, used: InUse) -> str:
         """What becomes of an account that gold deleted and the clone has."""
         if changed := root_made(self.base, self.clone, name):
-            detail = f"gold removed {shown(name)}; the clone changed {', '.join(changed)}"
+            detail = f"gold removed {shown(name)}; the server changed {', '.join(changed)}"
             return self._asked(name, ",".join(changed), detail)
         use, person = used.of(name), self._is_person(name)
         held = name in used.users

@@ -140,13 +140,15 @@ def decide(tx: Tx, image: str, key: str, answer: Decision, *, who: str = "", not
     """Remember an answer (a newer one replaces it) and answer with it every conflict of that key that waits.
 
     :returns: the numbers of the updates in flight that asked this question.
-    :raises Refused: it is no answer to this question, or its content is missing or not asked for.
+    :raises Refused: it is not an answer to this question, or its content is missing or not asked for.
     """
     take, content = answer.take, answer.content
     asked = with_key(tx, image, key)
     for one in asked:
         if take not in (*one.found.answers, CONTENT):
-            raise Refused(f"{take!r} is no answer here", todo=f"Answers: {', '.join((*one.found.answers, CONTENT))}.")
+            raise Refused(
+                f"{take!r} is not an answer here", todo=f"Answers: {', '.join((*one.found.answers, CONTENT))}."
+            )
     if (take == CONTENT) != (content is not None):
         raise Refused("an answer of one's own needs the content, and no other answer takes one")
     where = (decisions.c.image == image, decisions.c.key == key)

@@ -102,7 +102,7 @@ def _checked(connection: Connection, *, create: bool) -> str | None:
 
 
 def stored(connection: Connection) -> str | None:
-    """The revision of the schema that a database has; ``None`` where it is no catalog.
+    """The revision of the schema that a database has; ``None`` where it is not a catalog.
 
     Every command asks it first, so on SQLite it is asked in plain words: SQLAlchemy's inspector takes ten times as long.
     """

@@ -27,7 +27,7 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
     if code is not None:
         return _of_sqlite(code & 0xFF, where, _said(error), full=is_full(url.database))
     return Failed(
-        f"the database {where} said no: {_said(error)}",
+        f"the database {where} reported an error: {_said(error)}",
         meaning="The change was not made.",
         todo="See that the server runs and accepts this user, then run the command again.",
     )
@@ -48,7 +48,7 @@ def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError
             todo="Run it as the owner of the site; the catalog's directory must be writable too.",
         )
     return Failed(
-        f"the catalog at {where} said no: {said}",
+        f"the catalog at {where} reported an error: {said}",
         meaning="The change was not made.",
         todo="Look at the file system (room, errors in the kernel's log), then run the same command again.",
     )

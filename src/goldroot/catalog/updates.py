@@ -98,6 +98,13 @@ class Update:
         return "the server went back by itself" if self.told.get("returns") and not self.error else self.error
 
     @property
+    def goes_on(self) -> str:
+        """The command that goes on with it."""
+        if self.kind == "update":
+            return f"goldroot update run {self.clone}"
+        return f"goldroot rollback {self.clone}" + (" --carry" if self.carry else "")
+
+    @property
     def start_due(self) -> bool:
         """Whether the server ran before, was stopped for this work, and nobody has seen to it since."""
         return bool(self.told.get("was_on")) and not self.told.get("settled")
@@ -260,7 +267,7 @@ def every(tx: Tx, clone: str | None = None, *, state: State | None = None) -> li
 
 
 def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, error: str | None = None) -> Update:
-    """Move an update on.  Setting the state that it has already is no error: a step may be done twice.
+    """Move an update on.  Setting the state that it has already is not an error: a step may be done twice.
 
     :raises Refused: there is no way from its state to that one.
     """

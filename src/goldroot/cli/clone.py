@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from goldroot.cli.adopt import adopt
-from goldroot.cli.differences import exit_code_option, patch_option, say_drift
+from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
@@ -19,7 +18,7 @@ from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
-from goldroot.errors import EXIT_FINDINGS, Damaged, UsageError
+from goldroot.errors import Damaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.fleet import Created, CreatePlan
@@ -257,30 +256,32 @@ def _say_clone(data: dict[str, Any]) -> None:
 @click.argument("name", shell_complete=clone_names)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @patch_option
+@class_option
 @exit_code_option
 @site_option
 @json_option
 def diff(
-    name: str, paths: tuple[str, ...], with_patch: bool, by_exit: bool, site_dir: str | None, as_json: bool
+    name: str, paths: tuple[str, ...], with_patch: bool, classes: tuple[str, ...], site_dir: str | None, as_json: bool
 ) -> int:
     """What the clone NAME has changed against its gold, by path and class (below PATHs only, where given).
 
-    Owners are compared as names; a state unit (a database, a spool) is one line.
+    Owners are compared as names; a state unit (a database, a spool) is one line.  The third column says what the next update does
+    with a difference: it stays, is merged, is made again, or will be overwritten.
+
+    Exit code 1: something differs.
 
     \b
     Examples:
       goldroot clone diff web1
       goldroot clone diff web1 /etc/ssh --patch
+      goldroot clone diff web1 --class config --class accounts
     """
-    from goldroot.fleet import drift_patch, find_drift
+    from goldroot.fleet import find_drift
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = find_drift(site, name, list(paths), stage=stage)
-    exact = not as_json and not sys.stdout.isatty()
-    shown = drift_patch(site, found, exact=exact) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
-    return EXIT_FINDINGS if by_exit and found.entries else 0
+    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
 
 
 @clone.command()

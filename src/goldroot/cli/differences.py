@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.output import counted
+from goldroot.cli.output import counted, emit
 from goldroot.cli.terminal import put, put_patch
+from goldroot.errors import EXIT_FINDINGS, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from goldroot.fleet import Drift
+    from goldroot.site import Site
 
 patch_option = click.option(
     "--patch",
@@ -18,16 +22,54 @@ patch_option = click.option(
     is_flag=True,
     help="Show the differences of texts, to a pipe or file byte for byte; secrets are not shown.",
 )
-exit_code_option = click.option("--exit-code", "by_exit", is_flag=True, help="Exit with 1 when there are differences.")
+exit_code_option = click.option(
+    "--exit-code", is_flag=True, expose_value=False, help="For older scripts: the exit code says it always."
+)
+class_option = click.option(
+    "--class", "classes", metavar="CLASS", multiple=True,
+    help="Only differences of this class of the policy (config, identity, ...); may be given again.",
+)  # fmt: skip
+#: Classes whose differences are what makes a server itself: they are shown last.
+_LAST = ("identity",)
 
 
-def say_drift(found: Drift, shown: dict[str, list[str]]) -> None:
-    """One line for each path, with its class; lines of texts where they are ``shown``, by path."""
-    for entry in found.entries:
-        put(f"{entry['rule']['class']:<9} {entry['change']:<16} {entry['path']}")
-        put_patch(shown.get(entry["path"], ()), indent="    ")
+def show_drift(
+    site: Site, found: Drift, *, with_patch: bool, classes: tuple[str, ...], as_json: bool
+) -> int:  # fmt: skip
+    """Print what was found, with lines of texts where they are asked for.
+
+    :param classes: only differences of these; empty: all.
+    :returns: the exit code.
+    :raises UsageError: there is no such class.
+    """
+    from goldroot.fleet import drift_patch
+    from goldroot.policy import CLASSES
+
+    for name in classes:
+        if name not in CLASSES:
+            raise UsageError(f"there is no class {name!r}. {did_you_mean(name, list(CLASSES))}".rstrip(),
+                             todo=f"Classes: {', '.join(CLASSES)}.")  # fmt: skip
+    if classes:
+        found = replace(found, entries=[one for one in found.entries if one["rule"]["class"] in classes])
+    shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
+    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say(found, shown))
+    return EXIT_FINDINGS if found.entries else 0
+
+
+def _say(found: Drift, shown: dict[str, list[str]]) -> None:
+    """One line for each path; lines of texts where they are ``shown``, by path.  What makes a server itself is last."""
     if not found.entries:
         put(f"{found.clone.name} is as {found.other}.")
         return
+    put(_line("class", "change", "next update", "path"))
+    for entry in sorted(found.entries, key=lambda one: one["rule"]["class"] in _LAST):
+        put(_line(entry["rule"]["class"], entry["change"], entry["next"], entry["path"]))
+        put_patch(shown.get(entry["path"], ()), indent="    ")
     counts = ", ".join(f"{count} {cls}" for cls, count in found.by_class.items())
     put(f"{found.clone.name} differs from {found.other} in {counted(len(found.entries), 'place')}: {counts}")
+    if lost := sum(entry["next"] == "overwritten" for entry in found.entries):
+        put(f"{counted(lost, 'difference')} will be overwritten by the next update: gold's stands there.")
+
+
+def _line(cls: str, change: str, after: str, path: str) -> str:
+    return f"{cls:<9} {change:<16} {after:<11} {path}"

@@ -90,7 +90,7 @@ def answer_line(one: Mapping[str, Any]) -> str:
 
 
 def say_failed_rebuilds(done: Outcome) -> None:
-    """Files that are made anew by a command, and were not: what stands there is one side's, and may be stale."""
+    """Files that are made again by a command, and were not: what stands there is one side's, and may be stale."""
     for command, reason in done.failed_rebuilds.items():
         put(f"  warning: `{command}` failed in the merged system: {reason}")
         put(f"           What it makes is old.  Fix it:  goldroot clone enter {done.clone} {command}")

@@ -184,7 +184,7 @@ def from_os_error(error: OSError) -> GoldrootError:
     return Failed(
         said,
         meaning="What was begun is left as it is; nothing was switched.",
-        todo="Mend that, then run the same command again.",
+        todo="Fix that, then run the same command again.",
     )
 
 
@@ -217,6 +217,6 @@ def bug() -> int:
         where = f"The details could not be kept ({error.strerror or error}). The last line: {details.splitlines()[-1]}"
     _say(
         "goldroot: this is a bug in goldroot, not your mistake.", f"  {where}",
-        "  Nothing is switched by half: run the command again when it is mended.",
+        "  Nothing is switched by half: run the command again when it is fixed.",
     )  # fmt: skip
     return EXIT_BUG

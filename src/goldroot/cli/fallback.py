@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
 import click
 
-from goldroot.cli.differences import exit_code_option, patch_option, say_drift
+from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
 from goldroot.cli.each_clone import failures_data, tell_failures
+from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
@@ -18,7 +18,8 @@ from goldroot.cli.rollback import say_written
 from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put, put_output
 from goldroot.cli.zvm_commands import commands_of, commands_option
-from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.errors import UsageError
+from goldroot.tree import path_text
 
 name_argument = click.argument("name", metavar="NAME", shell_complete=clone_names)
 number_option = click.option(
@@ -174,30 +175,74 @@ def _numbered(number: int | None) -> str:
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @number_option
 @patch_option
+@class_option
 @exit_code_option
 @site_option
 @json_option
 def diff(
-    name: str, paths: tuple[str, ...], number: int | None, with_patch: bool, by_exit: bool, site_dir: str | None,
+    name: str, paths: tuple[str, ...], number: int | None, with_patch: bool, classes: tuple[str, ...], site_dir: str | None,
     as_json: bool,
 ) -> int:  # fmt: skip
     """What the clone NAME has otherwise now than on the disks that are kept (below PATHs only, where given).
 
     It is printed as `goldroot clone diff` prints: what stands in the fallback is the old side, what is live the new one.
 
+    Exit code 1: something differs.
+
     \b
     Examples:
       goldroot fallback diff web1
       goldroot fallback diff web1 /etc/ssh --patch
     """
-    from goldroot.fleet import diff_kept, drift_patch, find_kept
+    from goldroot.fleet import diff_kept, find_kept
 
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = diff_kept(site, find_kept(site, name, number), list(paths), stage=stage)
-    shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: say_drift(found, shown))
-    return EXIT_FINDINGS if by_exit and found.entries else 0
+    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
+
+
+@fallback.command(context_settings=AS_COMMAND)
+@name_argument
+@command_argument(required=False)
+@number_option
+@site_option
+@plan_option
+@json_option
+def mount(
+    name: str, command: tuple[str, ...], number: int | None, site_dir: str | None, plan_only: bool, as_json: bool
+) -> int:
+    """Run COMMAND (your shell without one) where the disks that are kept of the clone NAME are mounted, read-only.
+
+    Options of goldroot stand before NAME.  Each disk stands by its address in the working directory ($GOLDROOT_FALLBACK).  Nothing
+    there can be written or run.  Only this command sees the mounts; they end with it, however it ends.  It needs root.
+
+    \b
+    Examples:
+      goldroot fallback mount web1
+      goldroot fallback mount web1 grep -r relayhost 1B5/etc/postfix
+    """
+    from goldroot.fleet import find_kept, run_beside_kept
+
+    site = open_site(site_dir)
+    kept = find_kept(site, name, number)
+    own = [disk for disk in kept.gold.layout.disks if disk.address in kept.ids]
+    places = {disk.address: sorted(f"/{path_text(path)}" for path in disk.paths) for disk in own}
+    data = {"clone": name, "fallback": kept.fallback.id, "disks": kept.ids, "plan": plan_only}
+    if plan_only:
+        emit(
+            as_json,
+            data,
+            lambda: put(f"would mount {', '.join(sorted(kept.ids))} for {' '.join(command) or 'a shell'}"),
+        )
+        return 0
+    if not as_json:
+        for address, paths in sorted(places.items()):
+            put(f"{address}  {kept.ids[address]}  {' '.join(paths)}", err=True)
+    status = run_beside_kept(site, kept, command)
+    if as_json:
+        emit(True, {**data, "status": status}, lambda: None)
+    return status
 
 
 @fallback.command()

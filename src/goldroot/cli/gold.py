@@ -272,7 +272,8 @@ def version_data(version: GoldVersion) -> dict[str, Any]:
     """A version as JSON data."""
     return {
         "image": version.image,
-        "number": version.number,
+        "version": version.number,
+        "number": version.number,  # the older name
         "state": version.state,
         "slot": version.slot_name,
         "untested": version.untested,
@@ -338,7 +339,9 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 @site_option
 @json_option
 def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str | None, as_json: bool) -> int:
-    """What differs between the versions OLD and NEW: packages, account numbers, paths. Exit status 1 where something does.
+    """What differs between the versions OLD and NEW: packages, account numbers, paths.
+
+    Exit code 1: something does.
 
     \b
     Examples:
@@ -422,7 +425,8 @@ def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str
     rows = [_verified_data(each) for each in found]
     data = {
         "image": image,
-        "number": known,
+        "version": known,
+        "number": known,  # the older name
         "whole": whole,
         "entries": sum(each.entries for each in found),
         "changes": [change for row in rows for change in row["changes"]],

@@ -36,7 +36,7 @@ def replicate(image: str, number: int | None, to: str, site_dir: str | None, pla
     site = open_site(site_dir)
     if plan_only:
         plan = plan_replicate(site, image, number, to)
-        data = {"image": image, "number": plan.number, "from": plan.source, "to": to, "slot": plan.slot,
+        data = {"image": image, "version": plan.number, "number": plan.number, "from": plan.source, "to": to, "slot": plan.slot,
                 "leaves": plan.leaves, "new": not plan.there, "plan": True}  # fmt: skip
 
         def say_plan() -> None:
@@ -52,7 +52,7 @@ def replicate(image: str, number: int | None, to: str, site_dir: str | None, pla
     with stages(as_json) as stage:
         done = replicate_gold(site, image, number, to, progress=stage(f"copying {image} to {to}"))
     copy = done.copy
-    data = {"image": image, "number": copy.version, "from": done.source, "to": to, "slot": copy.slot_name,
+    data = {"image": image, "version": copy.version, "number": copy.version, "from": done.source, "to": to, "slot": copy.slot_name,
             "new": done.new, "notes": notes_data(done.notes)}  # fmt: skip
 
     def say() -> None:

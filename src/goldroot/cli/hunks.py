@@ -35,7 +35,7 @@ class HunkPart(NamedTuple):
 def where_they_meet(diffs: Mapping[str, list[str]]) -> dict[str, HunkPart]:
     """Of two long differences from one base, the hunks that meet one of the other's, with their context.
 
-    Short differences are whole, and so are those that are no lines of text (secrets, account tables) or do not meet.
+    Short differences are whole, and so are those that are not lines of text (secrets, account tables) or do not meet.
     """
     cut = [hunks_of(lines) for lines in diffs.values()]
     if len(cut) != 2 or sum(map(len, diffs.values())) <= LONG:

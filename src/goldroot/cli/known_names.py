@@ -2,7 +2,7 @@
 goldroot itself has names for.
 
 A catalog in SQLite is read here without SQLAlchemy, which is loaded for longer than a person waits for a key; and it is
-only read: what a command may do at the opening, such as bringing an old schema up to date, is no business of a key.
+only read: what a command may do at the opening, such as bringing an old schema up to date, is not a business of a key.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _connected(path: str) -> sqlite3.Connection:
 
 
 def _names(context: click.Context, kind: Kind) -> list[str]:
-    """Names from the site that the command would work on; none where it cannot be read: this is no place for errors."""
+    """Names from the site that the command would work on; none where it cannot be read: this is not a place for errors."""
     from goldroot.site import Site
 
     try:

@@ -35,6 +35,7 @@ COMMANDS = {
     "demo": ("goldroot.demo:demo", "The whole story in a temporary site, narrated."),
     "zvm": ("goldroot.cli.zvm:zvm", "Speak to z/VM: SMAPI calls, user directories, a simulator."),
     "completion": ("goldroot.cli.completion:completion", "Print the completion script of a shell."),
+    "schema": ("goldroot.cli.schema:schema", "The JSON Schemas of what --json prints."),
     "help": ("goldroot.cli.helping:help_command", "Say how a command is used."),
 }
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Group
+from goldroot.cli.merge_resolve import edit, resolve, say_ways, show
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
+from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
-from goldroot.conflicts import answer_word
 from goldroot.errors import EXIT_FINDINGS, UsageError
+from goldroot.views import PATH_OUTCOMES
 
 EPILOG = """\b
 Examples:
@@ -21,28 +22,19 @@ Examples:
   goldroot merge --base g1/etc --gold g2/etc --clone web1/etc --at /etc --into merged
   goldroot merge --base g1/srv --gold g2/srv --clone web1/srv --at /srv \\
       --accounts g1/etc g2/etc web1/etc --into merged --report record.json
+  goldroot merge resolve merged
 
 \b
-Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the clone's
-version stands there, see the record); 2 to 70: refused or failed, and INTO is not
+Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the server's
+version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and INTO is not
 there; 74 and 141: it is there, and what there is to say could not be printed.
 """
 
-WORDS = {
-    "clone": "kept, as the clone changed it",
-    "gold": "taken from gold",
-    "both": "changed alike on both sides",
-    "merged": "merged from both sides",
-    "conflict": "in conflict",
-    "dropped": "dropped (sockets)",
-    "same": "the same, with a note",
-}
 
-
-@click.command(cls=Command, epilog=EPILOG)
-@click.option("--base", required=True, metavar="DIR", type=click.Path(), help="The clone's old gold, as it was cloned.")
-@click.option("--gold", required=True, metavar="DIR", type=click.Path(), help="The new gold.")
-@click.option("--clone", required=True, metavar="DIR", type=click.Path(), help="The server's tree now.")
+@click.group(cls=Group, epilog=EPILOG, invoke_without_command=True)
+@click.option("--base", metavar="DIR", type=click.Path(), help="The server's old gold, as it was cloned.  [required]")
+@click.option("--gold", metavar="DIR", type=click.Path(), help="The new gold.  [required]")
+@click.option("--clone", metavar="DIR", type=click.Path(), help="The server's tree now.  [required]")
 @click.option(
     "--into",
     metavar="OUT",
@@ -85,8 +77,9 @@ WORDS = {
 @click.option("--sync", is_flag=True, help="Wait until OUT is on the disk; it appears then. A mount point always is.")
 @plan_option
 @json_option
+@click.pass_context
 def merge(
-    base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
+    context: click.Context, base: str, gold: str, clone: str, into: str | None, at: str, accounts: tuple[str, str, str] | None,
     system: tuple[str, str] | None, policy_file: str | None, report: str | None, decisions_file: str | None,
     after_file: str | None, sync: bool, plan_only: bool, as_json: bool,
 ) -> int:  # fmt: skip
@@ -95,7 +88,20 @@ def merge(
     Every path is merged axis by axis (presence, content, mode, owner, group, extended attributes); owners are merged as
     names; a record says for every path that changed what was done and which rule decided. The three trees are only read.
     """
-    from goldroot.merge import Options, Record, Trees, check_record_place, load_decisions, merge_trees, plan_trees
+    if context.invoked_subcommand is not None:
+        return 0
+    _need(context, "base", "gold", "clone")
+    from goldroot.merge import (
+        MergeGiven,
+        Options,
+        Trees,
+        check_record_place,
+        keeper_of,
+        load_decisions,
+        merge_trees,
+        note_written,
+        plan_trees,
+    )
     from goldroot.policy import Policy
 
     if not plan_only and into is None:
@@ -112,10 +118,21 @@ def merge(
             if report:
                 record.write(report, sync=sync)
         else:
-            keep = partial(Record.write, file=report, sync=sync) if report else None
+            keep = keeper_of(MergeGiven(trees, policy_file, report, options), into, decisions)
             record = merge_trees(trees, into, policy, decisions, options=options, keep=keep)
+            note_written(into)
     emit(as_json, record.data, lambda: tell(record.data, plan_only, into, report))
     return EXIT_FINDINGS if record.conflicts else 0
+
+
+def _need(context: click.Context, *names: str) -> None:
+    """These options are missing only where no command of the group is given.
+
+    :raises click.MissingParameter: one is.
+    """
+    for parameter in context.command.params:
+        if parameter.name in names and context.params.get(parameter.name) is None:
+            raise click.MissingParameter(ctx=context, param=parameter)
 
 
 def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: str | None) -> None:
@@ -123,13 +140,13 @@ def tell(record: Mapping[str, Any], plan_only: bool, into: str | None, report: s
     counts = record["counts"]
     put("The plan:" if plan_only else f"Merged into {into}:")
     put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
-    for outcome, words in WORDS.items():
+    for outcome, words in PATH_OUTCOMES.items():
         if counts.get(outcome):
             put(f"  {counts[outcome]:>8,}  {words}")
     if plan_only:
         for entry in record["entries"]:
             put(f"{entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
-    tell_conflicts(record["conflicts"])
+    tell_conflicts(record["conflicts"], None if plan_only else into)
     tell_notes(record["notes"])
     if report:
         put(f"The record is in {report}.")
@@ -152,13 +169,36 @@ def tell_notes(notes: list[dict[str, Any]], most: int = 4) -> None:
             put(f"      ... and {len(some) - most} more")
 
 
-def tell_conflicts(conflicts: list[dict[str, Any]]) -> None:
-    """Every conflict, what stands now, and how to decide it."""
+def tell_conflicts(conflicts: list[dict[str, Any]], into: str | None) -> None:
+    """Every conflict, what is in force now, and how to decide it.
+
+    :param into: the result; ``None``: there is none yet.
+    """
     if not conflicts:
         return
     put(f"{counted(len(conflicts), 'conflict')} to decide:")
     for conflict in conflicts:
-        put(f"  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
-        answers = ", ".join(map(answer_word, conflict["answers"]))
-        put(f"      stands: {answer_word(conflict['stands'])}; answers: {answers}")
-        put(f"      key {conflict['key']}")
+        for line, _ in question_lines(conflict, brief=True, whole_key=True):
+            put(f"  {line}")
+    if into is None:
+        put("With --into OUT it is merged, and they are decided with:  goldroot merge resolve OUT")
+    else:
+        tell_ways(into)
+
+
+def tell_ways(out: str) -> None:
+    """How what is open can be decided.
+
+    Where nothing could be kept beside the result, by a decisions file: its keys are those of the record.
+    """
+    from goldroot.errors import NotFound
+
+    try:
+        say_ways(out)
+    except NotFound:
+        put("Decide them in a file, by the keys in the record (--report FILE), and merge once more: --decisions FILE")
+
+
+merge.add_command(resolve)
+merge.add_command(show)
+merge.add_command(edit)

@@ -14,7 +14,7 @@ Stages = Callable[[str], Callable[[int], None] | None]
 
 @contextmanager
 def stages(quiet: bool = False) -> Iterator[Stages]:
-    """A counter per stage of long work; nothing at all where standard error is no terminal."""
+    """A counter per stage of long work; nothing at all where standard error is not a terminal."""
     if quiet or not on_terminal():
         yield lambda name: None
         return

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.asking import ask_all
 from goldroot.cli.each_clone import answer_line
-from goldroot.cli.hunks import in_full, where_they_meet
+from goldroot.cli.keys import Keys, edit_again, need_terminal
 from goldroot.cli.known_names import answers, clone_names, conflict_paths
 from goldroot.cli.lazy import Group
 from goldroot.cli.output import counted, emit, json_option, plan_option, table
+from goldroot.cli.questions import question_lines, say_words, ways_to_answer
 from goldroot.cli.site import open_site, site_option
-from goldroot.cli.terminal import put, put_content
-from goldroot.conflicts import answer_word
+from goldroot.cli.terminal import put, put_coloured
 from goldroot.errors import EXIT_FINDINGS, NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def review() -> None:
     \b
     Examples:
       goldroot review list
+      goldroot review next web1
       goldroot review show web1
       goldroot review resolve web1 /etc/ssh/sshd_config --take gold
       goldroot review edit web1 /etc/nginx/nginx.conf
@@ -102,8 +104,9 @@ def show(name: str, wanted: tuple[str, ...], brief: bool, whole: bool, site_dir:
     def say() -> None:
         _say_sides(found)
         for one in data:
-            _say_conflict(one, brief=brief, whole=whole)
-        _say_next(found)
+            put_coloured(question_lines(one, brief=brief, whole=whole))
+        say_words(data)
+        _say_next(site, found)
 
     emit(as_json, {"clone": name, "update": found.update.id, "conflicts": data}, say)
     return EXIT_FINDINGS if found.open else 0
@@ -119,37 +122,75 @@ def _say_sides(found: Case) -> None:
         put(f"    clone: {name} as it is now, with what was changed since the switch")
 
 
-def _say_conflict(one: dict[str, Any], *, brief: bool, whole: bool) -> None:
-    state = "" if one["state"] == "open" else f"  ({one['state']})"
-    put(f"{one['path']}  [{one['axis']}]{state}  {one['detail']}")
-    answers = ", ".join(map(answer_word, one["answers"]))
-    put(f"    stands: {answer_word(one['stands'])}; answers: {answers}; key {one['key'][:12]}")
-    if brief:
-        return
-    for side in ("base", "gold", "clone"):
-        if one["axis"] in ("mode", "owner", "group", "type", "presence") and side in one:
-            put(f"    {side:<6} {_entry(one[side])}")
-    diffs: dict[str, list[str]] = one.get("diffs", {})
-    for word, part in (in_full(diffs) if whole else where_they_meet(diffs)).items():
-        put(f"    {word}:" + ("  no difference" if not part.lines else ""))
-        if part.lines:
-            put_content("\n".join(part.lines), indent="      ")
-        if part.hidden:
-            put(f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown with --whole)")
+def _say_next(site: Site, found: Case) -> None:
+    from goldroot.fleet import is_editable
 
-
-def _entry(entry: dict[str, Any] | None) -> str:
-    if entry is None:
-        return "not there"
-    return " ".join(str(entry[key]) for key in ("kind", "mode", "owner", "group", "target") if key in entry)
-
-
-def _say_next(found: Case) -> None:
     name = found.update.clone
-    if found.open:
-        put(f"{len(found.open)} to decide: goldroot review resolve {name} PATH --take server|gold|proposal|FILE")
-    else:
-        put(f"All is decided. Go on with: {found.next_command}")
+    if not found.open:
+        put(f"All is decided. Go on with: {found.update.goes_on}")
+        return
+    put(f"{len(found.open)} to decide. One after the other, by keys:  goldroot review next {name}")
+    every = {one.found.key: one for one in found.waiting}
+    for line in ways_to_answer(
+        f"goldroot review resolve {name}", f"goldroot review edit {name}",
+        [one.found for one in found.open], [one.found for one in found.waiting],
+        lambda asked: is_editable(site, found, every[asked.key]),
+    ):  # fmt: skip
+        put(f"  {line}")
+
+
+@review.command("next")
+@click.argument("name", metavar="[CLONE]", required=False, shell_complete=clone_names)
+@site_option
+@json_option
+def ask_next(name: str | None, site_dir: str | None, as_json: bool) -> int:
+    """Ask what is to be decided, one question after the other: each is answered by one key, as in `git add -p`.
+
+    Without CLONE, those of every server that waits.  Each question shows what gold changed and what the server changed; long
+    ones stand in $PAGER.  s takes the server's, g gold's; h goes through a text hunk by hunk; e opens $VISUAL or $EDITOR, t the
+    tool of `git config merge.tool`; j and k go on and back, q quits, ? tells all keys.  An answer is kept at once.
+
+    With --json nobody is asked: the first open question is printed, as `goldroot review show` has it.
+
+    Exit code 1: something is left undecided.
+
+    \b
+    Examples:
+      goldroot review next
+      goldroot review next web1
+    """
+    from goldroot.fleet import all_cases, desk_of, find_case
+
+    site = open_site(site_dir)
+    cases = [find_case(site, name)] if name is not None else [one for one in all_cases(site) if one.open]
+    if as_json:
+        return _next_as_data(site, cases)
+    names = [one.update.clone for one in cases]
+    keys = Keys()
+    if any(one.open for one in cases):
+        need_terminal(f"goldroot review show {names[0]}", f"goldroot review resolve {names[0]} PATH --take server|gold")
+    for one in names:
+        if not ask_all(desk_of(site, one), keys):
+            break
+    after = [find_case(site, one) for one in names]
+    for found in after:
+        _say_next(site, found)
+    if not names:
+        put("Nothing waits for a review.")
+    return EXIT_FINDINGS if any(found.open for found in after) else 0
+
+
+def _next_as_data(site: Site, cases: Sequence[Case]) -> int:
+    from goldroot.fleet import show_conflict
+
+    first = next((one for one in cases if one.open), None)
+    data = {
+        "clone": first.update.clone if first else None,
+        "conflict": show_conflict(site, first, first.open[0]) if first else None,
+        "open": sum(len(one.open) for one in cases),
+    }
+    emit(True, data, lambda: None)
+    return EXIT_FINDINGS if first else 0
 
 
 @review.command()
@@ -188,29 +229,28 @@ def resolve(
     if not wanted and not everything:
         raise UsageError("nothing says which conflicts", todo="Name paths or keys, or give --all.")
     site = open_site(site_dir)
-    if wanted and (before := _answered_before(site, name, wanted)):
+    try:
+        found = find_case(site, name)
+        conflicts = chosen_conflicts(found, wanted, all_like=all_like, everything=everything)
+    except NotFound:
+        before = _answered_before(site, name, wanted)
+        if not before:
+            raise
         changed = answer_again(site, before, take, note=note, plan_only=plan_only)
         _changed(name, changed, take, plan_only, as_json)
         return
-    found = find_case(site, name)
-    conflicts = chosen_conflicts(found, wanted, all_like=all_like, everything=everything)
     found = resolve_conflicts(site, found, conflicts, take, note=note, plan_only=plan_only)
-    _decided(found, conflicts, take, plan_only, as_json)
+    _decided(site, found, conflicts, take, plan_only, as_json)
 
 
 def _answered_before(site: Site, name: str, wanted: Sequence[str]) -> list[Answer]:
     """The remembered answers that are meant, where nothing that waits is."""
-    from goldroot.fleet import all_answers, chosen_answers, chosen_conflicts, find_case
+    from goldroot.fleet import chosen_answers
 
     try:
-        chosen_conflicts(find_case(site, name), wanted)
+        return chosen_answers(site, wanted, name) if wanted else []
     except NotFound:
-        known = {one.said.key for one in all_answers(site, name)}
-        try:
-            return [one for one in chosen_answers(site, wanted) if one.said.key in known]
-        except NotFound:
-            return []  # what waits for a review is told by its own error
-    return []
+        return []  # what waits for a review is told by its own error
 
 
 def _changed(name: str, changed: Sequence[Answer], take: str, plan_only: bool, as_json: bool) -> None:
@@ -226,7 +266,9 @@ def _changed(name: str, changed: Sequence[Answer], take: str, plan_only: bool, a
     emit(as_json, {"clone": name, "changed": rows, "plan": plan_only}, say)
 
 
-def _decided(found: Case, conflicts: list[WaitingConflict], take: str, plan_only: bool, as_json: bool) -> None:
+def _decided(
+    site: Site, found: Case, conflicts: list[WaitingConflict], take: str, plan_only: bool, as_json: bool
+) -> None:
     from goldroot.tree import path_text
 
     rows = [
@@ -236,7 +278,7 @@ def _decided(found: Case, conflicts: list[WaitingConflict], take: str, plan_only
     def say() -> None:
         for row in rows:
             put(f"{'would decide' if plan_only else 'decided'} {row['path']} [{row['axis']}]: {take}")
-        _say_next(found)
+        _say_next(site, found)
 
     emit(as_json, {"clone": found.update.clone, "decided": rows, "open": len(found.open), "plan": plan_only}, say)
 
@@ -245,17 +287,24 @@ def _decided(found: Case, conflicts: list[WaitingConflict], take: str, plan_only
 @click.argument("name", metavar="CLONE", shell_complete=clone_names)
 @click.argument("wanted", metavar="PATH|KEY")
 @click.option("--note", default="", help="Why; it is kept with the decision.")
+@click.option("--tool", is_flag=True, help="With git's merge tool (git config merge.tool) in place of the editor.")
 @site_option
 @plan_option
 @json_option
-def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
-    """Decide one conflict by editing: $EDITOR opens the merged text, with markers where both sides changed.
+def edit(
+    name: str, wanted: str, note: str, tool: bool, site_dir: str | None, plan_only: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Decide one conflict by editing: $VISUAL or $EDITOR opens the merged text, with markers where both sides changed.
+
+    Where markers are left it is opened again, if you want.  What you wrote is kept until it is an answer: the next edit of the
+    same conflict goes on from there.
 
     \b
     Example:
       EDITOR=nano goldroot review edit web1 /etc/nginx/nginx.conf
     """
     from goldroot.fleet import conflict_at, edit_conflict, find_case, starting_text
+    from goldroot.merge import EditWay
 
     site = open_site(site_dir)
     found = find_case(site, name)
@@ -263,8 +312,8 @@ def edit(name: str, wanted: str, note: str, site_dir: str | None, plan_only: boo
     if plan_only:
         starting_text(site, found, one)
     else:
-        found = edit_conflict(site, found, one, note=note)
-    _decided(found, [one], "content", plan_only, as_json)
+        found = edit_conflict(site, found, one, note=note, way=EditWay(tool, edit_again))
+    _decided(site, found, [one], "content", plan_only, as_json)
 
 
 @review.command("decisions")

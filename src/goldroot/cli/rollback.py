@@ -97,8 +97,8 @@ def _written(site: Site, done: Outcome) -> list[str]:
 def _say_rollback(done: Outcome, written: list[str], carry: bool) -> None:
     if done.outcome == "needs-review":
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched.")
-        put(f"  Look:    goldroot review show {done.clone}")
-        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take server|gold    (gold: the fallback's)")
+        put(f"  Decide:  goldroot review next {done.clone}    (one key for each; gold: the fallback's)")
+        put(f"  Look:    goldroot review show {done.clone}    (and the commands that decide without a terminal)")
         put(f"  Or take what is proposed: goldroot rollback {done.clone} --carry --take-proposals")
         return
     put(f"{done.clone}: back on gold {done.to_version}. The newer disks are set aside: goldroot fallback list")

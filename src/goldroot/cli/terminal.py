@@ -16,6 +16,7 @@ No other module of ``cli/`` prints; a test reads their sources.  What leaves as 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
@@ -73,6 +74,37 @@ def put_patch(lines: Iterable[str], *, indent: str = "") -> None:
     sys.stdout.buffer.flush()
 
 
+def in_colour(stream: TextIO | None = None) -> bool:
+    """Whether colours are wanted on a stream (standard output): on a terminal, and nobody said otherwise (NO_COLOR)."""
+    stream = stream or sys.stdout
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def coloured(lines: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines of content that are harmless, in their colours where these are wanted.
+
+    :param lines: (text, name of a colour, or "" for none) each; see :func:`click.style`.
+    """
+    import click
+
+    wanted = in_colour()
+    return [
+        click.style(escape(text, CONTENT), fg=colour) if wanted and colour else escape(text, CONTENT)
+        for text, colour in lines
+    ]
+
+
+def put_coloured(lines: Iterable[tuple[str, str]]) -> None:
+    """Lines of content in colours."""
+    for line in coloured(lines):
+        _print(line, sys.stdout, False)
+
+
+def put_prompt(text: str) -> None:
+    """A question; the cursor stays behind it."""
+    _print(escape(text), sys.stdout, True, end=" ")
+
+
 def put_exact(text: str) -> None:
     """goldroot's own text, as it is."""
     print(text, end="")
@@ -93,9 +125,10 @@ def put_json(data: object, *, lay_out: bool | None = None, flush: bool = False) 
     print(text.replace("\x7f", "\\u007f"), flush=flush)
 
 
-def _print(text: str, stream: TextIO, flush: bool) -> None:
-    # A stream may know fewer characters than there are (a locale of another century): that is no reason to fail.
+def _print(text: str, stream: TextIO, flush: bool, end: str = "\n") -> None:
+    # A stream may know fewer characters than there are (a locale of another century): that is not a reason to fail.
     encoding = stream.encoding or "utf-8"
     print(
-        text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=flush
-    )
+        text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding),
+        file=stream, flush=flush, end=end,
+    )  # fmt: skip

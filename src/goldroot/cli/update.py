@@ -60,7 +60,7 @@ def update() -> None:
     The usual way:
       goldroot update plan web1
       goldroot update run web1
-      goldroot review show web1      where it needs one
+      goldroot review next web1      where it needs one
       goldroot rollback web1         where it was a mistake
     """
 
@@ -286,8 +286,8 @@ def _say_outcome(site: Site, done: Outcome) -> None:
               f"{site.config.fallback_days} days; the way back: goldroot rollback {done.clone}")  # fmt: skip
     else:
         put(f"{done.clone}: {done.conflicts} to decide; nothing was switched, and the server lives on.")
-        put(f"  Look:    goldroot review show {done.clone}")
-        put(f"  Decide:  goldroot review resolve {done.clone} PATH --take server|gold|FILE")
+        put(f"  Decide:  goldroot review next {done.clone}    (one key for each)")
+        put(f"  Look:    goldroot review show {done.clone}    (and the commands that decide without a terminal)")
     for line in done.pruned:
         put(f"  {line}: goldroot.toml keeps {site.config.keep_sets} (keep_sets)")
     if done.merged_again:
@@ -365,7 +365,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     Example:
       goldroot update cancel web1
     """
-    from goldroot.errors import NotFound
     from goldroot.fleet import cancel_update as give_up
     from goldroot.fleet import cancelled_update, many_names, plan_cancel
 
@@ -376,8 +375,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             found = cancelled_update(site, name)
         else:
             found = plan_cancel(site, name) if plan_only else give_up(site, name)
-        if found is None:
-            raise NotFound(f"no update of {name} is in flight")
         stays[name] = found.from_version
         return {"clone": name, "id": found.id, "kind": found.kind, "state": found.state}
 

@@ -65,7 +65,7 @@ def groups_of(texts: Sequence[str]) -> dict[str, list[str]]:
     for text in texts:
         name, _, volsers = text.partition("=")
         if not name or not volsers:
-            raise UsageError(f"{text!r} is no group", todo="Write NAME=VOLSER[,VOLSER...].")
+            raise UsageError(f"{text!r} is not a group", todo="Write NAME=VOLSER[,VOLSER...].")
         found[name] = volsers.split(",")
     return found
 

@@ -65,14 +65,14 @@ def real_roots(room: str, stage: Narrator, *, must: bool) -> Roots | None:
     if must:
         raise Failed(
             f"real releases cannot be had here: {why}",
-            todo="Mend that, or see it with small ones: goldroot demo --small",
+            todo="Fix that, or see it with small ones: goldroot demo --small",
         )
     stage.say(f"Two small systems that the demo makes itself play the releases, not real Debian ones: {why}.")
     return None
 
 
 def _obstacle(room: str) -> str:
-    """Why there can be no real releases here; empty where nothing is known to stand in the way."""
+    """Why no real releases can be made here; empty where nothing is known to stand in the way."""
     if os.geteuid() != 0:
         return "only root can make and change a whole system"
     if shutil.disk_usage(room).free < ROOM:

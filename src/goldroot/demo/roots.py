@@ -79,7 +79,7 @@ postfix:x:{postfix}:{postfix}:Postfix MTA:/var/spool/postfix:/usr/sbin/nologin
 
 _STATUS = "Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: {version}\n"
 
-#: What differs between the releases: two accounts exchange their numbers, as in a system that was built anew.
+#: What differs between the releases: two accounts exchange their numbers, as in a system that was built again.
 RELEASES: tuple[dict[str, str], ...] = (
     {"number": "1", "more": "", "tokens": "# server_tokens off;", "protocols": "TLSv1.1 TLSv1.2 TLSv1.3",
      "chrony": "101", "postfix": "102", "ssh": "1:9.2p1-2", "nginx": "1.22.1-9"},

@@ -18,12 +18,9 @@ __all__ = [
     "Drift",
     "Finding",
     "Forecast",
-    "Joined",
-    "Kept",
     "MachineState",
     "Outcome",
     "Prefetch",
-    "Repeated",
     "Report",
     "Restored",
     "RollbackPlan",
@@ -45,6 +42,7 @@ __all__ = [
     "console_lines",
     "create_clone",
     "delete_clone",
+    "desk_of",
     "diff_kept",
     "drift_patch",
     "edit_conflict",
@@ -65,6 +63,7 @@ __all__ = [
     "grouped_conflicts",
     "history",
     "identity_from",
+    "is_editable",
     "join_machine",
     "machine_states",
     "made_clone",
@@ -89,6 +88,7 @@ __all__ = [
     "resolve_conflicts",
     "restore_backup",
     "roll_back",
+    "run_beside_kept",
     "run_in_machine",
     "run_update",
     "run_updates",
@@ -103,7 +103,6 @@ __all__ = [
     "update_data",
     "update_rows",
     "usual_jobs",
-    "waiting_update",
 ]
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
     from goldroot.fleet.forecast import Forecast, forecast_gold
-    from goldroot.fleet.joined import Joined, join_machine, network_from, plan_join
+    from goldroot.fleet.joined import join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
         MachineState,
@@ -141,7 +140,7 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
-    from goldroot.fleet.many import Repeated, many_names
+    from goldroot.fleet.many import many_names
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
@@ -151,14 +150,17 @@ if TYPE_CHECKING:
         all_cases,
         chosen_conflicts,
         conflict_at,
+        desk_of,
         edit_conflict,
         find_case,
+        is_editable,
         resolve_conflicts,
         show_conflict,
         starting_text,
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
-    from goldroot.fleet.rollback.look import Kept, diff_kept, find_kept, get_kept, read_kept, show_kept
+    from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
+    from goldroot.fleet.rollback.mount import run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
@@ -166,7 +168,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
-    from goldroot.fleet.update.plan import UpdatePlan, plan_update, waiting_update
+    from goldroot.fleet.update.plan import UpdatePlan, plan_update
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
@@ -191,19 +193,20 @@ else:
             "drift": "Drift drift_patch find_drift",
             "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
-            "joined": "Joined join_machine network_from plan_join",
+            "joined": "join_machine network_from plan_join",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start "
             "powers_of run_in_machine start_machine stop_machine",
-            "many": "Repeated many_names",
+            "many": "many_names",
             "parallel": "usual_jobs",
             "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
-            "review": "Case all_cases chosen_conflicts conflict_at "
-            "edit_conflict find_case resolve_conflicts show_conflict starting_text",
+            "review": "Case all_cases chosen_conflicts conflict_at desk_of "
+            "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
-            "rollback.look": "Kept diff_kept find_kept get_kept read_kept show_kept",
+            "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
+            "rollback.mount": "run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "server_readings": "open_clone",
             "status": "fleet_status update_data",
@@ -211,7 +214,7 @@ else:
             "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
-            "update.plan": "UpdatePlan plan_update waiting_update",
+            "update.plan": "UpdatePlan plan_update",
             "update.update": "Outcome cancel_update cancelled_update chosen_clones "
             "engine_of plan_cancel run_update run_updates",
         },

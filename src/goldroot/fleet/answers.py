@@ -11,7 +11,7 @@ from goldroot.catalog import Decided, Question, Tx, clones, decisions, images, u
 from goldroot.conflicts import CONTENT, WITH_CONTENT, Decision, answer_given, answer_word
 from goldroot.errors import NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import person
-from goldroot.fleet.own_content import own_content
+from goldroot.merge import own_content
 from goldroot.site import Site
 from goldroot.tree import path_text
 
@@ -87,13 +87,14 @@ def _waits_with(tx: Tx, name: str) -> set[str]:
     return set() if going is None else {one.found.key for one in decisions.conflicts_of(tx, going.id)}
 
 
-def chosen_answers(site: Site, wanted: Sequence[str]) -> list[Answer]:
+def chosen_answers(site: Site, wanted: Sequence[str], name: str | None = None) -> list[Answer]:
     """The answers that are named by the beginning of a key, or by a path.
 
+    :param name: of those of this clone (:func:`all_answers`).
     :raises NotFound: a name that names none.
     :raises UsageError: the beginning of a key that several answers have.
     """
-    known = all_answers(site)
+    known = all_answers(site, name)
     named: dict[tuple[str, str], Answer] = {}
     for text in wanted:
         hits = [one for one in known if _named(one, text)]
@@ -125,11 +126,11 @@ def answer_again(
     """Give other answers to questions that were answered before; the next merge that meets them uses these.
 
     :param take: as of :func:`goldroot.fleet.resolve_conflicts`, but for ``proposal``: nothing is proposed any more.
-    :raises Refused: it is no answer to one of them; then none is changed.
+    :raises Refused: it is not an answer to one of them; then none is changed.
     """
     take, content = answer_given(take), None
     if take not in {answer for one in wanted for answer in one.question.answers}:
-        content = own_content(take)
+        content = own_content(take, "goldroot review decisions")
     for one in wanted:
         _check(one, take, content)
     if plan_only:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff
-from goldroot.policy import Policy
+from goldroot.policy import Policy, Rule
 from goldroot.site import Site
 from goldroot.system import read_path
 from goldroot.tree import path_bytes, path_text
@@ -41,11 +41,9 @@ class Drift:
         """What it is compared with, for people."""
         return f"{self.gold.image} {self.gold.number}"
 
-    @contextmanager
-    def open_other(self) -> Iterator[Disks]:
+    def open_other(self) -> AbstractContextManager[Disks]:
         """What it is compared with, open for the block."""
-        with self.gold.open(self.disks) as opened:
-            yield opened
+        return self.gold.open(self.disks)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -69,14 +67,30 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
         # A merge in which gold did not move: what it finds is what the clone has changed.
         record = make_record(plan_sides((base, base, own), policy))
         disks = dict(server.ids)
-    return Drift(clone, differences(record, below), gold, disks, policy)
+    return Drift(clone, differences(record, below, policy), gold, disks, policy)
 
 
-def differences(record: dict[str, Any], below: list[str] | None) -> list[dict[str, Any]]:
+#: What the next merge does with a difference of a server.
+STAYS, MERGED, OVERWRITTEN, MADE_AGAIN = "stays", "merged", "overwritten", "made again"
+#: Class -> that, where the rule has not more to say.
+_NEXT = {
+    "config": MERGED, "opaque": MERGED, "lines": MERGED, "accounts": MERGED, "state": STAYS, "clone": STAYS,
+    "identity": STAYS, "gold": OVERWRITTEN, "cache": OVERWRITTEN, "generated": MADE_AGAIN,
+}  # fmt: skip
+
+
+def differences(record: dict[str, Any], below: list[str] | None, policy: Policy) -> list[dict[str, Any]]:
     """What a merge in which gold did not move found to be otherwise; of these paths, where they are given."""
     tops = [_as_shown(path) for path in below or ()]
     entries = [entry for entry in record["entries"] if entry["axis"] != "cache" and _wanted(entry["path"], tops)]
-    return [_drifted(entry) for entry in entries]
+    return [{**_drifted(entry), "next": _next(policy.match(path_bytes(entry["path"])))} for entry in entries]
+
+
+def _next(rule: Rule) -> str:
+    """What the next merge does with what the server has otherwise."""
+    if rule.pin:
+        return STAYS
+    return OVERWRITTEN if rule.always == "gold" else _NEXT[rule.cls]
 
 
 def _wanted(path: str, below: Sequence[str]) -> bool:

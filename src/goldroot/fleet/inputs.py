@@ -170,7 +170,7 @@ def check_layouts(base: Gold, gold: Gold) -> None:
             f"gold {base.number} and gold {gold.number} of {gold.image} have different layouts "
             f"({base.layout.name}, {gold.layout.name})",
             meaning="Paths stand on other disks there, so a clone cannot be moved from the one to the other.",
-            todo="Publish with the old layout, or make the server anew with `goldroot clone create`.",
+            todo="Publish with the old layout, or make the server again with `goldroot clone create`.",
         )
 
 

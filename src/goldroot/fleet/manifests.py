@@ -22,7 +22,7 @@ MADE, SEEN = "made", "seen"
 
 
 def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
-    """A stored manifest of a disk; ``None`` where there is none, or it was damaged: a scan makes it anew."""
+    """A stored manifest of a disk; ``None`` where there is none, or it was damaged: a scan makes it again."""
     try:
         return Manifest.load(_file(site, disk, which), own=True)
     except BadInput:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, GoldrootError, NotFound, Refused
-from goldroot.fleet.put_back import below, holds, is_json, move, reads, same
+from goldroot.fleet.put_back import PutBack, below, holds, is_json, move, reads
 from goldroot.ids import new_id
 from goldroot.image import papers_hold
 from goldroot.locks import held_by, lock, lock_file
@@ -67,14 +67,14 @@ def restore_backup(file: str, to: str = "", *, plan_only: bool = False) -> Resto
     _check_place(root, head, plan_only=plan_only)
     if plan_only:
         with _unpacked(file, tempfile.gettempdir()) as unpacked:
-            return _Restoring(file, root, head, unpacked, plan=True).run()
+            return _Restoring(root, unpacked, True, file=file, made_at=head.made_at).run()
     made = not os.path.lexists(root)
     private.make_directory(root)
     try:
         with lock(lock_file(os.path.join(root, "locks"), "restore"), 0.0, f"goldroot restore {file}"):
             _sweep(root)
             with _unpacked(file, root) as unpacked:
-                return _Restoring(file, root, head, unpacked, plan=False).run()
+                return _Restoring(root, unpacked, False, file=file, made_at=head.made_at).run()
     finally:
         if made and os.listdir(root) == ["locks"]:
             shutil.rmtree(root)
@@ -158,26 +158,19 @@ def _unpacked(file: str, beside: str) -> Iterator[str]:
 
 
 @dataclass
-class _Restoring:
+class _Restoring(PutBack):
     """One restore: decides file by file, then puts in place."""
 
-    file: str
-    root: str
-    head: BackupHead
-    unpacked: str
-    plan: bool
-    put: list[str] = field(default_factory=list)
-    replaced: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    file: str = ""
+    made_at: str = ""
     refused: list[str] = field(default_factory=list)
-    aside: str = ""
 
     def run(self) -> Restored:
         theirs = os.path.join(self.unpacked, "site", CONFIG)
         if not os.path.exists(theirs):
             raise BadInput(f"{self.file} has no {CONFIG}", meaning="It is not a whole backup. Nothing was changed.")
         config = load_config(theirs)
-        self._choose(CONFIG, holds(load_config))
+        self.choose(CONFIG, holds(load_config))
         self._keys()
         self._papers()
         self._records()
@@ -187,13 +180,13 @@ class _Restoring:
             self._host(site, name)
         self._catalog(site)
         return Restored(
-            self.file, self.root, self.head.made_at, tuple(self.put), tuple(self.replaced), tuple(self.kept),
+            self.file, self.root, self.made_at, tuple(self.missing), tuple(self.replaced), tuple(self.kept),
             tuple(self.refused), self.aside, self.plan,
         )  # fmt: skip
 
     def _as_planned(self) -> Site:
         config = os.path.join(self.root, CONFIG)
-        if CONFIG in (*self.put, *self.replaced):
+        if CONFIG in (*self.missing, *self.replaced):
             config = os.path.join(self.unpacked, "site", CONFIG)
         return Site(self.root, replace(load_config(config), file=os.path.join(self.root, CONFIG)))
 
@@ -202,8 +195,8 @@ class _Restoring:
     def _keys(self) -> None:
         """Key and signers together: a key whose other half is damaged signs nothing, and signers of another site verify none."""
         good = keys_work(os.path.join(self.root, "keys")) and self._verify_something()
-        for name in self._names("site/keys"):
-            self._choose(f"keys/{name}", lambda _: good)
+        for name in self.names("site/keys"):
+            self.choose(f"keys/{name}", lambda _: good)
 
     def _verify_something(self) -> bool:
         """Whether the signers that are there know a version that is there."""
@@ -215,12 +208,12 @@ class _Restoring:
         return any(papers_hold(os.path.dirname(os.path.join(images, name)), signers) for name in versions)
 
     def _papers(self) -> None:
-        for image in self._names("site/images"):
-            self._choose(f"images/{image}/layout.toml", holds(load_layout))
-            for number in self._names(f"site/images/{image}/gold"):
+        for image in self.names("site/images"):
+            self.choose(f"images/{image}/layout.toml", holds(load_layout))
+            for number in self.names(f"site/images/{image}/gold"):
                 self._version(f"images/{image}/gold/{number}")
             for role in ("maintenance", "test"):
-                self._all(f"images/{image}/{role}", lambda _: True, told=False)
+                self.all(f"images/{image}/{role}", lambda _: True, told=False)
 
     def _version(self, directory: str) -> None:
         """The files of a version: those that do not go with its signed record are replaced."""
@@ -232,10 +225,10 @@ class _Restoring:
             good = dict.fromkeys(
                 below(mine), True
             )  # neither of the two is: what is there stays for a person to look at
-        self._all(directory, lambda path: good.get(os.path.relpath(path, mine), False))
+        self.all(directory, lambda path: good.get(os.path.relpath(path, mine), False))
 
     def _records(self) -> None:
-        self._all("records", lambda path: not path.endswith(".json") or is_json(path))
+        self.all("records", lambda path: not path.endswith(".json") or is_json(path))
 
     def _policies(self, config: Config) -> None:
         """What goldroot.toml names as policies, and nothing else."""
@@ -245,7 +238,7 @@ class _Restoring:
                 continue
             name = os.path.relpath(image.policy, base)
             if not name.startswith("..") and os.path.isfile(os.path.join(self.unpacked, "site", name)):
-                self._choose(name, lambda _: True)
+                self.choose(name, lambda _: True)
 
     def _host(self, site: Site, name: str) -> None:
         """Labels and entries that are missing or damaged, where they fit the disks that are there."""
@@ -253,13 +246,13 @@ class _Restoring:
         there = f"{self.unpacked}/host/{name}"
         if not host.is_made():
             return
-        for file in self._names(f"host/{name}/labels"):
+        for file in self.names(f"host/{name}/labels"):
             self._labels(site, name, file)
-        for file in self._names(f"host/{name}/entries"):
+        for file in self.names(f"host/{name}/entries"):
             self._entry(site, name, file)
         for file in ("label", "disks.sqlite"):
             if os.path.exists(os.path.join(there, file)) and not os.path.exists(os.path.join(host.store, file)):
-                self._put(os.path.join(there, file), os.path.join(host.store, file))
+                self.put(os.path.join(there, file), os.path.join(host.store, file))
 
     def _labels(self, site: Site, name: str, file: str) -> None:
         host = site.look_at_host(name)
@@ -271,7 +264,7 @@ class _Restoring:
             and (seen.why or not seen.owner)
             and is_json(os.path.join(self.unpacked, "host", name, "labels", file))
         ):
-            self._put(os.path.join(self.unpacked, "host", name, "labels", file), place)
+            self.put(os.path.join(self.unpacked, "host", name, "labels", file), place)
 
     def _entry(self, site: Site, name: str, file: str) -> None:
         """An entry that is missing or cannot be read is put back where it names just the disks that carry its name."""
@@ -293,7 +286,7 @@ class _Restoring:
         if own - named or named - seen.keys():
             self.refused.append(entry)
             return
-        self._put(theirs, place)
+        self.put(theirs, place)
 
     def _catalog(self, site: Site) -> None:
         """The catalog is the backup's; the one that is there is kept, and so is the journal, whose runs are another catalog's."""
@@ -305,71 +298,15 @@ class _Restoring:
         for database in (journal, final):
             if os.path.lexists(database):
                 if database == final:
-                    self.replaced.append(self._shown(final))
+                    self.replaced.append(self.shown(final))
                 for beside in ("", *_BESIDE):
-                    self._set_aside(database + beside)
+                    self.set_aside(database + beside)
             else:
                 for beside in _BESIDE:
-                    self._set_aside(database + beside)
+                    self.set_aside(database + beside)
                 if database == final:
-                    self.put.append(self._shown(final))
+                    self.missing.append(self.shown(final))
         if not self.plan:
             crash.point("restore.catalog-aside")
             move(theirs, final)
             crash.point("restore.catalog")
-
-    # -- what is done
-
-    def _all(self, directory: str, good: Callable[[str], bool], *, told: bool = True) -> None:
-        for name in below(os.path.join(self.unpacked, "site", directory)):
-            self._choose(f"{directory}/{name}", good, told=told)
-
-    def _choose(self, name: str, good: Callable[[str], bool], *, told: bool = True) -> None:
-        """One file of the site: put where it is missing, replaced where it is not good.
-
-        :param told: whether one that is otherwise than in the backup, and stays, is told.
-        """
-        theirs, mine = os.path.join(self.unpacked, "site", name), os.path.join(self.root, name)
-        if not os.path.isfile(theirs):
-            return
-        if not os.path.lexists(mine):
-            self._put(theirs, mine)
-        elif same(theirs, mine):
-            return
-        elif good(mine):
-            self.kept += [name] if told else []
-        else:
-            self._put(theirs, mine)
-
-    def _put(self, theirs: str, mine: str) -> None:
-        shown = self._shown(mine)
-        if os.path.lexists(mine):
-            self.replaced.append(shown)
-            self._set_aside(mine)
-        else:
-            self.put.append(shown)
-        if not self.plan:
-            private.make_directory(os.path.dirname(mine))
-            move(theirs, mine)
-            crash.point("restore.put")
-
-    def _set_aside(self, path: str) -> None:
-        if not os.path.lexists(path):
-            return
-        if not self.aside:
-            self.aside = os.path.join(self.root, f"before-restore-{new_id()}")
-        if self.plan:
-            return
-        inside = os.path.relpath(path, self.root)
-        name = inside if not inside.startswith("..") else os.path.join("outside", path.lstrip("/"))
-        place = os.path.join(self.aside, name)
-        private.make_directory(os.path.dirname(place))
-        move(path, place)
-
-    def _shown(self, path: str) -> str:
-        inside = os.path.relpath(path, self.root)
-        return path if inside.startswith("..") else inside
-
-    def _names(self, directory: str) -> list[str]:
-        place = os.path.join(self.unpacked, directory)
-        return sorted(os.listdir(place)) if os.path.isdir(place) else []

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot import private
 from goldroot.accounts import NUMBER_KINDS
 from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
-from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_given, answer_word
-from goldroot.errors import BadInput, NotFound, Refused, UsageError
+from goldroot.conflicts import Decision
+from goldroot.errors import NotFound, Refused
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
-from goldroot.fleet.own_content import check_markers, own_content
 from goldroot.fleet.update import update_files
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import is_switched
 from goldroot.hosts import Host, find_entry, own_disks
 from goldroot.image import open_version
-from goldroot.merge import is_text, merge_text, redact_diff
-from goldroot.policy import Rule
-from goldroot.run import lend_terminal
+from goldroot.merge import (
+    Asked,
+    Desk,
+    EditPlace,
+    EditWay,
+    Question,
+    and_alike,
+    answers_of,
+    chosen_questions,
+    conflict_shown,
+    decisions_for,
+    edited_text,
+    first_text,
+    forget_edit,
+    only_one,
+    side_or_content,
+)
 from goldroot.site import Site, work_room
 from goldroot.system import read_path
 from goldroot.tree import path_text
 
-_KEY = re.compile(r"[0-9a-f]{6,64}")
+#: In the editor, and nobody is asked.
+IN_EDITOR = EditWay()
 
 
 @dataclass(frozen=True)
@@ -43,30 +54,6 @@ class Case:
     def open(self) -> list[WaitingConflict]:
         """Those that nobody has answered."""
         return [one for one in self.waiting if one.state == "open"]
-
-    @property
-    def next_command(self) -> str:
-        """What goes on with it."""
-        if self.update.kind == "rollback":
-            return f"goldroot rollback {self.update.clone} --carry"
-        return f"goldroot update run {self.update.clone}"
-
-
-@dataclass(frozen=True)
-class Versions:
-    """A path's three versions: content, a link's target after ``-> ``, or ``None``."""
-
-    base: bytes | None
-    gold: bytes | None
-    clone: bytes | None
-    rule: Rule
-
-    def diffs(self, path: bytes) -> dict[str, list[str]]:
-        """What may be shown: base to gold, and base to clone."""
-        return {
-            "base->gold": redact_diff(path, self.base, self.gold, self.rule),
-            "base->clone": redact_diff(path, self.base, self.clone, self.rule),
-        }
 
 
 def all_cases(site: Site, name: str | None = None) -> list[Case]:
@@ -104,30 +91,18 @@ def chosen_conflicts(
     """
     if everything:
         return found.open
-    named: dict[str, WaitingConflict] = {}
-    for text in wanted:
-        hits = [one for one in found.waiting if _named(one, text)]
-        if not hits:
-            raise NotFound(
-                f"{text} is no conflict of {found.update.clone}",
-                todo=f"See: goldroot review show {found.update.clone}",
-            )
-        named |= {one.found.key: one for one in hits}
+    every = {one.found.key: one for one in found.waiting}
+    named = chosen_questions(
+        [one.found for one in found.waiting], wanted,
+        of=found.update.clone, show=f"goldroot review show {found.update.clone}",
+    )  # fmt: skip
     if all_like:
-        kinds = {(one.found.axis, one.found.kind) for one in named.values()}
-        named |= {one.found.key: one for one in found.open if (one.found.axis, one.found.kind) in kinds}
-    return list(named.values())
+        named = and_alike(named, [one.found for one in found.open])
+    return [every[one.key] for one in named]
 
 
-def _named(one: WaitingConflict, text: str) -> bool:
-    shown = path_text(one.found.path)
-    if text.startswith("/"):
-        return shown == text or (text.endswith("/") and shown.startswith(text))
-    return bool(_KEY.fullmatch(text)) and one.found.key.startswith(text)
-
-
-def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
-    """The three versions of a conflict's path, read now: gold's from their slots, the clone's from its live disk.
+def question_of(site: Site, found: Case, one: WaitingConflict) -> Question:
+    """A conflict with what each side has at its path, read now: gold's from their slots, the clone's from its live disk.
 
     Of a carry, gold's is the fallback's, and the base's was kept.
     """
@@ -143,7 +118,14 @@ def versions_of(site: Site, found: Case, one: WaitingConflict) -> Versions:
         gold = _read_disk(host, own_disks(entry, digit).get(address) if digit else None, path)
     else:
         base, gold = (_read_disk(host, version.disks.get(address), path) for version in (old, new))
-    return Versions(base, gold, clone, policy_of(site, update.image).match(one.found.path))
+    rule = policy_of(site, update.image).match(one.found.path)
+    return Question(one.found, _entry_of(site, update, path_text(one.found.path)), (base, gold, clone), rule)
+
+
+def _entry_of(site: Site, update: Update, shown: str) -> dict[str, Any]:
+    """The entry of a path in the record of the update's last merge; empty where it has none."""
+    record = update_files.read_record(site, update.clone, update.work)
+    return next((entry for entry in record.get("entries", ()) if entry["path"] == shown), {})
 
 
 def _read_disk(host: Host, disk: str | None, path: bytes) -> bytes | None:
@@ -156,22 +138,10 @@ def _read_disk(host: Host, disk: str | None, path: bytes) -> bytes | None:
 def show_conflict(site: Site, found: Case, one: WaitingConflict) -> dict[str, Any]:
     """A conflict as JSON data, with what may be shown of its versions.
 
-    Of an account's record only the field's name is said, and values where they are no secret.
+    Of an account's record only the field's name is said, and values where they are not a secret.
     """
-    conflict = one.found
-    data: dict[str, Any] = {
-        "path": path_text(conflict.path), "axis": conflict.axis, "kind": conflict.kind, "key": conflict.key,
-        "answers": _answers(one), "stands": conflict.stands, "detail": _detail(site, found, one),
-        "secret": conflict.secret, "state": one.state,
-    }  # fmt: skip
-    record = update_files.read_record(site, found.update.clone, found.update.work)
-    entry: dict[str, Any] = next((one for one in record.get("entries", ()) if one["path"] == data["path"]), {})
-    data |= {side: entry[side] for side in SIDES if side in entry}
-    account = _account(conflict.axis)
-    if conflict.axis in WITH_CONTENT or account:
-        diffs = versions_of(site, found, one).diffs(conflict.path)
-        data["diffs"] = {word: _of_account(lines, account) if account else lines for word, lines in diffs.items()}
-    return data
+    question = question_of(site, found, one)
+    return {**conflict_shown(question, _detail(site, found, one)), "state": one.state}
 
 
 def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
@@ -186,21 +156,6 @@ def _detail(site: Site, found: Case, one: WaitingConflict) -> str:
     return f"{one.found.detail}; the disks that it shares with gold carry gold's number and cannot be re-owned"
 
 
-def _account(axis: str) -> str:
-    """The record that a conflict of the account tables is about; "" for any other axis."""
-    return axis.split(":")[1] if axis.startswith("accounts:") else ""
-
-
-def _of_account(lines: list[str], account: str) -> list[str]:
-    """The lines that speak of one record."""
-    return [line for line in lines if line[1:].partition(":")[0] == account]
-
-
-def _answers(one: WaitingConflict) -> list[str]:
-    own = ["FILE"] if one.found.axis in WITH_CONTENT else []
-    return [*map(answer_word, one.found.answers), *own]
-
-
 def resolve_conflicts(
     site: Site, found: Case, wanted: Sequence[WaitingConflict], take: str, *, note: str = "", plan_only: bool = False
 ) -> Case:
@@ -208,93 +163,93 @@ def resolve_conflicts(
 
     :param plan_only: only see whether it is an answer to all of them.
     :returns: the case as it is now.
-    :raises Refused: it is no answer to one of them; then none is answered.
+    :raises Refused: it is not an answer to one of them; then none is answered.
     """
     if not wanted:
         return found
-    take, content = answer_given(take), None
-    if take not in ("proposal", *{answer for one in wanted for answer in one.found.answers}):
-        content = own_content(take)
-        _check_takes_content(wanted, take)
-    answers = {one.found.key: CONTENT if content is not None else _answer(one, take) for one in wanted}
+    show = f"goldroot review show {found.update.clone}"
+    answers = decisions_for([one.found for one in wanted], take, show=show)
     if plan_only:
         return found
-    with site.catalog.begin() as tx:
-        for key, answer in answers.items():
-            decisions.decide(tx, found.update.image, key, Decision(answer, content), who=person(), note=note)
+    keep_answers(site, found.update.image, answers, note)
     return find_case(site, found.update.clone)
 
 
-def _answer(one: WaitingConflict, take: str) -> str:
-    if take in one.found.answers:
-        return take
-    if take == "proposal":
-        return one.found.stands
-    raise Refused(
-        f"{answer_word(take)!r} is no answer to {path_text(one.found.path)} ({one.found.axis})",
-        meaning="Nothing was decided.",
-        todo=f"Answers: {', '.join(_answers(one))}.",
-    )
+def keep_answers(site: Site, image: str, answers: Mapping[str, Decision], note: str = "") -> None:
+    """Remember a person's answers, by the keys of their questions; what was kept of an edit of one is not needed any more."""
+    with site.catalog.begin() as tx:
+        for key, answer in answers.items():
+            decisions.decide(tx, image, key, answer, who=person(), note=note)
 
 
-def _check_takes_content(wanted: Sequence[WaitingConflict], take: str) -> None:
-    for one in wanted:
-        if one.found.axis not in WITH_CONTENT:
-            raise Refused(
-                f"{path_text(one.found.path)} ({one.found.axis}) takes no content, so {take!r} is no answer to it",
-                meaning="Nothing was decided.",
-                todo=f"Answers: {', '.join(map(answer_word, one.found.answers))}.",
-            )
-
-
-def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = "") -> Case:
+def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = "", way: EditWay = IN_EDITOR) -> Case:
     """Let a person edit the three versions into one, in ``$VISUAL`` or ``$EDITOR``.
 
     :raises Refused: the conflict is not about the content of a text.
-    :raises BadInput: it was left as it was, or markers are left in it.
+    :raises BadInput: it was left as it was, or markers are left in it; what was written is kept, and the error says where.
     """
-    start = starting_text(site, found, one)
+    question = editable_question(site, found, one)
+    update = found.update
+    kept = os.path.join(update_files.directory(site, update.clone, update.work), "edits", one.found.key)
     with work_room(site, "review") as room:
-        place = os.path.join(room.path, os.path.basename(os.fsdecode(one.found.path)))
-        with open(private.open_new(place, exclusive=True), "wb") as file:
-            file.write(start)
-        # It holds the room, too: where this command is killed, its text is not taken from under it.
-        lend_terminal([*_editor(), place], env=_terminal(), pass_fds=(room.handle,))
-        with open(place, "rb") as stream:
-            content = stream.read()
-        if content == start:
-            raise BadInput("the file was left as it was", meaning="Nothing was decided.", todo="Edit and save it.")
-        check_markers(content, "the file")
-        with site.catalog.begin() as tx:
-            decisions.decide(tx, found.update.image, one.found.key, Decision(CONTENT, content), who=person(), note=note)
-    return find_case(site, found.update.clone)
+        # The editor holds the room, too: where this command is killed, its text is not taken from under it.
+        place = EditPlace(room.path, os.path.basename(os.fsdecode(one.found.path)), kept, room.handle)
+        content = edited_text(question.contents, place, way)
+        keep_answers(site, update.image, {one.found.key: side_or_content(content, question)}, note)
+        forget_edit(kept)
+    return find_case(site, update.clone)
+
+
+def editable_question(site: Site, found: Case, one: WaitingConflict) -> Question:
+    """A conflict that can be answered by a text.
+
+    :raises Refused: it is not about one.
+    """
+    question = question_of(site, found, one)
+    if not question.is_text:
+        raise Refused(
+            f"{path_text(one.found.path)} ({one.found.axis}) is not a text that can be edited",
+            todo=f"Answers: {', '.join(answers_of(one.found))}.",
+        )
+    return question
+
+
+def is_editable(site: Site, found: Case, one: WaitingConflict) -> bool:
+    """Whether a conflict can be answered by a text."""
+    return question_of(site, found, one).is_text
 
 
 def starting_text(site: Site, found: Case, one: WaitingConflict) -> bytes:
-    """The text that a person begins with: merged as far as it goes, the rest between markers."""
-    three = versions_of(site, found, one)
-    sides = [side or b"" for side in (three.base, three.gold, three.clone)]
-    if one.found.axis not in WITH_CONTENT or not all(is_text(side) for side in sides):
-        raise Refused(
-            f"{path_text(one.found.path)} ({one.found.axis}) is no text that can be edited",
-            todo=f"Answers: {', '.join(_answers(one))}.",
-        )
-    return merge_text(*sides).merged
+    """The text that a person begins with: merged as far as it goes, the rest between markers.
+
+    :raises Refused: the conflict is not about the content of a text.
+    """
+    return first_text(editable_question(site, found, one).contents)
 
 
-def _editor() -> list[str]:
-    return shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+def desk_of(site: Site, name: str) -> Desk:
+    """Where a person answers what a clone waits with, one question after the other.
 
+    :raises NotFound: nothing of it waits.
+    """
+    found = find_case(site, name)
+    waiting = {one.found.key: one for one in found.waiting}
 
-def _terminal() -> dict[str, str]:
-    kept = ("HOME", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "LANG", "LC_ALL", "XDG_RUNTIME_DIR")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    def edit(asked: Asked, way: EditWay) -> None:
+        edit_conflict(site, found, waiting[asked.key], way=way)
+
+    return Desk(
+        title=f"{name}, {found.update.image} {found.update.from_version} -> {found.update.to_version}",
+        open=lambda: [one.found for one in find_case(site, name).open],
+        question=lambda asked: question_of(site, found, waiting[asked.key]),
+        detail=lambda asked: _detail(site, found, waiting[asked.key]),
+        decide=lambda asked, answer: keep_answers(site, found.update.image, {asked.key: answer}),
+        edit=edit,
+    )
 
 
 def conflict_at(found: Case, text: str) -> WaitingConflict:
     """The one conflict that is named, for commands that take only one."""
     hits = chosen_conflicts(found, [text])
-    if len(hits) != 1:
-        keys = ", ".join(f"{one.found.key[:12]} ({one.found.axis})" for one in hits)
-        raise UsageError(f"{text} names {len(hits)} conflicts: {keys}", todo="Name one by its key.")
-    return hits[0]
+    key = only_one([one.found for one in hits], text).key
+    return next(one for one in hits if one.found.key == key)

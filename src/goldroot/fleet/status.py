@@ -82,12 +82,6 @@ def _wait(kind: str, name: str, text: str, command: str) -> dict[str, Any]:
     return {"kind": kind, "name": name, "text": text, "command": command}
 
 
-def _go_on(one: Update) -> str:
-    if one.kind == "update":
-        return f"goldroot update run {one.clone}"
-    return f"goldroot rollback {one.clone}" + (" --carry" if one.carry else "")
-
-
 def _reviews(going: Sequence[Update], left: dict[int, int]) -> Iterator[dict[str, Any]]:
     for one in going:
         if count := left.get(one.id, 0):
@@ -100,10 +94,10 @@ def _stopped(going: Sequence[Update], left: dict[int, int]) -> Iterator[dict[str
         if left.get(one.id, 0):
             continue
         if one.error:
-            yield _wait("error", one.clone, one.error, _go_on(one))
+            yield _wait("error", one.clone, one.error, one.goes_on)
         elif one.state in ("needs-review", "merged", "checked", "switching", "planned", "preparing"):
             said = "all is decided" if one.state == "needs-review" else f"the {one.kind} is {one.stands}"
-            yield _wait("go-on", one.clone, said, _go_on(one))
+            yield _wait("go-on", one.clone, said, one.goes_on)
 
 
 def _cut_off(site: Site, tx: Tx, found: Sequence[Clone]) -> Iterator[dict[str, Any]]:

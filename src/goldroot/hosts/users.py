@@ -70,7 +70,7 @@ def _sought(real: list[str], writing: bool) -> _Sought:
 
 
 def _processes() -> Iterator[int]:
-    """Every process but this one, whose own reading is no use."""
+    """Every process but this one, whose own reading is of no use."""
     me = str(os.getpid())
     return (int(name) for name in os.listdir("/proc") if name.isdigit() and name != me)
 

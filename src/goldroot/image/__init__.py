@@ -16,7 +16,6 @@ __all__ = [
     "Consent",
     "Difference",
     "Gold",
-    "ImageRemoval",
     "Look",
     "PublishPlan",
     "Retirement",
@@ -100,7 +99,7 @@ if TYPE_CHECKING:
     from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
-    from goldroot.image.removal import ImageRemoval, delete_image, plan_image_removal
+    from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.source import AT_BOOT, Source, open_source
@@ -122,7 +121,7 @@ else:
             "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
-            "removal": "ImageRemoval delete_image plan_image_removal",
+            "removal": "delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "source": "AT_BOOT Source open_source",

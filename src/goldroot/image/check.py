@@ -179,7 +179,7 @@ def _remembered(system: System) -> Sequence[str]:
         return []
     except ValueError as error:
         raise BadInput(
-            f"{_file(system)} is no JSON: {error}", todo="Remove it, and accept again what it held."
+            f"{_file(system)} is not JSON: {error}", todo="Remove it, and accept again what it held."
         ) from None
     return [str(key) for key in held]
 

@@ -82,11 +82,11 @@ def import_image(
 ) -> Imported:
     """Make an image from a directory or a tar archive (plain, gz, xz, zst, bz2); the source is only read.
 
-    An import that was killed leaves no image, and is made anew by the same command.
+    An import that was killed leaves no image, and is made again by the same command.
 
     :param layout: a shipped layout's name, or a file.
     :param host: its home, where it is maintained and published; "": the site's default host.
-    :raises BadInput: the source is no root file system, or a hostile or damaged archive.
+    :raises BadInput: the source is not a root file system, or a hostile or damaged archive.
     :raises Refused: the image exists, or a machine has the name of one of its systems or slots.
     """
     check_image_name(image)
@@ -135,7 +135,7 @@ def give_up_import(site: Site, image: str) -> None:
 def replace_system(site: Site, image: str, source: str, *, progress: Progress | None = None) -> Imported:
     """Put a root file system in place of the maintenance system of an image that exists, in one step.
 
-    This is the way of a release that is built anew: what was on the maintenance system goes, gold versions and clones
+    This is the way of a release that is built again: what was on the maintenance system goes, gold versions and clones
     stay as they are, and it has to be tested again.  The layout stays.
 
     :raises NotFound: there is no such image. :raises StillRunning: somebody works on its maintenance system.
@@ -200,7 +200,7 @@ def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Ma
     """A system's rows by the disk that they stand on, mount points and directories on the way included.
 
     :param notes: gets a note for each hard-link group that does not stand on one disk.
-    :raises BadInput: a path that the layout gives to a disk is no directory.
+    :raises BadInput: a path that the layout gives to a disk is not a directory.
     """
     parts: dict[str, list[Entry]] = {disk.address: [] for disk in layout.disks}
     groups: dict[int, tuple[str, bytes]] = {}
@@ -210,7 +210,7 @@ def split(manifest: Manifest, layout: Layout, notes: list[Note]) -> dict[str, Ma
     for row in map(Entry._make, manifest.rows()):
         if row.kind != DIRECTORY and row.path in directories:
             raise BadInput(
-                f"/{path_text(row.path)} is no directory, and the layout {layout.name} gives it, or a path in it, to a disk",
+                f"/{path_text(row.path)} is not a directory, and the layout {layout.name} gives it, or a path in it, to a disk",
                 todo="Make it a directory in the source, or use a layout of your own that leaves it where it is.",
             )
         places = layout.places(row.path) if row.kind == DIRECTORY else [layout.disk_of(row.path).address]
@@ -282,7 +282,7 @@ def check_root(source: str, shown: str | None = None) -> None:
     if missing:
         names = " and ".join(path_text(name) + "/" for name in missing)
         raise BadInput(
-            f"{shown or source} is no root file system: it has no {names}",
+            f"{shown or source} is not a root file system: it has no {names}",
             meaning="Nothing was imported.",
             todo="Name the directory that becomes /, or a tar of it: tar -C ROOT --xattrs --numeric-owner -cf FILE .",
         )

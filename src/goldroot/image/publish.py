@@ -143,7 +143,7 @@ def publish_gold(
     """Publish the maintenance system as the next gold version.
 
     It is built in a free slot, recorded and signed, and becomes visible in one step.  Killed anywhere, nothing is
-    visible, and the same command begins the version anew in the same slot.
+    visible, and the same command begins the version again in the same slot.
 
     Parameters and errors of :func:`publish_system`; it is published also where nothing changed.
     """

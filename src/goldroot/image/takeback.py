@@ -41,7 +41,7 @@ def take_back(
 ) -> TakenBack:
     """Copy a fix that was made on the test system, after its tests, to the maintenance system.
 
-    What the tests themselves left behind is no fix and stays.  Those of the maintenance system's disks that a fix
+    What the tests themselves left behind is not a fix and stays.  Those of the maintenance system's disks that a fix
     concerns are made new and put in place in one step.
 
     :param paths: take only these, and what is below them (no leading slash).

@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import IO, Any, cast
 
 from goldroot.errors import BadInput
+from goldroot.kinds import NoteKind
 from goldroot.tree import FULL, Note, path_text, write_problem
 
 _COPY = 1 << 20
@@ -136,7 +137,7 @@ class Unpacker:
             return os.open(step, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=handle)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise refused(path, f"leads through {path_text(step)!r}, which is no directory") from None
+                raise refused(path, f"leads through {path_text(step)!r}, which is not a directory") from None
             raise
 
     def _place(self, parent: int, name: bytes, path: bytes, member: tarfile.TarInfo) -> None:
@@ -146,7 +147,7 @@ class Unpacker:
         self._seen.add(path)
         if not path:
             if not member.isdir():
-                raise refused(path, "the archive's top is no directory")
+                raise refused(path, "the archive's top is not a directory")
             return
         try:
             mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
@@ -249,7 +250,7 @@ class Unpacker:
                 raise
             self._note("xattr-not-kept", path, f"lost its attribute {path_text(name)}: {error.strerror}")
 
-    def _note(self, kind: str, path: bytes, text: str) -> None:
+    def _note(self, kind: NoteKind, path: bytes, text: str) -> None:
         self._notes.append(Note(kind, path, text))
 
 
@@ -263,7 +264,7 @@ def checked(name: str, of: bytes | None = None) -> bytes:
     if b".." in parts:
         raise refused(shown, f"would lead out of the tree ({path_text(path)!r})")
     if b"\0" in path or any(len(part) > 255 for part in parts):
-        raise refused(shown, "is no name that a file can have")
+        raise refused(shown, "is not a name that a file can have")
     return b"/".join(parts)
 
 
@@ -275,7 +276,7 @@ def _check(member: tarfile.TarInfo, path: bytes) -> None:
         raise refused(path, "is a link that leads nowhere")
     for key, is_one in _NUMBERS.items():
         if key in member.pax_headers and not is_one(member.pax_headers[key]):
-            raise refused(path, f"has a {key} that is no number")
+            raise refused(path, f"has a {key} that is not a number")
 
 
 def _whole(text: str) -> bool:
@@ -293,7 +294,7 @@ def _finite(text: str) -> bool:
         return False
 
 
-#: PAX headers that ``tarfile`` takes for 0 where they are no numbers.
+#: PAX headers that ``tarfile`` takes for 0 where they are not numbers.
 _NUMBERS = {"uid": _whole, "gid": _whole, "size": _whole, "mtime": _finite}
 
 

@@ -9,9 +9,10 @@ The way of a merge, each step using only those before it::
     plan       all parts of a system together -> a Plan, with its conflicts and notes
     apply/     a plan -> the rows of the new tree, written to a place where they appear whole
     record/    a plan -> what is written down of it, and what may be shown
+    review/    a question -> what each side did in words, and a person's answer to it
 
-``trees`` does all of it with any three directories.  What happens when gold deleted a path that the server edited stands
-in ``decide/presence``.
+``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left to be decided.  What happens
+when gold deleted a path that the server edited stands in ``decide/presence``.
 """
 
 from __future__ import annotations
@@ -24,47 +25,79 @@ __all__ = [
     "BASE_SIDE",
     "CLONE_SIDE",
     "GOLD_SIDE",
+    "MARKERS",
     "MIGRATE_DUE",
     "NO_MEMORY",
     "REBUILD_DUE",
+    "Asked",
+    "Desk",
+    "EditPlace",
+    "EditWay",
+    "LeftOfMerge",
     "ManifestFiles",
     "Memory",
+    "MergeGiven",
     "MergePlan",
     "MountLine",
     "Options",
     "Part",
     "PartPlan",
     "Plan",
+    "Question",
     "Record",
     "Reference",
     "Removed",
     "Row",
     "SharedFiles",
+    "StoredQuestion",
     "Surroundings",
+    "TextPart",
     "Tree",
     "Trees",
     "Usr",
     "View",
+    "and_alike",
+    "answers_of",
     "apply_plan",
     "build_rows",
     "check_record_place",
+    "chosen_questions",
     "conflict_data",
+    "conflict_shown",
     "decisions_digest",
+    "decisions_for",
+    "decisions_text",
+    "edited_text",
+    "find_left",
+    "first_text",
+    "forget_edit",
     "is_text",
     "joined",
+    "keeper_of",
     "load_decisions",
     "look_up",
     "make_record",
+    "marked",
+    "merge_again",
     "merge_text",
     "merge_trees",
     "note_data",
+    "note_written",
+    "only_one",
+    "own_content",
     "parse_fstab",
     "parse_line",
+    "part_changes",
+    "parts_of",
     "plan_merge",
     "plan_trees",
     "printable",
+    "put_together",
     "record_bytes",
     "redact_diff",
+    "resolving",
+    "side_or_content",
+    "split_part",
     "unit_name",
     "usr_links",
     "write_record",
@@ -77,7 +110,7 @@ if TYPE_CHECKING:
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
-    from goldroot.merge.decisions import decisions_digest, load_decisions
+    from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
     from goldroot.merge.fit.part_plan import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
@@ -88,6 +121,22 @@ if TYPE_CHECKING:
     from goldroot.merge.refer.reference import Reference, look_up
     from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
     from goldroot.merge.refer.view import View
+    from goldroot.merge.resolve import (
+        LeftOfMerge,
+        MergeGiven,
+        StoredQuestion,
+        find_left,
+        keeper_of,
+        merge_again,
+        note_written,
+        resolving,
+    )
+    from goldroot.merge.review.answers import MARKERS, decisions_for, own_content
+    from goldroot.merge.review.choose import and_alike, chosen_questions, only_one
+    from goldroot.merge.review.editing import EditPlace, edited_text, first_text, forget_edit
+    from goldroot.merge.review.parts import TextPart, marked, part_changes, parts_of, put_together, split_part
+    from goldroot.merge.review.question import Asked, Desk, EditWay, Question, answers_of, side_or_content
+    from goldroot.merge.review.words import conflict_shown
     from goldroot.merge.surroundings import Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
@@ -100,7 +149,7 @@ else:
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
-            "decisions": "decisions_digest load_decisions",
+            "decisions": "decisions_digest decisions_text load_decisions",
             "fit.part_plan": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
@@ -111,6 +160,13 @@ else:
             "refer.reference": "Reference look_up",
             "refer.view": "View",
             "refer.shared": "ManifestFiles SharedFiles",
+            "review.answers": "MARKERS decisions_for own_content",
+            "review.editing": "EditPlace edited_text forget_edit first_text",
+            "review.parts": "TextPart marked part_changes parts_of put_together split_part",
+            "review.question": "Asked Desk EditWay Question answers_of side_or_content",
+            "review.words": "conflict_shown",
+            "review.choose": "and_alike chosen_questions only_one",
+            "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving",
             "surroundings": "Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },

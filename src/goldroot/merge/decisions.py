@@ -38,7 +38,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
     except OSError as error:
         raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{file}: this is no JSON: {error}") from error
+        raise BadInput(f"{file}: this is not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), dict):
         raise BadInput(f'{file}: a decisions file is an object with "decisions": {{KEY: ANSWER}}')
     if data.get("schema", SCHEMA) != SCHEMA:
@@ -48,7 +48,7 @@ def load_decisions(file: str) -> dict[str, Decision]:
     for key in decisions:
         if not _KEY.fullmatch(key):
             raise BadInput(
-                f"{file}: {key!r} is no key of a conflict",
+                f"{file}: {key!r} is not a key of a conflict",
                 meaning="An answer under it would answer nothing.",
                 todo="Write the whole key, 64 hex digits, as the record has it.",
             )
@@ -80,6 +80,15 @@ def _content(file: str, where: str, key: str, answer: dict[str, Any]) -> bytes:
         raise BadInput(f"{file}: the base64 of {key[:12]}... is damaged") from error
     except OSError as error:
         raise BadInput(f"{file}: the content for {key[:12]}... cannot be read: {error.strerror}") from error
+
+
+def decisions_text(decisions: Decisions) -> bytes:
+    """A decisions file with these answers; contents may be any bytes."""
+    said = {
+        key: {"take": one.take} | ({} if one.content is None else {"base64": base64.b64encode(one.content).decode()})
+        for key, one in sorted(decisions.items())
+    }
+    return json.dumps({"schema": SCHEMA, "decisions": said}, indent=1).encode() + b"\n"
 
 
 def decisions_digest(decisions: Decisions) -> bytes:

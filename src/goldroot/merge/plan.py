@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -62,11 +63,12 @@ from goldroot.policy import Policy
 from goldroot.tree import Note
 
 #: Kinds of notes that name a command to be run in the merged system.
-REBUILD_DUE, MIGRATE_DUE = "rebuild-due", "migrate-due"
+REBUILD_DUE: Final = "rebuild-due"
+MIGRATE_DUE: Final = "migrate-due"
 #: A kind of note: a file that was made from another which is not what it was, and no command is known.
-STALE = "stale-map"
+STALE: Final = "stale-map"
 #: Kind of the note that the list of what the server had removed is not known.
-MEMORY_NOT_GIVEN = "memory-not-given"
+MEMORY_NOT_GIVEN: Final = "memory-not-given"
 
 Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 
@@ -232,7 +234,7 @@ def _irregular(accounts: Accounts) -> list[Note]:
     return [
         Note(
             "account-file-not-regular", b"/etc/" + file.encode(),
-            f"{word}'s is no regular file, and was taken as missing: without names its owners are merged as numbers",
+            f"{word}'s is not a regular file, and was taken as missing: without names its owners are merged as numbers",
             {"side": word},
         )
         for word, tables in zip(SIDES, accounts, strict=True)
@@ -309,7 +311,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
 def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
     part, comparison = one.part, one.decided.comparison
     notes = [
-        Note("socket-dropped", part.place(path), "a socket is made anew by the program that listens on it")
+        Note("socket-dropped", part.place(path), "a socket is made again by the program that listens on it")
         for path in comparison.sockets
         if _kept_beside(one, path)
     ]

@@ -304,7 +304,7 @@ def _check_trees(request: _Request) -> dict[tuple[int, int], str]:
     """See that the trees are three directories; which of them each device and inode is."""
     if not request.at.startswith(b"/") or b".." in request.at.split(b"/"):
         raise BadInput(
-            f"--at {os.fsdecode(request.at)!r} is no absolute path", todo="Say where the trees stand, such as /etc."
+            f"--at {os.fsdecode(request.at)!r} is not an absolute path", todo="Say where the trees stand, such as /etc."
         )
     seen: dict[tuple[int, int], str] = {}
     for word, path in request.roots.items():

@@ -28,7 +28,7 @@ CLASSES = {
     CLONE: "the clone's, always",
     IDENTITY: "the clone's, always, and unique in the fleet",
     CACHE: "gold's; the clone keeps its own directories, empty",
-    GENERATED: "made anew inside the merged system by the rule's rebuild command",
+    GENERATED: "made again inside the merged system by the rule's rebuild command",
     LINES: "each line an element of a set; both sides' additions and removals",
     ACCOUNTS: "by record and field, as account tables",
 }
@@ -116,7 +116,7 @@ def _decode(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadPolicy(
-            f"byte {data[error.start]:#04x} is no UTF-8",
+            f"byte {data[error.start]:#04x} is not UTF-8",
             file=file,
             line=data.count(b"\n", 0, error.start) + 1,
             todo="Save the file as UTF-8; a byte of a file's name is written as '\\xNN' in single quotes.",
@@ -145,7 +145,7 @@ class _Reader:
         for key, value in table.items():
             here = (*place, key)
             if key not in known:
-                raise self._bad(f"{key!r} is no key of {what}", here, suggestion(key, known))
+                raise self._bad(f"{key!r} is not a key of {what}", here, suggestion(key, known))
             if type(value) is not known[key]:
                 raise self._bad(
                     f"{key!r} must be {_TYPE_NAMES[known[key]]}, not {_TYPE_NAMES.get(type(value), 'a date or time')}",

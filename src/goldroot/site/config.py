@@ -186,7 +186,7 @@ def _confine(table: toml.Table) -> Mode | None:
 
 
 def _limits(table: toml.Table, default: Limits) -> Limits:
-    """Sizes are in MiB, the time in seconds; what is not said is as in ``default``, and 0 is no limit."""
+    """Sizes are in MiB, the time in seconds; what is not said is as in ``default``, and 0 means no limit."""
 
     def size(name: str, known: int) -> int:
         return table.number(name, known // MIB, most=MOST_MIB) * MIB

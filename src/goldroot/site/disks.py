@@ -46,7 +46,7 @@ class DiskRegister:
             disks.set_state(tx, wanted.values(), "made")
 
     def remove(self, ids: Collection[str]) -> None:
-        """Delete disks; those that are gone already are no error.
+        """Delete disks; those that are gone already are not an error.
 
         :raises Refused: one is live, linked or in use.
         """

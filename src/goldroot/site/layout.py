@@ -153,7 +153,9 @@ def parse_layout(text: str, file: str) -> Layout:
 def _disk(table: toml.Table, before: list[LayoutDisk]) -> LayoutDisk:
     address = table.text("address")
     if not re.fullmatch(r"1[0-9A-F]{2}", address):
-        raise table.error(f"{address!r} is no live address", "address", todo="Live addresses are 1xx: 1B1, 1B5, 1B6.")
+        raise table.error(
+            f"{address!r} is not a live address", "address", todo="Live addresses are 1xx: 1B1, 1B5, 1B6."
+        )
     if any(disk.address == address for disk in before):
         raise table.error(f"the address {address} stands twice", "address")
     taken = {path for disk in before for path in disk.paths}

@@ -59,7 +59,7 @@ def _places(site: Site) -> list[str]:
 
 
 def _make(file: str) -> None:
-    """Under another name first: a part of it would be no use, and look like all."""
+    """Under another name first: a part of it would be of no use, and look like all."""
     new = f"{file}.{os.getpid()}.new"
     handle = private.open_new(new, exclusive=True)
     try:

@@ -62,7 +62,7 @@ class SiteKey:
                 f"{self.allowed} is missing, which says whose signatures count",
                 meaning=f"Whether {what} is what was published cannot be told. Nothing was changed.",
                 todo="Put the site's keys back from a backup. Where its key is still there (keys/site and keys/site.pub), "
-                "this writes the file anew: goldroot init (in the site's directory).",
+                "this writes the file again: goldroot init (in the site's directory).",
             )
         try:
             sshkeys.verify(self.allowed, SIGNER, NAMESPACE, document, signature)

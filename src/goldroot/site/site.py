@@ -310,7 +310,7 @@ def _check_utf8(root: str) -> None:
         root.encode()
     except UnicodeEncodeError:
         raise BadInput(
-            f"the path of the site, {root!r}, is no UTF-8",
+            f"the path of the site, {root!r}, is not UTF-8",
             meaning="Updates could not be run there.",
             todo="Choose, or move the site to, a path that is.",
         ) from None

@@ -110,7 +110,7 @@ def _not_its_own(host: SiteHost, why: str) -> Refused:
 
 
 def _strangers(site: Site, host: SiteHost) -> list[str]:
-    """Machines that are nobody's by the catalog; what an import left that was killed is no sign of another site."""
+    """Machines that are nobody's by the catalog; what an import left that was killed is not a sign of another site."""
     from goldroot.catalog import entries
 
     with site.catalog.read() as tx:

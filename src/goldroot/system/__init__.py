@@ -14,6 +14,8 @@ __all__ = [
     "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
+    "NOT_SHOWN",
+    "SHOW",
     "USUAL_HEALTH",
     "WAITS",
     "Bound",
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     )
     from goldroot.system.identity import Identity, fingerprints, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
+    from goldroot.system.inside.show import NOT_SHOWN
     from goldroot.system.journal import read_only_failures, unit_lines
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NetworkSettings
@@ -94,11 +97,14 @@ if TYPE_CHECKING:
     from goldroot.system.own_disks import OwnDisks
     from goldroot.system.package_files import PackageFiles, read_package_files
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
+    from goldroot.system.talk import SHOW
     from goldroot.system.words import Mode, power_of
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "inside.show": "NOT_SHOWN",
+            "talk": "SHOW",
             "confine": "Bound Confined How run_in shell_of",
             "disk_files": "names_in read_path remove_path",
             "first_identity": "FirstIdentity UpdateTrees make_first",

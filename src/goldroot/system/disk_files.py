@@ -64,7 +64,7 @@ def status_of(root: str, path: bytes) -> os.stat_result | None:
 
 
 def put(root: str, path: bytes, data: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
-    """Write a file anew, in place of what had its name; owner root where we are root.
+    """Write a file again, in place of what had its name; owner root where we are root.
 
     :param owner: uid and gid instead, where that is allowed.
 

@@ -19,7 +19,7 @@ _NETWORK = frozenset(
     ("9p", "afs", "ceph", "cifs", "davfs", "gfs", "gfs2", "glusterfs", "lustre", "ncp", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
      "pvfs2", "smb3", "smbfs", "sshfs", "virtiofs", "fuse.davfs", "fuse.glusterfs", "fuse.sshfs")
 )  # fmt: skip
-#: Devices that every system has, and kinds of file systems whose first field is no device.
+#: Devices that every system has, and kinds of file systems whose first field is not a device.
 _NO_DISKS = (b"/dev/null", b"/dev/fuse", b"/dev/shm")
 
 

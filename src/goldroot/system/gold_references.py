@@ -108,7 +108,7 @@ def _shells(look: Look, tables: AccountTables) -> Iterator[str]:
             continue
         word, entry = find(look, shell)
         if word == GONE or (entry is not None and (entry.kind != FILE or not entry.mode & 0o111)):
-            yield f"the shell of {path_text(key.text)}, {path_text(shell)}, is no program"
+            yield f"the shell of {path_text(key.text)}, {path_text(shell)}, is not a program"
 
 
 def _mounts(look: Look, fstab: bytes) -> Iterator[str]:
@@ -120,4 +120,4 @@ def _mounts(look: Look, fstab: bytes) -> Iterator[str]:
         if point.startswith(b"/") and point != b"/":
             word, entry = find(look, point)
             if word == GONE or (entry is not None and entry.kind != DIRECTORY and b"bind" not in words[3].split(b",")):
-                yield f"/etc/fstab mounts on {path_text(point)}, which is no directory"
+                yield f"/etc/fstab mounts on {path_text(point)}, which is not a directory"

@@ -29,7 +29,7 @@ REMOVED = (
     "var/lib/wicked/duid.xml", "var/lib/wicked/iaid.xml", "var/lib/wicked/lease-*.xml", "etc/dhcpcd.duid", "etc/dhcpcd.secret",
     "var/lib/dhcpcd/duid", "var/lib/dhcpcd/secret", "var/lib/dhcpcd/*.lease*", "var/lib/dhcp/dhclient*.lease*",
     "var/lib/dhclient/*.lease*", "var/lib/NetworkManager/*.lease",
-    # agents of configuration management, which a server enrols with anew
+    # agents of configuration management, which a server enrols with again
     "etc/salt/minion_id", "etc/salt/pki/minion/minion.pem", "etc/salt/pki/minion/minion.pub", "etc/puppet/ssl/**",
     "var/lib/puppet/ssl/**", "etc/puppetlabs/puppet/ssl/**", "etc/chef/client.pem",
     # ids of services

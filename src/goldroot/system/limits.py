@@ -20,7 +20,7 @@ FREE_PART, MOST_FREE = 20, 256 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one command may take.  A number of 0 is no limit."""
+    """What one command may take.  A number of 0 means no limit."""
 
     memory: int = 4096 * MIB  #: bytes of all its processes (with a control group), or of each one
     processes: int = 2048  #: at the same time

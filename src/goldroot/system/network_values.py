@@ -20,14 +20,14 @@ _LONGEST = 15
 def host_name(text: str) -> str:
     """A host name, with or without its domain."""
     if not _HOST_NAME.fullmatch(text):
-        raise UsageError(f"{text!r} is no host name", todo="Use letters, digits, '-' and dots.")
+        raise UsageError(f"{text!r} is not a host name", todo="Use letters, digits, '-' and dots.")
     return text
 
 
 def interface(text: str) -> str:
     """The name of a network interface."""
     if not 0 < len(text) <= _LONGEST or not all(char.isalnum() or char in "._-" for char in text):
-        raise UsageError(f"{text!r} is no network interface", todo="Name the one that the address is for: eth0.")
+        raise UsageError(f"{text!r} is not a network interface", todo="Name the one that the address is for: eth0.")
     return text
 
 
@@ -52,7 +52,7 @@ def _parsed(parse: Callable[[str], Any], text: str) -> str:
     try:
         parse(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no address", todo="Write 192.0.2.10/24, 192.0.2.1.") from None
+        raise UsageError(f"{text!r} is not an address", todo="Write 192.0.2.10/24, 192.0.2.1.") from None
     return text
 
 

@@ -28,6 +28,9 @@ _BEGIN = (
     "from goldroot.system.inside.enter import main; main()"
 )
 
+#: The same for :mod:`goldroot.system.inside.show`.
+SHOW = _BEGIN.replace("inside.enter", "inside.show")
+
 UNKNOWN = -1  #: a status that no command ends with
 
 
@@ -148,7 +151,7 @@ def _not_started(number: int, text: str, where: str) -> Failed:
     return Failed(
         f"the system could not be put together: {text}{f': {where}' if where else ''}",
         meaning="The command was not started.",
-        todo="Look whether the directory is there in the system's disks and is no link.",
+        todo="Look whether the directory is there in the system's disks and is not a link.",
     )
 
 

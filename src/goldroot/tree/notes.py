@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+from goldroot.kinds import ConflictKind, NoteKind
 
 #: Called with the number of entries done since the last call.
 Progress = Callable[[int], None]
 
 
 #: Kind of the note of a scan that something is mounted on a path.
-OTHER_FILE_SYSTEM = "other-file-system"
+OTHER_FILE_SYSTEM: Final = "other-file-system"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """One remark.
 
-    Kinds of a scan: ``other-file-system``, ``time-out-of-range``, ``vanished``, ``changed-while-read``.  Kinds of a
-    copy: ``owner-not-kept``, ``mode-not-kept``, ``xattr-not-kept``, ``flags-not-kept``, ``device-not-made``.
+    Every kind, with a sentence, stands in :mod:`goldroot.kinds`.
     """
 
-    kind: str  #: a word for a program
+    kind: NoteKind | ConflictKind  #: a word for a program
     path: bytes  #: relative to the tree; ``b""`` where it concerns the tree or no one path
     text: str  #: for a person; no secrets
     data: Mapping[str, object] = field(default_factory=dict)

@@ -9,8 +9,10 @@
     differences.py  what a server has otherwise than its gold
     fallbacks.py  what is kept for the way back
     gold.py       the life of gold versions and images
+    kinds.py      every kind of conflict and note
     machines.py   rows of machines
     record.py     the record of a merge, and its reader
+    review.py     questions, and answers to them
     status.py     the whole fleet, and what happened
     updates.py    plans, outcomes and rows of updates
     schemas.py    the published JSON Schemas
@@ -51,10 +53,15 @@ __all__ = [
     "GroupedConflict",
     "ImageDeleted",
     "MachineRow",
+    "MergeResolved",
+    "MergeShown",
     "Record",
     "RecordConflict",
     "RecordEntry",
     "RecordNote",
+    "ReviewDecided",
+    "ReviewNext",
+    "ReviewShown",
     "UnreadableRecord",
     "UpdateOutcome",
     "UpdatePlan",
@@ -85,6 +92,7 @@ if TYPE_CHECKING:
         UnreadableRecord,
         read_record,
     )
+    from goldroot.views.review import MergeResolved, MergeShown, ReviewDecided, ReviewNext, ReviewShown
     from goldroot.views.schemas import VIEWS, schema_of, schema_text
     from goldroot.views.status import EventRow, FleetStatus
     from goldroot.views.updates import (
@@ -110,6 +118,7 @@ else:
             "gold": "GoldRestored GoldRetired ImageDeleted",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
+            "review": "MergeResolved MergeShown ReviewDecided ReviewNext ReviewShown",
             "schemas": "VIEWS schema_of schema_text",
             "status": "EventRow FleetStatus",
             "updates": "Decision DecisionsChanged DecisionsForgotten GroupedConflict UpdateOutcome UpdatePlan UpdateRow",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from goldroot.views.base import View
@@ -16,6 +18,9 @@ class DifferentPath(View):
     axis: str
     axes: dict[str, str]
     rule: RuleUsed
+    next: Literal["stays", "merged", "overwritten", "made again"] = Field(
+        description="what the next update does with it: overwritten, the server's is lost"
+    )
     base: SideOfPath | None = Field(None, description="the old side: gold's, or what is kept")
     clone: SideOfPath | None = Field(None, description="what is live")
     notes: tuple[str, ...] = ()

@@ -20,7 +20,8 @@ class RetirementFollows(View):
 
 class _Version(View):
     image: str
-    number: int
+    version: int
+    number: int = Field(description="the older name of version")
     state: Literal["publishing", "published", "retired"]
     slot: str | None
     untested: bool

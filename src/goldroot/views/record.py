@@ -12,12 +12,22 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from goldroot.views.base import View
+from goldroot.views.kinds import CONFLICT_KINDS, NOTE_KINDS
 
 #: The newest schema that is read here, and the one that is written.
 RECORD_SCHEMA = 1
 
 Outcome = Literal["clone", "gold", "both", "merged", "conflict", "dropped", "same"]
 Kind = Literal["file", "directory", "link", "char-device", "block-device", "fifo", "socket"]
+
+
+_CONFLICT_KINDS: list[Any] = sorted(CONFLICT_KINDS)
+_KINDS: list[Any] = sorted({*NOTE_KINDS, *CONFLICT_KINDS})
+#: A record of another goldroot may have kinds that this one does not know: they are told, and not checked.
+ConflictKindField: Any = Field(description="what is asked", json_schema_extra={"enum": _CONFLICT_KINDS})
+NoteKindField: Any = Field(
+    description="what it says; of a question on the way back, the question's", json_schema_extra={"enum": _KINDS}
+)
 
 
 class RuleUsed(View):
@@ -85,7 +95,7 @@ class RecordConflict(View):
 
     path: str
     axis: str
-    kind: str
+    kind: str = ConflictKindField
     key: str = Field(description="the name of the question, alike on every server")
     answers: tuple[str, ...]
     stands: str = Field(description="the answer that is in force until somebody decides")
@@ -96,7 +106,7 @@ class RecordConflict(View):
 class RecordNote(View):
     """Something that a person should know besides."""
 
-    kind: str
+    kind: str = NoteKindField
     path: str
     text: str
     data: dict[str, Any] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
 from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
+from goldroot.views.review import MergeResolved, MergeShown, ReviewDecided, ReviewNext, ReviewShown
 from goldroot.views.status import EventRow, FleetStatus
 from goldroot.views.updates import (
     Decision,
@@ -46,7 +47,12 @@ VIEWS: dict[str, type[View]] = {
     "grouped-conflict": GroupedConflict,
     "image-deleted": ImageDeleted,
     "machine-row": MachineRow,
+    "merge-resolved": MergeResolved,
+    "merge-shown": MergeShown,
     "record": Record,
+    "review-decided": ReviewDecided,
+    "review-next": ReviewNext,
+    "review-shown": ReviewShown,
     "update-outcome": UpdateOutcome,
     "update-plan": UpdatePlan,
     "update-row": UpdateRow,

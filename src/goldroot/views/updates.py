@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from goldroot.views.base import View
-from goldroot.views.record import Record
+from goldroot.views.record import ConflictKindField, Record
 
 UpdateKind = Literal["update", "rollback"]
 
@@ -64,7 +64,7 @@ class GroupedConflict(View):
 
     path: str
     axis: str
-    kind: str
+    kind: str = ConflictKindField
     detail: str
     answers: tuple[str, ...]
     stands: str = Field(description="the answer that is in force until somebody decides")

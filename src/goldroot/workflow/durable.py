@@ -262,9 +262,9 @@ class DbosEngine:
                     todo=f"Put it aside (mv {shlex.quote(file)} {shlex.quote(file)}.damaged), then run the same command again.",
                 ) from error
             raise Failed(
-                f"the workflow database said no: {str(error.orig).strip()}",
+                f"the workflow database reported an error: {str(error.orig).strip()}",
                 meaning="What is done is kept; the step that was under way is done again.",
-                todo="Mend the cause (space, permissions, the server), then run the same command again.",
+                todo="Fix the cause (space, permissions, the server), then run the same command again.",
             ) from error
 
 

@@ -98,7 +98,7 @@ def test_linked_tells_what_guests_have_now(fleet: ZvmFleet) -> None:
     def slots() -> dict[str, tuple[list[str], list[str], list[str]]]:
         return {one["slot"]: (one["links"], one["live"], one["differs"]) for one in fleet.data("linked", "--live")}
 
-    # Off is no difference.
+    # Off is not a difference.
     assert slots()["S10GOLD"] == (["WEB1 1B1", "WEB2 1B1"], ["WEB1 1B1"], [])
     # Somebody links gold without goldroot: by the entry, and at this moment.
     fleet.sim.system.manager.add("MAINT", "LINK S10GOLD 11B1 0F00 RR")

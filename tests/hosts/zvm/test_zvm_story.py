@@ -35,7 +35,7 @@ def update(lab: Lab, host: Host) -> None:
             applied(host.apply(entry))
         host.create_disk(new_disk(lab, "next-1B5", "WEB1", "5B5"))
         with host.open_disks({"next-1B5": "rw", "WEB1-1B5": "ro"}, view="live") as opened:
-            Path(opened["next-1B5"].path, "hostname").write_bytes(b"merged anew")
+            Path(opened["next-1B5"].path, "hostname").write_bytes(b"merged again")
         host.stop("WEB1", 0)
         with host.hold("WEB1"):
             applied(host.apply(exchange(found(host, "WEB1"), "5", WORK, "kept", since=SINCE)))

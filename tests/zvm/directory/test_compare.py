@@ -148,7 +148,7 @@ MDISK 0888 3390 1457 10 LX3002 W READ WRITE MULTIPLE
 
 
 def test_what_a_real_directory_manager_gave_back() -> None:
-    """What it rewrote is no difference; what other calls added since is, and passwords are not told."""
+    """What it rewrote is not a difference; what other calls added since is, and passwords are not told."""
     sent = Directory.of_lines([line.ljust(38).encode() for line in SENT.splitlines()]).entry("GT@PONG")
     back = Directory.of_lines([line.ljust(72).encode() for line in GIVEN_BACK.splitlines()]).entry("GT@PONG")
     assert [one.text() for one in differences(sent, back)] == [

@@ -96,7 +96,7 @@ def test_other_member(captured_bytes: bytes, captured_forms: list[dict[str, Any]
     assert compared == 70
 
 
-#: Two machines as a z/VM 7.1 directory manager normalised them, written anew with other names.
+#: Two machines as a z/VM 7.1 directory manager normalised them, written again with other names.
 SMALL = b"""PROFILE LNXPROF
 CPU 00
 CPU 02

@@ -88,13 +88,13 @@ def test_faults_change_with_their_file(started, part, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--fault", "nonsense"], "no fault"),
+        (["--fault", "nonsense"], "not a fault"),
         (["--fault", "slow"], "seconds"),
         (["--user", "X"], "belong together"),
         (["--certificate", "/etc/hostname"], "belong together"),
-        (["--directory", "/bin/true"], "no user directory"),
+        (["--directory", "/bin/true"], "not a user directory"),
         (["--active", "NOBODY"], "NOBODY"),
-        (["--group", "X"], "no group"),
+        (["--group", "X"], "not a group"),
         (["--tls", "--certificate", "/etc/passwd", "--key", "/etc/passwd"], "certificate"),
         (["--host", "192.0.2.1"], "cannot listen"),
         (["--disks", "/proc/nothing/here"], "disks"),

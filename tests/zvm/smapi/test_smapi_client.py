@@ -349,12 +349,12 @@ class TestBadServers:
 class TestRequestsThatAreNotSent:
     @pytest.mark.parametrize("userid", ["", "TOOLONGID", "A B", "Ü", "A\n", "X/Y"])
     def test_user_ids_that_are_none(self, userid: str) -> None:
-        with pytest.raises(UsageError, match="no z/VM user ID"):
+        with pytest.raises(UsageError, match="not a z/VM user ID"):
             Client(Server("127.0.0.1"), userid, "x")
 
     @pytest.mark.parametrize("target", ["TOOLONGID", "A B", "Ü", "A\0", "**"])
     def test_targets_that_are_none(self, make_client: Any, responder: Any, target: str) -> None:
-        with pytest.raises(UsageError, match="no target for Image_Query_DM"):
+        with pytest.raises(UsageError, match="not a target for Image_Query_DM"):
             make_client().image_query_dm(target)
         assert responder.requests == []
 
@@ -381,10 +381,10 @@ class TestRequestsThatAreNotSent:
             ("Image_Lock_DM", {"vdev": "191"}, "has no parameter 'vdev'"),
             ("Image_Lock_DM", {"device_address": "01910"}, "0 to 4 are taken"),
             ("Image_Disk_Unshare", {}, "needs image_disk_number"),
-            ("Image_Delete_DM", {"data_security_erase": 256}, "no number of 1 byte"),
-            ("Image_Delete_DM", {"data_security_erase": "yes"}, "no number of 1 byte"),
-            ("Image_Delete_DM", {"data_security_erase": -129}, "no number of 1 byte"),
-            ("Response_Recovery", {"failed_request_id": 1 << 32}, "no number of 4 bytes"),
+            ("Image_Delete_DM", {"data_security_erase": 256}, "not a number of 1 byte"),
+            ("Image_Delete_DM", {"data_security_erase": "yes"}, "not a number of 1 byte"),
+            ("Image_Delete_DM", {"data_security_erase": -129}, "not a number of 1 byte"),
+            ("Response_Recovery", {"failed_request_id": 1 << 32}, "not a number of 4 bytes"),
             ("Image_Replace_DM", {"image_record_array": []}, "needs image_record_array"),
             ("Image_Replace_DM", {}, "needs image_record_array"),
             ("Image_Definition_Update_DM", {}, "needs definition_update"),

@@ -134,7 +134,7 @@ def test_a_connection_cut_inside_tls(responder: Any, make_client: Any, tmp_path:
         make_client(tls=True, ca_file=authority, patience=ONCE).check_authentication()
 
 
-@pytest.mark.parametrize("content", [None, "", "this is no certificate"])
+@pytest.mark.parametrize("content", [None, "", "this is not a certificate"])
 def test_a_ca_file_that_is_none(make_client: Any, tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:

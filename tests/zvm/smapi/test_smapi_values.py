@@ -3,7 +3,7 @@
 The client's table and its decoder are judged by neither of themselves: the layouts below were written down by hand from
 the bytes.  s string, n name that is padded with blanks, z text with a zero byte, i int4, b byte, q int8, cN N characters;
 A(x) counted array of x, S(x) counted structure, *(x) repeated to the end, T records with lengths or texts with zeros,
-e error text; k a number of members, which is no value.
+e error text; k a number of members, which is not a value.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_lists_of_functions(run: Run) -> None:
     ("words", "said"),
     [
         (["Image_Querry_DM"], "Did you mean Image_Query_DM"),
-        (["Image_Query_DM", "--target", "NO USER ID"], "no target"),
+        (["Image_Query_DM", "--target", "NO USER ID"], "not a target"),
         (["Image_Query_DM", "nonsense"], "neither PARAM=VALUE nor PARAM@FILE"),
         (["Image_Query_DM", "vdev=191"], "has no parameters"),
         (["Image_Lock_DM", "device_address=191", "device_address=192"], "given twice"),
@@ -137,7 +137,7 @@ def test_lists_of_functions(run: Run) -> None:
         (["Image_Lock_DM", "device_address@/"], "directory"),
         (["Image_Lock_DM", "device_address@/dev/zero"], "longer than 16 MiB"),
         (["Image_Query_DM", "--insecure"], "--no-tls goes neither"),
-        (["Image_Query_DM", "--user", "NOUSERIDATALL"], "no z/VM user ID"),
+        (["Image_Query_DM", "--user", "NOUSERIDATALL"], "not a z/VM user ID"),
     ],
 )
 def test_mistakes(run: Run, responder: Any, words: list[str], said: str) -> None:

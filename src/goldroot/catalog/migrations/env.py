@@ -9,7 +9,7 @@ from goldroot.catalog.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite cannot alter much: Alembic then makes the table anew.
+    # SQLite cannot alter much: Alembic then makes the table again.
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -116,7 +116,9 @@ def _cut_off(seen: Seen, host: HostSeen, rows: Rows, entry: Entry) -> Iterator[F
             repair="finish it", command=f"goldroot clone delete {clone.name}",
         )  # fmt: skip
     for one in rows.updates.values():
-        if not one.ended and one.stands in UNDER_WAY and not seen.known.asked.get(one.id):
+        # One that stopped with an error waits for a person; goldroot status names it.
+        stopped = bool(one.error) and clone.last != one.work
+        if not one.ended and one.stands in UNDER_WAY and not seen.known.asked.get(one.id) and not stopped:
             yield _update_cut_off(host, clone, one)
     left = [one for one in rows.updates.values() if one.state in ("cancelled", "failed") and one.disks]
     here = {disk.id for disk in entry.disks.values()}

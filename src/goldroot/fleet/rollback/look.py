@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,11 +62,9 @@ class Kept:
     gold: Gold
     ids: dict[str, str]
 
-    @contextmanager
-    def open(self) -> Iterator[Server]:
+    def open(self) -> AbstractContextManager[Server]:
         """Its disks, open to be read for the block."""
-        with open_own(self.gold.host, self.gold.layout, self.ids) as server:
-            yield server
+        return open_own(self.gold.host, self.gold.layout, self.ids)
 
 
 def find_kept(site: Site, name: str, number: int | None = None) -> Kept:
@@ -141,7 +139,7 @@ def diff_kept(site: Site, kept: Kept, below: list[str] | None = None, *, stage: 
         same = {address: tree for address, tree in own.trees.items() if address in base.trees}
         record = make_record(plan_sides((base, base, replace(own, trees=same)), policy))
         disks = {address: server.ids[address] for address in same}
-    return KeptDrift(kept.clone, differences(record, below), kept.gold, disks, policy, kept)
+    return KeptDrift(kept.clone, differences(record, below, policy), kept.gold, disks, policy, kept)
 
 
 def path_in(text: str) -> bytes:

@@ -116,7 +116,7 @@ def roll_back(
 def finish_rollback(site: Site, engine: Engine, name: str, *, stage: Stage = silent) -> Outcome:
     """End what a command that was killed left of a clone's rollback that is done; nothing goes back once more."""
     with clone_lock(site, name, f"rollback of {name}"):
-        reconcile(site, name, goes_on="rollback")
+        reconcile(site, name, goes_on=("rollback",))
         noted = finish_noted(site, engine, "rollback", name, lambda: _workflow(site, stage, False))
         if noted is not None:
             return noted

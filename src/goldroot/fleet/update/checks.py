@@ -1,8 +1,7 @@
-"""What is done in a merged system before it is switched: generated files made anew, state migrated, everything checked."""
+"""What is done in a merged system before it is switched: generated files made again, state migrated, everything checked."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +23,7 @@ from goldroot.fleet.update.made_links import Look, dangling
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.trial import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
-from goldroot.merge import MIGRATE_DUE, REBUILD_DUE
+from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
 from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
@@ -34,9 +33,6 @@ TIMEOUT = 600.0
 
 #: How many lines of a failed check are shown.
 LINES = 3
-
-#: What our own text merge leaves at a conflict (merge/text.py); a person's answer may hold it by mistake.
-MARKERS = re.compile(rb"^(?:<{7,} clone|\|{7,} base|>{7,} gold)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +155,7 @@ def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
     return ChecksFailed(
         f"{task.name}: the migration {command!r} {why}",
         meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
-        todo=f"Mend the cause, then: goldroot update run {task.name}",
+        todo=f"Fix the cause, then: goldroot update run {task.name}",
     )
 
 
@@ -284,7 +280,7 @@ def _accounts(task: OpenUpdate, all_sides: Sides) -> Iterator[Finding]:
         odd = {key for side in sides for key in side.table(file).keys if key.odd}
         for key in merged.table(file).keys:
             if key.odd and key not in odd:
-                yield Finding("accounts", f"/etc/{file} has a line that is no record")
+                yield Finding("accounts", f"/etc/{file} has a line that is not a record")
 
 
 def _shared_numbers(task: OpenUpdate, all_sides: Sides, record: Mapping[str, Any]) -> Iterator[Finding]:
@@ -328,7 +324,7 @@ def duplicates(tables: AccountTables, file: str) -> Counter[str]:
 
 def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> Iterator[Finding]:
     """The other servers' are asked of the catalog.  One that it knows nothing of, and that cannot be read, is told: a
-    damaged neighbour is no reason to hold this one up.
+    damaged neighbour is not a reason to hold this one up.
 
     :param before: the fingerprints of the server as it is.  A file that another server has, too, since both were made, is told:
         an older goldroot made some servers so, and this update makes it no worse.

@@ -90,7 +90,7 @@ def _switched(rows: Rows, entry: Entry, live: Mark) -> Rows:
         return rows.put_update(replace(known, state="switching"))
     left = kept_sets(entry).get(live.by)
     if left is None:
-        return rows  # it was made anew, or what it left was pruned
+        return rows  # it was made again, or what it left was pruned
     mark = entry.marks[left]
     back = mark.state == "set-aside"
     return rows.put_update(

@@ -138,7 +138,7 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     task.check()
     with task.site.catalog.begin() as tx:
         for conflict in conflicts:
-            # A remembered answer that a merge could not use is no answer: it is asked for again.
+            # A remembered answer that a merge could not use is not an answer: it is asked for again.
             decisions.withdraw(tx, task.clone.image, conflict.key)
         reading.note(tx, task.name)
         left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))

@@ -94,7 +94,7 @@ def is_left(update: Update) -> bool:
 def settle(site: Site, name: str) -> None:
     """Start a server that ran before its last work, where that has ended without a start: a command was killed.
 
-    What keeps it from starting is written down, and is no error: the caller has other work to do.
+    What keeps it from starting is written down, and is not an error: the caller has other work to do.
     """
     with site.catalog.read() as tx:
         clone, last = clones.find(tx, name), updates.latest(tx, name)

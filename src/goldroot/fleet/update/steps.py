@@ -97,7 +97,7 @@ def merge(task: OpenUpdate, stage: Stage) -> str:
 
 
 def _prove(task: OpenUpdate, stage: Stage) -> str:
-    """Rebuild, migrate, check, try; on disks that are made anew, where a migration was cut off on these."""
+    """Rebuild, migrate, check, try; on disks that are made again, where a migration was cut off on these."""
     if has_switched(task.clone, task.update):
         return ""
     if task.update.migration == "begun" and merge_update(task, stage, live=True):

@@ -160,7 +160,7 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
         with site.catalog.read() as tx:
             now = updates.get(tx, update.id).stands
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
-        # then is no run of this update, and the next attempt has a key of its own.
+        # then is not a run of this update, and the next attempt has a key of its own.
         if state["outcome"] == now:
             return outcome_of(site, update.id, str(state["outcome"]))
 
@@ -188,10 +188,9 @@ def _begin(site: Site, name: str, to: int) -> Update:
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
     if update.kind != "update":
         name = update.clone
-        command = f"goldroot rollback {name}" + (" --carry" if update.carry else "")
         raise Refused(
             f"a rollback of {name} was begun",
-            todo=f"Finish it with `{command}`, or cancel it: goldroot update cancel {name}",
+            todo=f"Finish it with `{update.goes_on}`, or cancel it: goldroot update cancel {name}",
         )
     if to not in (None, update.to_version):
         raise Refused(
@@ -247,10 +246,12 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     )  # fmt: skip
 
 
-def cancelled_update(site: Site, name: str) -> Update | None:
+def cancelled_update(site: Site, name: str) -> Update:
     """The newest update or rollback of a clone, which was given up."""
     with site.catalog.read() as tx:
-        return updates.latest(tx, name)
+        last = updates.latest(tx, name)
+    assert last is not None  # the caller knows that one was given up
+    return last
 
 
 def cancel_update(site: Site, name: str) -> Update:
@@ -298,7 +299,6 @@ def _refuse_switched(site: Site, name: str) -> None:
         going = updates.in_flight(tx, name)
     if going is None or not is_left(going) or not is_switched(site, going):
         return
-    command = f"goldroot {'update run' if going.kind == 'update' else 'rollback'} {name}"
     if going.told.get("returned_by"):
         where = f"It did not come up well, and is on its way back to gold {going.from_version}"
         then = ""
@@ -308,5 +308,5 @@ def _refuse_switched(site: Site, name: str) -> None:
     raise Refused(
         f"{going.kind} {going.id} of {name} has switched already ({going.stands}): it cannot be cancelled",
         meaning=f"{where}. Nothing was changed.",
-        todo=f"Finish it: {command}{then if going.kind == 'update' else ''}",
+        todo=f"Finish it: {going.goes_on}{then if going.kind == 'update' else ''}",
     )

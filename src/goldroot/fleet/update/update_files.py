@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -74,12 +73,9 @@ def load_seen(site: Site, clone: str, work: str, address: str) -> Manifest:
 
 def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decision], policy_file: str | None) -> None:
     """Keep what a merge was given, so that it can be made again."""
-    said = {
-        key: {"take": one.take} | ({} if one.content is None else {"base64": base64.b64encode(one.content).decode()})
-        for key, one in sorted(used.items())
-    }
-    data = json.dumps({"schema": 1, "decisions": said}, indent=1).encode()
-    write(_file(site, clone, work, "decisions.json"), data)
+    from goldroot.merge import decisions_text
+
+    write(_file(site, clone, work, "decisions.json"), decisions_text(used))
     rules = _file(site, clone, work, "policy.toml")
     if policy_file:
         with open(policy_file, "rb") as file:

@@ -102,7 +102,7 @@ goldroot_disk() {
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
     goldroot_hash=$(sed -n "s,^verity $1 \([0-9a-f]*\)\$,\1,p" /goldroot/table)
     [ -z "$goldroot_hash" ] || goldroot_check "$1" "$goldroot_hash"
-    # what has to be replayed or mended is so before it is written, where the program is there
+    # what has to be replayed or fixed is so before it is written, where the program is there
     if [ "$2" = rw ] && [ "$3" = ext4 ] && command -v e2fsck >/dev/null; then
         e2fsck -p "$goldroot_found" >/dev/console 2>&1
         [ "$?" -lt 4 ] || goldroot_stop "the file system of $1 is beyond repair by itself" "Look at it: e2fsck -f"

@@ -231,7 +231,7 @@ class Images:
         sync_directory(self._disks)
 
     def _give(self, making: str, mode: int) -> None:
-        """Before it stands in its place: an owner that changes later is no evidence that nobody wrote to it."""
+        """Before it stands in its place: an owner that changes later is not an evidence that nobody wrote to it."""
         if self._group is not None:
             os.chown(making, -1, self._group)
             mode |= (mode & 0o600) >> 3

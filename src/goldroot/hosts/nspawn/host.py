@@ -55,7 +55,7 @@ class NspawnConfig:
 
 
 class NspawnHost(MachineHost):
-    """Disks as directories below ``store``; machines as containers whose numbers are no user's of this machine."""
+    """Disks as directories below ``store``; machines as containers whose numbers are not a user's of this machine."""
 
     kind = "nspawn"
     abilities = replace(MachineHost.abilities, guest_commands=True, trials=True, networks=True, largest_owner=COUNT - 1)

@@ -57,7 +57,7 @@ def make_dummies(inside: int, links: Sequence[NetLink]) -> None:
 
 
 def give_addresses(inside: int, link: NetLink) -> None:
-    """A link is up, with its addresses; one that it has already is no error."""
+    """A link is up, with its addresses; one that it has already is not an error."""
     for address in link.addresses:
         _ip(inside, "address", "replace", address, "dev", link.name)
     _ip(inside, "link", "set", "dev", link.name, "up")

@@ -29,7 +29,7 @@ class Board:
     bus: str  #: of virtio devices: "pci" or "ccw"
 
 
-#: What is longer is no address, and has no device number of its own.
+#: What is longer is not an address, and has no device number of its own.
 ADDRESS_LENGTH = 3
 
 #: As ``uname -m`` has them.

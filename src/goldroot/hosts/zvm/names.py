@@ -43,7 +43,7 @@ class Names:
     def user(self, name: str) -> str:
         """The user ID of an entry.
 
-        :raises BadInput: the name cannot be an entry's, or is no user ID and stands not in the table.
+        :raises BadInput: the name cannot be an entry's, or is not a user ID and stands not in the table.
         """
         if (found := self._users.get(check_entry_name(name))) is not None:
             return found
@@ -70,7 +70,7 @@ class Names:
         return (self._prefix(name) if role == "owner" else "0") + address
 
     def address(self, name: str, role: Role, device: str) -> str:
-        """The address of a device number; one that can be no address comes back without leading zeros."""
+        """The address of a device number; one that cannot be an address comes back without leading zeros."""
         digits = address_of(device)
         want = self._prefix(name) if role == "owner" else "0"
         if digits[:1] == want and _ADDRESS.fullmatch(digits[1:]):

@@ -5,7 +5,7 @@
 * A link that only reads is goldroot's where it leads to a device of a gold slot (11B1, which no other system has
   there), or where a record of goldroot's names it: it leads to another machine's disk.
 * Everything else that takes an address is ``others``: temporary disks, network adapters with all their devices, what
-  included profiles and the SUBCONFIGs of an IDENTITY bring, and whatever stands at a number that is no address.
+  included profiles and the SUBCONFIGs of an IDENTITY bring, and whatever stands at a number that is not an address.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def standing(
 
 
 def with_known_disks(found: Standing) -> Standing:
-    """The same, where what goldroot does not know is no disk: a guest's own 0191, say, is neither opened, moved nor deleted."""
+    """The same, where what goldroot does not know is not a disk: a guest's own 0191, say, is neither opened, moved nor deleted."""
     unknown = {address: disk.id for address, disk in found.entry.disks.items() if disk.id.startswith("?")}
     if not unknown:
         return found
@@ -120,7 +120,7 @@ def role_of(said: Said, found: source.Entry, name: str, names: Names) -> Role:
 
 
 def token_of(found: source.Entry) -> str:
-    """What stands for all of an entry; padding and sequence fields are no part of it."""
+    """What stands for all of an entry; padding and sequence fields are not part of it."""
     lines = [record.text.rstrip() for statement in found.statements for record in statement.records]
     return hashlib.sha256(b"\n".join(lines)).hexdigest()[:32]
 

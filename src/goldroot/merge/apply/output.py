@@ -61,7 +61,7 @@ def _refuse_unusable(out: bytes, request: str) -> None:
             ) from None
         return
     if not stat.S_ISDIR(held.st_mode):
-        raise BadInput(f"{name!r} exists and is no directory", todo="Give a new name, or an empty directory.")
+        raise BadInput(f"{name!r} exists and is not a directory", todo="Give a new name, or an empty directory.")
     names = set(os.listdir(out)) - {LOST_AND_FOUND}
     if MARKER in names:
         marked = _marked_for(out)

@@ -31,7 +31,7 @@ _OTHERS_WRITE = 0o022
 _LARGEST = 1 << 20
 #: Where software stands that no package manager brought, and its containers' volumes.
 _SOFTWARE = b"/opt"
-#: So many numbers that the server does not know are no accident.
+#: So many numbers that the server does not know are not an accident.
 _SEVERAL = 2
 #: What belongs to the system itself, whatever tables stand in it.
 _OF_THE_SYSTEM = (b"/etc/", b"/usr/", b"/boot/")

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Tree
 from goldroot.policy import Policy
 from goldroot.tree import DIRECTORY, Entry, Manifest, Note, is_below, some_paths, tree_key
 
 #: Kind of the note about what differs where base is hidden.
-BASE_NOT_SEEN = "base-not-seen"
+BASE_NOT_SEEN: Final = "base-not-seen"
 
 
 def see_past_mounts(part: Part, policy: Policy) -> tuple[Part, list[Note]]:

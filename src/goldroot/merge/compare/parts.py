@@ -28,7 +28,7 @@ AT_KIND, AT_MODE, AT_UID, AT_GID, AT_SIZE, AT_MTIME, AT_CONTENT, AT_XATTRS, AT_F
 class Tree:
     """One side of a part: where its files are, and their manifest.
 
-    ``torn`` is for the tree of a running system: a file that has changed since the scan is no error there, and is
+    ``torn`` is for the tree of a running system: a file that has changed since the scan is not an error there, and is
     written down in it.  ``unseen`` are the paths on which something is mounted, and ``borrowed`` says for each of them of
     which side the rows are that stand in their place (:mod:`goldroot.merge.compare.mounts`).
     """

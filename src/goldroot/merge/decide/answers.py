@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Setting, Verdict
 
 
 def conflict_at(
-    delta: Delta, setting: Setting, axis: str, kind: str, values: tuple[bytes, bytes, bytes], detail: str
+    delta: Delta, setting: Setting, axis: str, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str
 ) -> Conflict:
     """The question about a path; the side that the policy prefers stands."""
     return Conflict(delta.place, axis, kind, values, stands=setting.prefer, detail=detail, secret=delta.rule.secret)

@@ -10,6 +10,7 @@ import hashlib
 from typing import TypeVar
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -80,7 +81,7 @@ def _content(
         taken = gold if word == GOLD else clone
         return taken.side, taken.content, None
     values = (was or b"", gold.content, clone.content)
-    kind = "both-added" if base is None else "both-changed"
+    kind: ConflictKind = "both-added" if base is None else "both-changed"
     said, is_file = _say(kind, clone.kind), clone.kind == FILE
     if is_file and (trouble := setting.trouble(delta)):
         said += f": {trouble}"
@@ -117,8 +118,8 @@ def _spelling(delta: Delta, base: Want | None, gold: Want, clone: Want, setting:
 def _say(kind: str, what: str) -> str:
     thing = "file" if what == FILE else "link or device"
     if kind == "both-added":
-        return f"gold and the clone each added this {thing}, with different contents"
-    return f"gold and the clone both changed this {thing}"
+        return f"gold and the server each added this {thing}, with different contents"
+    return f"gold and the server both changed this {thing}"
 
 
 def _canonical(value: int | bytes | None) -> bytes:
@@ -132,7 +133,7 @@ def _plain_axis(
     word = which_side(*values)
     if word == CONFLICT:
         keyed = (_canonical(values[0]), _canonical(values[1]), _canonical(values[2]))
-        detail = f"gold and the clone set a different {axis}"
+        detail = f"gold and the server set a different {axis}"
         asked = conflict_at(delta, setting, axis, "both-changed", keyed, detail)
         word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:
@@ -188,7 +189,7 @@ def _signer(values: Values, won: tuple[int, bytes], sides: tuple[Want | None, Wa
 
 
 def _label(values: Values) -> bytes | None:
-    """A security label that one side has not, and the other two have differently: no label is no statement."""
+    """A security label that one side has not, and the other two have differently: no label is not a statement."""
     _, gold, clone = values
     return gold if clone is None else clone
 
@@ -205,7 +206,7 @@ def _xattr(
     if word == CONFLICT:
         # A present, empty value must have another key than an absent one.
         keyed = tuple(b"" if value is None else b"=" + value for value in values)
-        detail = "gold and the clone set this extended attribute differently"
+        detail = "gold and the server set this extended attribute differently"
         asked = conflict_at(delta, setting, axis, "both-changed", (keyed[0], keyed[1], keyed[2]), detail)
         word, _ = settle_conflict(verdict, asked, setting)
     elif word != SAME:

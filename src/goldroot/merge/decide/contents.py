@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -17,6 +18,9 @@ from goldroot.merge.decide.set_twice import set_twice
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import is_moved_and_removed, is_text, merge_text
 from goldroot.tree import FILE, path_text
+
+#: Where a key or a certificate begins (RFC 7468): its lines are no set.
+_PEM = re.compile(rb"^-----BEGIN ", re.MULTILINE)
 
 MOVED_AND_REMOVED = "one side moved a line that the other removed"
 
@@ -62,6 +66,8 @@ def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
         versions = old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
         if delta.rule.cls != "lines" and not all(map(is_text, versions)):
             return None
+        if delta.rule.cls == "lines" and any(map(_PEM.search, versions)):
+            return None  # half a key of each side is none
         return merge_with_ends(*versions, merger)
 
     return merge

@@ -48,7 +48,7 @@ def additions_below(comparison: Comparison, path: bytes, setting: Setting, apart
 
 
 def is_changed(comparison: Comparison, path: bytes, setting: Setting, apart: Collection[str]) -> bool:
-    """Whether gold changed a path that is no directory and that the clone deleted."""
+    """Whether gold changed a path that is not a directory and that the clone deleted."""
     if path in comparison.units:
         return False
     delta, rule = comparison.delta(path), comparison.rules[path]
@@ -87,4 +87,4 @@ def _detail(comparison: Comparison, added: Collection[bytes], changed: Collectio
         for word, paths in (("added", added), ("changed", changed))
         if paths
     ]
-    return f"the clone deleted this directory; gold {'; and '.join(said)}"
+    return f"the server deleted this directory; gold {'; and '.join(said)}"

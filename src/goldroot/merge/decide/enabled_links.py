@@ -1,6 +1,6 @@
 """Enabled links that a server removed and gold has under another name: of modules, sites, settings, units.
 
-A link is told by where it is and where it leads, version numbers aside.  What is no unit's (systemd goes by names:
+A link is told by where it is and where it leads, version numbers aside.  What is not a unit's (systemd goes by names:
 :mod:`goldroot.merge.decide.disabled_units`) is also told by where it leads alone, and by its name and text: a site that gold
 enables under another name, a module whose directory gold moved.
 """

@@ -75,7 +75,7 @@ def _decided(kind: Kind, sides: Sequence[list[Item] | None]) -> Iterator[tuple[b
 
 
 class NotKeyed(Exception):
-    """A text is no table of its kind: it is merged as any other text."""
+    """A text is not a table of its kind: it is merged as any other text."""
 
 
 def text_of(items: Iterable[Item], base: bytes, gold: bytes, clone: bytes) -> bytes:

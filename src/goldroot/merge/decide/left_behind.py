@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from goldroot.conflicts import CLONE, MOVED, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
@@ -33,11 +34,14 @@ from goldroot.tree import (
 
 AXIS = "place"
 #: Kind of the conflict, and of the note on the way back.
-KIND = "left-behind"
+KIND: Final = "left-behind"
 #: A larger file is not moved (bytes).
 _LARGEST = 1 << 20
 #: What editors and package tools leave; nobody misses it.
 _LEAVINGS = (b"~", b".bak", b".swp", b".dpkg-old", b".dpkg-dist", b".dpkg-new", b".rpmsave", b".rpmnew", b".ucf-old")
+
+#: Where tools such as phpenmod(8) note what the administrator chose; the choice itself is in /etc, and is asked about there.
+_NOTED = b"/var/lib/"
 
 
 @dataclass
@@ -105,7 +109,8 @@ def _directories(decided: Decided) -> Iterator[_Directory]:
 
 def _is_own(decided: Decided, path: bytes) -> bool:
     """Whether a path is a file or link of the server's alone, that stays and nobody asks about."""
-    return not path.endswith(_LEAVINGS) and is_added(decided, path, CLONE_SIDE)
+    noted = decided.comparison.part.place(path).startswith(_NOTED)
+    return not (noted or path.endswith(_LEAVINGS)) and is_added(decided, path, CLONE_SIDE)
 
 
 def _may_move(decided: Decided, old: bytes, new: bytes) -> bool:

@@ -12,9 +12,11 @@ Both directions: gold may have moved it, or the server.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, MOVED, Conflict
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import SIGNATURES
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -30,7 +32,7 @@ from goldroot.tree import FILE, INLINE, path_text
 
 #: Kinds of the questions about a file that one side deleted and the other changed -> (who deleted it, the kind where it
 #: was moved).
-_KINDS = {
+_KINDS: Mapping[str, tuple[int, ConflictKind]] = {
     "gold-deleted-clone-changed": (GOLD_SIDE, "gold-moved-clone-changed"),
     "clone-deleted-gold-changed": (CLONE_SIDE, "clone-moved-gold-changed"),
 }
@@ -107,7 +109,7 @@ class _Asker:
     def _ask(self, delta: Delta, new: bytes, old: Conflict, merged: Verdict | None) -> None:
         comparison, verdict = self.decided.comparison, self.decided.verdicts[delta.path]
         place = path_text(comparison.part.place(new))
-        mover, changer = ("gold", "the clone") if old.kind.startswith("gold") else ("the clone", "gold")
+        mover, changer = ("gold", "the server") if old.kind.startswith("gold") else ("the server", "gold")
         verdict.notes.append(f"{mover} moved it to {place}")
         values = (old.values[0], old.values[1], old.values[2] + b"\0moved to " + comparison.part.place(new))
         conflict = replace(

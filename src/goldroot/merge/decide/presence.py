@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Delta
 from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -27,7 +28,7 @@ Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
 #: Conflicts about what a path is, not about whether it is there.
 _OF_TYPE = ("both-added", "type-changed")
 
-ADDED_BELOW_DELETED = "gold added it below a directory that the clone deleted"
+ADDED_BELOW_DELETED = "gold added it below a directory that the server deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _added(delta: Delta, gold: Want | None, clone: Want | None, setting: Setting
         return Verdict(gold, GOLD, {"presence": GOLD})
     if gold is None:
         return Verdict(clone, CLONE, {"presence": CLONE})
-    detail = "gold and the clone each added this path, of different types"
+    detail = "gold and the server each added this path, of different types"
     return _ask(delta, "both-added", (None, gold, clone), setting, detail, below)
 
 
@@ -92,10 +93,11 @@ def _deleted(
         deleter = GOLD if gold is None else CLONE
         return Verdict(None, deleter, {"presence": deleter})
     within = None if base.kind == DIRECTORY else below  # what is in a new directory is part of it
+    kind: ConflictKind
     if gold is None:
-        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the clone had changed it"
+        kind, detail = "gold-deleted-clone-changed", "gold deleted it; the server had changed it"
     else:
-        kind, detail = "clone-deleted-gold-changed", "the clone deleted it; gold changed it"
+        kind, detail = "clone-deleted-gold-changed", "the server deleted it; gold changed it"
     return _ask(delta, kind, (base, gold, clone), setting, detail, within)
 
 
@@ -114,7 +116,9 @@ def _below(delta: Delta, want: Want, side: int, below: Below) -> bool:
     return want.kind == DIRECTORY and below.changed(delta.path, side)
 
 
-def _ask(delta: Delta, kind: str, wants: Wants, setting: Setting, detail: str, below: Below | None = None) -> Verdict:
+def _ask(
+    delta: Delta, kind: ConflictKind, wants: Wants, setting: Setting, detail: str, below: Below | None = None
+) -> Verdict:
     """A conflict about the whole path: its type, or whether it is there.
 
     :param below: given where the answer holds for all that lies below a directory too, which is then part of the question.
@@ -167,7 +171,7 @@ def take_gold(delta: Delta, setting: Setting) -> Verdict:
     elif not equal(base, clone):
         verdict.outcome = GOLD
     if verdict.outcome == GOLD and not _unchanged(delta, setting, base, clone):
-        verdict.notes.append("the clone's differing version was dropped: this path is always gold's")
+        verdict.notes.append("the server's differing version was dropped: this path is always gold's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
     return verdict
@@ -182,7 +186,7 @@ def take_clone(delta: Delta, setting: Setting) -> Verdict:
     elif not equal(base, gold):
         verdict.outcome = CLONE
     if verdict.outcome == CLONE and not _unchanged(delta, setting, base, gold):
-        verdict.notes.append("gold's change was not taken: this path is always the clone's")
+        verdict.notes.append("gold's change was not taken: this path is always the server's")
     if verdict.outcome != SAME:
         verdict.axes["presence" if gold is None or clone is None else "content"] = verdict.outcome
     return verdict

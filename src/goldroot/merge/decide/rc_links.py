@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
@@ -126,7 +127,7 @@ def _merged(base: frozenset[bytes], gold: frozenset[bytes], clone: frozenset[byt
 
 
 #: Kind of the conflict about whether a script is started.
-KIND = "runlevel-changed"
+KIND: Final = "runlevel-changed"
 
 
 def _ask(decided: Decided, setting: Setting, head: bytes, sides: Sides) -> frozenset[bytes]:

@@ -6,6 +6,8 @@ removed, with a note each time; else it is the question of every such path, "the
 
 from __future__ import annotations
 
+from typing import Final
+
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.comparison import Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
@@ -29,7 +31,7 @@ from goldroot.tree import LINK, Note, some_paths
 MERGED_CLASSES = (CONFIG, OPAQUE, LINES, STATE)
 
 #: Kind of the note about what stays removed.
-REMOVED_BEFORE = "removed-before"
+REMOVED_BEFORE: Final = "removed-before"
 
 
 def decide_remembered(decided: Decided, setting: Setting, delta: Delta) -> Verdict | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from goldroot.conflicts import GOLD, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
@@ -28,7 +29,7 @@ from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, Note, parent, path_text, some_paths
 
 #: Kind of the conflict, and of the note on the way back.
-KIND = "clone-deleted-gold-renamed"
+KIND: Final = "clone-deleted-gold-renamed"
 
 
 @dataclass(slots=True)

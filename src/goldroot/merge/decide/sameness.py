@@ -85,7 +85,7 @@ class Sameness:
         return False
 
     def unchanged(self, delta: Delta, base: Want, other: Want) -> bool:
-        """Whether ``other``, gold's or the clone's, is no change of base's that anybody means."""
+        """Whether ``other``, gold's or the clone's, is not a change of base's that anybody means."""
         if equal(base, other):
             return True
         if (base.kind, base.mode, base.owner, base.group, base.project) != (

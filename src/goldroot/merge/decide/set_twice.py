@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-#: Here ``key = value`` is no setting with one value: lists of systemd's, rules, scripts, tables.
+#: Here ``key = value`` is not a setting with one value: lists of systemd's, rules, scripts, tables.
 _NOT_HERE = re.compile(
     rb"/etc/(?:systemd/|udev/|init\.d/|cron|sudoers|pam\.d/|fstab|hosts)|.*\.(?:rules|sh|py|pl)\Z", re.DOTALL
 )

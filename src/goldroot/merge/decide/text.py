@@ -69,7 +69,7 @@ def is_moved_and_removed(base: bytes, gold: bytes, clone: bytes) -> bool:
 def _merge_file(base: bytes, gold: bytes, clone: bytes) -> TextMerge:
     sides = {"clone": clone, "base": base, "gold": gold}
     labels = [word for side in sides for word in ("-L", side)]
-    size = f"--marker-size={_marker_size(*sides.values())}"
+    size = f"--marker-size={marker_size(*sides.values())}"
     with ExitStack() as stack:
         handles = [stack.enter_context(_in_memory(side, content)) for side, content in sides.items()]
         files = [f"/proc/self/fd/{handle}" for handle in handles]
@@ -105,7 +105,7 @@ _UNCONFIGURED = {
 }
 
 
-def _marker_size(*sides: bytes) -> int:
+def marker_size(*sides: bytes) -> int:
     """Longer than any marker that the texts hold, so that a reviewer can tell ours from theirs; git's own is 7."""
     return max([7, *(len(found) + 1 for side in sides for found in _MARKERS.findall(side))])
 

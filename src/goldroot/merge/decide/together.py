@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.files import digest_of
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
@@ -85,11 +86,12 @@ def _take_all(decided: Decided, setting: Setting, deltas: list[Delta], side: int
 def _ask(decided: Decided, setting: Setting, deltas: list[Delta]) -> None:
     """One side removed a database that the other changed: one question for all of its files."""
     head, *rest = deltas
+    kind: ConflictKind
     if any(_held(deltas, CLONE_SIDE)):
         kind, detail = UNIT_GONE, "gold deleted this database, and the server changed it"
         values = (b"", b"gone", b"")
     else:
-        kind, detail = "clone-deleted-gold-changed", "the clone deleted this database; gold changed it"
+        kind, detail = "clone-deleted-gold-changed", "the server deleted this database; gold changed it"
         golds = (held for one in _held(deltas, GOLD_SIDE) if one is not None for held in (one[0].encode(), one[1]))
         values = (b"", digest_of(list(golds)), b"")
     detail = f"{detail} ({_names(deltas)})"

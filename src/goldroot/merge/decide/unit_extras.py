@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from goldroot.accounts import AccountTables, is_named
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -19,7 +20,7 @@ from goldroot.policy import NUMERIC
 from goldroot.tree import DIRECTORY, FILE, Note, is_below, parent, path_text, some_paths
 
 #: Kind of the conflict, and of the note on the way back.
-RENAMED = "owner-renamed"
+RENAMED: Final = "owner-renamed"
 
 
 def settle_units(decided: Decided, setting: Setting, accounts: tuple[AccountTables, AccountTables]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
@@ -16,9 +18,9 @@ from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, Manifest, parent, path_text
 
 #: The note about a unit that both sides changed.
-KEPT_WHOLE = "gold changed this unit too; the clone's is kept as a whole"
+KEPT_WHOLE = "gold changed this unit too; the server's is kept as a whole"
 #: Kind of the conflict about a unit that gold deleted.
-UNIT_GONE = "unit-gone"
+UNIT_GONE: Final = "unit-gone"
 
 
 def newer_beside(comparison: Comparison, path: bytes) -> list[bytes]:
@@ -104,7 +106,9 @@ class UnitDecider:
         answer, _ = settle_conflict(verdict, replace(asked, stands=GOLD), self.setting)
         return _answered(verdict, answer, SIDE_OF[answer])
 
-    def _conflict(self, unit: Unit, axis: str, kind: str, values: tuple[bytes, bytes, bytes], detail: str) -> Conflict:
+    def _conflict(
+        self, unit: Unit, axis: str, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str
+    ) -> Conflict:
         return conflict_at(unit_delta(self.comparison, unit), self.setting, axis, kind, values, detail)
 
 
@@ -145,5 +149,5 @@ def _pinned(unit: Unit) -> UnitVerdict:
     """Pinned: the clone's as a whole, even where the clone never changed it."""
     if not (unit.gold_changed or unit.clone_changed):
         return UnitVerdict(CLONE_SIDE, SAME)
-    notes = ["gold's change was not taken: this unit is pinned to the clone's"] if unit.gold_changed else []
+    notes = ["gold's change was not taken: this unit is pinned to the server's"] if unit.gold_changed else []
     return UnitVerdict(CLONE_SIDE, CLONE, notes=notes)

@@ -90,7 +90,7 @@ class Sameness(Protocol):
         """Reads a side's bytes of a path that it has as a file."""
 
     def unchanged(self, delta: Delta, base: Want, other: Want) -> bool:
-        """Whether ``other`` is no change of base's that anybody means."""
+        """Whether ``other`` is not a change of base's that anybody means."""
 
     def link_text(self, path: bytes, text: bytes) -> bytes:
         """Where a link leads, in one spelling."""

@@ -46,7 +46,7 @@ AT_PLACES = (b"/var/spool/cron/atjobs/", b"/var/spool/atjobs/", b"/var/spool/at/
 
 _USER = re.compile(rb"^[ \t]*(?:Socket)?User[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 _GROUPS = re.compile(rb"^[ \t]*(?:(?:Socket)?Group|SupplementaryGroups)[ \t]*=[ \t]*(\S[^\n]*)$", re.MULTILINE)
-#: Files below /etc in which names are looked for by what they are, and those in which one is no need of the account.
+#: Files below /etc in which names are looked for by what they are, and those in which one is not a need of the account.
 _OTHERWISE = (
     *(b"/etc/" + name.encode() for name in ACCOUNT_FILES), b"/etc/systemd/", b"/etc/sudoers", b"/etc/cron.d/", b"/etc/crontab",
     b"/etc/ssh/", b"/etc/security/", b"/etc/aliases", b"/etc/hosts", b"/etc/motd", b"/etc/issue", b"/etc/skel/",

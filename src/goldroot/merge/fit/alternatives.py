@@ -59,7 +59,7 @@ def _settle(
     if record.mode == MANUAL:
         choice = chosen
         if choice is not None and choice not in record.choices:
-            verdict.notes.append(f"{path_text(choice)} was chosen by hand on the server, and is no choice any more")
+            verdict.notes.append(f"{path_text(choice)} was chosen by hand on the server, and is not a choice any more")
             _by_itself(verdict, record)
             for one, path in _places(decided, name) if pinned else ():
                 _keep(one, path, choice, names)  # what it points at is gone: that is asked where references are

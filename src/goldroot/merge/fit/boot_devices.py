@@ -7,6 +7,7 @@ a new line's devices is a finding about it, as a broken reference is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import GOLD, Conflict
@@ -18,11 +19,12 @@ from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.tree import FILE
 
 PLACE = b"/etc/fstab"
-AXIS, KIND = "boot", "device-unknown"
+AXIS = "boot"
+KIND: Final = "device-unknown"
 
 
 def unknown_devices(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> Iterator[Conflict]:
-    """Ask once about the lines of gold's that the server would wait for; it can be accepted, or mended in a table."""
+    """Ask once about the lines of gold's that the server would wait for; it can be accepted, or fixed in a table."""
     for one in parts:
         path = one.part.inside(PLACE)
         verdict = one.decided.verdicts.get(path) if path is not None else None

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from goldroot.conflicts import CLONE, Conflict
 from goldroot.files import digest_of
@@ -23,7 +23,7 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.policy import Policy
 from goldroot.tree import FILE
 
-WITHDRAWN_CA = "withdrawn-ca"
+WITHDRAWN_CA: Final = "withdrawn-ca"
 
 #: No certificate's file is larger; a bundle of all authorities has a quarter of this.
 MAX_SIZE = 1 << 20

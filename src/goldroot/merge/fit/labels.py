@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from goldroot.merge.compare.meaning import LABELS
 from goldroot.merge.compare.parts import AT_KIND, AT_XATTRS, CLONE_SIDE, GOLD_SIDE, Row
@@ -10,7 +11,7 @@ from goldroot.merge.decide.verdict import NO_SIDE, SAME
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import SOCKET, Manifest, Note, path_text
 
-LABELS_DUE = "labels-due"
+LABELS_DUE: Final = "labels-due"
 #: The label of a path itself; the others of SMACK only add to it.
 MAIN = LABELS[:2]
 #: How many paths are named.

@@ -7,6 +7,7 @@ directory, and never written through a link.
 from __future__ import annotations
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
+from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
@@ -90,7 +91,7 @@ class Fitter:
         values = tuple(value_of(as_is(delta, side, self.setting)) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE))
         asked = conflict_at(
             delta, self.setting, "type", "type-changed", (values[0], values[1], values[2]),
-            "gold made this directory something else, and the clone keeps something below it",
+            "gold made this directory something else, and the server keeps something below it",
         )  # fmt: skip
         answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
         verdict.outcome = CONFLICT if verdict.conflicts else answer
@@ -168,7 +169,7 @@ class Fitter:
     def _left_out(self, delta: Delta, blocker: bytes, values: tuple[bytes, bytes, bytes], side: int) -> Conflict | None:
         """What cannot be placed is a question with one answer: that it may be left out."""
         deleted = blocker in self.decided.verdicts and self.decided.verdicts[blocker].want is None
-        kind = "below-deleted" if deleted else "below-non-directory"
+        kind: ConflictKind = "below-deleted" if deleted else "below-non-directory"
         answer = _without(side)
         base, gold, clone = (value + b"\0blocked" for value in values)  # another question than whether to delete it
         conflict = Conflict(
@@ -188,4 +189,4 @@ def _without(side: int) -> str:
 
 def _blocked_by(comparison: Comparison, blocker: bytes) -> str:
     place = path_text(comparison.part.place(blocker))
-    return f"it cannot be placed: {place} is no directory in the result"
+    return f"it cannot be placed: {place} is not a directory in the result"

@@ -7,6 +7,7 @@ dpkg stops at an override whose user or group it does not know, so these account
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from goldroot.accounts import AccountsMerge, AccountTables, OwnerNames, is_named
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
@@ -16,7 +17,8 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.tree import FILE, Note, path_text
 
-NO_EFFECT, UNKNOWN = "override-without-effect", "override-unknown"
+NO_EFFECT: Final = "override-without-effect"
+UNKNOWN: Final = "override-unknown"
 
 Names = tuple[OwnerNames, OwnerNames, OwnerNames]
 

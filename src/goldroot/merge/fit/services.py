@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.disabled_units import enabled_services, service_at
@@ -12,7 +13,7 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import LINK, Note, path_text, some_paths
 
 #: Kind of the note.
-NOT_STARTED = "services-not-started"
+NOT_STARTED: Final = "services-not-started"
 
 
 def not_started(parts: Sequence[PartPlan], static: StaticUnits) -> list[Note]:

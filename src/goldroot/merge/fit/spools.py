@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from goldroot.accounts import PASSWD, AccountsMerge, AccountTables, asks_elsewhere, merge_sources
+from goldroot.kinds import NoteKind
 from goldroot.merge.compare.parts import CLONE_SIDE
 from goldroot.merge.fit.account_uses import AT_PLACES, CRONTABS
 from goldroot.merge.fit.result_files import ResultFiles
@@ -40,7 +41,7 @@ def notes_of_spools(
         yield _note("spool-without-account", lost, "crontabs or mail files have a name without an account")
 
 
-def _note(kind: str, paths: list[bytes], text: str) -> Note:
+def _note(kind: NoteKind, paths: list[bytes], text: str) -> Note:
     shown = [path_text(path) for path in paths]
     return Note(kind, paths[0], f"{len(paths)} {text}: {shown[0]}", {"count": len(paths), "paths": shown[:SHOWN]})
 

@@ -7,6 +7,7 @@ account or in the same one's second list, that is its administrator's choice: it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from goldroot.accounts import OwnerNames
 from goldroot.merge.compare.parts import BASE_SIDE, GOLD_SIDE
@@ -17,7 +18,7 @@ from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.policy import LINES
 from goldroot.tree import FILE, Note, path_text
 
-KIND = "withdrawn-key-elsewhere"
+KIND: Final = "withdrawn-key-elsewhere"
 
 Names = tuple[OwnerNames, OwnerNames, OwnerNames]
 

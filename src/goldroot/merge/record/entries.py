@@ -13,7 +13,7 @@ from goldroot.merge.plan import Plan
 from goldroot.policy import Rule
 from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, kernel_flags, path_text
 
-SOCKET_DROPPED = "a socket is made anew by the program that listens on it"
+SOCKET_DROPPED = "a socket is made again by the program that listens on it"
 
 KINDS = {
     "f": "file",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -14,18 +15,28 @@ from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, want_of
 from goldroot.merge.fit.alternative_slaves import slaves_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
-from goldroot.merge.refer.reference import ALTERNATIVE, MOUNT, NAMED, NAMED_UNIT, RESOLVER, SHELL, UNIT, Reference
+from goldroot.merge.refer.reference import (
+    ALTERNATIVE,
+    LIBRARY,
+    MOUNT,
+    NAMED,
+    NAMED_UNIT,
+    RESOLVER,
+    SHELL,
+    UNIT,
+    Reference,
+)
 from goldroot.merge.refer.tables import FSTAB
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, Note, path_text, some_paths
 
 AXIS = "reference"
 #: Kind of the conflict and of the note.
-BROKEN = "reference-broken"
+BROKEN: Final = "reference-broken"
 #: Kind of the note that some could not be looked up.
-NOT_CHECKED = "references-not-checked"
+NOT_CHECKED: Final = "references-not-checked"
 #: Kind of the note about login shells that are there, and not allowed any more.
-NOT_LISTED = "shell-not-listed"
+NOT_LISTED: Final = "shell-not-listed"
 
 #: Where update-alternatives keeps its records.
 _RECORDS = (b"var/lib/dpkg/alternatives", b"var/lib/alternatives")
@@ -95,7 +106,7 @@ def _groups(parts: Sequence[PartPlan], broken: Iterable[Broken]) -> Iterator[lis
             cause = (reference.kind, one.place, reference.level)
         elif reference.kind in (MOUNT, RESOLVER):
             cause = (reference.kind, one.place)
-        elif reference.kind == NAMED_UNIT:
+        elif reference.kind in (NAMED_UNIT, LIBRARY):
             cause = (reference.kind, reference.subject)
         elif reference.kind == NAMED:
             cause = (reference.kind, one.cause, reference.level)
@@ -131,7 +142,7 @@ def _is_slave(path: bytes, text: bytes, slaves: Mapping[bytes, bytes]) -> bool:
 
 def _place_of(reference: Reference) -> bytes:
     """Where one asks about links of a state unit: at the unit; where one notes them: at what holds the units."""
-    noted = reference.level != ASK and reference.kind not in (SHELL, MOUNT, NAMED)
+    noted = reference.level != ASK and reference.kind not in (SHELL, MOUNT, NAMED, LIBRARY)
     return reference.group.rpartition(b"/")[0] if noted else reference.group
 
 
@@ -151,7 +162,7 @@ def _words(group: Sequence[Broken]) -> str:
     if first.kind == MOUNT and first.path == FSTAB:
         uses = some_paths(sorted({one.reference.who for one in group}))
         return f"fstab names {place} ({uses}), which is gone in the new system; {lines}"
-    if first.kind in (MOUNT, NAMED):
+    if first.kind in (MOUNT, NAMED, LIBRARY):
         files = some_paths(sorted({one.reference.path for one in group}))
         return f"the server's {files} names {place} ({lines}), which {'is' if len(places) == 1 else 'are'} gone in the new system"
     if first.kind == NAMED_UNIT:

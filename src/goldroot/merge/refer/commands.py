@@ -63,6 +63,7 @@ class Named(NamedTuple):
     is_point: bool = False  #: something is mounted on it
     level: str = ASK
     is_unit: bool = False  #: ``path`` is ``system/NAME`` or ``user/NAME`` of a unit
+    is_library: bool = False  #: ``path`` is what must be in a directory of libraries
 
 
 Finder = Callable[[bytes], Iterator[Named]]

@@ -9,7 +9,7 @@ from goldroot.merge.decide.fstab import MOUNT_POINT
 from goldroot.merge.decide.verdict import Verdict
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.commands import SPOOLS, Named, finder_of
-from goldroot.merge.refer.reference import MOUNT, NAMED, NAMED_UNIT, Reference
+from goldroot.merge.refer.reference import LIBRARY, MOUNT, NAMED, NAMED_UNIT, Reference
 from goldroot.merge.refer.texts import LARGEST, is_text_of_interest, named_in_text
 from goldroot.policy import ASK, CONFIG, NOTE, OPAQUE
 from goldroot.tree import FILE
@@ -63,5 +63,6 @@ def named_in(place: bytes, content: bytes, gold: bytes) -> Iterator[Reference]:
         if named.path not in found or named.level == ASK:
             found[named.path] = named
     for named in found.values():
-        kind, who = (MOUNT, MOUNT_POINT) if named.is_point else (NAMED_UNIT if named.is_unit else NAMED, place)
+        kind = MOUNT if named.is_point else NAMED_UNIT if named.is_unit else LIBRARY if named.is_library else NAMED
+        who = MOUNT_POINT if named.is_point else place
         yield Reference(kind, place, named.path, named.path, place, NOTE if is_noted else named.level, who, named.line)

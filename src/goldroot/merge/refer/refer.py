@@ -1,6 +1,6 @@
 """What the server keeps and what it points at, before the update and after it: what was there and is gone is found.
 
-A finding is about the result as a whole.  It changes no byte of it until a person has answered, and is no axis of any path:
+A finding is about the result as a whole.  It changes no byte of it until a person has answered, and is not an axis of any path:
 so the laws of the merge hold with it as without.
 """
 
@@ -20,7 +20,17 @@ from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.foreign import foreign_roots
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
 from goldroot.merge.refer.named import files_of, named_in
-from goldroot.merge.refer.reference import LINK_TO, NAMED, NAMED_UNIT, RESOLVER, UNIT, Reference, look_up, resolver_of
+from goldroot.merge.refer.reference import (
+    LIBRARY,
+    LINK_TO,
+    NAMED,
+    NAMED_UNIT,
+    RESOLVER,
+    UNIT,
+    Reference,
+    look_up,
+    resolver_of,
+)
 from goldroot.merge.refer.shared import Node, SharedFiles
 from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
@@ -214,7 +224,9 @@ class Referrer:
             if after.state == THERE:
                 self.findings.kept.append((reference, after.place))
             elif after.state == UNKNOWN:
-                self.findings.not_checked += after.outside and (reference.kind, reference.level) != (NAMED, NOTE)
+                self.findings.not_checked += after.outside and (
+                    reference.kind not in (NAMED, LIBRARY) or reference.level != NOTE
+                )
             else:
                 before = look_up(self.before, reference)
                 if before.state == THERE:

@@ -14,6 +14,17 @@ LINK_TO, UNIT, ALTERNATIVE, SHELL, MOUNT, RESOLVER = "link", "unit", "alternativ
 NAMED = "named"
 #: A unit that another one needs, or that a drop-in is for.
 NAMED_UNIT = "named unit"
+#: A module that is looked for in the directories of libraries.
+LIBRARY = "library"
+
+_MACHINES = (b"x86_64", b"s390x", b"aarch64", b"powerpc64le")
+_LIBRARIES = (
+    b"/lib",
+    b"/lib64",
+    b"/usr/lib",
+    b"/usr/lib64",
+    *(b"/usr/lib/%s-linux-gnu" % machine for machine in _MACHINES),
+)
 
 #: Where systemd looks for units: systemd.unit(5).  ``/lib`` is ``/usr/lib`` on a system with merged /usr.
 _UNIT_DIRECTORIES = {
@@ -107,6 +118,10 @@ def _any(view: View, places: list[bytes]) -> Found:
     return found[0]
 
 
+def _library(view: View, subject: bytes) -> Found:
+    return _any(view, [directory + b"/" + subject for directory in _LIBRARIES])
+
+
 def _resolver(view: View, subject: bytes) -> Found:
     unit, programs = _RESOLVERS[subject]
     found = [_unit(view, b"system/" + unit), *(view.find(program) for program in programs)]
@@ -128,6 +143,7 @@ _LOOKS: Mapping[str, Callable[[View, bytes], Found]] = {
     ALTERNATIVE: _target,
     UNIT: _unit,
     NAMED_UNIT: _unit,
+    LIBRARY: _library,
     SHELL: _program,
     NAMED: lambda view, subject: view.find(subject),
     MOUNT: _beneath,

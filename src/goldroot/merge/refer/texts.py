@@ -17,7 +17,7 @@ from goldroot.policy import ASK, NOTE
 #: A person's setting is not longer (bytes).
 LARGEST = 1 << 18
 
-#: Tables with finders or mergers of their own, and texts in which a path is no need.
+#: Tables with finders or mergers of their own, and texts in which a path is not a need.
 _OTHERS = (
     b"/etc/systemd/", b"/etc/fstab", b"/etc/passwd", b"/etc/group", b"/etc/shadow", b"/etc/gshadow", b"/etc/shells", b"/etc/motd",
     b"/etc/issue", b"/etc/mtab", b"/etc/alternatives/", b"/etc/ld.so.cache", b"/etc/.git/", b"/etc/ssl/certs/", b"/etc/skel/",
@@ -45,15 +45,7 @@ _INCLUDE = re.compile(rb"\s*[!@$]?include\w*\s+[\"']?([A-Za-z0-9_][^\s\"';*?\[]*
 _STATEMENT = re.compile(rb"[{};]")
 _REMARK = (b"#", b";", b"//")
 
-#: Where Linux-PAM finds modules (pam.conf(5)); one name of them at least is the system's.
-_MACHINES = (b"x86_64", b"s390x", b"aarch64", b"powerpc64le")
-_LIBRARIES = (
-    b"/lib",
-    b"/lib64",
-    b"/usr/lib",
-    b"/usr/lib64",
-    *(b"/usr/lib/%s-linux-gnu" % machine for machine in _MACHINES),
-)
+
 #: In glibc itself.
 _BUILT_IN = (b"files", b"dns")
 _PAM = re.compile(rb"\s*(?:(?:auth|account|password|session)\s+(?P<control>\[[^\]]*\]|\S+)|@include)\s+(?P<what>\S+)")
@@ -119,7 +111,7 @@ def _of_pam(content: bytes) -> Iterator[Named]:
         elif what.startswith(b"/"):
             yield Named(what, what)
         else:
-            yield from (Named(directory + b"/security/" + what, what) for directory in _LIBRARIES)
+            yield Named(b"security/" + what, what, is_library=True)
 
 
 def _of_crypttab(content: bytes) -> Iterator[Named]:
@@ -143,7 +135,7 @@ def _of_nsswitch(content: bytes) -> Iterator[Named]:
         level = ASK if database.strip() in (b"passwd", b"group", b"shadow", b"sudoers", b"automount") else NOTE
         for source in re.sub(rb"\[[^\]]*\]", b" ", sources).split():
             if source not in _BUILT_IN:
-                yield from (Named(b"%s/libnss_%s.so.2" % (one, source), source, level=level) for one in _LIBRARIES)
+                yield Named(b"libnss_%s.so.2" % source, source, level=level, is_library=True)
 
 
 _TABLES = {b"/etc/crypttab": _of_crypttab, b"/etc/nsswitch.conf": _of_nsswitch}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from goldroot.errors import NoPermission
+from goldroot.kinds import NoteKind
 from goldroot.tree.build.rows import BuildRow
 from goldroot.tree.entry import DIRECTORY, FILE
 from goldroot.tree.inode import COMMON, write_flags, write_xattr
@@ -145,7 +146,7 @@ class Completer:
             lost = "inode flags" if flags != row.flags else "project id"
             self._note("flags-not-kept", row, f"its {lost} cannot be set ({why})")
 
-    def _note(self, kind: str, row: BuildRow, text: str) -> None:
+    def _note(self, kind: NoteKind, row: BuildRow, text: str) -> None:
         self.notes.append(Note(kind, row.path, text))
 
 

@@ -24,7 +24,7 @@ REMOVABLE = frozenset({"LINK", "MDISK"})
 def relink(entry: Entry, old_owner: str, new_owner: str) -> Entry:
     """Every LINK to ``old_owner`` points to ``new_owner``.
 
-    :raises NotFound: no LINK to ``old_owner``.  :raises BadInput: a name that is no user ID, or a line too long.
+    :raises NotFound: no LINK to ``old_owner``.  :raises BadInput: a name that is not a user ID, or a line too long.
     """
     old, new = user_id(old_owner), user_id(new_owner)
     owned = [s for s in entry.code("LINK") if "".join(s.operands[:1]).upper() == old]
@@ -127,7 +127,7 @@ def at_address(entry: Entry, where: str) -> list[Statement]:
 def address(word: str) -> str:
     """An address as four digits.  :raises BadInput: when it is none."""
     if not is_address(word):
-        raise BadInput(f"{word!r} is no device address", todo="Give one to four hexadecimal digits, e.g. 1B5.")
+        raise BadInput(f"{word!r} is not a device address", todo="Give one to four hexadecimal digits, e.g. 1B5.")
     return address_of(word)
 
 
@@ -135,7 +135,7 @@ def user_id(word: str) -> str:
     """A user ID in capitals.  :raises BadInput: when it is none (1-8 of A-Z, 0-9, @ # $ _ - + :)."""
     good = 0 < len(word) <= 8 and all(letter.isascii() and (letter.isalnum() or letter in "@#$_-+:") for letter in word)
     if not good:
-        raise BadInput(f"{word!r} is no user ID", todo="Give 1 to 8 letters, digits, @ # $ _ - + or :")
+        raise BadInput(f"{word!r} is not a user ID", todo="Give 1 to 8 letters, digits, @ # $ _ - + or :")
     return word.upper()
 
 
@@ -214,7 +214,7 @@ def _inserted(entry: Entry, at: int, texts: list[str], layout: RecordLayout) -> 
 
 
 def _with_ends(old: tuple[Statement, ...], new: list[Statement]) -> list[Statement]:
-    """Line ends mended where the entry is the last of a file that ends without one, or a fixed file ends short."""
+    """Line ends fixed where the entry is the last of a file that ends without one, or a fixed file ends short."""
     last = old[-1].records[-1]
     eols = [record.eol for statement in new for record in statement.records if record.eol]
     if last.eol or last is new[-1].records[-1]:
@@ -222,8 +222,8 @@ def _with_ends(old: tuple[Statement, ...], new: list[Statement]) -> list[Stateme
     if not eols:
         width = max(len(record.raw) for statement in new for record in statement.records)
         return [*(_padded(statement, width) for statement in new[:-1]), new[-1]]
-    mended = [statement if statement.records[-1].eol else _ended(statement, eols[0]) for statement in new[:-1]]
-    return [*mended, _ended(new[-1], b"")]
+    fixed = [statement if statement.records[-1].eol else _ended(statement, eols[0]) for statement in new[:-1]]
+    return [*fixed, _ended(new[-1], b"")]
 
 
 def _padded(statement: Statement, width: int) -> Statement:

@@ -83,7 +83,7 @@ def overlaps(directory: Directory) -> Iterator[Finding]:
 
 
 def at_the_label(directory: Directory) -> Iterator[Finding]:
-    """Minidisks that begin at cylinder (or block) 0 and are no whole volume: the volume's label stands there.
+    """Minidisks that begin at cylinder (or block) 0 and are not a whole volume: the volume's label stands there.
 
     Entries that keep others from a place, as ``$ALLOC$``, have dollar signs around their name (captured).
     """

@@ -87,7 +87,7 @@ def load(path: str) -> Directory:
 def load_source(path: str) -> Source:
     """The directory in a file; of an index file, in all files that it names and that stand beside it.
 
-    :raises BadInput: the file, or one of those, is no directory.
+    :raises BadInput: the file, or one of those, is not a directory.
     """
     first = _part(path, 0)
     parts, missing = [first], []
@@ -108,7 +108,7 @@ def _part(path: str, before: int) -> FilePart:
     directory = Directory.parse(data, before)
     why = why_no_directory(data, directory)
     if why:
-        raise BadInput(f"{path!r} is no user directory: {why[0]}", todo=why[1])
+        raise BadInput(f"{path!r} is not a user directory: {why[0]}", todo=why[1])
     return FilePart(path, before, directory)
 
 

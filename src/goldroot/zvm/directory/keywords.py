@@ -70,7 +70,7 @@ DEVICE = {
 #: Device statements whose address is their own; DASDOPT and MINIOPT belong to the MDISK before them.
 ADDRESSED = frozenset(DEVICE) - {"DASDOPT", "MINIOPT"}
 DISK_OPTIONS = frozenset({"DASDOPT", "MINIOPT"})
-#: Other spellings that are no beginnings of the name.
+#: Other spellings that are not beginnings of the name.
 ALIASES = {"CMD": "COMMAND"}
 
 COMMENT = "*"

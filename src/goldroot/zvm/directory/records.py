@@ -24,7 +24,7 @@ BLANK = b" "
 _WORD = re.compile(rb"\S+")
 #: The widths that fixed records have, the usual one first.
 WIDTHS = (CARD, LAST_COLUMN)
-#: Lines longer than this (bytes) are no lines of a directory: a line end inside a fixed record made them.
+#: Lines longer than this (bytes) are not lines of a directory: a line end inside a fixed record made them.
 _NO_LINE = 2 * CARD
 #: Records that are looked at to tell one width from the other.
 _SAMPLE = 5_000

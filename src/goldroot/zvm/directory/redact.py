@@ -17,7 +17,7 @@ from goldroot.zvm.directory.secret import MASK, Secret
 from goldroot.zvm.directory.shapes import is_mode, kib, link_shape, mdisk_shape
 from goldroot.zvm.directory.statement import Statement, is_address, is_text
 
-#: Words in the place of a logon password that are no secrets but say how to log on.
+#: Words in the place of a logon password that are not secrets but say how to log on.
 LOGON_WORDS = frozenset({"NOLOG", "AUTOONLY", "LBYONLY", "NOPASS"})
 #: First words of CP commands that take no password.
 HARMLESS_COMMANDS = ("SET", "DEF", "COUPLE", "UNCOUPLE", "SPOOL", "SP", "TERM", "Q", "DET", "ATT", "GIVE", "LOCK")

@@ -12,7 +12,7 @@ class Statement:
     """One statement, comment or blank record.
 
     ``keyword``: the full name (abbreviations resolved), ``*`` for a comment, "" for a blank record, the first word in
-    capitals where it is no known statement.  ``raw_words``: the words of columns 1-72, the first included, without
+    capitals where it is not a known statement.  ``raw_words``: the words of columns 1-72, the first included, without
     the commas that continue it; none for comments.  ``line``: 1-based in the file, 0 for a new statement.
     """
 

@@ -71,7 +71,7 @@ def _records(entry: Entry, statement: Statement) -> Iterator[Finding]:
             text = f"{_name(statement)} goes beyond column 72; what stands there is ignored"
             yield finding(WARNING, "beyond-column-72", statement, entry, text)
         if any(byte < 0x20 and byte != 0x09 for byte in record.raw):
-            yield finding(WARNING, "no-text", statement, entry, "the statement holds bytes that are no text")
+            yield finding(WARNING, "no-text", statement, entry, "the statement holds bytes that are not text")
 
 
 def _name(statement: Statement) -> str:
@@ -79,7 +79,7 @@ def _name(statement: Statement) -> str:
 
 
 def _runs_over(raw: bytes) -> bool:
-    """Whether a word goes across column 72 and is no sequence number that happens to touch it."""
+    """Whether a word goes across column 72 and is not a sequence number that happens to touch it."""
     touches = raw[71:72].strip() and raw[72:73].strip()
     return bool(touches) and not raw[72:CARD].strip().isdigit()
 

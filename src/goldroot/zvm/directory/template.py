@@ -32,7 +32,7 @@ def filled(template: bytes, values: Mapping[str, str], layout: RecordLayout) -> 
     """The entry that a template makes, in the layout of the directory that it goes to.
 
     :raises BadInput: a value is missing, not asked for, or no single word; a statement passes column 72; the template
-        is not exactly one entry, or its name is no user ID.
+        is not exactly one entry, or its name is not a user ID.
     """
     wanted = names_in(template)
     missing, unknown = [n for n in wanted if n not in values], [n for n in values if n not in wanted]

@@ -153,7 +153,7 @@ class Console:
         if short(what, "PRIVCLASS", 4):
             return self._classes(user)
         if short(what, "CPLEVEL", 3):
-            return "z/VM Version 7 Release 1.0, service level 0000 (64-bit)\n(a simulator: it is no z/VM)"
+            return "z/VM Version 7 Release 1.0, service level 0000 (64-bit)\n(a simulator: it is not a z/VM)"
         if rest:
             raise CpError(3, f"HCPCQV003E Invalid option - {what}")
         if what not in self.system.cp.guests:

@@ -89,11 +89,13 @@ class Directory:
         """
         source = text.decode("iso8859-1") if isinstance(text, bytes) else text
         if "\0" in source:
-            raise BadInput("this is no user directory: it holds zero bytes", todo="Give it a USER DIRECT file as text.")
+            raise BadInput(
+                "this is not a user directory: it holds zero bytes", todo="Give it a USER DIRECT file as text."
+            )
         found = list(entries_of(lines_of(source)))
         if not found:
             raise BadInput(
-                "this is no user directory: no USER, IDENTITY or PROFILE statement in it",
+                "this is not a user directory: no USER, IDENTITY or PROFILE statement in it",
                 todo="Give it a USER DIRECT file as text.",
             )
         return cls(found, member)

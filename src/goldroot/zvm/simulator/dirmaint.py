@@ -97,9 +97,9 @@ class DirectoryManager:
         self.directory.entries[entry.name] = entry
 
     def replace(self, name: str, by: str, records: Iterable[str]) -> Change:
-        """A whole entry anew; the lock that it needs is gone when it is done.
+        """A whole entry again; the lock that it needs is gone when it is done.
 
-        :raises SmapiError: 400/24 ``by`` has not locked it; 596 it is no entry, or another's.
+        :raises SmapiError: 400/24 ``by`` has not locked it; 596 it is not an entry, or another's.
         """
         entry = self.entry(name)
         if self.locks.image(entry.name) != by:
@@ -115,7 +115,7 @@ class DirectoryManager:
     def create(self, name: str, records: Iterable[str], kinds: tuple[str, ...] = ("USER", "IDENTITY")) -> Change:
         """A new entry; its automatic minidisks get their extents now.
 
-        :raises SmapiError: 400/8 it exists; 408/24, 420/8 no room; 436/4 no such profile; 596 it is no entry.
+        :raises SmapiError: 400/8 it exists; 408/24, 420/8 no room; 436/4 no such profile; 596 it is not an entry.
         """
         name = name.upper()
         if name in self.directory.entries:

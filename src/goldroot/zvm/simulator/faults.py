@@ -56,7 +56,7 @@ class Fault:
         found = _SPELLING.match(text.strip())
         if not found or found["kind"] not in KINDS:
             raise UsageError(
-                f"{text!r} is no fault",
+                f"{text!r} is not a fault",
                 todo=f"Write KIND[=VALUE][@API][#COUNT]; the kinds are {', '.join(KINDS)}.",
             )
         fault = cls(found["kind"], found["value"] or "", found["api"] or "*", int(found["count"] or 0))

@@ -65,7 +65,7 @@ def syntax_error(parameter: int, rule: int) -> SmapiError:
 
 @cache
 def layout(line: str) -> tuple[Field, ...]:
-    """The fields of a line; :class:`ValueError` for one that is no layout."""
+    """The fields of a line; :class:`ValueError` for one that is not a layout."""
     fields = []
     for word in line.split():
         found = _FIELD.match(word)

@@ -25,7 +25,7 @@ from goldroot.zvm.simulator.statements import (
 #: Statements whose operands keep their case.
 CASE_KEPT = ("COMMAND", "POSIX", "LOADDEV", "IPL")
 
-#: Passwords that are no passwords, and what a masked one looks like.
+#: Passwords that are not passwords, and what a masked one looks like.
 NOT_HASHED = (*NO_LOGON, "AUTOONLY", "LBYONLY", "NOPASS", "")
 
 

@@ -154,7 +154,7 @@ class Simulator:
 
     async def _main(self, context: ssl.SSLContext | None) -> None:
         self._loop = asyncio.get_running_loop()
-        # What a client does wrong (a TLS handshake that is none) is no message for whoever runs the simulator.
+        # What a client does wrong (a TLS handshake that is none) is not a message for whoever runs the simulator.
         self._loop.set_exception_handler(lambda loop, details: None)
         self._stopping = asyncio.Event()
         server = Server(self.dispatcher, patience=self._listening.patience)

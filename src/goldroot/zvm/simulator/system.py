@@ -105,7 +105,7 @@ class Storage:
 class System:
     """:param text: the source directory.
     :param active: who is logged on at the beginning; ``*`` for everybody who can be.
-    :raises BadInput: the text is no directory.
+    :raises BadInput: the text is not a directory.
     """
 
     def __init__(

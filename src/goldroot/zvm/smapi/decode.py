@@ -55,7 +55,7 @@ def bad_reply(layout: CallLayout, why: str, *, target: str = "", code: tuple[int
         code=code,
         api=layout.api,
         target=target,
-        meaning=f"The server is no SMAPI server, something between changed the bytes, or its level is unknown.{known}",
+        meaning=f"The server is not a SMAPI server, something between changed the bytes, or its level is unknown.{known}",
         todo=f"Check host and port, and whether the port speaks TLS.{changed}",
     )
 
@@ -73,7 +73,7 @@ def _reply(layout: CallLayout, request_id: int, code: tuple[int, int], area: Are
 
 
 def _wants_values(layout: CallLayout) -> bool:
-    """Whether an answer without values is no answer: an empty one must not be taken for an empty entry."""
+    """Whether an answer without values is not an answer: an empty one must not be taken for an empty entry."""
     return (
         layout.kind == "read"
         and bool(layout.values)
@@ -217,7 +217,7 @@ def _operations(reason: int, area: Area) -> tuple[int, ...]:
         inner = area.sized("the operation ids") if area.data[:1] == b"\0" else area
         words = inner.take(inner.left, "the operation ids").replace(b"\0", b" ").split()
         if not all(word.isdigit() and len(word) <= 10 for word in words):
-            raise Malformed("the operation ids are no numbers")
+            raise Malformed("the operation ids are not numbers")
         return tuple(int(word) for word in words)
     if reason == 0:
         raise Malformed("an asynchronous operation was started, but its id is missing")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from goldroot.errors import UsageError
 from goldroot.zvm.smapi.table import KEY_TYPES, LIST_TYPES, NUMBER_BYTES, CallLayout, Param, layouts
 
-#: What SMAPI carries: one byte for each character.  The directory holds bytes that are no text, which latin-1 keeps.
+#: What SMAPI carries: one byte for each character.  The directory holds bytes that are not text, which latin-1 keeps.
 CHARSET = "latin-1"
 
 #: A name of a user or of a list: letters, digits, the national characters and what directories use beside them.
@@ -101,7 +101,7 @@ def number(where: str, param: Param, value: object) -> bytes:
     except ValueError:
         found = None
     if found is None or not -(1 << (8 * size - 1)) <= found < 1 << (8 * size):
-        raise UsageError(f"{where}: {value!r} is no number of {size} byte{'s' * (size > 1)}")
+        raise UsageError(f"{where}: {value!r} is not a number of {size} byte{'s' * (size > 1)}")
     return (found % (1 << (8 * size))).to_bytes(size, "big")
 
 
@@ -160,7 +160,7 @@ def _pairs(where: str, items: list[object]) -> list[tuple[object, object]]:
 
 
 def _word(where: str, item: object) -> str:
-    """One member of a list: text, or bytes, which are kept whatever they are (a ``*DVHOPT`` record is no text)."""
+    """One member of a list: text, or bytes, which are kept whatever they are (a ``*DVHOPT`` record is not text)."""
     if isinstance(item, bytes):
         return item.decode(CHARSET)
     if not isinstance(item, str):
@@ -180,10 +180,10 @@ def sized(data: bytes) -> bytes:
 
 
 def check_user(userid: str) -> str:
-    """:raises UsageError: for what is no z/VM user ID."""
+    """:raises UsageError: for what is not a z/VM user ID."""
     if not 1 <= len(userid) <= 8 or not _NAME.fullmatch(userid):
         raise UsageError(
-            f"{_short(userid)} is no z/VM user ID",
+            f"{_short(userid)} is not a z/VM user ID",
             meaning="A user ID has 1 to 8 characters: letters, digits, and @ # $ _ + : . -",
         )
     return userid
@@ -204,7 +204,7 @@ def check_target(layout: CallLayout, target: str) -> str:
         return target
     if not 1 <= len(target) <= longest or not _NAME.fullmatch(target):
         raise UsageError(
-            f"{_short(target)} is no target for {layout.api}",
+            f"{_short(target)} is not a target for {layout.api}",
             meaning=f"A target has 1 to {longest} characters: letters, digits, and @ # $ _ + : . -",
         )
     return target

@@ -28,7 +28,7 @@ def passwords(call: Call) -> tuple[str, ...]:
 
 
 def mode_of(call: Call, default: str = "MR") -> str:
-    """:raises SmapiError: 24 it is no link mode."""
+    """:raises SmapiError: 24 it is not a link mode."""
     mode = call.upper("mode") or default
     call.must(mode.rstrip("V") in MODES, (24, 519))
     return mode

@@ -120,7 +120,7 @@ def until(call: Call, second_of_day: int) -> int:
 
 @api("Image_Recycle")
 def recycle(call: Call) -> Answer:
-    """Off and on again: the guest gets its devices from the directory anew."""
+    """Off and on again: the guest gets its devices from the directory again."""
 
     def work(name: str) -> None:
         try:

@@ -23,7 +23,7 @@ def cpu_of(call: Call) -> Statement | None:
 
 @api("Image_CPU_Define_DM", "cpu/1-2h base! cpuid/0-6h dedicate! crypto!")
 def cpu_define_dm(call: Call) -> Answer:
-    """A CPU statement; one that is there already is written anew."""
+    """A CPU statement; one that is there already is written again."""
     manager = call.system.manager
     entry = manager.changeable(call.target)
     call.must(int(call.text("cpu"), 16) < MOST_CPUS, (520, 28))

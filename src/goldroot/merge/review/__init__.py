@@ -1,0 +1,1 @@
+"""What people see of a question, and how they answer it."""
