@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import goldroot.zvm.smapi as smapi
 from goldroot import errors, workflow
 from goldroot.hosts import port, registry
+from goldroot.hosts.libvirt import daemon
 from goldroot.hosts.zvm import cp
 
 DRAWN = re.compile(r"^([ │├└─]*)(\w+) +exit (\d)\b", re.MULTILINE)
@@ -20,7 +21,7 @@ def every(root: type[errors.GoldrootError]) -> Iterator[type[errors.GoldrootErro
 
 
 #: Rooms with errors of their own, which must be loaded to be seen.
-LOADED = (cp, port, registry)
+LOADED = (cp, daemon, port, registry)
 
 
 def test_the_drawing_is_the_tree() -> None:

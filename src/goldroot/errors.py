@@ -26,6 +26,7 @@
     │   ├── BadSignature              exit 4   a gold version is not what was signed
     │   └── HostError                 exit 4   a host answered with an error
     │       ├── Unreachable           exit 4   a host did not answer: nothing is known
+    │       │   └── ReplyLost             exit 4   it was asked for a change, and whether that was made is not known (goldroot.hosts)
     │       ├── Damaged               exit 4   a disk, an entry or a database is broken, and is not repaired
     │       ├── CpRefused             exit 4   z/VM's control program did not do it (goldroot.hosts.zvm)
     │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi

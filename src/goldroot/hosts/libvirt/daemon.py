@@ -22,6 +22,8 @@ AGENT_PATIENCE = 8
 class ReplyLost(Unreachable):
     """A change was asked for, and it is not known whether it was made."""
 
+    kind = "reply-lost"
+
 
 @dataclass(frozen=True, slots=True)
 class Active:
