@@ -82,6 +82,7 @@ def one() -> Pair:
 # -- keys
 
 
+@pytest.mark.slow
 @needs_program
 def test_ssh_keygen_reads_our_keys(pair: Pair, tmp_path: Path) -> None:
     place = save(tmp_path, pair)

@@ -201,6 +201,7 @@ def test_while_it_is_only_looked_at_nobody_changes_it(full: Path) -> None:
         images.set_layout_and_os(tx, "debian", layout="shared-usr")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_what_stands_in_a_log_is_not_passed_over(path: Path, full: Path) -> None:
     """A command that was killed has left a log, and there is no room for its index."""

@@ -57,6 +57,7 @@ def members(file: Path) -> list[str]:
         return tar.getnames()
 
 
+@pytest.mark.slow
 def test_a_backup_holds_everything_but_the_disks_and_is_its_owners_alone(
     moved: Site, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +194,7 @@ def test_what_is_newer_than_the_backup_stays_and_the_rest_is_brought_up(
     site.close()
 
 
+@pytest.mark.slow
 def test_an_update_that_was_in_flight_then_begins_again(
     moved: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

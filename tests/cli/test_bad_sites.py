@@ -337,6 +337,7 @@ def test_a_clone_that_is_written_is_not_switched(site: Site, say: Say) -> None:
     assert text(site, "web1", "etc/plain.conf") == "gold 2\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_clone_that_somebody_entered_is_not_switched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = {path: node for path, node in ROOT_WITH_SHELL.items() if path != "home/me/letter"}
@@ -373,6 +374,7 @@ def next_gold_root(site: Site) -> str:
 # -- gold that was tampered with
 
 
+@pytest.mark.slow
 def test_a_gold_whose_papers_were_changed_is_not_used(site: Site, say: Say) -> None:
     before = dump(site, "web1")
     directory = Path(site.path("images", IMAGE, "gold", "2"))
@@ -397,6 +399,7 @@ def test_a_gold_whose_papers_were_changed_is_not_used(site: Site, say: Say) -> N
     assert say(*UPDATE).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["etc/plain.conf", slow("usr/bin/tool"), "etc/new-and-evil.conf"])
 def test_a_gold_slot_that_was_tampered_with_is_not_used(site: Site, say: Say, path: str) -> None:
     before = dump(site, "web1")
@@ -456,6 +459,7 @@ def fill(place: Path, leaving: int) -> None:
     ballast.write_bytes(bytes(max(free.f_bavail * free.f_frsize - leaving, 0)))
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("leaving", [0, slow(16), slow(80), 400, slow(1200), slow(2100)])
 def test_an_update_without_room_switches_nothing_and_is_finished_later(
@@ -506,6 +510,7 @@ def used_inodes(place: Path) -> int:
     return found.f_files - found.f_ffree
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("leaving", [0, slow(16), slow(400), 1200])
 def test_a_publish_without_room_shows_nothing_and_is_done_later(

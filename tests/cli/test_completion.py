@@ -65,6 +65,7 @@ def offered(*words: str) -> list[tuple[str, str]]:
     return [(one.type, one.value) for one in asked]
 
 
+@pytest.mark.slow
 def test_names_are_those_of_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = small_site(tmp_path)
     for name in ("web1", "web2", "db1"):

@@ -75,6 +75,7 @@ def test_force_takes_an_update_that_is_in_flight_along(fleet: Site, capsys: pyte
     assert data(capsys, "update", "list") == []
 
 
+@pytest.mark.slow
 def test_force_removes_no_disk_that_is_in_use(hurt: Site, capsys: pytest.CaptureFixture[str]) -> None:
     disk = next(name for name in os.listdir(hurt.path("store/disks")) if name.startswith("web1-1B5"))
     with subprocess.Popen(["sleep", "60"], cwd=hurt.path("store/disks", disk)) as user:
@@ -85,6 +86,7 @@ def test_force_removes_no_disk_that_is_in_use(hurt: Site, capsys: pytest.Capture
     assert said(capsys, "clone", "delete", "web1", "--force")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [slow(()), ("--force",)])
 def test_a_clone_whose_disks_are_missing_is_removed(
     words: tuple[str, ...], moved: Site, capsys: pytest.CaptureFixture[str]
@@ -118,6 +120,7 @@ def closed(site: Site, name: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", *map(slow, ["zeros", "not JSON", "not UTF-8"])])
 def test_a_damaged_catalog_is_an_error_with_advice(how: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     file = closed(moved, "catalog.sqlite")
@@ -176,6 +179,7 @@ def test_damaged_caches_cost_a_scan_and_no_more(moved: Site, capsys: pytest.Capt
         assert code == (words[1] == "diff"), (words, out)
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_not_called_damage(moved: Site) -> None:
     from goldroot.catalog import clones
 

@@ -37,6 +37,7 @@ def row(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_an_answer_is_listed_with_who_gave_it_and_who_used_it(
     decided: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_an_answer_is_listed_with_who_gave_it_and_who_used_it(
     assert said(capsys, "review", "decisions", "web9")[0] == 3
 
 
+@pytest.mark.slow
 def test_a_plan_and_a_run_say_which_answers_they_use(decided: Site, capsys: pytest.CaptureFixture[str]) -> None:
     (plan,) = data(capsys, "update", "plan", "web2")["plans"]
     assert UpdatePlan.model_validate(plan).as_json() == plan
@@ -68,6 +70,7 @@ def test_the_outcome_of_a_run_names_them(decided: Site, capsys: pytest.CaptureFi
     assert UpdateOutcome.model_fields["answers"] and (answer["path"], answer["take"]) == ("/etc/plain.conf", "gold")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("-v", "update", "run", "web2"), slow(("update", "run", "web2", "-v"))])
 def test_with_v_a_run_names_them(decided: Site, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert "/etc/plain.conf  [content]  gold, by " in said(capsys, *words)[1]
@@ -129,6 +132,7 @@ def test_an_answer_is_changed_by_answering_again(
     assert text(decided, "web2", "etc/plain.conf") == "my own\n"
 
 
+@pytest.mark.slow
 def test_what_is_no_answer_changes_none(decided: Site, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "review", "resolve", "web1", "/etc/plain.conf", "--take", "moved")
     assert code == 2 and "neither an answer nor a file" in out
@@ -152,6 +156,7 @@ def test_proposals_that_a_rollback_took_are_named(fleet: Site, capsys: pytest.Ca
     assert code == 0 and "/etc/plain.conf  [" in out and "the proposal of a rollback" in out
 
 
+@pytest.mark.slow
 def test_what_is_forgotten_and_changed_is_what_the_schemas_say(
     decided: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +175,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "left"), [slow("n\n", 1), ("\n", 1), ("y\n", 0)])
 def test_on_a_terminal_a_person_is_asked_first(
     typed: str, left: int, decided: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

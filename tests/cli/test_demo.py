@@ -121,6 +121,7 @@ def test_what_it_needs_is_missed_before_it_begins(
     assert said.out == "" and "not installed" in said.err and not (room / "kept").exists()
 
 
+@pytest.mark.slow
 def test_a_claim_that_is_not_true_fails_the_demo(
     room: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_rebuilt_catalog_knows_the_way_back_that_is_the_newest(
     site.close()
 
 
+@pytest.mark.slow
 def test_what_a_server_removed_is_remembered_by_a_rebuilt_catalog(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +149,7 @@ def test_what_a_server_removed_is_remembered_by_a_rebuilt_catalog(
     assert data(capsys, "clone", "show", "web1")["removed"] == removed
 
 
+@pytest.mark.slow
 def test_an_update_in_flight_is_found_by_a_rebuilt_catalog(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(moved, "web2", {"etc/plain.conf": "mine\n"})
     assert said(capsys, "update", "run", "web2")[0] == 1
@@ -160,6 +162,7 @@ def test_an_update_in_flight_is_found_by_a_rebuilt_catalog(moved: Site, capsys: 
     assert said(capsys, "update", "run", "web2")[0] == 1, "and is asked again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["catalog.aside:1", *map(slow, ["catalog.rebuilt:1", "catalog.in-place:1"])])
 def test_a_rebuild_that_was_killed_is_done_again(point: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     before = everything(moved)
@@ -315,6 +318,7 @@ def test_a_missing_disk_an_entry_that_is_gone_and_one_that_is_damaged(
     assert len([name for name in os.listdir(store / "disks") if name.startswith("web2-")]) == 2
 
 
+@pytest.mark.slow
 def test_what_was_cut_off_is_finished_or_given_up(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     for point, command in (
         ("clone.disk-copied:1", ("clone", "create", "web3", "--image", IMAGE)),
@@ -346,6 +350,7 @@ def test_options_that_need_a_repair(fleet: Site, capsys: pytest.CaptureFixture[s
 # -- a site that was copied
 
 
+@pytest.mark.slow
 def test_a_site_copied_by_plain_tar_is_accepted_by_what_is_in_its_files(
     moved: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +426,7 @@ def test_an_update_that_waits_for_a_person_is_not_cut_off(moved: Site, capsys: p
         assert updates.in_flight(tx, "web2") is not None
 
 
+@pytest.mark.slow
 def test_an_update_that_was_killed_is_given_up_and_the_server_stays(
     moved: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

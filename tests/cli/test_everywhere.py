@@ -72,6 +72,7 @@ def test_what_the_command_itself_is_given_counts_first(fleet: Site, capsys: pyte
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("-q", "update", "plan"), ("update", "-q", "plan"), ("update", "plan", "-q")])
 def test_q_says_nothing_but_errors_and_the_exit_code(
     words: tuple[str, ...], fleet: Site, capsys: pytest.CaptureFixture[str]

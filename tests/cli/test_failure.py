@@ -25,6 +25,7 @@ def base_only(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(program, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["init site", "clone list", "gold list", "update run web1", "review list", "linked"])
 def test_without_the_extra_a_site_is_no_bug_but_a_package_to_install(words: str, tmp_path: Path) -> None:
     (tmp_path / "goldroot.toml").touch()

@@ -158,6 +158,7 @@ NOT_TAKEN = [
 ]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taken_is_said(switched: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     before = sorted(os.listdir(tmp_path))
     for path, code, words in NOT_TAKEN:

@@ -57,6 +57,7 @@ def test_a_command_sees_the_disks_and_can_write_nothing(switched: Site, capsys: 
     assert plan["plan"] is True and plan["fallback"] == 1 and "1B5" in plan["disks"]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_a_kill(switched: Site, tmp_path: Path) -> None:
     before, pid = mounts(), tmp_path / "pid"
     script = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 300"

@@ -131,6 +131,7 @@ def test_rule_7_a_plan_changes_nothing(fleet: Site, capsys: pytest.CaptureFixtur
     assert [row["name"] for row in data(capsys, "clone", "list")] == ["web1", "web2"]
 
 
+@pytest.mark.slow
 def test_one_failure_does_not_stop_the_others(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold\n"})
     with former(fleet).running("WEB1"):

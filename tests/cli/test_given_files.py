@@ -42,6 +42,7 @@ def test_an_answer_from_a_fifo_is_an_error(fleet: Site, fifo: Path, capsys: pyte
     assert text(fleet, "web1", "etc/plain.conf") == "piped\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -88,6 +89,7 @@ def test_a_signature_is_verified_without_a_file_in_tmpdir(tmp_path: Path, monkey
         sshkeys.verify(str(allowed), "me", "test", b"other", signature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said_of_times", "tests", "checks"),
     [

@@ -55,6 +55,7 @@ def test_a_retirement_of_the_only_version_says_that_nothing_is_left(
     assert code == 3 and "retired" in out
 
 
+@pytest.mark.slow
 def test_no_update_takes_a_server_back(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "gold", "retire", IMAGE, "2")[0] == 0
     words = "gold 2 is retired, and the newest that is published, gold 1, is older"
@@ -95,6 +96,7 @@ def test_a_retirement_is_taken_back_while_the_slot_is_untouched(
     assert text(moved, "web2", "etc/plain.conf") == "gold\n"
 
 
+@pytest.mark.slow
 def test_what_is_gone_or_was_written_is_not_taken_back(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(moved, {"etc/plain.conf": "newer\n"})
     for words in (("gold", "retire", IMAGE, "3", "--remove"), ("gold", "retire", IMAGE, "2")):

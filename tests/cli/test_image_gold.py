@@ -83,6 +83,7 @@ def test_paths_with_nothing_but_another_time_are_counted(goldroot: Run, tmp_path
     assert goldroot("gold", "diff", "small", "1", "1") == (0, "No difference.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_plan_leaves_a_site_that_was_changed_byte_for_byte(goldroot: Run, tmp_path: Path) -> None:
     """What a plan sees of the maintenance and the test system is not kept, either."""
@@ -165,6 +166,7 @@ def test_the_plan_of_a_publish_says_what_would_be_refused(goldroot: Run, tmp_pat
     assert "refused" not in goldroot("gold", "publish", "small", "--plan", "--untested")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moved", "words"), [(("mail",), "1 account"), (("mail", "daemon"), "2 accounts")])
 def test_accounts_with_another_number_are_counted(
     goldroot: Run, tmp_path: Path, moved: tuple[str, ...], words: str

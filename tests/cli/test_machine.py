@@ -153,6 +153,7 @@ def test_a_host_that_starts_no_machines_shows_no_power(
     assert (code, "does not start or stop machines" in words) == (3, True)
 
 
+@pytest.mark.slow
 def test_an_update_says_how_the_server_does(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/plain.conf": "gold 2\n"})
     said(capsys, "machine", "start", "web1")
@@ -183,6 +184,7 @@ def test_an_update_that_goes_back_fails_and_is_listed_so(fleet: Site, capsys: py
     assert data(capsys, "update", "run", "web1")["error"] == "health-failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -75,6 +75,7 @@ def test_a_killed_removal_is_finished(point: str, fleet: Site, capsys: pytest.Ca
     assert said(capsys, *DELETE)[0] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point", ["fallback.pruned:1", *map(slow, ["fallback.gone:1", "fallback.marked:2", "fallback.gone:2"])]
 )

@@ -435,6 +435,7 @@ def test_decisions_that_are_nested_without_end_are_no_bug(merge: Merge, room: Pa
     assert (said.code, "d.json: this is not JSON" in said.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("out", ["bound/out", "bound/etc/out"])
 def test_out_is_in_no_tree_under_another_name_either(room: Path, out: str) -> None:

@@ -140,6 +140,7 @@ def make_old(site: Site) -> None:
         catalog.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
+@pytest.mark.slow
 def test_an_older_site_is_closed_when_it_is_opened(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     make_old(site)
     before = {

@@ -34,6 +34,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.close()
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_shown_and_forgotten(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     next_gold(fleet, {"etc/motd": None})
     assert said(capsys, "update", "run", "web1")[0] == 0

@@ -33,6 +33,7 @@ def closing(*numbers: int) -> Callable[[], None]:
     return lambda: [os.close(number) for number in numbers] and None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_streams_that_are_closed_are_none(tmp_path: Path, more: list[str]) -> None:
     command = [*merge_of(tmp_path), *more]
@@ -50,6 +51,7 @@ def test_a_reader_that_went_away_is_no_finding(more: list[str]) -> None:
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "code"),
     [
@@ -71,6 +73,7 @@ def test_an_output_that_cannot_be_written_is_said(more: list[str], code: int) ->
         assert silent.returncode == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_merge_whose_output_cannot_be_written_is_there_and_the_code_says_so(tmp_path: Path, more: list[str]) -> None:
     command = [*merge_of(tmp_path), f"--into={tmp_path / 'out'}", *more]

@@ -401,7 +401,9 @@ def kill_merge(campaign: Campaign, new: dict[str, Any], kill: Kill, *, mounted: 
             assert done.status == 1, f"the second run failed: {done.said}"
             end = trees_look(place)
             assert (whole_out(end), end["record"], end["room"]) == (whole_out(new), new["record"], new["room"])
-            assert end["beside"] == new["beside"], "the second run left something beside the result that no whole one leaves"
+            assert end["beside"] == new["beside"], (
+                "the second run left something beside the result that no whole one leaves"
+            )
         return died.killed
 
 

@@ -38,6 +38,7 @@ def answer(site: Site, take: str, path: str = "/etc/group") -> None:
     review.resolve_conflicts(site, found, review.chosen_conflicts(found, [path]), take)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_no_local_group_comes_to_own_golds_program(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
@@ -57,6 +58,7 @@ def test_no_local_group_comes_to_own_golds_program(site: Site, engine: InProcess
     assert "crontab:x:997:" in (text(site, "web1", "etc/group") or "")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("read_write", [False, True])
 def test_a_person_keeps_the_number_where_no_shared_file_has_golds(
@@ -87,6 +89,7 @@ def test_a_persons_other_number_is_refused_where_a_shared_file_has_golds(site: S
         run_update(site, engine, "web1")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize(
     "own",

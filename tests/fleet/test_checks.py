@@ -143,6 +143,7 @@ def test_nothing_is_switched_before_a_rebuild_that_its_rule_requires(with_shell:
     assert text(site, "web1", "etc/generated") == "by gold 2\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_nothing_is_switched_before_a_map_of_a_merged_source_was_made(room: Path, engine: InProcess) -> None:
     lines = [f"{number}\n" for number in range(9)]
@@ -257,6 +258,7 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
     assert plan_rollback(site, "web1").written == ("/etc/plain.conf",)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("written", [slow({}), {"etc/mine.conf": "since\n"}, slow({"var/lib/mysql/ibdata": "since"})])
 def test_a_carry_asks_only_about_what_the_server_wrote(

@@ -60,6 +60,7 @@ def test_the_table_of_the_configuration_gives_the_address(site: Site) -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_a_link_on_the_way_is_never_written_through(room: Path) -> None:
     from goldroot.errors import BadInput
     from support.trees import Link
@@ -167,6 +168,7 @@ def test_two_commands_on_one_clone_do_not_meet(site: Site, monkeypatch: pytest.M
         assert catalog_clones.get(tx, "web1").state == "active"
 
 
+@pytest.mark.slow
 def test_a_running_clone_is_not_deleted(site: Site) -> None:
     from goldroot.errors import StillRunning
 

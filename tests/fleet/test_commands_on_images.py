@@ -79,6 +79,7 @@ def loops() -> str:
     return subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_a_server_is_entered_and_only_its_own_disks_are_written(site: Site) -> None:
     done = inside(site, "echo mine > /srv/mine; read x < /srv/mine; echo $x; echo no > /usr/no")
     assert (done.out, done.mode) == (b"mine\n", "shift")
@@ -102,6 +103,7 @@ def test_nothing_of_it_stays_mounted(site: Site) -> None:
     assert store not in Path("/proc/self/mountinfo").read_text()
 
 
+@pytest.mark.slow
 def test_an_update_rebuilds_migrates_and_checks(site: Site) -> None:
     inside(site, "echo mine > /var/lib/shop/data")
     maintained(site, "echo level = 2 > /etc/app.conf; echo made from new > /etc/generated; echo > /var/lib/shop/gold")
@@ -112,6 +114,7 @@ def test_an_update_rebuilds_migrates_and_checks(site: Site) -> None:
     assert done.out == b"level = 2, made from level = 2, 2\n"
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_switches_nothing(site: Site) -> None:
     maintained(site, "echo bad > /etc/app.conf")
     with pytest.raises(ChecksFailed, match="it is bad"):

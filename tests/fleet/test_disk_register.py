@@ -107,6 +107,7 @@ def test_a_making_that_was_killed_is_found_by_its_row(site: Site, point: str, th
         told(site)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", KILLED_MAKING)
 @pytest.mark.parametrize("then", ["the same", "cancel"])
 def test_the_disks_of_an_update_that_was_killed_are_finished_or_removed(
@@ -133,6 +134,7 @@ KILLED_REMOVAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", KILLED_REMOVAL)
 def test_a_removal_that_was_killed_is_finished_by_the_next_command(site: Site, engine: InProcess, point: str) -> None:
     clones.create_clone(site, "web1", IMAGE)

@@ -172,6 +172,7 @@ def test_an_earlier_result_that_cannot_be_moved_is_written_again(disk: Disk, mon
     disk.is_as_if_new()
 
 
+@pytest.mark.slow
 def test_the_switch_copies_only_what_a_running_server_wrote_since(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"srv/table": "rows\n" * 1000, "srv/busy": "1\n"})

@@ -27,6 +27,7 @@ SSHD = {
 }
 
 
+@pytest.mark.slow
 def test_a_service_that_comes_with_an_update_has_a_key_of_each_servers_own(site: Site, engine: InProcess) -> None:
     for name in ("web1", "web2"):
         clones.create_clone(site, name, IMAGE)

@@ -55,6 +55,7 @@ def test_a_unit_that_gold_renamed_is_asked_about_once_for_all_servers(serving: S
     serving.close()
 
 
+@pytest.mark.slow
 def test_a_rollback_with_carry_asks_nothing_new(serving: Site, engine: InProcess) -> None:
     """What came with the new gold and is linked to since is gone in the old one: a note, and the way back is free."""
     new = "usr/lib/systemd/system/new.service"
@@ -95,6 +96,7 @@ def test_what_a_gold_would_break_is_known_before_from_the_last_merges(serving: S
     site.close()
 
 
+@pytest.mark.slow
 def test_what_is_on_the_servers_own_disks_breaks_nothing(serving: Site, engine: InProcess) -> None:
     on_clone(serving, "web1", {"srv/tool/bin/x": "1\n"})
     root = live(serving, "web1").root(b"etc")

@@ -128,6 +128,7 @@ def test_addresses_and_ports_are_shown_of_what_runs(site: Site) -> None:
     assert (on.addresses, on.ports) == (("192.0.2.9/24", "2001:db8::9/64"), ("8080:80",))
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_owners_that_a_server_cannot_have_are_named(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch

@@ -44,6 +44,7 @@ def test_it_stays_removed_when_a_later_gold_has_it_again(site: Site, engine: InP
     assert remembered(site) == []  # gold has it: the next merge tells by itself
 
 
+@pytest.mark.slow
 def test_forgotten_by_a_person_it_arrives(site: Site, engine: InProcess) -> None:
     without(site, engine)
     with pytest.raises(NotFound, match="does not remember that /etc/other"):
@@ -57,6 +58,7 @@ def test_forgotten_by_a_person_it_arrives(site: Site, engine: InProcess) -> None
     assert text(site, "web1", "etc/motd") == "hello\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry", [False, slow(True)])
 def test_a_rollback_takes_the_fallbacks_list(site: Site, engine: InProcess, carry: bool) -> None:
     without(site, engine)

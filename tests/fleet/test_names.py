@@ -137,6 +137,7 @@ def killed(site: Site, point: str, *words: str) -> None:
     assert done.returncode == -9, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["import-named", "disk.made", "system-in-place", "import-before-catalog"])
 def test_an_import_that_was_killed_keeps_its_names_until_it_is_finished(site: Site, room: Path, point: str) -> None:
     killed(site, point, "image", "import", "new", "--from", str(room / "root"))
@@ -148,6 +149,7 @@ def test_an_import_that_was_killed_keeps_its_names_until_it_is_finished(site: Si
     assert {disk for disk in former(site).disks() if disk.startswith("newrwmnt-")} == its and len(its) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", [slow("clone.disk-copied"), "clone.defined"])
 def test_a_clone_that_was_killed_in_the_making_has_its_name(site: Site, room: Path, point: str) -> None:
     killed(site, point, "clone", "create", "newrwtst", "--image", IMAGE)

@@ -200,6 +200,7 @@ def test_a_prune(real: Site, done: Done) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_return_after_bad_health(real: Site, done: Done) -> None:
     behave(real.host, 2, failed=["web.service"])
 

@@ -206,6 +206,7 @@ def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InPro
         assert [(one.from_version, one.state) for one in fallbacks.every(tx, "web1")] == [(2, "set-aside")]
 
 
+@pytest.mark.slow
 def test_after_a_return_the_next_update_begins_anew(site: Site, engine: InProcess) -> None:
     behave(site.host, 2, failed=["web.service"])
     for _ in range(2):
@@ -230,6 +231,7 @@ def test_a_server_that_does_not_start_goes_back(site: Site, engine: InProcess) -
     assert state(site) == (1, "on", "current")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("health", "how", "why"),
     [
@@ -287,6 +289,7 @@ def test_a_check_that_fails_behind_the_stop_starts_it_again(
     assert host(site).log("WEB1") == ["start 1", "stop 1", "start 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry", [False, True])
 def test_a_rollback_of_a_running_server(site: Site, engine: InProcess, carry: bool) -> None:
     run_update(site, engine, "web1")
@@ -296,6 +299,7 @@ def test_a_rollback_of_a_running_server(site: Site, engine: InProcess, carry: bo
     assert text(site, "web1", "etc/since.conf") == ("since\n" if carry else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry", [False, True])
 def test_a_rollback_that_comes_up_badly_goes_forward_again_and_can_be_tried_again(
     site: Site, engine: InProcess, carry: bool

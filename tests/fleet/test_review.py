@@ -130,6 +130,7 @@ def test_what_is_no_answer_is_refused(waiting: Site, tmp_path: Path) -> None:
     assert len(review.find_case(waiting, "web1").open) == len(found.open)
 
 
+@pytest.mark.slow
 def test_editing_begins_with_what_could_be_merged(
     waiting: Site, engine: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

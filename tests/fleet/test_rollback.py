@@ -75,6 +75,7 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
     )
 
 
+@pytest.mark.slow
 def test_an_update_after_a_rollback_works(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     roll_back(site, engine, "web1")
@@ -187,6 +188,7 @@ def test_a_state_unit_changed_since_is_asked_for_and_the_fallbacks_proposed(site
     assert text(site, "web1", "var/lib/mysql/ibdata") == "since"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "written", "said"),
     [
@@ -206,6 +208,7 @@ def test_the_question_about_a_unit_says_where_a_side_has_none(
     assert asked.found.detail.endswith(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["since", slow(None)])
 def test_an_answer_about_a_unit_is_not_asked_for_again(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: str | None

@@ -66,6 +66,7 @@ def test_a_busy_server_is_merged_every_time_and_the_switch_keeps_what_was_writte
     assert (text(busy, "web1", "srv/mine"), text(busy, "web1", "etc/app.conf")) == ("mine\n", None)
 
 
+@pytest.mark.slow
 def test_what_was_copied_in_a_state_that_was_gone_again_is_merged_again(
     busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_good_trial_comes_before_the_stop(site: Site, engine: InProcess) -> No
     assert log(site) == ["start 1", "try 2", "stop 1", "start 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -79,6 +80,7 @@ def test_what_is_worse_than_now_stops_the_switch(
     assert run_update(site, engine, "web1").outcome == "done"
 
 
+@pytest.mark.slow
 def test_a_question_of_the_image_is_asked_in_the_trial(site: Site, engine: InProcess) -> None:
     site = configured(site, 'health = ["run check-it"]\ntrial_time = 1')
     behave(site.host, 2, trial={"commands": ["check-it"]})
@@ -137,6 +139,7 @@ def test_a_server_that_is_off_is_tried_with_the_links_of_its_last_boot(site: Sit
     assert host_of(site).around("WEB1")["links"] == [{"name": "eth0", "addresses": []}], "ifupdown gives the address"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["commands", "none"])
 def test_no_trial_where_the_site_wants_none(site: Site, engine: InProcess, word: str) -> None:
     site = configured(site, f'trial = "{word}"')

@@ -283,6 +283,7 @@ def test_a_switch_that_an_older_catalog_does_not_know_is_found_on_its_host(site:
     older.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_number_that_servers_of_another_host_are_on_is_not_given_again(site: Site, room: Path, begun: bool) -> None:
     """The catalog is of before that version, or of when its publish had just begun."""

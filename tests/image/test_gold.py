@@ -215,6 +215,7 @@ def test_a_changed_disk_is_found(bare: Site, quick: bool) -> None:
     assert not found.whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["record.json", "record.json.sig", "accounts.json", "packages.json", "1B5.manifest"])
 def test_a_changed_record_is_found(bare: Site, name: str) -> None:
     publish_gold(bare, "small", untested=True)
@@ -278,6 +279,7 @@ def test_renumbered_accounts_are_told(bare: Site) -> None:
     assert read_gold_record(bare, "small", 2)["renumbered"] == ["user mail moves from 101 to 102"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("local", "gold", "said"),
     [

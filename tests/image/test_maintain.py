@@ -255,6 +255,7 @@ def test_nobody_works_on_a_system_twice(small: Site) -> None:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_system_that_is_written_is_not_copied(small: Site) -> None:
     with former(small).running("SMALLRWMNT"), pytest.raises(StillRunning, match="SMALLRWMNT"):
         run_tests(small, "small")
@@ -292,6 +293,7 @@ def test_a_look_writes_nothing_that_is_known(small: Site, monkeypatch: pytest.Mo
     assert os.stat(system.manifest_file("1B5")).st_ino != before["1B5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [slow(signal.SIGINT, 130), (signal.SIGTERM, 143), slow(signal.SIGHUP, 129), (signal.SIGKILL, -9)],

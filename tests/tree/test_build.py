@@ -113,6 +113,7 @@ def test_a_young_file_gets_no_signature(tmp_path: Path) -> None:
     assert built.manifest.get(b"a").ctime == 0  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, slow(2)])
 def test_many_rows_in_parts(tmp_path: Path, jobs: int) -> None:
     """Directories that span parts, and hard links across them, are complete at the end."""

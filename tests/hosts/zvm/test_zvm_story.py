@@ -122,6 +122,7 @@ def test_a_story_that_is_killed_anywhere_is_finished_by_the_same_command(
     killed(template, name, faults, tmp_path, lambda points: points[:: FAULTS[faults]])
 
 
+@pytest.mark.slow
 def test_an_update_that_is_killed_in_its_middle_is_finished_by_the_same_command(
     template: ZvmLab, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_two_gigabytes_are_not_kept(part):
         still_answers(simulator, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [0, 2, 4, 30])
 def test_bytes_that_never_come_end_in_an_answer(running, part, sent):
     data = part.frame("Image_Query_DM", "MAINT")[:sent]

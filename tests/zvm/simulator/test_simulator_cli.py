@@ -65,6 +65,7 @@ def test_directory_user_and_password(started, part, tmp_path):
     assert "s3cret" not in out + err
 
 
+@pytest.mark.slow
 def test_faults_change_with_their_file(started, part, tmp_path):
     file = tmp_path / "faults"
     file.write_text("# none yet\n")

@@ -355,6 +355,7 @@ def tried(name: str, one: dict, frames: dict) -> str:
     return "" if captured == given else f"layout {given}, captured {captured}"
 
 
+@pytest.mark.slow
 def test_every_captured_call_is_accepted_and_answered_in_its_layout(frames, capsys, counted):
     spoken = {name: one for name, one in frames.items() if one["api"] in APIS}
     wrong = {name: tried(name, one, frames) for name, one in spoken.items()}

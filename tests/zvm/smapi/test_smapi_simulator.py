@@ -58,6 +58,7 @@ def test_lock_query_replace(sim: Simulator) -> None:
         client.image_replace_dm("GT@PONG", records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["lost-reply", "cut-reply", "hang"])
 def test_a_change_whose_reply_is_lost_is_recovered(sim: Simulator, fault: str) -> None:
     client = client_of(sim, timeout=1.5 if fault == "hang" else 20.0)
