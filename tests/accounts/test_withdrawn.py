@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -349,3 +350,49 @@ def test_a_second_account_with_number_0_is_withdrawn_and_root_is_not() -> None:
     )
     merged = merge(alone, without(alone, b"boss"), alone, named={"cron": [b"/etc/cron.d/x"]})
     assert lines_of(merged, b"boss")["passwd"] == b"boss:x:0:0::/root:/bin/bash"
+
+
+def renamed(**changes: tuple[bytes, bytes]) -> AccountTables:
+    """A server on which ``usermod -l ann anna`` was said: his home is called as before."""
+    files = {
+        file: re.sub(rb"(?<!/)\banna\b", b"ann", data) if "." not in file else data
+        for file, data in etc(**changes).files.items()
+    }
+    return AccountTables.of(files)
+
+
+@pytest.mark.parametrize("answer", ["", "clone", "gold", "withdraw"])
+def test_a_person_who_was_renamed_does_not_keep_what_gold_withdrew_without_a_word(answer: str) -> None:
+    clone = renamed()
+    assert b"ann:x:1000:1000:Anna:/home/anna" in clone.files["passwd"]
+    [asked] = merge(etc(), without(etc(), b"anna"), clone).conflicts
+    assert (asked.kind, asked.axis, asked.stands) == ("gold-deleted", "accounts:ann:record", "clone")
+    assert "gold removed anna, which the server calls ann" in asked.detail
+    given = {asked.key: Decision(answer)} if answer else {}
+    merged = merge(etc(), without(etc(), b"anna"), clone, decisions=given)
+    there = lines_of(merged, b"ann")
+    members = merged.files["group"].partition(b"sudo:x:27:")[2].partition(b"\n")[0]
+    assert members == (b"" if answer in ("gold", "withdraw") else b"ann")
+    if answer == "gold":
+        assert there.keys() == {"group", "gshadow"}, "the group is the server's own"
+    elif answer == "withdraw":
+        assert there["shadow"].startswith(b"ann:!*:") and b"nologin" in there["passwd"]
+    else:
+        assert there["shadow"].startswith(b"ann:" + HASH)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"passwd": (b":/home/anna:", b":/home/bob:"), "shadow": (b"anna:" + HASH, b"anna:" + OTHER)},
+        {"passwd": (b":1000:1000:", b":1001:1001:")},
+    ],
+    ids=["the number was given again", "another number"],
+)
+def test_another_person_is_not_one_who_was_renamed(other: dict[str, tuple[bytes, bytes]]) -> None:
+    assert not merge(etc(), without(etc(), b"anna"), renamed(**other)).conflicts
+
+
+def test_on_the_way_back_a_renamed_person_stays() -> None:
+    merged = merge(etc(), without(etc(), b"anna"), renamed(), back=True)
+    assert not merged.conflicts and lines_of(merged, b"ann")["shadow"].startswith(b"ann:" + HASH)

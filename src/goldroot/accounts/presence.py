@@ -10,7 +10,7 @@ from goldroot.accounts.sides import GROUP_FILES, USER_FILES, AccountSide
 from goldroot.accounts.tables import GROUP, PASSWD, Key
 from goldroot.accounts.three_way import Absent
 from goldroot.accounts.uses import InUse
-from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made
+from goldroot.accounts.withdrawn import BACK, DELETED, KEPT, REMOVED, WITHDRAWN, Withdrawal, root_made, same_person
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.kinds import ConflictKind
 from goldroot.tree import path_text
@@ -26,10 +26,23 @@ class Presence:
     def users(self, used: InUse) -> dict[bytes, str]:
         """The fate of each user that gold or the clone deleted."""
         decide = Withdrawal(self.base, self.gold, self.clone, self.ask)
-        return {
+        fates = {
             name: decide.fate(name, used) if by_gold else self._deleted_by_clone(name, USER_FILES, frozenset())
             for name, by_gold in self._deleted(PASSWD)
         }
+        return fates | {new: decide.fate_of_renamed(old, new) for old, new in self._renamed()}
+
+    def _renamed(self) -> list[tuple[bytes, bytes]]:
+        """Users that gold deleted and the clone calls otherwise: old and new name.
+
+        usermod(8) ``-l`` leaves number, password and, without ``-d``, the home.  A number alone says nothing: the next account
+        that is made takes the one that was given up.
+        """
+        base, gold, clone = (side.tables.users for side in (self.base, self.gold, self.clone))
+        own = {number: name for name, number in clone.items() if name not in base and name not in gold}
+        gone = [name for name in base if name not in gold and name not in clone]
+        found = ((name, own[base[name]]) for name in gone if base[name] in own)
+        return [(old, new) for old, new in found if same_person((self.base.tables, old), (self.clone.tables, new))]
 
     def groups(self, used: InUse, primary: Set[bytes]) -> dict[bytes, str]:
         """The fate of each group that gold or the clone deleted; ``primary`` are those that users of the result have."""

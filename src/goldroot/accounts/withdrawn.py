@@ -32,6 +32,8 @@ WITHDRAW = "withdraw"
 _HIS_OWN = {(PASSWD, "gecos"), (SHADOW, "min"), (SHADOW, "max"), (SHADOW, "warn"), (SHADOW, "inactive")}
 
 _NO_LOGIN = (b"nologin", b"false", b"true")
+#: Homes, without a last slash, that many accounts have and that are nobody's.
+_NO_HOMES = (b"", b"/nonexistent", b"/dev/null", b"/var/empty", b"/run", b"/bin", b"/sbin", b"/dev", b"/tmp")
 
 #: ``!`` is what sshd goes by without PAM; with ``*`` behind it nobody unlocks an empty password.
 LOCKED = b"!*"
@@ -83,6 +85,26 @@ def _hash(value: bytes) -> bytes:
     return value.partition(b":")[0]
 
 
+def same_person(one: tuple[AccountTables, bytes], other: tuple[AccountTables, bytes]) -> bool:
+    """Whether two accounts of one number are the same one under two names: the same password lets in, or the same home."""
+    passwords, homes = ([function(*each) for each in (one, other)] for function in (password_of, _home))
+    return (passwords[0] == passwords[1] and usable(passwords[0])) or (
+        homes[0] == homes[1] and homes[0] not in _NO_HOMES
+    )
+
+
+def password_of(tables: AccountTables, name: bytes) -> bytes:
+    """The field that counts: passwd's own where it is not ``x``."""
+    own, shadow = (tables.table(file).lines.get(Key(name, 0)) for file in (PASSWD, SHADOW))
+    if own is not None and own[1] != b"x":
+        return own[1]
+    return b"*" if shadow is None else shadow[1]
+
+
+def _home(tables: AccountTables, name: bytes) -> bytes:
+    return b"".join(tables.table(PASSWD).lines[Key(name, 0)][5:6]).rstrip(b"/")
+
+
 @dataclass(frozen=True)
 class Withdrawal:
     """Decides about the users that gold deleted."""
@@ -116,10 +138,16 @@ class Withdrawal:
             )
             self.ask.note("account-withdrawn", PASSWD, text, name=shown(name), **use.data())
             return WITHDRAWN
-        if usable(self._password(name)):
+        if usable(password_of(self.clone.tables, name)):
             detail = f"gold removed {shown(name)}, the account of a service that has a password, and this remains: "
             return self._asked(name, "usable password", detail + _said(held, use))
         return self._kept(name, held, use)
+
+    def fate_of_renamed(self, old: bytes, new: bytes) -> str:
+        """What becomes of an account that gold deleted and the server has under another name."""
+        if self.ask.going_back:
+            return KEPT
+        return self._asked(new, "renamed", f"gold removed {shown(old)}, which the server calls {shown(new)}")
 
     def _is_root(self, name: bytes) -> bool:
         """Whether he is the one who has number 0; another with this number is withdrawn like anybody."""
@@ -144,14 +172,7 @@ class Withdrawal:
         if defs.users.person_min <= self.clone.tables.users[name] <= defs.users.person_max:
             return True
         fields = self.clone.tables.table(PASSWD).lines[Key(name, 0)]
-        return usable(self._password(name)) and is_login_shell(b"".join(fields[6:7]))
-
-    def _password(self, name: bytes) -> bytes:
-        """The field that counts: passwd's own where it is not ``x``."""
-        own, shadow = (self.clone.tables.table(file).lines.get(Key(name, 0)) for file in (PASSWD, SHADOW))
-        if own is not None and own[1] != b"x":
-            return own[1]
-        return b"*" if shadow is None else shadow[1]
+        return usable(password_of(self.clone.tables, name)) and is_login_shell(b"".join(fields[6:7]))
 
     def _sources(self) -> tuple[bytes, ...]:
         """Gold's sources of users, or those of the result where the server has more of them."""
