@@ -285,6 +285,7 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cryptography.hazmat.primitives.serialization", None)
 
 
+@pytest.mark.slow
 @needs_program
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_the_library_the_program_does_the_same(kind: Kind, tmp_path: Path, no_library: None) -> None:

@@ -179,6 +179,7 @@ def old(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_old_catalog_gets_the_names_that_its_host_has(old: Path) -> None:
     with open_catalog(old) as catalog, catalog.read() as tx:
         assert names(tx) == {

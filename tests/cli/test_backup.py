@@ -213,6 +213,7 @@ def test_an_update_that_was_in_flight_then_begins_again(
     assert text(moved, "web2", "etc/plain.conf") == "gold\n"
 
 
+@pytest.mark.slow
 def test_a_site_is_moved_by_a_backup_and_its_store(
     moved: Site, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

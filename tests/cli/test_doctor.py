@@ -235,6 +235,7 @@ def test_a_slot_that_was_given_away_since_is_noted(fleet: Site, capsys: pytest.C
     site.close()
 
 
+@pytest.mark.slow
 def test_an_image_that_came_or_went_since_is_adopted_or_forgotten(
     fleet: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_directory_is_taken_with_all_that_is_in_it(
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".goldroot")]
 
 
+@pytest.mark.slow
 def test_what_would_have_power_over_this_machine_is_not_taken(
     switched: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_what_would_have_power_over_this_machine_is_not_taken(
     assert stat.S_IMODE((tmp_path / "named").stat().st_mode) == 0o755
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_owners_are_kept_and_devices_are_left_out_for_root(
     fleet: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path

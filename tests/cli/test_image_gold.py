@@ -68,6 +68,7 @@ def test_the_way_of_a_change(goldroot: Run, tmp_path: Path) -> None:
     assert data(goldroot("gold", "verify", "small", "1", "--json"))["whole"] is True
 
 
+@pytest.mark.slow
 def test_paths_with_nothing_but_another_time_are_counted(goldroot: Run, tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     goldroot("image", "import", "small", "--from", str(root))

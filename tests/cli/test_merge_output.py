@@ -397,6 +397,7 @@ def test_closed_directories_are_cleared_after_an_error_too(tmp_path: Path) -> No
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_a_missing_git_is_named_only_where_text_must_be_merged(room: Path) -> None:
     """The program is looked for in the system's own directories too, so it is hidden by name."""
     hide = "import goldroot.run as r, shutil; r.shutil = type('S', (), {'which': staticmethod(lambda *a, **k: None)})\n"

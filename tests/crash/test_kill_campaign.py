@@ -443,6 +443,7 @@ def run_merges(campaign: Campaign, *, mounted: bool, every: int = 1) -> None:
     campaign.each(name, kills, lambda kill: kill_merge(campaign, new, kill, mounted=mounted))
 
 
+@pytest.mark.slow
 def test_a_merge_is_killed_a_few_times(campaign: Campaign) -> None:
     run_merges(campaign, mounted=False, every=8)
 

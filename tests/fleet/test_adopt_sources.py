@@ -234,6 +234,7 @@ def test_what_is_not_a_root_file_system_is_refused(gold_site: Site, room: Path, 
     _nothing_was_made(gold_site)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_and_a_clone_that_moved_on(gold_site: Site, room: Path) -> None:
     make_tree(room / "server", SERVER)
     source = str(room / "server")

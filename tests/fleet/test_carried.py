@@ -75,6 +75,7 @@ def test_a_person_keeps_the_number_where_no_shared_file_has_golds(
     assert "anna:x:1001:" in (text(site, "web1", "etc/passwd") or "")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_persons_other_number_is_refused_where_a_shared_file_has_golds(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)

@@ -95,6 +95,7 @@ def test_what_is_generated_is_made_anew_in_the_merged_system(with_shell: Site, e
     assert text(site, "web1", "etc/generated") == "made from three\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_rebuild_that_fails_is_told_and_stops_nothing(with_shell: Site, engine: InProcess) -> None:
     policy = '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo no disk left >&2; exit 5"\n'
@@ -205,6 +206,7 @@ def test_a_key_of_an_agent_that_an_update_would_make_another_servers_stops_it(si
     site.close()
 
 
+@pytest.mark.slow
 def test_a_key_that_two_servers_had_before_is_told_and_stops_nothing(site: Site, engine: InProcess) -> None:
     site = two_with_a_key(site, "same\n", "same\n")
     next_gold(site, {"etc/plain.conf": "two\n"})
@@ -335,6 +337,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
     assert Path(former(migrating).disk_path(disk), "var/lib/mysql/format").read_text() == "x\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch

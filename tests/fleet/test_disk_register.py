@@ -65,6 +65,7 @@ def again(site: Site) -> Site:
     return Site.open(site.root)
 
 
+@pytest.mark.slow
 def test_the_rows_say_what_each_disk_was_made_for(site: Site, engine: InProcess) -> None:
     made = clones.create_clone(site, "web1", IMAGE).clone.last
     next_gold(site, {"etc/plain.conf": "gold 2\n"})
@@ -148,6 +149,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next_command(site: Site, e
     told(site)
 
 
+@pytest.mark.slow
 def test_a_slot_that_was_being_filled_or_emptied_is_found_by_its_rows(site: Site) -> None:
     kill_at("host.disk-made", lambda: next_gold(again(site), {"etc/plain.conf": "gold 2\n"}))
     assert "intended" in states(site, "SMALLGOLD2")
@@ -196,6 +198,7 @@ def lose(site: Site) -> str:
     return entry.disks[address].id
 
 
+@pytest.mark.slow
 def test_a_disk_that_its_machine_does_not_name_any_more_is_told_and_goes_with_the_server(
     site: Site, engine: InProcess
 ) -> None:

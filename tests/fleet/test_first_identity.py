@@ -65,6 +65,7 @@ def test_one_that_was_killed_before_it_was_written_down_is_said_all_the_same(sit
     assert "/etc/hostid" in {note["path"] for note in notes if note["kind"] == "identity-made"}
 
 
+@pytest.mark.slow
 def test_what_was_made_counts_as_goldroots_own_work(site: Site, engine: InProcess) -> None:
     clones.create_clone(site, "web1", IMAGE)
     next_gold(site, SSHD)

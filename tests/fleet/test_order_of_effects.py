@@ -179,6 +179,7 @@ def test_a_rollback(real: Site, done: Done) -> None:
     assert "H create" not in found
 
 
+@pytest.mark.slow
 def test_a_rollback_that_carries(real: Site, done: Done) -> None:
     updates(real)
     on_clone(real, WEB, {"etc/since.conf": "since\n"})

@@ -107,6 +107,7 @@ def test_a_first_start_that_was_cut_off_is_gone_on_with(
     assert state(site) == (1, "on", "current")
 
 
+@pytest.mark.slow
 def test_a_first_start_whose_way_back_is_gone_tells_and_runs(site: Site, engine: InProcess) -> None:
     machines.stop_machine(site, "web1")
     behave(site.host, 2, failed=["web.service"])
@@ -140,6 +141,7 @@ def test_what_has_switched_is_not_cancelled(site: Site, engine: InProcess, monke
     assert state(site) == (1, "on", "current")
 
 
+@pytest.mark.slow
 def test_what_is_on_its_way_back_is_not_cancelled(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +157,7 @@ def test_what_is_on_its_way_back_is_not_cancelled(
     assert state(site) == (1, "on", "current")
 
 
+@pytest.mark.slow
 def test_a_question_that_another_command_left_is_asked_at_the_next_start(
     site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

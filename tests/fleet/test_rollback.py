@@ -256,6 +256,7 @@ def test_the_answer_about_a_unit_is_of_one_server(site: Site, engine: InProcess)
     assert len(keys) == 2 and len(set(keys)) == 2
 
 
+@pytest.mark.slow
 def test_proposals_can_be_taken_as_they_are(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "since"})

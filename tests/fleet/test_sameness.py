@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from goldroot.fleet import clones
 from goldroot.fleet.update.plan import plan_update
 from goldroot.image import MAINTENANCE, System
@@ -32,6 +34,7 @@ def asked(site: Site) -> list[tuple[str, str]]:
     return [(one["path"], one["axis"]) for one in plan_update(site, "web1").conflicts]
 
 
+@pytest.mark.slow
 def test_two_spellings_of_one_place_ask_nothing_on_a_server_that_shares_its_root(room: Path) -> None:
     site = made(room)
     lead(live(site, "web1").root(b"etc/x.service"), "/lib/b")

@@ -104,6 +104,7 @@ def test_a_server_that_never_ran_has_nothing_to_be_compared_with(site: Site, eng
     assert (done.outcome, list(done.different)) == ("done", ["the unit web.service fails"])
 
 
+@pytest.mark.slow
 def test_a_server_that_is_off_is_compared_with_its_last_boot(site: Site, engine: InProcess) -> None:
     behave(site.host, 1, ports=[22, 80], failed=["old.service"])
     machines.stop_machine(site, "web1")
@@ -132,6 +133,7 @@ def test_a_trial_has_the_links_of_its_server_and_leaves_out_what_it_lacks(site: 
     assert "-.mount" not in around["masked"]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_off_is_tried_with_the_links_of_its_last_boot(site: Site, engine: InProcess) -> None:
     behave(site.host, 1, links={"eth0": ["192.0.2.9/24"]})
     machines.stop_machine(site, "web1")

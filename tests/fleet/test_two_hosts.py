@@ -142,6 +142,7 @@ def test_a_host_that_is_not_there_and_a_version_that_is_retired(site: Site) -> N
         replicate_gold(site, IMAGE, 1, "west")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_copy_that_is_killed_is_made_by_the_same_command(site: Site, room: Path, every: bool) -> None:
     def act() -> None:

@@ -126,6 +126,7 @@ def test_an_equal_gold_takes_no_slot(bare: Site) -> None:
     assert publish_system(bare, "small", NEW).version.number == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["mode", "gone", "link", "directory"])
 def test_what_is_no_file_of_another_text_is_new_too(bare: Site, change: str) -> None:
     publish_system(bare, "small", NEW)

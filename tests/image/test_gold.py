@@ -131,6 +131,7 @@ def test_gold_is_never_written(bare: Site) -> None:
         assert verify_gold(bare, "small", number).whole
 
 
+@pytest.mark.slow
 def test_a_link_that_the_catalog_does_not_know_holds_a_slot_too(bare: Site) -> None:
     for _ in range(3):
         publish_gold(bare, "small", untested=True)

@@ -48,6 +48,7 @@ def everything(site: Site) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["missing", "empty"])
 def test_init_makes_no_empty_catalog_over_what_is_there(used: Site, lost: str) -> None:
     for beside in ("", "-wal", "-shm"):

@@ -69,6 +69,7 @@ def test_directories_that_nobody_may_enter(tmp_path: Path) -> None:
     assert {path: done.tree[path].mode for path in table} == {path: node.mode for path, node in table.items()}
 
 
+@pytest.mark.slow
 def test_huge_files_with_holes(tmp_path: Path) -> None:
     for word in ("base", "gold", "clone"):
         make_tree(tmp_path / word, {"etc/x": File("1", size=1 << 27), "srv/u/disk": File(word, size=1 << 25)})

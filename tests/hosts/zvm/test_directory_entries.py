@@ -229,6 +229,7 @@ def test_links_are_known_of_machines_that_goldroot_never_saw(site: Site) -> None
     assert [entry.name for entry in site.entries().all()] == ["DEBIANGOLD", "DEBIANGOLD2", "WEB1"]
 
 
+@pytest.mark.slow
 def test_who_links_a_slot_is_one_question_however_many_do(site: Site) -> None:
     for number in range(30):
         site.entries().define(Entry(f"W{number:02}", "machine", links={"1B1": Link("DEBIANGOLD", "1B1")}))
