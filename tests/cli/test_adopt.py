@@ -45,6 +45,7 @@ def as_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.root
 def test_it_says_what_does_not_come_along_and_exits_with_1(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt(server, "--plan") == 1
     planned = capsys.readouterr().out
@@ -68,6 +69,7 @@ def test_it_says_what_does_not_come_along_and_exits_with_1(server: Path, capsys:
     assert run("clone", "show", "shop") == 0
 
 
+@pytest.mark.root
 def test_programs_get_the_published_shape(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt(server, "--plan", "--json") == 1
     planned = as_json(capsys)

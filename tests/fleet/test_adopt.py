@@ -109,6 +109,7 @@ def test_what_it_says_is_what_the_next_command_finds(gold_site: Site, room: Path
     assert {one["path"] for one in report["own"]} == found
 
 
+@pytest.mark.root
 def test_a_plan_says_the_same_and_changes_nothing(gold_site: Site, room: Path) -> None:
     asked = form(room, SERVER)
     planned = plan_adoption(gold_site, "shop", asked)
@@ -174,6 +175,7 @@ def test_a_service_that_it_had_disabled_stays_disabled(room: Path) -> None:
     site.close()
 
 
+@pytest.mark.root
 def test_numbers_of_accounts(room: Path) -> None:
     """Gold's numbers where the shared disks are concerned, the server's own else; files go with their accounts."""
     import os

@@ -61,6 +61,7 @@ def plain(seen: dict[str, object]) -> dict[str, object]:
     return {path: one for path, one in seen.items() if getattr(one, "kind", "") != "d"}
 
 
+@pytest.mark.root
 def test_directory_archive_and_ssh_come_to_the_same(room: Path, stub: Path) -> None:
     make_tree(room / "server", SERVER)
     sources = {"directory": str(room / "server"), "tar": tarred(room), "ssh": "ssh:admin@shop.example.org"}
@@ -96,6 +97,7 @@ def test_the_reader_leaves_out_what_is_mounted_from_elsewhere(gold_site: Site, r
     assert [path for path in dump(gold_site, "shop") if "[x]" in path] == ["1B5:srv/nas share/[x]"]
 
 
+@pytest.mark.root
 def test_python_reads_where_there_is_no_gnu_tar(gold_site: Site, room: Path, stub: Path) -> None:
     import sys
 
