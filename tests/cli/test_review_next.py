@@ -307,3 +307,10 @@ def test_the_words_of_a_question_are_in_its_json(waiting: Site, capsys: pytest.C
     assert shown["/etc/old.conf"]["said"] == {"gold": "deleted it (a file of 1 line)", "clone": "changed its content"}
     assert shown["/etc/old.conf"]["diffs"]["base->gold"] == []
     assert IMAGE and shown["/etc/plain.conf"]["diffs"]["base->gold"] == ["@@ -1 +1 @@", "-plain", "+gold"]
+
+
+def test_the_end_of_the_input_counts_also_where_it_came_before_the_question(waiting: Site) -> None:
+    with Person("review", "next", "web1") as person:
+        person.types("\x04")  # the terminal still waits for whole lines
+        person.sees("Which one?")
+        assert person.ends() == 1

@@ -16,8 +16,9 @@ from goldroot.run import lend_terminal
 
 #: What less(1) does without other orders: quit where all fits on the screen, show colours, leave it on the screen.
 _LESS = "FRX"
-#: Key that ends the input (Ctrl-D).
-_END = "\x04"
+#: What ends the input: Ctrl-D, also where it was pressed a moment before keys are read one by one: the terminal keeps a
+#: zero for it then (n_tty.c of Linux).
+_ENDS = ("", "\x04", "\0")
 #: Many press Enter after a key; it says nothing more.
 _ENTER = "\r\n"
 
@@ -70,7 +71,7 @@ class Keys:
 
     def _next(self) -> str:
         key = read_key(sys.stdin.fileno())
-        return "q" if key in ("", _END) else key
+        return "q" if key in _ENDS else key
 
 
 def read_key(terminal: int) -> str:
