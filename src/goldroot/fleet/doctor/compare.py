@@ -67,10 +67,7 @@ def _without_entry(host: HostSeen, clone: Clone) -> Iterator[Finding]:
             command=f"put it back from a backup (goldroot restore), or goldroot clone delete {clone.name} --force",
         )  # fmt: skip
     elif clone.state == "creating":
-        yield Finding(
-            "cut-off", clone.name, f"the making of {clone.name} was begun, and is not done", host.name,
-            repair="give it up", command=f"goldroot clone create {clone.name} --image {clone.image}",
-        )  # fmt: skip
+        yield _making_cut_off(host, clone)
     else:
         yield Finding(
             "clone-gone", clone.name, f"{clone.name} is in the catalog, and nothing of it is on its host", host.name,
@@ -106,10 +103,7 @@ def _stands(rows: Rows) -> str:
 def _cut_off(seen: Seen, host: HostSeen, rows: Rows, entry: Entry) -> Iterator[Finding]:
     clone = rows.clone
     if clone.state == "creating":
-        yield Finding(
-            "cut-off", clone.name, f"the making of {clone.name} was begun, and is not done", host.name,
-            repair="give it up", command=f"goldroot clone create {clone.name} --image {clone.image}",
-        )  # fmt: skip
+        yield _making_cut_off(host, clone)
     elif clone.state == "deleting":
         yield Finding(
             "cut-off", clone.name, f"the removal of {clone.name} was begun, and is not done", host.name,
@@ -133,6 +127,13 @@ def _cut_off(seen: Seen, host: HostSeen, rows: Rows, entry: Entry) -> Iterator[F
                 "cut-off", clone.name, f"the pruning of what was kept of {clone.name}, gold {kept.from_version}, was begun, "
                 "and is not done", host.name, repair="finish it", command=f"goldroot fallback prune {clone.name}",
             )  # fmt: skip
+
+
+def _making_cut_off(host: HostSeen, clone: Clone) -> Finding:
+    return Finding(
+        "cut-off", clone.name, f"the making of {clone.name} was begun, and is not done", host.name,
+        repair="give it up", command=f"goldroot clone create {clone.name} --image {clone.image}",
+    )  # fmt: skip
 
 
 def _update_cut_off(host: HostSeen, clone: Clone, one: Update) -> Finding:
