@@ -186,7 +186,10 @@ def test_the_switch_copies_only_what_a_running_server_wrote_since(site: Site, en
     with site.host.open_disks(dict.fromkeys(prepared.values(), "ro")) as opened:
         before = {inodes(disk.path) for disk in opened.values()}
     on_clone(site, "web1", {"srv/busy": "2\n"})
+    lists = Path(site.path("records/web1"))
+    assert list(lists.rglob("*.rows"))
     assert run_update(site, engine, "web1").outcome == "done"
+    assert not list(lists.rglob("*.rows")), "nothing is merged onto these disks again"
     assert (text(site, "web1", "srv/busy"), text(site, "web1", "srv/table")) == ("2\n", "rows\n" * 1000)
     after = Path(os.fsdecode(live(site, "web1").root(b"srv") or b"")) / "srv"
     assert (after / "table").stat().st_ino in {number for each in before for number in each}

@@ -49,6 +49,14 @@ def rows_file(site: Site, clone: str, work: str, address: str) -> str:
     return _file(site, clone, work, f"{address}.rows")
 
 
+def forget_rows(site: Site, clone: str, work: str) -> None:
+    """Remove the lists of what was written: nothing is merged again onto these disks.  Again: nothing."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(directory(site, clone, work)):
+            if name.endswith(".rows"):
+                os.unlink(_file(site, clone, work, name))
+
+
 def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
     """The record of the last merge; empty where there was none yet."""
     try:
