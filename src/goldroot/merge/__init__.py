@@ -105,8 +105,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
-    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
-    from goldroot.merge.compare.rows import joined
+    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr, joined
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
@@ -144,8 +143,7 @@ else:
         __name__,
         {
             "apply.apply": "build_rows",
-            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
-            "compare.rows": "joined",
+            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr joined",
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",

@@ -22,11 +22,9 @@ from goldroot.accounts import (
 )
 from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import Comparer
-from goldroot.merge.compare.families import families, other_family
-from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part, read_file
+from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remember import could_have_mattered, memory_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Setting, Verdict
 
 

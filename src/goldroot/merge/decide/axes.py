@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, LABELS, SIGNATURES, canonical_flags
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.rights import settle_rights
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of

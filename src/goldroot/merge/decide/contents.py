@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, read_unless_torn
 from goldroot.merge.decide.alternatives import is_record, merge_records
 from goldroot.merge.decide.authorized_keys import is_key_file, merge_keys
 from goldroot.merge.decide.line_ends import TextMerger, merge_with_ends

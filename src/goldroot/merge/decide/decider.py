@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from goldroot.files import digest_of
-from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.deleted_directories import Added, additions_below, is_changed, rows_of
 from goldroot.merge.decide.left_behind import ask_about_left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, Rows
 from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.memory import Removed

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, read_file
 from goldroot.merge.decide.likeness import (
     CLEAR,
     LEAST,

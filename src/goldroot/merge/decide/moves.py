@@ -17,9 +17,8 @@ from dataclasses import dataclass, field, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, MOVED, Conflict
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.meaning import SIGNATURES
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIGNATURES
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.closed import as_closed

@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.meaning import LABELS
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, LABELS
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.deleted_directories import Added

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from goldroot.conflicts import GOLD
-from goldroot.merge.compare.comparison import Comparison
+from goldroot.merge.compare.compare import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, Part
 from goldroot.merge.decide.gone_paths import is_gone
 from goldroot.merge.decide.remembered import MERGED_CLASSES

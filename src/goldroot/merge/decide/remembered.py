@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD
-from goldroot.merge.compare.comparison import Delta, Unit
+from goldroot.merge.compare.compare import Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import unit_delta

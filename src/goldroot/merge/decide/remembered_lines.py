@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.alternatives import is_record, parse_record, written_record
 from goldroot.merge.decide.authorized_keys import element_of_key, is_key_file

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from goldroot.conflicts import CLONE
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.verdict import Setting, Verdict, Want
 from goldroot.tree import FILE

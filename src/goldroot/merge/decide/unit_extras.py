@@ -10,7 +10,7 @@ from typing import Final
 
 from goldroot.accounts import AccountTables, is_named
 from goldroot.conflicts import CLONE, GOLD, Conflict
-from goldroot.merge.compare.comparison import Delta, Unit
+from goldroot.merge.compare.compare import Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.answers import settle_conflict
 from goldroot.merge.decide.axes import merge_axes

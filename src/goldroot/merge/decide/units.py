@@ -8,7 +8,7 @@ from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Comparison, Delta, Unit
+from goldroot.merge.compare.compare import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
 from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.presence import ADDED_BELOW_DELETED

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
-from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.decide.remembered_lines import Kept
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.tree import DIRECTORY, INLINE, Entry, Note

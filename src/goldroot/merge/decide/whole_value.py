@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goldroot.files import digest_of
-from goldroot.merge.compare.comparison import Comparison
+from goldroot.merge.compare.compare import Comparison
 from goldroot.merge.decide.verdict import Setting, value_of, want_of
 from goldroot.tree import DIRECTORY, FILE, SOCKET, Entry, hash_files
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import CLONE, GOLD
-from goldroot.merge.compare.parts import CLONE_SIDE, SIDE_OF, Part
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.parts import CLONE_SIDE, SIDE_OF, Part, read_unless_torn
 from goldroot.merge.decide.alternatives import LINKS, PLACES, parse_record
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Verdict, equal, want_of
 from goldroot.tree import FILE, LINK

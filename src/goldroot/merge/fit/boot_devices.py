@@ -11,8 +11,7 @@ from typing import Final
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import GOLD, Conflict
-from goldroot.merge.compare.parts import CLONE_SIDE
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.parts import CLONE_SIDE, read_unless_torn
 from goldroot.merge.decide.tables import FSTAB
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from goldroot.conflicts import CLONE, Conflict
 from goldroot.files import digest_of
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.verdict import Rebuild

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from goldroot.merge.compare.meaning import LABELS
-from goldroot.merge.compare.parts import AT_KIND, AT_XATTRS, CLONE_SIDE, GOLD_SIDE, Row
+from goldroot.merge.compare.parts import AT_KIND, AT_XATTRS, CLONE_SIDE, GOLD_SIDE, LABELS, Row
 from goldroot.merge.decide.verdict import NO_SIDE, SAME
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import SOCKET, Manifest, Note, path_text

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from goldroot.accounts import AccountsMerge, AccountTables, OwnerNames, is_named
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, read_file
 from goldroot.merge.decide.tables import STATOVERRIDE, Override, overrides
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import GOLD, Conflict, Decisions
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, read_unless_torn
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
 from goldroot.tree import FILE, Note, path_text, some_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from goldroot.accounts import OwnerNames
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.parts import read_unless_torn
 from goldroot.merge.decide.verdict import NO_SIDE, Want
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import FILE

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from goldroot.accounts import OwnerNames
-from goldroot.merge.compare.parts import BASE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_unless_torn
+from goldroot.merge.compare.parts import BASE_SIDE, GOLD_SIDE, read_unless_torn
 from goldroot.merge.decide.authorized_keys import blobs_of, is_key_file
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles

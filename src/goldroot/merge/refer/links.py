@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.systems import is_inside
 from goldroot.merge.decide.verdict import CONFLICT, Verdict
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.foreign import is_inside
 from goldroot.merge.refer.reference import ALTERNATIVE, LINK_TO, RESOLVER, UNIT, Reference
 from goldroot.merge.refer.shared import Index
 from goldroot.policy import CLONE, CONFIG, IDENTITY, LINES, OPAQUE, Rule

@@ -12,12 +12,11 @@ from functools import cached_property
 
 from goldroot.accounts import AccountTables
 from goldroot.errors import TreeChanged
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, read_file
+from goldroot.merge.compare.systems import foreign_roots
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.foreign import foreign_roots
 from goldroot.merge.refer.links import RESOLV_CONF, links_of
 from goldroot.merge.refer.named import files_of, named_in
 from goldroot.merge.refer.reference import (
@@ -96,7 +95,7 @@ class Referrer:
 
     @cached_property
     def _foreign(self) -> frozenset[bytes]:
-        return foreign_roots(self.parts)
+        return foreign_roots(one.part for one in self.parts)
 
     @cached_property
     def _trees(self) -> Trees:
