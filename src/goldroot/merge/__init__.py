@@ -118,8 +118,7 @@ if TYPE_CHECKING:
     from goldroot.merge.record.record import Record, make_record
     from goldroot.merge.record.redact import printable, redact_diff
     from goldroot.merge.refer.reference import Reference, look_up
-    from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
-    from goldroot.merge.refer.view import View
+    from goldroot.merge.refer.view import ManifestFiles, SharedFiles, View
     from goldroot.merge.resolve import (
         LeftOfMerge,
         MergeGiven,
@@ -156,8 +155,7 @@ else:
             "record.record": "Record make_record",
             "record.redact": "printable redact_diff",
             "refer.reference": "Reference look_up",
-            "refer.view": "View",
-            "refer.shared": "ManifestFiles SharedFiles",
+            "refer.view": "ManifestFiles SharedFiles View",
             "review.answers": "MARKERS decisions_for own_content",
             "review.editing": "EditPlace edited_text forget_edit first_text",
             "review.parts": "TextPart marked part_changes parts_of put_together split_part",

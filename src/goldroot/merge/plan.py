@@ -52,10 +52,9 @@ from goldroot.merge.fit.services import not_started
 from goldroot.merge.fit.spools import notes_of_spools
 from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
-from goldroot.merge.refer.ports import say_ports
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
-from goldroot.merge.refer.shared import started_by_packages
+from goldroot.merge.refer.view import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note

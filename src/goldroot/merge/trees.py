@@ -28,7 +28,7 @@ from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.record.record import Record
-from goldroot.merge.refer.shared import DirectoryFiles, SharedFiles
+from goldroot.merge.refer.view import DirectoryFiles, SharedFiles
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy, family_of, worth_reading
 from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees
