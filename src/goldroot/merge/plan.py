@@ -27,12 +27,11 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part, read_file
 from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remember import could_have_mattered, memory_after
+from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
-from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.static_units import StaticUnits, settle_static_units
-from goldroot.merge.decide.unit_extras import settle_units
+from goldroot.merge.decide.services import StaticUnits, settle_static_units
+from goldroot.merge.decide.units import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
 from goldroot.merge.fit.account_uses import AccountUses

@@ -30,7 +30,7 @@ from goldroot.accounts import (
     numbers_in_acl,
 )
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.authorized_keys import key_files_of
+from goldroot.merge.decide.line_sets import key_files_of
 from goldroot.merge.fit.named_accounts import named_accounts
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles

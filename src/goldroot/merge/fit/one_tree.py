@@ -10,7 +10,6 @@ from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
-from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import (
     CONFLICT,
@@ -20,7 +19,9 @@ from goldroot.merge.decide.verdict import (
     UnitVerdict,
     Verdict,
     as_is,
+    conflict_at,
     is_directory,
+    settle_conflict,
     value_of,
 )
 from goldroot.tree import DIRECTORY, SOCKET, Entry, in_tree_order, is_below, parent, path_text, upwards

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.disabled_units import enabled_services, service_at
-from goldroot.merge.decide.static_units import StaticUnits
-from goldroot.merge.decide.versions import without_versions
+from goldroot.merge.decide.likeness import without_versions
+from goldroot.merge.decide.services import StaticUnits, enabled_services, service_at
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import LINK, Note, path_text, some_paths
 

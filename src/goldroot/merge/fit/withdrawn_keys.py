@@ -11,7 +11,7 @@ from typing import Final
 
 from goldroot.accounts import OwnerNames
 from goldroot.merge.compare.parts import BASE_SIDE, GOLD_SIDE, read_unless_torn
-from goldroot.merge.decide.authorized_keys import blobs_of, is_key_file
+from goldroot.merge.decide.line_sets import blobs_of, is_key_file
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.fit.result_files import ResultFiles
 from goldroot.policy import LINES

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from goldroot.accounts import AccountTables
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.compare.systems import is_inside
-from goldroot.merge.decide.authorized_keys import key_files_of
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab
+from goldroot.merge.decide.line_sets import key_files_of
 from goldroot.merge.decide.verdict import CONFLICT, Verdict
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.texts import LARGEST, SPOOLS, Named, finder_of, is_text_of_interest, named_in_text

@@ -18,7 +18,7 @@ from typing import Protocol
 from goldroot import files
 from goldroot.errors import NoPermission
 from goldroot.merge.compare.parts import CLONE_SIDE
-from goldroot.merge.decide.static_units import SCOPES, STARTING, VENDORS
+from goldroot.merge.decide.services import SCOPES, STARTING, VENDORS
 from goldroot.merge.decide.verdict import NO_SIDE
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.tree import DIRECTORY, FILE, LINK, Manifest, parent
