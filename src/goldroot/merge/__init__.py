@@ -113,9 +113,15 @@ if TYPE_CHECKING:
     from goldroot.merge.fit.part_plan import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
-    from goldroot.merge.record.entries import conflict_data, note_data
-    from goldroot.merge.record.file import check_record_place, record_bytes, write_record
-    from goldroot.merge.record.record import Record, make_record
+    from goldroot.merge.record.record import (
+        Record,
+        check_record_place,
+        conflict_data,
+        make_record,
+        note_data,
+        record_bytes,
+        write_record,
+    )
     from goldroot.merge.record.redact import printable, redact_diff
     from goldroot.merge.refer.reference import Reference, look_up
     from goldroot.merge.refer.view import ManifestFiles, SharedFiles, View
@@ -150,9 +156,7 @@ else:
             "fit.part_plan": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
-            "record.entries": "conflict_data note_data",
-            "record.file": "check_record_place record_bytes write_record",
-            "record.record": "Record make_record",
+            "record.record": "conflict_data note_data check_record_place record_bytes write_record Record make_record",
             "record.redact": "printable redact_diff",
             "refer.reference": "Reference look_up",
             "refer.view": "ManifestFiles SharedFiles View",

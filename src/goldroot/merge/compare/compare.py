@@ -27,6 +27,7 @@ from goldroot.merge.compare.parts import (
     BASE_SIDE,
     CLONE_SIDE,
     GOLD_SIDE,
+    Names,
     Part,
     Row,
     RowEquality,
@@ -182,7 +183,7 @@ class Comparer:
     :param names: what the accounts of base, gold and clone call the numbers of owners.
     """
 
-    def __init__(self, part: Part, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy) -> None:
+    def __init__(self, part: Part, names: Names, policy: Policy) -> None:
         self.part, self.names, self.policy = part, names, policy
         self.comparison = Comparison(part, self._unit_of)
         self._base_gold = RowEquality(names[BASE_SIDE], names[GOLD_SIDE], part.numeric)

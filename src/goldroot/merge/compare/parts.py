@@ -60,6 +60,8 @@ SIDE_OF = {GOLD: GOLD_SIDE, CLONE: CLONE_SIDE}
 Row = tuple[Any, ...]  #: a plain tuple in Entry order: what streams carry
 Rows = tuple[Entry | None, Entry | None, Entry | None]
 
+Names = tuple[OwnerNames, OwnerNames, OwnerNames]  #: what base, gold and clone call the numbers of owners
+
 Usr = Mapping[bytes, bytes]  #: directories of a root that are links into /usr -> what they lead to; no leading slash
 
 #: Where a row has each of its values.

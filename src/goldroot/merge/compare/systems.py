@@ -25,6 +25,7 @@ from goldroot.merge.compare.parts import (
     CLONE_SIDE,
     GOLD_SIDE,
     NOWHERE,
+    Names,
     NumericPlaces,
     Part,
     read_unless_torn,
@@ -271,7 +272,7 @@ class Asked:
 
 
 def asked_of(
-    roots: Iterable[ForeignRoot], names: tuple[OwnerNames, OwnerNames, OwnerNames], numbers: OwnerNumbers,
+    roots: Iterable[ForeignRoot], names: Names, numbers: OwnerNumbers,
     *, going_back: bool = False,
 ) -> Asked:  # fmt: skip
     """What is asked or noted of roots in which numbers are used that the server's accounts give up; of others nothing.

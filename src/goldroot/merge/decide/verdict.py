@@ -10,6 +10,7 @@ from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision, Decisions
 from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.compare import Comparison, Delta
+from goldroot.merge.compare.parts import Names
 from goldroot.merge.memory import NO_MEMORY, Kept, Memory
 from goldroot.tree import DIRECTORY, INLINE, Entry, Note
 
@@ -104,7 +105,7 @@ ContentMerger = Callable[[Delta], bytes | None]
 class Setting:
     """What decides besides the three rows."""
 
-    names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    names: Names
     decisions: Decisions
     prefer: str  #: whose version stands at a conflict: CLONE or GOLD
     merger: ContentMerger
