@@ -18,6 +18,10 @@ from goldroot.tree.paths import is_below, tree_key
 from goldroot.tree.scan.reading import Chooser, ReadChunk, Wanted
 from goldroot.tree.scan.walk import CTIME, GID, INODE, MODE, MTIME, SIZE, UID
 
+# -- Files that a program of this machine has mapped to write to: their ctimes prove nothing while it runs.  The kernel sets a
+# file's times when a page of its mapping is first written to, and not again until that page is on the disk: up to half a minute
+# in which all that a database like LMDB writes leaves no trace.
+
 #: Nanoseconds that such a page may wait to be written, with room to spare (vm.dirty_expire_centisecs is 30 s): in a
 #: guest nobody can see who has mapped what, so a ctime so young proves nothing there.
 UNWRITTEN = 60_000_000_000
