@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from goldroot.files import digest_of
 from goldroot.kinds import ConflictKind
+from goldroot.values import dataclass
 
 __all__ = [
     "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Remembered",

@@ -8,7 +8,6 @@ killed command took is known to be its own.  Names are compared as a host has th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from goldroot.catalog.schema import entries, images
 from goldroot.catalog.store import Tx
 from goldroot.errors import Refused
+from goldroot.values import dataclass
 
 Role = Literal["clone", "maintenance", "test", "slot"]
 

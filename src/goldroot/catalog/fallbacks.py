@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from goldroot.catalog import events, updates
 from goldroot.catalog.schema import fallbacks
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
+from goldroot.values import dataclass
 
 State = Literal["kept", "used", "pruned", "set-aside"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from goldroot.cli.terminal import put
 from goldroot.errors import NotFound, UsageError
+from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.catalog import Fallback

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from goldroot.image import MAINTENANCE, System, newest_gold, open_version
 from goldroot.merge import ManifestFiles, Reference, SharedFiles, View, look_up
 from goldroot.site import Site
 from goldroot.tree import Manifest, path_text
+from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from goldroot.catalog import Update, events
 from goldroot.errors import GoldrootError
@@ -11,6 +10,7 @@ from goldroot.hosts import Host, NetLink
 from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import Seen
+from goldroot.values import dataclass
 
 #: When a server is asked that was off at its switch.
 NEXT_START = "at next start"

@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from goldroot import crash, private
 from goldroot.errors import GoldrootError
 from goldroot.hosts import Entry, entry_of_file
 from goldroot.ids import new_id
+from goldroot.values import dataclass
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import NUMBER_KINDS
@@ -38,6 +37,7 @@ from goldroot.merge import (
 from goldroot.site import Site, work_room
 from goldroot.system import read_path
 from goldroot.tree import path_text
+from goldroot.values import dataclass
 
 #: In the editor, and nobody is asked.
 IN_EDITOR = EditWay()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+
+from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

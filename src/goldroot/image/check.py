@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from goldroot import private
 from goldroot.accounts import AccountTables
@@ -34,6 +34,7 @@ from goldroot.system import (
     remove_path,
 )
 from goldroot.tree import Entry, Manifest, Note, Progress
+from goldroot.values import dataclass
 
 ACCEPTED = "accepted.json"
 

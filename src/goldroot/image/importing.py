@@ -8,7 +8,6 @@ import platform
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from goldroot import crash, private
 from goldroot.catalog import entries, images
@@ -32,6 +31,7 @@ from goldroot.tree import (
     scan_tree,
     tree_key,
 )
+from goldroot.values import dataclass
 
 #: What every root file system has.
 WANTED = (b"etc", b"usr")

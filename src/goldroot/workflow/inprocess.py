@@ -7,8 +7,9 @@ may raise :class:`Crash`, which leaves the journal as a killed process would.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from goldroot.values import dataclass
 from goldroot.workflow.port import (
     Moment,
     Pending,

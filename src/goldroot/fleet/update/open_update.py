@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
 from goldroot.tree import Writers
+from goldroot.values import dataclass
 
 
 @dataclass

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from goldroot.errors import Damaged, ProgramFailed
 from goldroot.run import find, run
+from goldroot.values import dataclass
 
 MIB = 1 << 20
 

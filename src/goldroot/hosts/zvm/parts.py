@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
@@ -11,6 +10,7 @@ from goldroot.hosts.zvm.extents import Extents
 from goldroot.hosts.zvm.manager import PAUSES
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.pool import Pool
+from goldroot.values import dataclass
 from goldroot.zvm.smapi import Client
 
 #: Addresses of the management guest that goldroot links disks at.
