@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from goldroot.accounts.fields import Fields, canonical
@@ -19,6 +18,7 @@ from goldroot.accounts.tables import (
     Key,
     by_account,
 )
+from goldroot.values import dataclass
 
 USER_FILES = (PASSWD, SHADOW, SUBUID, SUBGID)
 GROUP_FILES = (GROUP, GSHADOW)

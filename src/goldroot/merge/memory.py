@@ -26,12 +26,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from goldroot.errors import BadInput
 from goldroot.files import digest_of, read_given
 from goldroot.tree import path_bytes, path_text
+from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from goldroot.system import disk_files
 from goldroot.system.placement import Placement
+from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

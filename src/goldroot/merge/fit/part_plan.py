@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.merge.compare.parts import CLONE_SIDE, Part
 from goldroot.merge.decide.verdict import NO_SIDE, SAME, Decided, UnitVerdict, Want, want_of
 from goldroot.tree import parent
+from goldroot.values import dataclass
 
 
 @dataclass

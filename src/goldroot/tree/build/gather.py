@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from goldroot.tree.build.rows import BuildRow
 from goldroot.tree.columns import ARRAYS, Columns, XattrSets, fill, in_first_use
 from goldroot.tree.entry import DIRECTORY
 from goldroot.tree.notes import Note
+from goldroot.values import dataclass
 
 Signature = tuple[int, int, int]  #: size, inode, ctime
 
