@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.files import digest_of
 from goldroot.kinds import ConflictKind
-from goldroot.values import dataclass
 
 __all__ = [
     "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Remembered",

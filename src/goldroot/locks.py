@@ -17,12 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from goldroot import private
 from goldroot.errors import BadInput, Busy, NoPermission
-from goldroot.values import dataclass
 
 #: How often a waiting command looks again, in seconds.
 LOOK_AGAIN = 0.05

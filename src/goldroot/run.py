@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 from goldroot.errors import MissingProgram, ProgramFailed
-from goldroot.values import dataclass
 
 #: Where a missing program is found, for the error message.
 PACKAGES = {

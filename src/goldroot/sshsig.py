@@ -14,9 +14,8 @@ import binascii
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from goldroot.values import dataclass
 
 Kind = Literal["ed25519", "ecdsa", "rsa"]
 

@@ -7,7 +7,7 @@ the number, and the merged tables say which number that name has in the result (
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.accounts.fields import ThreeLines
 from goldroot.accounts.file import AccountFile, Tables
@@ -40,7 +40,6 @@ from goldroot.accounts.withdrawn import (
 )
 from goldroot.conflicts import Conflict
 from goldroot.tree import Note
-from goldroot.values import dataclass
 
 __all__ = ["AccountsMerge", "Renumbered", "merge_account_tables"]
 

@@ -8,6 +8,7 @@ several accounts have on purpose, may be shared by what gold and the clone each 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -17,7 +18,6 @@ from goldroot.accounts.tables import Key
 from goldroot.accounts.three_way import BOTH, changed_by
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict
 from goldroot.kinds import ConflictKind
-from goldroot.values import dataclass
 
 #: Kinds of conflicts whose answer gives an account of gold's its number.
 DIFFERS: Final = "number-differs"

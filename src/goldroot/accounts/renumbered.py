@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from goldroot.accounts.numbers import Claim, Numbering
 from goldroot.accounts.questions import Questions, shown
 from goldroot.accounts.tables import GROUP, PASSWD
 from goldroot.tree import some_names
-from goldroot.values import dataclass
 
 USER, GROUP_TABLE = "user", "group"
 #: So many are named to a person; the note has all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from goldroot.accounts.fields import Fields, canonical
@@ -18,7 +19,6 @@ from goldroot.accounts.tables import (
     Key,
     by_account,
 )
-from goldroot.values import dataclass
 
 USER_FILES = (PASSWD, SHADOW, SUBUID, SUBGID)
 GROUP_FILES = (GROUP, GSHADOW)

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
 from goldroot.accounts.sources import account_sources
 from goldroot.errors import BadInput, NoPermission
 from goldroot.files import Cursor, read_regular
-from goldroot.values import dataclass
 
 PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "gshadow", "subuid", "subgid"
 

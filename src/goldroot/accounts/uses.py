@@ -6,10 +6,9 @@ Who makes a plan says it; the merger of accounts asks only where gold deleted an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 
 #: What may name an account; each is a word for the record.
 UNITS, CRON, CRONTAB, AT_JOBS, KEYS = "units", "cron", "crontab", "at jobs", "authorized_keys"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 
 from goldroot.accounts.fields import FIELDS, Pieces, pieces
 from goldroot.accounts.login_defs import merge_login_defs
@@ -19,7 +20,6 @@ from goldroot.accounts.sources import asks_elsewhere, merge_sources
 from goldroot.accounts.tables import PASSWD, RANGE_FILES, SHADOW, AccountTables, Key
 from goldroot.accounts.uses import NEEDED_BY_ALL, NEEDED_BY_SERVICES, AccountUse, InUse
 from goldroot.conflicts import CLONE, GOLD, Conflict
-from goldroot.values import dataclass
 
 #: What becomes of an account that one side deleted: gold's removal undone or done, the clone's deletion done or undone; or
 #: it stays so that nobody can use it.

@@ -8,6 +8,7 @@ carries its number along; a step whose number is no longer the clone's own must 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -19,7 +20,6 @@ from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import Busy, NotFound, Refused
 from goldroot.ids import new_id
-from goldroot.values import dataclass
 
 CloneKind = Literal["read-only", "read-write"]
 State = Literal["active", "creating", "deleting"]

@@ -8,6 +8,7 @@ a slot is not overwritten, and a copy not removed, while any clone, any fallback
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -19,7 +20,6 @@ from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.schema import gold_copies, gold_versions, slots
 from goldroot.catalog.store import Tx
 from goldroot.errors import NoFreeSlot, NotFound, Refused
-from goldroot.values import dataclass
 
 #: filling: its disks are being written, and nobody sees it.
 State = Literal["filling", "whole"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
@@ -16,7 +17,6 @@ from goldroot.catalog.schema import updates as update_table
 from goldroot.catalog.store import Tx, now
 from goldroot.conflicts import Decision
 from goldroot.errors import Refused
-from goldroot.values import dataclass
 
 CONTENT = "content"
 

@@ -11,14 +11,13 @@ how large it is its host: neither is kept here.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
 import sqlalchemy as sa
 
 from goldroot.catalog.schema import disks
 from goldroot.catalog.store import Tx, now
-from goldroot.values import dataclass
 
 Purpose = Literal["clone", "system", "gold"]
 State = Literal["intended", "made", "deleting"]

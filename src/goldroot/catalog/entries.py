@@ -8,6 +8,7 @@ killed command took is known to be its own.  Names are compared as a host has th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
@@ -16,7 +17,6 @@ import sqlalchemy as sa
 from goldroot.catalog.schema import entries, images
 from goldroot.catalog.store import Tx
 from goldroot.errors import Refused
-from goldroot.values import dataclass
 
 Role = Literal["clone", "maintenance", "test", "slot"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from goldroot.catalog import schema
 from goldroot.catalog.store import Tx, now
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -11,7 +12,6 @@ from goldroot.catalog import events, updates
 from goldroot.catalog.schema import fallbacks
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
-from goldroot.values import dataclass
 
 State = Literal["kept", "used", "pruned", "set-aside"]
 

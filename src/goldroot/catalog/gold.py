@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -13,7 +14,6 @@ from goldroot.catalog.schema import gold_copies, gold_versions
 from goldroot.catalog.schema import images as image_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
-from goldroot.values import dataclass
 
 State = Literal["publishing", "published", "retired"]
 

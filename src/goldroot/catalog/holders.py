@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
 
 from goldroot.catalog.schema import ENDED, clones, fallbacks, updates
 from goldroot.catalog.store import Tx
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -23,7 +24,6 @@ from goldroot.catalog.schema import (
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused, UsageError
-from goldroot.values import dataclass
 
 Role = Literal["maintenance", "test"]
 Form = Literal["read-write", "read-only"]

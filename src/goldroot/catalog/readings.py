@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from goldroot.catalog.schema import clones, identities, local_accounts, readings
 from goldroot.catalog.store import Tx, now
-from goldroot.values import dataclass
 
 What = Literal["identity", "accounts"]
 AccountKind = Literal["user", "group"]

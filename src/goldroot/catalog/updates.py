@@ -17,7 +17,7 @@ state with that in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -27,7 +27,6 @@ from goldroot.catalog.schema import ENDED, updates
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
 from goldroot.ids import new_id
-from goldroot.values import dataclass
 
 Kind = Literal["update", "rollback"]
 State = Literal["planned", "preparing", "merged", "needs-review", "checked", "switching", "done", "failed", "cancelled"]

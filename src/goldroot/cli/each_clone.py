@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from goldroot.cli.failure import error_lines
 from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.fleet import Outcome

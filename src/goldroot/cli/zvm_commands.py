@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from goldroot.cli.terminal import put
 from goldroot.errors import NotFound, UsageError
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.catalog import Fallback

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Decided, Question, Tx, clones, decisions, images, updates
@@ -13,7 +14,6 @@ from goldroot.fleet.clone_names import person
 from goldroot.merge import own_content
 from goldroot.site import Site
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -45,7 +45,6 @@ from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Clone
@@ -18,7 +19,6 @@ from goldroot.policy import Policy, Rule
 from goldroot.site import Site
 from goldroot.system import read_path
 from goldroot.tree import path_bytes, path_text
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,6 @@ from goldroot.image import MAINTENANCE, System, newest_gold, open_version
 from goldroot.merge import ManifestFiles, Reference, SharedFiles, View, look_up
 from goldroot.site import Site
 from goldroot.tree import Manifest, path_text
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from goldroot.catalog import Update, events
 from goldroot.errors import GoldrootError
@@ -10,7 +11,6 @@ from goldroot.hosts import Host, NetLink
 from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import Seen
-from goldroot.values import dataclass
 
 #: When a server is asked that was off at its switch.
 NEXT_START = "at next start"

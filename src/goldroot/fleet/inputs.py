@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import Decisions
@@ -31,7 +31,6 @@ from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks
 from goldroot.tree import Manifest, Note, Progress, Writers
-from goldroot.values import dataclass
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import clones
@@ -14,7 +14,6 @@ from goldroot.hosts import Host, Network, change, find_entry, published
 from goldroot.hosts.network import checked
 from goldroot.site import Site
 from goldroot.system import Identity
-from goldroot.values import dataclass
 
 #: In the place of a bridge: none, whatever the host's table says.
 PRIVATE = "none"

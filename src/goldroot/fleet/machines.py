@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -20,7 +20,6 @@ from goldroot.hosts import Power, find_entry
 from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import look_inside, unit_lines, until_healthy
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from goldroot import private
@@ -23,7 +24,6 @@ from goldroot.catalog import Tx, clones, fallbacks, updates
 from goldroot.errors import NoSpace
 from goldroot.files import digest_of
 from goldroot.site import Site
-from goldroot.values import dataclass
 
 Command = Literal["clone create", "clone delete", "fallback prune", "update cancel", "rollback"]
 

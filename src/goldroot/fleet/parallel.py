@@ -15,14 +15,13 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from goldroot.errors import Failed, GoldrootError
 from goldroot.run import Mask, dying_with, signals_wait
-from goldroot.values import dataclass
 
 T = TypeVar("T")
 

@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot import crash, private
 from goldroot.errors import GoldrootError
 from goldroot.hosts import Entry, entry_of_file
 from goldroot.ids import new_id
-from goldroot.values import dataclass
 
 
 @dataclass

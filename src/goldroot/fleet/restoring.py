@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from goldroot import crash, private
@@ -24,7 +24,6 @@ from goldroot.ids import new_id
 from goldroot.image import papers_hold
 from goldroot.locks import held_by, lock, lock_file
 from goldroot.site import CONFIG, BackupHead, Config, Site, keys_work, load_config, load_layout, read_backup
-from goldroot.values import dataclass
 
 JOURNAL, CATALOG = "workflow.sqlite", "catalog.sqlite"
 #: How the directory begins that a backup is unpacked into.

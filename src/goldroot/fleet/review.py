@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import NUMBER_KINDS
@@ -37,7 +38,6 @@ from goldroot.merge import (
 from goldroot.site import Site, work_room
 from goldroot.system import read_path
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 
 #: In the editor, and nobody is asked.
 IN_EDITOR = EditWay()

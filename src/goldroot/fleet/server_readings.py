@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
@@ -18,7 +19,6 @@ from goldroot.hosts import Access, Host, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks, fingerprints
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

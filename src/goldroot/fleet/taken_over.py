@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from goldroot.catalog import CloneKind, clones, disks
 from goldroot.errors import GoldrootError, Refused
@@ -10,7 +11,6 @@ from goldroot.fleet.server_readings import Reading, open_clone, read_server
 from goldroot.hosts import LIVE, Host, Mark, utc_now
 from goldroot.image import open_version
 from goldroot.site import Site
-from goldroot.values import dataclass
 
 #: Where a system says its host name: by the standard, and as SUSE's older releases do.
 HOSTNAME = (b"etc/hostname", b"etc/HOSTNAME")

@@ -12,14 +12,13 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from goldroot import private
 from goldroot.hosts.atomic import store_errors
 from goldroot.locks import command_line
-from goldroot.values import dataclass
 
 #: Seconds between tries: whoever only asks holds a lock for a moment.
 TRIES = (0.0, 0.02, 0.1, 0.4, 1.0)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
 from goldroot import private
 from goldroot.errors import Damaged
 from goldroot.hosts.addresses import check_disk_id
 from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

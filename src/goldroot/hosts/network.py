@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.errors import UsageError
-from goldroot.values import dataclass
 
 #: The name of a network interface as the kernel takes it (netdevice(7)), without what would need quoting.
 _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from goldroot.errors import Busy
 from goldroot.hosts.network import Network
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.run import Done

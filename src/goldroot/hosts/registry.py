@@ -7,13 +7,12 @@ the dataclass; a table of plain texts and numbers that are right costs no import
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from goldroot.errors import UsageError, did_you_mean
 from goldroot.hosts.addresses import check_host_name
 from goldroot.hosts.port import Host
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

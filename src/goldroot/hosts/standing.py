@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from goldroot.errors import NotFound, StillRunning
 from goldroot.hosts.addresses import LIVE, place_of, set_of
 from goldroot.hosts.port import Access, Entry, Host
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence, Set
-
-from goldroot.values import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

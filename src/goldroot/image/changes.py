@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from goldroot.tree import DIRECTORY, Entry, Manifest, path_text, tree_key
-from goldroot.values import dataclass
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot import private
 from goldroot.accounts import AccountTables
@@ -34,7 +34,6 @@ from goldroot.system import (
     remove_path,
 )
 from goldroot.tree import Entry, Manifest, Note, Progress
-from goldroot.values import dataclass
 
 ACCEPTED = "accepted.json"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.errors import Refused
@@ -11,7 +11,6 @@ from goldroot.hosts import LIVE, Host, Opened, find_entry, new_disk_id, with_mar
 from goldroot.image.systems import said_once, with_recorded_owners
 from goldroot.site import DiskRegister
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

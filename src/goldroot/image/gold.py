@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -20,7 +20,6 @@ from goldroot.image.slots import home_of
 from goldroot.site import DiskRegister, Site
 from goldroot.system import PackageChange, compare_packages
 from goldroot.tree import Manifest, Progress, tree_key
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

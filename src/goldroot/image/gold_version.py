@@ -22,6 +22,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +34,6 @@ from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
 from goldroot.site import Layout, Site, parse_layout, verify_gold_document
 from goldroot.system import Package
 from goldroot.tree import Manifest
-from goldroot.values import dataclass
 
 #: The shape of a record.  1 had the slot and the ids of the disks, too, which are a host's matter.
 SCHEMA = 2

@@ -8,6 +8,7 @@ import platform
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from goldroot import crash, private
 from goldroot.catalog import entries, images
@@ -31,7 +32,6 @@ from goldroot.tree import (
     scan_tree,
     tree_key,
 )
-from goldroot.values import dataclass
 
 #: What every root file system has.
 WANTED = (b"etc", b"usr")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import Form, images
@@ -27,7 +28,6 @@ from goldroot.system import (
     until_healthy,
 )
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, tree_key
-from goldroot.values import dataclass
 
 #: The order in which the forms are tested: the one that cannot change the root comes first.
 FORMS: tuple[Form, ...] = ("read-only", "read-write")

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from goldroot import crash, private
@@ -32,7 +32,6 @@ from goldroot.image.systems import MAINTENANCE, System, fingerprint, said_once
 from goldroot.site import DiskRegister, Site
 from goldroot.system import Packages, Tie, read_packages
 from goldroot.tree import Manifest, Note, Progress
-from goldroot.values import dataclass
 from goldroot.version import __version__
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.catalog import clones, copies, entries, images
@@ -16,7 +16,6 @@ from goldroot.errors import Refused
 from goldroot.hosts import LIVE, Entry, Host, refuse_running
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import DiskRegister, Site, check_image_name
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

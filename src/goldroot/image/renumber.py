@@ -7,6 +7,7 @@ it was never read since the catalog keeps them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot.accounts import AccountTables, LoginDefs, NumberRanges, merge_login_defs
@@ -16,7 +17,6 @@ from goldroot.hosts import find_entry, standing
 from goldroot.image.gold_version import Gold, open_version
 from goldroot.site import Site
 from goldroot.tree import Note
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

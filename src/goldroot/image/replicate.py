@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from goldroot import crash, private
 from goldroot.catalog import Copy, copies
@@ -25,7 +26,6 @@ from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import with_recorded_owners
 from goldroot.site import DiskRegister, Site
 from goldroot.tree import Manifest, Note, Progress, scan_tree
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

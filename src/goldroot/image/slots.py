@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import GoldVersion, copies, entries, holders_of, images
@@ -19,7 +20,6 @@ from goldroot.ids import new_id
 from goldroot.image.gold_version import copy_directory, directory_of
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import DiskRegister, Site
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

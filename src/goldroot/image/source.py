@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.errors import Refused, UsageError
@@ -29,7 +30,6 @@ from goldroot.tree import (
     path_text,
     scan_tree,
 )
-from goldroot.values import dataclass
 
 #: What the kernel or a boot fills: nothing in these is the server's.
 AT_BOOT = (b"dev", b"proc", b"sys", b"run", b"tmp")

@@ -18,7 +18,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -49,7 +49,6 @@ from goldroot.ids import new_id
 from goldroot.site import DiskRegister, Layout, Site, load_layout
 from goldroot.tree import FILE, WITHOUT_SET_ID, Manifest, Note, Progress, owners_not_kept, scan_tree
 from goldroot.tree import Entry as Row
-from goldroot.values import dataclass
 
 Role = Literal["maintenance", "test"]
 MAINTENANCE: Role = "maintenance"

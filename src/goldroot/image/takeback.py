@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.catalog import images
@@ -24,7 +25,6 @@ from goldroot.tree import (
     rows_of,
     tree_key,
 )
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

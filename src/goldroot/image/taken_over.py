@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from goldroot import private
 from goldroot.accounts import AccountTables
@@ -16,7 +17,6 @@ from goldroot.image.systems import MAINTENANCE, System, fingerprint
 from goldroot.site import Layout, Site
 from goldroot.system import os_facts, read_packages
 from goldroot.tree import Progress, scan_tree
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ import tarfile
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any, cast
 
 from goldroot.errors import BadInput
 from goldroot.kinds import NoteKind
 from goldroot.tree import FULL, Note, path_text, write_problem
-from goldroot.values import dataclass
 
 _COPY = 1 << 20
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC

@@ -26,13 +26,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot.errors import BadInput
 from goldroot.files import digest_of, read_given
 from goldroot.tree import path_bytes, path_text
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -61,7 +61,6 @@ from goldroot.merge.refer.shared import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
-from goldroot.values import dataclass
 
 #: Kinds of notes that name a command to be run in the merged system.
 REBUILD_DUE: Final = "rebuild-due"

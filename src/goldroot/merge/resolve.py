@@ -20,7 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldroot import private
@@ -37,7 +37,6 @@ from goldroot.merge.review.question import LINK_MARK, Asked, Desk, EditWay, Ques
 from goldroot.merge.trees import Options, Trees, merge_trees
 from goldroot.policy import Policy
 from goldroot.tree import path_bytes, path_text, remove_tree
-from goldroot.values import dataclass
 
 SCHEMA = 1
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.shared import SharedFiles
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

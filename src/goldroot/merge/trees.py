@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import AccountTables
 from goldroot.conflicts import Conflict, Decisions
@@ -33,7 +33,6 @@ from goldroot.merge.refer.shared import DirectoryFiles, SharedFiles
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy, family_of, worth_reading
 from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-
-from goldroot.values import dataclass
+from dataclasses import dataclass
 
 #: One backslash escape, one ``[...]``, or one character.
 _TOKEN = re.compile(r"\\x[0-9a-fA-F]{2}|\\.|\[[!^]?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)

@@ -7,7 +7,7 @@ import hashlib
 import importlib.resources
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from goldroot.errors import BadPolicy
@@ -33,7 +33,6 @@ from goldroot.policy.policy_file import (
     UBUNTU,
     WrittenRule,
 )
-from goldroot.values import dataclass
 
 __all__ = [
     "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "NAMES", "NUMERIC", "OPAQUE", "STATE",

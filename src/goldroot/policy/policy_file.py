@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot import toml
 from goldroot.errors import BadPolicy, did_you_mean
 from goldroot.policy import pattern
 from goldroot.policy.pattern import Branch
-from goldroot.values import dataclass
 
 CONFIG, OPAQUE, STATE, GOLD, CLONE = "config", "opaque", "state", "gold", "clone"
 IDENTITY, CACHE, GENERATED, LINES, ACCOUNTS = "identity", "cache", "generated", "lines", "accounts"

@@ -12,6 +12,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +22,6 @@ from goldroot.hosts.registry import SiteHost
 from goldroot.site.backup_file import BackupWriter, is_name, new_backup, new_head, refuse_other_file
 from goldroot.site.site import CONFIG, Site
 from goldroot.site.workroom import work_room
-from goldroot.values import dataclass
 
 CATALOG = "catalog.sqlite"
 #: Directories of a site that are copied with all that is in them.

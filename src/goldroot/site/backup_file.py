@@ -21,13 +21,13 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from goldroot import private
 from goldroot.catalog import now
 from goldroot.errors import BadInput, NewerVersion, NoPermission, Refused
 from goldroot.files import open_given
-from goldroot.values import dataclass
 from goldroot.version import __version__
 
 #: The shape of the file.

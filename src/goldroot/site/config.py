@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot import toml
 from goldroot.errors import UsageError
@@ -13,7 +13,6 @@ from goldroot.hosts.registry import HostTable
 from goldroot.site.host_tables import read_hosts
 from goldroot.site.running import RunConfig, read_running
 from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
-from goldroot.values import dataclass
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.

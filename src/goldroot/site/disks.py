@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goldroot import crash
 from goldroot.catalog import DiskRow, disks
 from goldroot.errors import GoldrootError, NoSpace, NotFound
 from goldroot.hosts import Entry, Host, NewDisk, set_of
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.site.site import Site

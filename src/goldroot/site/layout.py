@@ -11,12 +11,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from goldroot import toml
 from goldroot.errors import BadInput
 from goldroot.hosts import place_of
-from goldroot.values import dataclass
 
 #: The layouts that come with goldroot.
 SHIPPED_LAYOUTS = ("readonly-root", "shared-usr")

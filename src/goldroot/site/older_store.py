@@ -12,12 +12,11 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from goldroot.hosts import LIVE, PREPARED, Disk, Entry, Link, Mark, free_set, is_live, place_of, set_of
 from goldroot.ids import new_id
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.catalog import Clone, Fallback, Update

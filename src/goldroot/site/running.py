@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from goldroot import toml
 from goldroot.errors import UsageError
 from goldroot.system import USUAL_HEALTH, HealthCheck, health_check
-from goldroot.values import dataclass
 
 #: How far a merged system is tried before the switch.
 Trial = Literal["boot", "commands", "none"]

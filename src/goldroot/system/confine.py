@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from goldroot.errors import ProgramFailed, Refused
@@ -22,7 +22,6 @@ from goldroot.system.limits import Limits, Watch, reached
 from goldroot.system.streams import Streams
 from goldroot.system.talk import UNKNOWN, filters, hold, lost
 from goldroot.system.words import Mode
-from goldroot.values import dataclass
 
 __all__ = ["Bound", "Confined", "How", "Mode", "run_in", "shell_of"]
 
@@ -99,7 +98,7 @@ class How:
     told: Callable[[Mode, str], None] | None = None
 
 
-def run_in(binds: Sequence[Bound], command: Sequence[str], how: How = How()) -> Confined:  # noqa: B008  frozen
+def run_in(binds: Sequence[Bound], command: Sequence[str], how: How = How()) -> Confined:
     """Run ``command`` in the system that ``binds`` make, as its root, without any right over what is outside.
 
     Whatever the command starts ends with it.  It ends with this process, too, even where that is killed.

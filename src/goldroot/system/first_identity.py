@@ -7,6 +7,7 @@ Class ``identity`` is the server's always, so a host key of gold's never comes t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from goldroot.sshsig import Kind
 from goldroot.system.identity import SSH, host_key, key_kinds, make_host_key
@@ -21,7 +22,6 @@ from goldroot.system.identity_made import (
 )
 from goldroot.system.identity_places import to_remove
 from goldroot.system.own_disks import OwnDisks
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from goldroot.merge import MountLine, parse_fstab, parse_line, unit_name
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 
 #: Units that wait until there is a network: a trial never has one, and they would wait to their limit and fail.
 WAITS = (

@@ -9,11 +9,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, orphans
 from goldroot.system.own_disks import OwnDisks
 from goldroot.tree import FILE, Manifest
-from goldroot.values import dataclass
 
 #: What is found, by the word that accepts it.
 NO_HASHES, DOUBLED, ORPHANS = "no-hashes", "doubled", "orphans"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from goldroot.errors import GoldrootError, UsageError
 from goldroot.run import Done
 from goldroot.system.journal import ONE_QUESTION, unit_lines
-from goldroot.values import dataclass
 
 Kind = Literal["units", "port", "http", "run"]
 

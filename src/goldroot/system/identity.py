@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 
 from goldroot import sshkeys
 from goldroot.sshsig import KINDS, Kind
@@ -13,7 +14,6 @@ from goldroot.system.identity_places import to_remove, unique_contents
 from goldroot.system.network import NetworkSettings, checked_settings, network_files
 from goldroot.system.network_values import host_name
 from goldroot.system.own_disks import OwnDisks
-from goldroot.values import dataclass
 
 HOSTNAME, SUSE_HOSTNAME, HOSTS = b"etc/hostname", b"etc/HOSTNAME", b"etc/hosts"
 SSH = b"etc/ssh"

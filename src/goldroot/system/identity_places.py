@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 from goldroot.tree import Note, path_text
-from goldroot.values import dataclass
 
 
 class Tree(Protocol):

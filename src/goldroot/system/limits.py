@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from goldroot.errors import LimitReached
-from goldroot.values import dataclass
 
 MIB = 1 << 20
 

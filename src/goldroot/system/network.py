@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from goldroot.errors import UsageError
 from goldroot.system.network_values import address, address_with_prefix, interface
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

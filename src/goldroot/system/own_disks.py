@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.system import disk_files
 from goldroot.system.placement import Placement
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.files import NOT_THERE, open_regular, parent_of
 from goldroot.packagedb import (
@@ -25,7 +25,6 @@ from goldroot.packagedb import (
     read_rpm_files,
 )
 from goldroot.system.disk_files import names_in, read_path
-from goldroot.values import dataclass
 
 #: Where dpkg keeps its lists of files; who stands aside for whom; what ucf(1) brought, and of which package.
 _INFO, _DIVERSIONS = b"var/lib/dpkg/info", b"var/lib/dpkg/diversions"

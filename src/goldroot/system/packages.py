@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from goldroot.packagedb import DPKG_STATUS, RPM_PLACES, Package, Unreadable, parse_dpkg, parse_rpm_header, read_rpm
 from goldroot.system.disk_files import open_below, read_below
 from goldroot.system.placement import Placement
 from goldroot.tree import Note
-from goldroot.values import dataclass
 
 __all__ = [
     "Package", "PackageChange", "Packages", "compare_packages", "parse_dpkg", "parse_rpm_header", "read_packages",

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from errno import ENOSYS, EPERM
 from typing import Any
 
@@ -18,7 +19,6 @@ from goldroot.system.inside import calls, power, spaces
 from goldroot.system.inside.mounts import NOT_MAPPED
 from goldroot.system.streams import Streams
 from goldroot.system.words import Mode
-from goldroot.values import dataclass
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 

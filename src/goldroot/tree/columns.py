@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import accumulate, chain, islice, pairwise, starmap
 
 from goldroot.tree.entry import Xattrs
-from goldroot.values import dataclass
 
 #: How many rows are turned at once.
 CHUNK = 4096

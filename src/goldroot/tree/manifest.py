@@ -10,13 +10,13 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 
 from goldroot.tree import manifest_file
 from goldroot.tree.columns import Columns, Row, fill
 from goldroot.tree.entry import FILE, Entry
 from goldroot.tree.paths import is_below, path_text, tree_key
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from goldroot.kinds import ConflictKind, NoteKind
-from goldroot.values import dataclass
 
 #: Called with the number of entries done since the last call.
 Progress = Callable[[int], None]

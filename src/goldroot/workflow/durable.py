@@ -29,7 +29,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +39,6 @@ from goldroot import crash, private
 from goldroot.errors import Damaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
-from goldroot.values import dataclass
 from goldroot.workflow.later import NOT_ON_SQLITE, loaded_later
 from goldroot.workflow.port import (
     Moment,

@@ -7,9 +7,8 @@ may raise :class:`Crash`, which leaves the journal as a killed process would.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from goldroot.values import dataclass
 from goldroot.workflow.port import (
     Moment,
     Pending,

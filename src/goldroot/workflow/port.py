@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from goldroot.errors import NewerVersion, Refused
-from goldroot.values import dataclass
 
 State = dict[str, Any]  #: JSON-able
 Do = Callable[[State], Mapping[str, Any] | None]

@@ -8,13 +8,13 @@ and so are the account files.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from goldroot.accounts import ACCOUNT_FILES
 from goldroot.fleet.adopt.result import entry_of
 from goldroot.fleet.manifests import differs
 from goldroot.policy import STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, INLINE, BuildRow, Entry, Manifest, parent, rows_of, tree_key, upwards
-from goldroot.values import dataclass
 
 ACCOUNTS = b"/etc/passwd"
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"

@@ -22,13 +22,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.accounts import OwnerNames, OwnerNumbers, is_named, named_in_acl
 from goldroot.policy import CACHE, GOLD, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Manifest, Xattrs, is_below, tree_key, upwards
-from goldroot.values import dataclass
 
 Canon = Callable[[bytes], bytes]
 

@@ -9,9 +9,9 @@ what the server has in them stays.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from goldroot.accounts import ACCOUNT_FILES, GROUP, PASSWD, AccountTables, NumberRanges
-from goldroot.values import dataclass
 
 #: Fields of lists of users.
 _LISTS = {GROUP: (3,), "gshadow": (2, 3)}

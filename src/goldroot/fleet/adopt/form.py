@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from goldroot.fleet.adopt.report import Report
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import AccountTables, OwnerNames, owner_names
 from goldroot.conflicts import Conflict, Decisions
@@ -21,7 +21,6 @@ from goldroot.merge import CLONE_SIDE, GOLD_SIDE, ManifestFiles, Plan, Removed, 
 from goldroot.policy import Policy, worth_reading
 from goldroot.system import PackageFiles, moved_here, os_facts, read_package_files, read_path
 from goldroot.tree import FILE, INLINE, OTHER_FILE_SYSTEM, BuildRow, Entry, Manifest, Note, path_text
-from goldroot.values import dataclass
 
 #: Of the questions of a merge, those that the lists of packages answer already.
 _TOLD = ("own-packages",)

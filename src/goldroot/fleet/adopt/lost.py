@@ -5,12 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.accounts import OwnerNames
 from goldroot.fleet.adopt.base import Brought
 from goldroot.tree import DIRECTORY, FILE, LINK, SOCKET, Entry, tree_key, upwards
-from goldroot.values import dataclass
 
 CHANGED, ADDED, REMOVED = "changed", "added", "removed"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from goldroot.catalog import copies
 from goldroot.catalog import gold as catalog_gold
@@ -10,7 +11,6 @@ from goldroot.errors import NotFound, Refused
 from goldroot.image import Gold, newest_gold, open_version
 from goldroot.site import Site
 from goldroot.system import Package, PackageChange, compare_packages
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from goldroot.fleet.inputs import Side
 from goldroot.image import Change, changes_between
 from goldroot.merge import PartPlan, Plan, build_rows
 from goldroot.policy import CACHE, STATE, Policy
 from goldroot.tree import FILE, INLINE, BuildRow, Entry, Manifest
-from goldroot.values import dataclass
 
 FSTAB = b"etc/fstab"
 

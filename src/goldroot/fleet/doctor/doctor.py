@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +18,6 @@ from goldroot.fleet.doctor.rebuild import rebuild_catalog
 from goldroot.fleet.doctor.repair import ORDER, repair
 from goldroot.fleet.doctor.seen import Known, Seen, see
 from goldroot.site import Site
-from goldroot.values import dataclass
 
 #: What is told of a finding, before and after its repair.
 Outcome = Literal["found", "repaired", "failed"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-
-from goldroot.values import dataclass
 
 #: Kind of finding -> what it means, for people.
 MEANINGS: Mapping[str, str] = MappingProxyType(

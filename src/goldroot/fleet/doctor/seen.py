@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,6 @@ from goldroot.catalog import (
 )
 from goldroot.errors import Busy, Damaged, GoldrootError, Refused
 from goldroot.hosts import LIVE, Entry, Host, Mark
-from goldroot.values import dataclass
 
 if TYPE_CHECKING:
     from goldroot.hosts.registry import SeenDisk

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, Fallback, clones, fallbacks, updates
@@ -48,7 +48,6 @@ from goldroot.tree import (
     remove_tree,
     rows_of,
 )
-from goldroot.values import dataclass
 
 #: Bits of a mode and namespaces of attributes by which a file gives whoever runs it more than he has.
 _SET_ID, _POWERS = 0o6000, b"security."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
@@ -32,7 +32,6 @@ from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_
 from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 from goldroot.workflow import Engine, Workflow
 
 

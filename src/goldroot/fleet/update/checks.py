@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot import crash
@@ -26,7 +27,6 @@ from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness
 from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
-from goldroot.values import dataclass
 
 #: How long one command may take, in seconds.
 TIMEOUT = 600.0

@@ -8,13 +8,12 @@ taken here, with its entry, and what the catalog has to say comes out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, Fallback, Update
 from goldroot.errors import Refused
 from goldroot.hosts import LIVE, PREPARED, Entry, Mark, own_disks
-from goldroot.values import dataclass
 
 #: States in which an update's prepared disks are taken to be what they were filled with.
 FILLED = ("preparing", "merged", "needs-review", "checked", "switching")

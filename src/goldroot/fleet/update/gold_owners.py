@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import AccountTables, numbers_in_acl
 from goldroot.image import Gold
 from goldroot.tree import Manifest
-from goldroot.values import dataclass
 
 USER, GROUP = "user", "group"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.catalog import Fallback, fallbacks, updates
@@ -12,7 +12,6 @@ from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import drop_set, reconcile
 from goldroot.hosts import find_entry, with_mark
 from goldroot.site import Site
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.image import Gold
 from goldroot.merge import REBUILD_DUE
 from goldroot.system import OwnDisks
 from goldroot.tree import LINK, path_bytes, path_text
-from goldroot.values import dataclass
 
 #: More links in a row lead nowhere (path_resolution(7)).
 _MOST = 40

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from goldroot import crash
@@ -24,7 +24,6 @@ from goldroot.fleet.update.prepare import is_prepared, make_disks
 from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.tree import BuildOptions, BuildRow, Note, build_tree
-from goldroot.values import dataclass
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
 TORN = ("vanished", "changed-while-read")

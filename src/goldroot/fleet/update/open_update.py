@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,6 @@ from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
 from goldroot.tree import Writers
-from goldroot.values import dataclass
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
@@ -22,7 +22,6 @@ from goldroot.fleet.update.references import save_references
 from goldroot.image import newest_gold, open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site import Site
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

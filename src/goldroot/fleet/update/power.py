@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from goldroot import crash
@@ -24,7 +24,6 @@ from goldroot.fleet.update.reconcile import finish, is_switched, settle
 from goldroot.hosts import Entry, Hold, exchange, utc_now, with_mark
 from goldroot.ids import new_id
 from goldroot.system import look_inside, unit_lines, until_healthy
-from goldroot.values import dataclass
 
 DONE, RETURNED = "done", "returned"
 

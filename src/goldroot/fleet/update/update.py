@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
@@ -23,7 +23,6 @@ from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
 from goldroot.site import Site, keep_reserve
-from goldroot.values import dataclass
 from goldroot.workflow import Engine, Workflow, load_engine
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.errors import Damaged, Refused
@@ -25,7 +26,6 @@ from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Entry
 from goldroot.tree import remove_tree
-from goldroot.values import dataclass
 
 #: What the definitions are called, and what is kept of them.
 BEFORE, KEPT = "machines", "machines-before"

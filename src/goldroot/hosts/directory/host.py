@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.filehost import FileHost
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.errors import Damaged, ProgramFailed
 from goldroot.run import find, run
-from goldroot.values import dataclass
 
 MIB = 1 << 20
 

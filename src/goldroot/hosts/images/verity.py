@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 
 from goldroot.errors import Damaged, MissingProgram, ProgramFailed
 from goldroot.hosts.atomic import write_whole
 from goldroot.run import find, run
-from goldroot.values import dataclass
 
 _TREE, _ROOT = ".verity", ".roothash"
 _SAID = re.compile(r"^Root hash:\s*([0-9a-f]{64})\s*$", re.MULTILINE)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import pwd
+from dataclasses import dataclass
 
 from goldroot.errors import BadInput, Refused
 from goldroot.run import run
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from goldroot.guest.initramfs import GuestDisk, addition, follow, table
 from goldroot.hosts.qemu import kernel
 from goldroot.tree import remove_tree
-from goldroot.values import dataclass
 from goldroot.version import __version__
 
 

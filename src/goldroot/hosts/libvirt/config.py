@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from goldroot.hosts.libvirt.account import Account
 from goldroot.hosts.qemu.base import ImageConfig
-from goldroot.values import dataclass
 
 #: The daemon of the machine as a whole, which runs QEMU as root where a domain says so.
 SYSTEM = "qemu:///system"

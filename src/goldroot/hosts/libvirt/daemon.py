@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.errors import HostError, MissingPackage, Refused, Unreachable
 from goldroot.hosts.libvirt.copying import back_up
-from goldroot.values import dataclass
 
 #: Seconds that the guest's agent gets for an answer.
 AGENT_PATIENCE = 8

@@ -19,10 +19,10 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from goldroot.errors import Damaged
 from goldroot.hosts.qemu.arguments import Board, Drive
-from goldroot.values import dataclass
 
 NAMESPACE = "urn:goldroot:entry:1"
 _ENTRY = f"{{{NAMESPACE}}}entry"

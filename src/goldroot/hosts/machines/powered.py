@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from goldroot.errors import Busy, Refused
@@ -19,7 +19,6 @@ from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.port import Access, Entry
 from goldroot.hosts.standing import still_running
 from goldroot.tree import remove_tree
-from goldroot.values import dataclass
 
 #: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.
 _AFTER_KILL, _ASK_AGAIN = 20.0, 2.0

@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from goldroot import errors
@@ -30,7 +30,6 @@ from goldroot.hosts.machines.host import MachineHost, Running
 from goldroot.hosts.port import NOTHING_AROUND, Around, NetLink
 from goldroot.hosts.registry import KINDS
 from goldroot.run import environment, find, start
-from goldroot.values import dataclass
 
 #: Seconds that a machine gets to begin; its own boot is not waited for.
 PATIENCE = 60.0

@@ -7,7 +7,7 @@ import pty
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
@@ -25,7 +25,6 @@ from goldroot.hosts.nspawn.process import Container, as_a_shell
 from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
 from goldroot.tree import remove_tree
-from goldroot.values import dataclass
 
 #: Where systemd-nspawn would leave a directory of each machine on this one.
 _NSPAWN_RUN = "/run/systemd/nspawn"

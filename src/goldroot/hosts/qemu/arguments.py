@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from goldroot.errors import BadInput
 from goldroot.hosts.port import Access
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

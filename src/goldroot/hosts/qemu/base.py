@@ -8,7 +8,7 @@ import stat
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from goldroot.errors import Damaged
@@ -24,7 +24,6 @@ from goldroot.hosts.port import Access, Entry, Opened, Use, View
 from goldroot.hosts.qemu.arguments import Drive
 from goldroot.hosts.qemu.locks import kept_from_qemu
 from goldroot.hosts.standing import still_running
-from goldroot.values import dataclass
 
 _KVM = "/dev/kvm"
 

@@ -7,7 +7,7 @@ import pty
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.errors import GoldrootError, HostError, Refused, Unreachable
 from goldroot.guest.initramfs import PARAMETER, addition, follow
@@ -20,7 +20,6 @@ from goldroot.hosts.qemu.arguments import Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageConfig, ImageHost
 from goldroot.hosts.standing import still_running
 from goldroot.run import Done, find, start
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from goldroot import private
 from goldroot.errors import Damaged
 from goldroot.hosts.port import Mark
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

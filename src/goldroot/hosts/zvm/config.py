@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from goldroot import private
@@ -21,7 +21,6 @@ from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
 from goldroot.hosts.zvm.writing import Words
-from goldroot.values import dataclass
 from goldroot.zvm.smapi import PORT, Client, Secret, Server
 
 _PLACE = re.compile("[0-9A-F]{2}")

@@ -6,11 +6,11 @@ The commands go through ``vmcp`` of s390-tools, which ends with 1 where CP refus
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot.errors import HostError, ProgramFailed
 from goldroot.run import run
-from goldroot.values import dataclass
 
 #: How vmcp ends where CP refuses.
 REFUSED = 1

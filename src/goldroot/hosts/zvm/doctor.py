@@ -8,6 +8,7 @@ there to be attached to a report of a bug, so no point may fail, and none may te
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -17,7 +18,6 @@ from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
 from goldroot.zvm.smapi import Client, SmapiError

@@ -7,7 +7,7 @@ writes it again in its own way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from goldroot import crash
@@ -21,7 +21,6 @@ from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
 from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing, with_known_disks
 from goldroot.hosts.zvm.writing import Words, changed, new_entry
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
 

@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from goldroot import private
@@ -22,7 +22,6 @@ from goldroot.errors import Damaged, HostError
 from goldroot.hosts.addresses import check_disk_id
 from goldroot.hosts.labels import Label
 from goldroot.hosts.zvm.reading import Extent
-from goldroot.values import dataclass
 
 State = Literal["intended", "made", "emptying", "deleting"]
 

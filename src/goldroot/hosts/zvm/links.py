@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot import crash
@@ -16,7 +17,6 @@ from goldroot.errors import Busy, Damaged, Failed, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
 from goldroot.hosts.zvm.cp import Cp, CpRefused, Dasd, User, dasd, users
 from goldroot.hosts.zvm.reading import Extent
-from goldroot.values import dataclass
 
 #: How often a link that CP has given back, and that is still there, is given back again.
 TRIES = 3

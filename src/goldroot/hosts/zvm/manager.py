@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from goldroot import crash
 from goldroot.errors import Busy, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
 from goldroot.hosts.zvm.reading import included, token_of
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import (
     BadReply,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from goldroot import crash
@@ -28,7 +28,6 @@ from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.pool import CYLINDER, Pool, cylinders, fits
 from goldroot.hosts.zvm.reading import extent_of
 from goldroot.tree import copy_tree
-from goldroot.values import dataclass
 from goldroot.zvm.directory import Mdisk, disks
 from goldroot.zvm.smapi import CallRefused, MinidiskForm, MinidiskRoom
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
@@ -10,7 +11,6 @@ from goldroot.hosts.zvm.extents import Extents
 from goldroot.hosts.zvm.manager import PAUSES
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.values import dataclass
 from goldroot.zvm.smapi import Client
 
 #: Addresses of the management guest that goldroot links disks at.

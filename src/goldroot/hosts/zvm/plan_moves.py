@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from goldroot.errors import NotFound
@@ -26,7 +26,6 @@ from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing
 from goldroot.hosts.zvm.records import is_ours
 from goldroot.hosts.zvm.writing import ASIDE, changed
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import edit, redact
 

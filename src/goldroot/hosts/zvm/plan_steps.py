@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
 from goldroot.zvm.smapi import MinidiskForm, MinidiskRoom, Reply

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import get_args
 
 from goldroot.hosts.addresses import SETS
 from goldroot.hosts.port import Entry, Mark, Role, State
-from goldroot.values import dataclass
 
 #: The first words of each record.
 SIGN = "* GOLDROOT"

@@ -6,12 +6,11 @@ Nothing is changed, and nothing of it is goldroot's yet.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.hosts.addresses import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 
 

@@ -7,6 +7,7 @@ that stays are rewritten in place.  What is not goldroot's is neither moved nor 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from goldroot.errors import Refused
 from goldroot.hosts.addresses import is_live
@@ -14,7 +15,6 @@ from goldroot.hosts.port import Access, Entry, Link, Role
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.reading import Standing, access_of
 from goldroot.hosts.zvm.records import is_ours, written
-from goldroot.values import dataclass
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import Statement, address_of, edit
 from goldroot.zvm.directory.keywords import DEVICE

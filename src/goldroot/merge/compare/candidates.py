@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress, count
 from operator import ne, not_
 from typing import Any
@@ -17,7 +18,6 @@ from typing import Any
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
 from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.tree import FILE, SOCKET, Columns, Entry, Manifest, Xattrs, tree_key
-from goldroot.values import dataclass
 
 #: How many paths are compared at once at the most while a run grows.
 STRIDE = 4096

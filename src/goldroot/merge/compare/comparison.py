@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
@@ -13,7 +13,6 @@ from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
 from goldroot.merge.compare.parts import AT_GID, AT_UID, AT_XATTRS, BASE_SIDE, Part, Row, Rows
 from goldroot.policy import Rule
 from goldroot.tree import FILE, Entry, tree_key
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, OwnerNames, OwnerNumbers, numbers_in_acl
 from goldroot.conflicts import Conflict, Decisions
@@ -23,7 +23,6 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
-from goldroot.values import dataclass
 
 _TABLE = b"/etc/passwd"
 #: Nobody but the owner may write.

@@ -6,11 +6,10 @@ Such a place is marked by a path in the trees; the nearest mark on the way up co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.tree import Manifest, in_tree_order, upwards
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True)

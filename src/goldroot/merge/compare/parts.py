@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
 from goldroot.tree import OTHER_FILE_SYSTEM, Entry, Manifest, Note, upwards
-from goldroot.values import dataclass
 
 BASE_SIDE, GOLD_SIDE, CLONE_SIDE = 0, 1, 2
 SIDE_OF = {GOLD: GOLD_SIDE, CLONE: CLONE_SIDE}

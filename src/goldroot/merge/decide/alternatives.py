@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from goldroot.merge.decide.line_sets import join_lines
-from goldroot.values import dataclass
 
 #: Where the records are, and the links by which the choice is made.
 PLACES, LINKS = (b"/var/lib/dpkg/alternatives/", b"/var/lib/alternatives/"), b"/etc/alternatives/"

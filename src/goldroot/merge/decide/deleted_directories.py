@@ -8,13 +8,13 @@ that has something else.  A single file that gold changed is asked about by itse
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from goldroot.files import digest_of
 from goldroot.merge.compare.comparison import Comparison
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.verdict import Setting, as_is, value_of, want_of
 from goldroot.tree import DIRECTORY, is_below, some_paths
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from goldroot.values import dataclass
+from dataclasses import dataclass
 
 _DEVICE = re.compile(rb"(?i:/dev/|UUID=|LABEL=|PARTUUID=|PARTLABEL=|ID=)")
 #: What udev writes as ``\xNN`` in the names of its links (encode_devnode_name(), src/shared/device-nodes.c of systemd).

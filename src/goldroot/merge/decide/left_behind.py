@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goldroot.conflicts import CLONE, MOVED, Conflict
@@ -31,7 +31,6 @@ from goldroot.tree import (
     some_paths,
     upwards,
 )
-from goldroot.values import dataclass
 
 AXIS = "place"
 #: Kind of the conflict, and of the note on the way back.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.merge.compare.comparison import Delta
@@ -27,7 +27,6 @@ from goldroot.merge.decide.verdict import Decided, Setting
 from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import CONFIG
 from goldroot.tree import FILE, Entry
-from goldroot.values import dataclass
 
 #: Nobody's configuration is larger; such a file is not compared by lines (bytes).
 _LARGEST = 1 << 20

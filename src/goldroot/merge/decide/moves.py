@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD, MOVED, Conflict
 from goldroot.kinds import ConflictKind
@@ -29,7 +29,6 @@ from goldroot.merge.decide.text import merge_text
 from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want, as_is
 from goldroot.policy import CONFIG
 from goldroot.tree import FILE, INLINE, path_text
-from goldroot.values import dataclass
 
 #: Kinds of the questions about a file that one side deleted and the other changed -> (who deleted it, the kind where it
 #: was moved).

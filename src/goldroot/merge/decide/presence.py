@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.kinds import ConflictKind
@@ -22,7 +22,6 @@ from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.deleted_directories import Added
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, equal, value_of
 from goldroot.tree import DIRECTORY, FILE, INLINE
-from goldroot.values import dataclass
 
 Wants = tuple[Want | None, Want | None, Want | None]  #: base, gold, clone
 

@@ -10,14 +10,13 @@ him there again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goldroot.accounts import GROUP, GROUP_FILES, GSHADOW, MEMBER_LISTS, PASSWD, USER_FILES, AccountTables, Key, Table
 from goldroot.merge.compare.parts import Part
 from goldroot.merge.decide.remembered import REMOVED_BEFORE
 from goldroot.merge.memory import Memory, Removed
 from goldroot.tree import Note, path_text, some_names
-from goldroot.values import dataclass
 
 #: The file whose names say which accounts there are -> the files that have records of these.
 _FILES = {PASSWD: USER_FILES, GROUP: GROUP_FILES}

@@ -8,7 +8,7 @@ remembered, and gold has again, is merged as if base had it: it stays removed, o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from goldroot.merge.compare.comparison import Delta
@@ -20,7 +20,6 @@ from goldroot.merge.decide.tables import kind_of
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.policy import CONFIG, LINES, Rule
 from goldroot.tree import FILE
-from goldroot.values import dataclass
 
 #: A larger file has no entries that a person removed (bytes).
 _LARGEST = 4 << 20

@@ -13,7 +13,7 @@ server removed a whole directory, or a module with two files, that is one questi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from goldroot.conflicts import GOLD, Conflict
@@ -27,7 +27,6 @@ from goldroot.merge.decide.renamed_files import renamed_files
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, value_of
 from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, Note, parent, path_text, some_paths
-from goldroot.values import dataclass
 
 #: Kind of the conflict, and of the note on the way back.
 KIND: Final = "clone-deleted-gold-renamed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from goldroot.errors import TreeChanged
 from goldroot.merge.compare.comparison import Delta
@@ -19,7 +20,6 @@ from goldroot.merge.decide.line_ends import canonical_text
 from goldroot.merge.decide.text import is_text
 from goldroot.merge.decide.verdict import Want, equal
 from goldroot.tree import FILE, LINK, parent
-from goldroot.values import dataclass
 
 #: The directories of the root that a merged /usr makes links, and the one of /usr that Fedora did.
 MERGED = (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"usr/sbin")

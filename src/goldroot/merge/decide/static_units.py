@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -22,7 +22,6 @@ from goldroot.merge.decide.versions import without_versions
 from goldroot.merge.memory import Memory
 from goldroot.policy import Policy, Rule
 from goldroot.tree import DIRECTORY, INLINE, LINK, Note, parent, path_text
-from goldroot.values import dataclass
 
 #: Where the units of packages are (systemd.unit(5)), and which directories in them start others.
 VENDORS = (b"/usr/lib/systemd", b"/lib/systemd")

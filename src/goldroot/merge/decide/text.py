@@ -7,11 +7,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from goldroot.errors import ProgramFailed
 from goldroot.merge.decide.came_back import came_back, one_removed
 from goldroot.run import run
-from goldroot.values import dataclass
 
 #: As git does (and a little more than its 8000 bytes, so that git never calls binary what we call text).
 TEXT_PROBE = 8192

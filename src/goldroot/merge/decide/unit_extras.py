@@ -5,6 +5,7 @@ the new name of an owner.  What does not arrive is named.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from goldroot.accounts import AccountTables, is_named
@@ -17,7 +18,6 @@ from goldroot.merge.decide.units import KEPT_WHOLE, unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, UnitVerdict, Verdict, equal, want_of
 from goldroot.policy import NUMERIC
 from goldroot.tree import DIRECTORY, FILE, Note, is_below, parent, path_text, some_paths
-from goldroot.values import dataclass
 
 #: Kind of the conflict, and of the note on the way back.
 RENAMED: Final = "owner-renamed"

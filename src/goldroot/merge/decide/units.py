@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
@@ -16,7 +16,6 @@ from goldroot.merge.decide.verdict import CONFLICT, NO_SIDE, SAME, Setting, Unit
 from goldroot.merge.decide.versions import without_versions
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, Manifest, parent, path_text
-from goldroot.values import dataclass
 
 #: The note about a unit that both sides changed.
 KEPT_WHOLE = "gold changed this unit too; the server's is kept as a whole"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
@@ -12,7 +12,6 @@ from goldroot.merge.compare.comparison import Comparison, Delta
 from goldroot.merge.decide.remembered_lines import Kept
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.tree import DIRECTORY, INLINE, Entry, Note
-from goldroot.values import dataclass
 
 SAME, BOTH, MERGED, CONFLICT = "same", "both", "merged", "conflict"  # verdicts, beside GOLD and CLONE
 

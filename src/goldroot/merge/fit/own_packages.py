@@ -6,7 +6,7 @@ Their files stay, as what the server added does.  But nobody updates them, and a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.accounts import OwnerNames
 from goldroot.conflicts import GOLD, Conflict, Decisions
@@ -15,7 +15,6 @@ from goldroot.merge.compare.reading import read_unless_torn
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
 from goldroot.tree import FILE, Note, path_text, some_names
-from goldroot.values import dataclass
 
 #: A file of a database that is larger is not read (bytes).
 LARGEST = 1 << 30

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
 from goldroot.merge.compare.parts import CLONE_SIDE, Part
 from goldroot.merge.decide.verdict import NO_SIDE, SAME, Decided, UnitVerdict, Want, want_of
 from goldroot.tree import parent
-from goldroot.values import dataclass
 
 
 @dataclass

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.conflicts import Conflict
@@ -22,7 +23,6 @@ from goldroot.merge.plan import Plan
 from goldroot.merge.record.entries import conflict_data, entries_of, note_data
 from goldroot.merge.record.file import record_bytes, write_record
 from goldroot.tree import Note
-from goldroot.values import dataclass
 from goldroot.version import __version__
 
 SCHEMA = 1

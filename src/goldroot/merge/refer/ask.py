@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from goldroot.accounts import AccountTables
@@ -29,7 +29,6 @@ from goldroot.merge.refer.reference import (
 from goldroot.merge.refer.tables import FSTAB
 from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, Note, path_text, some_paths
-from goldroot.values import dataclass
 
 AXIS = "reference"
 #: Kind of the conflict and of the note.

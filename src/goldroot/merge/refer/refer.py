@@ -7,7 +7,7 @@ so the laws of the merge hold with it as without.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from goldroot.accounts import AccountTables
@@ -36,7 +36,6 @@ from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unl
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
 from goldroot.policy import NOTE
 from goldroot.tree import FILE
-from goldroot.values import dataclass
 
 _UNITS = b"/etc/systemd/system/"
 _SHELLS = b"/etc/shells"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Found, View
 from goldroot.policy import ASK
 from goldroot.tree import FILE
-from goldroot.values import dataclass
 
 LINK_TO, UNIT, ALTERNATIVE, SHELL, MOUNT, RESOLVER = "link", "unit", "alternative", "shell", "mount", "resolver"
 #: A path in a line of a file: of a unit, a cron table, Postfix's settings.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from goldroot import files
 from goldroot.errors import NoPermission
 from goldroot.merge.decide.static_units import SCOPES, STARTING, VENDORS
 from goldroot.tree import DIRECTORY, FILE, LINK, Manifest, parent
-from goldroot.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

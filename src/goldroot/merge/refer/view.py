@@ -9,14 +9,13 @@ fstab or a mount unit, and the root of another system.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.merge.compare.parts import CLONE_SIDE
 from goldroot.merge.decide.verdict import NO_SIDE
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.refer.shared import Index, Node, SharedFiles
 from goldroot.tree import DIRECTORY, LINK
-from goldroot.values import dataclass
 
 THERE, GONE, UNKNOWN = "there", "gone", "unknown"
 

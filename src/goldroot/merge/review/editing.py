@@ -10,6 +10,7 @@ import os
 import shlex
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 
 from goldroot import private
 from goldroot.errors import BadInput, GoldrootError, UsageError
@@ -17,7 +18,6 @@ from goldroot.merge.decide.text import merge_text
 from goldroot.merge.review.answers import MARKERS
 from goldroot.merge.review.question import EditWay
 from goldroot.run import lend_terminal, run
-from goldroot.values import dataclass
 
 #: Variables that a program on a person's terminal may need.
 _TERMINAL = (

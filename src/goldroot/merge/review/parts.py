@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from goldroot.merge.decide.text import marker_size, merge_text
-from goldroot.values import dataclass
 
 BOTH = "both"
 

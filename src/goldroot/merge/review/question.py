@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_word
 from goldroot.merge.decide.text import MAX_TEXT, is_text
 from goldroot.policy import Rule
-from goldroot.values import dataclass
 
 #: The bytes before a link's target, where a link stands in place of a file's content.
 LINK_MARK = b"-> "

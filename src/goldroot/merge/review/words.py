@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from goldroot.conflicts import SIDES
@@ -10,7 +11,6 @@ from goldroot.merge.decide.text import is_text
 from goldroot.merge.record.redact import FIELDS, redact_diff
 from goldroot.merge.review.question import LINK_MARK, Question, answers_of
 from goldroot.tree import path_text
-from goldroot.values import dataclass
 
 #: What a side did: what base had, then what the side has.
 Side = Mapping[str, Any] | None

@@ -12,6 +12,7 @@ import ctypes
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import NamedTuple
@@ -28,7 +29,6 @@ from goldroot.tree.paths import path_text
 from goldroot.tree.problems import open_tree, write_problem
 from goldroot.tree.scan.scan import Root, scan_statuses
 from goldroot.tree.workers import usual_jobs
-from goldroot.values import dataclass
 
 #: Below this many rows a second process costs more than it brings.
 WORTH_FORKING = 2000

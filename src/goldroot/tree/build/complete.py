@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 
 from goldroot.errors import NoPermission
 from goldroot.kinds import NoteKind
@@ -21,7 +22,6 @@ from goldroot.tree.inode import COMMON, write_flags, write_xattr
 from goldroot.tree.notes import Note
 from goldroot.tree.problems import DENIED, FULL, WITHOUT, shown
 from goldroot.tree.scan.reuse import WITHOUT_SET_ID
-from goldroot.values import dataclass
 
 _NOT_KEPT = (*DENIED, *WITHOUT, errno.E2BIG, errno.ERANGE)
 

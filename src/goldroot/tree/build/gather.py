@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.tree.build.rows import BuildRow
 from goldroot.tree.columns import ARRAYS, Columns, XattrSets, fill, in_first_use
 from goldroot.tree.entry import DIRECTORY
 from goldroot.tree.notes import Note
-from goldroot.values import dataclass
 
 Signature = tuple[int, int, int]  #: size, inode, ctime
 

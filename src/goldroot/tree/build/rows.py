@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from goldroot.tree.entry import DIRECTORY, Xattrs
 from goldroot.tree.paths import parent
-from goldroot.values import dataclass
 
 #: Source of a row whose content stands in the row itself.
 INLINE = -1

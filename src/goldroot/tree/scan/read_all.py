@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
@@ -16,7 +16,6 @@ from goldroot.tree.scan.live import LiveReader
 from goldroot.tree.scan.reading import Chooser, Digester, Found, Reader, Wanted
 from goldroot.tree.scan.statuses import Fields
 from goldroot.tree.workers import MOST_TASKS, run_tasks
-from goldroot.values import dataclass
 
 #: Reading a file costs as much as reading this many bytes, and then its bytes.
 ENTRY_COST = 16384

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 from goldroot.files import Cursor, split
@@ -25,7 +26,6 @@ from goldroot.tree.scan.reading import Chooser, Wanted, chooser
 from goldroot.tree.scan.reuse import Details, Missing, distrust_mapped, distrust_young, with_recorded_owners
 from goldroot.tree.scan.statuses import IS_FILE, TYPE
 from goldroot.tree.scan.walk import walk
-from goldroot.values import dataclass
 
 Root = str | bytes | os.PathLike[str]
 

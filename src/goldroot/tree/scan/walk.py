@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from goldroot.tree.columns import Columns
 from goldroot.tree.notes import Note, Progress
@@ -19,7 +19,6 @@ from goldroot.tree.paths import tree_key
 from goldroot.tree.scan.listing import Lister, Listing
 from goldroot.tree.scan.statuses import IS_DIRECTORY, LINKS, MODE, TYPE, Fields, GrowingColumns
 from goldroot.tree.workers import run_tasks, usual_jobs
-from goldroot.values import dataclass
 
 #: Entries remembered as the kernel gave them before they become columns.
 BATCH = 4096
