@@ -1,4 +1,4 @@
-"""Opening the catalog, and transactions.
+"""Opening the catalog, and transactions; which store of each host is its own; what names may be kept.
 
 ::
 
@@ -17,7 +17,9 @@ that spans disks and catalog is idempotent for that reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 
 from goldroot import private
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
-from goldroot.errors import BadInput, NoSpace, NotFound
+from goldroot.catalog.schema import site
+from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
 from goldroot.files import writable_bytes
 
 if TYPE_CHECKING:
@@ -318,3 +321,44 @@ def _begin(connection: Connection) -> None:
     """Take the write lock at once, where one will be needed: a lock that is taken later cannot be waited for."""
     writes = connection.get_execution_options().get("goldroot_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def label_of_store(tx: Tx, host: str) -> str:
+    """The label that this site's store on a host carries; "" where that was not labelled yet."""
+    return tx.value(sa.select(site.c.value).where(site.c.key == _key(host))) or ""
+
+
+def make_store_label(tx: Tx, host: str, label: str = "") -> str:
+    """The label of the site's store on a host: as it stands here already, else ``label``, else a new one."""
+    if known := label_of_store(tx, host):
+        return known
+    label = label or secrets.token_hex(8)
+    tx.add(site, key=_key(host), value=label)
+    return label
+
+
+def _key(host: str) -> str:
+    return f"store:{host}"
+
+
+#: Letters, digits, ``.``, ``_`` and ``-``, a letter or digit first; 63 at most, as a label of a host name has.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """The name, if it can be one.
+
+    :param kind: what it is to name, for the message (``image``).
+    :raises UsageError: it cannot.
+    """
+    if PLAIN.fullmatch(name) is None:
+        raise UsageError(
+            f"{name!r} cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
+            todo="Take letters, digits, '.', '_' and '-', a letter or digit first, 63 at most.",
+        )
+    return name
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'web1'?"`` where one of the known names is near; else nothing."""
+    return f" {did_you_mean(name, known, cutoff=0.7)}".rstrip()

@@ -14,9 +14,8 @@ from goldroot.cli.each_clone import (
     say_how_it_does,
     tell_failures,
 )
-from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, verbose
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option

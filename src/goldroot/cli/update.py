@@ -22,9 +22,8 @@ from goldroot.cli.each_clone import (
     tell_failures,
     tell_left,
 )
-from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
-from goldroot.cli.lazy import Group
+from goldroot.cli.lazy import Group, verbose
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
 from goldroot.cli.rollback import names_argument, rollback

@@ -140,6 +140,7 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
+    from goldroot.fleet.manifests import open_clone
     from goldroot.fleet.many import many_names
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
@@ -162,13 +163,12 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.mount import run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
-    from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.taken_over import TakenOver, take_over_clone
-    from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
+    from goldroot.fleet.update.power import again_at_switch
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
@@ -186,8 +186,8 @@ else:
             "adopt.adopt": "adopt_server plan_adoption",
             "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
-            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone "
-            "force_delete_clone identity_from made_clone plan_clone plan_delete show_clone",
+            "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone force_delete_clone "
+            "identity_from made_clone plan_clone plan_delete show_clone",
             "doctor.doctor": "Report examine repair_site",
             "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
@@ -195,27 +195,27 @@ else:
             "forecast": "Forecast forecast_gold",
             "joined": "join_machine network_from plan_join",
             "links": "slot_links",
-            "machines": "MachineState console_lines machine_states plan_start "
-            "powers_of run_in_machine start_machine stop_machine",
+            "machines": "MachineState console_lines machine_states plan_start powers_of run_in_machine "
+            "start_machine stop_machine",
+            "manifests": "open_clone",
             "many": "many_names",
             "parallel": "usual_jobs",
             "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
-            "review": "Case all_cases chosen_conflicts conflict_at desk_of "
-            "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
+            "review": "Case all_cases chosen_conflicts conflict_at desk_of edit_conflict find_case "
+            "is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
             "rollback.mount": "run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
-            "server_readings": "open_clone",
             "status": "fleet_status update_data",
             "taken_over": "TakenOver take_over_clone",
-            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones "
-            "engine_of plan_cancel run_update run_updates",
+            "update.power": "again_at_switch",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones engine_of plan_cancel run_update "
+            "run_updates",
         },
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from goldroot.catalog import Clone
 from goldroot.fleet.inputs import Disks, Stage, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.server_readings import open_clone
+from goldroot.fleet.manifests import open_clone
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff

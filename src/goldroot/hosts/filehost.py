@@ -5,7 +5,7 @@ store::
 
     STORE/
     ├── entries/, links/, lock     who owns and links what, see :mod:`goldroot.hosts.entries`
-    ├── labels/                    whose each disk is, see :mod:`goldroot.hosts.labels`
+    ├── labels/                    whose each disk is, see :mod:`goldroot.hosts.storefiles`
     ├── locks/                     who works on what, see :mod:`goldroot.hosts.inuse`
     ├── disks/                     the bytes
     ├── halfway/                   disks that are being made, emptied or removed
@@ -26,14 +26,10 @@ from typing import Literal
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
-from goldroot.hosts.atomic import store_errors
-from goldroot.hosts.begun import Begun
-from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, still_running
+from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, EntryKeeper, LabelKeeper, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
-from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
-from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.port import (
     NOTHING_AROUND,
     Abilities,
@@ -53,7 +49,7 @@ from goldroot.hosts.port import (
     View,
 )
 from goldroot.hosts.registry import SeenDisk
-from goldroot.hosts.standing import still_running
+from goldroot.hosts.storefiles import Begun, Label, Labels, store_errors
 from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree

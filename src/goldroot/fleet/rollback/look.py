@@ -25,9 +25,9 @@ from goldroot.fleet.inputs import (
     shared_files,
     silent,
 )
+from goldroot.fleet.manifests import open_clone
 from goldroot.fleet.rollback.fallback import fallback_data
 from goldroot.fleet.rollback.rollback import read_written
-from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.hosts import find_entry, own_disks
 from goldroot.image import Gold, open_version

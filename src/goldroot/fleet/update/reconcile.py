@@ -17,8 +17,8 @@ from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.guest import NEXT_START
-from goldroot.fleet.server_readings import read_switched
-from goldroot.fleet.update import update_files
+from goldroot.fleet.manifests import read_switched
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark
 from goldroot.image import find_linked
@@ -214,7 +214,7 @@ def finish(site: Site, update: Update) -> None:
         clone = clones.get(tx, update.clone)
     disks = own_disks(find_entry(site.host_named(clone.host), clone.machine))
     reading = read_switched(site, clone, disks)
-    update_files.forget_rows(site, update.clone, update.work)
+    open_update.forget_rows(site, update.clone, update.work)
     with site.catalog.begin() as tx:
         if not updates.get(tx, update.id).ended:
             readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
@@ -254,7 +254,7 @@ def clear_prepared(site: Site, name: str) -> None:
 
 def clear(site: Site, clone: Clone, update: Update) -> None:
     """Remove what was prepared for a work, with the links and the mark; again: nothing."""
-    update_files.forget_rows(site, clone.name, update.work)
+    open_update.forget_rows(site, clone.name, update.work)
     host = site.host_named(clone.host)
     entry = host.find(clone.machine)
     five = None if entry is None else entry.marks.get(PREPARED)

@@ -23,13 +23,10 @@ from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched
-from goldroot.fleet.update.go_live import go_live
-from goldroot.fleet.update.merge import merge_update, still_good
-from goldroot.fleet.update.open_update import OpenUpdate, open_update
-from goldroot.fleet.update.power import come_up, stopped
-from goldroot.fleet.update.prepare import empty_prepared
+from goldroot.fleet.update.merge import empty_prepared, merge_update, still_good
+from goldroot.fleet.update.open_update import OpenUpdate, open_update, remembered
+from goldroot.fleet.update.power import come_up, go_live, stopped
 from goldroot.fleet.update.reconcile import clear, is_switched
-from goldroot.fleet.update.update_files import remembered
 from goldroot.hosts import PREPARED, exchange, utc_now
 from goldroot.image import check_genuine
 from goldroot.site import Site, boots_by_record, make_bootable

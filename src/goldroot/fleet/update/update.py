@@ -13,12 +13,12 @@ from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.kept import Pruned, prune_beyond
+from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of, waiting_update, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
-from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
@@ -235,7 +235,7 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
         raise health_failed(update)
     with site.catalog.read() as tx:
         left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
-    record = update_files.record_file(site, update.clone, update.work)
+    record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
