@@ -116,7 +116,7 @@ def create(
     commands = commands_of(
         lambda: [create_plan(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
     )
-    data = {"clones": rows, "failed": failures_data(results.failed), **commands.data()}
+    data = {"clones": rows, "failed": failures_data(results.failed), "plan": plan_only, **commands.data()}
 
     def say() -> None:
         for row in rows:
@@ -136,13 +136,14 @@ def _created(done: CreatePlan | Created) -> dict[str, Any]:
 
     if not isinstance(done, Created):
         return {
-            "name": done.name, "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
+            "clone": done.name, "name": done.name,  # the older name
+            "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
             "copied": list(done.copied), "linked": list(done.linked), "identity": done.identity.as_dict(), "notes": [],
             "network": done.network.as_dict() if done.network else None,
         }  # fmt: skip
     clone, machine = done.clone, done.machine
     return {
-        "name": clone.name, "image": clone.image, "version": clone.version, "host": clone.host, "kind": clone.kind,
+        "clone": clone.name, "name": clone.name, "image": clone.image, "version": clone.version, "host": clone.host, "kind": clone.kind,
         "slot": next((link.owner for link in machine.links.values()), ""), "copied": sorted(machine.disks),
         "linked": sorted(machine.links), "identity": dict(clone.identity), "written": list(done.identity),
         "notes": [note.text for note in done.notes],
@@ -333,9 +334,9 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         if not plan_only:
             again.end(left=bool(results.failed))
     commands = commands_of(lambda: [delete_plan(site, name) for name in results.done if plan_only])
-    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed), **commands.data()}
-    if plan_only:
-        data["plan"] = results.done
+    data = {
+        "removed": results.done, "failed": failures_data(results.failed), "plan": plan_only, **commands.data(),
+    }  # fmt: skip
 
     def say() -> None:
         for name, disks in results.done.items():
@@ -398,7 +399,8 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     if plan_only:
         machine = show_clone(site, name)["machine"]
         words = " ".join(command) or "a shell"
-        emit(as_json, {"machine": machine, "command": list(command)}, lambda: put(f"would run {words} in {machine}"))
+        data = {"clone": name, "machine": machine, "command": list(command), "plan": True}
+        emit(as_json, data, lambda: put(f"would run {words} in {machine}"))
         return 0
 
     def told(mode: Mode, why: str) -> None:

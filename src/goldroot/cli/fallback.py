@@ -96,7 +96,8 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         aside = {one.id for one in wanted if one.state == "set-aside"}
         if plan_only:
             commands = commands_of(lambda: [prune_plan(site, one) for one in wanted])
-            data = {"plan": [fallback_data(one) for one in wanted], **commands.data()}
+            rows = [fallback_data(one) for one in wanted]
+            data = {"pruned": rows, "failed": [], "plan": True, **commands.data()}
 
             def say_plan() -> None:
                 _say_pruned(wanted, "would remove", aside)
@@ -117,7 +118,8 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
             _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
-    emit(as_json, {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)
+    data = {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed), "plan": False}
+    emit(as_json, data, say)
     return max([0, *(error.exit_code for error in failed.values())])
 
 

@@ -353,7 +353,9 @@ def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str
     found = compare(open_site(site_dir), image, old, new)
     data = {
         "image": image,
-        "old": old,
+        "from": old,
+        "to": new,
+        "old": old,  # the older names
         "new": new,
         "packages": [{"name": each.name, "old": each.old, "new": each.new} for each in found.packages],
         "renumbered": [str(each) for each in found.renumbered],

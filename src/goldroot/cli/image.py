@@ -79,7 +79,7 @@ def import_(
     site = open_site(site_dir)
     if plan_only:
         steps = plan_import(site, name, source, layout, replace=replace, host=host)
-        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
+        emit(as_json, {"image": name, "steps": steps, "plan": True}, lambda: put_lines(steps))
         return
     with stages(as_json) as stage:
         progress = stage(f"importing {source}")
@@ -117,7 +117,8 @@ def list_images(site_dir: str | None, as_json: bool) -> None:
         ]
     data = [
         {
-            "name": each.name,
+            "image": each.name,
+            "name": each.name,  # the older name
             "host": each.host,
             "layout": each.layout,
             "os": dict(each.os),
@@ -247,7 +248,7 @@ def _work(
         words = " ".join(command) or "a shell"
         emit(
             as_json,
-            {"machine": system.machine, "mounts": mounts, "command": list(command)},
+            {"image": name, "machine": system.machine, "mounts": mounts, "command": list(command), "plan": True},
             lambda: put_lines([*steps, f"run {words} in {system.machine}, read-write"]),
         )
         return 0
@@ -314,7 +315,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
         for form in FORMS:
             steps += [f"mount {copy.machine} together, {form}"]
             steps += [f"  run {command}" for command in site.config.image(name).tests]
-        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
+        emit(as_json, {"image": name, "steps": steps, "plan": True}, lambda: put_lines(steps))
         return 0
     with stages(as_json) as stage:
         done = test_system(site, name, progress=stage("copying to the test system"))

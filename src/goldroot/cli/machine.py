@@ -133,7 +133,7 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
             put(f"{name} {ENDS.get(how, how)}")
         tell_failures(results.failed)
 
-    ended = [{"name": name, "ended": how} for name, how in results.done.items()]
+    ended = [{"clone": name, "name": name, "ended": how} for name, how in results.done.items()]
     emit(as_json, {"machines": ended, "failed": failures_data(results.failed), "plan": False}, say)
     return results.exit_code(lambda _: 0)
 
@@ -230,7 +230,7 @@ def console(name: str, lines: int, site_dir: str | None, as_json: bool) -> None:
     from goldroot.fleet import console_lines
 
     said = console_lines(open_site(site_dir), name, lines)
-    emit(as_json, {"name": name, "lines": said}, lambda: put_lines(said))
+    emit(as_json, {"clone": name, "name": name, "lines": said}, lambda: put_lines(said))
 
 
 @machine.command(context_settings=AS_COMMAND)
@@ -258,7 +258,10 @@ def run(name: str, command: tuple[str, ...], limit: int, site_dir: str | None, p
     if plan_only:
         (found,) = machine_states(site, [name])
         words = " ".join(command)
-        data = {"machine": found.clone.machine, "power": found.power.state, "command": list(command)}
+        data = {
+            "clone": name, "machine": found.clone.machine, "power": found.power.state, "command": list(command),
+            "plan": True,
+        }  # fmt: skip
         emit(as_json, data, lambda: put(f"would run {words} in {found.clone.machine}, which is {found.power.state}"))
         return EXIT_FINDINGS if found.power.state != "on" else 0
     done = run_in_machine(site, name, command, float(limit))

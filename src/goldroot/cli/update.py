@@ -390,5 +390,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             put(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
         tell_failures(results.failed)
 
-    emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)
+    data = {"updates": list(results.done.values()), "failed": failures_data(results.failed), "plan": plan_only}
+    emit(as_json, data, say)
     return results.exit_code(lambda _: 0)
