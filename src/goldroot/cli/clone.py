@@ -80,7 +80,6 @@ def create(
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
       goldroot clone create shop --image debian --bridge br0 --address 192.0.2.21/24 --port 8080:80
     """
-    from goldroot.cli.zvm_commands import create_plan
     from goldroot.fleet import (
         CloneForm,
         create_clone,
@@ -89,6 +88,7 @@ def create(
         many_names,
         network_from,
         plan_clone,
+        told_create,
     )
 
     commands_of(list, plan_only=plan_only)
@@ -114,7 +114,7 @@ def create(
             again.end(left=bool(results.failed))
     rows = [_created(done) for done in results.done.values()]
     commands = commands_of(
-        lambda: [create_plan(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
+        lambda: [told_create(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
     )
     data = {"clones": rows, "failed": failures_data(results.failed), "plan": plan_only, **commands.data()}
 
@@ -303,8 +303,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
       goldroot clone delete web1 --plan
       goldroot clone delete web1 --force
     """
-    from goldroot.cli.zvm_commands import delete_plan
-    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone
+    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone, told_delete
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
@@ -333,7 +332,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    commands = commands_of(lambda: [delete_plan(site, name) for name in results.done if plan_only])
+    commands = commands_of(lambda: [told_delete(site, name) for name in results.done if plan_only])
     data = {
         "removed": results.done, "failed": failures_data(results.failed), "plan": plan_only, **commands.data(),
     }  # fmt: skip

@@ -85,8 +85,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
       goldroot fallback prune web1 --plan --commands
       goldroot fallback prune web1 --force
     """
-    from goldroot.cli.zvm_commands import prune_plan
-    from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks
+    from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks, told_prune
 
     site = open_site(site_dir)
     asked = {"force": force}
@@ -95,7 +94,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         wanted = plan_prune(site, names, force=force, done=before)
         aside = {one.id for one in wanted if one.state == "set-aside"}
         if plan_only:
-            commands = commands_of(lambda: [prune_plan(site, one) for one in wanted])
+            commands = commands_of(lambda: [told_prune(site, one) for one in wanted])
             rows = [fallback_data(one) for one in wanted]
             data = {"pruned": rows, "failed": [], "plan": True, **commands.data()}
 

@@ -64,8 +64,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
       goldroot machine start web1
       goldroot machine start web1 web2 --plan
     """
-    from goldroot.cli.zvm_commands import power_plan
-    from goldroot.fleet import plan_start, start_machine
+    from goldroot.fleet import plan_start, start_machine, told_power
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
@@ -83,7 +82,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
         commands.say()
         tell_failures(results.failed)
 
-    commands = commands_of(lambda: [power_plan(site, n, on=True) for n in results.done if plan_only])
+    commands = commands_of(lambda: [told_power(site, n, on=True) for n in results.done if plan_only])
     data = {**_states(results.done, results.failed, plan_only), **commands.data()}
     if not plan_only:
         data["machines"] = [{**found.as_dict(), "started": found.started} for found in results.done.values()]
@@ -109,14 +108,13 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
       goldroot machine stop web1
       goldroot machine stop web1 --patience 0
     """
-    from goldroot.cli.zvm_commands import power_plan
-    from goldroot.fleet import plan_start, stop_machine
+    from goldroot.fleet import plan_start, stop_machine, told_power
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     if plan_only:
         planned = each(names, lambda name: plan_start(site, name))
-        commands = commands_of(lambda: [power_plan(site, n, on=False, patience=patience) for n in planned.done])
+        commands = commands_of(lambda: [told_power(site, n, on=False, patience=patience) for n in planned.done])
 
         def say_plan() -> None:
             for name, found in planned.done.items():

@@ -85,8 +85,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 --to 3 --all-paths
       goldroot update plan web1 --commands
     """
-    from goldroot.cli.zvm_commands import update_plan
-    from goldroot.fleet import Prefetch
+    from goldroot.fleet import Prefetch, told_update
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
@@ -97,7 +96,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 
     groups = grouped_conflicts(list(results.done.values()))
     due = [found for found in results.done.values() if found.clone.version != found.to]
-    commands = commands_of(lambda: [update_plan(site, found.clone.name, found.to) for found in due])
+    commands = commands_of(lambda: [told_update(site, found.clone.name, found.to) for found in due])
     many = len(results.done) > 1
 
     def say() -> None:
