@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import NUMBER_KINDS
-from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
+from goldroot.catalog import Update, clones, decisions, updates
+from goldroot.catalog import WaitingConflict as WaitingConflict
 from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person

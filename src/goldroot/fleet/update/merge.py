@@ -84,9 +84,7 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
             path = server.opened[address].path
             reading = stage(f"reading {disk}")
             found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
-            if not manifests.unchanged(
-                open_update.load_seen(task.site, task.name, task.work, address), found.manifest
-            ):
+            if not manifests.unchanged(open_update.load_seen(task.site, task.name, task.work, address), found.manifest):
                 return True
     return False
 
