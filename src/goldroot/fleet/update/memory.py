@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from goldroot.catalog import clones, updates
 from goldroot.errors import NotFound
@@ -69,7 +70,8 @@ def forget_removed(site: Site, clone: str, path: str, *, plan_only: bool = False
 
 
 def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
-    return Memory.of_record(update_files.read_record(site, clone, work), which)
+    file = update_files.record_file(site, clone, work)
+    return update_files.read_kept(file, lambda record: Memory.of_record(record, which)) or Memory.of_record({}, which)
 
 
 def _place(site: Site, clone: str) -> tuple[str, str] | None:
@@ -88,12 +90,10 @@ def _place(site: Site, clone: str) -> tuple[str, str] | None:
 
 
 def _forgotten(site: Site, clone: str, work: str) -> dict[str, list[str]]:
-    try:
-        with open(_file(site, clone, work), "rb") as file:
-            found: dict[str, list[str]] = json.load(file)
-            return found
-    except FileNotFoundError:
-        return {}
+    def lists(data: Any) -> dict[str, list[str]]:
+        return {which: [str(path) for path in data.get(which, ())] for which in (BEFORE, AFTER)}
+
+    return update_files.read_kept(_file(site, clone, work), lists) or {}
 
 
 def _file(site: Site, clone: str, work: str) -> str:

@@ -34,11 +34,7 @@ def save_references(site: Site, clone: str, found: Iterable[tuple[Reference, byt
 
 def load_references(site: Site, clone: str) -> list[Reference] | None:
     """What was last found of a server; ``None`` where nobody has looked yet."""
-    try:
-        with open(_file(site, clone), "rb") as file:
-            return [_reference(one) for one in json.load(file)["references"]]
-    except FileNotFoundError:
-        return None
+    return update_files.read_kept(_file(site, clone), lambda data: [_reference(one) for one in data["references"]])
 
 
 def _reference(data: dict[str, str]) -> Reference:
