@@ -27,7 +27,7 @@ def written() -> str:
 def made() -> set[str]:
     """Kinds that stand as a word where a note or a conflict is made."""
     found = set()
-    for room in ("accounts", "fleet", "image", "merge", "system", "tree"):
+    for room in ("accounts", "fleet", "image", "merge", "site", "system", "tree"):
         for path in (SOURCE / room).rglob("*.py"):
             text = path.read_text()
             for node in ast.walk(ast.parse(text)) if any(f"{name}(" in text for name in MAKERS) else ():
