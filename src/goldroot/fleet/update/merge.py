@@ -18,8 +18,7 @@ from goldroot.conflicts import Conflict, Decisions, Remembered
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, refuse_owners
-from goldroot.fleet.manifests import read_server
+from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.earlier import build_over, is_listed
 from goldroot.fleet.update.memory import memory_of, save_references
@@ -63,7 +62,20 @@ def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
         return _open_conflicts(task)
     make_disks(task)
     crash.point("update.merge-begun")
-    return _merge(task, given, stage, live=live)
+    with ExitStack() as stack:
+        server = stack.enter_context(task.open_live("live" if live else "still"))
+        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
+        out = stack.enter_context(task.open_prepared("rw"))
+        running = not all(disk.exact for disk in server.opened.values())
+        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
+        clone = replace(clone, memory=memory_of(task.site, task.name))
+        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
+        plan = plan_sides((*golds, clone), task.policy, given)
+        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
+        refuse_owners(task.host, task.name, shared)
+        notes = build_disks(task, plan, out, stage, live=running)
+        torn = len(_torn(clone, notes)) if running else 0
+        return write_down(task, Merged(plan, given, server, clone, notes, torn))
 
 
 def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
@@ -95,23 +107,6 @@ def digest_of(task: OpenUpdate, given: Decisions) -> str:
     """A hash of what decides a merge besides the trees."""
     remembered = memory_of(task.site, task.name).digest()
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
-
-
-def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> int:
-    with ExitStack() as stack:
-        server = stack.enter_context(task.open_live("live" if live else "still"))
-        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
-        out = stack.enter_context(task.open_prepared("rw"))
-        running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
-        clone = replace(clone, memory=memory_of(task.site, task.name))
-        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
-        plan = plan_sides((*golds, clone), task.policy, given)
-        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
-        refuse_owners(task.host, task.name, shared)
-        notes = build_disks(task, plan, out, stage, live=running)
-        torn = len(_torn(clone, notes)) if running else 0
-        return write_down(task, Merged(plan, given, server, clone, notes, torn))
 
 
 def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:

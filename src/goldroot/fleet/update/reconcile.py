@@ -17,7 +17,7 @@ from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.guest import NEXT_START
-from goldroot.fleet.manifests import read_switched
+from goldroot.fleet.inputs import read_switched
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark

@@ -79,13 +79,15 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
-        done = _run(site, engine, name, to, stage)
+        found = _to_go_on_with(site, engine, name, to, stage)
+        done = found if isinstance(found, Outcome) else go_on(site, engine, found, lambda: update_workflow(site, stage))
         if done.outcome == REVIEW:
             return done
         return replace(done, pruned=[_said(one) for one in prune_beyond(site, name)])
 
 
-def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
+def _to_go_on_with(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Update | Outcome:
+    """The update that was begun, now or before; or what it came to, where nothing is left to do."""
     settled = reconcile(site, name, goes_on=("update",))
     clone = active_clone(site, name)
     noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
@@ -105,7 +107,7 @@ def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) ->
         refuse_full(site, clone)
         going = _begin(site, name, target)
     _refuse_other(site, going, to)
-    return go_on(site, engine, going, lambda: update_workflow(site, stage))
+    return going
 
 
 def _said(one: Pruned) -> str:
