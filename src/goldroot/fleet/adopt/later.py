@@ -142,4 +142,4 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
     crash.point("adopt.exchanged")
     with site.catalog.begin() as tx:
         reading.note(tx, clone.name)
-    clear_prepared(site, clone.name)
+    clear_prepared(site, clone)

@@ -233,10 +233,9 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
+        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     if outcome == RETURNED:
         raise health_failed(update)
-    with site.catalog.read() as tx:
-        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
