@@ -60,6 +60,9 @@ class Tx:
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
+        self._known: dict[
+            object, AnyRow | None
+        ] = {}  #: what :meth:`first` found; a transaction sees one picture until it writes
 
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""
@@ -70,10 +73,16 @@ class Tx:
         """The first row of a query, or ``None``.
 
         :param values: of the query's ``bindparam``: a query that is asked often is built once, which takes longer than
-            to ask it.
+            to ask it.  Asked with the same values again, it is not asked of the database again, until something is written.
         """
-        with self._readable():
-            return self._connection.execute(statement, values).first()
+        asked = (statement, *values.items())
+        if not values or asked not in self._known:
+            with self._readable():
+                found = self._connection.execute(statement, values).first()
+            if not values:
+                return found
+            self._known[asked] = found
+        return self._known[asked]
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or ``None``."""
@@ -108,6 +117,7 @@ class Tx:
     def _need_writer(self) -> None:
         if not self._writes:
             raise AssertionError("a write in a read transaction: use Catalog.begin()")
+        self._known.clear()
 
 
 class Catalog:

@@ -213,8 +213,13 @@ def run(
         context = click.get_current_context()
         return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
     commands_of(list, plan_only=False)
-    results: Results[Outcome] = _run_one(site, wanted[0], to, as_json) if len(wanted) == 1 else _run_many(
-        site, wanted, to, jobs, stop_after, as_json)  # fmt: skip
+    if len(wanted) == 1:
+        from goldroot.fleet import engine_of, run_update
+
+        with stages(as_json) as stage, engine_of(site) as engine:
+            results: Results[Outcome] = Results({wanted[0]: run_update(site, engine, wanted[0], to, stage=stage)}, {})
+    else:
+        results = _run_many(site, wanted, to, jobs, stop_after, as_json)
     data = {
         "clones": [done.as_dict() for done in results.done.values()],
         "failed": failures_data(results.failed),
@@ -246,13 +251,6 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
     return tuple(dict.fromkeys(names or chosen_clones(site, image)))
-
-
-def _run_one(site: Site, name: str, to: int | None, as_json: bool) -> Results[Outcome]:
-    from goldroot.fleet import engine_of, run_update
-
-    with stages(as_json) as stage, engine_of(site) as engine:
-        return Results({name: run_update(site, engine, name, to, stage=stage)}, {})
 
 
 def _run_many(

@@ -139,6 +139,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
     from goldroot.fleet.forecast import Forecast, forecast_gold
+    from goldroot.fleet.inputs import open_clone
     from goldroot.fleet.joined import join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
@@ -151,7 +152,6 @@ if TYPE_CHECKING:
         start_machine,
         stop_machine,
     )
-    from goldroot.fleet.manifests import open_clone
     from goldroot.fleet.many import many_names
     from goldroot.fleet.parallel import usual_jobs
     from goldroot.fleet.past import history
@@ -216,11 +216,11 @@ else:
             "drift": "Drift drift_patch find_drift",
             "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
+            "inputs": "open_clone",
             "joined": "join_machine network_from plan_join",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start "
             "powers_of run_in_machine start_machine stop_machine",
-            "manifests": "open_clone",
             "many": "many_names",
             "parallel": "usual_jobs",
             "past": "history",

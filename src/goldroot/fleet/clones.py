@@ -17,9 +17,8 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
-from goldroot.fleet.inputs import Stage, open_own, policy_of, refuse_owners, silent
+from goldroot.fleet.inputs import Reading, Stage, open_clone, open_own, policy_of, read_server, refuse_owners, silent
 from goldroot.fleet.joined import LINK, bridge_of, refuse_ports
-from goldroot.fleet.manifests import Reading, open_clone, read_server
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.reconcile import clone_lock, reconcile

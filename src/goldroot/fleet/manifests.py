@@ -1,34 +1,22 @@
-"""What is known of a server without opening its disks: their trees, and what other servers' updates ask about it.
+"""What is known of a disk's tree, so that a scan opens only what changed.
 
 ::
 
     SITE/manifests/
     ├── web1-1B5-u7k2m9q4xa.made     the tree as goldroot wrote it: what was written since is told from it
-    └── web1-1B5-u7k2m9q4xa.seen     the tree as the last scan saw it: the cache of the next one, which opens only what changed
-
-What must be a server's alone and its local accounts stand in the catalog.  They are read from the disks when goldroot works on them
-anyway: at the making, at each merge, and at each switch, in the transaction that says so.
+    └── web1-1B5-u7k2m9q4xa.seen     the tree as the last scan saw it: the cache of the next one
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from goldroot import private
-from goldroot.accounts import AccountTables
-from goldroot.catalog import Clone, Tx, clones, readings
-from goldroot.errors import BadInput, GoldrootError, NoPermission, NoSpace
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, open_own
-from goldroot.hosts import Access, Host, View, find_entry
-from goldroot.image import Gold, local_accounts, open_version
+from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
-from goldroot.site import Layout, Site, without_boot_map
-from goldroot.system import OwnDisks, fingerprints
+from goldroot.site import Site, without_boot_map
 from goldroot.tree import FILE, Manifest, Progress, Scan, Writers, scan_tree
 
 MADE, SEEN = "made", "seen"
@@ -144,75 +132,3 @@ def differs(was: tuple[object, ...], row: tuple[object, ...]) -> bool:
 
 def _file(site: Site, disk: str, which: str) -> str:
     return site.path("manifests", f"{disk}.{which}")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one server is now: fingerprints by kind, and how its accounts differ from its gold's."""
-
-    identity: Mapping[str, str]
-    accounts: readings.LocalAccounts
-
-    def note(self, tx: Tx, clone: str) -> None:
-        """Leave it in the catalog."""
-        readings.note_identity(tx, clone, self.identity)
-        readings.note_accounts(tx, clone, self.accounts)
-
-
-def read_server(gold: Gold, tree: OwnDisks) -> Reading:
-    """Read a server's own disks; a few small files.
-
-    :param gold: the version that these disks belong to.
-    """
-    etc = tree.root(b"etc")
-    own = gold.accounts if etc is None else AccountTables.read(etc, b"etc")
-    return Reading(fingerprints(tree), local_accounts(gold.accounts, own))
-
-
-def read_switched(site: Site, clone: Clone, disks: Mapping[str, str]) -> Reading | None:
-    """What a clone is after a switch to these live disks; ``None`` where that cannot be read.
-
-    The switch has happened: this stands in nobody's way, and it is read when somebody asks for it.
-    """
-    try:
-        gold = open_version(site, clone.image, clone.version, clone.host)
-        with open_own(gold.host, gold.layout, disks, view="live") as server:
-            return read_server(gold, server.tree)
-    except (GoldrootError, OSError):
-        return None
-
-
-@contextmanager
-def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
-    """The live disks of a clone, open for the block."""
-    gold = open_version(site, clone.image, clone.version, clone.host)
-    with open_own(gold.host, gold.layout, live_disks(gold.host, clone, gold.layout), access, view=view) as server:
-        yield server
-
-
-def live_disks(host: Host, clone: Clone, layout: Layout) -> dict[str, str]:
-    """The ids of a clone's own live disks, by address."""
-    entry = find_entry(host, clone.machine)
-    return {address: entry.disks[address].id for address in own_addresses(layout, entry)}
-
-
-def read_missing(site: Site, but: str) -> list[str]:
-    """Read the clones that the catalog knows nothing of: once each, since an older goldroot kept nothing of them.
-
-    :param but: the clone that is worked on.
-    :returns: those that cannot be read; nobody can say what they have.
-    """
-    with site.catalog.read() as tx:
-        missing = [clones.get(tx, name) for name in readings.unread(tx, "identity") if name != but]
-    unknown = []
-    for clone in missing:
-        try:
-            with open_clone(site, clone) as server:
-                found = read_server(open_version(site, clone.image, clone.version, clone.host), server.tree)
-        except (GoldrootError, OSError):
-            unknown.append(clone.name)
-            continue
-        with site.catalog.begin() as tx:
-            if clones.find(tx, clone.name) == clone:  # not switched meanwhile
-                found.note(tx, clone.name)
-    return unknown

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Literal, Protocol
 
@@ -17,6 +17,9 @@ from goldroot.hosts.storefiles import Label
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+#: Whether a disk is seen exactly as it is, or how to find that out when somebody asks.
+Exact = bool | Callable[[], bool]
+
 
 class OpenedDisk:
     """An open directory of a disk, see :class:`goldroot.hosts.Opened`.  It owns its descriptors.
@@ -24,7 +27,7 @@ class OpenedDisk:
     :param mount: of a file system that is mounted nowhere, what keeps it a mount that can be placed elsewhere.
     """
 
-    def __init__(self, handle: int, mount: int = -1, *, exact: bool = True) -> None:
+    def __init__(self, handle: int, mount: int = -1, *, exact: Exact = True) -> None:
         self._handle = handle
         self._mount = mount
         self._exact = exact
@@ -41,7 +44,7 @@ class OpenedDisk:
 
     @property
     def exact(self) -> bool:
-        return self.handle >= 0 and self._exact
+        return self.handle >= 0 and (self._exact if isinstance(self._exact, bool) else self._exact())
 
     def close(self) -> None:
         """Give it back; again: nothing."""
@@ -89,7 +92,7 @@ class DiskBytes(Protocol):
     def info(self, label: Label) -> DiskInfo:
         """As :meth:`goldroot.hosts.Host.info`, for one."""
 
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
         """Open it; ``stack`` gives back all that this takes.
 
         :raises Damaged: dirty or broken.

@@ -85,6 +85,12 @@ class Cancelled(Refused):
     kind = "cancelled"
 
 
+class Run(Protocol):
+    """How :meth:`Engine.run` is called."""
+
+    def __call__(self, workflow: Workflow, key: str, state: State, progress: Progress | None = None) -> State: ...
+
+
 class Engine(Protocol):
     """What runs workflows."""
 
@@ -163,9 +169,10 @@ class LazyEngine:
         self._database, self._locks = os.fspath(database), os.fspath(locks)
         self._engine: DbosEngine | None = None
 
-    def run(self, workflow: Workflow, key: str, state: State, progress: Progress | None = None) -> State:
+    @property
+    def run(self) -> Run:
         """See :meth:`goldroot.workflow.Engine.run`."""
-        return self._durable().run(workflow, key, state, progress)
+        return self._durable().run
 
     def find(self, key: str) -> Pending | None:
         """See :meth:`goldroot.workflow.Engine.find`."""

@@ -31,8 +31,7 @@ from goldroot.fleet.adopt.nearest import (
 from goldroot.fleet.adopt.report import needs_a_look, report_of
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import CloneForm, begin_clone, define_clone, plan_clone, refuse_taken
-from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
-from goldroot.fleet.manifests import read_server
+from goldroot.fleet.inputs import Stage, open_own, policy_of, read_server, silent
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id

@@ -29,8 +29,7 @@ from goldroot.fleet.adopt.fill import (
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at
 from goldroot.fleet.adopt.report import Report, needs_a_look, report_of
-from goldroot.fleet.inputs import Server, Stage, open_own, policy_of
-from goldroot.fleet.manifests import live_disks, open_clone, read_server
+from goldroot.fleet.inputs import Server, Stage, live_disks, open_clone, open_own, policy_of, read_server
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.merge import checked_rows
 from goldroot.fleet.update.reconcile import clear_prepared
@@ -143,4 +142,4 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
     crash.point("adopt.exchanged")
     with site.catalog.begin() as tx:
         reading.note(tx, clone.name)
-    clear_prepared(site, clone.name)
+    clear_prepared(site, clone)

@@ -11,7 +11,7 @@ from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import identity_from
 from goldroot.fleet.doctor.compare import is_another
-from goldroot.fleet.manifests import open_clone, read_server
+from goldroot.fleet.inputs import open_clone, read_server
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, sync
 from goldroot.hosts import LIVE, Entry, is_live

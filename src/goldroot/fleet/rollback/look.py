@@ -19,13 +19,13 @@ from goldroot.fleet.inputs import (
     Server,
     Stage,
     disk_side,
+    open_clone,
     open_own,
     plan_sides,
     policy_of,
     shared_files,
     silent,
 )
-from goldroot.fleet.manifests import open_clone
 from goldroot.fleet.rollback.fallback import fallback_data
 from goldroot.fleet.rollback.rollback import read_written
 from goldroot.fleet.update.entry_says import kept_sets

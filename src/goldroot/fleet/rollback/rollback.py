@@ -16,8 +16,7 @@ from goldroot import crash
 from goldroot.catalog import Clone, Fallback, Update, events, fallbacks, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, policy_of, silent
-from goldroot.fleet.manifests import open_clone
+from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
 from goldroot.fleet.rollback.carry import carry_merge
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.checks import prove

@@ -13,8 +13,7 @@ from goldroot.accounts import GROUP, PASSWD, AccountTables
 from goldroot.catalog import decisions, events, readings
 from goldroot.errors import ChecksFailed, LimitReached, NotFound, ProgramFailed
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, accounts_of, open_own
-from goldroot.fleet.manifests import read_missing
+from goldroot.fleet.inputs import Stage, accounts_of, open_own, read_missing
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.merged_system import Look, dangling, give_first_identity, on_shared_disks, tells_of

@@ -18,8 +18,7 @@ from goldroot.conflicts import Conflict, Decisions, Remembered
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, refuse_owners
-from goldroot.fleet.manifests import read_server
+from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.earlier import build_over, is_listed
 from goldroot.fleet.update.memory import memory_of, save_references
@@ -41,7 +40,7 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.image import open_version
-from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
 from goldroot.site import Site
 from goldroot.tree import BuildOptions, BuildRow, Note, build_tree, remove_tree
 
@@ -63,7 +62,21 @@ def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
         return _open_conflicts(task)
     make_disks(task)
     crash.point("update.merge-begun")
-    return _merge(task, given, stage, live=live)
+    with ExitStack() as stack:
+        server = stack.enter_context(task.open_live("live" if live else "still"))
+        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
+        out = stack.enter_context(task.open_prepared("rw"))
+        running = not all(disk.exact for disk in server.opened.values())
+        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
+        memory = memory_of(task.site, task.name)
+        clone = replace(clone, memory=memory)
+        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
+        plan = plan_sides((*golds, clone), task.policy, given)
+        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
+        refuse_owners(task.host, task.name, shared)
+        notes = build_disks(task, plan, out, stage, live=running)
+        torn = len(_torn(clone, notes)) if running else 0
+        return write_down(task, Merged(plan, given, server, clone, notes, torn, memory))
 
 
 def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
@@ -89,27 +102,10 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
     return False
 
 
-def digest_of(task: OpenUpdate, given: Decisions) -> str:
-    """A hash of what decides a merge besides the trees."""
-    remembered = memory_of(task.site, task.name).digest()
+def digest_of(task: OpenUpdate, given: Decisions, memory: Memory | None = None) -> str:
+    """A hash of what decides a merge besides the trees; ``memory``: where it was read already."""
+    remembered = (memory_of(task.site, task.name) if memory is None else memory).digest()
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
-
-
-def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> int:
-    with ExitStack() as stack:
-        server = stack.enter_context(task.open_live("live" if live else "still"))
-        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
-        out = stack.enter_context(task.open_prepared("rw"))
-        running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
-        clone = replace(clone, memory=memory_of(task.site, task.name))
-        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
-        plan = plan_sides((*golds, clone), task.policy, given)
-        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
-        refuse_owners(task.host, task.name, shared)
-        notes = build_disks(task, plan, out, stage, live=running)
-        torn = len(_torn(clone, notes)) if running else 0
-        return write_down(task, Merged(plan, given, server, clone, notes, torn))
 
 
 def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:
@@ -128,6 +124,7 @@ class Merged:
     clone: Side
     notes: Sequence[Note]
     torn: int = 0
+    memory: Memory | None = None  #: where it is known already
 
 
 def write_down(task: OpenUpdate, done: Merged) -> int:
@@ -152,9 +149,14 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     path = os.path.relpath(open_update.record_file(task.site, task.name, task.work), task.site.root)
     reading = read_server(task.base, done.server.tree)
     told = {**task.update.told, "torn": done.torn, "answers": done.given.used(conflicts)}
-    values = {"inputs": digest_of(task, done.given), "migration": "", "seen": dict(done.server.ids), "told": told}
-    task.check()
+    values = {
+        "inputs": digest_of(task, done.given, done.memory),
+        "migration": "",
+        "seen": dict(done.server.ids),
+        "told": told,
+    }
     with task.site.catalog.begin() as tx:
+        task.check_in(tx)
         for conflict in conflicts:
             # A remembered answer that a merge could not use is not an answer: it is asked for again.
             decisions.withdraw(tx, task.clone.image, conflict.key)

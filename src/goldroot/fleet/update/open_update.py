@@ -36,6 +36,8 @@ from goldroot.site import DiskRegister, Layout, Site
 from goldroot.tree import Manifest, Writers
 
 T = TypeVar("T")
+#: Opened gold versions, by image, number and host.
+Golds = dict[tuple[str, int, str], Gold]
 
 
 @dataclass
@@ -46,6 +48,7 @@ class OpenUpdate:
     clone: Clone
     update: Update
     attempt: int
+    golds: Golds
 
     @property
     def name(self) -> str:
@@ -80,14 +83,20 @@ class OpenUpdate:
     @cached_property
     def base(self) -> Gold:
         """The clone's own gold."""
-        return open_version(self.site, self.clone.image, self.update.from_version, self.clone.host)
+        return self._gold(self.update.from_version)
 
     @cached_property
     def target(self) -> Gold:
         """The gold that it goes to."""
-        gold = open_version(self.site, self.clone.image, self.update.to_version, self.clone.host)
+        gold = self._gold(self.update.to_version)
         check_layouts(self.base, gold)
         return gold
+
+    def _gold(self, number: int) -> Gold:
+        what = self.clone.image, number, self.clone.host
+        if what not in self.golds:
+            self.golds[what] = open_version(self.site, *what)
+        return self.golds[what]
 
     @property
     def layout(self) -> Layout:
@@ -136,12 +145,12 @@ class OpenUpdate:
         :raises Busy: somebody did.
         """
         with self.site.catalog.read() as tx:
-            self._check(tx)
+            self.check_in(tx)
 
     def note(self, **values: Any) -> None:
         """Write down what is known of the work besides its state, if it is still the clone's."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             self.update = updates.note(tx, self.update.id, **values)
 
     def tell(self, **values: Any) -> None:
@@ -153,7 +162,7 @@ class OpenUpdate:
     def set_state(self, state: updates.State, *, error: str | None = None, **values: Any) -> None:
         """Move the update on, if this work is still the clone's."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             if values:
                 updates.note(tx, self.update.id, **values)
             self.update = updates.set_state(tx, self.update.id, state, error=error)
@@ -161,7 +170,7 @@ class OpenUpdate:
     def raise_generation(self) -> None:
         """Nothing that is known of the prepared disks holds any more: before the first write the host knows that, too."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             clones.fence(tx, self.name)
             self.update = updates.note(tx, self.update.id, inputs="", migration="", seen={})
             self.clone = clones.get(tx, self.name)
@@ -178,7 +187,8 @@ class OpenUpdate:
         """The record of the last merge; empty where there was none yet."""
         return read_record(self.site, self.name, self.work)
 
-    def _check(self, tx: Tx) -> None:
+    def check_in(self, tx: Tx) -> None:
+        """:meth:`check`, within a transaction."""
         self._check_row(updates.get(tx, self.update.id))
 
     def _check_row(self, row: updates.Update) -> None:
@@ -190,14 +200,15 @@ class OpenUpdate:
             )
 
 
-def open_update(site: Site, update: int, attempt: int) -> OpenUpdate:
+def open_update(site: Site, update: int, attempt: int, golds: Golds | None = None) -> OpenUpdate:
     """The work of an update that was begun.
 
+    :param golds: the versions that were opened for it already; what is opened besides gets into it.
     :raises Busy: another attempt of it began since.
     """
     with site.catalog.read() as tx:
         row = updates.get(tx, update)
-        task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt)
+        task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt, {} if golds is None else golds)
         task._check_row(row)
     return task
 

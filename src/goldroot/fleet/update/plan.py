@@ -11,8 +11,7 @@ from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoPermission, NoSpace, Refused
 from goldroot.fleet.answers import used_answers
-from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.manifests import open_clone
+from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import memory_of, save_references

@@ -80,13 +80,15 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
-        done = _run(site, engine, name, to, stage)
+        found = _to_go_on_with(site, engine, name, to, stage)
+        done = found if isinstance(found, Outcome) else go_on(site, engine, found, lambda: update_workflow(site, stage))
         if done.outcome == REVIEW:
             return done
         return replace(done, pruned=[_said(one) for one in prune_beyond(site, name)])
 
 
-def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
+def _to_go_on_with(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Update | Outcome:
+    """The update that was begun, now or before; or what it came to, where nothing is left to do."""
     settled = reconcile(site, name, goes_on=("update",))
     clone = active_clone(site, name)
     noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
@@ -106,7 +108,7 @@ def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) ->
         refuse_full(site, clone)
         going = _begin(site, name, target)
     _refuse_other(site, going, to)
-    return go_on(site, engine, going, lambda: update_workflow(site, stage))
+    return going
 
 
 def _said(one: Pruned) -> str:
@@ -232,10 +234,9 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
+        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     if outcome == RETURNED:
         raise health_failed(update)
-    with site.catalog.read() as tx:
-        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(

@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 
 from goldroot import crash
 from goldroot.errors import Damaged, NoSpace
-from goldroot.hosts.bytes import OPEN_DIRECTORY, OpenedDisk
+from goldroot.hosts.bytes import OPEN_DIRECTORY, Exact, OpenedDisk
 from goldroot.hosts.filehost import FileHost
 from goldroot.hosts.inuse import user_of
 from goldroot.hosts.port import Access, DiskInfo, Use
@@ -131,7 +131,7 @@ class Directories:
     def info(self, label: Label) -> DiskInfo:
         return DiskInfo({"path": self._disk(label.id)}, label.size, -1, FORM, bool(label.sealed), "")
 
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
         path = self._disk(label.id)
         try:
             return OpenedDisk(os.open(path, OPEN_DIRECTORY), exact=exact)
