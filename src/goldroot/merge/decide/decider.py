@@ -88,7 +88,8 @@ class Decider:
         settle_removed(self.decided, self.setting)
         if any(verdict.conflicts for verdict in self.decided.verdicts.values()):
             look_for_moves(self.decided, self.setting)
-        ask_about_left(self.decided, self.setting)
+        if any(is_directory(base) and gold is None for base, gold, _ in self.comparison.deltas.values()):
+            ask_about_left(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:
