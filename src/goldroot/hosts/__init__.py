@@ -34,6 +34,7 @@ from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
 from goldroot.hosts.port import (
+    BOOT_MAP,
     Abilities,
     Access,
     Applied,
@@ -53,12 +54,14 @@ from goldroot.hosts.port import (
     Role,
     SeesLinks,
     State,
+    SystemDisk,
     Trial,
     Use,
     View,
 )
 
 __all__ = [
+    "BOOT_MAP",
     "LIVE",
     "PREPARED",
     "Abilities",
@@ -83,6 +86,7 @@ __all__ = [
     "SeesLinks",
     "Standing",
     "State",
+    "SystemDisk",
     "Trial",
     "Use",
     "View",

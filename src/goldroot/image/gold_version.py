@@ -33,7 +33,7 @@ from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.filling import evidence_of
-from goldroot.image.systems import with_recorded_owners
+from goldroot.image.systems import as_recorded
 from goldroot.site import Layout, Site, parse_layout, verify_gold_document
 from goldroot.system import Package
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
@@ -301,7 +301,7 @@ def changes_of(
 ) -> Iterator[Change]:
     """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
     found = scan_tree(disk.path, known=known, progress=progress).manifest
-    return changes_between(manifest, with_recorded_owners(found, manifest))
+    return changes_between(manifest, as_recorded(found, manifest))
 
 
 def check_genuine(gold: Gold) -> None:
