@@ -177,12 +177,15 @@ class Site:
         :raises NotFound: the configuration has none of that name.
         :raises Refused: the store is another site's, or not made yet.
         """
-        from goldroot.site.older_store import convert_store
+        from goldroot.hosts.directory import DirectoryHost, is_former
         from goldroot.site.store_owner import check_own
 
         host = self._host(name)
         if name not in self._checked:
-            convert_store(self, host)
+            if isinstance(host, DirectoryHost) and is_former(host.store):
+                from goldroot.site.older_store import convert_store
+
+                convert_store(self, host)
             check_own(self, host)
             self._checked.add(name)
         return host
