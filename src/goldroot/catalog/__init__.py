@@ -51,6 +51,7 @@ __all__ = [
     "now",
     "open_catalog",
     "readings",
+    "rename_image",
     "updates",
 ]
 
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.holders import Holder, holders_of
     from goldroot.catalog.images import Form
     from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
+    from goldroot.catalog.renaming import rename_image
     from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
     from goldroot.catalog.store_label import label_of_store, make_store_label
     from goldroot.catalog.updates import Update
@@ -95,6 +97,7 @@ else:
             "gold": "GoldVersion",
             "holders": "Holder holders_of",
             "images": "Form",
+            "renaming": "rename_image",
             "readings": "AccountKind LocalAccount LocalAccounts",
             "store": "Catalog Tx is_there now open_catalog",
             "store_label": "label_of_store make_store_label",

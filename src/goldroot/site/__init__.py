@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CLONE_NAME",
     "CONFIG",
+    "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "Backup",
@@ -18,8 +19,12 @@ __all__ = [
     "Layout",
     "Site",
     "TellForm",
+    "begin_renaming",
+    "begun_renaming",
     "check_image_name",
+    "end_renaming",
     "export_views",
+    "former_names",
     "init_site",
     "is_members",
     "keep_reserve",
@@ -28,13 +33,16 @@ __all__ = [
     "load_layout",
     "making_room",
     "next_step",
+    "note_former_name",
     "open_system",
     "parse_layout",
     "plan_init",
     "read_backup",
     "read_view",
+    "refuse_renaming",
     "run_on",
     "sweep_rooms",
+    "table_renamed",
     "verify_gold_document",
     "weakness",
     "work_room",
@@ -49,6 +57,16 @@ if TYPE_CHECKING:
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
+    from goldroot.site.renamed import (
+        FORMER_NAMES,
+        begin_renaming,
+        begun_renaming,
+        end_renaming,
+        former_names,
+        note_former_name,
+        refuse_renaming,
+        table_renamed,
+    )
     from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
@@ -64,6 +82,8 @@ else:
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
             "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
+            "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming former_names "
+            "note_former_name refuse_renaming table_renamed",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
             "shared": "export_views is_members read_view",
