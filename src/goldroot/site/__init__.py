@@ -21,6 +21,7 @@ __all__ = [
     "TellForm",
     "begin_renaming",
     "begun_renaming",
+    "boots_by_record",
     "check_image_name",
     "end_renaming",
     "export_views",
@@ -31,6 +32,7 @@ __all__ = [
     "keys_work",
     "load_config",
     "load_layout",
+    "make_bootable",
     "making_room",
     "next_step",
     "note_former_name",
@@ -45,6 +47,7 @@ __all__ = [
     "table_renamed",
     "verify_gold_document",
     "weakness",
+    "without_boot_map",
     "work_room",
     "write_backup",
 ]
@@ -52,6 +55,7 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.site.backup import Backup, write_backup
     from goldroot.site.backup_file import BackupHead, read_backup
+    from goldroot.site.boot_record import boots_by_record, make_bootable, without_boot_map
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
@@ -78,6 +82,7 @@ else:
         {
             "backup": "Backup write_backup",
             "backup_file": "BackupHead read_backup",
+            "boot_record": "boots_by_record make_bootable without_boot_map",
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
