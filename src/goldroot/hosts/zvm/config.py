@@ -14,6 +14,7 @@ from goldroot.hosts.addresses import check_entry_name
 from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
+from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import ZvmHost
@@ -22,6 +23,7 @@ from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
+from goldroot.hosts.zvm.ssh import Remote, Servers
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.smapi import PORT, Client, Secret, Server
 
@@ -60,6 +62,9 @@ class ZvmConfig:
     :param parameters: of each kernel, besides those for its disks.
     :param own_parameters: entry's name -> parameters of its kernel besides (zfcp, say): in the boot record of a root of
         its own, or else behind ``IPL`` in its directory entry, when that is made.
+    :param guest_ssh: how the management guest is reached where it is another machine; files are reached there alone.
+    :param ssh: how servers are reached for commands, ``USER@HOST``; ``{name}`` is the entry's name in small letters.
+    :param ssh_own: entry's name -> the same where it differs.
     :param simulator: what the option ``--cp`` of a simulator names, whose disks are directories; "" for a real system.
         Relative to the site.
     :param link_addresses: first and last address of the management guest at which disks are linked.
@@ -93,6 +98,9 @@ class ZvmConfig:
     initial: Literal["goldroot", "system"] = "goldroot"
     parameters: str = "ro"
     own_parameters: dict[str, str] = field(default_factory=dict)
+    guest_ssh: str = ""
+    ssh: str = ""
+    ssh_own: dict[str, str] = field(default_factory=dict)
     simulator: str = ""
 
 
@@ -106,6 +114,8 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         if not words.isascii() or not words.isprintable():
             raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
     server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
+    servers = Servers(config.ssh, {check_entry_name(name): to for name, to in config.ssh_own.items()})
+    servers.check()
     cp, medium = _guest(config, root)
     parts = Parts(
         client=Client(server, config.user, Secret(lambda: _password(config, root))),
@@ -121,6 +131,7 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         pool=_pool(config),
         addresses=_addresses(config.link_addresses),
         snapshots=config.live_view == "flashcopy",
+        servers=servers,
         booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)
@@ -139,7 +150,10 @@ def _pool(config: ZvmConfig) -> Pool:
 
 
 def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
-    """The management guest: this Linux, or a simulator's."""
+    """The management guest: this Linux, another one, or a simulator's."""
+    if config.guest_ssh:
+        remote = Remote(config.guest_ssh)
+        return RemoteVmcp(remote, config.vmcp), RemoteDasds(remote, config.devices)
     if not config.simulator:
         return Vmcp(config.vmcp), Dasds(config.devices)
     cp = Socket(os.path.join(root, config.simulator), config.guest.upper())

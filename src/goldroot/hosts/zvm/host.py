@@ -25,6 +25,7 @@ from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
+from goldroot.run import Done
 
 
 class ZvmHost(Asking, FileHost):
@@ -53,6 +54,8 @@ class ZvmHost(Asking, FileHost):
             self.abilities = replace(self.abilities, live_view="snapshot")
         if parts.booting.record == "outside":
             self.abilities = replace(self.abilities, boot_records=False)
+        if parts.servers:
+            self.abilities = replace(self.abilities, guest_commands=True)
         self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
@@ -152,6 +155,21 @@ class ZvmHost(Asking, FileHost):
     def stop(self, name: str, patience: float) -> str:
         self._directory.get(name)
         return self._guests.log_off(self._disks.names.user(name), patience)
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers:
+            return super().command(name, argv, timeout)
+        if not self._guests.is_on(self._disks.names.user(name)):
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
+        return servers.reach(name).command(argv, timeout)
+
+    def console(self, name: str, lines: int) -> list[str]:
+        """What its journal says, by ssh: CP keeps no console of a guest for others."""
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers or not self._guests.is_on(self._disks.names.user(name)):
+            return []
+        return servers.console(name, lines)
 
     @contextmanager
     def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:

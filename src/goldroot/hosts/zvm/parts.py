@@ -12,6 +12,7 @@ from goldroot.hosts.zvm.extents import Extents
 from goldroot.hosts.zvm.manager import PAUSES
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.ssh import Servers
 from goldroot.zvm.smapi import Client
 
 #: Addresses of the management guest that goldroot links disks at.
@@ -30,6 +31,7 @@ class Parts:
     :param pauses: seconds between tries where somebody else has an entry locked.
     :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
     :param booting: how guests boot.
+    :param servers: how commands are run inside them.
     """
 
     client: Client
@@ -43,3 +45,4 @@ class Parts:
     pauses: Sequence[float] = PAUSES
     snapshots: bool = False
     booting: Booting = field(default_factory=Booting)
+    servers: Servers = field(default_factory=Servers)
