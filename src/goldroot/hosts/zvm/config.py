@@ -18,6 +18,7 @@ from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
 from goldroot.hosts.zvm.host import ZvmHost
+from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.parts import Parts
@@ -25,7 +26,7 @@ from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
 from goldroot.hosts.zvm.ssh import Remote, Servers
 from goldroot.hosts.zvm.writing import Words
-from goldroot.zvm.smapi import PORT, Client, Secret, Server
+from goldroot.zvm.smapi import PORT, Client, Patience, Secret, Server
 
 _PLACE = re.compile("[0-9A-F]{2}")
 
@@ -62,6 +63,9 @@ class ZvmConfig:
     :param parameters: of each kernel, besides those for its disks.
     :param own_parameters: entry's name -> parameters of its kernel besides (zfcp, say): in the boot record of a root of
         its own, or else behind ``IPL`` in its directory entry, when that is made.
+    :param copies: how many disks are copied or erased at once by commands of this site.
+    :param logons: how many guests are logged on at once by them.
+    :param operation_time: seconds that an asynchronous operation of the directory manager is waited for; it goes on then.
     :param guest_ssh: how the management guest is reached where it is another machine; files are reached there alone.
     :param ssh: how servers are reached for commands, ``USER@HOST``; ``{name}`` is the entry's name in small letters.
     :param ssh_own: entry's name -> the same where it differs.
@@ -98,6 +102,9 @@ class ZvmConfig:
     initial: Literal["goldroot", "system"] = "goldroot"
     parameters: str = "ro"
     own_parameters: dict[str, str] = field(default_factory=dict)
+    copies: int = 2
+    logons: int = 10
+    operation_time: int = 3600
     guest_ssh: str = ""
     ssh: str = ""
     ssh_own: dict[str, str] = field(default_factory=dict)
@@ -114,11 +121,18 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         if not words.isascii() or not words.isprintable():
             raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
     server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
+    if min(config.copies, config.logons, config.operation_time) < 1:
+        raise BadInput("copies, logons and operation_time are at least 1")
     servers = Servers(config.ssh, {check_entry_name(name): to for name, to in config.ssh_own.items()})
     servers.check()
     cp, medium = _guest(config, root)
     parts = Parts(
-        client=Client(server, config.user, Secret(lambda: _password(config, root))),
+        client=Client(
+            server,
+            config.user,
+            Secret(lambda: _password(config, root)),
+            patience=Patience(operation=config.operation_time),
+        ),
         cp=cp,
         medium=medium,
         extents=ExtentsFile(os.path.join(store, "disks.sqlite")),
@@ -132,6 +146,7 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         addresses=_addresses(config.link_addresses),
         snapshots=config.live_view == "flashcopy",
         servers=servers,
+        limits=Limits(config.copies, config.logons),
         booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)

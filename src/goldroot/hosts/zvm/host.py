@@ -20,6 +20,7 @@ from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.booting import write_record
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
@@ -63,8 +64,9 @@ class ZvmHost(Asking, FileHost):
         self._directory = DirectoryEntries(self._manager, parts.extents, parts.style, self._adopted)
         self._extents = parts.extents
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
-        self._disks = Minidisks(self._directory, parts.extents, self._links, parts.medium, parts.pool, self._adopted)
-        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"))
+        places = Places(notes, parts.limits, parts.client.clock)
+        self._disks = Minidisks(self._directory, self._links, parts, self._adopted, places)
+        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"), places)
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
     def create(self) -> None:

@@ -20,12 +20,14 @@ from goldroot.hosts.port import Access, DiskInfo, Role, Use
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries
-from goldroot.hosts.zvm.extents import Extents, Row
+from goldroot.hosts.zvm.extents import Row
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Linked, Links, Minidisk
 from goldroot.hosts.zvm.manager import UNSURE
-from goldroot.hosts.zvm.medium import Medium, tag_of
+from goldroot.hosts.zvm.medium import tag_of
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.pool import CYLINDER, Pool, cylinders, fits
+from goldroot.hosts.zvm.parts import Parts
+from goldroot.hosts.zvm.pool import CYLINDER, cylinders, fits
 from goldroot.hosts.zvm.reading import extent_of
 from goldroot.tree import copy_tree
 from goldroot.zvm.directory import Mdisk, disks
@@ -46,16 +48,15 @@ class _Place:
 class Minidisks:
     """The disks of a z/VM host; the caller holds each disk's lock, and has looked whether it may."""
 
-    def __init__(
-        self, entries: DirectoryEntries, extents: Extents, links: Links, medium: Medium, pool: Pool, adopted: Adopted
-    ) -> None:
+    def __init__(self, entries: DirectoryEntries, links: Links, parts: Parts, adopted: Adopted, places: Places) -> None:
         self._adopted = adopted
+        self._places = places
         self._manager = entries.manager
         self._entries = entries
-        self._extents = extents
+        self._extents = parts.extents
         self._links = links
-        self._medium = medium
-        self.pool = pool
+        self._medium = parts.medium
+        self.pool = parts.pool
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
@@ -127,9 +128,10 @@ class Minidisks:
         if place.disk is not None:
             self._manager.unlock_left(user)
             try:
-                self._manager.waiting(
-                    user, lambda: self._manager.client.image_disk_delete_dm(user, place.device, erase=True)
-                )
+                with self._places.one("copies"):  # erasing is a copy of nothing
+                    self._manager.waiting(
+                        user, lambda: self._manager.client.image_disk_delete_dm(user, place.device, erase=True)
+                    )
             except (CallRefused, *UNSURE):
                 if self._place(row).disk is not None:
                     raise
@@ -299,7 +301,7 @@ class Minidisks:
     def _copied_blocks(self, source: Label, row: Row, target: tuple[Linked, str]) -> bool:
         if self.copies(source, row.form) != "blocks":
             return False
-        with self._device_of(self.row(source.id), "R") as origin:
+        with self._places.one("copies"), self._device_of(self.row(source.id), "R") as origin:
             if not self._links.copy_blocks(origin[0], target[0]):
                 self._medium.copy(origin[1], target[1])
         self._medium.own(target[1], row.form, tag_of(row.id))

@@ -9,6 +9,7 @@ from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import Extents
+from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.manager import PAUSES
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.pool import Pool
@@ -32,6 +33,7 @@ class Parts:
     :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
     :param booting: how guests boot.
     :param servers: how commands are run inside them.
+    :param limits: how much is done at once.
     """
 
     client: Client
@@ -46,3 +48,4 @@ class Parts:
     snapshots: bool = False
     booting: Booting = field(default_factory=Booting)
     servers: Servers = field(default_factory=Servers)
+    limits: Limits = field(default_factory=Limits)

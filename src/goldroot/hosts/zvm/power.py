@@ -15,6 +15,7 @@ from contextlib import suppress
 from goldroot import crash, private
 from goldroot.errors import HostError, StillRunning
 from goldroot.hosts.atomic import write_whole
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.manager import UNSURE
 from goldroot.zvm.smapi import CallRefused, Client
 
@@ -29,11 +30,15 @@ DATE = 4
 
 
 class Guests:
-    """:param folder: of the files about guests that goldroot has logged on."""
+    """:param folder: of the files about guests that goldroot has logged on.
 
-    def __init__(self, client: Client, folder: str) -> None:
+    :param places: how many are logged on at once.
+    """
+
+    def __init__(self, client: Client, folder: str, places: Places) -> None:
         self._client = client
         self._folder = folder
+        self._places = places
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
@@ -69,6 +74,10 @@ class Guests:
             if self._noted(user) == (_COMING, dict(given)):
                 self._note(user, self.since(user), given)
             return
+        with self._places.one("logons"):
+            self._come(user, given)
+
+    def _come(self, user: str, given: Mapping[str, str]) -> None:
         self._note(user, _COMING, given)
         try:
             self._client.image_activate(user)
