@@ -17,12 +17,13 @@ from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
+from goldroot.hosts.zvm.fixed_blocks import FixedBlocks
 from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.parts import Parts
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.pool import GEOMETRIES, Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
 from goldroot.hosts.zvm.ssh import Remote, Servers
 from goldroot.hosts.zvm.writing import Words
@@ -54,6 +55,7 @@ class ZvmConfig:
     :param template: the lines of a new server's directory entry; ``{user}`` is its user ID.
     :param live_view: flashcopy: disks of a running server are seen as FLASHCOPY puts them on a temporary disk of the
         management guest, which needs the class for that, and room in the system's temporary space.
+    :param disk_type: of all disks of this host: ECKD (3390), or FBA, of which CP also makes SCSI disks (EDEVs).
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
     :param boot: disk: the disk with ``/boot`` gets a boot record, on each copy anew; outside: servers boot from what
@@ -92,6 +94,7 @@ class ZvmConfig:
     logon: Literal["AUTOONLY", "LBYONLY"] = "AUTOONLY"
     template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
     slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
+    disk_type: Literal["ECKD", "FBA"] = "ECKD"
     disk_size: int = 2048
     disk_sizes: dict[str, int] = field(default_factory=dict)
     live_view: Literal["none", "flashcopy"] = "none"
@@ -161,7 +164,8 @@ def _pool(config: ZvmConfig) -> Pool:
                 f"{place!r} is not a place: the last two digits of an address", todo="Write it so: B5, for 1B5."
             )
     sizes = {place.upper(): size << 20 for place, size in config.disk_sizes.items()}
-    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes)
+    geometry = GEOMETRIES[config.disk_type]
+    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes, geometry)
 
 
 def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
@@ -170,7 +174,7 @@ def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
         remote = Remote(config.guest_ssh)
         return RemoteVmcp(remote, config.vmcp), RemoteDasds(remote, config.devices)
     if not config.simulator:
-        return Vmcp(config.vmcp), Dasds(config.devices)
+        return Vmcp(config.vmcp), (Dasds if config.disk_type == "ECKD" else FixedBlocks)(config.devices)
     cp = Socket(os.path.join(root, config.simulator), config.guest.upper())
     return cp, Trees(cp)
 

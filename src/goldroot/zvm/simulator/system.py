@@ -196,13 +196,13 @@ class System:
         if entry and (fault := self.faults.strike(api, "changed")):
             self.manager.put(with_record(entry, fault.value or "ACCOUNT OTHER"))
 
-    def new_temporary(self, user: str, address: str, cylinders: int) -> Device:
-        """A temporary disk for a guest: empty, writable, gone with its guest or by DETACH."""
+    def new_temporary(self, user: str, address: str, size: int, devtype: str = "3390") -> Device:
+        """A temporary disk for a guest, of so many cylinders or blocks: empty, writable, gone with its guest or by DETACH."""
         with self.lock:
-            extent = Extent("TEMP", next(self._temporary), cylinders)
+            extent = Extent("TEMP", next(self._temporary), size, devtype)
             if self.files:
                 self.files.fresh(extent)
-            device = Device(vdev(address), "dasd", (RW, "3390"), extent, user, vdev(address))
+            device = Device(vdev(address), "dasd", (RW, devtype), extent, user, vdev(address))
             self.cp.guest(user).devices[device.address] = device
             return device
 
