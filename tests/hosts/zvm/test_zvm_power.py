@@ -185,3 +185,26 @@ def bootable(host: ZvmHost, root: Path) -> None:
     opened = OpenedDisk(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
     assert host.make_bootable("WEB1", {"1B1": SystemDisk(("/",), "rw", opened)}) == ""
     opened.close()
+
+
+def test_a_server_that_runs_at_another_member_is_found_by_its_links(lab: ZvmLab) -> None:
+    lab.sim.system.logon_elsewhere("WEB1")
+    host = lab.again()
+    assert host.power("WEB1").state == "off", "nobody says here that it runs"
+    live = found(host, "WEB1").disks["1B5"].id
+    before = found(host, "WEB1").token
+    with pytest.raises(Busy, match="R/W by WEB1"), host.hold("WEB1"):
+        pass
+    with pytest.raises(Busy, match="R/W by WEB1"), host.open_disks({live: "ro"}):
+        pass
+    with pytest.raises(Refused, match="WEB1 is logged on already, and it is not here"):
+        host.start("WEB1")
+    with pytest.raises(Refused, match="attached"):
+        host.delete_disk(found(host, "WEB1").disks["5B5"].id)
+    assert found(host, "WEB1").token == before
+    assert lab.halves() == []
+    lab.sim.system.logoff_elsewhere("WEB1")
+    with host.hold("WEB1"):
+        switch(host)
+    host.start("WEB1")
+    assert host.power("WEB1").runs == "current"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from goldroot import crash, private
-from goldroot.errors import HostError, StillRunning
+from goldroot.errors import HostError, Refused, StillRunning
 from goldroot.hosts.atomic import write_whole
 from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.manager import UNSURE
@@ -84,6 +84,12 @@ class Guests:
         except CallRefused as error:
             if error.code != ALREADY_ON:
                 raise
+            if not self.is_on(user):
+                raise Refused(
+                    f"z/VM says that {user} is logged on already, and it is not here",
+                    meaning="It is logged on at another member of the cluster, with the devices of its logon there.",
+                    todo=f"Log it off there, or ask there: QUERY {user}.",
+                ) from error
         except UNSURE:
             pass  # looked at next
         crash.point("zvm.logged-on")

@@ -225,6 +225,18 @@ class System:
             self.settle()
             self.cp.logoff(name)
 
+    def logon_elsewhere(self, name: str) -> None:
+        """Log a guest on at another member of the cluster.  :raises CpError: it cannot be."""
+        with self.lock:
+            self.settle()
+            self.cp.logon_elsewhere(name)
+
+    def logoff_elsewhere(self, name: str) -> None:
+        """:raises CpError: it is not logged on there."""
+        with self.lock:
+            self.settle()
+            self.cp.logoff_elsewhere(name)
+
     def link(
         self, user: str, owner: str, owner_address: str, address: str, mode: str, password: str | None = None
     ) -> Link:
