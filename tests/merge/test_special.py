@@ -70,17 +70,12 @@ def test_what_is_said_is_what_all_rules_together_say(
 
 
 def test_nothing_special_is_touched_by_an_ordinary_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for rule in ("settle_together", "settle_rc_links"):
-        monkeypatch.setattr(f"goldroot.merge.decide.decider.{rule}", pytest.fail)
     for rule in (
-        "settle_static_units",
-        "settle_alternatives",
-        "follow_sources",
-        "own_packages",
-        "withdrawn_keys",
-        "unknown_devices",
-    ):
-        monkeypatch.setattr(f"goldroot.merge.plan.{rule}", pytest.fail)
+        "decide.together.settle_together", "decide.rc_links.settle_rc_links", "fit.alternatives.settle_alternatives",
+        "fit.derived.follow_sources", "fit.remarks.own_packages", "fit.remarks.unknown_devices", "fit.withdrawn.withdrawn_keys",
+        "plan.settle_static_units",
+    ):  # fmt: skip
+        monkeypatch.setattr(f"goldroot.merge.{rule}", pytest.fail)
     same = {path: (held[0], held[0], held[0]) for path, held in THINGS.items()}
     assert plan_trees(trees_of(tmp_path, same)).conflicts  # about etc/plain.conf alone
 

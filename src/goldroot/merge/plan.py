@@ -46,12 +46,8 @@ from goldroot.merge.fit.account_uses import (
     unknown_in_overrides,
     without_effect,
 )
-from goldroot.merge.fit.alternatives import follow_masters, settle_alternatives
-from goldroot.merge.fit.derived import follow_sources
 from goldroot.merge.fit.one_tree import fit_part, links_of
 from goldroot.merge.fit.part_plan import Linked, PartPlan, ResultFiles
-from goldroot.merge.fit.remarks import labels_due, not_started, own_packages, unknown_devices
-from goldroot.merge.fit.withdrawn import withdrawn_authorities, withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
@@ -185,6 +181,8 @@ def plan_merge(
     plan.references = referrer.findings
     plan.notes += _irregular(accounts)
     if _touches(planned, special.SERVICES) and not around.going_back:
+        from goldroot.merge.fit.remarks import not_started
+
         plan.notes += not_started(planned, static)
     questions = [*([changed] if changed is not None else []), *_special_questions(plan, decisions, around)]
     _ask(plan, questions, decisions, going_back=around.going_back)
@@ -211,9 +209,13 @@ def _settle_special(
     if _touches(parts, special.SERVICES) or any(setting.memory.entries for setting in settings):
         settle_static_units(decided, settings, policy, static)
     if _touches(parts, special.ALTERNATIVES):
+        from goldroot.merge.fit.alternatives import follow_masters, settle_alternatives
+
         settle_alternatives(decided, settings[0].names)
         follow_masters(decided, settings[0].names)
     if _touches(parts, special.MAIL_MAPS):
+        from goldroot.merge.fit.derived import follow_sources
+
         for one, setting in zip(decided, settings, strict=True):
             follow_sources(one, setting, policy)
 
@@ -239,6 +241,8 @@ def _special_questions(plan: Plan, decisions: Decisions, around: Surroundings) -
     """Questions about special things in the result; what is noted of these goes into the plan."""
     parts, names = plan.parts, plan.names
     if _touches(parts, special.PACKAGES):
+        from goldroot.merge.fit.remarks import own_packages
+
         packages = own_packages(parts, names, decisions, going_back=around.going_back)
         plan.conflicts += packages.conflicts
         plan.notes += packages.notes
@@ -246,12 +250,20 @@ def _special_questions(plan: Plan, decisions: Decisions, around: Surroundings) -
         plan.notes += without_effect(parts, names)
     trees = (one.part.trees[side] for one in parts for side in (GOLD_SIDE, CLONE_SIDE))
     if any(name in LABELS for tree in trees for held in tree.manifest.columns.xattr_sets for name, _ in held):
+        from goldroot.merge.fit.remarks import labels_due
+
         plan.notes += labels_due(parts)
     if _touches(parts, special.SSHD_KEYS):
+        from goldroot.merge.fit.withdrawn import withdrawn_keys
+
         plan.notes += withdrawn_keys(parts, names)
     if _touches(parts, special.AUTHORITIES):
+        from goldroot.merge.fit.withdrawn import withdrawn_authorities
+
         yield from withdrawn_authorities(parts, plan.policy)
     if _touches(parts, special.BOOT_DEVICES):
+        from goldroot.merge.fit.remarks import unknown_devices
+
         yield from unknown_devices(parts, names)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from goldroot.files import digest_of
 from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
-from goldroot.merge.decide.left_behind import ask_about_left
 from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
     Added,
@@ -27,10 +26,8 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
-from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
-from goldroot.merge.decide.together import settle_together
 from goldroot.merge.decide.units import UnitDecider
 from goldroot.merge.decide.verdict import (
     NO_SIDE,
@@ -82,13 +79,19 @@ class Decider:
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
         if self.comparison.touches(DATABASES):
+            from goldroot.merge.decide.together import settle_together
+
             settle_together(self.decided, self.setting)
         if self.comparison.touches(RUNLEVELS):
+            from goldroot.merge.decide.rc_links import settle_rc_links
+
             settle_rc_links(self.decided, self.setting)
         settle_removed(self.decided, self.setting)
         if any(verdict.conflicts for verdict in self.decided.verdicts.values()):
             look_for_moves(self.decided, self.setting)
         if any(is_directory(base) and gold is None for base, gold, _ in self.comparison.deltas.values()):
+            from goldroot.merge.decide.left_behind import ask_about_left
+
             ask_about_left(self.decided, self.setting)
         return self.decided
 

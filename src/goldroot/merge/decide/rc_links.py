@@ -20,7 +20,7 @@ from goldroot.tree import LINK, Note, parent, path_text
 
 _DIRECTORY = re.compile(rb"/etc/(?:rc\.d/|init\.d/)?(?:rc[0-9S]|boot)\.d")
 _LINK = re.compile(rb"(?P<letter>[SK])(?P<number>[0-9]{2})(?P<name>.+)", re.DOTALL)
-START, STOP = b"S", b"K"
+START = b"S"
 
 Links = Mapping[bytes, bytes]  #: letter -> name of the link
 Sides = tuple[Links, Links, Links]  #: base's, gold's, the clone's
