@@ -15,8 +15,7 @@ from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.merge import refuse_full
-from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.plan import target_of, waiting_update, why_it_stays
+from goldroot.fleet.update.open_update import active_clone, target_of, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
@@ -289,6 +288,13 @@ def cancel_update(site: Site, name: str) -> Update:
         clear_cancelled(site, name)
         settle(site, name)
         return ended
+
+
+def waiting_update(site: Site, name: str) -> Update | None:
+    """The clone's update in flight; one that has switched already counts as none."""
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    return None if going is None or is_switched(site, going) else going
 
 
 def plan_cancel(site: Site, name: str) -> Update:
