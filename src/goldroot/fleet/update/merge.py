@@ -159,8 +159,9 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
         reading.note(tx, task.name)
         left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))
         updates.note(tx, task.update.id, **values)
-        updates.set_state(tx, task.update.id, "merged", record=path)
-        task.update = updates.set_state(tx, task.update.id, "needs-review" if left else "merged")
+        task.update = updates.set_state(tx, task.update.id, "merged", record=path)
+        if left:
+            task.update = updates.set_state(tx, task.update.id, "needs-review")
     crash.point("update.conflicts-stored")
     return left
 

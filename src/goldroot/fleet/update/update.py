@@ -158,11 +158,11 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
         key, attempt = _run_of(site, engine, update)
         state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "attempt": attempt})
         with site.catalog.read() as tx:
-            now = updates.get(tx, update.id).stands
+            now = updates.get(tx, update.id)
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
         # then is not a run of this update, and the next attempt has a key of its own.
-        if state["outcome"] == now:
-            return outcome_of(site, update.id, str(state["outcome"]))
+        if state["outcome"] == now.stands:
+            return _outcome(site, now, now.stands)
 
 
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
@@ -231,13 +231,20 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
-        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
+    return _outcome(site, update, outcome)
+
+
+def _outcome(site: Site, update: Update, outcome: str) -> Outcome:
     if outcome == RETURNED:
         raise health_failed(update)
+    left = 0
+    if outcome == REVIEW:
+        with site.catalog.read() as tx:
+            left = len(decisions.conflicts_of(tx, update.id, state="open"))
     record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
-        update.clone, outcome, number, update.from_version, update.to_version, left,
+        update.clone, outcome, update.id, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
