@@ -60,7 +60,9 @@ class Tx:
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
-        self._known: dict[object, AnyRow | None] = {}  #: what :meth:`first` found; a transaction sees one picture until it writes
+        self._known: dict[
+            object, AnyRow | None
+        ] = {}  #: what :meth:`first` found; a transaction sees one picture until it writes
 
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""

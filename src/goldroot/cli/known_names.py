@@ -146,7 +146,7 @@ def _in_sqlite(path: str, kind: Kind) -> list[str]:
 
 
 def _in_catalog(site: Site, kind: Kind) -> list[str]:
-    from goldroot.catalog import clones, images
+    from goldroot.fleet import every_clone
+    from goldroot.image import image_names
 
-    with site.catalog.read() as tx:
-        return [one.name for one in (clones.every(tx) if kind == "clones" else images.every(tx))]
+    return every_clone(site) if kind == "clones" else image_names(site)

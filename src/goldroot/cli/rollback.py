@@ -115,11 +115,10 @@ def say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
-    from goldroot.cli.zvm_commands import rollback_plan
-    from goldroot.fleet import plan_rollback
+    from goldroot.fleet import plan_rollback, told_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
-    commands = commands_of(lambda: [rollback_plan(site, found.fallback) for found in results.done.values()])
+    commands = commands_of(lambda: [told_rollback(site, found.fallback) for found in results.done.values()])
 
     def say() -> None:
         for found in results.done.values():

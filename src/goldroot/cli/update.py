@@ -83,8 +83,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 --to 3 --all-paths
       goldroot update plan web1 --commands
     """
-    from goldroot.cli.zvm_commands import update_plan
-    from goldroot.fleet import Prefetch
+    from goldroot.fleet import Prefetch, told_update
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
@@ -95,7 +94,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 
     groups = grouped_conflicts(list(results.done.values()))
     due = [found for found in results.done.values() if found.clone.version != found.to]
-    commands = commands_of(lambda: [update_plan(site, found.clone.name, found.to) for found in due])
+    commands = commands_of(lambda: [told_update(site, found.clone.name, found.to) for found in due])
     many = len(results.done) > 1
 
     def say() -> None:
@@ -386,5 +385,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             put(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
         tell_failures(results.failed)
 
-    emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)
+    data = {"updates": list(results.done.values()), "failed": failures_data(results.failed), "plan": plan_only}
+    emit(as_json, data, say)
     return results.exit_code(lambda _: 0)

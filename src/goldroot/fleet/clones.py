@@ -399,7 +399,8 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
     host = site.host_named(clone.host)
     machine = host.find(clone.machine)
     return {
-        "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
+        "clone": clone.name, "name": clone.name,  # the older name
+        "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "host": clone.host, "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
         "running": running_reason(host, machine.name) if machine else None,
         "runs": host.power(machine.name).runs if machine else "unknown",

@@ -42,7 +42,10 @@ class Forecast:
             ]
             for name, found in self.broken.items()
         }  # fmt: skip
-        return {"image": self.image, "to": self.to, "servers": shown, "unknown": list(self.unknown)}
+        return {
+            "image": self.image, "to": self.to, "clones": shown, "servers": shown,  # the older name
+            "unknown": list(self.unknown),
+        }  # fmt: skip
 
 
 def forecast_gold(site: Site, image: str, to: int | None = None, *, tested: bool = False) -> Forecast:

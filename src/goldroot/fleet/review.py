@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import NUMBER_KINDS
-from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
+from goldroot.catalog import Update, clones, decisions, updates
+from goldroot.catalog import WaitingConflict as WaitingConflict
 from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
@@ -124,8 +125,11 @@ def question_of(site: Site, found: Case, one: WaitingConflict) -> Question:
 
 def _entry_of(site: Site, update: Update, shown: str) -> dict[str, Any]:
     """The entry of a path in the record of the update's last merge; empty where it has none."""
-    record = open_update.read_record(site, update.clone, update.work)
-    return next((entry for entry in record.get("entries", ()) if entry["path"] == shown), {})
+
+    def entry(record: Any) -> dict[str, Any]:
+        return next(({**one} for one in record.get("entries", ()) if one["path"] == shown), {})
+
+    return open_update.read_kept(open_update.record_file(site, update.clone, update.work), entry) or {}
 
 
 def _read_disk(host: Host, disk: str | None, path: bytes) -> bytes | None:

@@ -30,6 +30,7 @@ __all__ = [
     "check_genuine",
     "check_gold",
     "current_gold",
+    "current_number",
     "delete_image",
     "diff_gold",
     "enter_system",
@@ -37,6 +38,9 @@ __all__ = [
     "find_linked",
     "finish_publish",
     "give_up_import",
+    "hosts_with",
+    "image_names",
+    "image_rows",
     "import_image",
     "local_accounts",
     "look_at_copy",
@@ -61,6 +65,7 @@ __all__ = [
     "restore_gold",
     "retire_gold",
     "said_once",
+    "slot_names",
     "split",
     "system_changes",
     "take_back",
@@ -68,6 +73,10 @@ __all__ = [
     "take_over_version",
     "test_system",
     "verify_gold",
+    "version_data",
+    "version_held",
+    "version_rows",
+    "version_shown",
 ]
 
 if TYPE_CHECKING:
@@ -109,6 +118,17 @@ if TYPE_CHECKING:
     from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
+    from goldroot.image.shown import (
+        current_number,
+        hosts_with,
+        image_names,
+        image_rows,
+        slot_names,
+        version_data,
+        version_held,
+        version_rows,
+        version_shown,
+    )
     from goldroot.image.source import AT_BOOT, Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
@@ -131,6 +151,8 @@ else:
             "removal": "delete_image plan_image_removal",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
+            "shown": "current_number hosts_with image_names image_rows slot_names version_data version_held "
+            "version_rows version_shown",
             "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",

@@ -95,12 +95,8 @@ def save_report(site: Site, clone: Clone, data: Mapping[str, Any]) -> None:
 
 def load_report(site: Site, clone: Clone) -> dict[str, Any] | None:
     """What was said of a clone's adoption; ``None`` for one that was not adopted, or was updated since."""
-    try:
-        with open(_file(site, clone, "adopted.json"), "rb") as file:
-            data: dict[str, Any] = json.load(file)
-            return data
-    except FileNotFoundError:
-        return None
+    report: dict[str, Any] | None = open_update.read_kept(_file(site, clone, "adopted.json"), lambda data: {**data})
+    return report
 
 
 def _file(site: Site, clone: Clone, name: str) -> str:

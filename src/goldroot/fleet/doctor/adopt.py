@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 from goldroot.catalog import Clone, clones, updates
@@ -103,14 +104,14 @@ def _note_records(site: Site, name: str) -> None:
     """
     with site.catalog.begin() as tx:
         clone = clones.get(tx, name)
-        if updates.of_work(tx, clone.last) is None and open_update.read_record(site, name, clone.last):
+        if updates.of_work(tx, clone.last) is None and os.path.exists(open_update.record_file(site, name, clone.last)):
             updates.found(
                 tx, updates.Update(
                     0, name, clone.image, clone.version, clone.version, "update", "done", "", "", "", "", clone.last
                 ),
             )  # fmt: skip
         for one in updates.every(tx, name):
-            if not one.record and open_update.read_record(site, name, one.work):
+            if not one.record and os.path.exists(open_update.record_file(site, name, one.work)):
                 updates.note(tx, one.id, record=open_update.record_file(site, name, one.work))
 
 

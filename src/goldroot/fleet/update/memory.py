@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from goldroot import private
 from goldroot.catalog import clones, updates
@@ -97,7 +98,8 @@ def forget_removed(site: Site, clone: str, path: str, *, plan_only: bool = False
 
 
 def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
-    return Memory.of_record(open_update.read_record(site, clone, work), which)
+    file = open_update.record_file(site, clone, work)
+    return open_update.read_kept(file, lambda record: Memory.of_record(record, which)) or Memory.of_record({}, which)
 
 
 def _place(site: Site, clone: str) -> tuple[str, str] | None:
@@ -116,12 +118,10 @@ def _place(site: Site, clone: str) -> tuple[str, str] | None:
 
 
 def _forgotten(site: Site, clone: str, work: str) -> dict[str, list[str]]:
-    try:
-        with open(_file(site, clone, work), "rb") as file:
-            found: dict[str, list[str]] = json.load(file)
-            return found
-    except FileNotFoundError:
-        return {}
+    def lists(data: Any) -> dict[str, list[str]]:
+        return {which: [str(path) for path in data.get(which, ())] for which in (BEFORE, AFTER)}
+
+    return open_update.read_kept(_file(site, clone, work), lists) or {}
 
 
 def _file(site: Site, clone: str, work: str) -> str:
@@ -146,11 +146,9 @@ def save_references(site: Site, clone: str, found: Iterable[tuple[Reference, byt
 
 def load_references(site: Site, clone: str) -> list[Reference] | None:
     """What was last found of a server; ``None`` where nobody has looked yet."""
-    try:
-        with open(_references_file(site, clone), "rb") as file:
-            return [_reference(one) for one in json.load(file)["references"]]
-    except FileNotFoundError:
-        return None
+    return open_update.read_kept(
+        _references_file(site, clone), lambda data: [_reference(one) for one in data["references"]]
+    )
 
 
 def _reference(data: dict[str, str]) -> Reference:

@@ -96,9 +96,7 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
             path = server.opened[address].path
             reading = stage(f"reading {disk}")
             found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
-            if not manifests.unchanged(
-                open_update.load_seen(task.site, task.name, task.work, address), found.manifest
-            ):
+            if not manifests.unchanged(open_update.load_seen(task.site, task.name, task.work, address), found.manifest):
                 return True
     return False
 
@@ -150,7 +148,12 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     path = os.path.relpath(open_update.record_file(task.site, task.name, task.work), task.site.root)
     reading = read_server(task.base, done.server.tree)
     told = {**task.update.told, "torn": done.torn, "answers": done.given.used(conflicts)}
-    values = {"inputs": digest_of(task, done.given, done.memory), "migration": "", "seen": dict(done.server.ids), "told": told}
+    values = {
+        "inputs": digest_of(task, done.given, done.memory),
+        "migration": "",
+        "seen": dict(done.server.ids),
+        "told": told,
+    }
     with task.site.catalog.begin() as tx:
         task.check_in(tx)
         for conflict in conflicts:

@@ -17,16 +17,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from goldroot import crash, private
 from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
 from goldroot.conflicts import Decision, Remembered
-from goldroot.errors import Busy, Refused
+from goldroot.errors import Busy, Damaged, Refused
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
@@ -35,6 +35,7 @@ from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
 from goldroot.tree import Manifest, Writers
 
+T = TypeVar("T")
 #: Opened gold versions, by image, number and host.
 Golds = dict[tuple[str, int, str], Gold]
 
@@ -293,14 +294,38 @@ def forget_rows(site: Site, clone: str, work: str) -> None:
                 os.unlink(_file(site, clone, work, name))
 
 
-def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
-    """The record of the last merge; empty where there was none yet."""
+def read_kept(file: str, take: Callable[[Any], T]) -> T | None:
+    """What stands in a JSON file that goldroot wrote; ``None`` where there is no file.
+
+    :param take: makes of its data what is wanted.
+    :raises Damaged: it cannot be read, or its data are not what was written.
+    """
     try:
-        with open(record_file(site, clone, work), "rb") as file:
-            data: dict[str, Any] = json.load(file)
-            return data
+        with open(file, "rb") as stream:
+            return take(json.load(stream))
     except FileNotFoundError:
-        return {}
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(
+            f"{file} cannot be read: {error}",
+            meaning="It was damaged or changed by hand; what it says of the server, as what was removed there, is not known.",
+            todo="Put it back from a backup (goldroot restore). Without one, move it away and give the command again: "
+            "then nothing of it is known any more.",
+        ) from None
+
+
+def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
+    """The record of the last merge; empty where there was none yet.
+
+    :raises Damaged: it cannot be read, or is not a record.
+    """
+    from goldroot.views import Record
+
+    def record(data: dict[str, Any]) -> dict[str, Any]:
+        Record.model_validate(data)
+        return data
+
+    return read_kept(record_file(site, clone, work), record) or {}
 
 
 def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:

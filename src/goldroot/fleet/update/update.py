@@ -53,7 +53,8 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**named, "from": self.from_version, "to": self.to_version}  # from_version, to_version: the older names
 
 
 @contextmanager
