@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome, RollbackPlan
     from goldroot.site import Site
 
+
 @click.command(cls=Command)
 @names_argument
 @click.option("--carry", is_flag=True, help="Merge what was changed since the switch onto the fallback.")

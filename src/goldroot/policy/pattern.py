@@ -19,7 +19,9 @@ from typing import Generic, TypeVar
 
 #: One backslash escape, one ``[...]``, or one character.
 _CHARACTER = re.compile(r"\\x[0-9a-fA-F]{2}|\\.|\[[!^]?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-_TOKEN = re.compile(rf"[^\\\[\]{{}}*?,/]+|{_CHARACTER.pattern}", re.DOTALL)  #: the same; what means nothing else, in one piece
+_TOKEN = re.compile(
+    rf"[^\\\[\]{{}}*?,/]+|{_CHARACTER.pattern}", re.DOTALL
+)  #: the same; what means nothing else, in one piece
 
 #: More alternatives than this out of one pattern is a slip of the pen, not a rule.
 MAX_BRANCHES = 256
