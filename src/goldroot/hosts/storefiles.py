@@ -5,7 +5,7 @@ and goes after they are gone.  Where a disk stands, its owner's entry says.  A d
 does not name has an empty file besides, by which who tidies finds it.
 
 A kind of host that keeps disks as files has to say by itself how their bytes are kept and reached (:class:`DiskBytes`), and what keeps
-its entries and labels where these are no files of the store.  All else is the same for every kind (:mod:`goldroot.hosts.filehost`).
+its entries and labels, where these are not files of the store.  All else is the same for every kind (:mod:`goldroot.hosts.filehost`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ and what is kept of it besides the catalog's row.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -270,10 +271,23 @@ def directory(site: Site, clone: str, work: str) -> str:
     return site.path("records", clone, work)
 
 
+#: Digests of the files that this process wrote: what it reads again as it wrote it needs no look at its shape.
+_written: dict[str, bytes] = {}
+
+
 def write(path: str, content: bytes) -> None:
     """A reader sees the old file or the new one."""
     private.make_directory(os.path.dirname(path))
     private.write(path, content)
+    _written[path] = hashlib.sha256(content).digest()
+
+
+def _is_as_written(path: str) -> bool:
+    if path not in _written:
+        return False
+    with suppress(OSError), open(path, "rb") as file:
+        return _written[path] == hashlib.file_digest(file, "sha256").digest()
+    return False
 
 
 def record_file(site: Site, clone: str, work: str) -> str:
@@ -319,13 +333,16 @@ def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
 
     :raises Damaged: it cannot be read, or is not a record.
     """
-    from goldroot.views import Record
+    path = record_file(site, clone, work)
+    if _is_as_written(path):
+        return read_kept(path, dict) or {}
+    from goldroot.views import Record  # here: its library takes long to import
 
     def record(data: dict[str, Any]) -> dict[str, Any]:
         Record.model_validate(data)
         return data
 
-    return read_kept(record_file(site, clone, work), record) or {}
+    return read_kept(path, record) or {}
 
 
 def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:

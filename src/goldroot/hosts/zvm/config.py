@@ -53,7 +53,7 @@ class ZvmConfig:
         management guest, which needs the class for that, and room in the system's temporary space.
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
-    :param boot: disk: the disk with ``/boot`` gets a boot record, on each copy anew; outside: servers boot from what
+    :param boot: disk: the disk with ``/boot`` gets a boot record, again on each copy; outside: servers boot from what
         goldroot does not manage.
     :param initial: goldroot: the initial file system that is booted is the system's own, and what puts its root together
         from the server's disks; system: the system's own alone does that.
