@@ -12,6 +12,7 @@ __all__ = [
     "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
+    "VIEWS",
     "Backup",
     "BackupHead",
     "Config",
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
         table_renamed,
     )
     from goldroot.site.reserve import keep_reserve, making_room
-    from goldroot.site.shared import export_views, is_members, read_view
+    from goldroot.site.shared import VIEWS, export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
     from goldroot.site.workroom import sweep_rooms, work_room
@@ -91,7 +92,7 @@ else:
             "note_former_name refuse_renaming table_renamed",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
-            "shared": "export_views is_members read_view",
+            "shared": "VIEWS export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
             "workroom": "sweep_rooms work_room",

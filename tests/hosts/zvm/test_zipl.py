@@ -39,7 +39,10 @@ exec unshare --mount --propagation private sh -c '
 ' zipl "$@" >>{room}/said 2>&1
 """
 #: No agent is at the other end: it tells what it has to tell, and ends.
-ENDS = INIT[: INIT.index('[ -e /system/etc/dirty ]')] + 'echo "told: $(cat /proc/cmdline)"\numount /system/etc /run/goldroot/1B5 /system; poweroff -f\n'
+ENDS = (
+    INIT[: INIT.index("[ -e /system/etc/dirty ]")]
+    + 'echo "told: $(cat /proc/cmdline)"\numount /system/etc /run/goldroot/1B5 /system; poweroff -f\n'
+)
 
 
 @contextmanager
