@@ -58,6 +58,11 @@ class Tx:
         self._connection = connection
         self._writes = writes
 
+    @property
+    def dialect(self) -> str:
+        """The kind of database: sqlite, postgresql."""
+        return self._connection.dialect.name
+
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""
         with self._readable():
