@@ -35,6 +35,7 @@ PACKAGES = {
     "xfs_logprint": "xfsprogs",
     "veritysetup": "cryptsetup-bin",
     "systemd-nspawn": "systemd-container",
+    "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-system-s390x": "qemu-system-misc",
 }

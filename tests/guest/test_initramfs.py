@@ -77,6 +77,25 @@ def test_the_table_says_the_root_hash_of_a_disk_that_has_one(root: Path) -> None
     assert [line.split()[0] for line in lines] == ["disk", "disk", "verity", "path", "path", "path"]
 
 
+def test_links_of_a_trial_are_in_the_table_and_need_their_module(root: Path) -> None:
+    top = root / "usr/lib/modules/6.1"
+    (top / "modules.dep").write_text(DEP + "kernel/drivers/net/dummy.ko:\n")
+    (top / "kernel/drivers/net").mkdir(parents=True)
+    (top / "kernel/drivers/net/dummy.ko").write_text("it")
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        links = [("eth0", ("192.0.2.1/24", "2001:db8::1/64")), ("lan1", ())]
+        found = files_in(addition(handle, "6.1", DISKS, PATHS, links))
+        assert found["goldroot/table"].decode().splitlines()[-2:] == [
+            "link eth0 192.0.2.1/24 2001:db8::1/64",
+            "link lan1",
+        ]
+        assert "goldroot/lib/modules/6.1/kernel/drivers/net/dummy.ko" in found
+    finally:
+        os.close(handle)
+    assert "goldroot/lib/modules/6.1/kernel/drivers/net/dummy.ko" not in made(root)
+
+
 @pytest.mark.parametrize("path", ["/srv/a\nb", "/srv/a ", "/srv/a\\b"])
 def test_a_path_that_a_line_cannot_hold_is_refused(path: str) -> None:
     with pytest.raises(BadInput):

@@ -34,6 +34,8 @@ _PLACES = {
 _MODULES = ("virtio_pci", "virtio_blk", "dasd_eckd_mod", "dasd_fba_mod")
 #: And where its blocks are compared with a tree of hashes.
 _CHECKING = ("dm_verity", "sha256_generic")
+#: And where it has links that lead nowhere.
+_NOWHERE = ("dummy",)
 #: modprobe(8)'s indexes: where it looks for what; ".bin" is what it reads, and the names are those of depmod(8).
 _INDEXES = re.compile(rb"modules\.(dep|alias|symbols|builtin|builtin\.alias|softdep|devname)(\.bin)?")
 
@@ -56,10 +58,13 @@ def hashes_at(address: str) -> str:
     return f"{address}-hashes"
 
 
-def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
+def table(
+    disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]], links: Iterable[tuple[str, Sequence[str]]] = ()
+) -> str:
     """The words of ``/goldroot/table``.
 
     :param paths: address and path of the system, parents before what is in them; ``/`` stands first.
+    :param links: names and addresses of links that lead nowhere.
     :raises BadInput: a path that a line cannot hold.
     """
     lines = [f"disk {disk.address} {disk.access} {disk.form}" for disk in disks]
@@ -68,10 +73,17 @@ def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
         if path != path.strip() or "\n" in path or "\\" in path:
             raise BadInput(f"{path!r} is not a path that a boot can have", todo="Give the path another name.")
         lines.append(f"path {address} {path}")
+    lines += [" ".join(("link", name, *addresses)) for name, addresses in links]
     return "".join(f"{line}\n" for line in lines)
 
 
-def addition(root: int, version: str, disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> bytes:
+def addition(
+    root: int,
+    version: str,
+    disks: Sequence[GuestDisk],
+    paths: Iterable[tuple[str, str]],
+    links: Sequence[tuple[str, Sequence[str]]] = (),
+) -> bytes:
     """The archive that follows a system's own.
 
     :param root: descriptor of the system's root.
@@ -79,9 +91,9 @@ def addition(root: int, version: str, disks: Sequence[GuestDisk], paths: Iterabl
     :raises BadInput: see :func:`table`.
     """
     files = {place: _own(name) for name, place in _PLACES.items()}
-    files["goldroot/table"] = table(disks, paths).encode()
+    files["goldroot/table"] = table(disks, paths, links).encode()
     checking = _CHECKING if any(disk.root_hash for disk in disks) else ()
-    wanted = [*_MODULES, *checking, *sorted({disk.form for disk in disks})]
+    wanted = [*_MODULES, *checking, *(_NOWHERE if links else ()), *sorted({disk.form for disk in disks})]
     modules = f"goldroot/lib/modules/{version}"
     files |= {f"{modules}/{name}": content for name, content in _modules(root, version, wanted)}
     return cpio(files, [modules])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from goldroot.catalog import events
 from goldroot.errors import GoldrootError, HostError
-from goldroot.fleet.guest import Guest, LastBoot, last_boot
+from goldroot.fleet.guest import Guest, LastBoot, last_boot, what_it_said
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.hosts import PREPARED, Around, NetLink
@@ -28,6 +28,8 @@ def try_out(task: OpenUpdate, stage: Stage) -> Tried:
     try:
         with task.host.trial(task.machine_name, PREPARED, around=around) as trial:
             tried = until_tried(trial, running.health, None if before is None else before.seen, running.trial_time)
+            if tried.wrong and not tried.journal:  # its kernel may have ended before there was a journal
+                tried = replace(tried, journal=what_it_said((), [line for line in trial.console(10) if line.strip()]))
     except HostError as error:
         tried = Tried([f"it did not begin: {error.brief}"], [], [*filter(None, [error.meaning]), *error.lines])
     tried = replace(tried, different=[*map(str, lacks), *tried.different])

@@ -4,7 +4,8 @@
 #   disk ADDRESS ro|rw FORM     a disk, and its file system
 #   verity ADDRESS HASH         each block of the disk is compared with the tree of hashes on the disk ADDRESS-hashes
 #   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
-# Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe.
+#   link NAME [ADDRESS ...]     a link that leads nowhere: of a trial, which has no network
+# Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe; for links ip, or chroot and the root's own.
 # A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
 # its number.  Whatever does not fit is told on the console, and the server is switched off: nothing is repaired by guessing.
 
@@ -40,7 +41,7 @@ goldroot_stop() {
 }
 
 goldroot_module() {
-    modprobe -q -d /goldroot "$1" 2>/dev/null || modprobe -q "$1" 2>/dev/null
+    modprobe -q -d /goldroot "$@" 2>/dev/null || modprobe -q "$@" 2>/dev/null
 }
 
 # The block device at an address; nothing where there is none yet.
@@ -113,6 +114,30 @@ goldroot_disk() {
     goldroot_note_mounted "$4"
 }
 
+# ip(8), of the initial file system or else of the root: goldroot_ip DIRECTORY WORD...
+goldroot_ip() {
+    goldroot_in=$1
+    shift
+    ip "$@" 2>/dev/null || chroot "$goldroot_in" ip "$@" 2>/dev/null
+}
+
+# Links that lead nowhere are there before anything of the system looks for them: goldroot_links DIRECTORY
+goldroot_links() {
+    while read -r goldroot_kind goldroot_name goldroot_addresses <&9; do
+        [ "$goldroot_kind" = link ] || continue
+        goldroot_module dummy numdummies=0
+        if goldroot_ip "$1" link add name "$goldroot_name" type dummy; then
+            for goldroot_one in $goldroot_addresses; do
+                goldroot_ip "$1" address add "$goldroot_one" dev "$goldroot_name" ||
+                    goldroot_say "the link $goldroot_name of this trial has no address $goldroot_one"
+            done
+            goldroot_ip "$1" link set dev "$goldroot_name" up
+        else
+            goldroot_say "this trial has no link $goldroot_name: that needs ip(8) in the root, and a kernel with dummy links"
+        fi
+    done 9</goldroot/table
+}
+
 # Put the root together at a directory.
 goldroot_root() {
     for goldroot_one in virtio_pci virtio_blk dasd_eckd_mod dasd_fba_mod; do
@@ -149,5 +174,6 @@ goldroot_root() {
     if [ -n "$goldroot_tmp" ]; then
         mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$1/tmp" || goldroot_say "it has no /tmp"
     fi
+    goldroot_links "$1"
     goldroot_say "its root is put together from $goldroot_count disks"
 }
