@@ -67,6 +67,7 @@ def fleet() -> Iterator[WholeSite]:
 def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -> None:
     fleet.configure('health = ["units"]\nhealth_time = 900\ntrial_time = 900')
     fleet("image", "import", "debian", "--from", str(systemd_root("bookworm", f"{KERNEL},{WITH[maker]}")))
+    converted(fleet, maker)
     fleet("gold", "publish", "debian", "--untested")
     fleet("gold", "replicate", "debian", "1", "--to", "machines")
     fleet("clone", "create", "web1", "--image", "debian", "--host", "machines")
@@ -114,3 +115,18 @@ def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -
     assert fleet.up("web1") == "running"
     assert fleet.inside("web1", "cat /etc/mine; ls /usr/share/golden 2>/dev/null || echo none") == "mine\nnone"
     assert "has shut down" in fleet("machine", "stop", "web1")
+
+
+def converted(fleet: WholeSite, maker: str) -> None:
+    """It is converted, and its initial file system has what puts a root together, by its own programs."""
+    fleet("maintain", "run", "debian", "sh", "-c", "echo 'UUID=a-b / ext4 defaults 0 1' > /etc/fstab")
+    assert "written: /etc/fstab" in fleet("image", "convert", "debian")
+    listing = {"initramfs-tools": "lsinitramfs /boot/initrd.img-*", "dracut": "lsinitrd /boot/initrd.img-*"}[maker]
+    listed = fleet("maintain", "run", "debian", "sh", "-c", listing)
+    for path in (
+        "goldroot/mount.sh",
+        "goldroot/table",
+        {"initramfs-tools": "scripts/goldroot"}.get(maker, "50-mount.sh"),
+    ):
+        assert path in listed, listed[-2000:]
+    assert "are converted already" in fleet("image", "convert", "debian", "--plan")

@@ -11,9 +11,11 @@ __all__ = [
     "FORMS",
     "MAINTENANCE",
     "TEST",
+    "BootCheck",
     "Change",
     "Checked",
     "Consent",
+    "Conversion",
     "Difference",
     "Gold",
     "Look",
@@ -27,8 +29,10 @@ __all__ = [
     "adopt_image",
     "adopt_version",
     "changes_between",
+    "check_boot",
     "check_genuine",
     "check_gold",
+    "convert_image",
     "current_gold",
     "delete_image",
     "diff_gold",
@@ -45,6 +49,7 @@ __all__ = [
     "open_source",
     "open_version",
     "papers_hold",
+    "plan_conversion",
     "plan_image_removal",
     "plan_import",
     "plan_publish",
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
     )
     from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
+    from goldroot.image.convert import BootCheck, Conversion, check_boot, convert_image, plan_conversion
     from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.genuine import check_genuine
@@ -113,6 +119,7 @@ else:
             "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
             "changes": "Change changes_between",
             "check": "Checked check_gold",
+            "convert": "BootCheck Conversion check_boot convert_image plan_conversion",
             "copied": "Look accept_copied look_at_copy",
             "found": "find_linked",
             "genuine": "check_genuine",

@@ -51,6 +51,7 @@ __all__ = [
     "GoldRestored",
     "GoldRetired",
     "GroupedConflict",
+    "ImageConverted",
     "ImageDeleted",
     "MachineRow",
     "MergeResolved",
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
     from goldroot.views.differences import CloneDiff, FallbackDiff
     from goldroot.views.doctor import DoctorFinding, DoctorReport
     from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
-    from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
+    from goldroot.views.gold import GoldRestored, GoldRetired, ImageConverted, ImageDeleted
     from goldroot.views.machines import MachineRow
     from goldroot.views.record import (
         RECORD_SCHEMA,
@@ -115,7 +116,7 @@ else:
             "differences": "CloneDiff FallbackDiff",
             "doctor": "DoctorFinding DoctorReport",
             "fallbacks": "FallbackRow FallbackShown FallbackTaken",
-            "gold": "GoldRestored GoldRetired ImageDeleted",
+            "gold": "GoldRestored GoldRetired ImageConverted ImageDeleted",
             "machines": "MachineRow",
             "record": "RECORD_SCHEMA Record RecordConflict RecordEntry RecordNote UnreadableRecord read_record",
             "review": "MergeResolved MergeShown ReviewDecided ReviewNext ReviewShown",

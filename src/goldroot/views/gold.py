@@ -52,3 +52,39 @@ class ImageDeleted(View):
     versions: tuple[int, ...] = Field(description="gold versions that had disks")
     disks: tuple[str, ...]
     plan: bool
+
+
+class FileConverted(View):
+    """A file that a conversion writes."""
+
+    path: str
+    why: str
+
+
+class WriteRefused(View):
+    """A write that a read-only root refused."""
+
+    unit: str
+    path: str = Field(description='"" where the journal names none')
+    line: str
+    todo: str
+
+
+class BootChecked(View):
+    """How a converted image booted with a root that it cannot write."""
+
+    wrong: tuple[str, ...]
+    refused: tuple[WriteRefused, ...]
+    said: tuple[str, ...] = Field(description="lines of units that are not well, and the end of the console")
+
+
+class ImageConverted(View):
+    """An image that is converted, or would be."""
+
+    image: str
+    disks: tuple[str, ...]
+    changes: tuple[FileConverted, ...]
+    rebuild: tuple[str, ...] = Field(description="the command that makes the initial file systems again")
+    notes: tuple[str, ...] = Field(description="what is left to a person")
+    check: BootChecked | None
+    plan: bool

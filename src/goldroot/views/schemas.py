@@ -11,7 +11,7 @@ from goldroot.views.base import View
 from goldroot.views.differences import CloneDiff, FallbackDiff
 from goldroot.views.doctor import DoctorReport
 from goldroot.views.fallbacks import FallbackRow, FallbackShown, FallbackTaken
-from goldroot.views.gold import GoldRestored, GoldRetired, ImageDeleted
+from goldroot.views.gold import GoldRestored, GoldRetired, ImageConverted, ImageDeleted
 from goldroot.views.machines import MachineRow
 from goldroot.views.record import Record
 from goldroot.views.review import MergeResolved, MergeShown, ReviewDecided, ReviewNext, ReviewShown
@@ -45,6 +45,7 @@ VIEWS: dict[str, type[View]] = {
     "gold-restored": GoldRestored,
     "gold-retired": GoldRetired,
     "grouped-conflict": GroupedConflict,
+    "image-converted": ImageConverted,
     "image-deleted": ImageDeleted,
     "machine-row": MachineRow,
     "merge-resolved": MergeResolved,

@@ -99,7 +99,11 @@ goldroot_check() {
 
 # Mount the disk at an address: goldroot_disk ADDRESS ro|rw FORM DIRECTORY
 goldroot_disk() {
-    goldroot_module "$3"
+    case "$3" in
+        # where nobody knew when the table was written, the kernel finds out
+        auto) for goldroot_one in erofs squashfs ext4 xfs; do goldroot_module "$goldroot_one"; done ;;
+        *) goldroot_module "$3" ;;
+    esac
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
     goldroot_hash=$(sed -n "s,^verity $1 \([0-9a-f]*\)\$,\1,p" /goldroot/table)
     [ -z "$goldroot_hash" ] || goldroot_check "$1" "$goldroot_hash"
