@@ -42,7 +42,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, open_system, run_on, work_room
+from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, make_bootable, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -202,6 +202,9 @@ def _fill(
         with work_room(site, f"keys-{plan.name}") as room:
             written = write_identity(server.tree, plan.identity, room.path)
         crash.point("clone.identity-written")
+        linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
+        notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
+        crash.point("clone.bootable")
         for address, id in ids.items():
             manifests.save_made(site, id, server.opened[address].path, built[address], policy)
         return list(written), notes, read_server(gold, server.tree)

@@ -27,6 +27,7 @@ from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
 from goldroot.hosts.port import (
+    BOOT_MAP,
     Abilities,
     Access,
     Applied,
@@ -46,6 +47,7 @@ from goldroot.hosts.port import (
     Role,
     SeesLinks,
     State,
+    SystemDisk,
     Trial,
     Use,
     View,
@@ -61,6 +63,7 @@ from goldroot.hosts.standing import (
 )
 
 __all__ = [
+    "BOOT_MAP",
     "LIVE",
     "PREPARED",
     "Abilities",
@@ -85,6 +88,7 @@ __all__ = [
     "SeesLinks",
     "Standing",
     "State",
+    "SystemDisk",
     "Trial",
     "Use",
     "View",

@@ -47,6 +47,7 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    SystemDisk,
     Trial,
     Use,
     View,
@@ -347,8 +348,9 @@ class FileHost:
             taken.gone()
             taken.close()
 
-    def make_bootable(self, opened: Mapping[str, Opened], boot: str, parameters: str) -> None:
+    def make_bootable(self, name: str, disks: Mapping[str, SystemDisk]) -> str:
         """Nothing: no disk of this kind is booted from by itself."""
+        return ""
 
     # -- entries
 

@@ -13,7 +13,7 @@ from goldroot.hosts import Opened
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.filling import evidence_of
 from goldroot.image.gold_version import Gold
-from goldroot.image.systems import with_recorded_owners
+from goldroot.image.systems import as_recorded
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
 
@@ -22,7 +22,7 @@ def changes_of(
 ) -> Iterator[Change]:
     """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
     found = scan_tree(disk.path, known=known, progress=progress).manifest
-    return changes_between(manifest, with_recorded_owners(found, manifest))
+    return changes_between(manifest, as_recorded(found, manifest))
 
 
 def check_genuine(gold: Gold) -> None:

@@ -22,42 +22,35 @@ from goldroot.accounts import (
 )
 from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
 from goldroot.merge.compare.compare import Comparer
-from goldroot.merge.compare.families import families, other_family
-from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Names, Part, read_file
+from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remember import could_have_mattered, memory_after
+from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
-from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.static_units import StaticUnits, settle_static_units
-from goldroot.merge.decide.unit_extras import settle_units
+from goldroot.merge.decide.services import StaticUnits, settle_static_units
+from goldroot.merge.decide.units import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
-from goldroot.merge.fit.account_uses import AccountUses
-from goldroot.merge.fit.alternative_slaves import follow_masters
-from goldroot.merge.fit.alternatives import settle_alternatives
-from goldroot.merge.fit.boot_devices import unknown_devices
-from goldroot.merge.fit.ca_stores import withdrawn_authorities
+from goldroot.merge.fit.account_uses import (
+    AccountUses,
+    groups_in_overrides,
+    notes_of_spools,
+    unknown_in_overrides,
+    without_effect,
+)
+from goldroot.merge.fit.alternatives import follow_masters, settle_alternatives
 from goldroot.merge.fit.derived import follow_sources
-from goldroot.merge.fit.hard_links import links_of
-from goldroot.merge.fit.labels import labels_due
-from goldroot.merge.fit.one_tree import fit_part
-from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
-from goldroot.merge.fit.own_packages import own_packages
-from goldroot.merge.fit.part_plan import Linked, PartPlan
-from goldroot.merge.fit.result_files import ResultFiles
-from goldroot.merge.fit.services import not_started
-from goldroot.merge.fit.spools import notes_of_spools
-from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
+from goldroot.merge.fit.one_tree import fit_part, links_of
+from goldroot.merge.fit.part_plan import Linked, PartPlan, ResultFiles
+from goldroot.merge.fit.remarks import labels_due, not_started, own_packages, unknown_devices
+from goldroot.merge.fit.withdrawn import withdrawn_authorities, withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
-from goldroot.merge.refer.ports import say_ports
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
-from goldroot.merge.refer.shared import started_by_packages
+from goldroot.merge.refer.view import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -79,7 +72,7 @@ class Plan:
 
     parts: list[PartPlan]
     policy: Policy
-    names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    names: Names
     numbers: OwnerNumbers
     accounts: AccountsMerge | None
     before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
@@ -210,7 +203,7 @@ def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]]
     return partial(started_by_packages, before), partial(started_by_packages, after)
 
 
-def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
+def _has(one: PartPlan, root: ForeignRoot, names: Names) -> bool:
     """Whether another system's root is in the result of a part: of one that goes nobody needs to know whose numbers it had."""
     return one.part.name == root.part.name and one.final(root.path, names) is not None
 
@@ -243,7 +236,7 @@ def _irregular(accounts: Accounts) -> list[Note]:
     ]  # fmt: skip
 
 
-def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
+def _names(accounts: Accounts) -> Names:
     users, groups = accounts[GOLD_SIDE].users, accounts[GOLD_SIDE].groups
     base, gold, clone = (
         OwnerNames(owner_names(tables.users, users), owner_names(tables.groups, groups)) for tables in accounts
@@ -251,7 +244,7 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
     return base, gold, clone
 
 
-def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
+def _in_use(parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> InUse:
     """The accounts that anything in the result carries."""
     users: set[bytes] = set()
     groups = groups_in_overrides(parts, names)

@@ -18,6 +18,7 @@ __all__ = [
     "Layout",
     "Site",
     "TellForm",
+    "boots_by_record",
     "check_image_name",
     "export_views",
     "init_site",
@@ -26,6 +27,7 @@ __all__ = [
     "keys_work",
     "load_config",
     "load_layout",
+    "make_bootable",
     "making_room",
     "next_step",
     "open_system",
@@ -37,6 +39,7 @@ __all__ = [
     "sweep_rooms",
     "verify_gold_document",
     "weakness",
+    "without_boot_map",
     "work_room",
     "write_backup",
 ]
@@ -44,6 +47,7 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.site.backup import Backup, write_backup
     from goldroot.site.backup_file import BackupHead, read_backup
+    from goldroot.site.boot_record import boots_by_record, make_bootable, without_boot_map
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
@@ -60,6 +64,7 @@ else:
         {
             "backup": "Backup write_backup",
             "backup_file": "BackupHead read_backup",
+            "boot_record": "boots_by_record make_bootable without_boot_map",
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",

@@ -38,7 +38,7 @@ from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
 from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, keep_reserve
+from goldroot.site import DiskRegister, Site, keep_reserve, make_bootable
 from goldroot.system import Identity, Package, read_package_files, read_path
 from goldroot.tree import Note
 
@@ -88,6 +88,8 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             DiskRegister(site, gold.host, clone.machine, "clone").make(ids, clone.last)
             with open_own(gold.host, gold.layout, ids, "rw") as server:
                 notes = fill_disks(site, clone, found, server, policy, stage)
+                linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
+                notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
                 reading = read_server(gold, server.tree)
             report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
             save_record(site, clone, found)

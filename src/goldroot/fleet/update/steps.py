@@ -32,7 +32,7 @@ from goldroot.fleet.update.reconcile import clear, is_switched
 from goldroot.fleet.update.update_files import remembered
 from goldroot.hosts import PREPARED, exchange, utc_now
 from goldroot.image import check_genuine
-from goldroot.site import Site
+from goldroot.site import Site, boots_by_record, make_bootable
 from goldroot.tree import FULL
 from goldroot.workflow import Step, Workflow
 
@@ -125,6 +125,19 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
             again = True
         if again:
             prove(task, stage)
+        _make_bootable(task, stage)
         crash.point("update.before-switch")
         go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))
     return ""
+
+
+def _make_bootable(task: OpenUpdate, stage: Stage) -> None:
+    """The boot record of a root of the server's own, after the last write to its files; before the switch, or nothing boots."""
+    own = task.update.disks
+    if not boots_by_record(task.host, task.layout, own):
+        return
+    linked = [disk.address for disk in task.layout.disks if disk.address not in own]
+    with task.open_prepared("rw") as server:
+        for note in make_bootable(task.host, task.machine_name, task.layout, server.opened, linked):
+            stage(f"{task.name}: {note.text}")
+    crash.point("update.bootable")

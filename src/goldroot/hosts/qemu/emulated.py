@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from goldroot.errors import HostError, Unreachable
+from goldroot.guest import kernel
 from goldroot.guest.initramfs import PARAMETER, addition, follow
 from goldroot.hosts.machines import Given, Running, TryingHost, control
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.port import Around, Entry
-from goldroot.hosts.qemu import kernel, monitor
+from goldroot.hosts.qemu import monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageHost
 from goldroot.run import Done, find, run, start

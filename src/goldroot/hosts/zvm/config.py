@@ -10,6 +10,8 @@ from typing import ClassVar, Literal
 
 from goldroot import private
 from goldroot.errors import BadInput, Refused, UsageError
+from goldroot.hosts.addresses import check_entry_name
+from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
@@ -51,6 +53,13 @@ class ZvmConfig:
         management guest, which needs the class for that, and room in the system's temporary space.
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
+    :param boot: disk: the disk with ``/boot`` gets a boot record, on each copy anew; outside: servers boot from what
+        goldroot does not manage.
+    :param initial: goldroot: the initial file system that is booted is the system's own, and what puts its root together
+        from the server's disks; system: the system's own alone does that.
+    :param parameters: of each kernel, besides those for its disks.
+    :param own_parameters: entry's name -> parameters of its kernel besides (zfcp, say): in the boot record of a root of
+        its own, or else behind ``IPL`` in its directory entry, when that is made.
     :param simulator: what the option ``--cp`` of a simulator names, whose disks are directories; "" for a real system.
         Relative to the site.
     :param link_addresses: first and last address of the management guest at which disks are linked.
@@ -80,6 +89,10 @@ class ZvmConfig:
     link_addresses: str = "F000-F0FF"
     vmcp: str = "vmcp"
     devices: str = BY_PATH
+    boot: Literal["disk", "outside"] = "disk"
+    initial: Literal["goldroot", "system"] = "goldroot"
+    parameters: str = "ro"
+    own_parameters: dict[str, str] = field(default_factory=dict)
     simulator: str = ""
 
 
@@ -100,10 +113,12 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         style=Style(
             Words(Names(config.names, config.prefixes), config.link_mode, config.disk_mode, config.logon),
             {"machine": _template(config.template), "owner": _template(config.slot_template)},
+            {check_entry_name(name): words for name, words in config.own_parameters.items()},
         ),
         pool=_pool(config),
         addresses=_addresses(config.link_addresses),
         snapshots=config.live_view == "flashcopy",
+        booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)
 

@@ -2,7 +2,8 @@
 
 A disk has the compatible disk layout (CDL) and one partition, in which its file system is; its volume label says which
 disk it is.  The programs are those of s390-tools.  **They were never run on a real DASD here**: the tests replace
-chccwdev, dasdfmt and fdasd by programs that write down how they were called and act on a file.
+chccwdev, dasdfmt and fdasd by programs that write down how they were called and act on a file; zipl itself was run, on a
+disk with another layout (tests/hosts/zvm/test_zipl.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from goldroot.errors import Damaged, HostError, ProgramFailed
 from goldroot.hosts.images.filesystems import WRITTEN
 from goldroot.hosts.images.mounting import NODEV, NOEXEC, NOSUID, READ_ONLY, mounted
 from goldroot.hosts.port import Use
+from goldroot.hosts.zvm.medium import Record
 from goldroot.run import run
 
 #: Where udev names devices by their address.
@@ -104,6 +106,12 @@ class Dasds:
             written.refuse_dirty(part)
         attributes = NOSUID | NODEV | (NOEXEC if use == "files" else 0) | (0 if write else READ_ONLY)
         return mounted(part, form, written.options, attributes, replay=replay)
+
+    def record(self, given: Record) -> None:
+        boot, kernel, initial = (f"/proc/self/fd/{handle}" for handle in given[:3])
+        # With --add-files the file bootmap holds all of it: what else stands in /boot may change or go.
+        words = ["zipl", "--noninteractive", "--add-files", "--target", boot, "--image", kernel, "--ramdisk", initial]
+        run([*words, "--parameters", given.parameters], pass_fds=given[:3])
 
     def evidence(self, device: str, form: str) -> str:
         digest = hashlib.sha256()

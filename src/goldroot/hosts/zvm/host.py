@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -14,9 +14,10 @@ from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
+from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, SystemDisk, View
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
+from goldroot.hosts.zvm.booting import write_record
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
 from goldroot.hosts.zvm.links import Links
@@ -44,11 +45,14 @@ class ZvmHost(Asking, FileHost):
         runs_architectures=frozenset(["s390x"]),
         sizes=True,
         verity=False,
+        boot_records=True,
     )
 
     def __init__(self, name: str, store: str, parts: Parts) -> None:
         if parts.snapshots:
             self.abilities = replace(self.abilities, live_view="snapshot")
+        if parts.booting.record == "outside":
+            self.abilities = replace(self.abilities, boot_records=False)
         self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
@@ -112,6 +116,9 @@ class ZvmHost(Asking, FileHost):
 
     def room(self, sizes: Sequence[int]) -> str | None:
         return self._disks.room(sizes)
+
+    def make_bootable(self, name: str, disks: Mapping[str, SystemDisk]) -> str:
+        return write_record(self._parts.booting, self._parts.medium, name, disks)
 
     # -- power
 

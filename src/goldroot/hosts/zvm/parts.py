@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import Extents
@@ -28,6 +29,7 @@ class Parts:
     :param me: the management guest's user ID.
     :param pauses: seconds between tries where somebody else has an entry locked.
     :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
+    :param booting: how guests boot.
     """
 
     client: Client
@@ -40,3 +42,4 @@ class Parts:
     addresses: Sequence[str] = ADDRESSES
     pauses: Sequence[float] = PAUSES
     snapshots: bool = False
+    booting: Booting = field(default_factory=Booting)

@@ -146,7 +146,7 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
     places = [place_of(address) for address in gold.now.entry.disks if address not in (mine := sorted(own))]
     empty = Entry(name, "machine", marks={LIVE: Mark("live", WORK, "", name, 0, SINCE)}, serial="0.0")
     wanted = with_links(empty, LIVE, slot, places)
-    text = new_entry(around.style.templates["machine"], wanted, around.style.words, around.role)
+    text = new_entry(around.style.lines(wanted), wanted, around.style.words, around.role)
     moves = Moves(around, Standing(wanted, text, ()))
     moves.steps.append(entry_made(moves.user, text))
     for address in mine:
@@ -191,7 +191,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     work, found = Moves(around, around.get(maintenance)), around.find(slot)
     if found is None:
         wanted_slot = Entry(slot, "owner", marks={LIVE: Mark("publishing", WORK, "", "", 0, SINCE)}, serial="0.0")
-        text = new_entry(around.style.templates["owner"], wanted_slot, around.style.words, around.role)
+        text = new_entry(around.style.lines(wanted_slot), wanted_slot, around.style.words, around.role)
         moves = Moves(around, Standing(wanted_slot, text, ()))
         moves.steps.append(entry_made(moves.user, text))
     else:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from goldroot.files import digest_of
-from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
-from goldroot.merge.decide.deleted_directories import Added, additions_below, is_changed, rows_of
 from goldroot.merge.decide.left_behind import ask_about_left
 from goldroot.merge.decide.moves import look_for_moves
 from goldroot.merge.decide.presence import (
+    Added,
     Below,
     added_below,
     added_below_deleted,
+    additions_below,
     decide_presence,
+    is_changed,
+    rows_of,
     take_cache,
     take_clone,
     take_generated,

@@ -1,9 +1,4 @@
-"""Certificate authorities that gold withdrew: after the rebuild of the store they must be gone, or a person was asked.
-
-A store is made from what the system ships and from what the server put beside it.  Gold's own certificates leave it with
-the rebuild, so a server is not switched before that has succeeded.  One that the server itself keeps among its own would come
-back with the rebuild: that is its administrator's choice, and is asked about once.
-"""
+"""Trust that gold withdrew, and that the server keeps at a place of its own: certificate authorities, and keys of sshd."""
 
 from __future__ import annotations
 
@@ -15,13 +10,19 @@ from typing import Final, NamedTuple
 
 from goldroot.conflicts import CLONE, Conflict
 from goldroot.files import digest_of
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Names, read_unless_torn
 from goldroot.merge.decide.contents import reader_of
+from goldroot.merge.decide.line_sets import blobs_of, is_key_file
 from goldroot.merge.decide.verdict import Rebuild
-from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.policy import Policy
-from goldroot.tree import FILE
+from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.policy import LINES, Policy
+from goldroot.tree import FILE, Note, path_text
+
+# -- Certificate authorities: after the rebuild of the store they must be gone, or a person was asked. A store is made from
+# what the system ships and from what the server put beside it. Gold's own certificates leave it with the rebuild, so a
+# server is not switched before that has succeeded. One that the server itself keeps among its own would come back with
+# the rebuild: that is its administrator's choice, and is asked about once.
 
 WITHDRAWN_CA: Final = "withdrawn-ca"
 
@@ -112,3 +113,39 @@ def _kept(one: PartPlan, place: bytes, gone: set[bytes], policy: Policy) -> Iter
                 where, WITHDRAWN_CA, WITHDRAWN_CA, (b"", digest_of(sorted(held)), b""), (CLONE,), CLONE,
                 "gold withdrew this certificate authority, and the server keeps it among its own: it stays trusted",
             )  # fmt: skip
+
+
+# -- Keys of sshd: access that gold took away goes from the list in which gold had it. Where the server has the key
+# elsewhere, too, for another account or in the same one's second list, that is its administrator's choice: it stays, and
+# is told.
+
+WITHDRAWN_KEY: Final = "withdrawn-key-elsewhere"
+
+
+def withdrawn_keys(parts: Sequence[PartPlan], names: Names) -> Iterator[Note]:
+    """A note for each list of the result that has a key that gold withdrew from another one."""
+    withdrawn: dict[bytes, bytes] = {}  #: blob -> from where
+    lists = []
+    for one in parts:
+        for path, verdict in one.decided.verdicts.items():
+            rule, place = one.decided.comparison.rules[path], one.part.place(path)
+            if rule.cls != LINES or not is_key_file(place):
+                continue
+            base, gold = _keys(one, path, BASE_SIDE), _keys(one, path, GOLD_SIDE)
+            withdrawn.update(dict.fromkeys(base - gold, place))
+            if verdict.want is not None and verdict.want.kind == FILE:
+                lists.append((place, base | gold))
+    files = ResultFiles(parts, names)
+    for place, had in lists if withdrawn else ():
+        there = blobs_of(files.text(place) or b"") - had
+        for blob in sorted(there & withdrawn.keys()):
+            if withdrawn[blob] != place:
+                text = f"it has a key that gold withdrew from {path_text(withdrawn[blob])}"
+                yield Note(WITHDRAWN_KEY, place, text, {"from": path_text(withdrawn[blob])})
+
+
+def _keys(one: PartPlan, path: bytes, side: int) -> set[bytes]:
+    row = one.decided.comparison.deltas[path][side]
+    if row is None or row.kind != FILE:
+        return set()
+    return blobs_of(read_unless_torn(one.part.trees[one.part.source(side, path)], path) or b"")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import Damaged
-from goldroot.hosts.qemu.kernel import copy_out, pick
+from goldroot.guest.kernel import copy_out, pick
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from goldroot.errors import Damaged
@@ -47,6 +48,20 @@ def copy_out(root: int, directory: str, whose: str) -> Kernel:
     :param whose: for messages.
     :raises Damaged: there are none, or they are not plain files.
     """
+    with open_boot(root, whose) as (boot, found):
+        return Kernel(
+            found.version,
+            _copied(boot, found.kernel, f"{directory}/kernel"),
+            _copied(boot, found.initial, f"{directory}/initrd"),
+        )
+
+
+@contextmanager
+def open_boot(root: int, whose: str) -> Iterator[tuple[int, Kernel]]:
+    """A descriptor of a root's ``/boot`` for the block, and what in it is booted, by name.
+
+    :raises Damaged: there is nothing to boot.
+    """
     try:
         boot = os.open("boot", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
     except OSError as error:
@@ -54,22 +69,26 @@ def copy_out(root: int, directory: str, whose: str) -> Kernel:
     try:
         if (found := pick(os.listdir(boot))) is None:
             raise _none(whose, "no kernel in /boot has an initial file system")
-        return Kernel(
-            found.version,
-            _copied(boot, found.kernel, f"{directory}/kernel"),
-            _copied(boot, found.initial, f"{directory}/initrd"),
-        )
+        yield boot, found
     finally:
         os.close(boot)
 
 
-def _copied(boot: int, name: str, path: str) -> str:
+def open_file(boot: int, name: str) -> int:
+    """A descriptor of a plain file in a ``/boot``.
+
+    :raises Damaged: it is not one.
+    """
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=boot)
-    with open(handle, "rb") as source:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Damaged(f"/boot/{name} is not a plain file")
-        with open(f"{path}.new", "wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Damaged(f"/boot/{name} is not a plain file")
+    return handle
+
+
+def _copied(boot: int, name: str, path: str) -> str:
+    with open(open_file(boot, name), "rb") as source, open(f"{path}.new", "wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
     os.rename(f"{path}.new", path)
     return path
 

@@ -1,4 +1,6 @@
-"""Which places of a part have owners of another system: what the policy says, and roots that have account tables of their own.
+"""Which systems the trees are of: the family of the old gold and the new one, and roots of other systems inside the trees.
+
+In the root of another system owners are numbers: what the policy says, and directories that have account tables of their own.
 
 A directory X of a state unit is the root of another system where X/etc/passwd says whom its numbers belong to.  It counts
 only if nobody but root can have made it so: else a service could plant the file, and its set-uid programs would keep a
@@ -13,16 +15,61 @@ cannot give its files to another number.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, OwnerNames, OwnerNumbers, numbers_in_acl
-from goldroot.conflicts import Conflict, Decisions
-from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_unless_torn
-from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy
+from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
+from goldroot.merge.compare.parts import (
+    BASE_SIDE,
+    CLONE_SIDE,
+    GOLD_SIDE,
+    NOWHERE,
+    Names,
+    NumericPlaces,
+    Part,
+    read_unless_torn,
+)
+from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy, family_of
 from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
+
+#: os-release(5): the first of these that is there.
+RELEASES = (b"/etc/os-release", b"/usr/lib/os-release")
+
+
+def families(parts: Sequence[Part], read: Callable[[bytes, bytes], bytes]) -> tuple[str, str]:
+    """The families of base and of gold; "" where one is not known.
+
+    :param read: the bytes of a file, by its tree's root and its path.
+    """
+    base, gold = (_family(parts, side, read) for side in (BASE_SIDE, GOLD_SIDE))
+    return base, gold
+
+
+def _family(parts: Sequence[Part], side: int, read: Callable[[bytes, bytes], bytes]) -> str:
+    for part in parts:
+        tree = part.trees[side]
+        if tree.family:
+            return tree.family
+        prefix = part.place(b"").rstrip(b"/") + b"/"
+        for file in RELEASES:
+            path = file[len(prefix) :] if file.startswith(prefix) else b""
+            entry = tree.manifest.get(path) if path else None
+            if entry is not None and entry.kind == FILE and (found := family_of(read(tree.root, path))):
+                return found
+    return ""
+
+
+def other_family(base: str, gold: str) -> Conflict | None:
+    """The question whether a server may become one of another family; once for a server, whatever differs in it."""
+    if not base or not gold or base == gold:
+        return None
+    return Conflict(
+        RELEASES[0], "family", "family-changed", (base.encode(), gold.encode(), b""), (GOLD, CLONE), GOLD,
+        f"gold was a system of the family {base} and is one of {gold} now: 'gold' merges by the rules for {gold},"
+        f" 'clone' by those for {base}",
+    )  # fmt: skip
+
 
 _TABLE = b"/etc/passwd"
 #: Nobody but the owner may write.
@@ -225,7 +272,7 @@ class Asked:
 
 
 def asked_of(
-    roots: Iterable[ForeignRoot], names: tuple[OwnerNames, OwnerNames, OwnerNames], numbers: OwnerNumbers,
+    roots: Iterable[ForeignRoot], names: Names, numbers: OwnerNumbers,
     *, going_back: bool = False,
 ) -> Asked:  # fmt: skip
     """What is asked or noted of roots in which numbers are used that the server's accounts give up; of others nothing.
@@ -273,3 +320,23 @@ def _renumbered(one: ForeignRoot, names: OwnerNames, numbers: OwnerNumbers) -> s
 
 def _same_owners(row: Entry, other: Entry | None) -> bool:
     return other is not None and (row.uid, row.gid, row.xattrs) == (other.uid, other.gid, other.xattrs)
+
+
+#: Where container engines and machine managers keep roots.
+_ENGINES = frozenset(
+    b"/var/lib/" + name
+    for name in (
+        b"docker", b"containers", b"containerd", b"lxc", b"lxd", b"incus", b"machines", b"kubelet", b"rancher"
+    )
+)  # fmt: skip
+
+
+def foreign_roots(parts: Iterable[Part]) -> frozenset[bytes]:
+    """The places of the clone at which another system's root begins, whoever made it: its links and paths are not the server's."""
+    roots = (one.place(path) for one in parts for path in _with_tables(one.trees[CLONE_SIDE].manifest) if path)
+    return _ENGINES | {*roots}
+
+
+def is_inside(path: bytes, roots: frozenset[bytes]) -> bool:
+    """Whether an absolute path is, or lies in, one of these."""
+    return any(above in roots for above in upwards(path))

@@ -1,0 +1,62 @@
+"""Libraries that another library imports and this process hardly ever uses: loaded when they are first used.
+
+DBOS imports the driver of PostgreSQL, YAML, cron schedules and the object-relational half of SQLAlchemy, half of all that it
+loads, whatever database it is given.  An update on SQLite uses none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+#: What DBOS imports beside what it needs.  (YAML: its own configuration file.  Cron: workflows that are begun by a clock.)
+NOT_ON_SQLITE = ("psycopg", "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "yaml", "croniter", "dateutil.parser")
+
+
+class Later:
+    """A module, or what it has by a dotted name.  It is loaded when it is called, or asked once others have loaded it."""
+
+    def __init__(self, module: str, *names: str) -> None:
+        self._module = module
+        self._names = names
+
+    @property
+    def _loaded(self) -> bool:
+        return not isinstance(sys.modules.get(self._module), Later | None)
+
+    def _now(self) -> Any:
+        found: Any = importlib.import_module(self._module)
+        for name in self._names:
+            found = getattr(found, name)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the marks by which Python itself looks for abilities: nothing is loaded for these
+            raise AttributeError(name)
+        return getattr(self._now(), name) if self._loaded else Later(self._module, *self._names, name)
+
+    def __getitem__(self, _: Any) -> Later:
+        """What a class is subscripted with, in an annotation."""
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._now()(*args, **kwargs)
+
+    def __instancecheck__(self, one: object) -> bool:
+        """Nothing has a class of a module that nobody has loaded."""
+        return self._loaded and isinstance(one, self._now())
+
+
+@contextmanager
+def loaded_later(*modules: str) -> Iterator[None]:
+    """What the block imports gets a :class:`Later` for each of these modules that is not loaded yet; nobody else does."""
+    stand_ins = {name: Later(name) for name in modules if name not in sys.modules}
+    sys.modules.update(stand_ins)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
