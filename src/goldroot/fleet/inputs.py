@@ -12,6 +12,7 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.prefetch import Prefetch
+from goldroot.fleet.through_itself import Copied
 from goldroot.hosts import Access, Host, Opened, View
 from goldroot.image import Gold
 from goldroot.merge import (
@@ -135,8 +136,11 @@ def disk_side(
     for address, disk in disks.ids.items():
         path = disks.opened[address].path
         progress = stage(f"reading {disk}")
+        opened = disks.opened[address]
         found = ahead.take(disk, policy) if ahead is not None else None
-        if found is None:
+        if isinstance(opened, Copied):
+            found = opened.scan(policy, progress)
+        elif found is None:
             found = manifests.scan_disk(site, disk, path, policy, writers=writers, progress=progress)
         trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=writers == "live")
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]

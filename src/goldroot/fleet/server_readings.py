@@ -7,14 +7,15 @@ in the transaction that says so.  Other servers' updates and publishes then ask 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
-from goldroot.errors import GoldrootError
+from goldroot.errors import GoldrootError, StillRunning
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, open_own
+from goldroot.fleet.inputs import Server, open_own, policy_of
+from goldroot.fleet.through_itself import read_through_itself
 from goldroot.hosts import Access, Host, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.site import Layout, Site
@@ -59,9 +60,25 @@ def read_switched(site: Site, clone: Clone, disks: Mapping[str, str]) -> Reading
 
 @contextmanager
 def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
-    """The live disks of a clone, open for the block."""
+    """The live disks of a clone, open for the block; through itself where it runs and its host cannot read them.
+
+    :raises StillRunning: it runs, and nobody said how it is reached.
+    """
     gold = open_version(site, clone.image, clone.version, clone.host)
-    with open_own(gold.host, gold.layout, live_disks(gold.host, clone, gold.layout), access, view=view) as server:
+    disks = live_disks(gold.host, clone, gold.layout)
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(open_own(gold.host, gold.layout, disks, access, view=view))
+        except StillRunning as error:
+            reach = site.config.reach(clone.name, clone.image)
+            if access != "ro" or view != "live" or gold.host.power(clone.machine).state == "off":
+                raise
+            if not reach.host:
+                error.todo = f'{error.todo} Or let it be read by ssh: ssh = "root@HOST" in [clones.{clone.name}].'
+                raise
+            policy = policy_of(site, clone.image)
+            read = read_through_itself(gold.host, reach, gold.layout, list(disks), policy)
+            server = Server(gold.layout, disks, stack.enter_context(read))
         yield server
 
 

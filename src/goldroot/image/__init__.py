@@ -57,7 +57,9 @@ __all__ = [
     "plan_retirement",
     "publish_gold",
     "publish_system",
+    "read_contents",
     "read_gold_record",
+    "read_hollow",
     "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
@@ -73,6 +75,7 @@ __all__ = [
     "take_over_version",
     "test_system",
     "verify_gold",
+    "with_given_owners",
 ]
 
 if TYPE_CHECKING:
@@ -102,9 +105,10 @@ if TYPE_CHECKING:
         verify_gold,
     )
     from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
-    from goldroot.image.importing import import_image, plan_import, replace_system, split
+    from goldroot.image.importing import import_image, plan_import, replace_system, split, with_given_owners
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
+    from goldroot.image.remote import read_contents, read_hollow
     from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
@@ -125,10 +129,11 @@ else:
             "genuine": "check_genuine",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
-            "importing": "import_image plan_import replace_system split",
+            "importing": "import_image plan_import replace_system split with_given_owners",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "removal": "delete_image plan_image_removal",
+            "remote": "read_contents read_hollow",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "source": "AT_BOOT Source open_source",

@@ -16,12 +16,14 @@ __all__ = [
     "Config",
     "DiskRegister",
     "Layout",
+    "Reach",
     "Site",
     "TellForm",
     "boots_by_record",
     "check_image_name",
     "export_views",
     "init_site",
+    "is_host",
     "is_members",
     "keep_reserve",
     "keys_work",
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
+    from goldroot.site.reach import Reach, is_host
     from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
@@ -69,6 +72,7 @@ else:
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
             "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
+            "reach": "Reach is_host",
             "reserve": "keep_reserve making_room",
             "comes_next": "next_step",
             "shared": "export_views is_members read_view",
