@@ -127,7 +127,7 @@ def test_what_it_finds_is_what_stands_on_its_disks(told: Site, room: Path) -> No
         for path in ("etc", "root"):
             subprocess.run(["cp", "-a", f"{room}/server/{path}/.", f"{place}/{path}"], check=True)
     assert seen(told) == through
-    assert find_drift(told, "web1").notes == ()
+    assert list(find_drift(told, "web1").notes) == []
 
 
 def test_a_plan_and_a_forecast_are_made_of_it(told: Site, room: Path) -> None:

@@ -56,6 +56,9 @@ def add(tar, path):
         return False
     member.uname = member.gname = ""
     try:
+        # a float, which tarfile has, cannot hold nanoseconds
+        since = os.lstat(path).st_mtime_ns
+        member.pax_headers["mtime"] = "%s%d.%09d" % ("-" if since < 0 else "", *divmod(abs(since), 10**9))
         for key in os.listxattr(path, follow_symlinks=False):
             value = os.getxattr(path, key, follow_symlinks=False)
             member.pax_headers["SCHILY.xattr." + key] = value.decode("utf-8", "surrogateescape")
