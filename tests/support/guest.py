@@ -14,6 +14,7 @@ from support.hosts import need_programs
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console",
     "crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4", "lz4_decompress", "erofs", "evdev", "button", "dummy",
+    "failover", "net_failover", "virtio_net",
 )  # fmt: skip
 #: As ``uname -m`` has them -> Debian's name, and its kernel for machines of QEMU.
 DEBIAN = {"x86_64": ("amd64", "linux-image-cloud-amd64"), "s390x": ("s390x", "linux-image-s390x")}

@@ -34,8 +34,8 @@ _PLACES = {
 _MODULES = ("virtio_pci", "virtio_blk", "dasd_eckd_mod", "dasd_fba_mod")
 #: And where its blocks are compared with a tree of hashes.
 _CHECKING = ("dm_verity", "sha256_generic")
-#: And where it has links that lead nowhere.
-_NOWHERE = ("dummy",)
+#: What a link that leads nowhere needs, and one that is a card.
+_NOWHERE, _CARD = "dummy", "virtio_net"
 #: modprobe(8)'s indexes: where it looks for what; ".bin" is what it reads, and the names are those of depmod(8).
 _INDEXES = re.compile(rb"modules\.(dep|alias|symbols|builtin|builtin\.alias|softdep|devname)(\.bin)?")
 
@@ -53,18 +53,27 @@ class GuestDisk:
     root_hash: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class GuestLink:
+    """A network link that is there before the system looks for it, and its addresses, each with its prefix length.
+
+    :param card: the hardware address of the card that it is; "": it is a link that leads nowhere.
+    """
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    card: str = ""
+
+
 def hashes_at(address: str) -> str:
     """What a disk has as its serial that is the tree of hashes of the one at an address."""
     return f"{address}-hashes"
 
 
-def table(
-    disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]], links: Iterable[tuple[str, Sequence[str]]] = ()
-) -> str:
+def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]], links: Iterable[GuestLink] = ()) -> str:
     """The words of ``/goldroot/table``.
 
     :param paths: address and path of the system, parents before what is in them; ``/`` stands first.
-    :param links: names and addresses of links that lead nowhere.
     :raises BadInput: a path that a line cannot hold.
     """
     lines = [f"disk {disk.address} {disk.access} {disk.form}" for disk in disks]
@@ -73,7 +82,12 @@ def table(
         if path != path.strip() or "\n" in path or "\\" in path:
             raise BadInput(f"{path!r} is not a path that a boot can have", todo="Give the path another name.")
         lines.append(f"path {address} {path}")
-    lines += [" ".join(("link", name, *addresses)) for name, addresses in links]
+    for link in links:
+        lines.append(
+            " ".join(
+                ["card", link.name, link.card, *link.addresses] if link.card else ["link", link.name, *link.addresses]
+            )
+        )
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -82,7 +96,7 @@ def addition(
     version: str,
     disks: Sequence[GuestDisk],
     paths: Iterable[tuple[str, str]],
-    links: Sequence[tuple[str, Sequence[str]]] = (),
+    links: Sequence[GuestLink] = (),
 ) -> bytes:
     """The archive that follows a system's own.
 
@@ -93,7 +107,12 @@ def addition(
     files = {place: _own(name) for name, place in _PLACES.items()}
     files["goldroot/table"] = table(disks, paths, links).encode()
     checking = _CHECKING if any(disk.root_hash for disk in disks) else ()
-    wanted = [*_MODULES, *checking, *(_NOWHERE if links else ()), *sorted({disk.form for disk in disks})]
+    wanted = [
+        *_MODULES,
+        *checking,
+        *sorted({_CARD if link.card else _NOWHERE for link in links}),
+        *sorted({disk.form for disk in disks}),
+    ]
     modules = f"goldroot/lib/modules/{version}"
     files |= {f"{modules}/{name}": content for name, content in _modules(root, version, wanted)}
     return cpio(files, [modules])

@@ -5,6 +5,7 @@
 #   verity ADDRESS HASH         each block of the disk is compared with the tree of hashes on the disk ADDRESS-hashes
 #   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
 #   link NAME [ADDRESS ...]     a link that leads nowhere: of a trial, which has no network
+#   card NAME MAC [ADDRESS ...] the network card with that hardware address has this name
 # Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe; for links ip, or chroot and the root's own.
 # A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
 # its number.  Whatever does not fit is told on the console, and the server is switched off: nothing is repaired by guessing.
@@ -125,20 +126,58 @@ goldroot_ip() {
     ip "$@" 2>/dev/null || chroot "$goldroot_in" ip "$@" 2>/dev/null
 }
 
-# Links that lead nowhere are there before anything of the system looks for them: goldroot_links DIRECTORY
-goldroot_links() {
-    while read -r goldroot_kind goldroot_name goldroot_addresses <&9; do
-        [ "$goldroot_kind" = link ] || continue
-        goldroot_module dummy numdummies=0
-        if goldroot_ip "$1" link add name "$goldroot_name" type dummy; then
-            for goldroot_one in $goldroot_addresses; do
-                goldroot_ip "$1" address add "$goldroot_one" dev "$goldroot_name" ||
-                    goldroot_say "the link $goldroot_name of this trial has no address $goldroot_one"
-            done
-            goldroot_ip "$1" link set dev "$goldroot_name" up
-        else
-            goldroot_say "this trial has no link $goldroot_name: that needs ip(8) in the root, and a kernel with dummy links"
+# The link of the card with a hardware address; nothing where there is none.
+goldroot_card() {
+    for goldroot_link in /sys/class/net/*; do
+        if [ "$(cat "$goldroot_link/address" 2>/dev/null)" = "$1" ]; then
+            echo "${goldroot_link##*/}"
+            return
         fi
+    done
+}
+
+# Give a link its addresses, after which it is up: goldroot_address DIRECTORY NAME ADDRESS...
+goldroot_address() {
+    goldroot_in_root=$1
+    goldroot_link=$2
+    shift 2
+    for goldroot_one in "$@"; do
+        goldroot_ip "$goldroot_in_root" address add "$goldroot_one" dev "$goldroot_link" ||
+            goldroot_say "the link $goldroot_link has no address $goldroot_one"
+    done
+    goldroot_ip "$goldroot_in_root" link set dev "$goldroot_link" up
+}
+
+# Links have their names, and are there, before anything of the system looks for them: goldroot_links DIRECTORY
+goldroot_links() {
+    while read -r goldroot_kind goldroot_name goldroot_rest <&9; do
+        case "$goldroot_kind" in
+            link)
+                goldroot_module dummy numdummies=0
+                if goldroot_ip "$1" link add name "$goldroot_name" type dummy; then
+                    goldroot_address "$1" "$goldroot_name" $goldroot_rest
+                else
+                    goldroot_say "this trial has no link $goldroot_name: that needs ip(8) in the root, and a kernel with dummy links"
+                fi
+                ;;
+            card)
+                goldroot_module virtio_net
+                goldroot_mac=${goldroot_rest%% *}
+                goldroot_rest=${goldroot_rest#"$goldroot_mac"}
+                goldroot_tries=0
+                goldroot_had=$(goldroot_card "$goldroot_mac")
+                while [ -z "$goldroot_had" ] && [ "$goldroot_tries" -lt 50 ]; do
+                    sleep 0.1 2>/dev/null || sleep 1
+                    goldroot_tries=$((goldroot_tries + 1))
+                    goldroot_had=$(goldroot_card "$goldroot_mac")
+                done
+                if [ "$goldroot_had" != "$goldroot_name" ]; then
+                    goldroot_ip "$1" link set dev "$goldroot_had" name "$goldroot_name" ||
+                        goldroot_say "the card ${goldroot_had:-$goldroot_mac} could not be called $goldroot_name: that needs ip(8) in the root"
+                fi
+                [ -z "$goldroot_rest" ] || goldroot_address "$1" "$goldroot_name" $goldroot_rest
+                ;;
+        esac
     done 9</goldroot/table
 }
 

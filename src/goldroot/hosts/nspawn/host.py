@@ -12,13 +12,14 @@ from typing import ClassVar
 from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.disks import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
+from goldroot.hosts.machines.bridges import other_end, refuse_bridge
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.network import Network, checked
 from goldroot.hosts.nspawn import forward, links, mounts
 from goldroot.hosts.nspawn.assembly import gives_itself, put_at
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, other_end
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments
 from goldroot.hosts.nspawn.process import Container, as_a_shell
 from goldroot.hosts.port import Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
@@ -65,7 +66,7 @@ class NspawnHost(MachineHost):
         network = Network() if around is not None or entry.network is None else entry.network
         if network.bridge:
             find("ip")
-            links.refuse_bridge(entry.name, network.bridge)
+            refuse_bridge(entry.name, network.bridge)
         sockets = forward.listen(stack, entry.name, network.ports)
         root = os.path.join(self.directory(entry.name), "root")
         os.makedirs(root, mode=0o700, exist_ok=True)

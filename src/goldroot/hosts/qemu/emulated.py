@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from goldroot.errors import HostError, Unreachable
 from goldroot.guest import kernel
-from goldroot.guest.initramfs import PARAMETER, addition, follow
+from goldroot.guest.initramfs import PARAMETER, GuestLink, addition, follow
 from goldroot.hosts.machines import Given, Running, TryingHost, control
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.port import Around, Entry
 from goldroot.hosts.qemu import monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageHost
+from goldroot.hosts.qemu.cards import cards_of
 from goldroot.run import Done, find, run, start
 
 #: How much of this machine's memory may hold what the guests of one supervisor write aside, as tmpfs(5) has it.
@@ -43,8 +44,8 @@ class EmulatedHost(ImageHost, TryingHost):
         """Of the machine of an entry, and of its trials."""
         return Shape(self.config.memory, self.config.processors, self.config.parameters)
 
-    def more_words(self, entry: Entry) -> Sequence[str]:
-        """What QEMU is told of a machine besides: its network.  Never of a trial, which has none."""
+    def more_words(self) -> Sequence[str]:
+        """What QEMU is told of each machine besides.  Never of a trial: it might lead out of it."""
         return ()
 
     def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
@@ -52,7 +53,13 @@ class EmulatedHost(ImageHost, TryingHost):
         program, setpriv = find(board.program), find("setpriv")
         for given in disks:
             self._images.refuse_cut_off(given.label)
-        boot, shape = self._kernel(entry, disks, around), self.shape(entry.name)
+        network = entry.network if around is None else None
+        cards = cards_of(stack, entry.name, self.store, network)
+        links = (
+            [GuestLink(link.name, link.addresses) for link in around.links] if around else [one.link for one in cards]
+        )
+        boot, shape = self._kernel(entry, disks, links), self.shape(entry.name)
+        more = [word for card in cards for word in card.words(board.bus)]
         machine = Machine(
             name=entry.name,
             architecture=self.architecture,
@@ -64,7 +71,7 @@ class EmulatedHost(ImageHost, TryingHost):
             parameters=" ".join([PARAMETER, shape.parameters, *_of_a_trial(around)]),
             drives=self._drives(disks) if around is None else self._tried_drives(disks, directory),
             user=self.config.user,
-            more=self.more_words(entry) if around is None else ["-no-reboot"],
+            more=[*more, *self.more_words()] if around is None else ["-no-reboot"],
         )
         lead, follow = pty.openpty()
         stack.callback(os.close, lead)
@@ -78,7 +85,7 @@ class EmulatedHost(ImageHost, TryingHost):
                     [setpriv, "--pdeathsig", "KILL", "--", program, *words[1:]],
                     program=setpriv,
                     streams=(follow, follow, follow),
-                    pass_fds=handles,
+                    pass_fds=[*handles, *(card.handle for card in cards if card.handle >= 0)],
                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
                 )
             finally:
@@ -119,10 +126,9 @@ class EmulatedHost(ImageHost, TryingHost):
             drives.append(drive)
         return drives
 
-    def _kernel(self, entry: Entry, disks: Sequence[Given], around: Around | None) -> kernel.Kernel:
+    def _kernel(self, entry: Entry, disks: Sequence[Given], links: Sequence[GuestLink]) -> kernel.Kernel:
         """The copies of what its root boots; the initial file system with what finds the machine's disks."""
         given = self._booted_from(entry, disks)
-        links = [(link.name, link.addresses) for link in around.links] if around else []
         with ExitStack() as stack:
             opened = self._images.open(stack, given.label, "ro", "files", exact=True)
             stack.callback(opened.close)

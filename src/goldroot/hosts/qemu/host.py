@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from goldroot.errors import GoldrootError, HostError, Refused, Unreachable
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost
-from goldroot.hosts.port import Entry, NetLink, Power
+from goldroot.hosts.network import Network, checked
+from goldroot.hosts.port import NetLink, Power
 from goldroot.hosts.qemu import live, monitor
 from goldroot.hosts.qemu.base import ImageConfig
 from goldroot.hosts.qemu.emulated import EmulatedHost
@@ -22,11 +23,17 @@ class QemuConfig(ImageConfig):
     """``[hosts.NAME]`` with ``kind = "qemu"``; besides what :class:`ImageConfig` has:
 
     :param user: what QEMU becomes once it has all files open; "": it stays what goldroot is.
-    :param options: more words for QEMU, for each machine: network cards.
+    :param bridge: of this machine, to which links of servers lead of which nobody says otherwise; "": they have none.
+    :param options: more words for QEMU, for each machine.
     """
 
     user: str = ""
+    bridge: str = ""
     options: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        ImageConfig.__post_init__(self)
+        checked(Network(self.bridge, "eth0"))
 
 
 class QemuHost(EmulatedHost, MachineHost):
@@ -42,6 +49,7 @@ class QemuHost(EmulatedHost, MachineHost):
             live_view="snapshot",
             guest_commands=True,
             trials=True,
+            networks=True,
             runs_architectures=frozenset([self.architecture]),
             sizes=True,
             verity=config.verity,
@@ -49,7 +57,11 @@ class QemuHost(EmulatedHost, MachineHost):
 
     # -- power
 
-    def more_words(self, entry: Entry) -> Sequence[str]:
+    @property
+    def usual_bridge(self) -> str:
+        return str(self.config.bridge)
+
+    def more_words(self) -> Sequence[str]:
         return tuple(self.config.options)
 
     def power(self, name: str) -> Power:
