@@ -18,7 +18,7 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import StillRunning
 from goldroot.fleet import clones, find_drift, forecast_gold, machines
 from goldroot.fleet.drift import drift_patch
-from goldroot.fleet.server_readings import open_clone
+from goldroot.fleet.inputs import open_clone
 from goldroot.fleet.update.plan import plan_update
 from goldroot.hosts import still_running
 from goldroot.site import Site

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
-from goldroot.hosts.directory.disks import Directories
+from goldroot.hosts.directory.host import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.bridges import other_end, refuse_bridge
 from goldroot.hosts.machines.cover import cover, own_mounts

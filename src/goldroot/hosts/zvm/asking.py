@@ -93,7 +93,14 @@ class Asking:
     def around(self) -> Around:
         """What plans are made with."""
         parts = self._parts
-        return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
+        return Around(
+            self._directory.standing,
+            parts.style,
+            parts.pool,
+            parts.addresses,
+            snapshots=parts.snapshots,
+            records=parts.booting.record == "disk",
+        )
 
     def examine(self) -> Iterator[Point]:
         """What the z/VM system is like, asked without changing anything: the points of ``goldroot zvm doctor``."""

@@ -102,6 +102,9 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
     :raises UsageError: a name, template or address in the table cannot be one.
     """
     store = os.path.join(root, config.store)
+    for words in (config.parameters, *config.own_parameters.values()):
+        if not words.isascii() or not words.isprintable():
+            raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
     server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
     cp, medium = _guest(config, root)
     parts = Parts(

@@ -11,7 +11,7 @@ from goldroot.hosts.zvm.doctor import Asked, Point
 from goldroot.hosts.zvm.doctor_smapi import authorisations, caching, comments, largest, left, links, names, room, server
 
 #: Programs of s390-tools that make a minidisk a disk of Linux.
-PROGRAMS = ("chccwdev", "dasdfmt", "fdasd", "udevadm", "vmcp")
+PROGRAMS = ("chccwdev", "dasdfmt", "fdasd", "udevadm", "vmcp", "zipl")
 _DASD = re.compile(r"^DASD ([0-9A-F]{4})\b", re.MULTILINE)
 
 

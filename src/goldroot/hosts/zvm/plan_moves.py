@@ -37,6 +37,7 @@ class Around:
     :param find: an entry as it stands, by its name; ``None``: there is none.
     :param addresses: of the management guest, for links.
     :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
+    :param records: disks with a kernel get a boot record.
     """
 
     find: Callable[[str], Standing | None]
@@ -44,6 +45,7 @@ class Around:
     pool: Pool
     addresses: Sequence[str]
     snapshots: bool = False
+    records: bool = True
 
     def get(self, name: str) -> Standing:
         """:raises NotFound: there is no such entry."""

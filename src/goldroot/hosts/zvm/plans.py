@@ -32,6 +32,10 @@ from goldroot.hosts.zvm.writing import new_entry
 
 #: Stands in a plan for the id of the work and the time, which are not known before.
 WORK, SINCE = "plan", "2000-01-01T00:00:00Z"
+#: The boot record of the disk that has ``/boot``, where that holds a kernel.
+RECORD = Line(
+    "Linux", "zipl --noninteractive --add-files --target /boot --image KERNEL --ramdisk INITRD --parameters WORDS"
+)
 #: Seconds that a guest has for its shutdown where nobody says.
 PATIENCE = 300
 
@@ -79,6 +83,9 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     if around.snapshots:
         moves.steps.append(off)
     moves.fence()
+    if around.records and entry.boot in own:
+        disks = [Disk(moves.user, moves.device(address), "M") for address in prepared]
+        moves.use("The prepared root gets a boot record of its own.", disks, RECORD)
     after = exchange(moves.now.entry, PREPARED, WORK, "kept", since=SINCE)
     moves.change(after, f"The switch of {moves.user}: one replacement exchanges disks, links and modes.", held=True)
     moves.steps.append(guest_on(moves.user))
@@ -160,6 +167,7 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
             for disk in (Disk(gold.user, gold.device(a), "R"), Disk(moves.user, moves.device(a), "M"))
         ],
         Line("Linux", "dasdfmt, fdasd, mkfs of each new disk; copy; identity"),
+        *([RECORD] if around.records and moves.now.entry.boot in mine else []),
     )
     moves.change(replace(moves.now.entry, startable=True), f"{moves.user} may be logged on.")
     return _plan("create", moves)
@@ -210,6 +218,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
             for disk in (Disk(work.user, work.device(a), "EW"), Disk(moves.user, moves.device(a), "W"))
         ],
         Line("Linux", "the files are copied"),
+        *([RECORD] if around.records else []),
     )
     moves.use(
         "What was written is read again, for the manifest that is signed.",
