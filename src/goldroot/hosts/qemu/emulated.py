@@ -19,6 +19,7 @@ from goldroot.hosts.qemu import monitor
 from goldroot.hosts.qemu.arguments import Drive, Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageHost
 from goldroot.hosts.qemu.cards import cards_of
+from goldroot.hosts.storefiles import store_errors
 from goldroot.run import Done, find, run, start
 
 #: How much of this machine's memory may hold what the guests of one supervisor write aside, as tmpfs(5) has it.
@@ -58,7 +59,8 @@ class EmulatedHost(ImageHost, TryingHost):
         links = (
             [GuestLink(link.name, link.addresses) for link in around.links] if around else [one.link for one in cards]
         )
-        boot, shape = self._kernel(entry, disks, links), self.shape(entry.name)
+        with store_errors(directory):
+            boot, shape = self._kernel(entry, disks, links), self.shape(entry.name)
         more = [word for card in cards for word in card.words(board.bus)]
         machine = Machine(
             name=entry.name,
