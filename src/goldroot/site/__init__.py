@@ -18,6 +18,7 @@ __all__ = [
     "Config",
     "DiskRegister",
     "Layout",
+    "Reach",
     "Site",
     "TellForm",
     "begin_renaming",
@@ -28,6 +29,7 @@ __all__ = [
     "export_views",
     "former_names",
     "init_site",
+    "is_host",
     "is_members",
     "keep_reserve",
     "keys_work",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
+    from goldroot.site.reach import Reach, is_host
     from goldroot.site.renamed import (
         FORMER_NAMES,
         begin_renaming,
@@ -88,6 +91,7 @@ else:
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
             "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
+            "reach": "Reach is_host",
             "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
             "former_names note_former_name refuse_renaming table_renamed",
             "shared": "VIEWS export_views is_members read_view",
