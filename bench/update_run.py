@@ -68,12 +68,12 @@ def part(what, module, name):
             setattr(other, key, timed(what, original))
 
 part("the signatures of gold", "goldroot.image.gold_version", "_verified")
-part("gold's disks: are they as published", "goldroot.image.genuine", "check_genuine")
+part("gold's disks: are they as published", "goldroot.image.gold_version", "check_genuine")
 part("scans of the clone", "goldroot.fleet.manifests", "scan_disk")
 part("the plan of the merge", "goldroot.fleet.inputs", "plan_sides")
 part("the new disks", "goldroot.fleet.update.merge", "build_disks")
 part("checks", "goldroot.fleet.update.checks", "prove")
-part("who uses the disks", "goldroot.hosts.users", "user_of")
+part("who uses the disks", "goldroot.hosts.inuse", "user_of")
 part("the engine's start", "goldroot.workflow.durable", "_launch")
 part("what follows the switch", "goldroot.fleet.update.reconcile", "finish")
 

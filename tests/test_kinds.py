@@ -50,7 +50,7 @@ def test_every_kind_has_a_sentence_and_is_made_somewhere() -> None:
 
 
 def test_the_types_of_conflicts_and_notes_are_the_enumeration() -> None:
-    for file in ("conflicts.py", "tree/notes.py"):
+    for file in ("conflicts.py", "tree/entry.py"):
         text = (SOURCE / file).read_text()
         assert "    kind: ConflictKind  #:" in text or "    kind: NoteKind | ConflictKind  #:" in text
 

@@ -78,8 +78,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.holders import Holder, holders_of
     from goldroot.catalog.images import Form
     from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
-    from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
-    from goldroot.catalog.store_label import label_of_store, make_store_label
+    from goldroot.catalog.store import Catalog, Tx, is_there, label_of_store, make_store_label, now, open_catalog
     from goldroot.catalog.updates import Update
 else:
     __getattr__, __dir__ = names_of(
@@ -96,8 +95,7 @@ else:
             "holders": "Holder holders_of",
             "images": "Form",
             "readings": "AccountKind LocalAccount LocalAccounts",
-            "store": "Catalog Tx is_there now open_catalog",
-            "store_label": "label_of_store make_store_label",
+            "store": "Catalog Tx is_there label_of_store make_store_label now open_catalog",
             "updates": "Update",
         },
     )

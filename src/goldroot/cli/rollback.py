@@ -14,9 +14,8 @@ from goldroot.cli.each_clone import (
     say_how_it_does,
     tell_failures,
 )
-from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, verbose
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -119,11 +118,10 @@ def say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
-    from goldroot.cli.zvm_commands import rollback_plan
-    from goldroot.fleet import plan_rollback
+    from goldroot.fleet import plan_rollback, told_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
-    commands = commands_of(lambda: [rollback_plan(site, found.fallback) for found in results.done.values()])
+    commands = commands_of(lambda: [told_rollback(site, found.fallback) for found in results.done.values()])
 
     def say() -> None:
         for found in results.done.values():

@@ -13,15 +13,12 @@ from goldroot.accounts import GROUP, PASSWD, AccountTables
 from goldroot.catalog import decisions, events, readings
 from goldroot.errors import ChecksFailed, LimitReached, NotFound, ProgramFailed
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, accounts_of, open_own
-from goldroot.fleet.server_readings import read_missing
+from goldroot.fleet.inputs import Stage, accounts_of, open_own, read_missing
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
-from goldroot.fleet.update.first_identity import give_first_identity
-from goldroot.fleet.update.gold_owners import on_shared_disks, tells_of
-from goldroot.fleet.update.made_links import Look, dangling
+from goldroot.fleet.update.merged_system import Look, dangling, give_first_identity, on_shared_disks, tells_of
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.trial import try_out
+from goldroot.fleet.update.power import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
 from goldroot.site import TellForm, open_system, run_on, weakness

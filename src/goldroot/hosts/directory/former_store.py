@@ -18,13 +18,12 @@ from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.errors import Damaged, Refused
-from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
 from goldroot.hosts.changes import check_entry
 from goldroot.hosts.directory.host import DirectoryHost
 from goldroot.hosts.entryfile import encode
 from goldroot.hosts.inuse import entry_lock
-from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Entry
+from goldroot.hosts.storefiles import Label, store_errors, sync_directory, write_whole
 from goldroot.tree import remove_tree
 
 #: What the definitions are called, and what is kept of them.

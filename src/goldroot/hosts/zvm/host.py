@@ -10,11 +10,12 @@ from dataclasses import replace
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
+from goldroot.hosts.bytes import Exact
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
-from goldroot.hosts.labels import Label
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, SystemDisk, View
+from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.booting import write_record
@@ -282,7 +283,7 @@ class ZvmHost(Asking, FileHost):
             raise Refused(f"{why} by {self._in_use.note(lock)}", todo="Try again when that has ended.")
         stack.callback(taken.close)
 
-    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> bool:
+    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> Exact:
         try:
             return super()._enter_live(stack, entry, view)
         except StillRunning:
@@ -293,7 +294,7 @@ class ZvmHost(Asking, FileHost):
         stack.callback(self._disks.running.subtract, live)
         return True
 
-    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
+    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, Exact]]) -> None:
         """Nothing: who else has a disk is told when it is linked, which is the only way to it."""
 
     def _seen(self, entry: Entry) -> str | None:

@@ -14,9 +14,9 @@ from typing import Literal
 
 from goldroot import crash
 from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused, StillRunning
-from goldroot.hosts.bytes import OpenedDisk
-from goldroot.hosts.labels import Label
+from goldroot.hosts.bytes import Exact, OpenedDisk
 from goldroot.hosts.port import Access, DiskInfo, Role, Use
+from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries
@@ -212,7 +212,7 @@ class Minidisks:
 
     # -- opening
 
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
         """Open a disk; ``stack`` gives back the link and all else that this takes."""
         row = self.row(label.id)
         if access == "ro" and self.running[row.id] > 0:

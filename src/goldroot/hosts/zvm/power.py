@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from goldroot import crash, private
 from goldroot.errors import HostError, Refused, StillRunning
-from goldroot.hosts.atomic import write_whole
+from goldroot.hosts.storefiles import write_whole
 from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.manager import UNSURE
 from goldroot.zvm.smapi import CallRefused, Client

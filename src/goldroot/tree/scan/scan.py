@@ -15,17 +15,21 @@ from typing import Literal
 
 from goldroot.files import Cursor, split
 from goldroot.tree.columns import Columns
-from goldroot.tree.entry import FILE
+from goldroot.tree.entry import FILE, Note, Progress
 from goldroot.tree.manifest import Manifest
-from goldroot.tree.notes import Note, Progress
 from goldroot.tree.paths import tree_key
 from goldroot.tree.problems import changed, open_tree, read_problem
-from goldroot.tree.scan.mapped import UNWRITTEN, mapped_inodes
-from goldroot.tree.scan.read_all import ToRead, read_all
-from goldroot.tree.scan.reading import Chooser, Wanted, chooser
-from goldroot.tree.scan.reuse import Details, Missing, distrust_mapped, distrust_young, with_recorded_owners
-from goldroot.tree.scan.statuses import IS_FILE, TYPE
-from goldroot.tree.scan.walk import walk
+from goldroot.tree.scan.reading import Chooser, ToRead, Wanted, chooser, read_all
+from goldroot.tree.scan.reuse import (
+    UNWRITTEN,
+    Details,
+    Missing,
+    distrust_mapped,
+    distrust_young,
+    mapped_inodes,
+    with_recorded_owners,
+)
+from goldroot.tree.scan.walk import IS_FILE, TYPE, walk
 
 Root = str | bytes | os.PathLike[str]
 
