@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from goldroot.hosts.bytes import OpenedDisk
+from goldroot.hosts.storefiles import OpenedDisk
 
 from goldroot.errors import Busy, Refused, StillRunning
 from goldroot.hosts import SystemDisk, exchange
