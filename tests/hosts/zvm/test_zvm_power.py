@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from goldroot.hosts.storefiles import OpenedDisk
 
 from goldroot.errors import Busy, Refused, StillRunning
 from goldroot.hosts import SystemDisk, exchange
+from goldroot.hosts.storefiles import OpenedDisk
 from goldroot.hosts.zvm import ZvmHost
 from goldroot.hosts.zvm.points import POINTS
 from goldroot.zvm.simulator import Options
