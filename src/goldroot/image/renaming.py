@@ -94,17 +94,17 @@ def rename(site: Site, old: str, new: str) -> Renaming:
         if planned.done:
             return planned
         begin_renaming(site, old, new)
-        crash.point("renaming-begun")
+        crash.point("image-renaming-begun")
         _marks(site, old, new)
-        crash.point("renaming-marks")
+        crash.point("image-renaming-marks")
         _directory(site, old, new)
-        crash.point("renaming-directory")
+        crash.point("image-renaming-directory")
         _settings(site, old, new)
-        crash.point("renaming-settings")
+        crash.point("image-renaming-settings")
         with site.catalog.begin() as tx:
             if any(one.name == old for one in images.every(tx)):
                 rename_image(tx, old, new)
-        crash.point("renaming-catalog")
+        crash.point("image-renaming-catalog")
         end_renaming(site)
         return planned
 
@@ -196,7 +196,7 @@ def _marks(site: Site, old: str, new: str) -> None:
         for entry in there:
             if any(mark.image == old for mark in entry.marks.values()):
                 _mark(host, entry, old, new)
-                crash.point("renaming-mark")
+                crash.point("image-renaming-mark")
 
 
 def _mark(host: Host, entry: Entry, old: str, new: str) -> None:
@@ -214,7 +214,7 @@ def _directory(site: Site, old: str, new: str) -> None:
     place = site.image_path(new)
     if os.path.isdir(site.image_path(old)) and not os.path.lexists(place):
         os.rename(site.image_path(old), place)
-        crash.point("renaming-moved")
+        crash.point("image-renaming-moved")
     if os.path.isdir(place):
         note_former_name(site, new, old)
 
