@@ -171,7 +171,13 @@ def test_a_configuration_that_is_written_otherwise_is_refused(text: str) -> None
         table_renamed(text, "small", "big")
 
 
-POINTS = ["image-renaming-begun", "image-renaming-mark:3", "image-renaming-moved", "image-renaming-settings", "image-renaming-catalog"]
+POINTS = [
+    "image-renaming-begun",
+    "image-renaming-mark:3",
+    "image-renaming-moved",
+    "image-renaming-settings",
+    "image-renaming-catalog",
+]
 
 
 @pytest.mark.parametrize(
