@@ -70,7 +70,7 @@ if TYPE_CHECKING:
         images,
         readings,
         updates,
-    )  # fmt: skip
+    )
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.copying import copy_catalog, has_rows
@@ -83,8 +83,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.images import Form
     from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
     from goldroot.catalog.renaming import rename_image
-    from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
-    from goldroot.catalog.store_label import label_of_store, make_store_label
+    from goldroot.catalog.store import Catalog, Tx, is_there, label_of_store, make_store_label, now, open_catalog
     from goldroot.catalog.updates import Update
 else:
     __getattr__, __dir__ = names_of(
@@ -101,10 +100,9 @@ else:
             "gold": "GoldVersion",
             "holders": "Holder holders_of",
             "images": "Form",
-            "renaming": "rename_image",
             "readings": "AccountKind LocalAccount LocalAccounts",
-            "store": "Catalog Tx is_there now open_catalog",
-            "store_label": "label_of_store make_store_label",
+            "renaming": "rename_image",
+            "store": "Catalog Tx is_there label_of_store make_store_label now open_catalog",
             "updates": "Update",
         },
     )

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from goldroot.catalog import events
 from goldroot.catalog.images import get, refuse_existing
-from goldroot.catalog.plain_names import check_name
 from goldroot.catalog.schema import events as event_table
 from goldroot.catalog.schema import gold_versions, images, metadata, slots
-from goldroot.catalog.store import Tx
+from goldroot.catalog.store import Tx, check_name
 
 #: What others reference by the image's name, in the order in which it can be written.
 _KEYS = (gold_versions, slots)

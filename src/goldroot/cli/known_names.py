@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from goldroot.cli.everywhere import named_site
+from goldroot.cli.lazy import named_site
 from goldroot.errors import GoldrootError
 from goldroot.tree import path_text
 

@@ -150,6 +150,7 @@ if TYPE_CHECKING:
         update_rows,
     )
     from goldroot.fleet.forecast import Forecast, forecast_gold
+    from goldroot.fleet.inputs import open_clone
     from goldroot.fleet.joined import join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
@@ -185,13 +186,12 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.mount import run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
-    from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.taken_over import TakenOver, take_over_clone
-    from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
+    from goldroot.fleet.update.power import again_at_switch
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
@@ -227,6 +227,7 @@ else:
             "drift": "Drift drift_patch find_drift",
             "exported": "EXPORTED clone_list exported_plan forget_plans of_past plan_views update_rows",
             "forecast": "Forecast forecast_gold",
+            "inputs": "open_clone",
             "joined": "join_machine network_from plan_join",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start "
@@ -236,22 +237,21 @@ else:
             "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
-            "review": "WaitingConflict Case all_cases chosen_conflicts conflict_at desk_of "
+            "review": "Case WaitingConflict all_cases chosen_conflicts conflict_at desk_of "
             "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
             "rollback.mount": "run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
-            "server_readings": "open_clone",
             "status": "fleet_status update_data",
             "taken_over": "TakenOver take_over_clone",
-            "zvm_taken_over": "take_over_site",
-            "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",
-            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
+            "update.power": "again_at_switch",
             "update.update": "Outcome cancel_update cancelled_update chosen_clones "
             "engine_of plan_cancel run_update run_updates",
+            "zvm_taken_over": "take_over_site",
+            "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",
         },
     )

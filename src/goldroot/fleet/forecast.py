@@ -11,7 +11,7 @@ from goldroot.catalog import Clone, clones, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound
 from goldroot.fleet.inputs import shared_files
-from goldroot.fleet.update.references import load_references
+from goldroot.fleet.update.memory import load_references
 from goldroot.image import MAINTENANCE, System, newest_gold, open_version
 from goldroot.merge import ManifestFiles, Reference, SharedFiles, View, look_up
 from goldroot.site import Site

@@ -3,16 +3,23 @@
 from goldroot.hosts.addresses import (
     LIVE,
     PREPARED,
+    Standing,
     check_address,
     check_disk_id,
     check_entry_name,
+    find_entry,
     is_live,
     new_disk_id,
+    own_disks,
     place_of,
+    refuse_running,
+    running_reason,
     set_of,
+    standing,
+    still_running,
 )
-from goldroot.hosts.applying import change
 from goldroot.hosts.changes import (
+    change,
     differences,
     exchange,
     fenced,
@@ -51,15 +58,6 @@ from goldroot.hosts.port import (
     Trial,
     Use,
     View,
-)
-from goldroot.hosts.standing import (
-    Standing,
-    find_entry,
-    own_disks,
-    refuse_running,
-    running_reason,
-    standing,
-    still_running,
 )
 
 __all__ = [

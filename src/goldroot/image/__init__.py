@@ -96,7 +96,6 @@ if TYPE_CHECKING:
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
-    from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import (
         Difference,
         Retirement,
@@ -108,7 +107,15 @@ if TYPE_CHECKING:
         retire_gold,
         verify_gold,
     )
-    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
+    from goldroot.image.gold_version import (
+        Gold,
+        check_genuine,
+        current_gold,
+        newest_gold,
+        open_version,
+        papers_hold,
+        read_gold_record,
+    )
     from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
@@ -140,9 +147,9 @@ else:
             "check": "Checked check_gold",
             "copied": "Look accept_copied look_at_copy",
             "found": "find_linked",
-            "genuine": "check_genuine",
-            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
-            "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
+            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold "
+            "retire_gold verify_gold",
+            "gold_version": "Gold check_genuine current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",

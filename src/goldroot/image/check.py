@@ -174,14 +174,13 @@ def remember(system: System, checked: Checked) -> None:
 def _remembered(system: System) -> Sequence[str]:
     try:
         with open(_file(system), "rb") as file:
-            held = json.load(file)
+            return [str(key) for key in json.load(file)]
     except FileNotFoundError:
         return []
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(
             f"{_file(system)} is not JSON: {error}", todo="Remove it, and accept again what it held."
         ) from None
-    return [str(key) for key in held]
 
 
 def _file(system: System) -> str:

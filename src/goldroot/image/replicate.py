@@ -19,8 +19,7 @@ from goldroot.errors import BadSignature, Refused
 from goldroot.hosts import Opened
 from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.found import find_replicated
-from goldroot.image.genuine import check_genuine
-from goldroot.image.gold_version import Gold, copy_directory, open_version
+from goldroot.image.gold_version import Gold, check_genuine, copy_directory, open_version
 from goldroot.image.hashes import hash_files
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
 from goldroot.image.systems import as_recorded

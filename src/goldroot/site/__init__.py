@@ -72,11 +72,10 @@ if TYPE_CHECKING:
         refuse_renaming,
         table_renamed,
     )
-    from goldroot.site.reserve import keep_reserve, making_room
     from goldroot.site.shared import VIEWS, export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
-    from goldroot.site.workroom import sweep_rooms, work_room
+    from goldroot.site.space import keep_reserve, making_room, sweep_rooms, work_room
 else:
     __getattr__, __dir__ = names_of(
         __name__,
@@ -84,17 +83,16 @@ else:
             "backup": "Backup write_backup",
             "backup_file": "BackupHead read_backup",
             "boot_record": "boots_by_record make_bootable without_boot_map",
+            "comes_next": "next_step",
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
-            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
-            "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming former_names "
-            "note_former_name refuse_renaming table_renamed",
-            "reserve": "keep_reserve making_room",
-            "comes_next": "next_step",
+            "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
+            "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
+            "former_names note_former_name refuse_renaming table_renamed",
             "shared": "VIEWS export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
-            "workroom": "sweep_rooms work_room",
+            "space": "keep_reserve making_room sweep_rooms work_room",
         },
     )

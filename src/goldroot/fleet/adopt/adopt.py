@@ -31,9 +31,8 @@ from goldroot.fleet.adopt.nearest import (
 from goldroot.fleet.adopt.report import needs_a_look, report_of
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import CloneForm, begin_clone, define_clone, plan_clone, refuse_taken
-from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
-from goldroot.fleet.server_readings import read_server
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import Stage, open_own, policy_of, read_server, silent
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
 from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
@@ -139,7 +138,7 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
         identity, told = _identity(source, name)
         plan_clone(site, name, form.image, form=CloneForm(host, form.read_write, chosen), identity=identity)
         opened = stack.enter_context(gold.open())
-        given = update_files.remembered(site, form.image)
+        given = open_update.remembered(site, form.image)
         found = look_at(gold, opened, source, How(policy, stage, given, tuple(distances)))
         yield replace(found, notes=(*told, *found.notes)), policy, identity, chosen
 

@@ -15,6 +15,10 @@ from goldroot.errors import ProgramFailed
 from goldroot.merge.decide.line_sets import final_newline
 from goldroot.run import run
 
+# -- Lines that a merge by lines would bring back: one side moved them within the text, and the other removed them.  A merge by
+# lines sees a line that was moved as one that is gone here and new there.  So a user's line that gold took out of a file of
+# sudoers stands again where the server put it, and no place of the text was changed by both.
+
 #: Lines that say something; not a remark, a brace, or an end of a block.
 _TELLING = re.compile(rb"[ \t]*(?![#;]|//|/?\*)(?:[^\n]*[A-Za-z0-9]){4}")
 
