@@ -90,7 +90,7 @@ def test_a_backup_comes_back_into_an_empty_database(
     assert [one["id"] for one in data(capsys, "update", "list", "--all")] == [1, 2]
 
 
-@pytest.mark.parametrize("point", ["restore.catalog-made", "restore.catalog"])
+@pytest.mark.parametrize("point", ["restore.catalog-aside", "restore.catalog"])
 def test_a_restore_that_was_killed_is_finished(
     point: str, served: Site, url: str, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

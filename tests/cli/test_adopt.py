@@ -138,7 +138,7 @@ def test_a_read_write_clone_has_copies_of_the_shared_disks(server: Path, capsys:
 @pytest.mark.root
 @pytest.mark.slow
 def test_what_was_cut_off_goes_on_in_the_same_form_only(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for point in ("adopt.shared-copied", "adopt.disk-filled"):
+    for point in ("clone.disk-copied", "adopt.disk-filled"):
         kill_at(point, lambda: adopt(server, "--read-write"))
         assert adopt(server) == 3
         assert "the making of shop, read-write, from small 1 on host local was cut off" in capsys.readouterr().err

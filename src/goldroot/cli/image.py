@@ -201,9 +201,8 @@ def rename_command(old: str, new: str, site_dir: str | None, plan_only: bool, as
         if done.machines:
             put(f"  Its machines and slots keep their names: {', '.join(done.machines)}")
         if done.versions:
-            put(
-                f"  The signed records of gold {', '.join(map(str, done.versions))} still name it {old}: history stays as signed."
-            )
+            numbers = ", ".join(map(str, done.versions))
+            put(f"  The signed records of gold {numbers} name it as it was called then: history stays as signed.")
 
     emit(as_json, done.as_dict(plan=plan_only), say)
 

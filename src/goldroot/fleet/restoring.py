@@ -317,7 +317,7 @@ class _Restoring(PutBack):
         self.has_catalog = True
         if not self.plan:
             with open_catalog(theirs) as source, open_catalog(where, create=True) as catalog:
-                crash.point("restore.catalog-made")
+                crash.point("restore.catalog-aside")
                 copy_catalog(source, catalog)
             crash.point("restore.catalog")
 

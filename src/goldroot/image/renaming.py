@@ -19,9 +19,10 @@ from typing import Any
 
 from goldroot import crash, private
 from goldroot.catalog import clones, copies, decisions, entries, gold, images, rename_image, updates
-from goldroot.errors import NotFound, Refused, UsageError
+from goldroot.errors import GoldrootError, NotFound, Refused, UsageError
 from goldroot.hosts import Entry, Host
 from goldroot.image.adopting import recorded_numbers
+from goldroot.image.gold_version import read_gold_record
 from goldroot.site import (
     Site,
     begin_renaming,
@@ -45,7 +46,7 @@ class Renaming:
     new: str
     machines: tuple[str, ...]  #: its systems and slots, which keep their names
     clones: tuple[str, ...]
-    versions: tuple[int, ...]  #: whose signed records keep the name
+    versions: tuple[int, ...]  #: whose signed records have a name that it had before, and keep it
     answers: int
     done: bool = False
 
@@ -94,17 +95,17 @@ def rename(site: Site, old: str, new: str) -> Renaming:
         if planned.done:
             return planned
         begin_renaming(site, old, new)
-        crash.point("renaming-begun")
+        crash.point("image-renaming-begun")
         _marks(site, old, new)
-        crash.point("renaming-marks")
+        crash.point("image-renaming-marks")
         _directory(site, old, new)
-        crash.point("renaming-directory")
+        crash.point("image-renaming-directory")
         _settings(site, old, new)
-        crash.point("renaming-settings")
+        crash.point("image-renaming-settings")
         with site.catalog.begin() as tx:
             if any(one.name == old for one in images.every(tx)):
                 rename_image(tx, old, new)
-        crash.point("renaming-catalog")
+        crash.point("image-renaming-catalog")
         end_renaming(site)
         return planned
 
@@ -129,7 +130,16 @@ def _about(site: Site, known: str, old: str, new: str) -> Renaming:
         on_it = sorted(one.name for one in clones.every(tx, known))
         answers = len(decisions.remembered(tx, known))
     place = known if os.path.isdir(site.image_path(known)) else {old: new, new: old}[known]
-    return Renaming(old, new, tuple(machines), tuple(on_it), tuple(recorded_numbers(site, place)), answers)
+    older = tuple(number for number in recorded_numbers(site, place) if _signed_as(site, place, number) != new)
+    return Renaming(old, new, tuple(machines), tuple(on_it), older, answers)
+
+
+def _signed_as(site: Site, image: str, number: int) -> str:
+    """The name that a version's record says; a record that cannot be read is told by who needs it."""
+    try:
+        return str(read_gold_record(site, image, number)["image"])
+    except GoldrootError:
+        return ""
 
 
 def _refuse_under_way(site: Site, old: str, new: str) -> None:
@@ -196,7 +206,7 @@ def _marks(site: Site, old: str, new: str) -> None:
         for entry in there:
             if any(mark.image == old for mark in entry.marks.values()):
                 _mark(host, entry, old, new)
-                crash.point("renaming-mark")
+                crash.point("image-renaming-mark")
 
 
 def _mark(host: Host, entry: Entry, old: str, new: str) -> None:
@@ -214,7 +224,7 @@ def _directory(site: Site, old: str, new: str) -> None:
     place = site.image_path(new)
     if os.path.isdir(site.image_path(old)) and not os.path.lexists(place):
         os.rename(site.image_path(old), place)
-        crash.point("renaming-moved")
+        crash.point("image-renaming-moved")
     if os.path.isdir(place):
         note_former_name(site, new, old)
 

@@ -57,7 +57,7 @@ class ImageRenamed(View):
     machines: tuple[str, ...] = Field(description="its systems and slots, which keep their names")
     clones: tuple[str, ...] = Field(description="servers that are made from it: they go on as they are")
     versions: tuple[int, ...] = Field(
-        description="gold versions whose signed records keep the name that they were published under"
+        description="gold versions whose signed records have a name that it had before, and keep it"
     )
     decisions: int = Field(description="remembered answers that hold for it")
     done: bool = Field(description="whether it had been done before")

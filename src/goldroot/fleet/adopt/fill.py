@@ -59,7 +59,7 @@ def copy_shared(site: Site, gold: Gold, server: Server, policy: Policy, stage: S
             copy = copy_tree(sources[address].path, out, known=gold.manifest(address), progress=stage(f"copying {id}"))
             manifests.save_made(site, id, out, copy.manifest, policy)
             notes += copy.notes
-            crash.point("adopt.shared-copied")
+            crash.point("clone.disk-copied")
     return notes
 
 
