@@ -20,7 +20,7 @@ class Geometry:
     :param device: the type, as the directory manager is told it.
     :param unit: what they are counted in, as SMAPI is told it: 1 cylinders, 2 blocks of 512 bytes.
     :param size: bytes in one.
-    :param labels: bytes at the beginning that are no file system's.
+    :param labels: bytes at the beginning that do not belong to a file system.
     :param temporary: the type of a temporary one, and what it is counted in, as CP's DEFINE is told it.
     :param word: what they are counted in, for people.
     """
