@@ -13,6 +13,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +22,9 @@ import pytest
 from support.compiled import share_compiled
 from support.examples import examples
 from support.open_way import open_way
+from support.shapes import misfits, watch
+
+watch()
 
 SLOW_MARKS = ("slow", "integration", "crash")
 
@@ -222,6 +226,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         item = following
     session.testscollected = len(ran)
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A test in which a command printed what its published shape does not say fails, though all else is right."""
+    misfits.clear()
+    result = yield
+    assert not misfits, "\n".join(misfits)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -27,7 +27,7 @@ def written() -> str:
 def made() -> set[str]:
     """Kinds that stand as a word where a note or a conflict is made."""
     found = set()
-    for room in ("accounts", "fleet", "image", "merge", "system", "tree"):
+    for room in ("accounts", "fleet", "image", "merge", "site", "system", "tree"):
         for path in (SOURCE / room).rglob("*.py"):
             text = path.read_text()
             for node in ast.walk(ast.parse(text)) if any(f"{name}(" in text for name in MAKERS) else ():
@@ -50,7 +50,7 @@ def test_every_kind_has_a_sentence_and_is_made_somewhere() -> None:
 
 
 def test_the_types_of_conflicts_and_notes_are_the_enumeration() -> None:
-    for file in ("conflicts.py", "tree/notes.py"):
+    for file in ("conflicts.py", "tree/entry.py"):
         text = (SOURCE / file).read_text()
         assert "    kind: ConflictKind  #:" in text or "    kind: NoteKind | ConflictKind  #:" in text
 

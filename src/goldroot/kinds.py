@@ -23,7 +23,7 @@ NoteKind = Literal[
     "decided", "device-not-made", "duplicate-name", "flags-not-kept", "foreign-root", "fstab-moved",
     "hard-link-separated", "identity-made", "identity-removed", "jail-tables-stale", "kind-unknown", "labels-due",
     "memory-not-given", "migrate-due", "mode-not-kept", "mount-left-out", "newer-packages", "no-account",
-    "no-host-name", "not-gold-number", "numbers-as-numbers", "other-file-system", "other-release",
+    "no-host-name", "not-bootable", "not-gold-number", "numbers-as-numbers", "other-file-system", "other-release",
     "override-unknown", "override-without-effect", "own-of-one-host", "own-packages", "owner-not-kept",
     "packages-unknown", "path", "ranges-moved", "rebuild-due", "references-not-checked", "removed-before",
     "renumbered", "said-by-tar", "services-not-started", "shell-not-listed", "socket-dropped",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldroot.accounts.orphan_records import orphans
+from goldroot.accounts.merge import orphans
 from goldroot.accounts.tables import AccountTables
 from support.accounts import merge_accounts
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldroot.accounts import ACCOUNT_FILES, AccountTables
-from goldroot.accounts.login_defs import LoginDefs, NumberRanges, number_of, parse_login_defs
-from goldroot.accounts.tables import Key, parse_table
+from goldroot.accounts.tables import Key, LoginDefs, NumberRanges, number_of, parse_login_defs, parse_table
 from goldroot.errors import BadInput, NoPermission
 
 PASSWD_TEXT = (

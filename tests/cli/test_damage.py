@@ -13,7 +13,7 @@ import pytest
 
 from goldroot.catalog import disks, open_catalog, store
 from goldroot.errors import Damaged, NoSpace
-from goldroot.site import Site, keep_reserve, making_room, reserve
+from goldroot.site import Site, keep_reserve, making_room, space
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, small_site, text
 from support.marks import slow
@@ -205,7 +205,7 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     with making_room(fleet):
         assert place.exists(), "there is room"
     free = {"bytes": 1000}
-    monkeypatch.setattr(reserve, "writable_bytes", lambda _: free["bytes"])
+    monkeypatch.setattr(space, "writable_bytes", lambda _: free["bytes"])
     with pytest.raises(ZeroDivisionError), making_room(fleet):
         assert not place.exists()
         raise ZeroDivisionError

@@ -50,7 +50,7 @@ def test_machines_are_started_listed_and_stopped(fleet: Site, capsys: pytest.Cap
     assert lines[1].split()[:5] == ["web1", "WEB1", IMAGE, "1", "on"]
     assert said(capsys, "machine", "stop", "web1", "--plan") == (0, "web1 would be stopped\n")
     assert said(capsys, "machine", "stop", "web1", "web2") == (0, "web1 has shut down\nweb2 was off already\n")
-    assert data(capsys, "machine", "stop", "web1")["machines"] == [{"name": "web1", "ended": "off"}]
+    assert data(capsys, "machine", "stop", "web1")["machines"] == [{"clone": "web1", "name": "web1", "ended": "off"}]
 
 
 def test_the_console_and_a_command_inside(fleet: Site, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

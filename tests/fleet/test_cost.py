@@ -22,7 +22,7 @@ from goldroot.image import local_accounts, open_version
 from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site
 from goldroot.system import Confined, Identity
-from goldroot.tree.build import write
+from goldroot.tree.build import build as write
 from goldroot.tree.scan import reuse
 from goldroot.workflow import Engine, InProcess, open_engine
 from support.counting import counted

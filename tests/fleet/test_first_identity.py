@@ -10,7 +10,7 @@ import pytest
 from goldroot.catalog import updates
 from goldroot.fleet import clones, drift
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
@@ -47,7 +47,7 @@ def test_a_service_that_comes_with_an_update_has_a_key_of_each_servers_own(site:
     assert stat.S_IMODE(os.stat(f"{etc}/etc/ssh/ssh_host_ed25519_key").st_mode) == 0o600
     with site.catalog.read() as tx:
         [update] = updates.every(tx, "web1")
-    notes = update_files.read_record(site, "web1", update.work)["notes"]
+    notes = open_update.read_record(site, "web1", update.work)["notes"]
     made = {note["path"] for note in notes if note["kind"] == "identity-made"}
     assert made == {"/etc/hostid", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"}
 
@@ -61,7 +61,7 @@ def test_one_that_was_killed_before_it_was_written_down_is_said_all_the_same(sit
     assert (text(site, "web1", "etc/ssh/ssh_host_ed25519_key.pub") or "").startswith("ssh-ed25519 ")
     with site.catalog.read() as tx:
         [update] = updates.every(tx, "web1")
-    notes = update_files.read_record(site, "web1", update.work)["notes"]
+    notes = open_update.read_record(site, "web1", update.work)["notes"]
     assert "/etc/hostid" in {note["path"] for note in notes if note["kind"] == "identity-made"}
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from goldroot.errors import BadPolicy, Refused, UsageError
 from goldroot.fleet import clones, machines
+from goldroot.fleet.inputs import refuse_owners
 from goldroot.fleet.joined import join_machine, network_from, plan_join
-from goldroot.fleet.owners import refuse_owners
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import Network, Port, find_entry
 from goldroot.site import Site

@@ -72,7 +72,7 @@ def test_the_question_about_a_number_names_its_proposal(waiting: Site) -> None:
 
 
 def test_rule_4_the_record_names_every_conflict_with_its_rule(waiting: Site) -> None:
-    from goldroot.fleet.update import update_files as work
+    from goldroot.fleet.update import open_update as work
 
     found = review.find_case(waiting, "web1")
     record = work.read_record(waiting, "web1", found.update.work)

@@ -16,7 +16,7 @@ from goldroot.errors import NotFound, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
-from goldroot.fleet.update import kept, update_files
+from goldroot.fleet.update import kept, open_update
 from goldroot.fleet.update.update import cancel_update, run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.site import Site
@@ -39,10 +39,10 @@ def test_the_policy_of_a_merge_is_remembered_and_not_that_of_the_one_before(site
     """An update in review is merged again; its owner may have taken the policy out of goldroot.toml meanwhile."""
     rules = room / "policy.toml"
     rules.write_text('[[rule]]\npath = "/etc/mine"\nclass = "clone"\n')
-    update_files.save_decisions(site, "web1", "work", {}, str(rules))
-    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "clone"
-    update_files.save_decisions(site, "web1", "work", {}, None)
-    assert update_files.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "config"
+    open_update.save_decisions(site, "web1", "work", {}, str(rules))
+    assert open_update.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "clone"
+    open_update.save_decisions(site, "web1", "work", {}, None)
+    assert open_update.load_given(site, "web1", "work")[1].match(b"/etc/mine").cls == "config"
 
 
 def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.hosts.users import user_of
+from goldroot.hosts.inuse import user_of
 
 #: A letter that ends a line for Python, not for the kernel.
 NAME = "a\x85b"

@@ -13,8 +13,8 @@ import pytest
 
 from goldroot.site import layout
 from goldroot.system import Package, compare_packages, os_facts, read_packages
-from goldroot.system.disk_files import open_below, read_below
 from goldroot.system.os_release import parse
+from goldroot.system.own_disks import open_below, read_below
 from goldroot.system.packages import parse_dpkg, parse_rpm_header
 from support.trees import File, Link, Table, make_tree
 

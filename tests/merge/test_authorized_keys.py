@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldroot.merge.decide.authorized_keys import merge_keys
+from goldroot.merge.decide.line_sets import merge_keys
 from support.examples import examples
 from support.merging import merge_tables
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.conflicts import Decision
-from goldroot.merge.fit.ca_stores import certificates
+from goldroot.merge.fit.withdrawn import certificates
 from support.merging import Outcome, Table, merge_tables
 
 

@@ -10,10 +10,10 @@ import pytest
 from goldroot.accounts import OwnerNames, owner_names
 from goldroot.conflicts import Decision
 from goldroot.merge import Options, Trees, plan_trees
-from goldroot.merge.compare.comparison import Delta
+from goldroot.merge.compare.compare import Delta
 from goldroot.merge.decide.axes import merge_axes
-from goldroot.merge.decide.line_ends import in_one_form, merge_with_ends
 from goldroot.merge.decide.sameness import usr_links
+from goldroot.merge.decide.text import in_one_form, merge_with_ends
 from goldroot.merge.decide.verdict import Setting
 from goldroot.policy import Policy
 from goldroot.tree import FILE, Entry

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldroot.policy.matcher import Matcher
-from goldroot.policy.pattern import ANY_DEPTH, MAX_BRANCHES, Branch, as_text, parse
+from goldroot.policy.pattern import ANY_DEPTH, MAX_BRANCHES, Branch, Matcher, as_text, parse
 from support.examples import examples
 
 

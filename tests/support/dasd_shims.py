@@ -53,14 +53,41 @@ if name in ("dasdfmt", "fdasd") and "-l" in argv:
 """
 
 
-def write_shims(folder: Path, socket: str, devices: Path) -> Path:
-    """chccwdev, dasdfmt, fdasd and udevadm in a directory; the file that they write their calls into."""
+def write_shims(folder: Path, socket: str, devices: Path, first: int = FIRST) -> Path:
+    """chccwdev, dasdfmt, fdasd, blockdev and udevadm in a directory; the file that they write their calls into.
+
+    :param first: where partitions begin, in bytes.
+    """
     folder.mkdir()
     devices.mkdir()
     log = folder / "log"
     log.touch()
-    text = _PROGRAM.format(python=sys.executable, log=str(log), socket=socket, devices=str(devices), first=FIRST)
-    for name in ("chccwdev", "dasdfmt", "fdasd", "udevadm"):
+    text = _PROGRAM.format(python=sys.executable, log=str(log), socket=socket, devices=str(devices), first=first)
+    for name in ("blockdev", "chccwdev", "dasdfmt", "fdasd", "udevadm"):
         (folder / name).write_text(text)
         os.chmod(folder / name, 0o700)
+    return log
+
+
+_ZIPL = """\
+#!{python} -I
+import json, os, sys
+words = sys.argv[1:]
+given = dict(zip(words, words[1:]))
+def read(option):
+    return open(given[option], "rb").read().decode("latin-1")
+with open({log!r}, "w") as log:
+    json.dump(dict(words=words, target=os.path.realpath(given["--target"]), image=read("--image"),
+                   ramdisk=read("--ramdisk"), parameters=given["--parameters"]), log)
+with open(os.path.join(given["--target"], "bootmap"), "w") as file:
+    file.write("of this disk")
+"""
+
+
+def write_zipl(folder: Path) -> Path:
+    """A zipl in a directory, which writes a bootmap; the file in which it says with what it was called last."""
+    folder.mkdir(exist_ok=True)
+    log = folder / "zipl.json"
+    (folder / "zipl").write_text(_ZIPL.format(python=sys.executable, log=str(log)))
+    os.chmod(folder / "zipl", 0o700)
     return log

@@ -23,12 +23,10 @@ from goldroot.hosts import (
     is_live,
     utc_now,
 )
-from goldroot.hosts.atomic import sync_directory
 from goldroot.hosts.directory import DirectoryHost
 from goldroot.hosts.entries import where
-from goldroot.hosts.inuse import disk_lock, entry_lock, new_note
-from goldroot.hosts.labels import Label
-from goldroot.hosts.users import user_of
+from goldroot.hosts.inuse import disk_lock, entry_lock, new_note, user_of
+from goldroot.hosts.storefiles import Label, sync_directory
 from goldroot.ids import new_id
 from goldroot.image import Gold, System
 from goldroot.site import Site

@@ -58,8 +58,8 @@ done
 """
 
 
-def extract_kernel(place: Path, architecture: str = "x86_64") -> Path:
-    """A Debian kernel and a static busybox, unpacked and not installed."""
+def extract_kernel(place: Path, architecture: str = "x86_64", *more: str) -> Path:
+    """A Debian kernel, a static busybox and ``more`` packages, unpacked and not installed."""
     need_programs("mmdebstrap", f"qemu-system-{architecture}", "setpriv")
     name, kernel = DEBIAN[architecture]
     words = [
@@ -67,7 +67,7 @@ def extract_kernel(place: Path, architecture: str = "x86_64") -> Path:
         "--quiet",
         "--variant=extract",
         f"--architectures={name}",
-        f"--include={kernel},busybox-static",
+        f"--include={','.join((kernel, 'busybox-static', *more))}",
     ]
     subprocess.run([*words, "bookworm", place], check=True)
     return place

@@ -11,16 +11,8 @@ from pathlib import Path
 import pytest
 
 from goldroot.site import layout
-from goldroot.system import (
-    Identity,
-    OwnDisks,
-    UpdateTrees,
-    doubtful,
-    host_ties,
-    identity_made,
-    make_first,
-    write_identity,
-)
+from goldroot.system import Identity, OwnDisks, UpdateTrees, doubtful, host_ties, make_first, write_identity
+from goldroot.system import identity as identity_made
 from support.trees import Dir, File, Link, Node, make_tree
 
 PAPER = layout.load_layout("readonly-root")

@@ -19,9 +19,9 @@ from goldroot.tree.entry import Entry
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.paths import tree_key
 from goldroot.tree.remove import remove_tree
-from goldroot.tree.scan import listing as listing_module
 from goldroot.tree.scan import reading as reading_module
 from goldroot.tree.scan import scan as scan_module
+from goldroot.tree.scan import walk as listing_module
 from goldroot.tree.scan.scan import Writers, hash_files, scan_tree, scan_trees
 from support.open_way import need_other_users
 from support.trees import MTIME, Device, Dir, Fifo, File, HardLink, Link, Socket, make_tree

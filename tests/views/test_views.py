@@ -12,7 +12,8 @@ import pytest
 
 from goldroot import views
 from goldroot.cli.update import WORDS
-from goldroot.views import VIEWS, Record, UnreadableRecord, UpdateOutcome, read_record, schema_text
+from goldroot.views import VIEWS, Record, UnreadableRecord, UpdateOutcome, read_record, schema_of, schema_text
+from goldroot.views.publish import commands_text
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 EMPTY = {
@@ -87,6 +88,23 @@ def test_the_room_imports_no_other_room_and_loads_pydantic_only_where_it_is_used
     )
 
 
-def test_the_page_of_the_commands_names_every_schema_that_there_is() -> None:
+def test_the_page_of_the_commands_is_that_of_the_models() -> None:
     page = (SCHEMAS.parent / "json.md").read_text()
+    assert page == commands_text(), "run: python -m goldroot.views.publish docs/reference/schemas"
     assert set(re.findall(r"\]\(schemas/([a-z-]+)\.json\)", page)) == set(VIEWS)
+
+
+def test_a_field_has_one_name() -> None:
+    """What was once said in another way is said to be older, and stands beside the field that it is the older name of."""
+    for name in VIEWS:
+        schema = schema_of(name)
+        for title, one in {VIEWS[name].__name__: schema, **schema.get("$defs", {})}.items():
+            fields = one.get("properties", {})
+            said = {field: str(what.get("description", "")) for field, what in fields.items()}
+            for field, words in said.items():
+                if words.startswith("the older name of "):
+                    assert words.removeprefix("the older name of ") in fields, (name, title, field)
+            for old in {"number", "from_version", "to_version", "clone_name", "image_name"} & set(fields):
+                assert said[old].startswith("the older name of "), (name, title, old)
+            if "clone" in fields and "name" in fields:
+                assert said["name"] == "the older name of clone", (name, title)

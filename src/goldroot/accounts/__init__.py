@@ -52,11 +52,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.accounts.aliases import owner_names
-    from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs
-    from goldroot.accounts.merge import AccountsMerge, merge_account_tables
-    from goldroot.accounts.numbers import NUMBER_KINDS
-    from goldroot.accounts.orphan_records import orphans
+    from goldroot.accounts.merge import AccountsMerge, merge_account_tables, orphans
+    from goldroot.accounts.numbers import NUMBER_KINDS, Renumbered
     from goldroot.accounts.owners import (
         ACL_ACCESS,
         ACL_NAMES,
@@ -66,42 +63,52 @@ if TYPE_CHECKING:
         is_named,
         named_in_acl,
         numbers_in_acl,
+        owner_names,
         rename_in_acls,
     )
-    from goldroot.accounts.questions import Questions
-    from goldroot.accounts.renumbered import Renumbered
-    from goldroot.accounts.sides import GROUP_FILES, MEMBER_LISTS, USER_FILES
-    from goldroot.accounts.sources import asks_elsewhere, merge_sources
-    from goldroot.accounts.tables import ACCOUNT_FILES, GROUP, GSHADOW, PASSWD, AccountTables, Key, Table
-    from goldroot.accounts.uses import (
+    from goldroot.accounts.sides import (
         AT_JOBS,
         CRON,
         CRONTAB,
+        GROUP_FILES,
         KEYS,
         LINGER,
+        MEMBER_LISTS,
         OVERRIDES,
         SETTINGS,
         SUDOERS,
         UNITS,
+        USER_FILES,
         AccountUse,
         InUse,
     )
+    from goldroot.accounts.tables import (
+        ACCOUNT_FILES,
+        GROUP,
+        GSHADOW,
+        PASSWD,
+        AccountTables,
+        Key,
+        LoginDefs,
+        NumberRanges,
+        Table,
+        asks_elsewhere,
+        merge_login_defs,
+        merge_sources,
+    )
+    from goldroot.accounts.three_way import Questions
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "aliases": "owner_names",
-            "login_defs": "LoginDefs NumberRanges merge_login_defs",
-            "merge": "AccountsMerge merge_account_tables",
-            "numbers": "NUMBER_KINDS",
-            "orphan_records": "orphans",
-            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl numbers_in_acl "
-            "rename_in_acls",
-            "questions": "Questions",
-            "renumbered": "Renumbered",
-            "sides": "GROUP_FILES MEMBER_LISTS USER_FILES",
-            "sources": "asks_elsewhere merge_sources",
-            "tables": "ACCOUNT_FILES AccountTables GROUP GSHADOW Key PASSWD Table",
-            "uses": "AT_JOBS AccountUse CRON CRONTAB InUse KEYS LINGER OVERRIDES SETTINGS SUDOERS UNITS",
+            "merge": "AccountsMerge merge_account_tables orphans",
+            "numbers": "NUMBER_KINDS Renumbered",
+            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl "
+            "numbers_in_acl owner_names rename_in_acls",
+            "sides": "AT_JOBS CRON CRONTAB GROUP_FILES KEYS LINGER MEMBER_LISTS OVERRIDES SETTINGS SUDOERS UNITS "
+            "USER_FILES AccountUse InUse",
+            "tables": "ACCOUNT_FILES GROUP GSHADOW PASSWD AccountTables Key LoginDefs NumberRanges Table "
+            "asks_elsewhere merge_login_defs merge_sources",
+            "three_way": "Questions",
         },
     )

@@ -5,15 +5,47 @@ Formats: passwd(5), group(5), shadow(5), gshadow(5), subuid(5).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from goldroot.accounts.locked import agreed, is_locked_twice
-from goldroot.accounts.login_defs import number_of
-from goldroot.accounts.questions import Check, Questions, etc, record_name
-from goldroot.accounts.tables import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key
-from goldroot.accounts.three_way import BOTH, Absent, changed_by, merge_members
+from goldroot.accounts.tables import GROUP, GSHADOW, PASSWD, SHADOW, SUBGID, SUBUID, AccountTables, Key, number_of
+from goldroot.accounts.three_way import BOTH, Absent, Check, Questions, changed_by, etc, merge_members, record_name
 from goldroot.conflicts import CLONE, GOLD, Conflict
+
+# -- Passwords that let nobody in: ``*``, ``!`` and their like, as tools write them for a system account.  They are equal only
+# where the account has no shell to log in with: a key opens an account whose password is ``*``, and not one whose password
+# begins with ``!`` (sshd(8), "locked").
+
+LOCKED = (b"*", b"!", b"!*", b"!!")
+NO_LOGIN = (b"nologin", b"false")
+
+
+def is_locked_twice(file: str, key: Key, gold: AccountTables, clone: AccountTables) -> bool:
+    """Whether gold and the clone both added a system account that nobody can log in to, each with its own word for that."""
+    return file == SHADOW and all(_is_locked(tables, key) for tables in (gold, clone))
+
+
+def _is_locked(tables: AccountTables, key: Key) -> bool:
+    shadow, passwd = tables.table(SHADOW).lines.get(key), tables.table(PASSWD).lines.get(key)
+    if shadow is None or passwd is None or len(passwd) < 7:
+        return False
+    if not tables.login_defs.users.is_system(int(passwd[2])):
+        return False
+    return shadow[1] in LOCKED and os.path.basename(passwd[6]) in NO_LOGIN
+
+
+def agreed(
+    gold: Mapping[str, bytes | None], clone: Mapping[str, bytes | None]
+) -> tuple[Mapping[str, bytes | None], Mapping[str, bytes | None]]:
+    """Both sides' fields of such an account with what they agree on: the clone's word for the password, and what only one
+    of them says of its ageing."""
+    word, _, date = (clone["password"] or b"").partition(b":")
+    golds = (gold["password"] or b"").partition(b":")[2]
+    both = {name: value or gold.get(name) for name, value in clone.items()}
+    both["password"] = word + b":" + (date or golds)
+    return {name: both[name] if not value or name == "password" else value for name, value in gold.items()}, both
+
 
 PLAIN, SECRET, DATED, MEMBERS, NUMBER, GROUP_NAME = "plain", "secret", "dated", "members", "number", "group-name"
 
@@ -151,17 +183,18 @@ class RecordMerger:
 
     def merge(self, key: Key, sides: ThreeLines) -> Pieces:
         """The merged fields of a record that gold and clone both have; its own number is left to the numbering."""
-        base, gold, clone = (
-            pieces(tables, self.file, fields) for tables, fields in zip(self.tables, sides, strict=True)
-        )
+        base = pieces(self.tables[0], self.file, sides.base)
+        gold = pieces(self.tables[1], self.file, sides.gold)
+        clone = pieces(self.tables[2], self.file, sides.clone)
         if sides.base is None and gold != clone and is_locked_twice(self.file, key, self.tables[1], self.tables[2]):
             gold, clone = agreed(gold, clone)
         if key.text in self.absent.returned and self.file in (PASSWD, SHADOW):
             return {**clone, **gold}
-        return {
-            field.name: self._field(key, field, base.get(field.name), gold.get(field.name), clone.get(field.name))
-            for field in FIELDS[self.file]
-        }
+        merged: dict[str, bytes | None] = {}
+        for field in FIELDS[self.file]:
+            name = field.name
+            merged[name] = self._field(key, field, base.get(name), gold.get(name), clone.get(name))
+        return merged
 
     def alone(self, gold: Pieces | None, clone: Pieces | None) -> Pieces:
         """The fields of a record that comes from one side, its lists without accounts that are not in the result."""

@@ -6,40 +6,187 @@ the number, and the merged tables say which number that name has in the result (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from goldroot.accounts.fields import ThreeLines
-from goldroot.accounts.file import AccountFile, Tables
-from goldroot.accounts.login_defs import LoginDefs, NumberRanges, merge_login_defs, number_of
-from goldroot.accounts.numbers import Claim, Numbering
-from goldroot.accounts.orphan_records import note_orphans
-from goldroot.accounts.presence import Presence, absent_users
-from goldroot.accounts.questions import Questions, shown
-from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
-from goldroot.accounts.renumbered import Renumbered, note_renumbered, renumbered_of
-from goldroot.accounts.sides import GROUP_FILES, AccountSide
-from goldroot.accounts.tables import (
-    ACCOUNT_FILES,
-    GROUP,
-    PASSWD,
-    RANGE_FILES,
-    SHADOW,
-    SUBGID,
-    SUBUID,
-    Key,
-)
-from goldroot.accounts.uses import InUse
-from goldroot.accounts.withdrawn import (
+from goldroot.accounts.fields import FIELDS, NUMBER, Pieces, RecordMerger, ThreeLines, pieces
+from goldroot.accounts.numbers import Claim, Numbering, Renumbered, note_renumbered, renumbered_of
+from goldroot.accounts.presence import (
+    KEPT,
     WITHDRAWN,
+    Presence,
+    RecordPresence,
+    absent_users,
     nologin_of,
     returned_users,
     withdraw_password,
     withdraw_user,
     without_unused_ranges,
 )
+from goldroot.accounts.ranges import Range, moved_with_ranges, separate_ranges
+from goldroot.accounts.sides import GROUP_FILES, AccountSide, InUse
+from goldroot.accounts.tables import (
+    ACCOUNT_FILES,
+    GROUP,
+    GSHADOW,
+    PASSWD,
+    RANGE_FILES,
+    SHADOW,
+    SUBGID,
+    SUBUID,
+    AccountTables,
+    Key,
+    LoginDefs,
+    NumberRanges,
+    by_account,
+    merge_login_defs,
+    number_of,
+)
+from goldroot.accounts.three_way import Absent, Questions, merge_order, shown, three_way
 from goldroot.conflicts import Conflict
 from goldroot.tree import Note
+
+Tables = tuple[AccountTables, AccountTables, AccountTables]  #: base's, gold's, the clone's
+
+
+class AccountFile:
+    """One merged file: its records by name of field, and the odd lines, in no order yet."""
+
+    def __init__(self, file: str, tables: Tables) -> None:
+        self.file = file
+        self.tables = tables
+        base, gold, clone = tables
+        self.base, self.gold, self.clone = by_account(base, file), by_account(gold, file), by_account(clone, file)
+        self.records: dict[Key, Pieces] = {}
+        self.odd: set[Key] = set()
+
+    def merge(self, fates: Mapping[bytes, str], absent: Absent, ask: Questions) -> None:
+        """Decide for every line whether it is in the result, and with which fields."""
+        presence = RecordPresence(self.file, fates, ask)
+        records = RecordMerger(self.file, self.tables, absent, ask)
+        for key in self._keys():
+            if key.odd:
+                if three_way(key in self.base.lines, key in self.gold.lines, key in self.clone.lines):
+                    self.odd.add(key)
+                continue
+            merged = self._record(key, presence, records)
+            if merged is not None:
+                self.records[key] = merged
+
+    def _record(self, key: Key, presence: RecordPresence, records: RecordMerger) -> Pieces | None:
+        sides = self.sides(key)
+        if presence.stands(key):
+            sides = sides._replace(gold=None)
+        if sides.gold is not None and sides.clone is not None:
+            return records.merge(key, sides)
+        base = pieces(self.tables[0], self.file, sides.base)
+        if sides.clone is not None:
+            clone = pieces(self.tables[2], self.file, sides.clone)
+            return records.alone(None, clone) if presence.clone_only(key, base, clone) else None
+        if sides.gold is not None:
+            gold = pieces(self.tables[1], self.file, sides.gold)
+            return records.alone(gold, None) if presence.gold_only(key, base, gold) else None
+        return None
+
+    def _keys(self) -> list[Key]:
+        """Every line that gold or the clone has, the clone's first."""
+        return list(dict.fromkeys([*self.clone.lines, *self.gold.lines]))
+
+    def sides(self, key: Key) -> ThreeLines:
+        return ThreeLines(self.base.lines.get(key), self.gold.lines.get(key), self.clone.lines.get(key))
+
+    def claims(self, fates: Mapping[bytes, str]) -> list[Claim]:
+        """The numbers that the records of passwd or group lay claim to."""
+        found = []
+        for key in self.records:
+            sides = self.sides(key)
+            base, gold, clone = (None if line is None else int(line[2]) for line in sides)
+            found.append(
+                Claim(key, base, gold, clone, kept=sides.gold is None and fates.get(key.text) in (KEPT, WITHDRAWN))
+            )
+        return found
+
+    def render(self, numbers: Mapping[Key, int], gids: Mapping[bytes, int], bare: Mapping[int, int]) -> bytes | None:
+        """The file's bytes.
+
+        :param numbers: of users, or of groups for the files about groups.
+        :param gids: the numbers of what passwd's references to groups mean.
+        :param bare: a number without an account -> the one to write instead.
+        """
+        result = self.records.keys() | self.odd
+        order = merge_order(self.base.keys, self.gold.keys, self.clone.keys, result)
+        order += [key for key in self.records if all(line is None for line in self.sides(key))]  # made by the merge
+        if not order and not three_way(self.base.present, self.gold.present, self.clone.present):
+            return None
+        heads = {key: self._head(key, numbers, bare) for key in order if not key.odd}
+        lines = [key.text if key.odd else self._line(key, heads[key], numbers, gids) for key in order]
+        newline = three_way(self.base.newline, self.gold.newline, self.clone.newline)
+        return b"\n".join(lines) + (b"\n" if newline and lines else b"")
+
+    def _head(self, key: Key, numbers: Mapping[Key, int], bare: Mapping[int, int]) -> bytes:
+        """The first field: a name, or the number of an account, or a number alone."""
+        sides = self.sides(key)
+        own = next((line[0] for line in (sides.clone, sides.gold) if line is not None), key.text)
+        if key.by_number:
+            return sides.number_text(0, numbers.get(Key(key.account, 0), int(own)))
+        moved = bare.get(int(own)) if self.file in RANGE_FILES and number_of(own) is not None else None
+        return key.text if moved is None else b"%d" % moved
+
+    def _line(self, key: Key, head: bytes, numbers: Mapping[Key, int], gids: Mapping[bytes, int]) -> bytes:
+        sides = self.sides(key)
+        record = self.records[key]
+        parts: list[bytes | None] = [head]
+        for one in FIELDS[self.file]:
+            if one.kind == NUMBER:
+                parts.append(sides.number_text(one.first, numbers[key]))
+            elif self.file == PASSWD and one.name == "gid":
+                parts.append(sides.number_text(one.first, gids[record["gid"] or b""]))
+            else:
+                parts.append(record[one.name])
+        while parts[-1] is None:
+            parts.pop()
+        return b":".join(part or b"" for part in parts)
+
+
+# -- Records of ``shadow`` and ``gshadow`` whose account there is not: what a half-done removal leaves.
+
+
+class Orphan(NamedTuple):
+    """One record; ``file`` is ``shadow`` or ``gshadow``."""
+
+    file: str
+    name: bytes
+
+
+def orphans(tables: AccountTables, users: Collection[bytes] = (), groups: Collection[bytes] = ()) -> list[Orphan]:
+    """The records of shadow and gshadow without an account, in the order of their files.
+
+    :param users: names that are accounts although they do not stand in passwd (nss-altfiles' ``/usr/lib/passwd``).
+    :param groups: the same for groups.
+    """
+    found = []
+    for file, of, others in ((SHADOW, PASSWD, users), (GSHADOW, GROUP, groups)):
+        if not tables.table(of).present:
+            continue  # without the table nothing can be told; a system may make its accounts at boot
+        names = {key.text for key, _ in tables.table(of).records()} | set(others)
+        found += [
+            Orphan(file, key.text) for key, _ in tables.table(file).records() if not key.nth and key.text not in names
+        ]
+    return found
+
+
+def note_orphans(ask: Questions, files: Mapping[str, bytes | None], clone: AccountTables) -> None:
+    """One remark for each file about orphans of a merge that the server did not have before."""
+    merged = AccountTables.of({name: data for name, data in files.items() if data is not None})
+    before = set(orphans(clone))
+    new = [orphan for orphan in orphans(merged) if orphan not in before]
+    for file in (SHADOW, GSHADOW):
+        names = [shown(orphan.name) for orphan in new if orphan.file == file]
+        if names:
+            text = f"{len(names)} records have no account in the result: {', '.join(names[:10])}"
+            ask.note("account-orphans", file, text + (", ..." if len(names) > 10 else ""), names=names)
+
 
 __all__ = ["AccountsMerge", "Renumbered", "merge_account_tables"]
 
@@ -75,7 +222,9 @@ class _Merger:
     def __init__(self, tables: Tables, ask: Questions) -> None:
         self.tables = tables
         self.ask = ask
-        self.files = {file: AccountFile(file, tables) for file in ACCOUNT_FILES}
+        self.files: dict[str, AccountFile] = {}
+        for file in ACCOUNT_FILES:
+            self.files[file] = AccountFile(file, tables)
         self.user_fates: Mapping[bytes, str] = {}
         self.group_fates: Mapping[bytes, str] = {}
 
@@ -93,7 +242,7 @@ class _Merger:
         self._withdraw({name for name, fate in self.user_fates.items() if fate == WITHDRAWN}, used)
 
     def _withdraw(self, names: Set[bytes], used: InUse) -> None:
-        """Take away every way in; see :mod:`goldroot.accounts.withdrawn`."""
+        """Take away every way in; see :mod:`goldroot.accounts.presence`."""
         users, passwords = self.files[PASSWD].records, self.files[SHADOW].records
         nologin = nologin_of(self.tables[side] for side in (1, 2, 0))
         shadowed = any(tables.table(SHADOW).present for tables in self.tables[1:])

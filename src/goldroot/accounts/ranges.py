@@ -6,9 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from goldroot.accounts.login_defs import LAST_NUMBER, number_of
-from goldroot.accounts.questions import PROPOSAL, Questions, etc, record_name, shown
-from goldroot.accounts.tables import Key
+from goldroot.accounts.tables import LAST_NUMBER, Key, number_of
+from goldroot.accounts.three_way import PROPOSAL, Questions, etc, record_name, shown
 from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict
 
 Span = tuple[int, int]  #: first number, and the one behind the last

@@ -9,6 +9,7 @@ subuid(5), login.defs(5).
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -16,10 +17,118 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from goldroot.accounts.login_defs import LoginDefs, number_of, parse_login_defs
-from goldroot.accounts.sources import account_sources
 from goldroot.errors import BadInput, NoPermission
 from goldroot.files import Cursor, read_regular
+
+# -- Numbers: how they are written, and the ranges of login.defs(5) that they are given out from
+
+NOBODY = 65534
+#: The highest usable number: 2**32 - 1 means "no change" to chown(2).
+LAST_NUMBER = 2**32 - 2
+
+
+def number_of(text: bytes) -> int | None:
+    """The account number that ``text`` writes in decimal; None where it is none, or higher than can be used."""
+    if not text.isdigit() or len(text) > 20:
+        return None
+    number = int(text)
+    return number if number <= LAST_NUMBER else None
+
+
+class NumberRanges(NamedTuple):
+    """Where login.defs has numbers given out; both ends belong to their range."""
+
+    person_min: int = 1000
+    person_max: int = 60000
+    system_min: int = 101
+    system_max: int = 999
+
+    def is_system(self, number: int) -> bool:
+        """Whether the number is a system account's; 65534 (nobody, nogroup) is."""
+        return number < self.person_min or number == NOBODY
+
+
+class LoginDefs(NamedTuple):
+    """What ``/etc/login.defs`` says about numbers, with the defaults of shadow-utils."""
+
+    users: NumberRanges = NumberRanges()
+    groups: NumberRanges = NumberRanges()
+    sub_users: tuple[int, int] = (100000, 600100000)
+    sub_groups: tuple[int, int] = (100000, 600100000)
+
+
+def parse_login_defs(data: bytes | None) -> LoginDefs:
+    """Read login.defs(5); what is missing or is not a number takes its default, and the last of several lines counts."""
+    values: dict[bytes, int] = {}
+    for line in (data or b"").split(b"\n"):
+        words = line.split()
+        if len(words) >= 2 and (number := number_of(words[1].strip(b'"'))) is not None:
+            values[words[0]] = number
+    return LoginDefs(
+        _ranges(values, b"UID"),
+        _ranges(values, b"GID"),
+        (values.get(b"SUB_UID_MIN", 100000), values.get(b"SUB_UID_MAX", 600100000)),
+        (values.get(b"SUB_GID_MIN", 100000), values.get(b"SUB_GID_MAX", 600100000)),
+    )
+
+
+def merge_login_defs(base: LoginDefs, gold: LoginDefs, clone: LoginDefs) -> LoginDefs:
+    """What holds in a merged system, value by value, the clone's where both changed it: the file is merged as text."""
+    users, groups = (
+        NumberRanges(*(gold if clone == base else clone for base, gold, clone in zip(*three, strict=True)))
+        for three in ((base.users, gold.users, clone.users), (base.groups, gold.groups, clone.groups))
+    )
+    return LoginDefs(
+        users,
+        groups,
+        gold.sub_users if clone.sub_users == base.sub_users else clone.sub_users,
+        gold.sub_groups if clone.sub_groups == base.sub_groups else clone.sub_groups,
+    )
+
+
+def _ranges(values: Mapping[bytes, int], kind: bytes) -> NumberRanges:
+    # Older systems set only SYS_UID_MAX 499 and leave UID_MIN to follow it.
+    system_max = values.get(b"SYS_" + kind + b"_MAX")
+    person_min = values.get(kind + b"_MIN", 1000 if system_max is None else system_max + 1)
+    if system_max is None:
+        system_max = person_min - 1
+    system_min = values.get(b"SYS_" + kind + b"_MIN", min(101, system_max))
+    return NumberRanges(person_min, values.get(kind + b"_MAX", max(60000, person_min)), system_min, system_max)
+
+
+# -- Where a system looks for the accounts of its users: the line ``passwd`` of nsswitch.conf(5)
+
+#: What glibc asks where no file or no line says anything.
+FILES_ALONE = (b"files",)
+
+#: ``[NOTFOUND=return]`` says what to do after a service, and names none.
+_ACTION = re.compile(rb"\[[^\]]*\]")
+
+
+def account_sources(data: bytes | None) -> tuple[bytes, ...]:
+    """The services that are asked for a user, in their order; ``files`` is ``/etc/passwd``.
+
+    :param data: the content of ``/etc/nsswitch.conf``; ``None`` where there is none.
+    """
+    found: tuple[bytes, ...] = FILES_ALONE
+    for line in (data or b"").split(b"\n"):
+        database, colon, services = line.partition(b"#")[0].partition(b":")
+        if colon and database.strip() == b"passwd":
+            found = tuple(_ACTION.sub(b" ", services).split())  # glibc goes by the last line
+    return found
+
+
+def merge_sources(base: tuple[bytes, ...], gold: tuple[bytes, ...], clone: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The sources of a merged system: gold's where it has others than files, else what either side changed."""
+    return gold if asks_elsewhere(gold) or clone == base else clone
+
+
+def asks_elsewhere(sources: tuple[bytes, ...]) -> bool:
+    """Whether a user may be known without a line in ``/etc/passwd``."""
+    return any(service != b"files" for service in sources)
+
+
+# -- The tables
 
 PASSWD, GROUP, SHADOW, GSHADOW, SUBUID, SUBGID = "passwd", "group", "shadow", "gshadow", "subuid", "subgid"
 
@@ -108,7 +217,7 @@ def _is_record(file: str, fields: tuple[bytes, ...]) -> bool:
     least, numbers = _SHAPES[file]
     if len(fields) < least or not fields[0].strip() or fields[0][:1] in (b"+", b"-", b"#"):
         return False
-    return all(number_of(fields[index]) is not None for index in numbers)
+    return None not in map(number_of, map(fields.__getitem__, numbers))
 
 
 class AccountTables:
@@ -121,6 +230,7 @@ class AccountTables:
 
     def __init__(self, files: Mapping[str, bytes], *, irregular: tuple[str, ...] = ()) -> None:
         self.files: Mapping[str, bytes] = dict(files)
+        self._tables: dict[str, Table] = {}
         self.irregular = irregular  #: names that exist and are not regular files (links, FIFOs); taken as missing
 
     @classmethod
@@ -204,16 +314,14 @@ class AccountTables:
 
     def table(self, file: str) -> Table:
         """The parsed table of one of ACCOUNT_FILES."""
+        if file not in self._tables:
+            self._tables[file] = parse_table(file, self.files.get(file))
         return self._tables[file]
 
     @property
     def empty(self) -> bool:
         """Whether there is neither a passwd nor a group file, so that no number has a name."""
         return PASSWD not in self.files and GROUP not in self.files
-
-    @cached_property
-    def _tables(self) -> Mapping[str, Table]:
-        return {file: parse_table(file, self.files.get(file)) for file in ACCOUNT_FILES}
 
     @cached_property
     def login_defs(self) -> LoginDefs:
@@ -261,7 +369,11 @@ def by_account(tables: AccountTables, file: str) -> Table:
 
 
 def _numbers(table: Table) -> dict[bytes, int]:
-    return {key.text: int(fields[2]) for key, fields in table.records() if key.nth == 0}
+    numbers: dict[bytes, int] = {}
+    for key, fields in table.lines.items():
+        if not key.odd and key.nth == 0:
+            numbers[key.text] = int(fields[2])
+    return numbers
 
 
 def _names(numbers: Mapping[bytes, int]) -> dict[int, bytes]:

@@ -14,10 +14,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import copies, entries, events, gold, readings
-from goldroot.catalog.plain_names import check_name, nearest
 from goldroot.catalog.schema import ENDED, clones, fences, updates
 from goldroot.catalog.schema import entries as entry_table
-from goldroot.catalog.store import Tx, now
+from goldroot.catalog.store import Tx, check_name, nearest, now
 from goldroot.errors import Busy, NotFound, Refused
 from goldroot.ids import new_id
 

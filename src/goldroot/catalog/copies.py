@@ -88,7 +88,7 @@ def add_slot(tx: Tx, image: str, host: str) -> Slot:
 
 def find(tx: Tx, image: str, version: int, host: str) -> Copy | None:
     """A version's copy on a host, ``None`` where it has none."""
-    row = tx.first(_FIND.params(image=image, version=version, host=host))
+    row = tx.first(_FIND, image=image, version=version, host=host)
     return None if row is None else Copy(*row)
 
 

@@ -65,8 +65,8 @@ def find(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion | None:
 
     :param host: whose copy it speaks of; "": of the image's home.
     """
-    query = _FIND_ON.params(host=host) if host else _FIND_AT_HOME
-    row = tx.first(query.params(image=image, number=number))
+    query = _FIND_ON if host else _FIND_AT_HOME
+    row = tx.first(query, image=image, number=number, **({"host": host} if host else {}))
     return None if row is None else GoldVersion(*row)
 
 
@@ -75,8 +75,9 @@ def get(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion:
 
     :raises NotFound: there is no such version (or image).
     """
-    found = find(tx, images.get(tx, image).name, number, host)
+    found = find(tx, image, number, host)
     if found is None:
+        images.get(tx, image)
         known = ", ".join(str(version.number) for version in every(tx, image)) or "none yet"
         raise NotFound(f"image {image!r} has no gold version {number}", todo=f"Its versions: {known}.")
     return found
@@ -84,7 +85,7 @@ def get(tx: Tx, image: str, number: int, host: str = "") -> GoldVersion:
 
 def every(tx: Tx, image: str) -> list[GoldVersion]:
     """All versions that ever were, oldest first, as the image's home has them."""
-    rows = tx.rows(_EVERY.params(image=image))
+    rows = tx.rows(_EVERY, image=image)
     return [GoldVersion(*row) for row in rows]
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from goldroot.catalog import entries, events
-from goldroot.catalog.plain_names import check_name, nearest
 from goldroot.catalog.schema import (
     LOCAL,
     clones,
@@ -22,7 +21,7 @@ from goldroot.catalog.schema import (
     tests,
 )
 from goldroot.catalog.schema import entries as entry_table
-from goldroot.catalog.store import Tx, now
+from goldroot.catalog.store import Tx, check_name, nearest, now
 from goldroot.errors import NotFound, Refused, UsageError
 
 Role = Literal["maintenance", "test"]

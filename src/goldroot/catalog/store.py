@@ -1,4 +1,4 @@
-"""Opening the catalog, and transactions.
+"""Opening the catalog, and transactions; which store of each host is its own; what names may be kept.
 
 ::
 
@@ -17,7 +17,9 @@ that spans disks and catalog is idempotent for that reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 
 from goldroot import private
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
-from goldroot.errors import BadInput, NoSpace, NotFound
+from goldroot.catalog.schema import site
+from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
 from goldroot.files import writable_bytes
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ class Tx:
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
+        self._known: dict[
+            object, AnyRow | None
+        ] = {}  #: what :meth:`first` found; a transaction sees one picture until it writes
 
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""
@@ -67,10 +73,16 @@ class Tx:
         """The first row of a query, or ``None``.
 
         :param values: of the query's ``bindparam``: a query that is asked often is built once, which takes longer than
-            to ask it.
+            to ask it.  Asked with the same values again, it is not asked of the database again, until something is written.
         """
-        with self._readable():
-            return self._connection.execute(statement, values).first()
+        asked = (statement, *values.items())
+        if not values or asked not in self._known:
+            with self._readable():
+                found = self._connection.execute(statement, values).first()
+            if not values:
+                return found
+            self._known[asked] = found
+        return self._known[asked]
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or ``None``."""
@@ -105,6 +117,7 @@ class Tx:
     def _need_writer(self) -> None:
         if not self._writes:
             raise AssertionError("a write in a read transaction: use Catalog.begin()")
+        self._known.clear()
 
 
 class Catalog:
@@ -318,3 +331,44 @@ def _begin(connection: Connection) -> None:
     """Take the write lock at once, where one will be needed: a lock that is taken later cannot be waited for."""
     writes = connection.get_execution_options().get("goldroot_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def label_of_store(tx: Tx, host: str) -> str:
+    """The label that this site's store on a host carries; "" where that was not labelled yet."""
+    return tx.value(sa.select(site.c.value).where(site.c.key == _key(host))) or ""
+
+
+def make_store_label(tx: Tx, host: str, label: str = "") -> str:
+    """The label of the site's store on a host: as it stands here already, else ``label``, else a new one."""
+    if known := label_of_store(tx, host):
+        return known
+    label = label or secrets.token_hex(8)
+    tx.add(site, key=_key(host), value=label)
+    return label
+
+
+def _key(host: str) -> str:
+    return f"store:{host}"
+
+
+#: Letters, digits, ``.``, ``_`` and ``-``, a letter or digit first; 63 at most, as a label of a host name has.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """The name, if it can be one.
+
+    :param kind: what it is to name, for the message (``image``).
+    :raises UsageError: it cannot.
+    """
+    if PLAIN.fullmatch(name) is None:
+        raise UsageError(
+            f"{name!r} cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
+            todo="Take letters, digits, '.', '_' and '-', a letter or digit first, 63 at most.",
+        )
+    return name
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'web1'?"`` where one of the known names is near; else nothing."""
+    return f" {did_you_mean(name, known, cutoff=0.7)}".rstrip()

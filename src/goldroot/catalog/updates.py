@@ -209,7 +209,12 @@ def begin_attempt(tx: Tx, number: int) -> int:
     return attempt
 
 
+_OF_CLONE = sa.select(updates).where(updates.c.clone == sa.bindparam("clone"))
 _FIND = sa.select(updates).where(updates.c.id == sa.bindparam("number"))
+_IN_FLIGHT = _OF_CLONE.where(updates.c.state.not_in(ENDED))
+_LATEST = _OF_CLONE.order_by(updates.c.id.desc()).limit(1)
+_UNCLEARED = _OF_CLONE.where(updates.c.state.in_(("cancelled", "failed"))).order_by(updates.c.id)
+_OF_WORK = sa.select(updates).where(updates.c.work == sa.bindparam("work"))
 
 
 def find(tx: Tx, number: int) -> Update | None:
@@ -228,7 +233,7 @@ def get(tx: Tx, number: int) -> Update:
 
 def in_flight(tx: Tx, clone: str) -> Update | None:
     """The clone's update that has not ended, if there is one."""
-    row = tx.first(sa.select(updates).where(updates.c.clone == clone, updates.c.state.not_in(ENDED)))
+    row = tx.first(_IN_FLIGHT, clone=clone)
     return None if row is None else Update(*row)
 
 
@@ -240,19 +245,18 @@ def all_in_flight(tx: Tx) -> list[Update]:
 
 def of_work(tx: Tx, work: str) -> Update | None:
     """The update of that id, or ``None``."""
-    row = tx.first(sa.select(updates).where(updates.c.work == work))
+    row = tx.first(_OF_WORK, work=work)
     return None if row is None else Update(*row)
 
 
 def uncleared(tx: Tx, clone: str) -> list[Update]:
     """The clone's updates that came to nothing and still have disks, oldest first."""
-    query = sa.select(updates).where(updates.c.clone == clone, updates.c.state.in_(("cancelled", "failed")))
-    return [one for one in (Update(*row) for row in tx.rows(query.order_by(updates.c.id))) if one.disks]
+    return [one for one in (Update(*row) for row in tx.rows(_UNCLEARED, clone=clone)) if one.disks]
 
 
 def latest(tx: Tx, clone: str) -> Update | None:
     """The clone's newest update or rollback, in flight or ended."""
-    row = tx.first(sa.select(updates).where(updates.c.clone == clone).order_by(updates.c.id.desc()).limit(1))
+    row = tx.first(_LATEST, clone=clone)
     return None if row is None else Update(*row)
 
 
@@ -283,4 +287,5 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
     if update.state != state:
         ways = {"from_version": update.from_version, "to_version": update.to_version} if state in ENDED else {}
         events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)
-    return get(tx, number)
+    kept = {"record": update.record, "error": update.error, **values}
+    return replace(update, state=state, changed_at=at, record=kept["record"], error=kept["error"])

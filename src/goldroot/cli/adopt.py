@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import image_names
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, verbose
 from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option

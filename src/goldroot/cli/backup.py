@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from goldroot.cli.doctor import say_report
-from goldroot.cli.everywhere import named_site
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, named_site
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put

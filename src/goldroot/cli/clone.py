@@ -80,7 +80,6 @@ def create(
       goldroot clone create db1 --image debian --address 192.0.2.20/24 --interface eth0 --gateway 192.0.2.1
       goldroot clone create shop --image debian --bridge br0 --address 192.0.2.21/24 --port 8080:80
     """
-    from goldroot.cli.zvm_commands import create_plan
     from goldroot.fleet import (
         CloneForm,
         create_clone,
@@ -89,6 +88,7 @@ def create(
         many_names,
         network_from,
         plan_clone,
+        told_create,
     )
 
     commands_of(list, plan_only=plan_only)
@@ -114,9 +114,9 @@ def create(
             again.end(left=bool(results.failed))
     rows = [_created(done) for done in results.done.values()]
     commands = commands_of(
-        lambda: [create_plan(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
+        lambda: [told_create(site, row["name"], row["host"], row["slot"], row["copied"]) for row in rows]
     )
-    data = {"clones": rows, "failed": failures_data(results.failed), **commands.data()}
+    data = {"clones": rows, "failed": failures_data(results.failed), "plan": plan_only, **commands.data()}
 
     def say() -> None:
         for row in rows:
@@ -136,13 +136,14 @@ def _created(done: CreatePlan | Created) -> dict[str, Any]:
 
     if not isinstance(done, Created):
         return {
-            "name": done.name, "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
+            "clone": done.name, "name": done.name,  # the older name
+            "image": done.image, "version": done.version, "host": done.host, "kind": done.kind, "slot": done.slot,
             "copied": list(done.copied), "linked": list(done.linked), "identity": done.identity.as_dict(), "notes": [],
             "network": done.network.as_dict() if done.network else None,
         }  # fmt: skip
     clone, machine = done.clone, done.machine
     return {
-        "name": clone.name, "image": clone.image, "version": clone.version, "host": clone.host, "kind": clone.kind,
+        "clone": clone.name, "name": clone.name, "image": clone.image, "version": clone.version, "host": clone.host, "kind": clone.kind,
         "slot": next((link.owner for link in machine.links.values()), ""), "copied": sorted(machine.disks),
         "linked": sorted(machine.links), "identity": dict(clone.identity), "written": list(done.identity),
         "notes": [note.text for note in done.notes],
@@ -302,8 +303,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
       goldroot clone delete web1 --plan
       goldroot clone delete web1 --force
     """
-    from goldroot.cli.zvm_commands import delete_plan
-    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone
+    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone, told_delete
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
@@ -332,10 +332,10 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         results = each(names, one)
         if not plan_only:
             again.end(left=bool(results.failed))
-    commands = commands_of(lambda: [delete_plan(site, name) for name in results.done if plan_only])
-    data = {"removed": {} if plan_only else results.done, "failed": failures_data(results.failed), **commands.data()}
-    if plan_only:
-        data["plan"] = results.done
+    commands = commands_of(lambda: [told_delete(site, name) for name in results.done if plan_only])
+    data = {
+        "removed": results.done, "failed": failures_data(results.failed), "plan": plan_only, **commands.data(),
+    }  # fmt: skip
 
     def say() -> None:
         for name, disks in results.done.items():
@@ -398,7 +398,8 @@ def enter(name: str, command: tuple[str, ...], site_dir: str | None, plan_only: 
     if plan_only:
         machine = show_clone(site, name)["machine"]
         words = " ".join(command) or "a shell"
-        emit(as_json, {"machine": machine, "command": list(command)}, lambda: put(f"would run {words} in {machine}"))
+        data = {"clone": name, "machine": machine, "command": list(command), "plan": True}
+        emit(as_json, data, lambda: put(f"would run {words} in {machine}"))
         return 0
 
     def told(mode: Mode, why: str) -> None:

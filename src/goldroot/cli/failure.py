@@ -66,7 +66,11 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
     streams = sys.stdout, sys.stderr
     status = EXIT_OK
     try:
-        status = _told(command, args)
+        try:
+            result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
+            status = result if isinstance(result, int) else EXIT_OK
+        except BaseException as error:  # noqa: BLE001  what it does not know leaves it as it is
+            status = _told(error, args, streams[0])
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -84,11 +88,10 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
         return status if status > EXIT_FINDINGS else EXIT_UNPRINTED
 
 
-def _told(command: click.Command, args: Sequence[str]) -> int:
-    out = sys.stdout
+def _told(by: BaseException, args: Sequence[str], out: TextIO) -> int:
+    """The exit code of a command that this ended, told to the user."""
     try:
-        result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        raise by
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.Abort as stop:

@@ -85,8 +85,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
       goldroot fallback prune web1 --plan --commands
       goldroot fallback prune web1 --force
     """
-    from goldroot.cli.zvm_commands import prune_plan
-    from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks
+    from goldroot.fleet import fallback_data, many_names, plan_prune, prune_fallbacks, told_prune
 
     site = open_site(site_dir)
     asked = {"force": force}
@@ -95,8 +94,9 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
         wanted = plan_prune(site, names, force=force, done=before)
         aside = {one.id for one in wanted if one.state == "set-aside"}
         if plan_only:
-            commands = commands_of(lambda: [prune_plan(site, one) for one in wanted])
-            data = {"plan": [fallback_data(one) for one in wanted], **commands.data()}
+            commands = commands_of(lambda: [told_prune(site, one) for one in wanted])
+            rows = [fallback_data(one) for one in wanted]
+            data = {"pruned": rows, "failed": [], "plan": True, **commands.data()}
 
             def say_plan() -> None:
                 _say_pruned(wanted, "would remove", aside)
@@ -117,7 +117,8 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
             _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 
-    emit(as_json, {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed)}, say)
+    data = {"pruned": [fallback_data(one) for one in gone], "failed": failures_data(failed), "plan": False}
+    emit(as_json, data, say)
     return max([0, *(error.exit_code for error in failed.values())])
 
 

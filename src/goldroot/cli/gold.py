@@ -21,7 +21,6 @@ from goldroot.cli.zvm_commands import commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import Copy, GoldVersion
     from goldroot.fleet import Forecast
     from goldroot.image import Consent, Difference, PublishPlan, Verified
     from goldroot.site import Site
@@ -73,15 +72,15 @@ def publish(
       goldroot gold publish debian --note "nginx 1.26"
       goldroot gold publish debian --plan
     """
-    from goldroot.cli.zvm_commands import publish_plan
-    from goldroot.image import Consent, plan_publish, publish_system
+    from goldroot.fleet import told_publish
+    from goldroot.image import Consent, plan_publish, publish_system, version_data
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
             plan = plan_publish(site, image, accept=accept, progress=stage("reading the maintenance system"))
-            commands = commands_of(lambda: [publish_plan(site, image, plan.slot)] if plan.slot else [])
+            commands = commands_of(lambda: [told_publish(site, image, plan.slot)] if plan.slot else [])
             data: dict[str, Any] = {"plan": True, **_plan_data(plan), **commands.data()}
 
             def say_plan() -> None:
@@ -227,60 +226,28 @@ def list_versions(image: str | None, site_dir: str | None, as_json: bool) -> Non
     Example:
       goldroot gold list debian
     """
-    from goldroot.catalog import copies, images
-    from goldroot.catalog import gold as versions
+    from goldroot.image import version_rows
 
     site = open_site(site_dir)
     several = len(site.config.hosts) > 1
-    with site.catalog.read() as tx:
-        names = [images.get(tx, image).name] if image else [each.name for each in images.every(tx)]
-        found = [version for name in names for version in versions.every(tx, name)]
-        there = {name: copies.every(tx, name) for name in names}
-        newest = [(each.image, each.number) for name in names if (each := versions.current(tx, name)) is not None]
+    data = version_rows(site, image)
 
-    def row(version: GoldVersion) -> list[str]:
-        star = "*" if (version.image, version.number) in newest else ""
-        words = [version.state, *(["untested"] if version.untested else [])]
-        at = version.published_at or ""
-        slots = [_copy_said(one, several) for one in there[version.image] if one.version == version.number]
-        return [f"{version.image} {version.number}{star}", ", ".join(words), ", ".join(slots) or "-", at, version.note]
+    def row(version: dict[str, Any]) -> list[str]:
+        star = "*" if version["current"] else ""
+        words = [version["state"], *(["untested"] if version["untested"] else [])]
+        slots = [_copy_said(one, several) for one in version["copies"]]
+        return [
+            f"{version['image']} {version['version']}{star}", ", ".join(words), ", ".join(slots) or "-",
+            version["published_at"] or "", version["note"],
+        ]  # fmt: skip
 
-    data = [
-        {
-            **version_data(each),
-            "current": (each.image, each.number) in newest,
-            "copies": _copies_data(there[each.image], each),
-        }
-        for each in found
-    ]
-    emit(as_json, data, lambda: table(["version", "state", "slot", "published", "note"], [row(each) for each in found]))
+    emit(as_json, data, lambda: table(["version", "state", "slot", "published", "note"], [row(each) for each in data]))
 
 
-def _copy_said(copy: Copy, several: bool) -> str:
+def _copy_said(copy: dict[str, Any], several: bool) -> str:
     """Where a copy stands; hosts are named where there are several."""
-    begun = " (not complete)" if several and copy.state == "filling" else ""
-    return f"{copy.host}: {copy.slot_name}{begun}" if several else copy.slot_name
-
-
-def _copies_data(there: list[Copy], version: GoldVersion) -> list[dict[str, Any]]:
-    return [
-        {"host": one.host, "slot": one.slot_name, "state": one.state} for one in there if one.version == version.number
-    ]
-
-
-def version_data(version: GoldVersion) -> dict[str, Any]:
-    """A version as JSON data."""
-    return {
-        "image": version.image,
-        "version": version.number,
-        "number": version.number,  # the older name
-        "state": version.state,
-        "slot": version.slot_name,
-        "untested": version.untested,
-        "published_at": version.published_at,
-        "note": version.note,
-        "digests": dict(version.digests),
-    }
+    begun = " (not complete)" if several and copy["state"] == "filling" else ""
+    return f"{copy['host']}: {copy['slot']}{begun}" if several else str(copy["slot"])
 
 
 @gold.command()
@@ -295,37 +262,28 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
     Example:
       goldroot gold show debian 2
     """
-    from goldroot.catalog import copies, holders_of
-    from goldroot.catalog import gold as versions
-    from goldroot.image import read_gold_record
+    from goldroot.image import version_shown
 
     site = open_site(site_dir)
-    known = _number(site, image, number)
-    with site.catalog.read() as tx:
-        held = [str(holder) for holder in holders_of(tx, image, known)]
-        version = versions.get(tx, image, known)
-        there = copies.every(tx, image, known)
-    record = dict(read_gold_record(site, image, known))
-    record["layout"] = record["layout"]["name"]
+    data = version_shown(site, image, _number(site, image, number))
 
     def say() -> None:
         for key in ("image", "version", "published_at", "note", "layout", "fingerprint"):
-            put(f"{key:13} {record[key]}")
-        gone = "" if there else "; its disks are removed, this record is kept"
+            put(f"{key:13} {data[key]}")
+        gone = "" if data["copies"] else "; its disks are removed, this record is kept"
         several = len(site.config.hosts) > 1
-        put(f"{'state':13} {version.state}{gone}")
-        put(f"{'slot':13} {', '.join(_copy_said(one, several) for one in there) or '-'}")
-        put(f"{'system':13} {record['os'].get('pretty_name', '')} {record['os'].get('architecture', '')}")
-        put(f"{'tested':13} {'not in ' + ' and '.join(record['untested']) + ' form' if record['untested'] else 'yes'}")
-        put(f"{'packages':13} {record['packages']['count']} ({record['packages']['kind']})")
-        for address, disk in record["disks"].items():
+        put(f"{'state':13} {data['state']}{gone}")
+        put(f"{'slot':13} {', '.join(_copy_said(one, several) for one in data['copies']) or '-'}")
+        put(f"{'system':13} {data['os'].get('pretty_name', '')} {data['os'].get('architecture', '')}")
+        put(f"{'tested':13} {'not in ' + ' and '.join(data['untested']) + ' form' if data['untested'] else 'yes'}")
+        put(f"{'packages':13} {data['packages']['count']} ({data['packages']['kind']})")
+        for address, disk in data["disks"].items():
             shared = "shared" if disk["shared"] else "copied"
             put(f"{address:13} {disk['entries']:,} entries, {disk['bytes']:,} bytes, {shared}, {disk['digest'][:16]}")
-        put(f"{'held by':13} {', '.join(held) or 'nobody'}")
+        put(f"{'held by':13} {', '.join(data['held_by']) or 'nobody'}")
         put("The signature of this record holds.")
 
-    data = {"state": version.state, "slot": version.slot_name, "copies": _copies_data(there, version), "held_by": held}
-    emit(as_json, {**record, **data}, say)
+    emit(as_json, data, say)
 
 
 @gold.command()
@@ -353,7 +311,9 @@ def diff(image: str, old: int, new: int, paths: bool, times: bool, site_dir: str
     found = compare(open_site(site_dir), image, old, new)
     data = {
         "image": image,
-        "old": old,
+        "from": old,
+        "to": new,
+        "old": old,  # the older names
         "new": new,
         "packages": [{"name": each.name, "old": each.old, "new": each.new} for each in found.packages],
         "renumbered": [str(each) for each in found.renumbered],
@@ -400,13 +360,12 @@ def verify(image: str, number: int | None, quick: bool, host: str, site_dir: str
       goldroot gold verify debian 1
       goldroot gold verify debian --host west --quick
     """
-    from goldroot.catalog import copies
+    from goldroot.image import hosts_with
     from goldroot.image import verify_gold as compare
 
     site = open_site(site_dir)
     known = _number(site, image, number)
-    with site.catalog.read() as tx:
-        hosts = [one.host for one in copies.every(tx, image, known) if one.state == "whole" and host in ("", one.host)]
+    hosts = [name for name in hosts_with(site, image, known) if host in ("", name)]
     with stages(as_json) as stage:
         found = [
             compare(site, image, known, host=name, quick=quick, progress=stage(f"verifying {name}"))

@@ -53,7 +53,7 @@ def replicate(image: str, number: int | None, to: str, site_dir: str | None, pla
         done = replicate_gold(site, image, number, to, progress=stage(f"copying {image} to {to}"))
     copy = done.copy
     data = {"image": image, "version": copy.version, "number": copy.version, "from": done.source, "to": to, "slot": copy.slot_name,
-            "new": done.new, "notes": notes_data(done.notes)}  # fmt: skip
+            "new": done.new, "notes": notes_data(done.notes), "plan": False}  # fmt: skip
 
     def say() -> None:
         say_notes(done.notes)

@@ -44,18 +44,13 @@ def retire(
       goldroot gold retire debian 3 --plan
       goldroot gold retire debian 3 --remove --host west
     """
-    from goldroot.catalog import gold as versions
-    from goldroot.catalog import holders_of
-    from goldroot.cli.gold import version_data
-    from goldroot.image import plan_retirement, removed_by
+    from goldroot.image import plan_retirement, removed_by, version_data, version_held
     from goldroot.image import retire_gold as retire_version
 
     if host and not remove:
         raise UsageError("a version is retired for all hosts", todo="Give --remove, or leave --host out.")
     site = open_site(site_dir)
-    with site.catalog.read() as tx:
-        version = versions.get(tx, image, number, host)
-        held = [str(holder) for holder in holders_of(tx, image, number, host or None)]
+    version, held = version_held(site, image, number, host)
     follows = plan_retirement(site, image, number)
     if plan_only and remove:
         removed_by(site, image, number, host)
@@ -113,15 +108,11 @@ def restore(image: str, number: int, site_dir: str | None, plan_only: bool, as_j
     Example:
       goldroot gold restore debian 3
     """
-    from goldroot.catalog import gold as versions
-    from goldroot.cli.gold import version_data
-    from goldroot.image import restore_gold
+    from goldroot.image import current_number, restore_gold, version_data
 
     site = open_site(site_dir)
     version = restore_gold(site, image, number, plan_only=plan_only)
-    with site.catalog.read() as tx:
-        newest = versions.current(tx, image)
-    current = max(number, newest.number if newest is not None else 0)
+    current = max(number, current_number(site, image))
 
     def say() -> None:
         put(f"Gold version {number} of {image} {'would be' if plan_only else 'is'} published again.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -79,7 +79,7 @@ def import_(
     site = open_site(site_dir)
     if plan_only:
         steps = plan_import(site, name, source, layout, replace=replace, host=host)
-        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
+        emit(as_json, {"image": name, "steps": steps, "plan": True}, lambda: put_lines(steps))
         return
     with stages(as_json) as stage:
         progress = stage(f"importing {source}")
@@ -109,34 +109,19 @@ def list_images(site_dir: str | None, as_json: bool) -> None:
     Example:
       goldroot image list
     """
-    from goldroot.catalog import copies, gold, images
+    from goldroot.image import image_rows
 
-    with open_site(site_dir).catalog.read() as tx:
-        found = [
-            (each, gold.current(tx, each.name), copies.all_slots(tx, each.name, each.host)) for each in images.every(tx)
-        ]
-    data = [
-        {
-            "name": each.name,
-            "host": each.host,
-            "layout": each.layout,
-            "os": dict(each.os),
-            "created_at": each.created_at,
-            "current": newest.number if newest else None,
-            "slots": {slot.name: slot.version for slot in slots},
-        }
-        for each, newest, slots in found
-    ]
+    data = image_rows(open_site(site_dir))
 
     def say() -> None:
         rows = [
-            [e.name, str(e.os.get("pretty_name", "")), e.layout, str(n.number) if n else "-", f"{used(s)} of {len(s)}"]
-            for e, n, s in found
+            [d["name"], str(d["os"].get("pretty_name", "")), d["layout"], str(d["current"] or "-"), used(d["slots"])]
+            for d in data
         ]
         table(["image", "system", "layout", "current gold", "slots used"], rows)
 
-    def used(slots: Sequence[Any]) -> int:
-        return sum(slot.version is not None for slot in slots)
+    def used(slots: dict[str, int | None]) -> str:
+        return f"{sum(version is not None for version in slots.values())} of {len(slots)}"
 
     emit(as_json, data, say)
 
@@ -173,6 +158,51 @@ def delete(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -> N
         )
 
     emit(as_json, data, say)
+
+
+@image.command("rename")
+@click.argument("old", metavar="NAME", shell_complete=image_names)
+@click.argument("new", metavar="NEW-NAME")
+@site_option
+@plan_option
+@json_option
+def rename_command(old: str, new: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Give the image NAME another name: in the catalog, in goldroot.toml, and in the entries on its hosts.
+
+    Its servers go on as they are; none may be worked on meanwhile, and none may have an update in flight.  Its machines and
+    slots keep their names, and the signed records of its gold versions name it as it was called when they were signed. The same
+    command again finishes what was cut off; the reverse one takes it back.
+
+    \b
+    Examples:
+      goldroot image rename debian bookworm --plan
+      goldroot image rename debian bookworm
+    """
+    from goldroot.image import plan_renaming, rename
+
+    site = open_site(site_dir)
+    done = plan_renaming(site, old, new) if plan_only else rename(site, old, new)
+
+    def say() -> None:
+        if done.done:
+            put(f"The image {old} is called {new} already.")
+            return
+        put(f"The image {old} {'would be' if plan_only else 'is'} called {new}.")
+        if done.clones:
+            go = (
+                "1 server goes on as it is"
+                if len(done.clones) == 1
+                else f"{len(done.clones):,} servers go on as they are"
+            )
+            put(f"  {go}.")
+        if done.machines:
+            put(f"  Its machines and slots keep their names: {', '.join(done.machines)}")
+        if done.versions:
+            put(
+                f"  The signed records of gold {', '.join(map(str, done.versions))} still name it {old}: history stays as signed."
+            )
+
+    emit(as_json, done.as_dict(plan=plan_only), say)
 
 
 @click.group(cls=Group)
@@ -247,7 +277,7 @@ def _work(
         words = " ".join(command) or "a shell"
         emit(
             as_json,
-            {"machine": system.machine, "mounts": mounts, "command": list(command)},
+            {"image": name, "machine": system.machine, "mounts": mounts, "command": list(command), "plan": True},
             lambda: put_lines([*steps, f"run {words} in {system.machine}, read-write"]),
         )
         return 0
@@ -314,7 +344,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
         for form in FORMS:
             steps += [f"mount {copy.machine} together, {form}"]
             steps += [f"  run {command}" for command in site.config.image(name).tests]
-        emit(as_json, {"plan": steps}, lambda: put_lines(steps))
+        emit(as_json, {"image": name, "steps": steps, "plan": True}, lambda: put_lines(steps))
         return 0
     with stages(as_json) as stage:
         done = test_system(site, name, progress=stage("copying to the test system"))

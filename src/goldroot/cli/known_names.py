@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from goldroot.cli.everywhere import named_site
+from goldroot.cli.lazy import named_site
 from goldroot.errors import GoldrootError
 from goldroot.tree import path_text
 
@@ -146,7 +146,7 @@ def _in_sqlite(path: str, kind: Kind) -> list[str]:
 
 
 def _in_catalog(site: Site, kind: Kind) -> list[str]:
-    from goldroot.catalog import clones, images
+    from goldroot.fleet import every_clone
+    from goldroot.image import image_names
 
-    with site.catalog.read() as tx:
-        return [one.name for one in (clones.every(tx) if kind == "clones" else images.every(tx))]
+    return every_clone(site) if kind == "clones" else image_names(site)

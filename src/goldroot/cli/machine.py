@@ -64,8 +64,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
       goldroot machine start web1
       goldroot machine start web1 web2 --plan
     """
-    from goldroot.cli.zvm_commands import power_plan
-    from goldroot.fleet import plan_start, start_machine
+    from goldroot.fleet import plan_start, start_machine, told_power
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
@@ -83,7 +82,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
         commands.say()
         tell_failures(results.failed)
 
-    commands = commands_of(lambda: [power_plan(site, n, on=True) for n in results.done if plan_only])
+    commands = commands_of(lambda: [told_power(site, n, on=True) for n in results.done if plan_only])
     data = {**_states(results.done, results.failed, plan_only), **commands.data()}
     if not plan_only:
         data["machines"] = [{**found.as_dict(), "started": found.started} for found in results.done.values()]
@@ -109,14 +108,13 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
       goldroot machine stop web1
       goldroot machine stop web1 --patience 0
     """
-    from goldroot.cli.zvm_commands import power_plan
-    from goldroot.fleet import plan_start, stop_machine
+    from goldroot.fleet import plan_start, stop_machine, told_power
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
     if plan_only:
         planned = each(names, lambda name: plan_start(site, name))
-        commands = commands_of(lambda: [power_plan(site, n, on=False, patience=patience) for n in planned.done])
+        commands = commands_of(lambda: [told_power(site, n, on=False, patience=patience) for n in planned.done])
 
         def say_plan() -> None:
             for name, found in planned.done.items():
@@ -133,7 +131,7 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
             put(f"{name} {ENDS.get(how, how)}")
         tell_failures(results.failed)
 
-    ended = [{"name": name, "ended": how} for name, how in results.done.items()]
+    ended = [{"clone": name, "name": name, "ended": how} for name, how in results.done.items()]
     emit(as_json, {"machines": ended, "failed": failures_data(results.failed), "plan": False}, say)
     return results.exit_code(lambda _: 0)
 
@@ -230,7 +228,7 @@ def console(name: str, lines: int, site_dir: str | None, as_json: bool) -> None:
     from goldroot.fleet import console_lines
 
     said = console_lines(open_site(site_dir), name, lines)
-    emit(as_json, {"name": name, "lines": said}, lambda: put_lines(said))
+    emit(as_json, {"clone": name, "name": name, "lines": said}, lambda: put_lines(said))
 
 
 @machine.command(context_settings=AS_COMMAND)
@@ -258,7 +256,10 @@ def run(name: str, command: tuple[str, ...], limit: int, site_dir: str | None, p
     if plan_only:
         (found,) = machine_states(site, [name])
         words = " ".join(command)
-        data = {"machine": found.clone.machine, "power": found.power.state, "command": list(command)}
+        data = {
+            "clone": name, "machine": found.clone.machine, "power": found.power.state, "command": list(command),
+            "plan": True,
+        }  # fmt: skip
         emit(as_json, data, lambda: put(f"would run {words} in {found.clone.machine}, which is {found.power.state}"))
         return EXIT_FINDINGS if found.power.state != "on" else 0
     done = run_in_machine(site, name, command, float(limit))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from goldroot.cli.everywhere import quiet
+from goldroot.cli.lazy import quiet
 from goldroot.cli.terminal import put, put_json
 from goldroot.escape import escape
 

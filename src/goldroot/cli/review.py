@@ -20,8 +20,7 @@ from goldroot.cli.terminal import put, put_coloured
 from goldroot.errors import EXIT_FINDINGS, NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import WaitingConflict
-    from goldroot.fleet import Answer, Case
+    from goldroot.fleet import Answer, Case, WaitingConflict
     from goldroot.site import Site
 
 wanted_argument = click.argument("wanted", metavar="[PATH|KEY]...", nargs=-1, shell_complete=conflict_paths)

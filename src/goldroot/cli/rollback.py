@@ -9,14 +9,13 @@ import click
 from goldroot.cli.each_clone import (
     each,
     failures_data,
+    names_argument,
     say_answers,
     say_failed_rebuilds,
     say_how_it_does,
     tell_failures,
 )
-from goldroot.cli.everywhere import verbose
-from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, verbose
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
@@ -27,8 +26,6 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 if TYPE_CHECKING:
     from goldroot.fleet import Outcome, RollbackPlan
     from goldroot.site import Site
-
-names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
 
 @click.command(cls=Command)
@@ -119,11 +116,10 @@ def say_written(written: list[str], words: str) -> None:
 
 
 def _plan_rollback(site: Site, names: tuple[str, ...], carry: bool, as_json: bool) -> int:
-    from goldroot.cli.zvm_commands import rollback_plan
-    from goldroot.fleet import plan_rollback
+    from goldroot.fleet import plan_rollback, told_rollback
 
     results = each(names, lambda name: plan_rollback(site, name))
-    commands = commands_of(lambda: [rollback_plan(site, found.fallback) for found in results.done.values()])
+    commands = commands_of(lambda: [told_rollback(site, found.fallback) for found in results.done.values()])
 
     def say() -> None:
         for found in results.done.values():

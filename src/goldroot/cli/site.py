@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from goldroot.cli.everywhere import named_site, quiet
 from goldroot.cli.known_names import host_names
-from goldroot.cli.lazy import Command
+from goldroot.cli.lazy import Command, named_site, quiet
 from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError

@@ -1,4 +1,4 @@
-"""``goldroot update``; and :mod:`goldroot.cli.rollback` by the names under which they are found here."""
+"""``goldroot update``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
+    names_argument,
     say_answers,
     say_dangling,
     say_failed_rebuilds,
@@ -22,12 +23,10 @@ from goldroot.cli.each_clone import (
     tell_failures,
     tell_left,
 )
-from goldroot.cli.everywhere import verbose
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
-from goldroot.cli.lazy import Group
+from goldroot.cli.lazy import Group, verbose
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import names_argument, rollback
 from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome, UpdatePlan
     from goldroot.site import Site
 
-__all__ = ["rollback", "update"]
 
 to_option = click.option(
     "--to",
@@ -85,8 +83,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 --to 3 --all-paths
       goldroot update plan web1 --commands
     """
-    from goldroot.cli.zvm_commands import update_plan
-    from goldroot.fleet import Prefetch
+    from goldroot.fleet import Prefetch, told_update
 
     site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
@@ -97,7 +94,7 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
 
     groups = grouped_conflicts(list(results.done.values()))
     due = [found for found in results.done.values() if found.clone.version != found.to]
-    commands = commands_of(lambda: [update_plan(site, found.clone.name, found.to) for found in due])
+    commands = commands_of(lambda: [told_update(site, found.clone.name, found.to) for found in due])
     many = len(results.done) > 1
 
     def say() -> None:
@@ -215,8 +212,13 @@ def run(
         context = click.get_current_context()
         return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
     commands_of(list, plan_only=False)
-    results: Results[Outcome] = _run_one(site, wanted[0], to, as_json) if len(wanted) == 1 else _run_many(
-        site, wanted, to, jobs, stop_after, as_json)  # fmt: skip
+    if len(wanted) == 1:
+        from goldroot.fleet import engine_of, run_update
+
+        with stages(as_json) as stage, engine_of(site) as engine:
+            results: Results[Outcome] = Results({wanted[0]: run_update(site, engine, wanted[0], to, stage=stage)}, {})
+    else:
+        results = _run_many(site, wanted, to, jobs, stop_after, as_json)
     data = {
         "clones": [done.as_dict() for done in results.done.values()],
         "failed": failures_data(results.failed),
@@ -248,13 +250,6 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
     return tuple(dict.fromkeys(names or chosen_clones(site, image)))
-
-
-def _run_one(site: Site, name: str, to: int | None, as_json: bool) -> Results[Outcome]:
-    from goldroot.fleet import engine_of, run_update
-
-    with stages(as_json) as stage, engine_of(site) as engine:
-        return Results({name: run_update(site, engine, name, to, stage=stage)}, {})
 
 
 def _run_many(
@@ -390,5 +385,6 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
             put(f"  It stays on gold {stays[row['clone']]}, as it is. What was decided is remembered.")
         tell_failures(results.failed)
 
-    emit(as_json, {"updates": list(results.done.values()), "failed": failures_data(results.failed)}, say)
+    data = {"updates": list(results.done.values()), "failed": failures_data(results.failed), "plan": plan_only}
+    emit(as_json, data, say)
     return results.exit_code(lambda _: 0)

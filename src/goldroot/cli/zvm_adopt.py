@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +15,6 @@ from goldroot.cli.zvm_plan import zvm_host
 from goldroot.errors import EXIT_FINDINGS, Refused, UsageError
 
 if TYPE_CHECKING:
-    from goldroot.hosts import Mark
     from goldroot.hosts.zvm import Found, Survey, ZvmHost
     from goldroot.site import Layout, Site
 
@@ -52,6 +50,7 @@ def adopt(
       goldroot zvm adopt s10 --layout paper.toml
       goldroot zvm adopt s10 --version S10GOLD=3 --version S10GOLD2=4
     """
+    from goldroot.fleet import take_over_site
     from goldroot.site import load_layout
 
     site = open_site(site_dir)
@@ -67,7 +66,7 @@ def adopt(
             todo="Look at names and prefixes in the host's table, and at --layout.",
         )
     if not plan_only:
-        data["adopted"] = list(_adopt(site, host, (image, layout), found, numbers, form))
+        data["adopted"] = list(take_over_site(site, host, (image, layout), found, numbers, form))
 
     def say() -> None:
         _say(found, numbers, data["adopted"], plan_only=plan_only)
@@ -81,15 +80,11 @@ def _none(image: str) -> str:
 
 
 def _survey(site: Site, host: ZvmHost, image: str, layout: Layout) -> Survey:
+    from goldroot.image import slot_names
+
     addresses = [disk.address for disk in layout.disks]
     shared = [disk.address for disk in layout.shared]
-    return host.survey(_slots(site, image), f"{image.upper()}RWMNT", addresses, shared)
-
-
-def _slots(site: Site, image: str) -> list[str]:
-    from goldroot.catalog import entries
-
-    return [entries.slot_name(image, number) for number in range(1, site.config.image(image).slots + 1)]
+    return host.survey(slot_names(site, image), f"{image.upper()}RWMNT", addresses, shared)
 
 
 def _numbers(found: Survey, image: str, given: Iterable[str]) -> dict[str, int]:
@@ -110,57 +105,6 @@ def _numbers(found: Survey, image: str, given: Iterable[str]) -> dict[str, int]:
     if len(set(numbers.values())) < len(numbers):
         raise UsageError("two slots would have the same version", todo="Give each its own with --version SLOT=N.")
     return numbers
-
-
-def _adopt(
-    site: Site, host: ZvmHost, what: tuple[str, Layout], found: Survey, numbers: dict[str, int], form: str
-) -> Iterable[str]:
-    """One line for each thing that was taken over."""
-    from goldroot.catalog import disks
-    from goldroot.fleet import take_over_clone
-    from goldroot.hosts import Mark, utc_now
-    from goldroot.ids import new_id
-    from goldroot.image import take_over_image, take_over_version
-
-    image, layout = what
-    ids = {}
-    slots = sorted((slot for slot in found.slots if not slot.why), key=lambda slot: numbers[slot.name])
-    for slot in slots:
-        mark = _mark(host, slot, Mark("gold", new_id(), image, "", numbers[slot.name], utc_now()))
-        ids[slot.name] = host.adopt(slot, mark, form)
-    take_over_image(site, image, layout, host, site.config.image(image).slots, ids[slots[-1].name])
-    for slot in slots:
-        new = take_over_version(site, image, numbers[slot.name], slot.name, host)
-        yield f"gold version {numbers[slot.name]}, in {slot.name}" + ("" if new else " (already)")
-    if found.system is not None and not found.system.why:
-        mark = _mark(host, found.system, Mark("live", new_id(), image, "", 0, utc_now()))
-        made = host.adopt(found.system, mark, form)
-        with site.catalog.begin() as tx:
-            name = found.system.name
-            disks.register(
-                tx, [disks.DiskRow(id, host.name, name, "system", mark.by, a, "made") for a, id in made.items()]
-            )
-        yield f"the maintenance system {found.system.name}"
-    for server in found.servers:
-        if server.why or server.gold not in numbers:
-            continue
-        gold = (image, numbers[server.gold])
-        done = take_over_clone(
-            site,
-            host,
-            server.name.lower(),
-            gold,
-            "read-only",
-            partial(host.adopt, server, form=form),
-        )
-        unread = f"; its disks are read at its next update: {done.unread}" if done.unread else ""
-        yield f"server {done.name}, on version {done.version}" + ("" if done.new else " (already)") + unread
-
-
-def _mark(host: ZvmHost, found: Found, wanted: Mark) -> Mark:
-    """The mark that an entry has already, from a command that was cut off, or a new one."""
-    entry = host.find(found.name)
-    return wanted if entry is None else entry.marks.get("1", wanted)
 
 
 def _say(found: Survey, numbers: dict[str, int], adopted: list[str], *, plan_only: bool) -> None:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from goldroot.cli.terminal import put
-from goldroot.errors import NotFound, UsageError
+from goldroot.errors import UsageError
 
 if TYPE_CHECKING:
-    from goldroot.catalog import Fallback
-    from goldroot.hosts.zvm import Plan, ZvmHost
-    from goldroot.site import Site
+    from goldroot.hosts.zvm import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,113 +65,3 @@ def commands_of(plans: Callable[[], Iterable[Plan]], *, plan_only: bool = True) 
     if not plan_only:
         raise UsageError("--commands belongs to --plan", todo="Give both.")
     return Commands(list(plans()), meta[_BY_HAND])
-
-
-def host_of_clone(site: Site, clone: str) -> tuple[ZvmHost, str]:
-    """The z/VM host that a clone lives on, and what it calls its machine.
-
-    :raises UsageError: it lives on a host of another kind.
-    """
-    from goldroot.catalog import clones
-
-    with site.catalog.read() as tx:
-        found = clones.get(tx, clone)
-    return zvm_host_named(site, found.host), found.machine
-
-
-def zvm_host_named(site: Site, name: str) -> ZvmHost:
-    """:raises UsageError: it is of another kind."""
-    from goldroot.hosts.zvm import ZvmHost
-
-    host = site.host_named(name)
-    if not isinstance(host, ZvmHost):
-        raise UsageError(f"host {name} is not z/VM: it has no such commands", todo="Leave --commands out.")
-    return host
-
-
-def update_plan(site: Site, clone: str, to: int) -> Plan:
-    """Of an update."""
-    from goldroot.catalog import clones
-    from goldroot.hosts.zvm import plan_update
-    from goldroot.image import open_version
-
-    host, machine = host_of_clone(site, clone)
-    with site.catalog.read() as tx:
-        image = clones.get(tx, clone).image
-    slot = open_version(site, image, to, host.name).slot
-    return plan_update(host.around(), machine, slot, patience=_patience(site, image))
-
-
-def rollback_plan(site: Site, fallback: Fallback) -> Plan:
-    """Of the way back to a fallback."""
-    from goldroot.catalog import clones
-    from goldroot.hosts.zvm import plan_rollback
-
-    host, machine = host_of_clone(site, fallback.clone)
-    with site.catalog.read() as tx:
-        image = clones.get(tx, fallback.clone).image
-    digit = _set_of(host, machine, fallback)
-    return plan_rollback(host.around(), machine, digit, patience=_patience(site, image))
-
-
-def prune_plan(site: Site, fallback: Fallback) -> Plan:
-    """Of the end of a fallback."""
-    from goldroot.hosts.zvm import plan_prune
-
-    host, machine = host_of_clone(site, fallback.clone)
-    return plan_prune(host.around(), machine, _set_of(host, machine, fallback))
-
-
-def create_plan(site: Site, clone: str, host_name: str, slot: str, own: Iterable[str]) -> Plan:
-    """Of a new clone."""
-    from goldroot.catalog import entries
-    from goldroot.hosts.zvm import plan_create
-
-    host = zvm_host_named(site, host_name)
-    with site.catalog.read() as tx:
-        machine = entries.check_free_for_clone(tx, clone, host.name)
-    return plan_create(host.around(), machine, slot, own)
-
-
-def delete_plan(site: Site, clone: str) -> Plan:
-    """Of the end of a clone."""
-    from goldroot.hosts.zvm import plan_delete
-
-    host, machine = host_of_clone(site, clone)
-    return plan_delete(host.around(), machine)
-
-
-def power_plan(site: Site, clone: str, *, on: bool, patience: int | None = None) -> Plan:
-    """Of a start or a stop."""
-    from goldroot.catalog import clones
-    from goldroot.hosts.zvm import plan_power
-
-    host, machine = host_of_clone(site, clone)
-    with site.catalog.read() as tx:
-        image = clones.get(tx, clone).image
-    seconds = _patience(site, image) if patience is None else patience
-    return plan_power(host.around(), machine, on=on, patience=seconds)
-
-
-def publish_plan(site: Site, image: str, slot: str) -> Plan:
-    """Of the next gold version."""
-    from goldroot.hosts.zvm import plan_publish
-    from goldroot.image import MAINTENANCE, System
-
-    system = System(site, image, MAINTENANCE)
-    host = zvm_host_named(site, system.host.name)
-    return plan_publish(host.around(), slot, system.machine)
-
-
-def _set_of(host: ZvmHost, machine: str, fallback: Fallback) -> str:
-    """Where a fallback's disks stand in the entry as it is now."""
-    entry = host.find(machine)
-    marks = {} if entry is None else entry.marks
-    digit = next((digit for digit, mark in marks.items() if digit != "1" and mark.by == fallback.work), None)
-    if digit is None:
-        raise NotFound(f"the entry of {fallback.clone} has no set that update or rollback {fallback.work} left")
-    return digit
-
-
-def _patience(site: Site, image: str) -> int:
-    return int(site.config.image(image).running.stop_time)

@@ -26,6 +26,7 @@ __all__ = [
     "RollbackPlan",
     "TakenOver",
     "UpdatePlan",
+    "WaitingConflict",
     "adopt_server",
     "again_at_switch",
     "all_answers",
@@ -48,6 +49,7 @@ __all__ = [
     "edit_conflict",
     "engine_of",
     "enter_clone",
+    "every_clone",
     "examine",
     "fallback_data",
     "find_case",
@@ -100,6 +102,14 @@ __all__ = [
     "starting_text",
     "stop_machine",
     "take_over_clone",
+    "take_over_site",
+    "told_create",
+    "told_delete",
+    "told_power",
+    "told_prune",
+    "told_publish",
+    "told_rollback",
+    "told_update",
     "update_data",
     "update_rows",
     "usual_jobs",
@@ -109,6 +119,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.adopt.adopt import adopt_server, plan_adoption
     from goldroot.fleet.adopt.form import Adopted, AdoptForm
     from goldroot.fleet.answers import Answer, all_answers, answer_again, chosen_answers, forget_answers
+    from goldroot.fleet.clone_names import every_clone
     from goldroot.fleet.clones import (
         CloneForm,
         Created,
@@ -128,6 +139,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
     from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
     from goldroot.fleet.forecast import Forecast, forecast_gold
+    from goldroot.fleet.inputs import open_clone
     from goldroot.fleet.joined import join_machine, network_from, plan_join
     from goldroot.fleet.links import slot_links
     from goldroot.fleet.machines import (
@@ -147,6 +159,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.restoring import Restored, restore_backup
     from goldroot.fleet.review import (
         Case,
+        WaitingConflict,
         all_cases,
         chosen_conflicts,
         conflict_at,
@@ -162,13 +175,12 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
     from goldroot.fleet.rollback.mount import run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
-    from goldroot.fleet.server_readings import open_clone
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.taken_over import TakenOver, take_over_clone
-    from goldroot.fleet.update.go_live import again_at_switch
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
+    from goldroot.fleet.update.power import again_at_switch
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
@@ -179,6 +191,16 @@ if TYPE_CHECKING:
         run_update,
         run_updates,
     )
+    from goldroot.fleet.zvm_taken_over import take_over_site
+    from goldroot.fleet.zvm_told import (
+        told_create,
+        told_delete,
+        told_power,
+        told_prune,
+        told_publish,
+        told_rollback,
+        told_update,
+    )
 else:
     __getattr__, __dir__ = names_of(
         __name__,
@@ -186,6 +208,7 @@ else:
             "adopt.adopt": "adopt_server plan_adoption",
             "adopt.form": "AdoptForm Adopted",
             "answers": "Answer all_answers answer_again chosen_answers forget_answers",
+            "clone_names": "every_clone",
             "clones": "CloneForm CreatePlan Created create_clone delete_clone enter_clone "
             "force_delete_clone identity_from made_clone plan_clone plan_delete show_clone",
             "doctor.doctor": "Report examine repair_site",
@@ -193,6 +216,7 @@ else:
             "drift": "Drift drift_patch find_drift",
             "exported": "EXPORTED clone_list of_past update_rows",
             "forecast": "Forecast forecast_gold",
+            "inputs": "open_clone",
             "joined": "join_machine network_from plan_join",
             "links": "slot_links",
             "machines": "MachineState console_lines machine_states plan_start "
@@ -202,20 +226,21 @@ else:
             "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
-            "review": "Case all_cases chosen_conflicts conflict_at desk_of "
+            "review": "Case WaitingConflict all_cases chosen_conflicts conflict_at desk_of "
             "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
             "rollback.mount": "run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
-            "server_readings": "open_clone",
             "status": "fleet_status update_data",
             "taken_over": "TakenOver take_over_clone",
-            "update.go_live": "again_at_switch",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
+            "update.power": "again_at_switch",
             "update.update": "Outcome cancel_update cancelled_update chosen_clones "
             "engine_of plan_cancel run_update run_updates",
+            "zvm_taken_over": "take_over_site",
+            "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",
         },
     )

@@ -33,6 +33,14 @@ def machine_of(site: Site, clone: str) -> str:
         return clones.get(tx, clone).machine
 
 
+def every_clone(site: Site) -> list[str]:
+    """The names of all clones, those that are being made or removed among them."""
+    from goldroot.catalog import clones
+
+    with site.catalog.read() as tx:
+        return [one.name for one in clones.every(tx)]
+
+
 def host_of(site: Site, clone: str) -> Host:
     """Where a clone lives, by the catalog.
 

@@ -17,11 +17,9 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
-from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
+from goldroot.fleet.inputs import Reading, Stage, open_clone, open_own, policy_of, read_server, refuse_owners, silent
 from goldroot.fleet.joined import LINK, bridge_of, refuse_ports
-from goldroot.fleet.owners import refuse_owners
-from goldroot.fleet.server_readings import Reading, open_clone, read_server
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import (
@@ -42,7 +40,7 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, open_system, run_on, work_room
+from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, make_bootable, open_system, run_on, work_room
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -202,6 +200,9 @@ def _fill(
         with work_room(site, f"keys-{plan.name}") as room:
             written = write_identity(server.tree, plan.identity, room.path)
         crash.point("clone.identity-written")
+        linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
+        notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
+        crash.point("clone.bootable")
         for address, id in ids.items():
             manifests.save_made(site, id, server.opened[address].path, built[address], policy)
         return list(written), notes, read_server(gold, server.tree)
@@ -289,7 +290,7 @@ def begin_clone(site: Site, plan: CreatePlan) -> Clone:
         else:
             catalog_clones.fence(tx, plan.name)
         catalog_clones.set_identity(tx, plan.name, plan.identity.as_dict())
-    update_files.forget(site, plan.name)
+    open_update.forget(site, plan.name)
     crash.point("clone.cleaned")
     with site.catalog.read() as tx:
         return catalog_clones.get(tx, plan.name)
@@ -356,7 +357,7 @@ def delete_clone(site: Site, name: str) -> None:
             _remove(site, name)
         host.undefine(clone.machine)
         crash.point("clone.undefined")
-        update_files.forget(site, name)
+        open_update.forget(site, name)
         with site.catalog.begin() as tx:
             catalog_clones.forget(tx, name)
 
@@ -380,7 +381,7 @@ def force_delete_clone(site: Site, name: str, *, plan_only: bool = False) -> lis
                 updates.set_state(tx, going.id, "failed", error="the clone was removed by force")
             catalog_clones.begin_delete(tx, name)
         gone = give_up_entry(host, clone.machine)
-        update_files.forget(site, name)
+        open_update.forget(site, name)
         for id in gone:
             manifests.forget(site, id)
         with site.catalog.begin() as tx:
@@ -398,7 +399,8 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
     host = site.host_named(clone.host)
     machine = host.find(clone.machine)
     return {
-        "name": clone.name, "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
+        "clone": clone.name, "name": clone.name,  # the older name
+        "image": clone.image, "version": clone.version, "kind": clone.kind, "state": clone.state,
         "host": clone.host, "machine": clone.machine, "identity": dict(clone.identity), "created_at": clone.created_at,
         "running": running_reason(host, machine.name) if machine else None,
         "runs": host.power(machine.name).runs if machine else "unknown",

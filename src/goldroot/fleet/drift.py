@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Clone
-from goldroot.fleet.inputs import Disks, Stage, disk_side, gold_side, plan_sides, policy_of, silent
-from goldroot.fleet.server_readings import open_clone
+from goldroot.fleet.inputs import Disks, Stage, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff

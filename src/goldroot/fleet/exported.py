@@ -31,7 +31,7 @@ def clone_list(site: Site, image: str | None = None) -> dict[str, Any]:
     powers = powers_of(site, found)
     rows = [
         {
-            "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
+            "clone": one.name, "name": one.name, "image": one.image, "version": one.version, "host": one.host, "kind": one.kind,
             "state": one.state,
             "current": (version := newest[one.image]) is not None and version.number == one.version,
             "update": None if (u := going[one.name]) is None else f"{u.kind} to {u.to_version}: {u.stands}",

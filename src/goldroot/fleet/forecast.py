@@ -11,7 +11,7 @@ from goldroot.catalog import Clone, clones, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound
 from goldroot.fleet.inputs import shared_files
-from goldroot.fleet.update.references import load_references
+from goldroot.fleet.update.memory import load_references
 from goldroot.image import MAINTENANCE, System, newest_gold, open_version
 from goldroot.merge import ManifestFiles, Reference, SharedFiles, View, look_up
 from goldroot.site import Site
@@ -42,7 +42,10 @@ class Forecast:
             ]
             for name, found in self.broken.items()
         }  # fmt: skip
-        return {"image": self.image, "to": self.to, "servers": shown, "unknown": list(self.unknown)}
+        return {
+            "image": self.image, "to": self.to, "clones": shown, "servers": shown,  # the older name
+            "unknown": list(self.unknown),
+        }  # fmt: skip
 
 
 def forecast_gold(site: Site, image: str, to: int | None = None, *, tested: bool = False) -> Forecast:

@@ -1,4 +1,11 @@
-"""The sides of a merge of a clone: gold's trees as they are stored, a clone's as they are scanned now."""
+"""The sides of a merge of a clone: gold's trees as they are stored, a clone's as they are scanned now; and what others ask of it.
+
+A machine of some hosts has fewer numbers than files may have for owners; what lies above them is refused here.
+
+What must be a server's alone and its local accounts stand in the catalog, where other servers' updates and publishes ask for them.
+They are read from its disks when goldroot works on these anyway: at the making, at each merge, and at each switch, in the
+transaction that says so.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +13,16 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from goldroot.accounts import AccountTables
+from goldroot.catalog import Clone, Tx, clones, readings
 from goldroot.conflicts import Decisions
-from goldroot.errors import Refused
+from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.prefetch import Prefetch
-from goldroot.hosts import Access, Host, Opened, View
-from goldroot.image import Gold
+from goldroot.fleet.clone_names import own_addresses
+from goldroot.hosts import Access, Host, Opened, View, find_entry
+from goldroot.image import Gold, local_accounts, open_version
 from goldroot.merge import (
     NO_MEMORY,
     ManifestFiles,
@@ -29,8 +38,11 @@ from goldroot.merge import (
 )
 from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
-from goldroot.system import OwnDisks
-from goldroot.tree import Manifest, Note, Progress, Writers
+from goldroot.system import OwnDisks, fingerprints
+from goldroot.tree import Manifest, Note, Progress, Writers, path_text
+
+if TYPE_CHECKING:
+    from goldroot.fleet.prefetch import Prefetch
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]
@@ -183,3 +195,106 @@ def policy_of(site: Site, image: str) -> Policy:
 def shown_notes(notes: Sequence[Note]) -> list[str]:
     """Notes as lines."""
     return [f"{os.fsdecode(note.path)}: {note.text}" for note in notes]
+
+
+_SHOWN = 5
+
+
+def refuse_owners(host: Host, name: str, trees: Iterable[Manifest]) -> None:
+    """:raises Refused: a file has an owner above what a machine of this host can have; the error names them.
+
+    :param name: of the clone.
+    :param trees: of its disks, own and shared.
+    """
+    largest = host.abilities.largest_owner
+    found = [one for tree in trees for one in _above(tree, largest)]
+    if found:
+        more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+        raise Refused(
+            f"{len(found):,} file{'s' if len(found) != 1 else ''} of {name} would have owners that a server on host "
+            f"{host.name} cannot have: {'; '.join(found[:_SHOWN])}{more}",
+            meaning=f"Numbers of users and groups end at {largest:,} there: inside, such a file would be nobody's, and nobody could "
+            "change it. Nothing was made or switched.",
+            todo="Give these files other owners, or use a host of another kind.",
+        )
+
+
+def _above(tree: Manifest, largest: int) -> Iterator[str]:
+    columns = tree.columns
+    if not len(tree) or max(max(columns.uids), max(columns.gids)) <= largest:
+        return
+    for path, uid, gid in zip(tree.paths(), columns.uids, columns.gids, strict=True):
+        if max(uid, gid) > largest:
+            yield f"/{path_text(path)} ({f'user {uid}' if uid > largest else f'group {gid}'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one server is now: fingerprints by kind, and how its accounts differ from its gold's."""
+
+    identity: Mapping[str, str]
+    accounts: readings.LocalAccounts
+
+    def note(self, tx: Tx, clone: str) -> None:
+        """Leave it in the catalog."""
+        readings.note_identity(tx, clone, self.identity)
+        readings.note_accounts(tx, clone, self.accounts)
+
+
+def read_server(gold: Gold, tree: OwnDisks) -> Reading:
+    """Read a server's own disks; a few small files.
+
+    :param gold: the version that these disks belong to.
+    """
+    etc = tree.root(b"etc")
+    own = gold.accounts if etc is None else AccountTables.read(etc, b"etc")
+    return Reading(fingerprints(tree), local_accounts(gold.accounts, own))
+
+
+def read_switched(site: Site, clone: Clone, disks: Mapping[str, str]) -> Reading | None:
+    """What a clone is after a switch to these live disks; ``None`` where that cannot be read.
+
+    The switch has happened: this stands in nobody's way, and it is read when somebody asks for it.
+    """
+    try:
+        gold = open_version(site, clone.image, clone.version, clone.host)
+        with open_own(gold.host, gold.layout, disks, view="live") as server:
+            return read_server(gold, server.tree)
+    except (GoldrootError, OSError):
+        return None
+
+
+@contextmanager
+def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
+    """The live disks of a clone, open for the block."""
+    gold = open_version(site, clone.image, clone.version, clone.host)
+    with open_own(gold.host, gold.layout, live_disks(gold.host, clone, gold.layout), access, view=view) as server:
+        yield server
+
+
+def live_disks(host: Host, clone: Clone, layout: Layout) -> dict[str, str]:
+    """The ids of a clone's own live disks, by address."""
+    entry = find_entry(host, clone.machine)
+    return {address: entry.disks[address].id for address in own_addresses(layout, entry)}
+
+
+def read_missing(site: Site, but: str) -> list[str]:
+    """Read the clones that the catalog knows nothing of: once each, since an older goldroot kept nothing of them.
+
+    :param but: the clone that is worked on.
+    :returns: those that cannot be read; nobody can say what they have.
+    """
+    with site.catalog.read() as tx:
+        missing = [clones.get(tx, name) for name in readings.unread(tx, "identity") if name != but]
+    unknown = []
+    for clone in missing:
+        try:
+            with open_clone(site, clone) as server:
+                found = read_server(open_version(site, clone.image, clone.version, clone.host), server.tree)
+        except (GoldrootError, OSError):
+            unknown.append(clone.name)
+            continue
+        with site.catalog.begin() as tx:
+            if clones.find(tx, clone.name) == clone:  # not switched meanwhile
+                found.note(tx, clone.name)
+    return unknown

@@ -61,7 +61,8 @@ class Joined:
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
-            "name": self.name,
+            "clone": self.name,
+            "name": self.name,  # the older name
             "network": self.network.as_dict(),
             "before": self.before.as_dict(),
             "runs": self.runs,

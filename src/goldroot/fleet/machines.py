@@ -42,7 +42,8 @@ class MachineState:
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
-            "name": self.clone.name, "machine": self.clone.machine, "image": self.clone.image, "host": self.clone.host,
+            "clone": self.clone.name, "name": self.clone.name,  # the older name
+            "machine": self.clone.machine, "image": self.clone.image, "host": self.clone.host,
             "version": self.clone.version, "power": self.power.state, "runs": self.power.runs, "why": self.power.why,
             "since": self.power.since, "error": self.error, "addresses": list(self.addresses), "ports": list(self.ports),
         }  # fmt: skip

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 
 from goldroot import private
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
-from goldroot.site import Site
+from goldroot.site import Site, without_boot_map
 from goldroot.tree import FILE, Manifest, Progress, Scan, Writers, scan_tree
 
 MADE, SEEN = "made", "seen"
@@ -53,6 +54,7 @@ def scan_disk(
     """
     known = load(site, disk) or load(site, disk, MADE)
     found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, writers=writers)
+    found = replace(found, manifest=without_boot_map(found.manifest))
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
         with contextlib.suppress(NoPermission, NoSpace):
@@ -72,7 +74,9 @@ def save_made(site: Site, disk: str, path: str, built: Manifest, policy: Policy)
     that ran in this system have ended, and no server has it yet.  So what a check wrote into a state unit, where no
     content is read, is known again later, and is not taken for something that the server wrote.
     """
-    made = scan_tree(path, known=built, contents=worth_reading(policy, b"/"), writers="ended").manifest
+    made = without_boot_map(
+        scan_tree(path, known=built, contents=worth_reading(policy, b"/"), writers="ended").manifest
+    )
     save(site, disk, made, MADE)
     save(site, disk, made)
     return made

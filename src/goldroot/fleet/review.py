@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import NUMBER_KINDS
-from goldroot.catalog import Update, WaitingConflict, clones, decisions, updates
+from goldroot.catalog import Update, clones, decisions, updates
+from goldroot.catalog import WaitingConflict as WaitingConflict
 from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
 from goldroot.fleet.inputs import policy_of
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import is_switched
 from goldroot.hosts import Host, find_entry, own_disks
@@ -113,7 +114,7 @@ def question_of(site: Site, found: Case, one: WaitingConflict) -> Question:
     entry = find_entry(host, machine_of(site, update.clone))
     clone = _read_disk(host, own_disks(entry).get(address), path)
     if update.carry:
-        base = update_files.load_base(site, update.clone, update.work, one.found.key)
+        base = open_update.load_base(site, update.clone, update.work, one.found.key)
         digit = kept_sets(entry).get(update.back)
         gold = _read_disk(host, own_disks(entry, digit).get(address) if digit else None, path)
     else:
@@ -124,10 +125,11 @@ def question_of(site: Site, found: Case, one: WaitingConflict) -> Question:
 
 def _entry_of(site: Site, update: Update, shown: str) -> dict[str, Any]:
     """The entry of a path in the record of the update's last merge; empty where it has none."""
+
     def entry(record: Any) -> dict[str, Any]:
         return next(({**one} for one in record.get("entries", ()) if one["path"] == shown), {})
 
-    return update_files.read_kept(update_files.record_file(site, update.clone, update.work), entry) or {}
+    return open_update.read_kept(open_update.record_file(site, update.clone, update.work), entry) or {}
 
 
 def _read_disk(host: Host, disk: str | None, path: bytes) -> bytes | None:
@@ -192,7 +194,7 @@ def edit_conflict(site: Site, found: Case, one: WaitingConflict, *, note: str = 
     """
     question = editable_question(site, found, one)
     update = found.update
-    kept = os.path.join(update_files.directory(site, update.clone, update.work), "edits", one.found.key)
+    kept = os.path.join(open_update.directory(site, update.clone, update.work), "edits", one.found.key)
     with work_room(site, "review") as room:
         # The editor holds the room, too: where this command is killed, its text is not taken from under it.
         place = EditPlace(room.path, os.path.basename(os.fsdecode(one.found.path)), kept, room.handle)

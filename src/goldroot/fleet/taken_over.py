@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from goldroot.catalog import CloneKind, clones, disks
 from goldroot.errors import GoldrootError, Refused
-from goldroot.fleet.server_readings import Reading, open_clone, read_server
+from goldroot.fleet.inputs import Reading, open_clone, read_server
 from goldroot.hosts import LIVE, Host, Mark, utc_now
 from goldroot.image import open_version
 from goldroot.site import Site

@@ -3,16 +3,23 @@
 from goldroot.hosts.addresses import (
     LIVE,
     PREPARED,
+    Standing,
     check_address,
     check_disk_id,
     check_entry_name,
+    find_entry,
     is_live,
     new_disk_id,
+    own_disks,
     place_of,
+    refuse_running,
+    running_reason,
     set_of,
+    standing,
+    still_running,
 )
-from goldroot.hosts.applying import change
 from goldroot.hosts.changes import (
+    change,
     differences,
     exchange,
     fenced,
@@ -27,6 +34,7 @@ from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
 from goldroot.hosts.port import (
+    BOOT_MAP,
     Abilities,
     Access,
     Applied,
@@ -46,21 +54,14 @@ from goldroot.hosts.port import (
     Role,
     SeesLinks,
     State,
+    SystemDisk,
     Trial,
     Use,
     View,
 )
-from goldroot.hosts.standing import (
-    Standing,
-    find_entry,
-    own_disks,
-    refuse_running,
-    running_reason,
-    standing,
-    still_running,
-)
 
 __all__ = [
+    "BOOT_MAP",
     "LIVE",
     "PREPARED",
     "Abilities",
@@ -85,6 +86,7 @@ __all__ = [
     "SeesLinks",
     "Standing",
     "State",
+    "SystemDisk",
     "Trial",
     "Use",
     "View",

@@ -1,4 +1,5 @@
-"""What a kind of host that keeps disks as files has to say itself: how the bytes of a disk are kept and reached.
+"""What a kind of host that keeps disks as files has to say itself: how the bytes of a disk are kept and reached,
+and what keeps its entries and labels: files of a store, or something else that says the same.
 
 Everything else of such a host is the same for all of them, see :mod:`goldroot.hosts.filehost`.
 """
@@ -7,14 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Literal, Protocol
 
-from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Access, DiskInfo, Use
+from goldroot.hosts.port import Access, Applied, Disk, DiskInfo, Entry, Use
+from goldroot.hosts.storefiles import Label
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Whether a disk is seen exactly as it is, or how to find that out when somebody asks.
+Exact = bool | Callable[[], bool]
 
 
 class OpenedDisk:
@@ -23,7 +27,7 @@ class OpenedDisk:
     :param mount: of a file system that is mounted nowhere, what keeps it a mount that can be placed elsewhere.
     """
 
-    def __init__(self, handle: int, mount: int = -1, *, exact: bool = True) -> None:
+    def __init__(self, handle: int, mount: int = -1, *, exact: Exact = True) -> None:
         self._handle = handle
         self._mount = mount
         self._exact = exact
@@ -40,7 +44,7 @@ class OpenedDisk:
 
     @property
     def exact(self) -> bool:
-        return self.handle >= 0 and self._exact
+        return self.handle >= 0 and (self._exact if isinstance(self._exact, bool) else self._exact())
 
     def close(self) -> None:
         """Give it back; again: nothing."""
@@ -88,7 +92,7 @@ class DiskBytes(Protocol):
     def info(self, label: Label) -> DiskInfo:
         """As :meth:`goldroot.hosts.Host.info`, for one."""
 
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
         """Open it; ``stack`` gives back all that this takes.
 
         :raises Damaged: dirty or broken.
@@ -116,3 +120,27 @@ def free_bytes(directory: str) -> int:
 def is_full(error: OSError) -> bool:
     """Whether there was no room."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+class EntryKeeper(Protocol):
+    """As :class:`goldroot.hosts.entries.Entries`."""
+
+    def create(self) -> None: ...
+    def find(self, name: str) -> Entry | None: ...
+    def get(self, name: str) -> Entry: ...
+    def all(self) -> Iterator[Entry]: ...
+    def linked(self, owner: str) -> list[tuple[str, str, str]]: ...
+    def define(self, entry: Entry) -> Entry: ...
+    def undefine(self, name: str) -> None: ...
+    def apply(self, wanted: Entry) -> Applied: ...
+    def put_disk(self, name: str, address: str, disk: Disk) -> None: ...
+    def drop_disk(self, name: str, id: str) -> None: ...
+
+
+class LabelKeeper(Protocol):
+    """As :class:`goldroot.hosts.storefiles.Labels`."""
+
+    def create(self) -> None: ...
+    def find(self, id: str) -> Label | None: ...
+    def write(self, label: Label) -> None: ...
+    def remove(self, id: str) -> None: ...

@@ -1,4 +1,4 @@
-"""Changes of entries, as pure functions: from an entry to a wanted one, for :meth:`goldroot.hosts.Host.apply`.
+"""Changes of entries: pure functions from an entry to a wanted one, and applying one where somebody else changes it, too.
 
 A set moves as a whole: its disks, its links and its mark.  Disks outside set 1 are read-only for the machine that owns
 them; the one that comes to a live address takes the mode of the one that leaves it.
@@ -6,11 +6,11 @@ them; the one that comes to a live address takes the mode of the one that leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, TypeVar
 
-from goldroot.errors import BadInput, Refused
+from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.hosts.addresses import (
     LIVE,
     PARKED,
@@ -22,7 +22,7 @@ from goldroot.hosts.addresses import (
     set_of,
 )
 from goldroot.hosts.network import checked
-from goldroot.hosts.port import Access, Disk, Entry, Link, Mark
+from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, Host, Link, Mark
 
 T = TypeVar("T")
 
@@ -250,3 +250,37 @@ def _rest(entry: Entry) -> dict[str, str]:
         "generation": str(entry.generation),
         "network": str(entry.network or "private"),
     }
+
+
+#: How often a change is made again on the entry in force.
+TRIES = 3
+
+
+def change(host: Host, name: str, make: Callable[[Entry], Entry], layout: Iterable[str]) -> Applied:
+    """Find an entry, make a change of it, and apply that.
+
+    Where the entry was changed meanwhile, but nothing at an address of the layout, the change is made again on the entry
+    in force, three times at most.
+
+    :param make: one of the pure functions of this module, with what it needs.
+    :param layout: places.
+    :raises EntryChanged: something of the layout was changed.
+    :raises NotFound: there is no such entry.
+    """
+    base = host.find(name)
+    if base is None:
+        raise NotFound(f"there is no entry {name}", todo="Is this the host that was meant?")
+    places = set(layout)
+    for _ in range(TRIES):
+        try:
+            return host.apply(make(base))
+        except EntryChanged as error:
+            if _at(base, places) != _at(error.entry, places):
+                raise
+            base = error.entry
+    return host.apply(make(base))
+
+
+def _at(entry: Entry, places: set[str]) -> dict[str, object]:
+    there = {**dict.fromkeys(entry.others, "other"), **entry.disks, **entry.links}
+    return {address: what for address, what in there.items() if place_of(address) in places} | dict(entry.marks)

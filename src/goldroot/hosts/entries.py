@@ -7,7 +7,7 @@
     │   ├── WEB1.json          an entry (:mod:`goldroot.hosts.entryfile`); replaced as a whole
     │   ├── .WEB1.json.new     what a killed writer left; the next one writes over it
     │   └── DEBIANGOLD.json    a gold slot: an owner of disks that never runs
-    ├── links/                 who links whom (:mod:`goldroot.hosts.linkindex`)
+    ├── links/                 who links whom (:mod:`goldroot.hosts.entryfile`)
     │   ├── .entries
     │   └── DEBIANGOLD/WEB1
     └── lock                   empty; locked exclusively while an entry changes
@@ -24,11 +24,10 @@ from dataclasses import replace
 from goldroot import crash, private
 from goldroot.errors import Busy, Damaged, Failed, HostError, NotFound, Refused
 from goldroot.hosts.addresses import LIVE, check_entry_name, is_live
-from goldroot.hosts.atomic import store_errors, sync_directory, write_whole
 from goldroot.hosts.changes import check_entry, differences, reads_as
-from goldroot.hosts.entryfile import decode, encode, token_of
-from goldroot.hosts.linkindex import LinkIndex
+from goldroot.hosts.entryfile import LinkIndex, decode, encode, token_of
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged
+from goldroot.hosts.storefiles import store_errors, sync_directory, write_whole
 from goldroot.ids import new_id
 
 _END = ".json"

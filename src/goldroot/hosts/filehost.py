@@ -5,7 +5,7 @@ store::
 
     STORE/
     ├── entries/, links/, lock     who owns and links what, see :mod:`goldroot.hosts.entries`
-    ├── labels/                    whose each disk is, see :mod:`goldroot.hosts.labels`
+    ├── labels/                    whose each disk is, see :mod:`goldroot.hosts.storefiles`
     ├── locks/                     who works on what, see :mod:`goldroot.hosts.inuse`
     ├── disks/                     the bytes
     ├── halfway/                   disks that are being made, emptied or removed
@@ -22,18 +22,15 @@ import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live
-from goldroot.hosts.atomic import store_errors
-from goldroot.hosts.begun import Begun
-from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, OpenedDisk, free_bytes
+from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, still_running
+from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, EntryKeeper, Exact, LabelKeeper, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
-from goldroot.hosts.keepers import EntryKeeper, LabelKeeper
-from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.port import (
     NOTHING_AROUND,
     Abilities,
@@ -47,12 +44,13 @@ from goldroot.hosts.port import (
     NewDisk,
     Opened,
     Power,
+    SystemDisk,
     Trial,
     Use,
     View,
 )
 from goldroot.hosts.registry import SeenDisk
-from goldroot.hosts.standing import still_running
+from goldroot.hosts.storefiles import Begun, Label, Labels, store_errors
 from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
@@ -317,7 +315,7 @@ class FileHost:
             check_disk_id(id)
         with ExitStack() as stack:
             # In one order, so that two who want the same disks do not each wait for the other's.
-            looked: dict[str, bool] = {}
+            looked: dict[str, Exact] = {}
             given = [self._enter(stack, id, wanted[id], view, looked) for id in sorted(wanted)]
             self._refuse_strangers([one for one in given if one[0].id not in looked])
             opened: dict[str, Opened] = {}
@@ -347,8 +345,9 @@ class FileHost:
             taken.gone()
             taken.close()
 
-    def make_bootable(self, opened: Mapping[str, Opened], boot: str, parameters: str) -> None:
+    def make_bootable(self, name: str, disks: Mapping[str, SystemDisk]) -> str:
         """Nothing: no disk of this kind is booted from by itself."""
+        return ""
 
     # -- entries
 
@@ -603,8 +602,8 @@ class FileHost:
         crash.point("host.disk-made")
 
     def _enter(
-        self, stack: ExitStack, id: str, access: Access, view: View, looked: dict[str, bool]
-    ) -> tuple[Label, Access, bool]:
+        self, stack: ExitStack, id: str, access: Access, view: View, looked: dict[str, Exact]
+    ) -> tuple[Label, Access, Exact]:
         """Take what keeps others off a disk that is to be opened; and whether it will be seen exactly.
 
         :param looked: the live disks, and their machines, that were looked at already: whether they are seen exactly.
@@ -648,10 +647,13 @@ class FileHost:
                 raise still_running(entry.name, reason)
             raise Refused(f"disk {label.id} is the live one at {address} of {entry.name}, which is not held")
 
-    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> bool:
+    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> Exact:
         name = entry_lock(entry.name)
         if (gate := self._in_use.take(name, shared=True, patient=view == "still")) is not None:
             stack.callback(gate.close)
+            if view == "live" and self.abilities.live_view == "torn":
+                # Whoever only reads a few files does not ask, and to look at every process takes as long as all that it reads.
+                return cache(lambda: not self._seen(entry))
         note = self._in_use.note(name) if gate is None else Note()
         reason = str(note) if gate is None else self._seen(entry)
         if not reason or (view == "live" and self.abilities.live_view == "torn"):
@@ -660,7 +662,7 @@ class FileHost:
             raise Busy(f"{entry.name} is held by {note}", todo="Try again when that has ended.")
         raise still_running(entry.name, reason)
 
-    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
+    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, Exact]]) -> None:
         """What no lock of ours keeps off: programs that use the bytes of a disk."""
         for which, writing in (("rw", False), ("ro", True)):
             labels = [label for label, access, exact in given if access == which and exact and not label.sealed]

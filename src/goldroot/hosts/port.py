@@ -41,6 +41,7 @@ class Abilities:
     verity: bool  #: sealed disks carry a tree of hashes that a guest can check
     trials: bool = False  #: a set can be started in isolation, see :meth:`Host.trial`
     networks: bool = False  #: an entry says what joins its machine to others
+    boot_records: bool = False  #: machines boot by a record on one of their disks, see :meth:`Host.make_bootable`
     largest_owner: int = (1 << 32) - 2  #: of a file, that a machine can have: what is above it, it cannot use
 
 
@@ -165,6 +166,19 @@ class NetLink:
 
     name: str
     addresses: tuple[str, ...] = ()
+
+
+#: What :meth:`Host.make_bootable` writes among a system's files, from the root on: of each disk another, and nobody's work.
+BOOT_MAP = b"boot/bootmap"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemDisk:
+    """A disk of a system, as its boot needs it."""
+
+    paths: tuple[str, ...]  #: of the system, absolute, that stand on it
+    access: Access  #: of the machine that boots
+    opened: Opened | None = None  #: None: another's, to which the machine has a link
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,8 +352,18 @@ class Host(Protocol):
         :raises NoSpace: they are not there.
         """
 
-    def make_bootable(self, opened: Mapping[str, Opened], boot: str, parameters: str) -> None:
-        """Boot records of own boot disks after the last write to them; nothing where the kernel is loaded from outside."""
+    def make_bootable(self, name: str, disks: Mapping[str, SystemDisk]) -> str:
+        """Write the boot record of the disk that has ``/boot``, after the last write to its files; it is still open, ``rw``.
+
+        A record says where blocks of that very disk lie, so each copy of a disk needs its own: nothing is published or
+        switched before.  Again: written again.  Nothing where :attr:`Abilities.boot_records` is false, or that disk is
+        another's.
+
+        :param name: the entry whose disks they are.
+        :param disks: all of a system, by live address, wherever they stand now.
+        :returns: why nothing can be booted from it; "" where that can.
+        :raises HostError: it could not be written.
+        """
 
     # -- entries
 

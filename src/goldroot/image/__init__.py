@@ -18,6 +18,7 @@ __all__ = [
     "Gold",
     "Look",
     "PublishPlan",
+    "Renaming",
     "Retirement",
     "Role",
     "Source",
@@ -30,6 +31,7 @@ __all__ = [
     "check_genuine",
     "check_gold",
     "current_gold",
+    "current_number",
     "delete_image",
     "diff_gold",
     "enter_system",
@@ -37,7 +39,11 @@ __all__ = [
     "find_linked",
     "finish_publish",
     "give_up_import",
+    "hosts_with",
+    "image_names",
+    "image_rows",
     "import_image",
+    "is_halfway",
     "local_accounts",
     "look_at_copy",
     "newest_gold",
@@ -48,6 +54,7 @@ __all__ = [
     "plan_image_removal",
     "plan_import",
     "plan_publish",
+    "plan_renaming",
     "plan_replicate",
     "plan_retirement",
     "publish_gold",
@@ -56,11 +63,13 @@ __all__ = [
     "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
+    "rename",
     "replace_system",
     "replicate_gold",
     "restore_gold",
     "retire_gold",
     "said_once",
+    "slot_names",
     "split",
     "system_changes",
     "take_back",
@@ -68,6 +77,10 @@ __all__ = [
     "take_over_version",
     "test_system",
     "verify_gold",
+    "version_data",
+    "version_held",
+    "version_rows",
+    "version_shown",
 ]
 
 if TYPE_CHECKING:
@@ -83,7 +96,6 @@ if TYPE_CHECKING:
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
-    from goldroot.image.genuine import check_genuine
     from goldroot.image.gold import (
         Difference,
         Retirement,
@@ -95,13 +107,33 @@ if TYPE_CHECKING:
         retire_gold,
         verify_gold,
     )
-    from goldroot.image.gold_version import Gold, current_gold, newest_gold, open_version, papers_hold, read_gold_record
+    from goldroot.image.gold_version import (
+        Gold,
+        check_genuine,
+        current_gold,
+        newest_gold,
+        open_version,
+        papers_hold,
+        read_gold_record,
+    )
     from goldroot.image.importing import import_image, plan_import, replace_system, split
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.removal import delete_image, plan_image_removal
+    from goldroot.image.renaming import Renaming, is_halfway, plan_renaming, rename
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
+    from goldroot.image.shown import (
+        current_number,
+        hosts_with,
+        image_names,
+        image_rows,
+        slot_names,
+        version_data,
+        version_held,
+        version_rows,
+        version_shown,
+    )
     from goldroot.image.source import AT_BOOT, Source, open_source
     from goldroot.image.systems import MAINTENANCE, TEST, Role, System, refuse_unknown_machine, said_once
     from goldroot.image.takeback import take_back
@@ -115,15 +147,18 @@ else:
             "check": "Checked check_gold",
             "copied": "Look accept_copied look_at_copy",
             "found": "find_linked",
-            "genuine": "check_genuine",
-            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
-            "gold_version": "Gold current_gold newest_gold open_version papers_hold read_gold_record",
+            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold "
+            "retire_gold verify_gold",
+            "gold_version": "Gold check_genuine current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system split",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "removal": "delete_image plan_image_removal",
+            "renaming": "Renaming is_halfway plan_renaming rename",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
+            "shown": "current_number hosts_with image_names image_rows slot_names version_data version_held "
+            "version_rows version_shown",
             "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",

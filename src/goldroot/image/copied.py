@@ -17,7 +17,7 @@ from goldroot.hosts import Opened
 from goldroot.image.changes import changes_between
 from goldroot.image.filling import evidence_of
 from goldroot.image.gold_version import Gold, copy_directory, directory_of
-from goldroot.image.systems import with_recorded_owners
+from goldroot.image.systems import as_recorded
 from goldroot.tree import Entry, Manifest, Progress, path_text, scan_tree
 
 SECOND = 1_000_000_000
@@ -40,7 +40,7 @@ def look_at_copy(gold: Gold) -> Look:
     with gold.open() as opened:
         for address, disk in opened.items():
             known = gold.manifest(address)
-            now = with_recorded_owners(scan_tree(disk.path, contents=False).manifest, known)
+            now = as_recorded(scan_tree(disk.path, contents=False).manifest, known)
             looks.add(_look(known, now))
     return max(looks, key=("same", "copied", "changed").index)
 
@@ -72,7 +72,7 @@ def accept_copied(gold: Gold, progress: Progress | None = None) -> int:
         found = {}
         for address, disk in opened.items():
             known = gold.manifest(address)
-            now = with_recorded_owners(scan_tree(disk.path, progress=progress).manifest, known)
+            now = as_recorded(scan_tree(disk.path, progress=progress).manifest, known)
             if changed := [one for one in changes_between(known, now) if not one.only_time]:
                 named = ", ".join("/" + path_text(one.path) for one in changed[:3])
                 raise BadSignature(
@@ -91,7 +91,7 @@ def accept_copied(gold: Gold, progress: Progress | None = None) -> int:
         for address, now in found.items():
             put_back += _put_back(opened[address], gold.manifest(address), now)
             after = scan_tree(opened[address].path, known=now, writers="ended").manifest
-            _save(gold, address, with_recorded_owners(after, gold.manifest(address)))
+            _save(gold, address, as_recorded(after, gold.manifest(address)))
     with gold.site.catalog.begin() as tx:
         copies.note_evidence(tx, gold.image, gold.number, gold.host_name, evidence_of(gold.host, gold.disks))
     return put_back

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from goldroot import crash
 from goldroot.errors import Refused
 from goldroot.hosts import LIVE, Host, Opened, find_entry, new_disk_id, with_mark
-from goldroot.image.systems import said_once, with_recorded_owners
-from goldroot.site import DiskRegister
+from goldroot.image.systems import as_recorded, said_once
+from goldroot.site import DiskRegister, Layout, make_bootable
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
 
 
@@ -24,7 +24,11 @@ class Filled:
 
 
 def fill_slot(
-    own: DiskRegister, sources: Mapping[str, Opened], manifests: Mapping[str, Manifest], progress: Progress | None
+    own: DiskRegister,
+    sources: Mapping[str, Opened],
+    manifests: Mapping[str, Manifest],
+    layout: Layout,
+    progress: Progress | None,
 ) -> Filled:
     """Make the disks of an empty slot, from others as they were scanned: a file that changed since is an error.
 
@@ -48,13 +52,16 @@ def fill_slot(
                 made[address] = built.manifest
                 notes += built.notes
                 crash.point("publish-disk-built")
+            disks = {address: opened[id] for address, id in ids.items()}
+            notes += make_bootable(host, slot, layout, disks, [disk.address for disk in layout.shared])
+            crash.point("publish-bootable")
         for id in ids.values():
             host.seal_disk(id, "")
     crash.point("publish-sealed")
     with host.open_disks(dict.fromkeys(ids.values(), "ro")) as opened:
         for address, manifest in made.items():
             found = scan_tree(opened[ids[address]].path, known=manifest, writers="ended").manifest
-            made[address] = with_recorded_owners(found, manifest)
+            made[address] = as_recorded(found, manifest)
     return Filled(ids, made, evidence_of(host, ids), said_once(notes))
 
 

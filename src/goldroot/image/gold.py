@@ -12,8 +12,7 @@ from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound, Refused
 from goldroot.hosts import LIVE, with_mark
 from goldroot.image.changes import Change, changes_between
-from goldroot.image.genuine import changes_of, check_genuine
-from goldroot.image.gold_version import open_version
+from goldroot.image.gold_version import changes_of, check_genuine, open_version
 from goldroot.image.hashes import check_hashes
 from goldroot.image.renumber import Renumbered, renumbered
 from goldroot.image.slots import home_of

@@ -1,4 +1,4 @@
-"""A published gold version: its record, signed, and what stands beside it.
+"""A published gold version: its record, signed, what stands beside it, and whether its disks are what was published.
 
 ::
 
@@ -31,9 +31,12 @@ from goldroot.catalog import Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
-from goldroot.site import Layout, Site, parse_layout, verify_gold_document
+from goldroot.image.changes import Change, changes_between
+from goldroot.image.filling import evidence_of
+from goldroot.image.systems import as_recorded
+from goldroot.site import Layout, Site, former_names, parse_layout, refuse_renaming, verify_gold_document
 from goldroot.system import Package
-from goldroot.tree import Manifest
+from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
 #: The shape of a record.  1 had the slot and the ids of the disks, too, which are a host's matter.
 SCHEMA = 2
@@ -157,7 +160,9 @@ def open_version(site: Site, image: str, number: int | None = None, host: str = 
     :param host: whose copy; "": of the image's home, or of another host where that has none.
     :raises NotFound: there is none, or its disks have given way to a newer one, or that host has no copy.
     :raises BadSignature: its record is not what a signer of this site signed.
+    :raises Refused: the image is being renamed.
     """
+    refuse_renaming(site, image)
     with site.catalog.read() as tx:
         known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number, host)
         if host and known.host != host:
@@ -244,7 +249,8 @@ def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[st
     record: Mapping[str, Any] = json.loads(document)
     if record["schema"] > SCHEMA:
         raise NewerVersion(f"{what} was published by a newer goldroot", todo="Use that one for this site.")
-    if (record["image"], record["version"]) != (image, number):
+    # An image that was renamed: its records name it as it was called when they were signed.
+    if record["version"] != number or record["image"] not in (image, *former_names(site, image)):
         raise BadSignature(f"the record of {what} is that of {record['image']} {record['version']}")
     return record
 
@@ -291,3 +297,60 @@ def _changed(gold: Gold, what: str) -> BadSignature:
         meaning="It was changed or damaged after it was published.",
         todo=f"Look with: goldroot gold verify {gold.image} {gold.number}",
     )
+
+
+def changes_of(
+    disk: Opened, manifest: Manifest, known: Manifest | None, progress: Progress | None = None
+) -> Iterator[Change]:
+    """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
+    found = scan_tree(disk.path, known=known, progress=progress).manifest
+    return changes_between(manifest, as_recorded(found, manifest))
+
+
+def check_genuine(gold: Gold) -> None:
+    """See that a version's disks are what was published; once for each opening of the site.
+
+    The inodes are believed, or what the host gives as a proof, where it gives one: on a sealed image inodes prove nothing.
+
+    Who works with gold's files does this first: what was written into a slot must not spread to the clones.
+
+    :raises BadSignature: they are not; the error names the first paths.
+    """
+    what = gold.image, gold.number, gold.host_name
+    if what in gold.site.genuine:
+        return
+    untouched = _untouched(gold)
+    if untouched:
+        gold.site.genuine.add(what)
+        return
+    with gold.open() as opened:
+        manifests = {address: gold.manifest(address) for address in opened}
+        found = {
+            address: list(changes_of(opened[address], known, known if untouched is None else None))
+            for address, known in manifests.items()
+        }
+    for address, changed in found.items():
+        if changed:
+            named = ", ".join("/" + path_text(change.path) for change in changed[:3])
+            copied = all(change.only_time for changes in found.values() for change in changes)
+            raise BadSignature(
+                f"the disk {address} of gold version {gold.number} of {gold.image} is not what was published: {named}"
+                + (f" and {len(changed) - 3} more" if len(changed) > 3 else ""),
+                meaning="Only times differ, as after a copy that keeps whole seconds. Nothing was taken from it."
+                if copied
+                else "It was written after it was signed. Nothing was taken from it.",
+                todo="If the site was copied: goldroot doctor --repair reads it, and accepts it where it has what was published."
+                if copied
+                else f"Look with `goldroot gold verify {gold.image} {gold.number}`; put the disk back, or publish again.",
+            )
+    gold.site.genuine.add(what)
+
+
+def _untouched(gold: Gold) -> bool | None:
+    """Whether the host proves that nobody wrote to the disks since they were sealed; ``None``: it has no proof."""
+    with gold.site.catalog.read() as tx:
+        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
+    then = {} if copy is None else dict(copy.evidence)
+    if not then or not all(then.values()):
+        return None
+    return evidence_of(gold.host, gold.disks) == then

@@ -182,7 +182,11 @@ def publish_system(
         crash.point("publish-begun")
         with tidy(site, version_copy(version)):
             filled = fill_slot(
-                DiskRegister(site, system.host, version.slot_name, "gold"), opened, plan.manifests, progress
+                DiskRegister(site, system.host, version.slot_name, "gold"),
+                opened,
+                plan.manifests,
+                system.layout,
+                progress,
             )
             tables = _accounts(system.host, filled, plan.etc)
             hashes = hash_files(site, version_copy(version), filled.ids)

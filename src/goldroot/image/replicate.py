@@ -19,11 +19,10 @@ from goldroot.errors import BadSignature, Refused
 from goldroot.hosts import Opened
 from goldroot.image.filling import Filled, fill_slot, mark_gold
 from goldroot.image.found import find_replicated
-from goldroot.image.genuine import check_genuine
-from goldroot.image.gold_version import Gold, copy_directory, open_version
+from goldroot.image.gold_version import Gold, check_genuine, copy_directory, open_version
 from goldroot.image.hashes import hash_files
 from goldroot.image.slots import Place, clear, next_slot, prepared, tidy
-from goldroot.image.systems import with_recorded_owners
+from goldroot.image.systems import as_recorded
 from goldroot.site import DiskRegister, Site
 from goldroot.tree import Manifest, Note, Progress, scan_tree
 
@@ -88,7 +87,8 @@ def replicate_gold(
         with tidy(site, place):
             with gold.open() as sources:
                 manifests = {address: _as_it_stands(gold, address, sources[address]) for address in gold.addresses}
-                filled = fill_slot(DiskRegister(site, host, place.slot, "gold"), sources, manifests, progress)
+                own = DiskRegister(site, host, place.slot, "gold")
+                filled = fill_slot(own, sources, manifests, gold.layout, progress)
             _check_same(gold, filled.manifests)
             _write_beside(site, place, filled)
         crash.point("replicate-recorded")
@@ -106,7 +106,7 @@ def replicate_gold(
 def _as_it_stands(gold: Gold, address: str, source: Opened) -> Manifest:
     """A disk of the source with the inodes that it has now: a store that came from a backup has others than at publishing."""
     known = gold.manifest(address)
-    return with_recorded_owners(scan_tree(source.path, known=known).manifest, known)
+    return as_recorded(scan_tree(source.path, known=known).manifest, known)
 
 
 def _source(site: Site, image: str, number: int | None) -> Gold:

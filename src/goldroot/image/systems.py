@@ -46,7 +46,7 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.ids import new_id
-from goldroot.site import DiskRegister, Layout, Site, load_layout
+from goldroot.site import DiskRegister, Layout, Site, load_layout, make_bootable, without_boot_map
 from goldroot.tree import FILE, WITHOUT_SET_ID, Manifest, Note, Progress, owners_not_kept, scan_tree
 from goldroot.tree import Entry as Row
 
@@ -121,7 +121,7 @@ class System:
         for disk in self.layout.disks:
             known = self.known(disk.address)
             manifest = scan_tree(opened[disk.address].path, known=known, progress=progress).manifest
-            now = found[disk.address] = with_recorded_owners(manifest, known)
+            now = found[disk.address] = as_recorded(manifest, known)
             if keep and (known is None or (now.columns, now.squashed) != (known.columns, known.squashed)):
                 with suppress(NoSpace):  # one who looks for what could go should find it
                     self.remember({disk.address: now})
@@ -189,7 +189,10 @@ class System:
             work = find_entry(host, self.machine).marks[digit].by
             self._disk_register.make({digit + place_of(address): id for address, id in made.items()}, work)
             with host.open_disks(dict.fromkeys(made.values(), "rw")) as opened:
-                yield {address: opened[id] for address, id in made.items()}
+                outs = {address: opened[id] for address, id in made.items()}
+                yield outs
+                make_bootable(host, self.machine, self.layout, outs)
+            crash.point("system-filled")
             self._go_live(digit)
         except BaseException:
             with suppress(GoldrootError, OSError):
@@ -300,13 +303,14 @@ def said_once(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(kept)
 
 
-def with_recorded_owners(manifest: Manifest, known: Manifest | None) -> Manifest:
-    """Owners as they should be, where a tree was written without the right to give files away.
+def as_recorded(manifest: Manifest, known: Manifest | None) -> Manifest:
+    """A disk as images are recorded: without what its host writes there by itself, and with owners as they should be.
 
-    There every file belongs to the caller, and none has the set-id bits that would lend it the caller's rights; known
-    paths have the owner and mode that are recorded of them, and new ones were made by the root of a user namespace, who
-    is nobody else.
+    Where a tree was written without the right to give files away, every file belongs to the caller, and none has the set-id
+    bits that would lend it the caller's rights; known paths have the owner and mode that are recorded of them, and new ones
+    were made by the root of a user namespace, who is nobody else.
     """
+    manifest = without_boot_map(manifest)
     if known is None or known.squashed is None:
         return manifest
     owner = (known.squashed.uid, known.squashed.gid)

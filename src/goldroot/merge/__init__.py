@@ -11,8 +11,9 @@ The way of a merge, each step using only those before it::
     record/    a plan -> what is written down of it, and what may be shown
     review/    a question -> what each side did in words, and a person's answer to it
 
-``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left to be decided.  What happens
-when gold deleted a path that the server edited stands in ``decide/presence``.
+Rules for special things (databases of NSS, maps of mailers, stores of certificates, ...) are entered only where ``special`` says
+that one of these things differs.  ``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left
+to be decided.  What happens when gold deleted a path that the server edited stands in ``decide/presence``.
 """
 
 from __future__ import annotations
@@ -105,8 +106,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
-    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr
-    from goldroot.merge.compare.rows import joined
+    from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr, joined
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
@@ -114,13 +114,18 @@ if TYPE_CHECKING:
     from goldroot.merge.fit.part_plan import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
-    from goldroot.merge.record.entries import conflict_data, note_data
-    from goldroot.merge.record.file import check_record_place, record_bytes, write_record
-    from goldroot.merge.record.record import Record, make_record
+    from goldroot.merge.record.record import (
+        Record,
+        check_record_place,
+        conflict_data,
+        make_record,
+        note_data,
+        record_bytes,
+        write_record,
+    )
     from goldroot.merge.record.redact import printable, redact_diff
     from goldroot.merge.refer.reference import Reference, look_up
-    from goldroot.merge.refer.shared import ManifestFiles, SharedFiles
-    from goldroot.merge.refer.view import View
+    from goldroot.merge.refer.view import ManifestFiles, SharedFiles, View
     from goldroot.merge.resolve import (
         LeftOfMerge,
         MergeGiven,
@@ -144,8 +149,7 @@ else:
         __name__,
         {
             "apply.apply": "build_rows",
-            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr",
-            "compare.rows": "joined",
+            "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr joined",
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
@@ -153,13 +157,10 @@ else:
             "fit.part_plan": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
-            "record.entries": "conflict_data note_data",
-            "record.file": "check_record_place record_bytes write_record",
-            "record.record": "Record make_record",
+            "record.record": "conflict_data note_data check_record_place record_bytes write_record Record make_record",
             "record.redact": "printable redact_diff",
             "refer.reference": "Reference look_up",
-            "refer.view": "View",
-            "refer.shared": "ManifestFiles SharedFiles",
+            "refer.view": "ManifestFiles SharedFiles View",
             "review.answers": "MARKERS decisions_for own_content",
             "review.editing": "EditPlace edited_text forget_edit first_text",
             "review.parts": "TextPart marked part_changes parts_of put_together split_part",

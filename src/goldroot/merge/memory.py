@@ -27,7 +27,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from goldroot.errors import BadInput
 from goldroot.files import digest_of, read_given
@@ -74,6 +74,16 @@ class Removed:
             | ({"below": [one.data() for one in self.below]} if self.below else {})
             | ({"lines": [path_text(one) for one in self.lines]} if self.lines is not None else {})
         )
+
+
+class Kept(NamedTuple):
+    """What of a file gold has again.
+
+    ``base``: base's content as if it had it, too; ``None`` where only a person can say (of a secret no lines are known).
+    """
+
+    base: bytes | None
+    texts: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)

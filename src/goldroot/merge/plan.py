@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
+    GROUP,
+    GSHADOW,
+    PASSWD,
     AccountsMerge,
     AccountTables,
+    AccountUse,
     InUse,
     OwnerNames,
     OwnerNumbers,
@@ -21,43 +25,37 @@ from goldroot.accounts import (
     owner_names,
 )
 from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
+from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
-from goldroot.merge.compare.families import families, other_family
-from goldroot.merge.compare.foreign import ForeignRoot, asked_of, mark_numeric
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, LABELS, Names, Part, read_file
+from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remember import could_have_mattered, memory_after
+from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
 from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
-from goldroot.merge.decide.remembered_lines import RememberedLines
 from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.static_units import StaticUnits, settle_static_units
-from goldroot.merge.decide.unit_extras import settle_units
+from goldroot.merge.decide.services import StaticUnits, settle_static_units
+from goldroot.merge.decide.units import settle_units
 from goldroot.merge.decide.verdict import NO_SIDE, Setting
 from goldroot.merge.fit.account_files import check_account_rules, place_accounts
-from goldroot.merge.fit.account_uses import AccountUses
-from goldroot.merge.fit.alternative_slaves import follow_masters
-from goldroot.merge.fit.alternatives import settle_alternatives
-from goldroot.merge.fit.boot_devices import unknown_devices
-from goldroot.merge.fit.ca_stores import withdrawn_authorities
+from goldroot.merge.fit.account_uses import (
+    AccountUses,
+    groups_in_overrides,
+    notes_of_spools,
+    unknown_in_overrides,
+    without_effect,
+)
+from goldroot.merge.fit.alternatives import follow_masters, settle_alternatives
 from goldroot.merge.fit.derived import follow_sources
-from goldroot.merge.fit.hard_links import links_of
-from goldroot.merge.fit.labels import labels_due
-from goldroot.merge.fit.one_tree import fit_part
-from goldroot.merge.fit.overrides import groups_in_overrides, unknown_in_overrides, without_effect
-from goldroot.merge.fit.own_packages import own_packages
-from goldroot.merge.fit.part_plan import Linked, PartPlan
-from goldroot.merge.fit.result_files import ResultFiles
-from goldroot.merge.fit.services import not_started
-from goldroot.merge.fit.spools import notes_of_spools
-from goldroot.merge.fit.withdrawn_keys import withdrawn_keys
+from goldroot.merge.fit.one_tree import fit_part, links_of
+from goldroot.merge.fit.part_plan import Linked, PartPlan, ResultFiles
+from goldroot.merge.fit.remarks import labels_due, not_started, own_packages, unknown_devices
+from goldroot.merge.fit.withdrawn import withdrawn_authorities, withdrawn_keys
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables
-from goldroot.merge.refer.ports import say_ports
+from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
-from goldroot.merge.refer.shared import started_by_packages
+from goldroot.merge.refer.view import started_by_packages
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -79,7 +77,7 @@ class Plan:
 
     parts: list[PartPlan]
     policy: Policy
-    names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    names: Names
     numbers: OwnerNumbers
     accounts: AccountsMerge | None
     before: Memory = NO_MEMORY  #: what the server had removed, as the merge was told
@@ -124,7 +122,7 @@ def plan_merge(
     roots: list[ForeignRoot] = []
     unseen: list[Note] = []
     for given in parts:
-        part, hidden = see_past_mounts(given, policy)
+        part, hidden = see_past_mounts(given, policy) if any(tree.unseen for tree in given.trees) else (given, [])
         unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
@@ -147,11 +145,7 @@ def plan_merge(
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     static = StaticUnits([one.part for one in planned], _started_by_packages(around))
-    settle_static_units([one.decided for one in planned], settings, policy, static)
-    settle_alternatives([one.decided for one in planned], names)
-    follow_masters([one.decided for one in planned], names)
-    for one, setting in zip(planned, settings, strict=True):
-        follow_sources(one.decided, setting, policy)
+    _settle_special(planned, settings, policy, static)
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
@@ -160,8 +154,10 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(as_remembered(accounts, around.memory), used, ask) if by_record else None
-    memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
+    removed = by_record and _may_have_removed(accounts, around.memory)
+    tables = as_remembered(accounts, around.memory) if removed else accounts
+    merged = merge_account_tables(tables, used, ask) if by_record else None
+    memory = accounts_after(accounts, memory, [one.part for one in planned]) if removed else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
         if merged is not None and named
@@ -170,36 +166,93 @@ def plan_merge(
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
     roots = [one for one in roots if any(_has(each, one, names) for each in planned)]
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
-    packages = own_packages(planned, names, decisions, going_back=around.going_back)
-    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
-    plan.notes += [*unseen, *foreign.notes, *packages.notes]
+    plan.conflicts += foreign.conflicts
+    plan.notes += [*unseen, *foreign.notes]
     if merged is not None and named:
-        plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
-        plan.notes += unknown_in_overrides(planned, names, merged)
+        plan.notes += _notes_of_names(plan, merged, accounts)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
-    tables = accounts[CLONE_SIDE]
+    result = accounts[CLONE_SIDE]
     if merged is not None:
-        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
-        plan.notes += note_removed_accounts(accounts, around.memory, tables)
-    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+        result = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+        plan.notes += note_removed_accounts(accounts, around.memory, result) if removed else ()
+    asked.append(ask_about_tables(planned, settings, referrer, result, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [] if around.going_back else not_started(planned, static)
-    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    plan.notes += withdrawn_keys(planned, names)
-    questions = [
-        *([changed] if changed is not None else []),
-        *withdrawn_authorities(planned, policy),
-        *unknown_devices(planned, names),
-    ]
+    plan.notes += _irregular(accounts)
+    if _touches(planned, special.SERVICES) and not around.going_back:
+        plan.notes += not_started(planned, static)
+    questions = [*([changed] if changed is not None else []), *_special_questions(plan, decisions, around)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _touches(parts: Sequence[PartPlan], things: special.Special) -> bool:
+    """Whether anything that is not the same in all three trees is one of these things."""
+    return any(one.decided.comparison.touches(things) for one in parts)
+
+
+def _holds(parts: Sequence[PartPlan], places: Iterable[bytes]) -> bool:
+    """Whether any tree has something at one of these places."""
+    inside = ((one.part, one.part.inside(place.rstrip(b"/"))) for one in parts for place in places)
+    return any(path is not None and any(part.rows(path)) for part, path in inside)
+
+
+def _settle_special(
+    parts: Sequence[PartPlan], settings: Sequence[Setting], policy: Policy, static: StaticUnits
+) -> None:
+    """Let the rules for special things decide where one of these things differs, in place."""
+    decided = [one.decided for one in parts]
+    if _touches(parts, special.SERVICES) or any(setting.memory.entries for setting in settings):
+        settle_static_units(decided, settings, policy, static)
+    if _touches(parts, special.ALTERNATIVES):
+        settle_alternatives(decided, settings[0].names)
+        follow_masters(decided, settings[0].names)
+    if _touches(parts, special.MAIL_MAPS):
+        for one, setting in zip(decided, settings, strict=True):
+            follow_sources(one, setting, policy)
+
+
+def _may_have_removed(accounts: Accounts, memory: Memory) -> bool:
+    """Whether the server may have removed an account or a membership: now, or before."""
+    base, _, clone = (tables.files for tables in accounts)
+    return any(
+        base.get(file) != clone.get(file) or memory.lines(b"/etc/" + file.encode()) is not None
+        for file in (PASSWD, GROUP, GSHADOW)
+    )
+
+
+def _notes_of_names(plan: Plan, merged: AccountsMerge, accounts: Accounts) -> Iterator[Note]:
+    """What names accounts outside of their tables: the names of spools, dpkg's overrides."""
+    if _holds(plan.parts, (*special.AT_JOBS, *special.CRONTABS, *special.MAIL)):
+        yield from notes_of_spools(ResultFiles(plan.parts, plan.names), merged, accounts)
+    if _holds(plan.parts, (special.OVERRIDES,)):
+        yield from unknown_in_overrides(plan.parts, plan.names, merged)
+
+
+def _special_questions(plan: Plan, decisions: Decisions, around: Surroundings) -> Iterator[Conflict]:
+    """Questions about special things in the result; what is noted of these goes into the plan."""
+    parts, names = plan.parts, plan.names
+    if _touches(parts, special.PACKAGES):
+        packages = own_packages(parts, names, decisions, going_back=around.going_back)
+        plan.conflicts += packages.conflicts
+        plan.notes += packages.notes
+    if _holds(parts, (special.OVERRIDES,)):
+        plan.notes += without_effect(parts, names)
+    trees = (one.part.trees[side] for one in parts for side in (GOLD_SIDE, CLONE_SIDE))
+    if any(name in LABELS for tree in trees for held in tree.manifest.columns.xattr_sets for name, _ in held):
+        plan.notes += labels_due(parts)
+    if _touches(parts, special.SSHD_KEYS):
+        plan.notes += withdrawn_keys(parts, names)
+    if _touches(parts, special.AUTHORITIES):
+        yield from withdrawn_authorities(parts, plan.policy)
+    if _touches(parts, special.BOOT_DEVICES):
+        yield from unknown_devices(parts, names)
 
 
 def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]], Callable[[], set[bytes]]] | None:
@@ -210,7 +263,7 @@ def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]]
     return partial(started_by_packages, before), partial(started_by_packages, after)
 
 
-def _has(one: PartPlan, root: ForeignRoot, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
+def _has(one: PartPlan, root: ForeignRoot, names: Names) -> bool:
     """Whether another system's root is in the result of a part: of one that goes nobody needs to know whose numbers it had."""
     return one.part.name == root.part.name and one.final(root.path, names) is not None
 
@@ -243,7 +296,7 @@ def _irregular(accounts: Accounts) -> list[Note]:
     ]  # fmt: skip
 
 
-def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
+def _names(accounts: Accounts) -> Names:
     users, groups = accounts[GOLD_SIDE].users, accounts[GOLD_SIDE].groups
     base, gold, clone = (
         OwnerNames(owner_names(tables.users, users), owner_names(tables.groups, groups)) for tables in accounts
@@ -251,10 +304,10 @@ def _names(accounts: Accounts) -> tuple[OwnerNames, OwnerNames, OwnerNames]:
     return base, gold, clone
 
 
-def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables) -> InUse:
+def _in_use(parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> InUse:
     """The accounts that anything in the result carries."""
     users: set[bytes] = set()
-    groups = groups_in_overrides(parts, names)
+    groups = groups_in_overrides(parts, names) if _holds(parts, (special.OVERRIDES,)) else set()
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users
@@ -272,8 +325,19 @@ def _in_use(parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, Owne
                 users |= acl_users
                 groups |= acl_groups
     (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-    uses = AccountUses(parts, names, clone)
-    return InUse(users, groups, bare_uids, bare_gids, uses.of, uses.of_group)
+
+    @cache
+    def uses() -> AccountUses:
+        """Made for the first account that gold deleted."""
+        return AccountUses(parts, names, clone)
+
+    def of(name: bytes) -> AccountUse:
+        return uses().of(name)
+
+    def of_group(name: bytes) -> Sequence[bytes]:
+        return uses().of_group(name)
+
+    return InUse(users, groups, bare_uids, bare_gids, of, of_group)
 
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:

@@ -30,8 +30,7 @@ from goldroot.files import NOT_THERE, parent_of, read_given, read_regular
 from goldroot.locks import lock
 from goldroot.merge.apply.output import place_of
 from goldroot.merge.decisions import decisions_text, load_decisions
-from goldroot.merge.record.file import record_bytes
-from goldroot.merge.record.record import Record
+from goldroot.merge.record.record import Record, record_bytes
 from goldroot.merge.review.editing import EditPlace, edited_text, forget_edit
 from goldroot.merge.review.question import LINK_MARK, Asked, Desk, EditWay, Question, answers_of, side_or_content
 from goldroot.merge.trees import Options, Trees, merge_trees

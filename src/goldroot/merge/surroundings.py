@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.shared import SharedFiles
+from goldroot.merge.refer.view import SharedFiles
 
 
 @dataclass(frozen=True)

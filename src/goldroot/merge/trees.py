@@ -21,15 +21,14 @@ from goldroot.errors import BadInput
 from goldroot.files import AnyPath, digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
-from goldroot.merge.compare.families import RELEASES
-from goldroot.merge.compare.parts import Part, Tree
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import Part, Tree, read_file
+from goldroot.merge.compare.systems import RELEASES
 from goldroot.merge.decide.sameness import usr_links
 from goldroot.merge.decisions import decisions_digest
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Accounts, Plan, plan_merge
 from goldroot.merge.record.record import Record
-from goldroot.merge.refer.shared import DirectoryFiles, SharedFiles
+from goldroot.merge.refer.view import DirectoryFiles, SharedFiles
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy, family_of, worth_reading
 from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from goldroot.policy.family import family_of
-from goldroot.policy.policy import Explanation, Policy, Rule, default_text, worth_reading
+from goldroot.policy.policy import Explanation, Policy, Rule, default_text, family_of, worth_reading
 from goldroot.policy.policy_file import (
     ACCOUNTS,
     ASK,

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -13,8 +14,7 @@ from itertools import takewhile
 from goldroot.errors import BadPolicy
 from goldroot.files import read_given
 from goldroot.policy import policy_file
-from goldroot.policy.matcher import Matched, Matcher
-from goldroot.policy.pattern import LITERAL
+from goldroot.policy.pattern import LITERAL, Matched, Matcher
 from goldroot.policy.policy_file import (
     ACCOUNTS,
     ASK,
@@ -29,10 +29,38 @@ from goldroot.policy.policy_file import (
     NAMES,
     NUMERIC,
     OPAQUE,
+    REDHAT,
     STATE,
+    SUSE,
     UBUNTU,
     WrittenRule,
 )
+
+#: ID or a word of ID_LIKE -> family.
+_FAMILIES = {
+    "ubuntu": UBUNTU, "debian": DEBIAN,
+    "suse": SUSE, "opensuse": SUSE, "sles": SUSE, "sled": SUSE, "sle": SUSE, "sle-micro": SUSE, "sl-micro": SUSE,
+    "rhel": REDHAT, "fedora": REDHAT, "centos": REDHAT, "rocky": REDHAT, "almalinux": REDHAT, "ol": REDHAT, "amzn": REDHAT,
+}  # fmt: skip
+
+
+def family_of(os_release: bytes | str) -> str:
+    """``debian``, ``ubuntu``, ``suse`` or ``redhat``; "" for another system.
+
+    :param os_release: what the file says; ID counts before ID_LIKE, whose words stand in the order of likeness.
+    """
+    text = os_release if isinstance(os_release, str) else os_release.decode("utf-8", "replace")
+    said: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.strip().partition("=")
+        try:
+            said[name] = " ".join(shlex.split(value)).lower().split()
+        except ValueError:
+            continue
+    words = [*said.get("ID", []), *said.get("ID_LIKE", [])]
+    found = (_FAMILIES.get(word) or (SUSE if word.startswith("opensuse") else "") for word in words)
+    return next((family for family in found if family), "")
+
 
 __all__ = [
     "ACCOUNTS", "CACHE", "CLONE", "CONFIG", "GENERATED", "GOLD", "IDENTITY", "LINES", "NAMES", "NUMERIC", "OPAQUE", "STATE",
@@ -220,12 +248,12 @@ class Policy:
 
 def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
     """Which files of a tree that stands at ``at`` a scan shall read: units are read only as far as they must be."""
-    prefix = at.rstrip(b"/") + b"/"
+    prefix, answer = at.rstrip(b"/") + b"/", policy._matcher
 
     # Trees that are read together are asked about each path in turn.
     @functools.lru_cache(maxsize=1)
     def worth(path: bytes) -> bool:
-        return policy.match(prefix + path).cls not in (STATE, CACHE)
+        return answer(prefix + path).rule.cls not in (STATE, CACHE)
 
     return worth
 

@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CLONE_NAME",
     "CONFIG",
+    "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "Backup",
@@ -18,25 +19,35 @@ __all__ = [
     "Layout",
     "Site",
     "TellForm",
+    "begin_renaming",
+    "begun_renaming",
+    "boots_by_record",
     "check_image_name",
+    "end_renaming",
     "export_views",
+    "former_names",
     "init_site",
     "is_members",
     "keep_reserve",
     "keys_work",
     "load_config",
     "load_layout",
+    "make_bootable",
     "making_room",
     "next_step",
+    "note_former_name",
     "open_system",
     "parse_layout",
     "plan_init",
     "read_backup",
     "read_view",
+    "refuse_renaming",
     "run_on",
     "sweep_rooms",
+    "table_renamed",
     "verify_gold_document",
     "weakness",
+    "without_boot_map",
     "work_room",
     "write_backup",
 ]
@@ -44,31 +55,43 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.site.backup import Backup, write_backup
     from goldroot.site.backup_file import BackupHead, read_backup
+    from goldroot.site.boot_record import boots_by_record, make_bootable, without_boot_map
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
-    from goldroot.site.reserve import keep_reserve, making_room
+    from goldroot.site.renamed import (
+        FORMER_NAMES,
+        begin_renaming,
+        begun_renaming,
+        end_renaming,
+        former_names,
+        note_former_name,
+        refuse_renaming,
+        table_renamed,
+    )
     from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
-    from goldroot.site.workroom import sweep_rooms, work_room
+    from goldroot.site.space import keep_reserve, making_room, sweep_rooms, work_room
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "backup": "Backup write_backup",
             "backup_file": "BackupHead read_backup",
+            "boot_record": "boots_by_record make_bootable without_boot_map",
+            "comes_next": "next_step",
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
-            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
-            "reserve": "keep_reserve making_room",
-            "comes_next": "next_step",
+            "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
+            "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
+            "former_names note_former_name refuse_renaming table_renamed",
             "shared": "export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
-            "workroom": "sweep_rooms work_room",
+            "space": "keep_reserve making_room sweep_rooms work_room",
         },
     )

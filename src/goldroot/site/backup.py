@@ -21,7 +21,7 @@ from goldroot.files import OPEN_DIRECTORY, open_regular
 from goldroot.hosts.registry import SiteHost
 from goldroot.site.backup_file import BackupWriter, is_name, new_backup, new_head, refuse_other_file
 from goldroot.site.site import CONFIG, Site
-from goldroot.site.workroom import work_room
+from goldroot.site.space import work_room
 
 CATALOG = "catalog.sqlite"
 #: Directories of a site that are copied with all that is in them.

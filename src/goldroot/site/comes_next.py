@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection
 
 from goldroot.catalog import gold, images
-from goldroot.site.host_tables import store_of
+from goldroot.site.config import store_of
 from goldroot.site.site import Site
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, cast
 
 from goldroot import toml
-from goldroot.errors import UsageError
-from goldroot.hosts.registry import HostTable
-from goldroot.site.host_tables import read_hosts
-from goldroot.site.running import RunConfig, read_running
-from goldroot.system import MIB, NETWORK_VALUES, Limits, Mode
+from goldroot.errors import BadInput, UsageError
+from goldroot.hosts.registry import DIRECTORY, ONLY_HOST, BadTable, HostTable, host_table
+from goldroot.system import MIB, NETWORK_VALUES, USUAL_HEALTH, HealthCheck, Limits, Mode, health_check
 
 FEWEST_SLOTS = 2
 #: More than any host has room for: a slip of the hand should not fill the catalog.
@@ -85,6 +84,30 @@ store = "store"       # where; relative to this file
 # bridge = "br0"               # of this machine, where the host runs containers; "none": private
 # ports = ["8080:80"]          # of this machine, and of the server
 """
+
+
+#: How far a merged system is tried before the switch.
+Trial = Literal["boot", "commands", "none"]
+_TRIALS = ("boot", "commands", "none")
+_A_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Times are in seconds.
+
+    :param health: what a server must answer after a switch.
+    :param health_time: for its boot and these answers.
+    :param trial: "boot" counts as "commands" where the host starts no trials.
+    :param trial_time: for the boot of the trial, and as much for what is asked of it.
+    :param stop_time: that a server gets to shut down before it is killed.
+    """
+
+    health: tuple[HealthCheck, ...] = USUAL_HEALTH
+    health_time: int = 120
+    trial: Trial = "boot"
+    trial_time: int = 120
+    stop_time: int = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,3 +273,101 @@ def _check_values(table: toml.Table, clone: CloneConfig) -> None:
                 check(value)
             except UsageError as error:
                 raise table.error(error.brief, key, todo=error.todo) from None
+
+
+def read_hosts(top: toml.Table, here: str) -> dict[str, HostTable]:
+    """By name, as they stand in the file; a file that names none has a directory host.
+
+    :param top: the file's top table.
+    :param here: the directory to which stores are relative.
+    :raises BadPolicy: a mistake, with its line.
+    """
+    alone, several = top.table("host"), top.table("hosts")
+    if "host" in top and several.names():
+        raise top.error(
+            "there are [host] and [hosts.NAME]",
+            "hosts",
+            todo=f"Give each host a table [hosts.NAME]; the one of [host] is called {ONLY_HOST}: [hosts.{ONLY_HOST}].",
+        )
+    tables = {name: several.table(name) for name in several.names()} or {ONLY_HOST: alone}
+    found = {name: _read(name, table) for name, table in tables.items()}
+    _check_apart(tables, found, here)
+    return found
+
+
+def store_of(table: HostTable, here: str) -> str:
+    """The absolute path of what a host keeps as its own."""
+    return os.path.normpath(os.path.join(here, table.config.store))
+
+
+def default_table() -> HostTable:
+    """The host of a site whose file names none."""
+    return host_table(ONLY_HOST, {"kind": DIRECTORY})
+
+
+def template(kind: str) -> str:
+    """The file of a new site whose host is of that kind.
+
+    :raises BadInput: there is no such kind, or its table cannot be written without knowing more.
+    """
+
+    try:
+        host_table(ONLY_HOST, {"kind": kind})
+    except BadTable as error:
+        if error.key:
+            raise BadInput(error.brief, todo=error.todo) from None
+        raise BadInput(
+            f"a host of kind {kind!r} is made only from a table that says more: {error.brief}",
+            todo="Make the site with a directory host, then write the table in its goldroot.toml, and run init again.",
+        ) from None
+    return TEMPLATE.replace(f'kind = "{DIRECTORY}"', f'kind = "{kind}"', 1)
+
+
+def _read(name: str, table: toml.Table) -> HostTable:
+    try:
+        return host_table(name, table.values())
+    except BadTable as error:
+        raise table.error(error.brief, error.key, todo=error.todo) from None
+    except UsageError as error:
+        raise table.error(error.brief, todo=error.todo) from None
+
+
+def _check_apart(tables: dict[str, toml.Table], hosts: dict[str, HostTable], here: str) -> None:
+    """No store is another host's, or stands in it: each takes what it does not know there for what was left."""
+    seen: dict[str, str] = {}
+    for name, table in hosts.items():
+        store = os.path.realpath(store_of(table, here))
+        for other, place in seen.items():
+            if os.path.commonpath([store, place]) in (store, place):
+                raise tables[name].error(
+                    f"the stores of hosts {other!r} and {name!r} are the same, or one is in the other",
+                    "store",
+                    todo="Give each host a store of its own.",
+                )
+        seen[name] = store
+
+
+def read_running(table: toml.Table) -> RunConfig:
+    """What an image's table says of it.
+
+    :raises BadPolicy: a mistake, with its line.
+    """
+    usual = RunConfig()
+    trial = table.text("trial", usual.trial)
+    if trial not in _TRIALS:
+        raise table.error(f"there is no trial {trial!r}", "trial", todo=f"Use {', '.join(map(repr, _TRIALS))}.")
+    return RunConfig(
+        health=tuple(_checks(table)) if "health" in table else usual.health,
+        health_time=table.number("health_time", usual.health_time, least=1, most=_A_DAY),
+        trial=cast("Trial", trial),
+        trial_time=table.number("trial_time", usual.trial_time, least=1, most=_A_DAY),
+        stop_time=table.number("stop_time", usual.stop_time, least=1, most=_A_DAY),
+    )
+
+
+def _checks(table: toml.Table) -> Iterator[HealthCheck]:
+    for text in table.texts("health"):
+        try:
+            yield health_check(text)
+        except UsageError as error:
+            raise table.error(error.brief, "health", todo=error.todo) from None

@@ -13,9 +13,9 @@
     ├── store/                 the disks and entries of the host, where its table names no other place
     ├── images/debian/         per image: layout.toml, and per version manifests, accounts, packages, signature
     ├── records/               records of merges
-    ├── reserve                room for commands that make room, see :mod:`goldroot.site.reserve`
+    ├── reserve                room for commands that make room, see :mod:`goldroot.site.space`
     ├── commands/              commands of many names that were cut off, see :mod:`goldroot.fleet.many`
-    └── work/                  what a running command needs for a while, see :mod:`goldroot.site.workroom`
+    └── work/                  what a running command needs for a while, see :mod:`goldroot.site.space`
 
 Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
 store has modes of its own, below a directory that nobody else can enter.
@@ -37,8 +37,7 @@ from goldroot.hosts import Host
 from goldroot.hosts.registry import DIRECTORY, SiteHost, open_host
 from goldroot.locks import lock, lock_file, refuse_held
 from goldroot.site import signing
-from goldroot.site.config import IMAGE_NAME, Config, load_config
-from goldroot.site.host_tables import default_table, store_of, template
+from goldroot.site.config import IMAGE_NAME, Config, default_table, load_config, store_of, template
 
 if TYPE_CHECKING:
     from goldroot.catalog import Catalog
@@ -178,12 +177,15 @@ class Site:
         :raises NotFound: the configuration has none of that name.
         :raises Refused: the store is another site's, or not made yet.
         """
-        from goldroot.site.older_store import convert_store
+        from goldroot.hosts.directory import DirectoryHost, is_former
         from goldroot.site.store_owner import check_own
 
         host = self._host(name)
         if name not in self._checked:
-            convert_store(self, host)
+            if isinstance(host, DirectoryHost) and is_former(host.store):
+                from goldroot.site.older_store import convert_store
+
+                convert_store(self, host)
             check_own(self, host)
             self._checked.add(name)
         return host
@@ -228,7 +230,29 @@ class Site:
         return self.path("images", check_image_name(image), *names)
 
     def lock(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
-        """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it."""
+        """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it.
+
+        :raises Refused: the image, or that of the server, is being renamed.
+        """
+        self._refuse_renaming(name)
+        return self.lock_anyway(name, wait=wait, doing=doing)
+
+    def _refuse_renaming(self, lock_name: str) -> None:
+        from goldroot.site.renamed import begun_renaming, refuse_renaming
+
+        if begun_renaming(self) is None:
+            return
+        kind, _, name = lock_name.partition("-")
+        if kind == "clone":
+            from goldroot.catalog import clones
+
+            with self.catalog.read() as tx:
+                found = clones.find(tx, name)
+            name = "" if found is None else found.image
+        refuse_renaming(self, name)
+
+    def lock_anyway(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
+        """:meth:`lock` for who renames, and for who must have it whatever is under way."""
         return lock(lock_file(self.path("locks"), name), wait, doing or None)
 
     def refuse_held(self, name: str) -> None:
@@ -249,7 +273,7 @@ def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     :raises MissingProgram: nothing here makes keys.
     :raises Refused: the catalog or the configuration of a site that has had a life is missing.
     """
-    from goldroot.site.reserve import keep_reserve
+    from goldroot.site.space import keep_reserve
 
     root = os.path.abspath(directory)
     text = template(kind)

@@ -70,8 +70,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
-    from goldroot.system.disk_files import names_in, read_path, remove_path
-    from goldroot.system.first_identity import FirstIdentity, UpdateTrees, make_first
     from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
@@ -86,15 +84,14 @@ if TYPE_CHECKING:
         until_healthy,
         until_tried,
     )
-    from goldroot.system.identity import Identity, fingerprints, write_identity
+    from goldroot.system.identity import FirstIdentity, Identity, UpdateTrees, fingerprints, make_first, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.inside.show import NOT_SHOWN
     from goldroot.system.journal import read_only_failures, unit_lines
     from goldroot.system.limits import MIB, Limits
-    from goldroot.system.network import NetworkSettings
-    from goldroot.system.network_values import NETWORK_VALUES
+    from goldroot.system.network import NETWORK_VALUES, NetworkSettings
     from goldroot.system.os_release import os_facts
-    from goldroot.system.own_disks import OwnDisks
+    from goldroot.system.own_disks import OwnDisks, names_in, read_path, remove_path
     from goldroot.system.package_files import PackageFiles, read_package_files
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
     from goldroot.system.talk import SHOW
@@ -106,20 +103,17 @@ else:
             "inside.show": "NOT_SHOWN",
             "talk": "SHOW",
             "confine": "Bound Confined How run_in shell_of",
-            "disk_files": "names_in read_path remove_path",
-            "first_identity": "FirstIdentity UpdateTrees make_first",
+            "own_disks": "names_in read_path remove_path OwnDisks",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
             "fstab": "WAITS LeftOut left_out moved_here",
             "journal": "read_only_failures unit_lines",
             "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
-            "identity": "Identity fingerprints write_identity",
+            "identity": "Identity fingerprints write_identity FirstIdentity UpdateTrees make_first",
             "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",
-            "network": "NetworkSettings",
-            "network_values": "NETWORK_VALUES",
+            "network": "NETWORK_VALUES NetworkSettings",
             "os_release": "os_facts",
-            "own_disks": "OwnDisks",
             "package_files": "PackageFiles read_package_files",
             "packages": "Package PackageChange Packages compare_packages read_packages",
             "words": "Mode power_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from goldroot.system.disk_files import read_below
+from goldroot.system.own_disks import read_below
 
 _SHOWN = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
 

@@ -24,7 +24,7 @@ from goldroot.packagedb import (
     parse_dpkg,
     read_rpm_files,
 )
-from goldroot.system.disk_files import names_in, read_path
+from goldroot.system.own_disks import names_in, read_path
 
 #: Where dpkg keeps its lists of files; who stands aside for whom; what ucf(1) brought, and of which package.
 _INFO, _DIVERSIONS = b"var/lib/dpkg/info", b"var/lib/dpkg/diversions"

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from goldroot.packagedb import DPKG_STATUS, RPM_PLACES, Package, Unreadable, parse_dpkg, parse_rpm_header, read_rpm
-from goldroot.system.disk_files import open_below, read_below
+from goldroot.system.own_disks import open_below, read_below
 from goldroot.system.placement import Placement
 from goldroot.tree import Note
 

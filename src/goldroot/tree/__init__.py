@@ -65,11 +65,23 @@ if TYPE_CHECKING:
     from goldroot.tree.build.build import EARLIER, BuildOptions, Built, build_tree, copy_tree, rows_of, sync_file_system
     from goldroot.tree.build.rows import INLINE, BuildRow
     from goldroot.tree.columns import Columns
-    from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET, Entry, Xattrs
-    from goldroot.tree.inode import kernel_flags, read_flags, write_flags
+    from goldroot.tree.entry import (
+        BLOCK,
+        CHAR,
+        DIRECTORY,
+        FIFO,
+        FILE,
+        LINK,
+        OTHER_FILE_SYSTEM,
+        SOCKET,
+        Entry,
+        Note,
+        Progress,
+        Xattrs,
+        owners_not_kept,
+    )
+    from goldroot.tree.inode import kernel_flags, mounts_below, read_flags, write_flags
     from goldroot.tree.manifest import Manifest, Squashed
-    from goldroot.tree.mounts import mounts_below
-    from goldroot.tree.notes import OTHER_FILE_SYSTEM, Note, Progress, owners_not_kept
     from goldroot.tree.paths import (
         in_tree_order,
         is_below,
@@ -92,11 +104,9 @@ else:
             "build.build": "BuildOptions Built EARLIER build_tree copy_tree rows_of sync_file_system",
             "build.rows": "BuildRow INLINE",
             "columns": "Columns",
-            "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs",
-            "inode": "kernel_flags read_flags write_flags",
+            "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs Note OTHER_FILE_SYSTEM Progress owners_not_kept",
+            "inode": "kernel_flags read_flags write_flags mounts_below",
             "manifest": "Manifest Squashed",
-            "mounts": "mounts_below",
-            "notes": "Note OTHER_FILE_SYSTEM Progress owners_not_kept",
             "paths": "in_tree_order is_below parent path_bytes path_text some_names some_paths tree_key upwards",
             "problems": "FULL open_tree write_problem",
             "remove": "HELD remove_tree",

@@ -1,4 +1,4 @@
-"""One path of a file tree as data.
+"""One path of a file tree as data, and a remark about one.
 
 A tree is a stream of rows in *tree order*: by path components, so that a directory stands right before what is in it
 (``a``, ``a/b``, ``a.c``; plain byte order would put ``a.c`` between the two).
@@ -6,7 +6,11 @@ A tree is a stream of rows in *tree order*: by path components, so that a direct
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from goldroot.kinds import ConflictKind, NoteKind
 
 FILE, DIRECTORY, LINK, CHAR, BLOCK, FIFO, SOCKET = "f", "d", "l", "c", "b", "p", "s"
 
@@ -38,3 +42,34 @@ class Entry(NamedTuple):
     group: int  #: number of the hard-link group within this tree, from 1; 0 for a file with one name
     inode: int
     ctime: int  #: nanoseconds since 1970
+
+
+#: Called with the number of entries done since the last call.
+Progress = Callable[[int], None]
+
+
+#: Kind of the note of a scan that something is mounted on a path.
+OTHER_FILE_SYSTEM: Final = "other-file-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One remark.
+
+    Every kind, with a sentence, stands in :mod:`goldroot.kinds`.
+    """
+
+    kind: NoteKind | ConflictKind  #: a word for a program
+    path: bytes  #: relative to the tree; ``b""`` where it concerns the tree or no one path
+    text: str  #: for a person; no secrets
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def owners_not_kept(count: int) -> Note:
+    """One remark about all paths that could not be given to their owners."""
+    text = (
+        "1 path belongs to the caller, as giving it away needs root; its owner is recorded"
+        if count == 1
+        else f"{count:,} paths belong to the caller, as giving them away needs root; their owners are recorded"
+    )
+    return Note("owner-not-kept", b"", text, {"count": count})

@@ -1,4 +1,4 @@
-"""What an inode has besides its status: extended attributes, inode flags and the project id.
+"""What a path has besides its status: extended attributes, inode flags, the project id, and what is mounted on it.
 
 Flags and project are read and set by ``FS_IOC_FSGETXATTR`` and ``FS_IOC_FSSETXATTR`` (linux/fs.h, ``struct fsxattr``),
 which only files and directories can be asked; flags that these do not know, by ``FS_IOC_GETFLAGS`` and its like.  A file
@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import struct
 import sys
 
@@ -146,3 +147,34 @@ def _value(where: int | bytes, name: str, follow: bool) -> bytes | None:
 def write_xattr(where: int | bytes, name: bytes, value: bytes) -> None:
     """Set one extended attribute of an open file, or of a path (itself, where it is a link)."""
     os.setxattr(where, name, value, follow_symlinks=isinstance(where, int))
+
+
+# -- Which paths of a tree are mount points: what is mounted there is not the tree's.
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+
+
+def mounts_below(root: int) -> frozenset[bytes]:
+    """Paths, relative to the open directory, at which something is mounted; none where ``/proc`` cannot tell.
+
+    Another device number tells most mounts; this finds those of the same file system (bind mounts) and mounted files.
+    What stands in a mount that has no place among this process's mounts, as an image that is opened, is its own: that
+    mount's root has the path ``/``, and the mounts of this machine are not below it.
+    """
+    try:
+        top = os.readlink(b"/proc/self/fd/%d" % root)
+        with open("/proc/self/mountinfo", "rb") as table:
+            lines = [line.split(b" ") for line in table]
+        if _mount_of(root) not in (line[0] for line in lines):
+            return frozenset()
+    except OSError:
+        return frozenset()
+    prefix = top.rstrip(b"/") + b"/"
+    points = (_OCTAL.sub(lambda found: bytes((int(found[1], 8),)), line[4]) for line in lines)
+    return frozenset(point[len(prefix) :] for point in points if point.startswith(prefix) and point != prefix)
+
+
+def _mount_of(handle: int) -> bytes:
+    """The number of the mount that a descriptor is in."""
+    with open(f"/proc/self/fdinfo/{handle}", "rb") as table:
+        return next((line.split()[1] for line in table if line.startswith(b"mnt_id:")), b"")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -110,15 +109,12 @@ class Manifest:
 
     def get(self, path: bytes) -> Entry | None:
         """The row of a path, ``None`` where there is none."""
-        self._offsets_of_paths()
-        index = bisect_left(range(len(self)), tree_key(path), key=lambda place: tree_key(self._path(place)))
+        index = self._place(tree_key(path))
         return self.entry(index) if index < len(self) and self._path(index) == path else None
 
     def below(self, path: bytes) -> Iterator[Entry]:
         """The rows of what lies below a directory, in tree order."""
-        self._offsets_of_paths()
-        first = bisect_left(range(len(self)), tree_key(path) + b"\0", key=lambda place: tree_key(self._path(place)))
-        for index in range(first, len(self)):
+        for index in range(self._place(tree_key(path) + b"\0"), len(self)):
             if not is_below(self._path(index), path):
                 return
             yield self.entry(index)
@@ -132,14 +128,9 @@ class Manifest:
 
     def span(self, path: bytes) -> range:
         """The places of the rows of a path and of what lies below it."""
-        self._offsets_of_paths()
-        places = range(len(self))
-        first = bisect_left(places, tree_key(path), key=lambda place: tree_key(self._path(place)))
-        if not path:
-            return range(first, len(self))
+        key = tree_key(path)
         # The next name in tree order: below the path everything begins with its key and a NUL.
-        after = bisect_left(places, tree_key(path) + b"\x01", key=lambda place: tree_key(self._path(place)))
-        return range(first, after)
+        return range(self._place(key), self._place(key + b"\x01") if path else len(self))
 
     def children(self, path: bytes) -> Iterator[bytes]:
         """The paths directly in a directory, in tree order; what lies deeper is passed over."""
@@ -166,8 +157,20 @@ class Manifest:
         """Rows for ``--json``: paths and links as :func:`path_text` writes them, digests and attributes in hex."""
         return map(_as_json, self.rows())
 
+    def _place(self, key: bytes) -> int:
+        """The place of the first row whose tree key is this one, or comes after it; no call for each step of the search."""
+        ends, paths = self._offsets_of_paths(), self.columns.paths
+        low, high = 0, len(ends) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if tree_key(paths[ends[middle] + middle : ends[middle + 1] + middle]) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
     def _path(self, index: int) -> bytes:
-        ends = self._offsets_of_paths()
+        ends = self._path_ends or self._offsets_of_paths()
         # Before it stand the bytes of the paths and their NULs.
         return self.columns.paths[ends[index] + index : ends[index + 1] + index]
 

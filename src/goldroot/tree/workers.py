@@ -28,7 +28,7 @@ from typing import Generic, NoReturn, TypeVar
 
 from goldroot.errors import Failed, GoldrootError
 from goldroot.run import Mask, dying_with, signals_wait
-from goldroot.tree.notes import Progress
+from goldroot.tree.entry import Progress
 
 Result = TypeVar("Result")
 
@@ -55,7 +55,10 @@ def run_tasks(
     """
     jobs = min(jobs or usual_jobs(), tasks)
     if jobs <= 1 or threading.active_count() > 1:
-        return [work(task, progress or _tell_nobody) for task in range(tasks)]
+        results = []
+        for task in range(tasks):
+            results.append(work(task, progress or _tell_nobody))
+        return results
     return _Pool(work, tasks, progress).run(jobs)
 
 

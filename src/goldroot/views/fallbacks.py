@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from goldroot.views.base import View
+from goldroot.views.errors import CloneFailed
+from goldroot.views.plans import ZvmPlan
 
 
 class FallbackRow(View):
@@ -43,4 +45,23 @@ class FallbackTaken(View):
     to: str
     paths: int
     notes: tuple[str, ...] = Field(description="what is otherwise than it was, in words")
+    plan: bool
+
+
+class FallbacksPruned(View):
+    """What was kept and is removed for good, or would be."""
+
+    pruned: tuple[FallbackRow, ...]
+    failed: tuple[CloneFailed, ...]
+    plan: bool
+    commands: tuple[ZvmPlan, ...] = Field((), description="with --commands")
+
+
+class FallbackMounted(View):
+    """Disks that are kept, and that were mounted for a command, or would be."""
+
+    clone: str
+    fallback: int
+    disks: dict[str, str] = Field(description="live address -> id of the disk")
+    status: int = Field(0, description="exit status of the command; missing in a plan")
     plan: bool

@@ -76,6 +76,7 @@ NOTE_KINDS: Mapping[str, str] = MappingProxyType(
         "newer-packages": "the server has newer packages than gold in a database that is gold's",
         "no-account": "a name that owns something has no account in the result",
         "no-host-name": "a server that is taken over says no host name; it has the clone's",
+        "not-bootable": "a disk has no kernel that a boot record could be made of, so no machine can boot from it",
         "not-gold-number": "an account has another number than in gold, as the server's files carry it",
         "numbers-as-numbers": "there were no account tables, so owners were merged as numbers",
         "other-file-system": "something else is mounted on the path, and was not read",

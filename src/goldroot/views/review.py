@@ -31,6 +31,19 @@ class ReviewShown(View):
     conflicts: tuple[ConflictShown, ...]
 
 
+class ReviewRow(View):
+    """An update or rollback that waits for a person, as the list of them shows it."""
+
+    clone: str
+    update: int
+    kind: Literal["update", "rollback"]
+    state: str
+    from_: int = Field(alias="from")
+    to: int
+    open: int = Field(description="questions that nobody has answered yet")
+    decided: int
+
+
 class ReviewNext(View):
     """The first question that nobody has answered."""
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from goldroot.views.base import View
+from goldroot.views.errors import CloneFailed
+from goldroot.views.plans import ZvmPlan
 from goldroot.views.record import ConflictKindField, Record
 
 UpdateKind = Literal["update", "rollback"]
@@ -69,7 +71,9 @@ class GroupedConflict(View):
     answers: tuple[str, ...]
     stands: str = Field(description="the answer that is in force until somebody decides")
     secret: bool
-    clones: dict[str, list[str]] = Field(description="key of a question -> servers; one answer serves all of a key")
+    clones: dict[str, tuple[str, ...]] = Field(
+        description="key of a question -> servers; one answer serves all of a key"
+    )
 
 
 class UpdateOutcome(View):
@@ -80,15 +84,27 @@ class UpdateOutcome(View):
     update: int = Field(description="its number; 0 where there was nothing to do")
     from_: int = Field(alias="from")
     to: int
+    from_version: int = Field(0, description="the older name of from")
+    to_version: int = Field(0, description="the older name of to")
     conflicts: int = Field(0, description="questions that nobody has answered yet")
     record: str = Field("", description="the path of the record, empty without a merge")
     failed_rebuilds: dict[str, str] = Field(default_factory=dict, description="command -> why it failed")
+    not_compared: tuple[str, ...] = Field(
+        (), description="servers whose identity is not known: they may have this one's"
+    )
+    shared: tuple[str, ...] = Field(
+        (), description="files that should be this server's alone, and another one has, too"
+    )
+    dangling: tuple[str, ...] = Field((), description="links beside what was made again that lead to nothing any more")
+    merged_again: int = Field(
+        0, description="paths that the running server wrote meanwhile, and that were merged again"
+    )
     health: str = Field("", description="good, or at next start; empty where the host starts no machines")
-    different: list[str] = Field(default_factory=list, description="what the trial found otherwise, and no worse")
+    different: tuple[str, ...] = Field((), description="what the trial found otherwise, and no worse")
     stays: str = Field("", description="why the server stays on a version that was retired")
-    answers: list[UsedAnswer] = Field(default_factory=list, description="remembered answers that its merge used")
-    pruned: list[str] = Field(
-        default_factory=list, description="fallbacks that went, as there were more than the site keeps, in words"
+    answers: tuple[UsedAnswer, ...] = Field((), description="remembered answers that its merge used")
+    pruned: tuple[str, ...] = Field(
+        (), description="fallbacks that went, as there were more than the site keeps, in words"
     )
 
 
@@ -106,3 +122,72 @@ class UpdateRow(View):
     record: str
     error: str = Field(description="what the last attempt ran into, or why the server went back")
     reason: str = Field(description="why it stands as it stands, a short sentence; empty where there is nothing to add")
+
+
+class UpdatePlans(View):
+    """What moving servers to a version would do."""
+
+    plans: tuple[UpdatePlan, ...]
+    conflicts: tuple[GroupedConflict, ...] = Field(description="of all plans, each once")
+    failed: tuple[CloneFailed, ...]
+    commands: tuple[ZvmPlan, ...] = Field((), description="with --commands")
+
+
+class UpdatesRun(View):
+    """What the updates of servers came to."""
+
+    clones: tuple[UpdateOutcome, ...]
+    failed: tuple[CloneFailed, ...]
+    unfinished: tuple[str, ...] = Field(description="servers at which the command was interrupted")
+    not_begun: tuple[str, ...]
+
+
+class UpdateCancelled(View):
+    """An update or rollback that was given up, or would be."""
+
+    clone: str
+    id: int
+    kind: UpdateKind
+    state: str
+
+
+class UpdatesCancelled(View):
+    """Updates and rollbacks that were given up, or would be."""
+
+    updates: tuple[UpdateCancelled, ...]
+    failed: tuple[CloneFailed, ...]
+    plan: bool
+
+
+class RollbackOutcome(UpdateOutcome):
+    """What one way back came to."""
+
+    written_since: tuple[str, ...] = Field(
+        description="what was written to the disks that were live, after their switch"
+    )
+
+
+class RollbacksRun(View):
+    """What the ways back of servers came to."""
+
+    clones: tuple[RollbackOutcome, ...]
+    failed: tuple[CloneFailed, ...]
+
+
+class RollbackPlan(View):
+    """What the way back of a server would do."""
+
+    clone: str
+    from_: int = Field(alias="from")
+    to: int
+    fallback: int
+    disks: dict[str, str] = Field(description="live address -> id of the disk that becomes live again")
+    written_since: tuple[str, ...]
+
+
+class RollbackPlans(View):
+    """What the ways back of servers would do."""
+
+    plans: tuple[RollbackPlan, ...]
+    failed: tuple[CloneFailed, ...]
+    commands: tuple[ZvmPlan, ...] = Field((), description="with --commands")

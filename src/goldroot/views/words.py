@@ -1,7 +1,7 @@
 """One list of the names that fields have, and of the words that stand for values on a screen.
 
-A field has one name wherever it is shown or exported (today some commands still say ``from_version`` or ``number``; the
-list says what they become).  A value that is stored as a short word (``clone``, ``needs-review``) is told to a person in
+A field has one name wherever it is shown or exported; older names (``from_version``, ``number``) stand beside it where they
+once were alone.  A value that is stored as a short word (``clone``, ``needs-review``) is told to a person in
 the words of this page: the third side is *the server*, never "the clone", where it could be read as one of the sides.
 """
 
@@ -36,6 +36,12 @@ FIELDS = MappingProxyType(
         "pruned": ("pruned", "fallbacks that went, as there were more than the site keeps"),
         "health": ("health", "how the server does after its switch"),
         "different": ("otherwise", "what the trial before the switch found otherwise than on the server"),
+        "from_version": ("from", "the older name of from"),
+        "to_version": ("to", "the older name of to"),
+        "not_compared": ("not compared", "servers whose identity is not known: they may have this one's"),
+        "shared": ("shared", "files that should be this server's alone, and another one has, too"),
+        "dangling": ("dangling", "links beside what was made again that lead to nothing any more"),
+        "merged_again": ("merged again", "paths that the running server wrote while they were merged"),
         "failed_rebuilds": ("not rebuilt", "rebuild commands that failed, and why"),
     }
 )

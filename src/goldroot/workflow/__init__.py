@@ -5,7 +5,6 @@ when it is opened), :class:`InProcess` the one for tests.
 """
 
 from goldroot.workflow.inprocess import Crash, InProcess
-from goldroot.workflow.opening import load_engine, open_engine
 from goldroot.workflow.port import (
     Cancelled,
     Engine,
@@ -15,6 +14,8 @@ from goldroot.workflow.port import (
     State,
     Step,
     Workflow,
+    load_engine,
+    open_engine,
 )
 
 __all__ = [

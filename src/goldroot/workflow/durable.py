@@ -27,7 +27,7 @@ import socket
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,34 +107,22 @@ class Job:
     #: The caller's, without DBOS's: a step may run another workflow, which is not a part of this one.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def go(self, begin: Mapping[str, Any]) -> State:
-        """The attempt: the steps that are not done."""
-        state: State = dict(begin["state"])
-        of = len(self.workflow.steps)
-        for number in range(len(begin["done"]), of):
-            step = self.workflow.steps[number]
-            self._tell(Moment(step.name, number + 1, of, "begins"))
-            state = with_results(state, [DBOS.run_step({"name": step.name}, self._do, step, state)])
-            self._point(step, "recorded")
-            self._tell(Moment(step.name, number + 1, of, "done"))
-        return state
-
-    def _do(self, step: Step, state: State) -> State:
+    def do(self, step: Step, state: State) -> State:
         try:
             if _asked_to_cancel(self.attempt):
                 raise cancelled(self.key)
-            self._point(step, "begun")
+            self.point(step, "begun")
             result = plain(self.context.run(step.do, plain(state)))
-            self._point(step, "done")
+            self.point(step, "done")
             return result
         except Exception as error:
             self.failure = error
             raise StepFailed(str(error)) from error
 
-    def _point(self, step: Step, what: str) -> None:
+    def point(self, step: Step, what: str) -> None:
         crash.point(f"{self.workflow.name}.{step.name}.{what}")
 
-    def _tell(self, moment: Moment) -> None:
+    def tell(self, moment: Moment) -> None:
         if self.progress is not None:
             self.progress(moment)
 
@@ -144,9 +132,18 @@ _jobs: dict[str, Job] = {}
 
 @DBOS.workflow(name=BODY, serialization_type=WorkflowSerializationFormat.PORTABLE)
 def _body(begin: dict[str, Any]) -> dict[str, Any]:
+    """The attempt: the steps that are not done."""
     attempt = DBOS.workflow_id
     assert attempt is not None
-    return _jobs[attempt].go(begin)
+    job, state = _jobs[attempt], dict(begin["state"])
+    of = len(job.workflow.steps)
+    for number in range(len(begin["done"]), of):
+        step = job.workflow.steps[number]
+        job.tell(Moment(step.name, number + 1, of, "begins"))
+        state = with_results(state, [DBOS.run_step({"name": step.name}, job.do, step, state)])
+        job.point(step, "recorded")
+        job.tell(Moment(step.name, number + 1, of, "done"))
+    return state
 
 
 @contextmanager

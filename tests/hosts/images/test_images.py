@@ -16,8 +16,8 @@ from goldroot.errors import Damaged, NoSpace, Refused
 from goldroot.hosts import NewDisk
 from goldroot.hosts.images import Images, verity
 from goldroot.hosts.images.mounting import loop_of
-from goldroot.hosts.labels import Label
 from goldroot.hosts.qemu import QemuHost
+from goldroot.hosts.storefiles import Label
 from goldroot.tree import scan_tree
 from support.hosts import MIB, Lab, content, fill, make_slot, need_mounts, need_programs, qemu_lab
 from support.killing import in_a_copy

@@ -12,9 +12,9 @@ import pytest
 from goldroot import private
 from goldroot.errors import BadInput, Refused
 from goldroot.hosts.images import Images
-from goldroot.hosts.labels import Label
 from goldroot.hosts.libvirt import LibvirtConfig, LibvirtHost
 from goldroot.hosts.libvirt.account import account_of
+from goldroot.hosts.storefiles import Label
 from support.hosts import MIB, need_programs
 
 pytestmark = pytest.mark.root

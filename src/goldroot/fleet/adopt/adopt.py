@@ -31,14 +31,13 @@ from goldroot.fleet.adopt.nearest import (
 from goldroot.fleet.adopt.report import needs_a_look, report_of
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import CloneForm, begin_clone, define_clone, plan_clone, refuse_taken
-from goldroot.fleet.inputs import Stage, open_own, policy_of, silent
-from goldroot.fleet.server_readings import read_server
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import Stage, open_own, policy_of, read_server, silent
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
 from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, keep_reserve
+from goldroot.site import DiskRegister, Site, keep_reserve, make_bootable
 from goldroot.system import Identity, Package, read_package_files, read_path
 from goldroot.tree import Note
 
@@ -88,6 +87,8 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             DiskRegister(site, gold.host, clone.machine, "clone").make(ids, clone.last)
             with open_own(gold.host, gold.layout, ids, "rw") as server:
                 notes = fill_disks(site, clone, found, server, policy, stage)
+                linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
+                notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
                 reading = read_server(gold, server.tree)
             report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
             save_record(site, clone, found)
@@ -133,7 +134,7 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
         identity, told = _identity(source, name)
         plan_clone(site, name, form.image, form=CloneForm(host, number=chosen), identity=identity)
         opened = stack.enter_context(gold.open())
-        given = update_files.remembered(site, form.image)
+        given = open_update.remembered(site, form.image)
         found = look_at(gold, opened, source, How(policy, stage, given, tuple(distances)))
         yield replace(found, notes=(*told, *found.notes)), policy, identity, chosen
 

@@ -19,11 +19,10 @@ from goldroot import crash, private
 from goldroot.catalog import Clone
 from goldroot.fleet import manifests
 from goldroot.fleet.adopt.found import Found
-from goldroot.fleet.inputs import Server, Stage
-from goldroot.fleet.owners import refuse_owners
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import Server, Stage, refuse_owners
+from goldroot.fleet.update import open_update
+from goldroot.fleet.update.memory import save_references
 from goldroot.fleet.update.merge import checked_rows
-from goldroot.fleet.update.references import save_references
 from goldroot.merge import CLONE_SIDE, Memory, make_record, record_bytes
 from goldroot.policy import Policy
 from goldroot.site import Site
@@ -71,7 +70,7 @@ def read_doubtful(root: str, now: Manifest, before: Manifest) -> Manifest:
 
 def save_seen(site: Site, clone: Clone, disk: str, manifest: Manifest) -> None:
     """Keep what came to a disk from the source."""
-    private.make_directory(update_files.directory(site, clone.name, clone.last))
+    private.make_directory(open_update.directory(site, clone.name, clone.last))
     manifest.save(_file(site, clone, f"{disk}.adopted"))
 
 
@@ -85,21 +84,21 @@ def save_record(site: Site, clone: Clone, found: Found) -> None:
     record = make_record(found.plan)
     after = {one.place: one for one in (*found.removed, *found.plan.after.entries.values())}
     record["memory"]["after"] = Memory.of(after.values()).data()
-    update_files.write(update_files.record_file(site, clone.name, clone.last), record_bytes(record))
+    open_update.write(open_update.record_file(site, clone.name, clone.last), record_bytes(record))
     save_references(site, clone.name, found.plan.references.kept)
 
 
 def save_report(site: Site, clone: Clone, data: Mapping[str, Any]) -> None:
     """Keep what was said of an adoption."""
-    update_files.write(_file(site, clone, "adopted.json"), json.dumps(data).encode())
+    open_update.write(_file(site, clone, "adopted.json"), json.dumps(data).encode())
 
 
 def load_report(site: Site, clone: Clone) -> dict[str, Any] | None:
     """What was said of a clone's adoption; ``None`` for one that was not adopted, or was updated since."""
-    report: dict[str, Any] | None = update_files.read_kept(_file(site, clone, "adopted.json"), lambda data: {**data})
+    report: dict[str, Any] | None = open_update.read_kept(_file(site, clone, "adopted.json"), lambda data: {**data})
     return report
 
 
 def _file(site: Site, clone: Clone, name: str) -> str:
-    path = update_files.directory(site, clone.name, clone.last)
+    path = open_update.directory(site, clone.name, clone.last)
     return os.path.join(path, name)

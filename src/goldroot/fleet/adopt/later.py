@@ -29,9 +29,8 @@ from goldroot.fleet.adopt.fill import (
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at
 from goldroot.fleet.adopt.report import Report, needs_a_look, report_of
-from goldroot.fleet.inputs import Server, Stage, open_own, policy_of
-from goldroot.fleet.server_readings import live_disks, open_clone, read_server
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import Server, Stage, live_disks, open_clone, open_own, policy_of, read_server
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.merge import checked_rows
 from goldroot.fleet.update.reconcile import clear_prepared
 from goldroot.hosts import LIVE, PREPARED, exchange, fenced, find_entry, new_disk_id, place_of, utc_now, with_mark
@@ -53,7 +52,7 @@ def later_look(site: Site, clone: Clone, form: AdoptForm, stage: Stage, *, plan_
     with ExitStack() as stack:
         source = stack.enter_context(open_source(gold.host, form.source, sudo=form.sudo))
         opened = stack.enter_context(gold.open())
-        given = update_files.remembered(site, clone.image)
+        given = open_update.remembered(site, clone.image)
         found = look_at(gold, opened, source, How(policy, stage, given))
         held: AbstractContextManager[object] = nullcontext() if plan_only else gold.host.hold(clone.machine)
         with held:
@@ -143,4 +142,4 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
     crash.point("adopt.exchanged")
     with site.catalog.begin() as tx:
         reading.note(tx, clone.name)
-    clear_prepared(site, clone.name)
+    clear_prepared(site, clone)

@@ -11,8 +11,8 @@ from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import identity_from
 from goldroot.fleet.doctor.compare import is_another
-from goldroot.fleet.server_readings import open_clone, read_server
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import open_clone, read_server
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, sync
 from goldroot.hosts import LIVE, Entry, is_live
 from goldroot.image import find_linked, open_version
@@ -104,15 +104,15 @@ def _note_records(site: Site, name: str) -> None:
     """
     with site.catalog.begin() as tx:
         clone = clones.get(tx, name)
-        if updates.of_work(tx, clone.last) is None and os.path.exists(update_files.record_file(site, name, clone.last)):
+        if updates.of_work(tx, clone.last) is None and os.path.exists(open_update.record_file(site, name, clone.last)):
             updates.found(
                 tx, updates.Update(
                     0, name, clone.image, clone.version, clone.version, "update", "done", "", "", "", "", clone.last
                 ),
             )  # fmt: skip
         for one in updates.every(tx, name):
-            if not one.record and os.path.exists(update_files.record_file(site, name, one.work)):
-                updates.note(tx, one.id, record=update_files.record_file(site, name, one.work))
+            if not one.record and os.path.exists(open_update.record_file(site, name, one.work)):
+                updates.note(tx, one.id, record=open_update.record_file(site, name, one.work))
 
 
 def _read(site: Site, name: str) -> None:

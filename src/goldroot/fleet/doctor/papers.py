@@ -13,7 +13,7 @@ from goldroot.catalog import is_there, open_catalog
 from goldroot.errors import Damaged, GoldrootError, NotFound
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.image import look_at_copy, open_version, read_gold_record
 from goldroot.site import Site
 
@@ -112,7 +112,7 @@ def _records(seen: Seen) -> Iterator[Finding]:
         if f"clone-{clone}" in seen.busy:
             continue
         for one in rows:
-            file = update_files.record_file(seen.site, clone, one.work)
+            file = open_update.record_file(seen.site, clone, one.work)
             try:
                 with open(file, "rb") as stream:
                     good = isinstance(json.load(stream), dict)

@@ -24,13 +24,12 @@ from goldroot.fleet.inputs import (
     plan_sides,
     shared_files,
 )
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.as_switched import after_carry, as_switched
 from goldroot.fleet.update.checks import fallback_disks
 from goldroot.fleet.update.memory import BEFORE, memory_at, memory_given
-from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, found_of, write_down
+from goldroot.fleet.update.merge import Merged, build_disks, checked_rows, found_of, make_disks, write_down
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.prepare import make_disks
 from goldroot.hosts import Opened
 from goldroot.image import open_version
 from goldroot.merge import GOLD_SIDE, Plan, Tree, build_rows
@@ -58,11 +57,11 @@ def carry_merge(task: OpenUpdate, stage: Stage, *, take_proposals: bool) -> int:
             replace(base, shared=shared_files(task.base, back.ids)),
             replace(gold, shared=shared_files(task.target, back.ids)),
         )
-        given = update_files.remembered(site, task.clone.image)
+        given = open_update.remembered(site, task.clone.image)
         plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
         if plan.conflicts and take_proposals:
             _take_proposals(task, plan)
-            given = update_files.remembered(site, task.clone.image)
+            given = open_update.remembered(site, task.clone.image)
             plan = plan_sides((base, gold, clone), task.policy, given, ask_units=True)
         with task.open_prepared("rw") as out:
             notes = build_disks(task, plan, out, stage, live=False)
@@ -98,7 +97,7 @@ def _base_again(
     """
     site, (back, now) = task.site, sides
     update = _left_by(task)
-    given, policy = update_files.load_given(site, task.name, update.work)
+    given, policy = open_update.load_given(site, task.name, update.work)
     before, after = (
         open_version(site, update.image, n, task.clone.host) for n in (update.from_version, update.to_version)
     )
@@ -149,7 +148,7 @@ def _keep_base(task: OpenUpdate, plan: Plan, base: Side) -> None:
         path = conflict.path.lstrip(b"/")
         tree = base.trees.get(task.layout.disk_of(path).address)
         contents[conflict.key] = None if tree is None else read_path(os.fsdecode(tree.root), path)
-    update_files.save_base(task.site, task.name, task.work, contents)
+    open_update.save_base(task.site, task.name, task.work, contents)
 
 
 def _take_proposals(task: OpenUpdate, plan: Plan) -> None:

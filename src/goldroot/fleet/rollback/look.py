@@ -19,6 +19,7 @@ from goldroot.fleet.inputs import (
     Server,
     Stage,
     disk_side,
+    open_clone,
     open_own,
     plan_sides,
     policy_of,
@@ -27,7 +28,6 @@ from goldroot.fleet.inputs import (
 )
 from goldroot.fleet.rollback.fallback import fallback_data
 from goldroot.fleet.rollback.rollback import read_written
-from goldroot.fleet.server_readings import open_clone
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.hosts import find_entry, own_disks
 from goldroot.image import Gold, open_version

@@ -16,16 +16,14 @@ from goldroot import crash
 from goldroot.catalog import Clone, Fallback, Update, events, fallbacks, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, policy_of, silent
+from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
 from goldroot.fleet.rollback.carry import carry_merge
-from goldroot.fleet.server_readings import open_clone
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
-from goldroot.fleet.update.go_live import go_live
+from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
-from goldroot.fleet.update.power import come_up, stopped
-from goldroot.fleet.update.prepare import refuse_full
+from goldroot.fleet.update.power import come_up, go_live, stopped
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.fleet.update.steps import DONE, REVIEW, workflow_of
 from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
@@ -185,8 +183,8 @@ def _exchanged(entry: Entry, update: Update) -> Entry:
 
 def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
     """The list for a person to look into: a file beside the record, and its length among the events."""
-    place = os.path.join(update_files.directory(task.site, task.name, task.work), "written-since.txt")
-    update_files.write(place, "".join(path + "\n" for path in written).encode())
+    place = os.path.join(open_update.directory(task.site, task.name, task.work), "written-since.txt")
+    open_update.write(place, "".join(path + "\n" for path in written).encode())
     with task.site.catalog.begin() as tx:
         events.add(tx, "written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
 
@@ -196,7 +194,7 @@ def read_written(site: Site, name: str, update: int) -> list[str]:
     with site.catalog.read() as tx:
         work = updates.get(tx, update).work
     try:
-        place = os.path.join(update_files.directory(site, name, work), "written-since.txt")
+        place = os.path.join(open_update.directory(site, name, work), "written-since.txt")
         with open(place, encoding="utf-8") as file:
             return file.read().splitlines()
     except FileNotFoundError:

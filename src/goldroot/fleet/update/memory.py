@@ -1,24 +1,26 @@
-"""What a server had removed before its gold, as the record of the merge says that made it (:class:`goldroot.merge.Memory`).
+"""What is remembered of a server besides its merges: what it had removed, and what it points at that is not as gold has it.
 
-A list belongs to one version of a server's system.  It lies in the record of the update that made that version, and as
-what the merge was given in the record of the one that left it; so a rollback takes the fallback's list by itself.
-``forgotten.json`` beside a record names what a person took from its lists::
+::
 
-    {"before": [], "after": ["/etc/motd"]}
+    SITE/records/web1/references.json     what it points at, as it was last seen: a forecast opens no disk
+
+What it had removed before its gold, the record of the merge says that made it (:class:`goldroot.merge.Memory`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from goldroot.catalog import clones, updates
 from goldroot.errors import NotFound
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.merge import Memory
+from goldroot.merge import Memory, Reference
 from goldroot.site import Site
 from goldroot.tree import path_bytes, path_text
 
@@ -66,12 +68,12 @@ def forget_removed(site: Site, clone: str, path: str, *, plan_only: bool = False
         work, which = place
         known = _forgotten(site, clone, work)
         known[which] = sorted({*known.get(which, ()), path})
-        update_files.write(_file(site, clone, work), json.dumps(known, indent=1).encode())
+        open_update.write(_file(site, clone, work), json.dumps(known, indent=1).encode())
 
 
 def _listed(site: Site, clone: str, work: str, which: str) -> Memory:
-    file = update_files.record_file(site, clone, work)
-    return update_files.read_kept(file, lambda record: Memory.of_record(record, which)) or Memory.of_record({}, which)
+    file = open_update.record_file(site, clone, work)
+    return open_update.read_kept(file, lambda record: Memory.of_record(record, which)) or Memory.of_record({}, which)
 
 
 def _place(site: Site, clone: str) -> tuple[str, str] | None:
@@ -93,8 +95,40 @@ def _forgotten(site: Site, clone: str, work: str) -> dict[str, list[str]]:
     def lists(data: Any) -> dict[str, list[str]]:
         return {which: [str(path) for path in data.get(which, ())] for which in (BEFORE, AFTER)}
 
-    return update_files.read_kept(_file(site, clone, work), lists) or {}
+    return open_update.read_kept(_file(site, clone, work), lists) or {}
 
 
 def _file(site: Site, clone: str, work: str) -> str:
-    return os.path.join(update_files.directory(site, clone, work), "forgotten.json")
+    return os.path.join(open_update.directory(site, clone, work), "forgotten.json")
+
+
+#: Kinds whose subject is a path: what is kept of it is the place where it was found.
+_BY_PLACE = ("link", "alternative", "shell", "mount", "named")
+
+
+def save_references(site: Site, clone: str, found: Iterable[tuple[Reference, bytes]]) -> None:
+    """Keep what was found that a server points at, in the place of what was seen before."""
+    data = [
+        {
+            "kind": one.kind, "path": path_text(one.path), "text": path_text(one.text), "level": one.level,
+            "subject": path_text(place if one.kind in _BY_PLACE else one.subject), "who": path_text(one.who),
+        }
+        for one, place in found
+    ]  # fmt: skip
+    open_update.write(_references_file(site, clone), json.dumps({"schema": 1, "references": data}).encode())
+
+
+def load_references(site: Site, clone: str) -> list[Reference] | None:
+    """What was last found of a server; ``None`` where nobody has looked yet."""
+    return open_update.read_kept(
+        _references_file(site, clone), lambda data: [_reference(one) for one in data["references"]]
+    )
+
+
+def _reference(data: dict[str, str]) -> Reference:
+    path, text, subject, who = (path_bytes(data[name]) for name in ("path", "text", "subject", "who"))
+    return replace(Reference(data["kind"], path, text, subject), level=data["level"], who=who)
+
+
+def _references_file(site: Site, clone: str) -> str:
+    return site.path("records", clone, "references.json")

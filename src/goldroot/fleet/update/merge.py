@@ -1,4 +1,7 @@
-"""The merge of an update: planned from stored manifests and one scan, built on new disks in set 5."""
+"""The merge of an update: planned from stored manifests and one scan, built on new disks in set 5.
+
+They are made in the clone's entry, and emptied before each filling.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,36 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from goldroot import crash
-from goldroot.catalog import FoundConflict, decisions, updates
+from goldroot.catalog import Clone, FoundConflict, decisions, updates
 from goldroot.conflicts import Conflict, Decisions, Remembered
+from goldroot.errors import Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides
-from goldroot.fleet.owners import refuse_owners
-from goldroot.fleet.server_readings import read_server
-from goldroot.fleet.update import update_files
-from goldroot.fleet.update.earlier import build_over
-from goldroot.fleet.update.memory import memory_of
+from goldroot.fleet.clone_names import own_addresses
+from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
+from goldroot.fleet.update import open_update
+from goldroot.fleet.update.earlier import build_over, is_listed
+from goldroot.fleet.update.memory import memory_of, save_references
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.prepare import is_prepared, make_disks
-from goldroot.fleet.update.references import save_references
-from goldroot.merge import CLONE_SIDE, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
-from goldroot.tree import BuildOptions, BuildRow, Note, build_tree
+from goldroot.hosts import (
+    PREPARED,
+    Entry,
+    Mark,
+    change,
+    fenced,
+    find_entry,
+    free_set,
+    new_disk_id,
+    own_disks,
+    park,
+    place_of,
+    utc_now,
+    with_links,
+    with_mark,
+)
+from goldroot.image import open_version
+from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.site import Site
+from goldroot.tree import BuildOptions, BuildRow, Note, build_tree, remove_tree
 
 #: What a scan or a copy notes of what a running server writes meanwhile.
 TORN = ("vanished", "changed-while-read")
@@ -38,12 +57,26 @@ def merge_update(task: OpenUpdate, stage: Stage, *, live: bool) -> int:
         counted; the switch merges again then.
     :raises TreeChanged: a clone that is not running is written.
     """
-    given = update_files.remembered(task.site, task.clone.image)
+    given = open_update.remembered(task.site, task.clone.image)
     if still_good(task, given, stage, live=live):
         return _open_conflicts(task)
     make_disks(task)
     crash.point("update.merge-begun")
-    return _merge(task, given, stage, live=live)
+    with ExitStack() as stack:
+        server = stack.enter_context(task.open_live("live" if live else "still"))
+        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
+        out = stack.enter_context(task.open_prepared("rw"))
+        running = not all(disk.exact for disk in server.opened.values())
+        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
+        memory = memory_of(task.site, task.name)
+        clone = replace(clone, memory=memory)
+        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
+        plan = plan_sides((*golds, clone), task.policy, given)
+        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
+        refuse_owners(task.host, task.name, shared)
+        notes = build_disks(task, plan, out, stage, live=running)
+        torn = len(_torn(clone, notes)) if running else 0
+        return write_down(task, Merged(plan, given, server, clone, notes, torn, memory))
 
 
 def still_good(task: OpenUpdate, given: Decisions, stage: Stage, *, live: bool) -> bool:
@@ -64,34 +97,15 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
             path = server.opened[address].path
             reading = stage(f"reading {disk}")
             found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
-            if not manifests.unchanged(
-                update_files.load_seen(task.site, task.name, task.work, address), found.manifest
-            ):
+            if not manifests.unchanged(open_update.load_seen(task.site, task.name, task.work, address), found.manifest):
                 return True
     return False
 
 
-def digest_of(task: OpenUpdate, given: Decisions) -> str:
-    """A hash of what decides a merge besides the trees."""
-    remembered = memory_of(task.site, task.name).digest()
+def digest_of(task: OpenUpdate, given: Decisions, memory: Memory | None = None) -> str:
+    """A hash of what decides a merge besides the trees; ``memory``: where it was read already."""
+    remembered = (memory_of(task.site, task.name) if memory is None else memory).digest()
     return hashlib.sha256(task.policy.hash.encode() + decisions_digest(given) + remembered).hexdigest()
-
-
-def _merge(task: OpenUpdate, given: Remembered, stage: Stage, *, live: bool) -> int:
-    with ExitStack() as stack:
-        server = stack.enter_context(task.open_live("live" if live else "still"))
-        base, gold = (stack.enter_context(version.open()) for version in (task.base, task.target))
-        out = stack.enter_context(task.open_prepared("rw"))
-        running = not all(disk.exact for disk in server.opened.values())
-        clone = disk_side(task.site, server, task.policy, writers=task.writers(server), stage=stage)
-        clone = replace(clone, memory=memory_of(task.site, task.name))
-        golds = gold_side(task.base, base, server.ids), gold_side(task.target, gold, server.ids)
-        plan = plan_sides((*golds, clone), task.policy, given)
-        shared = [task.target.manifest(disk.address) for disk in task.layout.disks if disk.address not in server.ids]
-        refuse_owners(task.host, task.name, shared)
-        notes = build_disks(task, plan, out, stage, live=running)
-        torn = len(_torn(clone, notes)) if running else 0
-        return write_down(task, Merged(plan, given, server, clone, notes, torn))
 
 
 def _torn(clone: Side, notes: Sequence[Note]) -> set[bytes]:
@@ -110,6 +124,7 @@ class Merged:
     clone: Side
     notes: Sequence[Note]
     torn: int = 0
+    memory: Memory | None = None  #: where it is known already
 
 
 def write_down(task: OpenUpdate, done: Merged) -> int:
@@ -117,11 +132,11 @@ def write_down(task: OpenUpdate, done: Merged) -> int:
     site, name, work = task.site, task.name, task.work
     task.check()
     for address, manifest in done.clone.manifests.items():
-        update_files.save_seen(site, name, work, address, manifest)
-    update_files.save_decisions(site, name, work, done.given, site.config.image(task.clone.image).policy)
+        open_update.save_seen(site, name, work, address, manifest)
+    open_update.save_decisions(site, name, work, done.given, site.config.image(task.clone.image).policy)
     record = make_record(done.plan)
     record["notes"] += [note_data(note) for note in (*done.clone.notes, *done.notes)]
-    update_files.write(update_files.record_file(site, name, work), record_bytes(record))
+    open_update.write(open_update.record_file(site, name, work), record_bytes(record))
     save_references(site, name, done.plan.references.kept)
     crash.point("update.merge-written-down")
     return store_conflicts(task, done)
@@ -131,12 +146,17 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
     """The conflicts of a merge, the update's state, and what the clone is now, into the catalog; returns how many are
     open."""
     conflicts = done.plan.conflicts
-    path = os.path.relpath(update_files.record_file(task.site, task.name, task.work), task.site.root)
+    path = os.path.relpath(open_update.record_file(task.site, task.name, task.work), task.site.root)
     reading = read_server(task.base, done.server.tree)
     told = {**task.update.told, "torn": done.torn, "answers": done.given.used(conflicts)}
-    values = {"inputs": digest_of(task, done.given), "migration": "", "seen": dict(done.server.ids), "told": told}
-    task.check()
+    values = {
+        "inputs": digest_of(task, done.given, done.memory),
+        "migration": "",
+        "seen": dict(done.server.ids),
+        "told": told,
+    }
     with task.site.catalog.begin() as tx:
+        task.check_in(tx)
         for conflict in conflicts:
             # A remembered answer that a merge could not use is not an answer: it is asked for again.
             decisions.withdraw(tx, task.clone.image, conflict.key)
@@ -162,7 +182,7 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
         disk, path = out.ids[one.part.name], out.opened[one.part.name].path
         rows, sources = list(checked_rows(build_rows(plan, one))), [os.fsencode(tree.root) for tree in one.part.trees]
         options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
-        listed = update_files.rows_file(task.site, task.name, task.work, one.part.name)
+        listed = open_update.rows_file(task.site, task.name, task.work, one.part.name)
         # A carry makes its base again each time: its rows mean other files then.
         build = build_tree if task.update.carry else partial(build_over, list_file=listed)
         built = build(rows, sources, path, options)
@@ -185,3 +205,83 @@ def checked_rows(rows: Iterator[BuildRow]) -> Iterator[BuildRow]:
 def _open_conflicts(task: OpenUpdate) -> int:
     with task.site.catalog.read() as tx:
         return len(decisions.conflicts_of(tx, task.update.id, state="open"))
+
+
+def make_disks(task: OpenUpdate) -> None:
+    """Disks stand in set 5, with links to the gold that it goes to; what stood there is parked.
+
+    They are empty, but for what an earlier merge of this work wrote and the next one takes over.
+
+    What is made is written down before; the catalog and the host know that nothing holds of the disks any more.
+    """
+    addresses = own_addresses(task.layout, task.entry)
+    disks = {a: task.update.disks.get(a) or new_disk_id(task.machine_name, a) for a in addresses}
+    task.set_state("preparing", error="", disks=disks)
+    crash.point("update.disks-intended")
+    task.fence()
+    if not _is_its(task.entry, task):
+        change(task.host, task.machine_name, lambda entry: _with_set(entry, task), task.places)
+        crash.point("update.set-taken")
+    there = {disk.id for disk in task.entry.disks.values()}
+    task.disk_register.make({PREPARED + place_of(address): id for address, id in disks.items()}, task.work)
+    task.raise_generation()
+    crash.point("update.filling")
+    for address, id in disks.items():
+        manifests.forget(task.site, id)
+        if id in there and not is_listed(open_update.rows_file(task.site, task.name, task.work, address)):
+            task.host.empty_disk(id)
+
+
+def empty_prepared(task: OpenUpdate) -> None:
+    """Remove what is on the prepared disks, where there is no room even to write down that they go."""
+    entry = task.entry
+    if _is_its(entry, task):
+        with task.host.open_disks(dict.fromkeys(own_disks(entry, PREPARED).values(), "rw")) as opened:
+            for disk in opened.values():
+                for name in os.listdir(disk.handle):
+                    _remove(os.path.join(disk.path, name))
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+    else:
+        os.unlink(path)
+
+
+def refuse_full(site: Site, clone: Clone) -> None:
+    """For who is about to begin what needs set 5.
+
+    :raises Refused: what stands there could not be parked; the error names the kept set to prune.
+    """
+    entry = find_entry(site.host_named(clone.host), clone.machine)
+    if PREPARED in entry.marks:
+        free_set(
+            entry, [disk.place for disk in open_version(site, clone.image, clone.version, clone.host).layout.disks]
+        )
+
+
+def _is_its(entry: Entry, task: OpenUpdate) -> bool:
+    mark = entry.marks.get(PREPARED)
+    return mark is not None and (mark.state, mark.by) == ("preparing", task.work)
+
+
+def _with_set(entry: Entry, task: OpenUpdate) -> Entry:
+    mark = entry.marks.get(PREPARED)
+    if mark is not None and mark.state == "preparing" and mark.by != task.work:
+        raise Refused(f"{entry.name} has what other work prepared in set {PREPARED}", todo="Cancel that first.")
+    if mark is not None:
+        entry = park(entry, PREPARED, free_set(entry, task.places))
+    own = {place_of(address) for address in task.update.disks}
+    entry = with_links(entry, PREPARED, task.target.slot, [place for place in task.places if place not in own])
+    new = Mark("preparing", task.work, task.clone.image, task.name, task.update.to_version, utc_now())
+    return fenced(with_mark(entry, PREPARED, new), task.clone.generation)
+
+
+def is_prepared(task: OpenUpdate) -> bool:
+    """Whether the disks of this work stand in set 5, all of them."""
+    entry = task.entry
+    its = {PREPARED + place_of(address): id for address, id in task.update.disks.items()}
+    return (
+        _is_its(entry, task) and bool(its) and all(a in entry.disks and entry.disks[a].id == i for a, i in its.items())
+    )

@@ -1,24 +1,43 @@
-"""What one piece of work on a clone stands on: the clone, its update or rollback, the gold versions, the disks of the three sides."""
+"""What one piece of work on a clone stands on: the clone, its update or rollback, the gold versions, the disks of the three sides;
+and what is kept of it besides the catalog's row.
+
+::
+
+    SITE/records/web1/u7k2m9q4xa/    clone, id of the work
+    ├── record.json            the record of its last merge
+    ├── decisions.json         the answers that its last merge was given (0600: they may hold contents)
+    ├── policy.toml            the image's policy as it was, where it has one of its own
+    ├── 1B5.clone              what the merge saw of the clone's disk: what was written since is told from it
+    ├── 1B5.rows               what was written on the disk, and for what: the next merge takes it over
+    └── base/KEY               of a carry: the base's content for each question
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from goldroot import crash
-from goldroot.catalog import Clone, Tx, Update, clones, updates
-from goldroot.errors import Busy, Refused
+from goldroot import crash, private
+from goldroot.catalog import Clone, Tx, Update, clones, decisions, updates
+from goldroot.conflicts import Decision, Remembered
+from goldroot.errors import Busy, Damaged, Refused
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
-from goldroot.fleet.update import update_files
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
-from goldroot.tree import Writers
+from goldroot.tree import Manifest, Writers
+
+T = TypeVar("T")
+#: Opened gold versions, by image, number and host.
+Golds = dict[tuple[str, int, str], Gold]
 
 
 @dataclass
@@ -29,6 +48,7 @@ class OpenUpdate:
     clone: Clone
     update: Update
     attempt: int
+    golds: Golds
 
     @property
     def name(self) -> str:
@@ -63,14 +83,20 @@ class OpenUpdate:
     @cached_property
     def base(self) -> Gold:
         """The clone's own gold."""
-        return open_version(self.site, self.clone.image, self.update.from_version, self.clone.host)
+        return self._gold(self.update.from_version)
 
     @cached_property
     def target(self) -> Gold:
         """The gold that it goes to."""
-        gold = open_version(self.site, self.clone.image, self.update.to_version, self.clone.host)
+        gold = self._gold(self.update.to_version)
         check_layouts(self.base, gold)
         return gold
+
+    def _gold(self, number: int) -> Gold:
+        what = self.clone.image, number, self.clone.host
+        if what not in self.golds:
+            self.golds[what] = open_version(self.site, *what)
+        return self.golds[what]
 
     @property
     def layout(self) -> Layout:
@@ -119,12 +145,12 @@ class OpenUpdate:
         :raises Busy: somebody did.
         """
         with self.site.catalog.read() as tx:
-            self._check(tx)
+            self.check_in(tx)
 
     def note(self, **values: Any) -> None:
         """Write down what is known of the work besides its state, if it is still the clone's."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             self.update = updates.note(tx, self.update.id, **values)
 
     def tell(self, **values: Any) -> None:
@@ -136,7 +162,7 @@ class OpenUpdate:
     def set_state(self, state: updates.State, *, error: str | None = None, **values: Any) -> None:
         """Move the update on, if this work is still the clone's."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             if values:
                 updates.note(tx, self.update.id, **values)
             self.update = updates.set_state(tx, self.update.id, state, error=error)
@@ -144,7 +170,7 @@ class OpenUpdate:
     def raise_generation(self) -> None:
         """Nothing that is known of the prepared disks holds any more: before the first write the host knows that, too."""
         with self.site.catalog.begin() as tx:
-            self._check(tx)
+            self.check_in(tx)
             clones.fence(tx, self.name)
             self.update = updates.note(tx, self.update.id, inputs="", migration="", seen={})
             self.clone = clones.get(tx, self.name)
@@ -159,9 +185,10 @@ class OpenUpdate:
 
     def record(self) -> Mapping[str, Any]:
         """The record of the last merge; empty where there was none yet."""
-        return update_files.read_record(self.site, self.name, self.work)
+        return read_record(self.site, self.name, self.work)
 
-    def _check(self, tx: Tx) -> None:
+    def check_in(self, tx: Tx) -> None:
+        """:meth:`check`, within a transaction."""
         self._check_row(updates.get(tx, self.update.id))
 
     def _check_row(self, row: updates.Update) -> None:
@@ -173,14 +200,15 @@ class OpenUpdate:
             )
 
 
-def open_update(site: Site, update: int, attempt: int) -> OpenUpdate:
+def open_update(site: Site, update: int, attempt: int, golds: Golds | None = None) -> OpenUpdate:
     """The work of an update that was begun.
 
+    :param golds: the versions that were opened for it already; what is opened besides gets into it.
     :raises Busy: another attempt of it began since.
     """
     with site.catalog.read() as tx:
         row = updates.get(tx, update)
-        task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt)
+        task = OpenUpdate(site, clones.get(tx, row.clone), row, attempt, {} if golds is None else golds)
         task._check_row(row)
     return task
 
@@ -205,3 +233,134 @@ def active_clone(site: Site, name: str) -> Clone:
             todo=f"If it was deleted, finish that: goldroot clone delete {name}. Else put its definition back.",
         )
     return clone
+
+
+def directory(site: Site, clone: str, work: str) -> str:
+    """Where the files of an update are."""
+    return site.path("records", clone, work)
+
+
+def write(path: str, content: bytes) -> None:
+    """A reader sees the old file or the new one."""
+    private.make_directory(os.path.dirname(path))
+    private.write(path, content)
+
+
+def record_file(site: Site, clone: str, work: str) -> str:
+    """The path of the record."""
+    return _file(site, clone, work, "record.json")
+
+
+def rows_file(site: Site, clone: str, work: str, address: str) -> str:
+    """The path of the list of what was written on a prepared disk (:mod:`goldroot.fleet.update.earlier`)."""
+    return _file(site, clone, work, f"{address}.rows")
+
+
+def forget_rows(site: Site, clone: str, work: str) -> None:
+    """Remove the lists of what was written: nothing is merged again onto these disks.  Again: nothing."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(directory(site, clone, work)):
+            if name.endswith(".rows"):
+                os.unlink(_file(site, clone, work, name))
+
+
+def read_kept(file: str, take: Callable[[Any], T]) -> T | None:
+    """What stands in a JSON file that goldroot wrote; ``None`` where there is no file.
+
+    :param take: makes of its data what is wanted.
+    :raises Damaged: it cannot be read, or its data are not what was written.
+    """
+    try:
+        with open(file, "rb") as stream:
+            return take(json.load(stream))
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(
+            f"{file} cannot be read: {error}",
+            meaning="It was damaged or changed by hand; what it says of the server, as what was removed there, is not known.",
+            todo="Put it back from a backup (goldroot restore). Without one, move it away and give the command again: "
+            "then nothing of it is known any more.",
+        ) from None
+
+
+def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
+    """The record of the last merge; empty where there was none yet.
+
+    :raises Damaged: it cannot be read, or is not a record.
+    """
+    from goldroot.views import Record
+
+    def record(data: dict[str, Any]) -> dict[str, Any]:
+        Record.model_validate(data)
+        return data
+
+    return read_kept(record_file(site, clone, work), record) or {}
+
+
+def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:
+    """Keep what a merge saw of a disk of the clone."""
+    path = _file(site, clone, work, f"{address}.clone")
+    private.make_directory(os.path.dirname(path))
+    manifest.save(path)
+
+
+def load_seen(site: Site, clone: str, work: str, address: str) -> Manifest:
+    """What the last merge saw of a disk of the clone."""
+    return Manifest.load(_file(site, clone, work, f"{address}.clone"))
+
+
+def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decision], policy_file: str | None) -> None:
+    """Keep what a merge was given, so that it can be made again."""
+    from goldroot.merge import decisions_text
+
+    write(_file(site, clone, work, "decisions.json"), decisions_text(used))
+    rules = _file(site, clone, work, "policy.toml")
+    if policy_file:
+        with open(policy_file, "rb") as file:
+            write(rules, file.read())
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(rules)  # of an earlier merge of this update
+
+
+def load_given(site: Site, clone: str, work: str) -> tuple[dict[str, Decision], Policy]:
+    """The decisions and the policy that a merge was given."""
+    from goldroot.merge import load_decisions
+
+    rules = _file(site, clone, work, "policy.toml")
+    policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()
+    return load_decisions(_file(site, clone, work, "decisions.json")), policy
+
+
+def save_base(site: Site, clone: str, work: str, contents: Mapping[str, bytes | None]) -> None:
+    """Keep the base's contents for the questions of a carry, by their keys: the base itself is not kept."""
+    shutil.rmtree(_file(site, clone, work, "base"), ignore_errors=True)
+    for key, content in contents.items():
+        if content is not None:
+            write(_file(site, clone, work, f"base/{key}"), content)
+
+
+def load_base(site: Site, clone: str, work: str, key: str) -> bytes | None:
+    """What :func:`save_base` kept for a question."""
+    try:
+        with open(_file(site, clone, work, f"base/{key}"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def remembered(site: Site, image: str) -> Remembered:
+    """The catalog's decisions of an image, as a merge takes them."""
+    with site.catalog.read() as tx:
+        known = decisions.remembered(tx, image)
+    return Remembered({key: Decision(one.take, one.content) for key, one in known.items()})
+
+
+def forget(site: Site, clone: str) -> None:
+    """Remove what was written down of a clone that is gone."""
+    shutil.rmtree(site.path("records", clone), ignore_errors=True)
+
+
+def _file(site: Site, clone: str, work: str, name: str) -> str:
+    return os.path.join(directory(site, clone, work), name)

@@ -10,15 +10,12 @@ from typing import Any
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoPermission, NoSpace, Refused
-from goldroot.fleet.answers import used_answers
-from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, plan_sides, policy_of, silent
+from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
-from goldroot.fleet.server_readings import open_clone
-from goldroot.fleet.update import update_files
-from goldroot.fleet.update.memory import memory_of
+from goldroot.fleet.update import open_update
+from goldroot.fleet.update.memory import memory_of, save_references
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.reconcile import is_switched
-from goldroot.fleet.update.references import save_references
 from goldroot.image import newest_gold, open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site import Site
@@ -81,7 +78,7 @@ def plan_update(
     base, target = (open_version(site, clone.image, one, clone.host) for one in (clone.version, number))
     check_layouts(base, target)
     policy = policy_of(site, clone.image)
-    decided = update_files.remembered(site, clone.image)
+    decided = open_update.remembered(site, clone.image)
     with open_clone(site, clone) as server, base.open() as old, target.open() as new:
         sides = gold_side(base, old, server.ids), gold_side(target, new, server.ids)
         side = disk_side(site, server, policy, writers="live", stage=stage, ahead=ahead)
@@ -91,6 +88,8 @@ def plan_update(
     with suppress(NoPermission, NoSpace, OSError):
         save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
+    from goldroot.fleet.answers import used_answers  # here: an update that has none does not need it
+
     answers = used_answers(site, clone.image, decided.used(plan.conflicts))
     went_back = last is not None and last.kind == "rollback" and last.state == "done"
     return UpdatePlan(clone, number, record, answers, why_it_stays(site, clone, number), went_back)

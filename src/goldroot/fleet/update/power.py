@@ -1,4 +1,7 @@
-"""The power of a server around its switch: stopped before it, started after it, asked how it does, and taken back.
+"""A server around its switch: its trial before it, the one atomic change itself, and its stop, start, health and return.
+
+The trial starts the merged system in isolation, and compares it with what its server is now.  The switch holds the server all
+the while.
 
 Where the host starts no machines, a person stops the server, and nothing of this is done.  What has to be known after a
 kill stands in the update's row before each act (:class:`goldroot.catalog.Update`): that it ran, and has to run again; and
@@ -8,22 +11,42 @@ the id of the exchange that takes it back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from goldroot import crash
 from goldroot.catalog import events, updates
-from goldroot.errors import GoldrootError, HealthFailed
-from goldroot.fleet.guest import NEXT_START, Guest, console_end, had_failed, note_seen, what_it_said
+from goldroot.errors import GoldrootError, HealthFailed, HostError, StillRunning
+from goldroot.fleet.guest import (
+    NEXT_START,
+    Guest,
+    LastBoot,
+    console_end,
+    had_failed,
+    last_boot,
+    note_seen,
+    what_it_said,
+)
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
-from goldroot.fleet.update.go_live import go_live, held
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.reconcile import finish, is_switched, settle
-from goldroot.hosts import Entry, Hold, exchange, utc_now, with_mark
+from goldroot.fleet.update.reconcile import finish, is_switched, settle, sync
+from goldroot.hosts import (
+    PREPARED,
+    Around,
+    Entry,
+    Hold,
+    NetLink,
+    change,
+    exchange,
+    fenced,
+    still_running,
+    utc_now,
+    with_mark,
+)
 from goldroot.ids import new_id
-from goldroot.system import look_inside, unit_lines, until_healthy
+from goldroot.system import WAITS, LeftOut, Tried, left_out, look_inside, unit_lines, until_healthy, until_tried
 
 DONE, RETURNED = "done", "returned"
 
@@ -221,3 +244,95 @@ def _back(task: OpenUpdate, by: str) -> Callable[[Entry], Entry]:
 def _note_event(task: OpenUpdate, what: str, why: str) -> None:
     with task.site.catalog.begin() as tx:
         events.add(tx, what, f"clone:{task.name}", update=task.update.id, why=why)
+
+
+@contextmanager
+def held(task: OpenUpdate) -> Iterator[Hold]:
+    """:raises StillRunning: it may still be written; the error says what of it will be merged again."""
+    with ExitStack() as stack:
+        try:
+            hold = stack.enter_context(task.host.hold(task.machine_name))
+        except StillRunning as error:
+            if count := task.torn:
+                error.meaning = f"{error.meaning} {again_at_switch(count)}".strip()
+            raise
+        yield hold
+
+
+def again_at_switch(count: int) -> str:
+    """What a person is told of paths that a running server wrote while they were merged."""
+    paths = (
+        "1 path was written while it was read" if count == 1 else f"{count:,} paths were written while they were read"
+    )
+    return f"{paths}: once the server is stopped, the switch merges again, and keeps what was written last."
+
+
+def go_live(task: OpenUpdate, hold: Hold, exchanged: Callable[[Entry], Entry], at: str = "") -> None:
+    """The one atomic change, and the catalog's part of it; the clone is held all the while.
+
+    :param at: how the names of its crash points begin; the kind of the work without it.
+    :raises StillRunning: somebody started it all the same.
+    """
+    at = at or task.update.kind
+    task.set_state("switching")
+    crash.point(f"{at}.switching")
+    task.fence()
+    if reason := hold.broken():
+        raise still_running(task.machine_name, reason)
+    generation = task.clone.generation
+    change(task.host, task.machine_name, lambda entry: fenced(exchanged(entry), generation), task.places)
+    crash.point(f"{at}.switched")
+    sync(task.site, task.name)
+    crash.point(f"{at}.switch-noted")
+
+
+def try_out(task: OpenUpdate, stage: Stage) -> Tried:
+    """Start the prepared system, where the site wants that and the host can, and compare.
+
+    Nothing of it reaches the server's disks or a network.  What is only different is told.
+    """
+    running = task.site.config.image(task.clone.image).running
+    if running.trial != "boot" or not task.host.abilities.trials:
+        return Tried((), (), ())
+    stage(f"{task.name}: the new system is tried")
+    before = _now(task)
+    links, lacks = _around(task, before)
+    around = Around(links, (*WAITS, *(unit for one in lacks for unit in one.units)))
+    try:
+        with task.host.trial(task.machine_name, PREPARED, around=around) as trial:
+            tried = until_tried(trial, running.health, None if before is None else before.seen, running.trial_time)
+    except HostError as error:
+        tried = Tried([f"it did not begin: {error.brief}"], [], [*filter(None, [error.meaning]), *error.lines])
+    tried = replace(tried, different=[*map(str, lacks), *tried.different])
+    task.tell(trial={"different": list(tried.different)})
+    with task.site.catalog.begin() as tx:
+        events.add(
+            tx, "tried", f"clone:{task.name}", update=task.update.id, wrong=list(tried.wrong),
+            different=list(tried.different), journal=list(tried.journal),
+        )  # fmt: skip
+    return tried
+
+
+def _around(task: OpenUpdate, now: LastBoot | None) -> tuple[tuple[NetLink, ...], list[LeftOut]]:
+    """The links of the server, which lead nowhere in the trial, and what of its fstab is not there in it."""
+    own = {f"/{path.decode('utf-8', 'replace')}" for disk in task.layout.disks for path in disk.paths}
+    with task.open_prepared() as merged:
+        lacks = left_out(merged.tree.read(b"etc/fstab") or b"", own)
+        gives_itself = merged.tree.kind(b"etc/network/interfaces") == "file"
+    links = {link.name: set(link.addresses) for link in (now.links if now else ())}
+    if interface := task.clone.identity.get("interface"):
+        links.setdefault(str(interface), set()).add(str(task.clone.identity["address"]))
+    # ifupdown fails where a link has the address already that it is to give it; other programs take it over.
+    given = (NetLink(name, () if gives_itself else tuple(sorted(has))) for name, has in sorted(links.items()))
+    return tuple(given), lacks
+
+
+def _now(task: OpenUpdate) -> LastBoot | None:
+    """How the server does, or did in its last boot; ``None`` where nobody has asked it."""
+    try:
+        if task.host.power(task.machine_name).state != "on" or not task.host.abilities.guest_commands:
+            return last_boot(task.site, task.name)
+        seen, links = look_inside(Guest(task.host, task.machine_name)), task.host.links(task.machine_name)
+    except GoldrootError:
+        return None
+    return LastBoot(seen, links) if seen.settled else None

@@ -6,22 +6,34 @@ that was cut off behind its one atomic change is finished here, by whichever com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import Clone, Tx, Update, clones, copies, events, fallbacks, gold, now, readings, updates
+from goldroot.catalog import (
+    Clone,
+    GoldVersion,
+    Tx,
+    Update,
+    clones,
+    copies,
+    events,
+    fallbacks,
+    gold,
+    now,
+    readings,
+    updates,
+)
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.guest import NEXT_START
-from goldroot.fleet.server_readings import read_switched
-from goldroot.fleet.update import update_files
+from goldroot.fleet.inputs import read_switched
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
-from goldroot.hosts import LIVE, PREPARED, Entry, Host, find_entry, own_disks, set_of, with_mark
-from goldroot.image import find_linked
+from goldroot.hosts import LIVE, PREPARED, Entry, Host, Mark, find_entry, own_disks, set_of, with_mark
 from goldroot.site import DiskRegister, Site, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
@@ -68,16 +80,18 @@ def reconcile(site: Site, name: str, *, goes_on: Collection[str] = (), starts: b
     finished = None
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
-        going = updates.in_flight(tx, name) if clone is not None else None
-    switched = clone is not None and going is not None and has_switched(clone, going)
-    if going is not None and switched and not (going.kind in goes_on and is_left(going)):
+        if clone is None:
+            return None
+        going, last, left = updates.in_flight(tx, name), updates.latest(tx, name), updates.uncleared(tx, name)
+    if going is not None and has_switched(clone, going) and not (going.kind in goes_on and is_left(going)):
         if is_left(going):
             _leave_question(site, going)
         finish(site, going)
         finished = going
-    clear_cancelled(site, name)
-    clear_prepared(site, name)
-    if starts:
+    if left:
+        clear_cancelled(site, name)
+    clear_prepared(site, clone)
+    if starts and (finished is not None or (last is not None and last.start_due)):
         settle(site, name)
     return finished
 
@@ -121,9 +135,15 @@ def sync(site: Site, name: str) -> None:
     entry = None if clone is None else site.host_named(clone.host).find(clone.machine)
     if clone is None or entry is None:
         return
-    _follow_publishes(site, clone, entry)
+    linked = {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
     with site.catalog.read() as tx:
+        known = {
+            slot.name: gold.find(tx, clone.image, slot.version, clone.host)
+            for slot in copies.all_slots(tx, clone.image, clone.host)
+            if slot.version is not None and slot.name in linked
+        }
         before = rows_of(tx, name)
+    _follow_publishes(site, clone, linked, known)
     after = follow(before, entry)
     if after == before:
         return
@@ -170,19 +190,19 @@ def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
         events.add(tx, "clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
 
 
-def _follow_publishes(site: Site, clone: Clone, entry: Entry) -> None:
-    """The versions that a clone links were published."""
-    linked = {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
-    with site.catalog.read() as tx:
-        known = {
-            slot.name: gold.find(tx, clone.image, slot.version, clone.host)
-            for slot in copies.all_slots(tx, clone.image, clone.host)
-            if slot.version is not None and slot.name in linked
-        }
+def _follow_publishes(
+    site: Site, clone: Clone, linked: Mapping[str, Mark | None], known: Mapping[str, GoldVersion | None]
+) -> None:
+    """The versions that a clone links were published.
+
+    :param linked: slots, and what its entry's marks say of them; ``known``: what the catalog has in them.
+    """
     for owner, mark in linked.items():
         version = known.get(owner)
         known_so = version is not None and version.state != "publishing" and version.copy == "whole"
         if version is None or not known_so or (mark is not None and mark.version != version.number):
+            from goldroot.image import find_linked  # here: an update does not meet it
+
             find_linked(site, clone.image, owner, clone.host)
 
 
@@ -214,7 +234,7 @@ def finish(site: Site, update: Update) -> None:
         clone = clones.get(tx, update.clone)
     disks = own_disks(find_entry(site.host_named(clone.host), clone.machine))
     reading = read_switched(site, clone, disks)
-    update_files.forget_rows(site, update.clone, update.work)
+    open_update.forget_rows(site, update.clone, update.work)
     with site.catalog.begin() as tx:
         if not updates.get(tx, update.id).ended:
             readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
@@ -238,12 +258,10 @@ def clear_cancelled(site: Site, name: str) -> Update | None:
     return left[-1] if left else None
 
 
-def clear_prepared(site: Site, name: str) -> None:
+def clear_prepared(site: Site, clone: Clone) -> None:
     """Remove what stands in set 5 by the work that made what is live: a later look at an adopted server left it; again:
     nothing."""
-    with site.catalog.read() as tx:
-        clone = clones.find(tx, name)
-    if clone is None or clone.state != "active":
+    if clone.state != "active":
         return
     host = site.host_named(clone.host)
     entry = host.find(clone.machine)
@@ -254,7 +272,7 @@ def clear_prepared(site: Site, name: str) -> None:
 
 def clear(site: Site, clone: Clone, update: Update) -> None:
     """Remove what was prepared for a work, with the links and the mark; again: nothing."""
-    update_files.forget_rows(site, clone.name, update.work)
+    open_update.forget_rows(site, clone.name, update.work)
     host = site.host_named(clone.host)
     entry = host.find(clone.machine)
     five = None if entry is None else entry.marks.get(PREPARED)

@@ -23,16 +23,13 @@ from goldroot.errors import GoldrootError, NoSpace
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched
-from goldroot.fleet.update.go_live import go_live
-from goldroot.fleet.update.merge import merge_update, still_good
-from goldroot.fleet.update.open_update import OpenUpdate, open_update
-from goldroot.fleet.update.power import come_up, stopped
-from goldroot.fleet.update.prepare import empty_prepared
+from goldroot.fleet.update.merge import empty_prepared, merge_update, still_good
+from goldroot.fleet.update.open_update import Golds, OpenUpdate, open_update, remembered
+from goldroot.fleet.update.power import come_up, go_live, stopped
 from goldroot.fleet.update.reconcile import clear, is_switched
-from goldroot.fleet.update.update_files import remembered
 from goldroot.hosts import PREPARED, exchange, utc_now
 from goldroot.image import check_genuine
-from goldroot.site import Site
+from goldroot.site import Site, boots_by_record, make_bootable
 from goldroot.tree import FULL
 from goldroot.workflow import Step, Workflow
 
@@ -50,12 +47,13 @@ def update_workflow(site: Site, stage: Stage) -> Workflow:
 
 def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
     """A workflow of acts on a task; each returns the outcome, or "" to go on."""
+    golds: Golds = {}  # of the versions that the work holds until its end: opened by one step for all
 
     def step(act: Act) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def do(state: dict[str, Any]) -> dict[str, Any]:
             if state.get("outcome"):
                 return {}
-            task = open_update(site, state["update"], state["attempt"])
+            task = open_update(site, state["update"], state["attempt"], golds)
             try:
                 outcome = act(task, stage)
             except (GoldrootError, OSError) as error:
@@ -125,6 +123,19 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
             again = True
         if again:
             prove(task, stage)
+        _make_bootable(task, stage)
         crash.point("update.before-switch")
         go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))
     return ""
+
+
+def _make_bootable(task: OpenUpdate, stage: Stage) -> None:
+    """The boot record of a root of the server's own, after the last write to its files; before the switch, or nothing boots."""
+    own = task.update.disks
+    if not boots_by_record(task.host, task.layout, own):
+        return
+    linked = [disk.address for disk in task.layout.disks if disk.address not in own]
+    with task.open_prepared("rw") as server:
+        for note in make_bootable(task.host, task.machine_name, task.layout, server.opened, linked):
+            stage(f"{task.name}: {note.text}")
+    crash.point("update.bootable")

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from goldroot import crash
 from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
-from goldroot.fleet.update import update_files
+from goldroot.fleet.update import open_update
 from goldroot.fleet.update.kept import Pruned, prune_beyond
+from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.plan import target_of, waiting_update, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
-from goldroot.fleet.update.prepare import refuse_full
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
@@ -55,7 +54,8 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**named, "from": self.from_version, "to": self.to_version}  # from_version, to_version: the older names
 
 
 @contextmanager
@@ -79,13 +79,15 @@ def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, 
     :raises Refused: another update or a rollback of it is in flight.
     """
     with clone_lock(site, name, f"update of {name}"):
-        done = _run(site, engine, name, to, stage)
+        found = _to_go_on_with(site, engine, name, to, stage)
+        done = found if isinstance(found, Outcome) else go_on(site, engine, found, lambda: update_workflow(site, stage))
         if done.outcome == REVIEW:
             return done
         return replace(done, pruned=[_said(one) for one in prune_beyond(site, name)])
 
 
-def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Outcome:
+def _to_go_on_with(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) -> Update | Outcome:
+    """The update that was begun, now or before; or what it came to, where nothing is left to do."""
     settled = reconcile(site, name, goes_on=("update",))
     clone = active_clone(site, name)
     noted = finish_noted(site, engine, "update", name, lambda: update_workflow(site, stage))
@@ -105,7 +107,7 @@ def _run(site: Site, engine: Engine, name: str, to: int | None, stage: Stage) ->
         refuse_full(site, clone)
         going = _begin(site, name, target)
     _refuse_other(site, going, to)
-    return go_on(site, engine, going, lambda: update_workflow(site, stage))
+    return going
 
 
 def _said(one: Pruned) -> str:
@@ -231,19 +233,27 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
+        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
     if outcome == RETURNED:
         raise health_failed(update)
-    with site.catalog.read() as tx:
-        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
-    record = update_files.record_file(site, update.clone, update.work)
+    record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
         update.clone, outcome, number, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
-        0 if outcome == DONE else told.get("torn", 0), used_answers(site, update.image, told.get("answers", ())),
+        0 if outcome == DONE else told.get("torn", 0), _used(site, update),
     )  # fmt: skip
+
+
+def _used(site: Site, update: Update) -> list[dict[str, Any]]:
+    """The remembered answers that its merge used."""
+    if not update.told.get("answers"):
+        return []
+    from goldroot.fleet.answers import used_answers
+
+    return used_answers(site, update.image, update.told["answers"])
 
 
 def cancelled_update(site: Site, name: str) -> Update:

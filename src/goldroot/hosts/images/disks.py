@@ -24,13 +24,12 @@ from typing import Literal
 
 from goldroot import crash
 from goldroot.errors import Damaged, NoSpace, ProgramFailed
-from goldroot.hosts.atomic import store_errors, sync_directory
-from goldroot.hosts.bytes import OpenedDisk, free_bytes
+from goldroot.hosts.bytes import Exact, OpenedDisk, free_bytes
 from goldroot.hosts.images import mounting, verity
 from goldroot.hosts.images.filesystems import MIB, PACKED, WRITTEN, FileSystem, pack
-from goldroot.hosts.labels import Label
+from goldroot.hosts.inuse import user_of
 from goldroot.hosts.port import Access, DiskInfo, Use
-from goldroot.hosts.users import user_of
+from goldroot.hosts.storefiles import Label, store_errors, sync_directory
 from goldroot.run import run
 from goldroot.tree import copy_tree
 
@@ -140,7 +139,7 @@ class Images:
         used = found.st_blocks * 512
         return DiskInfo({"path": path}, found.st_size, used, _form_of(label), bool(label.sealed), proof)
 
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: bool) -> OpenedDisk:
+    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
         path, form = self.file(label), _form_of(label)
         options = {}
         self._refuse_broken(label)

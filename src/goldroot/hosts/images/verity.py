@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from goldroot.errors import Damaged, MissingProgram, ProgramFailed
-from goldroot.hosts.atomic import write_whole
+from goldroot.hosts.storefiles import write_whole
 from goldroot.run import find, run
 
 _TREE, _ROOT = ".verity", ".roothash"

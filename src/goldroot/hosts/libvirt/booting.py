@@ -18,8 +18,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from goldroot.guest import kernel
 from goldroot.guest.initramfs import GuestDisk, addition, follow, table
-from goldroot.hosts.qemu import kernel
 from goldroot.tree import remove_tree
 from goldroot.version import __version__
 

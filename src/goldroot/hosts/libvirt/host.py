@@ -11,7 +11,6 @@ from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreacha
 from goldroot.guest.initramfs import PARAMETER, hashes_at
 from goldroot.hosts.addresses import is_live
 from goldroot.hosts.inuse import entry_lock, new_note
-from goldroot.hosts.labels import Label, Labels
 from goldroot.hosts.libvirt.account import account_of
 from goldroot.hosts.libvirt.booting import Booted, boot_files, prepare, remove
 from goldroot.hosts.libvirt.config import LibvirtConfig
@@ -24,6 +23,7 @@ from goldroot.hosts.port import Applied, Entry, Opened, Power
 from goldroot.hosts.qemu.arguments import Drive, board_of
 from goldroot.hosts.qemu.base import ImageHost
 from goldroot.hosts.qemu.monitor import run_inside
+from goldroot.hosts.storefiles import Label, Labels
 from goldroot.run import Done
 
 #: Bytes that a kernel and its initial file system take at most.

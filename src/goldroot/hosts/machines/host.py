@@ -14,12 +14,12 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from goldroot.errors import HostError, Refused, Unreachable
+from goldroot.hosts.addresses import standing
 from goldroot.hosts.bytes import DiskBytes
 from goldroot.hosts.inuse import Note, disk_lock, entry_lock, utc_now
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import Around, Entry
-from goldroot.hosts.standing import standing
 from goldroot.tree import remove_tree
 
 #: What is behind a machine's name in that of its trial; no entry has such a name.

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from goldroot.errors import Busy, Refused
-from goldroot.hosts.addresses import is_live
+from goldroot.hosts.addresses import is_live, still_running
 from goldroot.hosts.filehost import FileHost, live_of
 from goldroot.hosts.inuse import Note, entry_lock, utc_now
-from goldroot.hosts.labels import Label
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.port import Access, Entry
-from goldroot.hosts.standing import still_running
+from goldroot.hosts.storefiles import Label
 from goldroot.tree import remove_tree
 
 #: Seconds that a machine gets to be gone after it was killed, and until it is asked again: it may not have listened yet.

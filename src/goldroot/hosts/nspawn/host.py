@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
-from goldroot.hosts.directory.disks import Directories
+from goldroot.hosts.directory.host import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.host import TRIAL, trial_lock

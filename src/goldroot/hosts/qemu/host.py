@@ -10,15 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from goldroot.errors import GoldrootError, HostError, Refused, Unreachable
+from goldroot.guest import kernel
 from goldroot.guest.initramfs import PARAMETER, addition, follow
+from goldroot.hosts.addresses import still_running
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost, Running, control
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.port import Around, Entry, Power
-from goldroot.hosts.qemu import kernel, live, monitor
+from goldroot.hosts.qemu import live, monitor
 from goldroot.hosts.qemu.arguments import Machine, Sockets, board_of, command
 from goldroot.hosts.qemu.base import ImageConfig, ImageHost
-from goldroot.hosts.standing import still_running
 from goldroot.run import Done, find, start
 
 

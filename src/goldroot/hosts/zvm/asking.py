@@ -17,7 +17,6 @@ from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
-from goldroot.hosts.zvm.pool import CYLINDER, LABELS
 from goldroot.hosts.zvm.simulated import Socket
 from goldroot.hosts.zvm.survey import Found, Survey, extents_of, server, slot
 from goldroot.hosts.zvm.survey import system as system_of
@@ -82,7 +81,7 @@ class Asking:
             id = ids[disk.address] = there.id if there is not None else new_disk_id(found.name, disk.address)
             device = self._disks.names.device(found.name, role, disk.address)
             labels[id] = self._disks.label_of(Minidisk(found.user, device, disk.extent))
-            size = disk.extent.size * CYLINDER - LABELS
+            size = self._parts.pool.geometry.room(disk.extent.size)
             sealed = form if role == "owner" else ""
             self._parts.extents.write(
                 Row(id, found.name, disk.address, size, form, sealed, state="made", extent=disk.extent)
@@ -93,7 +92,14 @@ class Asking:
     def around(self) -> Around:
         """What plans are made with."""
         parts = self._parts
-        return Around(self._directory.standing, parts.style, parts.pool, parts.addresses, parts.snapshots)
+        return Around(
+            self._directory.standing,
+            parts.style,
+            parts.pool,
+            parts.addresses,
+            snapshots=parts.snapshots,
+            records=parts.booting.record == "disk",
+        )
 
     def examine(self) -> Iterator[Point]:
         """What the z/VM system is like, asked without changing anything: the points of ``goldroot zvm doctor``."""

@@ -2,7 +2,8 @@
 
 A disk has the compatible disk layout (CDL) and one partition, in which its file system is; its volume label says which
 disk it is.  The programs are those of s390-tools.  **They were never run on a real DASD here**: the tests replace
-chccwdev, dasdfmt and fdasd by programs that write down how they were called and act on a file.
+chccwdev, dasdfmt and fdasd by programs that write down how they were called and act on a file; zipl itself was run, on a
+disk with another layout (tests/hosts/zvm/test_zipl.py).
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from goldroot.errors import Damaged, HostError, ProgramFailed
 from goldroot.hosts.images.filesystems import WRITTEN
 from goldroot.hosts.images.mounting import NODEV, NOEXEC, NOSUID, READ_ONLY, mounted
 from goldroot.hosts.port import Use
+from goldroot.hosts.zvm.medium import Record
 from goldroot.run import run
 
 #: Where udev names devices by their address.
 BY_PATH = "/dev/disk/by-path"
 BLOCK = 4096
 #: The label of a volume stands in the third block: key, label's name, and the volume's in EBCDIC (arch/s390/include/uapi/asm/vtoc.h).
-_LABEL_AT = 2 * BLOCK
+LABEL_BLOCK = 2
 _VOL1 = "VOL1".encode("cp500")
 #: Bytes at either end that are looked at as proof that nobody wrote.
 _ENDS = 64 << 10
@@ -74,9 +76,8 @@ class Dasds:
 
     def tag(self, device: str) -> str:
         with open(device, "rb") as file:
-            file.seek(_LABEL_AT)
-            label = file.read(14)
-        return label[8:14].decode("cp500", "replace").strip() if label[4:8] == _VOL1 else ""
+            file.seek(LABEL_BLOCK * BLOCK)
+            return label_in(file.read(14))
 
     def format(self, device: str, form: str, tag: str) -> None:
         run(["dasdfmt", "-b", str(BLOCK), "-d", "cdl", "-l", tag, "-y", device])
@@ -105,6 +106,12 @@ class Dasds:
         attributes = NOSUID | NODEV | (NOEXEC if use == "files" else 0) | (0 if write else READ_ONLY)
         return mounted(part, form, written.options, attributes, replay=replay)
 
+    def record(self, given: Record) -> None:
+        boot, kernel, initial = (f"/proc/self/fd/{handle}" for handle in given[:3])
+        # With --add-files the file bootmap holds all of it: what else stands in /boot may change or go.
+        words = ["zipl", "--noninteractive", "--add-files", "--target", boot, "--image", kernel, "--ramdisk", initial]
+        run([*words, "--parameters", given.parameters], pass_fds=given[:3])
+
     def evidence(self, device: str, form: str) -> str:
         digest = hashlib.sha256()
         with open(self._part(device), "rb") as file:
@@ -129,3 +136,8 @@ class Dasds:
         if not os.path.exists(part):
             raise Damaged(f"the disk {device!r} has no partition", meaning="It was not formatted by goldroot.")
         return os.path.realpath(part)
+
+
+def label_in(block: bytes) -> str:
+    """The volume label in the block that has it; "" where there is none."""
+    return block[8:14].decode("cp500", "replace").strip() if block[4:8] == _VOL1 else ""

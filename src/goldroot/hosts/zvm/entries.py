@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from goldroot import crash
-from goldroot.errors import HostError, NotFound, Refused
+from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts.addresses import check_entry_name
 from goldroot.hosts.changes import check_entry, differences, reads_as
 from goldroot.hosts.entries import check_change, check_links, taken_over, work_of
@@ -26,17 +26,50 @@ from goldroot.zvm.smapi import CallRefused, SmapiError
 
 #: Lines of a new entry.  Nobody logs it on before it is complete.
 TEMPLATES: Mapping[Role, tuple[str, ...]] = {
-    "machine": ("USER {user} NOLOG 512M 1G G", " MACHINE ESA"),
+    "machine": ("USER {user} NOLOG 512M 1G G", " IPL 1B1", " MACHINE ESA"),
     "owner": ("USER {user} NOLOG 32M 32M G",),
 }
 
 
+#: Characters that CP keeps of what stands behind PARM, and columns of a statement.
+PARM, WIDTH = 64, 71
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a site writes entries: words, and the lines that a new one begins with."""
+    """How a site writes entries: words, and the lines that a new one begins with.
+
+    :param parameters: entry's name -> what its kernel is told besides.
+    """
 
     words: Words
     templates: Mapping[Role, tuple[str, ...]] = field(default_factory=lambda: TEMPLATES)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def lines(self, entry: Entry) -> tuple[str, ...]:
+        """The lines that an entry begins with.
+
+        Where it boots from gold's disk, whose boot record is everybody's, IPL tells its kernel the rest.
+
+        :raises BadInput: that has no room.
+        """
+        lines, said = self.templates[entry.role], self.parameters.get(entry.name)
+        return lines if not said else tuple(self._told(line, entry, said) for line in lines)
+
+    def _told(self, line: str, entry: Entry, said: str) -> str:
+        words = line.upper().split()
+        if len(words) != 2 or words[0] != "IPL":
+            return line
+        if self.words.names.address(entry.name, entry.role, words[1]) not in entry.links:
+            return line  # its own disk's boot record says it
+        told = f"{line} PARM {said}"
+        if len(said) > PARM or len(told) > WIDTH:
+            raise BadInput(
+                f"the parameters of {entry.name} are too long for IPL: {said!r}",
+                meaning=f"A directory entry has room for {min(PARM, WIDTH - len(line) - len(' PARM '))} characters there.",
+                todo="Put what is long into gold (parameters in the host's table), or make the server read-write.",
+            )
+        return told
 
 
 class DirectoryEntries:
@@ -118,7 +151,7 @@ class DirectoryEntries:
             return self._same_work(there, entry)
         check_links(Entry(entry.name, entry.role), entry, self.find)
         wanted = replace(entry, serial=f"{entry.generation}.0")
-        made = new_entry(self._style.templates[entry.role], wanted, self._style.words, self._role)
+        made = new_entry(self._style.lines(entry), wanted, self._style.words, self._role)
         ours = False
         try:
             self.manager.create(self.names.user(entry.name), made)

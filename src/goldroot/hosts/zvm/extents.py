@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from goldroot import private
 from goldroot.errors import Damaged, HostError
 from goldroot.hosts.addresses import check_disk_id
-from goldroot.hosts.labels import Label
+from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.reading import Extent
 
 State = Literal["intended", "made", "emptying", "deleting"]

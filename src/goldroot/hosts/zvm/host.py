@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
+from goldroot.hosts.bytes import Exact
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
-from goldroot.hosts.labels import Label
-from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, View
+from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, SystemDisk, View
+from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
+from goldroot.hosts.zvm.booting import write_record
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
+from goldroot.run import Done
 
 
 class ZvmHost(Asking, FileHost):
@@ -44,11 +48,16 @@ class ZvmHost(Asking, FileHost):
         runs_architectures=frozenset(["s390x"]),
         sizes=True,
         verity=False,
+        boot_records=True,
     )
 
     def __init__(self, name: str, store: str, parts: Parts) -> None:
         if parts.snapshots:
             self.abilities = replace(self.abilities, live_view="snapshot")
+        if parts.booting.record == "outside":
+            self.abilities = replace(self.abilities, boot_records=False)
+        if parts.servers:
+            self.abilities = replace(self.abilities, guest_commands=True)
         self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
@@ -56,8 +65,9 @@ class ZvmHost(Asking, FileHost):
         self._directory = DirectoryEntries(self._manager, parts.extents, parts.style, self._adopted)
         self._extents = parts.extents
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
-        self._disks = Minidisks(self._directory, parts.extents, self._links, parts.medium, parts.pool, self._adopted)
-        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"))
+        places = Places(notes, parts.limits, parts.client.clock)
+        self._disks = Minidisks(self._directory, self._links, parts, self._adopted, places)
+        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"), places)
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
     def create(self) -> None:
@@ -113,6 +123,9 @@ class ZvmHost(Asking, FileHost):
     def room(self, sizes: Sequence[int]) -> str | None:
         return self._disks.room(sizes)
 
+    def make_bootable(self, name: str, disks: Mapping[str, SystemDisk]) -> str:
+        return write_record(self._parts.booting, self._parts.medium, name, disks)
+
     # -- power
 
     def power(self, name: str) -> Power:
@@ -145,6 +158,21 @@ class ZvmHost(Asking, FileHost):
     def stop(self, name: str, patience: float) -> str:
         self._directory.get(name)
         return self._guests.log_off(self._disks.names.user(name), patience)
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers:
+            return super().command(name, argv, timeout)
+        if not self._guests.is_on(self._disks.names.user(name)):
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
+        return servers.reach(name).command(argv, timeout)
+
+    def console(self, name: str, lines: int) -> list[str]:
+        """What its journal says, by ssh: CP keeps no console of a guest for others."""
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers or not self._guests.is_on(self._disks.names.user(name)):
+            return []
+        return servers.console(name, lines)
 
     @contextmanager
     def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:
@@ -255,7 +283,7 @@ class ZvmHost(Asking, FileHost):
             raise Refused(f"{why} by {self._in_use.note(lock)}", todo="Try again when that has ended.")
         stack.callback(taken.close)
 
-    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> bool:
+    def _enter_live(self, stack: ExitStack, entry: Entry, view: View) -> Exact:
         try:
             return super()._enter_live(stack, entry, view)
         except StillRunning:
@@ -266,7 +294,7 @@ class ZvmHost(Asking, FileHost):
         stack.callback(self._disks.running.subtract, live)
         return True
 
-    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, bool]]) -> None:
+    def _refuse_strangers(self, given: Sequence[tuple[Label, Access, Exact]]) -> None:
         """Nothing: who else has a disk is told when it is linked, which is the only way to it."""
 
     def _seen(self, entry: Entry) -> str | None:

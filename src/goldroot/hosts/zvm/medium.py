@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from goldroot.hosts.port import Use
 from goldroot.hosts.zvm.links import Devices
+
+
+class Record(NamedTuple):
+    """What a boot record is made of: descriptors of ``/boot``, which is on the disk, of a kernel and of an initial file
+    system; and what the kernel is told."""
+
+    boot: int
+    kernel: int
+    initial: int
+    parameters: str
 
 
 class Medium(Devices, Protocol):
@@ -55,6 +65,9 @@ class Medium(Devices, Protocol):
         :param replay: it is a copy of a disk that is in use, whose journal may be replayed.
         :raises Damaged: dirty or broken.
         """
+
+    def record(self, given: Record) -> None:
+        """Write the boot record of the disk that a ``/boot`` is on, and ``bootmap`` there; an older one goes."""
 
     def evidence(self, device: str, form: str) -> str:
         """Cheap proof that nobody wrote to a sealed disk; "": there is none."""

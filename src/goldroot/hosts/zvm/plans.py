@@ -26,12 +26,15 @@ from goldroot.hosts.zvm.plan_steps import (
     guest_off,
     guest_on,
 )
-from goldroot.hosts.zvm.pool import cylinders
 from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.writing import new_entry
 
 #: Stands in a plan for the id of the work and the time, which are not known before.
 WORK, SINCE = "plan", "2000-01-01T00:00:00Z"
+#: The boot record of the disk that has ``/boot``, where that holds a kernel.
+RECORD = Line(
+    "Linux", "zipl --noninteractive --add-files --target /boot --image KERNEL --ramdisk INITRD --parameters WORDS"
+)
 #: Seconds that a guest has for its shutdown where nobody says.
 PATIENCE = 300
 
@@ -57,7 +60,7 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     )
     for address in own:
         wanted = PREPARED + place_of(address)
-        size = max(moves.cylinders_at(address), cylinders(around.pool.size_at(address)))
+        size = max(moves.size_at(address), around.pool.geometry.units(around.pool.size_at(address)))
         moves.make(wanted, size)
     moves.fence()
     prepared = [PREPARED + place_of(address) for address in own]
@@ -79,6 +82,9 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     if around.snapshots:
         moves.steps.append(off)
     moves.fence()
+    if around.records and entry.boot in own:
+        disks = [Disk(moves.user, moves.device(address), "M") for address in prepared]
+        moves.use("The prepared root gets a boot record of its own.", disks, RECORD)
     after = exchange(moves.now.entry, PREPARED, WORK, "kept", since=SINCE)
     moves.change(after, f"The switch of {moves.user}: one replacement exchanges disks, links and modes.", held=True)
     moves.steps.append(guest_on(moves.user))
@@ -146,11 +152,11 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
     places = [place_of(address) for address in gold.now.entry.disks if address not in (mine := sorted(own))]
     empty = Entry(name, "machine", marks={LIVE: Mark("live", WORK, "", name, 0, SINCE)}, serial="0.0")
     wanted = with_links(empty, LIVE, slot, places)
-    text = new_entry(around.style.templates["machine"], wanted, around.style.words, around.role)
+    text = new_entry(around.style.lines(wanted), wanted, around.style.words, around.role)
     moves = Moves(around, Standing(wanted, text, ()))
     moves.steps.append(entry_made(moves.user, text))
     for address in mine:
-        moves.make(address, max(gold.cylinders_at(address), cylinders(around.pool.size_at(address))))
+        moves.make(address, max(gold.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
     moves.use(
         "Its own disks are filled from gold's, and get its identity: host name, machine-id, ssh host keys.",
         [Disk(gold.user, gold.device(LIVE + place), "R") for place in places]
@@ -160,6 +166,7 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
             for disk in (Disk(gold.user, gold.device(a), "R"), Disk(moves.user, moves.device(a), "M"))
         ],
         Line("Linux", "dasdfmt, fdasd, mkfs of each new disk; copy; identity"),
+        *([RECORD] if around.records and moves.now.entry.boot in mine else []),
     )
     moves.change(replace(moves.now.entry, startable=True), f"{moves.user} may be logged on.")
     return _plan("create", moves)
@@ -191,7 +198,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     work, found = Moves(around, around.get(maintenance)), around.find(slot)
     if found is None:
         wanted_slot = Entry(slot, "owner", marks={LIVE: Mark("publishing", WORK, "", "", 0, SINCE)}, serial="0.0")
-        text = new_entry(around.style.templates["owner"], wanted_slot, around.style.words, around.role)
+        text = new_entry(around.style.lines(wanted_slot), wanted_slot, around.style.words, around.role)
         moves = Moves(around, Standing(wanted_slot, text, ()))
         moves.steps.append(entry_made(moves.user, text))
     else:
@@ -200,7 +207,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     wanted = sorted(address for address in work.now.entry.disks if is_live(address))
     for address in wanted:
         if address not in moves.now.entry.disks:
-            moves.make(address, max(work.cylinders_at(address), cylinders(around.pool.size_at(address))))
+            moves.make(address, max(work.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
     moves.ask("Nobody has a disk of the slot.", wanted)
     moves.use(
         f"{moves.user} is filled from {work.user}, which nobody else gets meanwhile; W is refused beside any other link.",
@@ -210,6 +217,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
             for disk in (Disk(work.user, work.device(a), "EW"), Disk(moves.user, moves.device(a), "W"))
         ],
         Line("Linux", "the files are copied"),
+        *([RECORD] if around.records else []),
     )
     moves.use(
         "What was written is read again, for the manifest that is signed.",
@@ -242,12 +250,12 @@ def _merged(moves: Moves, own: Sequence[str], linked: Sequence[str], slot: str) 
 def _copied(moves: Moves, own: Sequence[str]) -> Step:
     """The disks of a running server as they are at one moment."""
     lines: list[Line] = []
-    free = list(moves.around.addresses)
+    free, (kind, unit) = list(moves.around.addresses), moves.around.pool.geometry.temporary
     for address in own:
         origin, copy = free.pop(0), free.pop(0)
         lines += [
             Line("CP", f"LINK {moves.user} {moves.device(address)} {origin} RR"),
-            Line("CP", f"DEFINE T3390 AS {copy} CYL {moves.cylinders_at(address)}"),
+            Line("CP", f"DEFINE {kind} AS {copy} {unit} {moves.size_at(address)}"),
             Line("CP", f"FLASHCOPY {origin} 0 END TO {copy} 0 END SYNCHRONOUS"),
             Line("CP", f"DETACH {origin}"),
             Line("Linux", f"chccwdev -e 0.0.{copy.lower()}"),

@@ -28,5 +28,6 @@ POINTS: Mapping[str, str] = {
     "zvm.linked": "a link of the management guest",
     "zvm.online": "a link, and a device that is online",
     "zvm.temporary": "a temporary disk of the management guest",
+    "zvm.boot-recorded": "a boot record of files that nobody runs from yet",
     "zvm.logged-on": "a guest that is logged on; nothing says from which entry",
 }

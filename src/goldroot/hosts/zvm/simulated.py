@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 import socket
+from contextlib import suppress
 
 from goldroot.errors import HostError
 from goldroot.hosts.bytes import OPEN_DIRECTORY
 from goldroot.hosts.port import Use
 from goldroot.hosts.zvm.cp import CpRefused
+from goldroot.hosts.zvm.medium import Record
 
 #: The socket's name in the simulator's directory.
 SOCKET = "cp.sock"
@@ -108,6 +110,16 @@ class Trees:
 
     def mount(self, device: str, form: str, *, write: bool, use: Use, replay: bool = False) -> tuple[int, int]:
         return os.open(device, OPEN_DIRECTORY), -1
+
+    def record(self, given: Record) -> None:
+        """A file that is good on this disk alone, as zipl's is: it names where its own directory is."""
+        sizes = [os.fstat(handle).st_size for handle in (given.kernel, given.initial)]
+        said = {"boot": os.fstat(given.boot).st_ino, "sizes": sizes, "parameters": given.parameters}
+        flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_EXCL | os.O_CLOEXEC
+        with suppress(FileNotFoundError):
+            os.unlink("bootmap", dir_fd=given.boot)
+        with open(os.open("bootmap", flags, 0o600, dir_fd=given.boot), "w", encoding="utf-8") as file:
+            json.dump(said, file)
 
     def evidence(self, device: str, form: str) -> str:
         return ""

@@ -16,8 +16,8 @@ from goldroot.merge.compare.parts import (
     AT_XATTRS,
     CLONE_SIDE,
     Row,
+    joined,
 )
-from goldroot.merge.compare.rows import joined
 from goldroot.merge.decide.verdict import NO_SIDE, UnitVerdict, Want, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.merge.plan import Plan

@@ -16,7 +16,7 @@ from operator import ne, not_
 from typing import Any
 
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
-from goldroot.merge.compare.numeric import NOWHERE, NumericPlaces
+from goldroot.merge.compare.parts import NOWHERE, Names, NumericPlaces
 from goldroot.tree import FILE, SOCKET, Columns, Entry, Manifest, Xattrs, tree_key
 
 #: How many paths are compared at once at the most while a run grows.
@@ -106,7 +106,7 @@ def _doubtful(columns: Columns) -> list[int]:
 
 
 def find_candidates(
-    manifests: tuple[Manifest, Manifest, Manifest], names: tuple[OwnerNames, OwnerNames, OwnerNames],
+    manifests: tuple[Manifest, Manifest, Manifest], names: Names,
     numeric: NumericPlaces = NOWHERE,
 ) -> Candidates:  # fmt: skip
     """Compare three manifests, owners by name.

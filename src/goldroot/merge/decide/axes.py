@@ -7,16 +7,26 @@ unless a content merger answers.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TypeVar
 
 from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.meaning import LABELS, SIGNATURES, canonical_flags
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import conflict_at, settle_conflict
-from goldroot.merge.decide.rights import settle_rights
-from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Setting, Verdict, Want, as_is, outcome_of
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, LABELS, SIGNATURES, canonical_flags
+from goldroot.merge.decide.verdict import (
+    BOTH,
+    CONFLICT,
+    MERGED,
+    SAME,
+    Setting,
+    Verdict,
+    Want,
+    as_is,
+    conflict_at,
+    outcome_of,
+    settle_conflict,
+)
 from goldroot.tree import FILE, INLINE, LINK
 
 T = TypeVar("T")
@@ -33,8 +43,8 @@ def which_side(base: T | None, gold: T | None, clone: T | None) -> str:
 
 def merge_axes(delta: Delta, setting: Setting) -> Verdict:
     """A path that gold and the clone both have, of one kind: every axis on its own."""
-    sides = [as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
-    base, gold, clone = sides
+    base, gold = as_is(delta, BASE_SIDE, setting), as_is(delta, GOLD_SIDE, setting)
+    clone = as_is(delta, CLONE_SIDE, setting)
     assert gold is not None and clone is not None
     if base is not None and base.kind != gold.kind:
         base = None  # what another type had says nothing about this one
@@ -226,3 +236,76 @@ def _mtime(word: str, base: Want | None, gold: Want, clone: Want, side: int) -> 
         if base.mtime == clone.mtime:
             return gold.mtime
     return max(gold.mtime, clone.mtime)
+
+
+# -- Rights that a file has with whatever it holds: set-user-id, set-group-id, capabilities. Mode, owner and content are
+# merged each on its own. So gold's set-user-id would come to stand on a program of the server's that gold never saw, or
+# the server's on an owner that it never gave it to: that is less safe than either side, and a person is asked. Where gold
+# lets more people read a file into which the server has written, a note says so.
+
+_SET_USER, _SET_GROUP = 0o4000, 0o2000
+_CAPABILITY = b"security.capability"
+
+Rights = tuple[bytes, bytes, bytes]  #: whose rights one has who runs it: a user's, a group's, and capabilities
+
+_NONE: Rights = (b"", b"", b"")
+
+
+def rights_of(want: Want) -> Rights:
+    """What running a file gives."""
+    user = want.owner if want.mode & _SET_USER else b""
+    group = want.group if want.mode & _SET_GROUP else b""
+    return user, group, want.xattrs.get(_CAPABILITY, b"")
+
+
+def settle_rights(delta: Delta, base: Want | None, gold: Want, clone: Want, setting: Setting, verdict: Verdict) -> None:
+    """Ask where the rights of a planned file are neither the server's nor gold's with gold's content."""
+    want = verdict.want
+    if want is None or want.kind != FILE:
+        return
+    held = rights_of(want)
+    if held in (_NONE, rights_of(clone)) or (want.content == gold.content and held == rights_of(gold)):
+        _note_readers(base, gold, clone, verdict, want)
+        return
+    axis = _axis_of_rights(held, rights_of(clone), verdict)
+    if axis in verdict.decided or any(conflict.axis == axis for conflict in verdict.conflicts):
+        return
+    had = _NONE if base is None else rights_of(base)
+    values = _rights_said(had), _rights_said(held), _rights_said(rights_of(clone)) + want.content
+    detail = "the server's content would be run with rights that gold gave to its own"
+    if want.content == gold.content:
+        detail = "it would be run with rights that neither gold nor the server gave it"
+    asked = conflict_at(delta, setting, axis, "rights-mixed", values, detail)
+    if setting.going_back:
+        verdict.notes.append(detail)
+        answer = CLONE
+    else:
+        answer, _ = settle_conflict(verdict, asked, setting)
+    if answer == CLONE:
+        xattrs = {name: value for name, value in want.xattrs.items() if name != _CAPABILITY}
+        if _CAPABILITY in clone.xattrs:
+            xattrs[_CAPABILITY] = clone.xattrs[_CAPABILITY]
+        verdict.want = replace(want, mode=clone.mode, owner=clone.owner, group=clone.group, xattrs=xattrs)
+
+
+def _axis_of_rights(held: Rights, own: Rights, verdict: Verdict) -> str:
+    """Which of the merged axes brings the rights that the server's file has not."""
+    if held[2] != own[2]:
+        return "xattr:" + _CAPABILITY.decode()
+    return next((axis for axis in ("mode", "owner", "group") if axis in verdict.axes), "mode")
+
+
+def _rights_said(rights: Rights) -> bytes:
+    return b"\0".join(rights) + b"\0"
+
+
+def _note_readers(base: Want | None, gold: Want, clone: Want, verdict: Verdict, want: Want) -> None:
+    """Gold lets more people read what the server wrote."""
+    is_own = want.content != gold.content and (base is None or want.content != base.content)
+    if not is_own or verdict.conflicts:
+        return
+    others = want.mode & 0o004 and not clone.mode & 0o004
+    group = want.mode & 0o040 and not (clone.mode & 0o040 and clone.group == want.group)
+    if others or group:
+        who = "everybody" if others else f"the group {want.group.decode('utf-8', 'replace')}"
+        verdict.notes.append(f"gold lets {who} read it, and what the server wrote is in it")

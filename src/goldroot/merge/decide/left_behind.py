@@ -13,11 +13,9 @@ from typing import Final
 
 from goldroot.conflicts import CLONE, MOVED, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import settle_conflict
-from goldroot.merge.decide.closed import as_closed
-from goldroot.merge.decide.gone_paths import is_added
-from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want
-from goldroot.merge.decide.versions import without_versions
+from goldroot.merge.decide.likeness import as_closed, without_versions
+from goldroot.merge.decide.removed import is_added
+from goldroot.merge.decide.verdict import CONFLICT, MERGED, Decided, Setting, Verdict, Want, settle_conflict
 from goldroot.tree import (
     DIRECTORY,
     FILE,

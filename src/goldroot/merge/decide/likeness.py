@@ -1,9 +1,46 @@
-"""How much two texts have in common, line by line; lines that stand everywhere (a licence, blank lines) count for nothing."""
+"""How two paths or two texts are told to be the same one that was moved: but for version numbers, by the lines that they share."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+
+from goldroot.merge.compare.parts import Part
+from goldroot.tree import upwards
+
+_VERSION = re.compile(rb"[0-9]+(?:\.[0-9]+)*")
+
+
+def without_versions(path: bytes) -> bytes:
+    """A path with ``#`` for each version number, in its directories too.
+
+    What stands behind an ``@`` is the instance of a unit (``postgresql@15-main.service``, systemd.unit(5)), and no
+    version: two instances are two services.
+    """
+    return b"/".join(_name(name) for name in path.split(b"/"))
+
+
+def _name(name: bytes) -> bytes:
+    head, at, instance = name.partition(b"@")
+    return _VERSION.sub(b"#", head) + at + instance
+
+
+def as_closed(part: Part, old: tuple[int, bytes], new: tuple[int, bytes]) -> bool:
+    """Whether the directories of a new place let nobody through whom those of the old one keep out.
+
+    :param old: the side whose directories count, and the path; ``new`` likewise.
+    """
+    was, now = (
+        [part.trees[side].manifest.get(above) for above in upwards(path) if above != path] for side, path in (old, new)
+    )
+    return all(
+        all(row is None or row.mode & bit for row in was) or not all(row is None or row.mode & bit for row in now)
+        for bit in (0o001, 0o010)
+    )
+
+
+# -- How much two texts have in common, line by line; lines that stand everywhere (a licence, blank lines) count for nothing
 
 #: A line counts where it stands in no more files of base than these.
 RARE = 2

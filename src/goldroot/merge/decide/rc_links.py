@@ -14,8 +14,7 @@ from typing import Final
 
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.decide.answers import settle_conflict
-from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, as_is
+from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, as_is, settle_conflict
 from goldroot.policy import CONFIG, OPAQUE
 from goldroot.tree import LINK, Note, parent, path_text
 

@@ -13,11 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from goldroot.errors import TreeChanged
-from goldroot.merge.compare.comparison import Delta
-from goldroot.merge.compare.meaning import canonical_flags, canonical_xattrs, labels_said
-from goldroot.merge.compare.parts import GOLD_SIDE, Part, Usr
-from goldroot.merge.decide.line_ends import canonical_text
-from goldroot.merge.decide.text import is_text
+from goldroot.merge.compare.compare import Delta
+from goldroot.merge.compare.parts import GOLD_SIDE, Part, Usr, canonical_flags, canonical_xattrs, labels_said
+from goldroot.merge.decide.text import canonical_text, is_text
 from goldroot.merge.decide.verdict import Want, equal
 from goldroot.tree import FILE, LINK, parent
 

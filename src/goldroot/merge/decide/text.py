@@ -1,17 +1,112 @@
-"""Three-way merge of text, line by line, by ``git merge-file``."""
+"""Three-way merge of text, line by line, by ``git merge-file``: what it may not do, and line ends beside it."""
 
 from __future__ import annotations
 
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from goldroot.errors import ProgramFailed
-from goldroot.merge.decide.came_back import came_back, one_removed
+from goldroot.merge.decide.line_sets import final_newline
 from goldroot.run import run
+
+# -- Lines that a merge by lines would bring back: one side moved them within the text, and the other removed them.  A merge by
+# lines sees a line that was moved as one that is gone here and new there.  So a user's line that gold took out of a file of
+# sudoers stands again where the server put it, and no place of the text was changed by both.
+
+#: Lines that say something; not a remark, a brace, or an end of a block.
+_TELLING = re.compile(rb"[ \t]*(?![#;]|//|/?\*)(?:[^\n]*[A-Za-z0-9]){4}")
+
+
+def came_back(base: bytes, gold: bytes, clone: bytes, merged: bytes) -> bool:
+    """Whether a merged text has a line more often than what both sides did to it comes to.
+
+    Where both sides added it, or both removed it, nothing was moved past anybody.
+    """
+    was, golds, clones, result = (Counter(_telling(text)) for text in (base, gold, clone, merged))
+    for line, times in result.items():
+        old, new, own = was[line], golds[line], clones[line]
+        most = new + own - old
+        if new < old and own < old:
+            most = max(most, min(new, own))
+        if old and times > most:
+            return True
+    return False
+
+
+def one_removed(base: bytes, gold: bytes, clone: bytes) -> bool:
+    """Whether one side removed a line that the other has."""
+    golds, clones = set(_telling(gold)), set(_telling(clone))
+    return any((line in golds) != (line in clones) for line in _telling(base))
+
+
+def _telling(text: bytes) -> list[bytes]:
+    return [line.strip() for line in text.split(b"\n") if _TELLING.match(line)]
+
+
+# -- One setting that a merge by lines would leave twice in a text, with two values.
+#
+# Gold adds ``PermitRootLogin yes`` at the top of sshd_config, the server has added ``PermitRootLogin no`` at its end: no
+# place was changed by both, and sshd goes by the first. Looked for where a key has one value by custom: ``key = value``,
+# by its section, and keywords of OpenSSH and login.defs(5). A key that stands more than once on one side is a list there.
+
+#: Here ``key = value`` is not a setting with one value: lists of systemd's, rules, scripts, tables.
+_NOT_HERE = re.compile(
+    rb"/etc/(?:systemd/|udev/|init\.d/|cron|sudoers|pam\.d/|fstab|hosts)|.*\.(?:rules|sh|py|pl)\Z", re.DOTALL
+)
+_ASSIGNED = re.compile(rb"[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][\w.-]*)[ \t]*=(?!=)[ \t]*(?P<value>.*?)[ \t\r]*")
+_SECTION = re.compile(rb"[ \t]*\[[^\]]+\][ \t\r]*")
+
+_KEYWORDS = re.compile(rb"/etc/(?:ssh/sshd?_config(?:\.d/[^/]+)?|login\.defs)", re.DOTALL)
+_KEYWORD = re.compile(rb"[ \t]*(?P<key>[A-Za-z_]\w*)(?:[ \t]*=[ \t]*|[ \t]+)(?P<value>\S.*?)[ \t\r]*")
+_BLOCK = re.compile(rb"[ \t]*(?:match|host)[ \t]", re.IGNORECASE)
+#: Of these each line counts: sshd_config(5), ssh_config(5).
+_LISTS = frozenset(
+    (
+        b"acceptenv", b"allowusers", b"allowgroups", b"denyusers", b"denygroups", b"hostkey", b"hostcertificate", b"include",
+        b"identityfile", b"certificatefile", b"listenaddress", b"localforward", b"remoteforward", b"sendenv", b"setenv", b"subsystem",
+    )
+)  # fmt: skip
+
+_Setting = tuple[bytes, bytes]  #: section and key
+
+
+def set_twice(place: bytes, base: bytes, gold: bytes, clone: bytes, merged: bytes) -> list[bytes]:
+    """The keys of a merged text that stand there twice with two values, and at most once on each side.
+
+    :param place: where the text stands in the system.
+    """
+    if _NOT_HERE.match(place) or merged.startswith(b"#!"):
+        return []
+    sides = [Counter(setting for setting, _ in _settings(place, text)) for text in (base, gold, clone)]
+    values: dict[_Setting, set[bytes]] = {}
+    for setting, value in _settings(place, merged):
+        values.setdefault(setting, set()).add(value)
+    return [
+        setting[1] for setting, found in values.items() if len(found) > 1 and all(side[setting] <= 1 for side in sides)
+    ]
+
+
+def _settings(place: bytes, text: bytes) -> Iterator[tuple[_Setting, bytes]]:
+    has_keywords = _KEYWORDS.fullmatch(place) is not None
+    if not has_keywords and re.search(rb"^[^#;\n]*\{[ \t\r]*$", text, re.MULTILINE):
+        return  # blocks: what is in one says nothing of another
+    section = b""
+    for line in text.split(b"\n"):
+        if (_BLOCK if has_keywords else _SECTION).match(line):
+            section = b" ".join(line.split())
+        elif found := (_KEYWORD if has_keywords else _ASSIGNED).fullmatch(line):
+            key = found["key"].lower() if has_keywords else found["key"]
+            if key not in _LISTS:
+                yield (section, key), found["value"]
+
+
+# -- The merge itself
 
 #: As git does (and a little more than its 8000 bytes, so that git never calls binary what we call text).
 TEXT_PROBE = 8192
@@ -121,3 +216,69 @@ def _version(said: str) -> tuple[int, int]:
     if found is None:
         raise ProgramFailed(f"git does not say which version it is: {said.strip()!r}")
     return int(found[1]), int(found[2])
+
+
+# -- Line ends of a text: what editors and tools of other systems change without anybody meaning it.
+#
+# A missing newline at the end and CRLF in every line are each a value of their own, merged three ways beside the text. A
+# text in which some lines end with CRLF and others do not is merged by its bytes: nothing says what was meant.
+
+#: Merges three texts; ``None`` where there is no answer.
+TextMerger = Callable[[bytes, bytes, bytes], bytes | None]
+
+
+class Text(NamedTuple):
+    """A text in one form: every line ended, by LF."""
+
+    body: bytes
+    crlf: bool | None  #: every line ended with CRLF; ``None``: a text without line ends has no say
+
+
+def in_one_form(data: bytes) -> Text | None:
+    """A text without its line ends; ``None`` for one whose line ends are mixed."""
+    ended, pairs = data.count(b"\n"), data.count(b"\r\n")
+    if pairs not in (0, ended):
+        return None
+    body = data.replace(b"\r\n", b"\n") if pairs else data
+    if body and not body.endswith(b"\n"):
+        body = (body[:-1] if pairs and body.endswith(b"\r") else body) + b"\n"
+    return Text(body, bool(pairs) if ended else None)
+
+
+def canonical_text(data: bytes) -> bytes:
+    """A text as it is compared with another: in one form where it has one, else its bytes."""
+    text = in_one_form(data)
+    return data if text is None else text.body
+
+
+def merge_with_ends(base: bytes, gold: bytes, clone: bytes, merge: TextMerger) -> bytes | None:
+    """Merge three texts by ``merge``, which sees them in one form; their line ends are merged beside it.
+
+    ``None`` where ``merge`` has no answer.
+    """
+    texts = [in_one_form(side) for side in (base, gold, clone)]
+    if any(text is None for text in texts):
+        return merge(base, gold, clone)
+    bodies = [text.body for text in texts if text is not None]
+    merged = _merged(bodies, merge)
+    if merged is None:
+        return None
+    if not final_newline(base, gold, clone):
+        merged = merged.removesuffix(b"\n")
+    crlf = _three_way([text.crlf for text in texts if text is not None])
+    return merged.replace(b"\n", b"\r\n") if crlf else merged
+
+
+def _merged(bodies: Sequence[bytes], merge: TextMerger) -> bytes | None:
+    base, gold, clone = bodies
+    if gold in (base, clone):
+        return clone
+    return gold if clone == base else merge(base, gold, clone)
+
+
+def _three_way(values: Sequence[bool | None]) -> bool:
+    """What the three say; one without a line end has no say."""
+    base, gold, clone = values
+    if clone is None or (gold is not None and clone == base):
+        return bool(gold)
+    return clone

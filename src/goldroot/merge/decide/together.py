@@ -14,11 +14,20 @@ from dataclasses import replace
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.files import digest_of
 from goldroot.kinds import ConflictKind
-from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.answers import conflict_at, settle_conflict
 from goldroot.merge.decide.units import UNIT_GONE
-from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, is_directory, outcome_of
+from goldroot.merge.decide.verdict import (
+    CONFLICT,
+    Decided,
+    Setting,
+    Verdict,
+    as_is,
+    conflict_at,
+    is_directory,
+    outcome_of,
+    settle_conflict,
+)
 from goldroot.policy import CONFIG, OPAQUE
 from goldroot.tree import FILE, Note, in_tree_order, parent, path_text
 

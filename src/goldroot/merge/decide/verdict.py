@@ -1,4 +1,4 @@
-"""How paths and state units were decided, and what each shall be in the result."""
+"""How paths and state units were decided, what each shall be in the result, and how a conflict is answered."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
-from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
-from goldroot.merge.compare.comparison import Comparison, Delta
-from goldroot.merge.decide.remembered_lines import Kept
-from goldroot.merge.memory import NO_MEMORY, Memory
+from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision, Decisions
+from goldroot.kinds import ConflictKind
+from goldroot.merge.compare.compare import Comparison, Delta
+from goldroot.merge.compare.parts import Names
+from goldroot.merge.memory import NO_MEMORY, Kept, Memory
 from goldroot.tree import DIRECTORY, INLINE, Entry, Note
 
 SAME, BOTH, MERGED, CONFLICT = "same", "both", "merged", "conflict"  # verdicts, beside GOLD and CLONE
@@ -104,7 +105,7 @@ ContentMerger = Callable[[Delta], bytes | None]
 class Setting:
     """What decides besides the three rows."""
 
-    names: tuple[OwnerNames, OwnerNames, OwnerNames]
+    names: Names
     decisions: Decisions
     prefer: str  #: whose version stands at a conflict: CLONE or GOLD
     merger: ContentMerger
@@ -178,3 +179,39 @@ def main_axis(verdict: Verdict) -> str:
 
 def is_directory(row: Entry | None) -> bool:
     return row is not None and row.kind == DIRECTORY
+
+
+def conflict_at(
+    delta: Delta, setting: Setting, axis: str, kind: ConflictKind, values: tuple[bytes, bytes, bytes], detail: str
+) -> Conflict:
+    """The question about a path; the side that the policy prefers stands."""
+    return Conflict(delta.place, axis, kind, values, stands=setting.prefer, detail=detail, secret=delta.rule.secret)
+
+
+def settle_conflict(
+    verdict: Verdict, conflict: Conflict, setting: Setting, *, own: bool = False
+) -> tuple[str, bytes | None]:
+    """Answer a conflict by a remembered decision, or let it stand.
+
+    :param own: whether content of a person's own is an answer here, on an axis that has contents.
+    :returns: the answer in force (CLONE, GOLD or CONTENT) and, for CONTENT, its bytes.
+    """
+    axis = conflict.axis
+    decision = setting.decisions.get(conflict.key)
+    trouble = _trouble(decision, conflict, own and axis in WITH_CONTENT)
+    if decision is None or trouble:
+        verdict.conflicts.append(conflict.unanswered(trouble))
+        verdict.axes[axis] = CONFLICT
+        return conflict.stands, None
+    verdict.axes[axis] = decision.take if decision.take in (CLONE, GOLD) else MERGED
+    verdict.decided[axis] = decision.take
+    return decision.take, decision.content
+
+
+def _trouble(decision: Decision | None, conflict: Conflict, own: bool) -> str:
+    """Why a remembered answer cannot be used; "" where it can, or there is none."""
+    if decision is None or decision.take in conflict.answers:
+        return ""
+    if decision.take != CONTENT:
+        return f"{decision.take!r} is none of its answers"
+    return "" if own and decision.content is not None else "it takes no value of one's own"

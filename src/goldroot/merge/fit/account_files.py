@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from goldroot.accounts import ACCOUNT_FILES, AccountsMerge, OwnerNames
+from goldroot.accounts import ACCOUNT_FILES, AccountsMerge
 from goldroot.conflicts import CLONE, GOLD
 from goldroot.errors import BadPolicy
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Rows
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Names, Part, Rows
 from goldroot.merge.decide.verdict import BOTH, CONFLICT, MERGED, SAME, Verdict, Want, outcome_of, want_of
 from goldroot.merge.fit.part_plan import PartPlan
 from goldroot.policy import Policy
@@ -40,9 +40,7 @@ def check_account_rules(parts: Sequence[Part], policy: Policy) -> None:
                 )
 
 
-def place_accounts(
-    one: PartPlan, merged: AccountsMerge, names: tuple[OwnerNames, OwnerNames, OwnerNames], policy: Policy
-) -> None:
+def place_accounts(one: PartPlan, merged: AccountsMerge, names: Names, policy: Policy) -> None:
     """Put the merged account files at their places in this part, if they lie in it."""
     for name in ACCOUNT_FILES:
         place = b"/etc/" + name.encode()
@@ -53,7 +51,7 @@ def place_accounts(
 
 
 def _place_account_file(
-    one: PartPlan, path: bytes, data: bytes | None, merged: AccountsMerge, names: tuple[OwnerNames, OwnerNames, OwnerNames],
+    one: PartPlan, path: bytes, data: bytes | None, merged: AccountsMerge, names: Names,
     policy: Policy,
 ) -> None:  # fmt: skip
     rows = one.part.rows(path)
@@ -81,13 +79,13 @@ def _place_account_file(
     one.decided.comparison.add(path, rows, policy.match(place))
 
 
-def _stands(one: PartPlan, directory: bytes, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> bool:
+def _stands(one: PartPlan, directory: bytes, names: Names) -> bool:
     want = one.final(directory, names)
     return want is not None and want.kind == DIRECTORY
 
 
 def _account_want(
-    verdict: Verdict, data: bytes | None, rows: Rows, names: tuple[OwnerNames, OwnerNames, OwnerNames],
+    verdict: Verdict, data: bytes | None, rows: Rows, names: Names,
     merged: AccountsMerge,
 ) -> Want | None:  # fmt: skip
     if data is None:
@@ -107,7 +105,7 @@ def _account_want(
     return replace(want, side=INLINE, content=digest, inline=data, mtime=max(times, default=want.mtime))
 
 
-def _first(rows: Rows, names: tuple[OwnerNames, OwnerNames, OwnerNames]) -> tuple[Want, Entry]:
+def _first(rows: Rows, names: Names) -> tuple[Want, Entry]:
     """The file of the side that is asked first: the clone, gold, base."""
     return next(
         (want_of(row, names[side], side), row)

@@ -1,7 +1,7 @@
-"""What of a planned result belongs to a user, and what names him: asked for accounts that gold deleted.
+"""What of a planned result belongs to an account, and what names it: asked for accounts that gold deleted, told of names without one.
 
 Units by ``User=`` (systemd.exec(5)), crontabs with a user's column (crontab(5)), sudoers(5), dpkg-statoverride(1), other texts
-of the server's own (:mod:`goldroot.merge.fit.named_accounts`), and the files that have his name.  Groups by ``Group=`` and texts.
+of the server's own, and the files that have his name.  Groups by ``Group=`` and texts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import Final
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
@@ -24,25 +25,80 @@ from goldroot.accounts import (
     SETTINGS,
     SUDOERS,
     UNITS,
+    AccountsMerge,
     AccountTables,
     AccountUse,
-    OwnerNames,
+    asks_elsewhere,
+    is_named,
+    merge_sources,
     numbers_in_acl,
 )
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.decide.authorized_keys import key_files_of
-from goldroot.merge.fit.named_accounts import named_accounts
-from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.fit.result_files import ResultFiles
-from goldroot.tree import DIRECTORY, FILE
+from goldroot.kinds import NoteKind
+from goldroot.merge import special
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Names, read_file
+from goldroot.merge.decide.line_sets import key_files_of
+from goldroot.merge.decide.tables import Override, overrides
+from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.tree import DIRECTORY, FILE, Note, path_text
+
+# -- Texts of the server's own: a program that finds a user or group missing does not start. A pool of php-fpm (``user =
+# shop``), a line of tmpfiles.d(5) or inetd.conf(5), ``su`` in logrotate(8), ``User`` of Apache, ``chown`` in a script.
+# Taken is any word at a place where a name stands by custom; what is too much keeps an account that nobody can log in
+# with.
+
+_NAME = rb"[A-Za-z_][\w.-]*\$?"
+#: ``user = shop``, ``GROUP="video"``, ``APACHE_RUN_USER=www``, ``listen.owner: shop``; anywhere in a line.
+_ASSIGNED = re.compile(
+    rb"""(?<![\w$])[\w.-]*(?:user|group|owner|uid|gid|run_?as)\w*["']?[ \t]*[=:]=?[ \t]*["']?
+    (%(name)s)(?:[:.](%(name)s))?(?![\w/@])"""
+    % {b"name": _NAME},
+    re.IGNORECASE | re.VERBOSE,
+)
+#: ``user www;``, ``SuexecUserGroup a b``, ``su a b``, ``create 640 a b``: the words of a line of its own.
+_SETTING = re.compile(
+    rb"^[ \t]*(?:user|group|su|create|createolddir|suexecusergroup|assignuserid|runas)[ \t]+([^#;\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+#: A program that is told by its arguments who somebody is.
+_COMMAND = re.compile(
+    rb"(?:\bchown|\bchgrp|\bsetuidgid|\bchpst -u|--?chuid|--user|--group|\brunuser|\bsudo|\bsu|\binstall)\b([^\n|;&]*)"
+)
+_BLANKS = re.compile(rb"[\s,:;\"'=]+")
+#: tmpfiles.d(5): type, path, mode, user, group.
+_TMPFILES = re.compile(rb"^[a-zA-Z][-+!=~^$a-zA-Z]*[ \t]+\S+[ \t]+\S+[ \t]+:?(\S+)[ \t]+:?(\S+)", re.MULTILINE)
+#: inetd.conf(5): service, socket, protocol, wait, user and perhaps group.
+_INETD = re.compile(rb"^\S+[ \t]+\S+[ \t]+\S+[ \t]+(?:no)?wait\S*[ \t]+(\S+)", re.MULTILINE)
+
+
+def named_accounts(place: bytes, content: bytes) -> set[bytes]:
+    """The words of a text that may be names of users or groups it needs.
+
+    :param place: where it stands in the system.
+    """
+    text = b"\n".join(line for line in content.split(b"\n") if not line.lstrip().startswith((b"#", b";")))
+    return set(_named_words(place, text)) - {b""}
+
+
+def _named_words(place: bytes, text: bytes) -> Iterator[bytes]:
+    for found in _ASSIGNED.finditer(text):
+        yield from (word for word in found.groups() if word)
+    for pattern in (_SETTING, _COMMAND):
+        for found in pattern.finditer(text):
+            yield from _BLANKS.split(found[1])
+    if place.startswith(b"/etc/tmpfiles.d/"):
+        for found in _TMPFILES.finditer(text):
+            yield from found.groups()
+    if place == b"/etc/inetd.conf":
+        for found in _INETD.finditer(text):
+            yield from re.split(rb"[.:/]", found[1])
+
+
+# -- Accounts of the clone
 
 #: Where systemd looks for units of the system; the last two where the trees hold them.
 UNIT_PLACES = (
     b"/etc/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system",
 )  # fmt: skip
-#: Crontabs of users, by their names: Debian, SUSE, Red Hat.
-CRONTABS = (b"/var/spool/cron/crontabs/", b"/var/spool/cron/tabs/", b"/var/spool/cron/")
-AT_PLACES = (b"/var/spool/cron/atjobs/", b"/var/spool/atjobs/", b"/var/spool/at/")
 
 _USER = re.compile(rb"^[ \t]*(?:Socket)?User[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 _GROUPS = re.compile(rb"^[ \t]*(?:(?:Socket)?Group|SupplementaryGroups)[ \t]*=[ \t]*(\S[^\n]*)$", re.MULTILINE)
@@ -64,9 +120,7 @@ class AccountUses:
     :param clone: the clone's tables, for homes and numbers.
     """
 
-    def __init__(
-        self, parts: Sequence[PartPlan], names: tuple[OwnerNames, OwnerNames, OwnerNames], clone: AccountTables
-    ) -> None:
+    def __init__(self, parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> None:
         self.parts, self.names, self.clone = parts, names, clone
         self.files = ResultFiles(parts, names)
 
@@ -78,8 +132,8 @@ class AccountUses:
             {
                 UNITS: self._named_in(self._unit_users, name),
                 CRON: self._named_in(self._cron_users, name),
-                CRONTAB: [place + name for place in CRONTABS if self._is_file(place + name)],
-                AT_JOBS: [path for path in owned if path.startswith(AT_PLACES)],
+                CRONTAB: [place + name for place in special.CRONTABS if self._is_file(place + name)],
+                AT_JOBS: [path for path in owned if path.startswith(special.AT_JOBS)],
                 KEYS: list(self._keys(name)),
                 SUDOERS: self._named_in(self._sudo_words, name),
                 OVERRIDES: self._named_in(self._override_users, name),
@@ -177,7 +231,7 @@ class AccountUses:
 
     @cached_property
     def _override_users(self) -> dict[bytes, set[bytes]]:
-        place = b"/var/lib/dpkg/statoverride"
+        place = special.OVERRIDES
         lines = (self.files.text(place) or b"").split(b"\n")
         return {place: {line.split()[0] for line in lines if line.split()}}
 
@@ -209,3 +263,103 @@ def _cron_column(text: bytes) -> Iterator[bytes]:
         column = 1 if words[0].startswith(b"@") else 5
         if len(words) > column:
             yield words[column]
+
+
+# -- dpkg's overrides of owners and modes: whom they name, and which of them can have no effect. dpkg stops at an override
+# whose user or group it does not know, so these accounts count as used.
+
+NO_EFFECT: Final = "override-without-effect"
+UNKNOWN: Final = "override-unknown"
+
+
+def groups_in_overrides(parts: Sequence[PartPlan], names: Names) -> set[bytes]:
+    """The groups that overrides of the result name."""
+    return {override.group for override in _of_result(parts, names) if is_named(override.group)}
+
+
+def without_effect(parts: Sequence[PartPlan], names: Names) -> Iterator[Note]:
+    """The server's own overrides of paths that it shares with gold: they say nothing there."""
+    if any(one.part.at != b"/" for one in parts):
+        return  # of a part of a system nobody can tell what else is its own
+    gold = {override for one in parts for override in _of_gold(one)}
+    for override in _of_result(parts, names):
+        if override not in gold and not any(_holds(one, override.path) for one in parts):
+            text = f"{path_text(override.path)} is not on a disk of the server's own: its override has no effect"
+            yield Note(NO_EFFECT, special.OVERRIDES, text)
+
+
+def unknown_in_overrides(parts: Sequence[PartPlan], names: Names, merged: AccountsMerge) -> Iterator[Note]:
+    """Whom an override of the result names, and the merged tables do not know: dpkg stops at it."""
+    tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+    for override in _of_result(parts, names):
+        for kind, name, known in (("user", override.user, tables.users), ("group", override.group, tables.groups)):
+            if is_named(name) and name not in known:
+                text = f"dpkg stops at the override of {path_text(override.path)}: there is no {kind} {path_text(name)}"
+                yield Note(UNKNOWN, special.OVERRIDES, text)
+
+
+def _of_result(parts: Sequence[PartPlan], names: Names) -> list[Override]:
+    return overrides(ResultFiles(parts, names).text(special.OVERRIDES) or b"")
+
+
+def _of_gold(one: PartPlan) -> list[Override]:
+    path, tree = special.OVERRIDES[1:], one.part.trees[GOLD_SIDE]
+    row = tree.manifest.get(path)
+    return overrides(read_file(tree.root, path)) if row is not None and row.kind == FILE else []
+
+
+def _holds(one: PartPlan, place: bytes) -> bool:
+    """Whether a part would hold a place: the server has the directory in which it stands."""
+    return one.part.trees[CLONE_SIDE].manifest.get(place[1:].rpartition(b"/")[0]) is not None
+
+
+# -- Spools: at jobs name accounts by number, crontabs and mail by the names of files
+
+#: at(1) writes the numbers of its caller into a job, and atd refuses one whose file has another owner.
+_AT_RUN = re.compile(rb"\A#![^\n]*\n# atrun uid=(\d+) gid=\d+")
+
+#: So many paths are named; the others are counted.
+SHOWN = 10
+
+
+def notes_of_spools(
+    files: ResultFiles, merged: AccountsMerge, accounts: tuple[AccountTables, AccountTables, AccountTables]
+) -> Iterator[Note]:
+    """At jobs of renumbered users, and crontabs and mail of names that the result has no account of."""
+    moved = {one.clone: one.number for one in merged.renumbered if one.is_user and one.clone is not None}
+    moved = {old: new for old, new in moved.items() if old != new}
+    if jobs := list(_stale_jobs(files, moved)) if moved else []:
+        yield _note("at-job-stale", jobs, "at jobs hold the old number of a renumbered account; atd refuses them")
+    data = merged.files.get(PASSWD)
+    known = AccountTables.of({PASSWD: data} if data is not None else {}).users.keys()
+    elsewhere = asks_elsewhere(merge_sources(*(tables.sources for tables in accounts)))
+    # Where users are looked for in other places too, only a name that this merge took away says something.
+    lost = [
+        path
+        for path, name in _named_files(files)
+        if name not in known and (not elsewhere or name in accounts[CLONE_SIDE].users)
+    ]
+    if lost:
+        yield _note("spool-without-account", lost, "crontabs or mail files have a name without an account")
+
+
+def _note(kind: NoteKind, paths: list[bytes], text: str) -> Note:
+    shown = [path_text(path) for path in paths]
+    return Note(kind, paths[0], f"{len(paths)} {text}: {shown[0]}", {"count": len(paths), "paths": shown[:SHOWN]})
+
+
+def _stale_jobs(files: ResultFiles, moved: Mapping[int, int]) -> Iterator[bytes]:
+    for place in special.AT_JOBS:
+        for path in files.children(place.rstrip(b"/")):
+            found = _AT_RUN.match(files.text(path) or b"")
+            if found and int(found[1]) in moved:
+                yield path
+
+
+def _named_files(files: ResultFiles) -> Iterator[tuple[bytes, bytes]]:
+    """The files of crontabs and mail, with their names."""
+    for place in (*special.CRONTABS, *special.MAIL):
+        for path in files.children(place.rstrip(b"/")):
+            found = files.final(path)
+            if found is not None and found[2].kind == FILE:
+                yield path, path[len(place) :]

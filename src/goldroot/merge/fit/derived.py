@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from goldroot.conflicts import CLONE, GOLD
-from goldroot.merge.compare.comparison import Comparison, Delta
+from goldroot.merge.compare.compare import Comparison, Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.text import is_text
 from goldroot.merge.decide.together import take_content

@@ -12,28 +12,32 @@ from functools import cached_property
 
 from goldroot.accounts import AccountTables
 from goldroot.errors import TreeChanged
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
-from goldroot.merge.compare.reading import read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, read_file
+from goldroot.merge.compare.systems import foreign_roots
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.foreign import foreign_roots
-from goldroot.merge.refer.links import RESOLV_CONF, links_of
-from goldroot.merge.refer.named import files_of, named_in
 from goldroot.merge.refer.reference import (
+    FSTAB,
     LIBRARY,
     LINK_TO,
     NAMED,
     NAMED_UNIT,
+    PASSWD,
+    RESOLV_CONF,
     RESOLVER,
     UNIT,
     Reference,
+    files_of,
+    links_of,
     look_up,
+    mounts_of,
+    named_in,
     resolver_of,
+    shells_of,
+    unlisted,
 )
-from goldroot.merge.refer.shared import Node, SharedFiles
-from goldroot.merge.refer.tables import FSTAB, PASSWD, mounts_of, shells_of, unlisted
-from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Trees, View
+from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Node, SharedFiles, Trees, View
 from goldroot.policy import NOTE
 from goldroot.tree import FILE
 
@@ -96,7 +100,7 @@ class Referrer:
 
     @cached_property
     def _foreign(self) -> frozenset[bytes]:
-        return foreign_roots(self.parts)
+        return foreign_roots(one.part for one in self.parts)
 
     @cached_property
     def _trees(self) -> Trees:
@@ -165,18 +169,14 @@ class Referrer:
             for path, reference in links_of(one, self._trees.indexes[number][GOLD_SIDE], self._foreign)
         ]
         if not any(reference.kind == RESOLVER for _, _, reference in found):
-            self._keep_resolver()
+            # A resolv.conf that is as gold's now stays the server's when gold's becomes another.
+            maker = resolver_of(self.after.find(RESOLV_CONF).place)
+            kept = Reference(RESOLVER, RESOLV_CONF, RESOLV_CONF, maker) if maker is not None else None
+            if kept is not None and (there := look_up(self.after, kept)).state == THERE:
+                self.findings.kept.append((kept, there.place))
         broken = list(self._broken((reference, (number, path)) for number, path, reference in found))
         self._units = {one.reference.subject for one in broken if one.reference.kind == UNIT}
         return broken
-
-    def _keep_resolver(self) -> None:
-        """A resolv.conf that is as gold's now stays the server's when gold's becomes another."""
-        maker = resolver_of(self.after.find(RESOLV_CONF).place)
-        if maker is not None:
-            reference = Reference(RESOLVER, RESOLV_CONF, RESOLV_CONF, maker)
-            if (found := look_up(self.after, reference)).state == THERE:
-                self.findings.kept.append((reference, found.place))
 
     def _resolved(self, reference: Reference) -> Reference:
         """A resolv.conf that leads into /run needs who makes it there."""

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from goldroot.errors import NoPermission
 from goldroot.kinds import NoteKind
 from goldroot.tree.build.rows import BuildRow
-from goldroot.tree.entry import DIRECTORY, FILE
+from goldroot.tree.entry import DIRECTORY, FILE, Note
 from goldroot.tree.inode import COMMON, write_flags, write_xattr
-from goldroot.tree.notes import Note
 from goldroot.tree.problems import DENIED, FULL, WITHOUT, shown
 from goldroot.tree.scan.reuse import WITHOUT_SET_ID
 

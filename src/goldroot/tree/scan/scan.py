@@ -9,23 +9,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from goldroot.files import Cursor, split
 from goldroot.tree.columns import Columns
-from goldroot.tree.entry import FILE
+from goldroot.tree.entry import FILE, Note, Progress
 from goldroot.tree.manifest import Manifest
-from goldroot.tree.notes import Note, Progress
 from goldroot.tree.paths import tree_key
 from goldroot.tree.problems import changed, open_tree, read_problem
-from goldroot.tree.scan.mapped import UNWRITTEN, mapped_inodes
-from goldroot.tree.scan.read_all import ToRead, read_all
-from goldroot.tree.scan.reading import Chooser, Wanted, chooser
-from goldroot.tree.scan.reuse import Details, Missing, distrust_mapped, distrust_young, with_recorded_owners
-from goldroot.tree.scan.statuses import IS_FILE, TYPE
-from goldroot.tree.scan.walk import walk
+from goldroot.tree.scan.reading import ENTRY_COST, TASK_COST, Chooser, Reader, ToRead, Wanted, chooser, read_all
+from goldroot.tree.scan.reuse import (
+    UNWRITTEN,
+    Details,
+    Missing,
+    distrust_mapped,
+    distrust_young,
+    mapped_inodes,
+    with_recorded_owners,
+)
+from goldroot.tree.scan.walk import IS_FILE, TYPE, walk
 
 Root = str | bytes | os.PathLike[str]
 
@@ -168,6 +172,12 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     """
     with _opened(root) as (top, shown):
         wanted = list(_as_they_are(top, shown, sorted(paths, key=tree_key)))
+        if sum(one.size + ENTRY_COST for one in wanted) <= TASK_COST:  # not worth a second process
+            found: dict[bytes, bytes] = {}
+            with closing(Reader(top, shown, contents=chooser(True))) as reader:
+                for one in wanted:
+                    found[one.path] = reader.read(one).content
+            return found
         entries = _Given(wanted)
         parts = read_all([ToRead(top, shown, entries)], contents=chooser(True), jobs=jobs)[0]
     return dict(zip(entries.paths, (content for part in parts for content in part.contents), strict=True))

@@ -1,0 +1,76 @@
+"""The kernel of a root: the newest one that can be booted, as distributions name them, and no link out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from goldroot.errors import Damaged
+from goldroot.guest.kernel import copy_out, pick
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["vmlinuz-6.9.0-1", "initrd.img-6.9.0-1", "vmlinuz-6.10.0-1", "initrd.img-6.10.0-1"], "6.10.0-1"),
+        (["vmlinuz-6.1.0-9-amd64", "initrd.img-6.1.0-9-amd64", "vmlinuz-6.1.0-10-amd64"], "6.1.0-9-amd64"),
+        (["vmlinuz-5.14.0-427.el9.x86_64", "initramfs-5.14.0-427.el9.x86_64.img"], "5.14.0-427.el9.x86_64"),
+        (["image-6.4.0-150600.23-default", "initrd-6.4.0-150600.23-default"], "6.4.0-150600.23-default"),
+        (["vmlinuz-0-rescue-abc", "initramfs-0-rescue-abc.img", "vmlinuz-5.1", "initramfs-5.1.img"], "5.1"),
+        (["vmlinuz-6.1", "initrd.img-6.1.old", "vmlinuz", "initrd.img"], None),
+        ([], None),
+    ],
+)
+def test_the_newest_that_has_an_initial_file_system(names: list[str], found: str | None) -> None:
+    picked = pick(names)
+    assert (picked is None) if found is None else (picked is not None and picked[0].endswith(found))
+    if picked:
+        assert found is not None
+        assert found in picked[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root/boot").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    return tmp_path / "root"
+
+
+def copied(root: Path) -> tuple[str, ...]:
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return copy_out(handle, str(root.parent / "out"), "the disk x")
+    finally:
+        os.close(handle)
+
+
+def test_both_are_copied_out_in_the_place_of_older_ones(root: Path) -> None:
+    for text in ("1", "2"):
+        (root / "boot/vmlinuz-1").write_text(f"kernel {text}")
+        (root / "boot/initrd.img-1").write_text(f"initial {text}")
+        version, kernel, initial = copied(root)
+        assert version == "1"
+        assert (Path(kernel).read_text(), Path(initial).read_text()) == (f"kernel {text}", f"initial {text}")
+    assert sorted(path.name for path in (root.parent / "out").iterdir()) == ["initrd", "kernel"]
+
+
+def test_what_is_not_a_plain_file_is_not_booted(root: Path) -> None:
+    (root / "boot/initrd.img-1").write_text("initial")
+    (root / "boot/vmlinuz-1").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="symbolic"):
+        copied(root)
+    (root / "boot/vmlinuz-1").unlink()
+    os.mkfifo(root / "boot/vmlinuz-1")
+    with pytest.raises(Damaged, match="plain file"):
+        copied(root)
+
+
+def test_a_root_without_a_kernel_is_told(root: Path) -> None:
+    with pytest.raises(Damaged, match="the disk x has nothing to boot: no kernel"):
+        copied(root)
+    (root / "boot").rmdir()
+    (root / "boot").symlink_to("/boot")
+    with pytest.raises(Damaged, match="there is no directory /boot"):
+        copied(root)
