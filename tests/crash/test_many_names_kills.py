@@ -219,17 +219,10 @@ def lost(act: Act, known: Unkilled, after: State) -> str:
     """What must hold at every moment, and does not."""
     if after["problems"]:
         return f"not whole: {after['problems']}"
-    for name, tree in named(act, after["trees"]).items():
-        # One that is being made is nobody's server yet.
-        if (
-            tree is not None
-            and name in known.old["trees"]
-            and tree
-            not in (
-                named(act, known.old["trees"]).get(name),
-                named(act, known.new["trees"]).get(name),
-            )
-        ):
+    old, new, now = (named(act, one["trees"]) for one in (known.old, known.new, after))
+    # One that is being made is nobody's server yet, and one that is being removed nobody's any more.
+    for name in old.keys() & new.keys() & now.keys():
+        if now[name] not in (old[name], new[name]):
             return f"{name} is neither what it was nor what it was to become"
     changed = [one for one, digest in known.old["disks"].items() if after["disks"].get(one, digest) != digest]
     if changed:
