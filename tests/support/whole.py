@@ -37,11 +37,23 @@ def look(root: str, clone: str) -> dict[str, Any]:
     site = Site.open(root)
     try:
         problems += _gold_problems(site)
-        tree = _live(site, clone)
+        tree = _live(site, clone) if clone else None
         disks = {disk: _digest(dump_tree(path)) for disk, path in _paths(site).items()}
         return {"problems": problems, "tree": tree, "disks": disks, "facts": _facts(site)}
     finally:
         site.close()
+
+
+def look_at_all(root: str) -> dict[str, Any]:
+    """As :func:`look`, with ``trees`` of every clone that the catalog has."""
+    site = Site.open(root)
+    try:
+        with site.catalog.read() as tx:
+            names = [one.name for one in clones.every(tx)]
+        trees = {name: _live(site, name) for name in names}
+    finally:
+        site.close()
+    return {**look(root, ""), "trees": trees}
 
 
 def _database_problems(root: str) -> Iterator[str]:
