@@ -18,6 +18,7 @@ __all__ = [
     "Gold",
     "Look",
     "PublishPlan",
+    "Renaming",
     "Retirement",
     "Role",
     "Source",
@@ -42,6 +43,7 @@ __all__ = [
     "image_names",
     "image_rows",
     "import_image",
+    "is_halfway",
     "local_accounts",
     "look_at_copy",
     "newest_gold",
@@ -52,6 +54,7 @@ __all__ = [
     "plan_image_removal",
     "plan_import",
     "plan_publish",
+    "plan_renaming",
     "plan_replicate",
     "plan_retirement",
     "publish_gold",
@@ -60,6 +63,7 @@ __all__ = [
     "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
+    "rename",
     "replace_system",
     "replicate_gold",
     "restore_gold",
@@ -116,6 +120,7 @@ if TYPE_CHECKING:
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.removal import delete_image, plan_image_removal
+    from goldroot.image.renaming import Renaming, is_halfway, plan_renaming, rename
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.shown import (
@@ -149,6 +154,7 @@ else:
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "removal": "delete_image plan_image_removal",
+            "renaming": "Renaming is_halfway plan_renaming rename",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "shown": "current_number hosts_with image_names image_rows slot_names version_data version_held "

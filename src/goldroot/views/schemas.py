@@ -26,7 +26,7 @@ from goldroot.views.gold import (
     GoldVerified,
     ImageDeleted,
 )
-from goldroot.views.images import ChangedPath, ImageImported, ImageRow, SystemTested, TakenBack
+from goldroot.views.images import ChangedPath, ImageImported, ImageRenamed, ImageRow, SystemTested, TakenBack
 from goldroot.views.machines import (
     MachineConsole,
     MachineNetwork,
@@ -123,6 +123,7 @@ VIEWS: dict[str, type[BaseModel]] = {
     "help-shown": HelpShown,
     "image-deleted": ImageDeleted,
     "image-imported": ImageImported,
+    "image-renamed": ImageRenamed,
     "image-row": ImageRow,
     "json-schema": JsonSchema,
     "linked-row": LinkedRow,
