@@ -5,7 +5,8 @@
 Needs root, systemd-container, and mmdebstrap where no root with systemd is given; ``--small`` takes a root of busybox, to see
 that all of this runs.  The root gets files in /var until a server has that many paths of its own.  Some servers run at once,
 so that what they share is shared.  A program in one of them writes the time each 20 ms (by the kernel's clock, which goes on
-while a container is off): the longest gap in that is the downtime, reboot and all.  One table is printed, of one run.
+while a container is off): the longest gap in that is the downtime, reboot and all.  Copies of images are made in file systems
+of their own, with reflinks and without.  One table is printed, of one run.
 """
 
 from __future__ import annotations
@@ -150,6 +151,8 @@ def measured(bench: Bench, root: Path, args: argparse.Namespace) -> Iterator[tup
     bench("clone", "create", "whole", "--image", "bench", "--read-write")
     yield "boot, a copy of its own to write", boots(bench, "whole", args.boots)
     yield "downtime of an update", downtime(bench, "web1")
+    for form, where in (("with", "xfs"), ("without", "ext4")):
+        yield f"copy of a server's disk as an image, {form} reflinks ({where})", copies(bench.room, where, args)
 
 
 def size(*trees: Path) -> int:
@@ -250,6 +253,55 @@ def downtime(bench: Bench, name: str) -> str:
     started = next(when for when, what in times if what == "started" and when > ended)
     paths = sum(len(names) + len(files) for disk in bench.disks(name) for _, names, files in os.walk(disk))
     return f"{gap:.2f} s, of which it was off for {started - ended:.2f} s ({paths:,} paths of its own)"
+
+
+def copies(room: Path, kind: str, args: argparse.Namespace) -> str:
+    """Copies of an ext4 image of 512 MiB with files in it, in a store on a file system of its own."""
+    if not shutil.which(f"mkfs.{kind}") or not shutil.which("mkfs.ext4"):
+        return f"not measured: mkfs.{kind} is not there"
+    from goldroot.hosts.images import Images
+    from goldroot.hosts.storefiles import Label
+
+    volume, store = room / f"{kind}.image", room / kind
+    store.mkdir()
+    with open(volume, "wb") as file:
+        file.truncate(4 << 30)
+    subprocess.run([f"mkfs.{kind}", "-q", volume], check=True)
+    subprocess.run(["mount", "-o", "loop", volume, store], check=True)
+    try:
+        for name in ("disks", "halfway"):
+            (store / name).mkdir()
+        images, took = Images(str(store)), []
+        source = Label("source", "GOLD", 512 << 20, "ext4")
+        images.make(source, None)
+        with mounted(images.file(source), room / "mounted") as place:
+            for number in range(4 if args.small else 200):
+                (place / f"file{number}").write_bytes(os.urandom(1 << 20))
+        before = used(store)
+        for number in range(args.boots):
+            start = time.monotonic()
+            images.make(Label(f"copy{number}", "WEB", 512 << 20, "ext4"), source)
+            os.sync()
+            took.append(time.monotonic() - start)
+        each = (used(store) - before) / args.boots
+        return f"{statistics.median(took):.2f} s, {mib(int(each))} (median of {args.boots})"
+    finally:
+        subprocess.run(["umount", store], check=True)
+
+
+@contextmanager
+def mounted(image: str, place: Path) -> Iterator[Path]:
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def used(place: Path) -> int:
+    found = os.statvfs(place)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ NoteKind = Literal[
     "memory-not-given", "migrate-due", "mode-not-kept", "mount-left-out", "newer-packages", "no-account",
     "no-host-name", "not-bootable", "not-gold-number", "numbers-as-numbers", "other-file-system", "other-release",
     "override-unknown", "override-without-effect", "own-of-one-host", "own-packages", "owner-not-kept",
-    "packages-unknown", "path", "ranges-moved", "rebuild-due", "references-not-checked", "removed-before",
+    "packages-unknown", "path", "ranges-moved", "read-through-itself", "rebuild-due", "references-not-checked", "removed-before",
     "renumbered", "said-by-tar", "services-not-started", "shell-not-listed", "socket-dropped",
     "spool-without-account", "stale-map", "state-unit", "time-not-kept", "time-out-of-range", "unchanged",
     "vanished", "withdrawn-key-elsewhere", "xattr-not-kept",

@@ -39,6 +39,7 @@ PACKAGES = {
     "dasdfmt": "s390-tools",
     "fdasd": "s390-tools",
     "systemd-nspawn": "systemd-container",
+    "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-system-s390x": "qemu-system-misc",
 }

@@ -11,7 +11,7 @@ import pytest
 
 from goldroot.errors import BadInput
 from goldroot.guest.cpio import cpio
-from goldroot.guest.initramfs import GuestDisk, addition, follow, needed, table
+from goldroot.guest.initramfs import GuestDisk, GuestLink, addition, follow, needed, table
 
 DISKS = [GuestDisk("1B1", "ro", "erofs"), GuestDisk("1B5", "rw", "ext4")]
 PATHS = [("1B1", "/"), ("1B5", "/etc"), ("1B5", "/srv/my data")]
@@ -75,6 +75,30 @@ def test_the_table_says_the_root_hash_of_a_disk_that_has_one(root: Path) -> None
     lines = table(disks, PATHS).splitlines()
     assert lines[2] == f"verity 1B1 {'ab' * 32}"
     assert [line.split()[0] for line in lines] == ["disk", "disk", "verity", "path", "path", "path"]
+
+
+def test_links_of_a_trial_are_in_the_table_and_need_their_module(root: Path) -> None:
+    top = root / "usr/lib/modules/6.1"
+    (top / "modules.dep").write_text(DEP + "kernel/drivers/net/dummy.ko:\n")
+    (top / "kernel/drivers/net").mkdir(parents=True)
+    (top / "kernel/drivers/net/dummy.ko").write_text("it")
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        links = [
+            GuestLink("eth0", ("192.0.2.1/24", "2001:db8::1/64")),
+            GuestLink("lan1"),
+            GuestLink("lan0", (), "52:54:00:1:2:3"),
+        ]
+        found = files_in(addition(handle, "6.1", DISKS, PATHS, links))
+        assert found["goldroot/table"].decode().splitlines()[-3:] == [
+            "link eth0 192.0.2.1/24 2001:db8::1/64",
+            "link lan1",
+            "card lan0 52:54:00:1:2:3",
+        ]
+        assert "goldroot/lib/modules/6.1/kernel/drivers/net/dummy.ko" in found
+    finally:
+        os.close(handle)
+    assert "goldroot/lib/modules/6.1/kernel/drivers/net/dummy.ko" not in made(root)
 
 
 @pytest.mark.parametrize("path", ["/srv/a\nb", "/srv/a ", "/srv/a\\b"])

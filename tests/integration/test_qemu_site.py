@@ -65,8 +65,9 @@ def fleet() -> Iterator[WholeSite]:
 
 @pytest.mark.parametrize("maker", WITH)
 def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -> None:
-    fleet.configure('health = ["units"]\nhealth_time = 900')
+    fleet.configure('health = ["units"]\nhealth_time = 900\ntrial_time = 900')
     fleet("image", "import", "debian", "--from", str(systemd_root("bookworm", f"{KERNEL},{WITH[maker]}")))
+    converted(fleet, maker)
     fleet("gold", "publish", "debian", "--untested")
     fleet("gold", "replicate", "debian", "1", "--to", "machines")
     fleet("clone", "create", "web1", "--image", "debian", "--host", "machines")
@@ -83,7 +84,7 @@ def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -
     changed = [one["path"] for one in json.loads(fleet("clone", "diff", "web1", "--json", ok=1))["entries"]]
     assert changed.count("/etc/mine") == 1, changed
 
-    # The next gold: merged while it runs, switched, started, asked.
+    # The next gold: merged while it runs, tried beside it, switched, started, asked.
     fleet("maintain", "run", "debian", "sh", "-ec", "echo 2 > /usr/share/golden; echo gold >> /etc/issue.net")
     fleet("gold", "publish", "debian", "--untested")
     fleet("gold", "replicate", "debian", "2", "--to", "machines")
@@ -92,13 +93,18 @@ def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -
         "web1", "cat /usr/share/golden /etc/mine; tail -n 1 /etc/issue.net; ls /etc/host.conf 2>&1", ok=2
     ) == ("2\nmine\ngold\nls: cannot access '/etc/host.conf': No such file or directory")
 
-    # A gold in which a unit fails: it is back by itself.
+    # A gold in which a unit fails: its trial stops the update, and without one the server is back by itself.
     unit, wants = "/usr/lib/systemd/system/shop.service", "/usr/lib/systemd/system/multi-user.target.wants"
     fleet(
         "maintain", "run", "debian", "sh", "-ec", f"{put(unit, BAD)}; mkdir -p {wants}; ln -s ../shop.service {wants}/"
     )
     fleet("gold", "publish", "debian", "--untested")
     fleet("gold", "replicate", "debian", "3", "--to", "machines")
+    stopped = fleet("update", "run", "web1", ok=4)
+    assert "trial: the unit shop.service has failed" in stopped
+    assert "the shop is not there" in stopped, "the words of the journal"
+    assert fleet.inside("web1", "systemctl is-system-running; cat /usr/share/golden") == "running\n2"
+    fleet.configure('health = ["units"]\nhealth_time = 900\ntrial = "commands"')
     back = fleet("update", "run", "web1", ok=4)
     assert "web1 did not come up well after the update to gold 3: the unit shop.service has failed" in back
     assert fleet.up("web1") == "running"
@@ -109,3 +115,18 @@ def test_machines_move_to_the_next_gold_and_back(fleet: WholeSite, maker: str) -
     assert fleet.up("web1") == "running"
     assert fleet.inside("web1", "cat /etc/mine; ls /usr/share/golden 2>/dev/null || echo none") == "mine\nnone"
     assert "has shut down" in fleet("machine", "stop", "web1")
+
+
+def converted(fleet: WholeSite, maker: str) -> None:
+    """It is converted, and its initial file system has what puts a root together, by its own programs."""
+    fleet("maintain", "run", "debian", "sh", "-c", "echo 'UUID=a-b / ext4 defaults 0 1' > /etc/fstab")
+    assert "written: /etc/fstab" in fleet("image", "convert", "debian")
+    listing = {"initramfs-tools": "lsinitramfs /boot/initrd.img-*", "dracut": "lsinitrd /boot/initrd.img-*"}[maker]
+    listed = fleet("maintain", "run", "debian", "sh", "-c", listing)
+    for path in (
+        "goldroot/mount.sh",
+        "goldroot/table",
+        {"initramfs-tools": "scripts/goldroot"}.get(maker, "50-mount.sh"),
+    ):
+        assert path in listed, listed[-2000:]
+    assert "are converted already" in fleet("image", "convert", "debian", "--plan")

@@ -83,6 +83,8 @@ class BootingHost(DirectoryHost):
     def _answer(self, said: Mapping[str, Any], argv: Sequence[str]) -> Done:
         if argv[0] == "journalctl":
             return Done(0, b"why it failed\n", b"")
+        if argv[-1].startswith("journalctl"):
+            return Done(0, "".join(f"{json.dumps(line)}\n" for line in said.get("journal", [])).encode(), b"")
         if "is-system-running" in argv[-1]:
             failed = said.get("failed", [])
             state = said.get("state", "degraded" if failed else "running")
@@ -147,8 +149,8 @@ class FakeTrial:
 
 
 def behave(host: Any, version: int, **how: object) -> None:
-    """Machines of a gold version do so: ``failed`` units, open ``ports``, ``commands`` that fail, systemd's ``state``;
-    ``start``, ``stop`` or ``no_trial``: why that does not work; ``trial``: what is otherwise in a trial."""
+    """Machines of a gold version do so: ``failed`` units, open ``ports``, ``commands`` that fail, systemd's ``state``, lines of
+    the ``journal``; ``start``, ``stop`` or ``no_trial``: why that does not work; ``trial``: what is otherwise in a trial."""
     assert isinstance(host, BootingHost)
     known = _read(host._file("behaviour")) or {}
     _write(host._file("behaviour"), {**known, str(version): how})

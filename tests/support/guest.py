@@ -13,20 +13,26 @@ from support.hosts import need_programs
 #: In the order in which they can be loaded; what a kernel has built in is not there.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "virtio_console",
-    "crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4", "lz4_decompress", "erofs", "evdev", "button",
+    "crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4", "lz4_decompress", "erofs", "evdev", "button", "dummy",
+    "failover", "net_failover", "virtio_net",
 )  # fmt: skip
 #: As ``uname -m`` has them -> Debian's name, and its kernel for machines of QEMU.
 DEBIAN = {"x86_64": ("amd64", "linux-image-cloud-amd64"), "s390x": ("s390x", "linux-image-s390x")}
 
 
 #: Puts its root together as goldroot says, tries to write where it may not, and listens as qemu-guest-agent does and, once
-#: ``/etc/no-agent`` is there, to the power button alone.
+#: ``/etc/no-agent`` is there, to the power button alone.  Of commands it runs ``sh -c``, beside its root, which is ``/system``;
+#: its systemctl is ``/etc/systemctl``, where that is there.
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-for module in /modules/*; do insmod $module; done
-end() { umount /system/tmp /system/etc /run/goldroot/1B5; umount /system; poweroff -f; }
+for module in /modules/*; do insmod $module $(case $module in *dummy*) echo numdummies=0 ;; esac); done
+end() {
+    umount /system/tmp
+    echo "$goldroot_mounted" | while read -r one; do [ -z "$one" ] || umount "$one"; done
+    poweroff -f
+}
 mkdir -p /system
 . /goldroot/mount.sh
 goldroot_patience=3
@@ -35,6 +41,9 @@ touch /system/x 2>/dev/null && echo "the root was written"
 dd if=/dev/zero of="$(goldroot_device 1B1)" count=1 conv=fsync 2>/dev/null && echo "the root's disk was written"
 touch /system/etc/written && sync && echo "etc was written"
 [ -d /sys/bus/ccw/devices ] && echo channel devices $(ls /sys/bus/ccw/devices)
+echo "links: $(cd /sys/class/net; echo *)"
+[ -e /system/etc/systemctl ] && cp /system/etc/systemctl /bin/systemctl
+[ -e /system/etc/run ] && sh /system/etc/run
 echo "up as $(cat /system/etc/hostname) on $(uname -m)"
 [ -e /system/etc/dirty ] && { sync; echo ready; sleep 1000; }
 if [ -e /system/etc/no-agent ]; then
@@ -50,6 +59,13 @@ while :; do
     read -r line <&3 || { sleep 1; continue; }  # nobody is at the other end
     case "$line" in
         *guest-sync*) id="${line##*:}"; echo "{\"return\": ${id%%\}*}}" >&3 ;;
+        *guest-exec-status*)
+            echo "{\"return\": {\"exited\": true, \"exitcode\": $status, \"out-data\": \"$(base64 /said | tr -d '\n')\"}}" >&3 ;;
+        *guest-exec*)
+            script=$(printf '%s' "$line" | sed 's/.*"-c", "//; s/"\], "capture-output.*//; s/\\"/"/g')
+            sh -c "$(printf '%b' "$script")" >/said 2>&1 </dev/null 3>&-
+            status=$?
+            echo "{\"return\": {\"pid\": 1}}" >&3 ;;
         *guest-ping*) echo "{\"return\": {}}" >&3 ;;
         *guest-shutdown*) echo "the agent was asked"; end ;;
         *) echo "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"it cannot\"}}" >&3 ;;

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from goldroot.merge import parse_fstab, unit_name
-from goldroot.system import left_out
+from goldroot.system import left_out, put_together
 
 OWN = {"/", "/etc", "/var"}
 
@@ -71,3 +71,20 @@ def test_a_mount_point_has_one_spelling() -> None:
     (line,) = parse_fstab(b"/dev/b //srv//x/ ext4 nofail\n")
     assert (line.point, line.lenient) == (b"/srv/x", True)
     assert unit_name(b"/srv//x", b".mount") == b"srv-x.mount"
+
+
+def test_a_converted_image_mounts_no_disk_that_its_layout_takes_the_place_of() -> None:
+    text = (
+        b"# by hand\nUUID=a / ext4 errors=remount-ro 0 1\nUUID=b /boot/efi vfat defaults 0 2\n"
+        b"/dev/mapper/vg-var /var xfs defaults 0 2\nLABEL=log /var/log ext4 defaults 0 2\n/dev/sda3 none swap sw 0 0\n"
+        b"UUID=d /data ext4 nofail 0 2\nnas:/home /home nfs defaults 0 0\ntmpfs /tmp tmpfs defaults 0 0\n"
+        b"/dev/vg/varied /var2 nfs defaults 0 0"
+    )
+    after, out, left = put_together(text, {"/", "/etc", "/var", "/home"})
+    assert out == ["/", "/boot/efi", "/var", "/var/log", "swap"]
+    assert left == ["/data"]
+    kept = [line for line in after.splitlines() if not line.startswith(b"# goldroot: ")]
+    assert kept == [
+        line for line in text.splitlines() if line.split()[1] not in (b"/", b"/boot/efi", b"/var", b"/var/log", b"none")
+    ]
+    assert put_together(after, {"/", "/etc", "/var", "/home"}) == (after, [], left), "again: nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import pytest
 
 from goldroot.errors import Refused
 from goldroot.run import Done
-from goldroot.system import unit_lines
+from goldroot.system import refusals, unit_lines
 
 #: (fields, message), as a journal has them: systemd's own lines come last.
 SHOP = [
@@ -77,3 +78,42 @@ def test_a_unit_that_says_nothing_is_told_by_systemd() -> None:
 @pytest.mark.parametrize("units", [[], ["shop.service"]])
 def test_where_nothing_can_be_asked_there_are_no_lines(units: list[str]) -> None:
     assert unit_lines(Silent(SHOP), units) == []
+
+
+class Refusing(Journal):
+    """A system whose journal is asked by a shell."""
+
+    def command(self, argv: Sequence[str], timeout: float) -> Done:
+        assert argv[:2] == ["/bin/sh", "-c"] and "journalctl --boot" in argv[2]
+        lines = (json.dumps({**fields, "MESSAGE": text}) for fields, text in self.rows)
+        return Done(0, "".join(f"{line}\n" for line in (*lines, "not JSON", "[]")).encode(), b"")
+
+
+def test_what_a_read_only_root_refused_is_told_by_unit_with_what_to_do() -> None:
+    refused = "mkdir: cannot create directory '/usr/share/shop/cache': Read-only file system"
+    rows = [
+        ({"_SYSTEMD_UNIT": "shop.service"}, refused),
+        ({"_SYSTEMD_UNIT": "shop.service"}, refused),
+        ({"_SYSTEMD_UNIT": "init.scope", "UNIT": "systemd-remount-fs.service"}, "mount: /: read-only file system."),
+        ({"_SYSTEMD_UNIT": "init.scope", "SYSLOG_IDENTIFIER": "kmod"}, "open(/lib/modules/x.new): EROFS"),
+        ({"_SYSTEMD_UNIT": "grub.service"}, "cp: /boot/grub/env: Read-only file system"),
+        ({"_SYSTEMD_UNIT": "apt-daily.service"}, "E: /var is a Read-only file system"),
+        ({}, "Read-only file system"),
+        ({"_SYSTEMD_UNIT": "web.service"}, "VFS: mounted with EROFSX, all is well"),
+        ({"_SYSTEMD_UNIT": "binary.service"}, [82, 101]),
+    ]
+    found = refusals(Refusing(rows))  # type: ignore[arg-type]
+    assert [(one.unit, one.path) for one in found] == [
+        ("shop.service", "/usr/share/shop/cache"),
+        ("systemd-remount-fs.service", ""),
+        ("kmod", "/lib/modules/x.new"),
+        ("grub.service", "/boot/grub/env"),
+        ("apt-daily.service", "/var"),
+        ("the kernel", ""),
+    ]
+    assert "/usr/share/shop/cache" in found[0].todo and "shop.service" in found[0].todo
+    assert "goldroot image convert" in found[1].todo
+    assert "Kernels come with the image" in found[3].todo
+    assert "Packages come with the image" in found[4].todo
+    assert str(found[0]) == f"shop.service: {refused}"
+    assert refusals(Silent([])) == []

@@ -58,6 +58,8 @@ def show_drift(
 
 def _say(found: Drift, shown: dict[str, list[str]]) -> None:
     """One line for each path; lines of texts where they are ``shown``, by path.  What makes a server itself is last."""
+    for note in found.notes:
+        put(f"note: {note}")
     if not found.entries:
         put(f"{found.clone.name} is as {found.other}.")
         return

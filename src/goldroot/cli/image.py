@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldroot.cli.image_convert import convert
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import image_names, layout_names
 from goldroot.cli.lazy import Group
@@ -97,6 +98,9 @@ def import_(
         put(f"Next: goldroot maintain test {name}, then goldroot gold publish {name}")
 
     emit(as_json, {**data, "notes": notes_data(done.notes)}, say)
+
+
+image.add_command(convert)
 
 
 @image.command("list")

@@ -6,11 +6,21 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from goldroot.catalog import Clone
-from goldroot.fleet.inputs import Disks, Stage, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
+from goldroot.fleet.inputs import (
+    Disks,
+    Stage,
+    disk_side,
+    gold_side,
+    open_clone,
+    plan_sides,
+    policy_of,
+    shown_notes,
+    silent,
+)
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.image import Gold, open_version
 from goldroot.merge import make_record, redact_diff
@@ -29,6 +39,8 @@ class Drift:
     gold: Gold
     disks: dict[str, str]
     policy: Policy
+    #: What of the view of a running server is to be told: paths that were gone, or written, while it was read.
+    notes: Sequence[str] = field(default=(), kw_only=True)
 
     @property
     def by_class(self) -> dict[str, int]:
@@ -48,7 +60,7 @@ class Drift:
         """As JSON data."""
         return {
             "clone": self.clone.name, "image": self.clone.image, "version": self.clone.version,
-            "classes": self.by_class, "entries": self.entries,
+            "classes": self.by_class, "entries": self.entries, "notes": list(self.notes),
         }  # fmt: skip
 
 
@@ -66,8 +78,12 @@ def find_drift(site: Site, name: str, below: list[str] | None = None, *, stage: 
         # A merge in which gold did not move: what it finds is what the clone has changed.
         record = make_record(plan_sides((base, base, own), policy))
         disks = dict(server.ids)
-    return Drift(clone, differences(record, below, policy), gold, disks, policy)
+    told = shown_notes([note for note in own.notes if note.kind in _OF_A_VIEW])
+    return Drift(clone, differences(record, below, policy), gold, disks, policy, notes=told)
 
+
+#: Notes that say how good the view of a server was.
+_OF_A_VIEW = ("read-through-itself", "vanished", "changed-while-read")
 
 #: What the next merge does with a difference of a server.
 STAYS, MERGED, OVERWRITTEN, MADE_AGAIN = "stays", "merged", "overwritten", "made again"

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
 from goldroot.conflicts import Decisions
-from goldroot.errors import GoldrootError, Refused
+from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
+from goldroot.fleet.through_itself import Copied, read_through_itself
 from goldroot.hosts import Access, Host, Opened, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.merge import (
@@ -147,8 +148,11 @@ def disk_side(
     for address, disk in disks.ids.items():
         path = disks.opened[address].path
         progress = stage(f"reading {disk}")
+        opened = disks.opened[address]
         found = ahead.take(disk, policy) if ahead is not None else None
-        if found is None:
+        if isinstance(opened, Copied):
+            found = opened.scan(policy, progress)
+        elif found is None:
             found = manifests.scan_disk(site, disk, path, policy, writers=writers, progress=progress)
         trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=writers == "live")
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in found.notes]
@@ -266,9 +270,25 @@ def read_switched(site: Site, clone: Clone, disks: Mapping[str, str]) -> Reading
 
 @contextmanager
 def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = "live") -> Iterator[Server]:
-    """The live disks of a clone, open for the block."""
+    """The live disks of a clone, open for the block; through itself where it runs and its host cannot read them.
+
+    :raises StillRunning: it runs, and nobody said how it is reached.
+    """
     gold = open_version(site, clone.image, clone.version, clone.host)
-    with open_own(gold.host, gold.layout, live_disks(gold.host, clone, gold.layout), access, view=view) as server:
+    disks = live_disks(gold.host, clone, gold.layout)
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(open_own(gold.host, gold.layout, disks, access, view=view))
+        except StillRunning as error:
+            reach = site.config.reach(clone.name, clone.image)
+            if access != "ro" or view != "live" or gold.host.power(clone.machine).state == "off":
+                raise
+            if not reach.host:
+                error.todo = f'{error.todo} Or let it be read by ssh: ssh = "root@HOST" in [clones.{clone.name}].'
+                raise
+            policy = policy_of(site, clone.image)
+            read = read_through_itself(gold.host, reach, gold.layout, list(disks), policy)
+            server = Server(gold.layout, disks, stack.enter_context(read))
         yield server
 
 

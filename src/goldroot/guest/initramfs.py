@@ -34,6 +34,8 @@ _PLACES = {
 _MODULES = ("virtio_pci", "virtio_blk", "dasd_eckd_mod", "dasd_fba_mod")
 #: And where its blocks are compared with a tree of hashes.
 _CHECKING = ("dm_verity", "sha256_generic")
+#: What a link that leads nowhere needs, and one that is a card.
+_NOWHERE, _CARD = "dummy", "virtio_net"
 #: modprobe(8)'s indexes: where it looks for what; ".bin" is what it reads, and the names are those of depmod(8).
 _INDEXES = re.compile(rb"modules\.(dep|alias|symbols|builtin|builtin\.alias|softdep|devname)(\.bin)?")
 
@@ -51,12 +53,24 @@ class GuestDisk:
     root_hash: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class GuestLink:
+    """A network link that is there before the system looks for it, and its addresses, each with its prefix length.
+
+    :param card: the hardware address of the card that it is; "": it is a link that leads nowhere.
+    """
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    card: str = ""
+
+
 def hashes_at(address: str) -> str:
     """What a disk has as its serial that is the tree of hashes of the one at an address."""
     return f"{address}-hashes"
 
 
-def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
+def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]], links: Iterable[GuestLink] = ()) -> str:
     """The words of ``/goldroot/table``.
 
     :param paths: address and path of the system, parents before what is in them; ``/`` stands first.
@@ -68,10 +82,22 @@ def table(disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> str:
         if path != path.strip() or "\n" in path or "\\" in path:
             raise BadInput(f"{path!r} is not a path that a boot can have", todo="Give the path another name.")
         lines.append(f"path {address} {path}")
+    for link in links:
+        lines.append(
+            " ".join(
+                ["card", link.name, link.card, *link.addresses] if link.card else ["link", link.name, *link.addresses]
+            )
+        )
     return "".join(f"{line}\n" for line in lines)
 
 
-def addition(root: int, version: str, disks: Sequence[GuestDisk], paths: Iterable[tuple[str, str]]) -> bytes:
+def addition(
+    root: int,
+    version: str,
+    disks: Sequence[GuestDisk],
+    paths: Iterable[tuple[str, str]],
+    links: Sequence[GuestLink] = (),
+) -> bytes:
     """The archive that follows a system's own.
 
     :param root: descriptor of the system's root.
@@ -79,9 +105,14 @@ def addition(root: int, version: str, disks: Sequence[GuestDisk], paths: Iterabl
     :raises BadInput: see :func:`table`.
     """
     files = {place: _own(name) for name, place in _PLACES.items()}
-    files["goldroot/table"] = table(disks, paths).encode()
+    files["goldroot/table"] = table(disks, paths, links).encode()
     checking = _CHECKING if any(disk.root_hash for disk in disks) else ()
-    wanted = [*_MODULES, *checking, *sorted({disk.form for disk in disks})]
+    wanted = [
+        *_MODULES,
+        *checking,
+        *sorted({_CARD if link.card else _NOWHERE for link in links}),
+        *sorted({disk.form for disk in disks}),
+    ]
     modules = f"goldroot/lib/modules/{version}"
     files |= {f"{modules}/{name}": content for name, content in _modules(root, version, wanted)}
     return cpio(files, [modules])

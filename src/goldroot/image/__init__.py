@@ -11,9 +11,11 @@ __all__ = [
     "FORMS",
     "MAINTENANCE",
     "TEST",
+    "BootCheck",
     "Change",
     "Checked",
     "Consent",
+    "Conversion",
     "Difference",
     "Gold",
     "Look",
@@ -28,8 +30,10 @@ __all__ = [
     "adopt_image",
     "adopt_version",
     "changes_between",
+    "check_boot",
     "check_genuine",
     "check_gold",
+    "convert_image",
     "current_gold",
     "current_number",
     "delete_image",
@@ -51,6 +55,7 @@ __all__ = [
     "open_source",
     "open_version",
     "papers_hold",
+    "plan_conversion",
     "plan_image_removal",
     "plan_import",
     "plan_publish",
@@ -59,7 +64,9 @@ __all__ = [
     "plan_retirement",
     "publish_gold",
     "publish_system",
+    "read_contents",
     "read_gold_record",
+    "read_hollow",
     "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
@@ -81,6 +88,7 @@ __all__ = [
     "version_held",
     "version_rows",
     "version_shown",
+    "with_given_owners",
 ]
 
 if TYPE_CHECKING:
@@ -94,6 +102,7 @@ if TYPE_CHECKING:
     )
     from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
+    from goldroot.image.convert import BootCheck, Conversion, check_boot, convert_image, plan_conversion
     from goldroot.image.copied import Look, accept_copied, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.gold import (
@@ -116,9 +125,10 @@ if TYPE_CHECKING:
         papers_hold,
         read_gold_record,
     )
-    from goldroot.image.importing import import_image, plan_import, replace_system, split
+    from goldroot.image.importing import import_image, plan_import, replace_system, split, with_given_owners
     from goldroot.image.maintain import FORMS, enter_system, existing_system, system_changes, test_system
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
+    from goldroot.image.remote import read_contents, read_hollow
     from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renaming import Renaming, is_halfway, plan_renaming, rename
     from goldroot.image.renumber import local_accounts
@@ -145,20 +155,21 @@ else:
             "adopting": "adopt_image adopt_version finish_publish give_up_import note_gone recorded_numbers",
             "changes": "Change changes_between",
             "check": "Checked check_gold",
+            "convert": "BootCheck Conversion check_boot convert_image plan_conversion",
             "copied": "Look accept_copied look_at_copy",
             "found": "find_linked",
-            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold "
-            "retire_gold verify_gold",
+            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "gold_version": "Gold check_genuine current_gold newest_gold open_version papers_hold read_gold_record",
-            "importing": "import_image plan_import replace_system split",
+            "importing": "import_image plan_import replace_system split with_given_owners",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
+            "remote": "read_contents read_hollow",
             "removal": "delete_image plan_image_removal",
             "renaming": "Renaming is_halfway plan_renaming rename",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
-            "shown": "current_number hosts_with image_names image_rows slot_names version_data version_held "
-            "version_rows version_shown",
+            "shown": "current_number hosts_with image_names image_rows "
+            "slot_names version_data version_held version_rows version_shown",
             "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",

@@ -23,7 +23,7 @@ from goldroot.system import (
     OwnDisks,
     left_out,
     look_inside,
-    read_only_failures,
+    refusals,
     unit_lines,
     until_healthy,
 )
@@ -210,15 +210,16 @@ def _boot_form(site: Site, system: System, form: Form) -> Tested:
     """Boot this form, and run each command in the running system; nothing that it writes stays."""
     running, commands = site.config.image(system.image).running, site.config.image(system.image).tests
     fixed = [disk.address for disk in system.layout.shared] if form == "read-only" else []
-    lacks = _lacks(system)
+    lacks, unconverted = _lacks(system), _unconverted(system) if form == "read-only" else []
     around = Around((), (*WAITS, *(unit for one in lacks for unit in one.units)))
     try:
         with system.host.trial(system.machine, LIVE, read_only=fixed, around=around) as trial:
             wrong = until_healthy(trial, running.health, (), running.trial_time)
-            refused = read_only_failures(trial) if form == "read-only" else []
+            refused = refusals(trial) if form == "read-only" else []
             said = unit_lines(trial, sorted(look_inside(trial).failed)) if wrong else []
             said += [f"console: {line}" for line in trial.console(10) if line.strip()] if wrong else []
-            told = [*map(str, lacks), *(f"refused by the read-only root: {line}" for line in refused)]
+            told = [*map(str, lacks), *unconverted]
+            told += [line for one in refused for line in (f"refused by the read-only root: {one}", f"  {one.todo}")]
             ran = [_booted([*wrong, *said, *told], passed=not wrong)]
             ran += [] if trial.gone() else [_test_inside(trial, command) for command in commands]
     except HostError as error:
@@ -233,6 +234,14 @@ def _lacks(system: System) -> list[LeftOut]:
     with system.open() as opened:
         tree = OwnDisks(system.layout, {address: disk.path for address, disk in opened.items()})
         return left_out(tree.read(b"etc/fstab") or b"", own)
+
+
+def _unconverted(system: System) -> list[str]:
+    """What ``goldroot image convert`` would change in it, for the test's log."""
+    from goldroot.image.convert import pending
+
+    with system.open() as opened:
+        return [f"not converted: {line} (goldroot image convert {system.image})" for line in pending(system, opened)]
 
 
 def _booted(said: Sequence[str], *, passed: bool) -> Ran:

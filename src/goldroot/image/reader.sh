@@ -1,5 +1,9 @@
-# Sent to a server that is adopted, and run there by sh: writes a tar of its file systems to standard output.
+# Sent to a server that is read by ssh, and run there by sh: writes a tar of its file systems to standard output.
 # It needs GNU tar, or python3; it writes nothing on the server.
+# The line before this one may say `goldroot_mode`, and what stands in the place of the list at the end is for that then:
+#   hollow     what is below some paths, each file as one hole of its size: "top" and "skip" lines, paths as hexadecimal digits
+#   contents   some files: "file" lines
+# Both need python3.
 LC_ALL=C; export LC_ALL
 cd / || exit 97
 # What is mounted and is not a file system on a disk of this server, or is a part of another one, is left out; the directory
@@ -21,7 +25,8 @@ if [ -r /proc/self/mountinfo ]; then
         skip="$skip .$point"
     done < /proc/self/mountinfo
 fi
-if tar --version 2> /dev/null | grep -q 'GNU tar'; then
+goldroot_mode=${goldroot_mode:-whole}
+if [ "$goldroot_mode" = whole ] && tar --version 2> /dev/null | grep -q 'GNU tar'; then
     set -- --create --file=- --format=posix --numeric-owner --sparse --xattrs '--xattrs-include=*' --anchored --wildcards
     for place in $skip; do
         # What a pattern would read as its own is escaped.
@@ -30,10 +35,17 @@ if tar --version 2> /dev/null | grep -q 'GNU tar'; then
     done
     exec tar "$@" .
 fi
-command -v python3 > /dev/null || { echo 'it has neither GNU tar nor python3' >&2; exit 98; }
+command -v python3 > /dev/null || { echo "it has no python3, and no GNU tar that would do" >&2; exit 98; }
 exec python3 -c '
-import os, sys, tarfile
+import io, os, sys, tarfile
 skip = {p.encode().decode("unicode_escape").encode("latin-1") for p in sys.argv[1].split()}
+hollow = sys.argv[2] == "hollow"
+asked = {"top": [], "skip": [], "file": []}
+for line in os.fdopen(3):
+    if line.strip():
+        word, _, path = line.strip().partition(" ")
+        asked[word].append(b"./" + bytes.fromhex(path))
+skip = (skip - set(asked["top"])) | set(asked["skip"])
 def add(tar, path):
     name = os.fsdecode(path)
     try:
@@ -44,10 +56,21 @@ def add(tar, path):
         return False
     member.uname = member.gname = ""
     try:
+        # a float, which tarfile has, cannot hold nanoseconds
+        since = os.lstat(path).st_mtime_ns
+        member.pax_headers["mtime"] = "%s%d.%09d" % ("-" if since < 0 else "", *divmod(abs(since), 10**9))
         for key in os.listxattr(path, follow_symlinks=False):
             value = os.getxattr(path, key, follow_symlinks=False)
             member.pax_headers["SCHILY.xattr." + key] = value.decode("utf-8", "surrogateescape")
-        if member.isreg():
+        if member.isreg() and hollow and member.size:
+            # a file that is one hole (GNU tar, Storing Sparse Files: PAX format 1.0)
+            member.pax_headers["GNU.sparse.major"] = "1"
+            member.pax_headers["GNU.sparse.minor"] = "0"
+            member.pax_headers["GNU.sparse.name"] = member.name
+            member.pax_headers["GNU.sparse.realsize"] = str(member.size)
+            member.size = 512
+            tar.addfile(member, io.BytesIO(b"0" + bytes([10]) + bytes(510)))
+        elif member.isreg():
             with open(path, "rb") as file:
                 member.size = os.fstat(file.fileno()).st_size
                 tar.addfile(member, Whole(file, member.size))
@@ -66,13 +89,32 @@ class Whole:
         return data
 def walk(tar, path):
     if add(tar, path) and path not in skip:
-        for name in sorted(os.listdir(path)):
+        try:
+            names = sorted(os.listdir(path))
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
+        for name in names:
             walk(tar, path + b"/" + name)
+def ways(tops):
+    found = {b"."}
+    for top in tops:
+        steps = top.split(b"/")
+        found |= {b"/".join(steps[:count]) for count in range(1, len(steps))}
+    return sorted(found)
 sys.setrecursionlimit(100000)
 try:
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        walk(tar, b".")
+        if sys.argv[2] == "whole":
+            walk(tar, b".")
+        for path in ways(asked["top"]) if asked["top"] else []:
+            add(tar, path)
+        for path in asked["top"]:
+            walk(tar, path)
+        for path in asked["file"]:
+            add(tar, path)
 except Exception as error:
     print(error, file=sys.stderr)
     os._exit(2)
-' "$skip"
+' "$skip" "$goldroot_mode" 3<<'goldroot-list'
+@LIST@
+goldroot-list

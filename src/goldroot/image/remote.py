@@ -1,6 +1,8 @@
 """Reading a server that runs somewhere else, by ssh(1): its file systems come as one tar.
 
-Nothing has to be installed there but sh and GNU tar, or python3; what is run is ``reader.sh`` beside this.  Of what comes
+Nothing has to be installed there but sh and GNU tar, or python3; what is run is ``reader.sh`` beside this.  It reads a
+server that is adopted as a whole, and of a server of the fleet first what there is, and then those files that are asked for.
+  Of what comes
 nothing is believed: it is unpacked as any archive is.
 """
 
@@ -8,12 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from goldroot.errors import ProgramFailed, UsageError
 from goldroot.image.tarball import unpack_stream
 from goldroot.image.unpack import Unpacked
 from goldroot.run import stream
+from goldroot.site import Reach, is_host
 from goldroot.tree import Note, Progress
 
 PREFIX = "ssh:"
@@ -33,7 +36,7 @@ def remote_host(source: str) -> str | None:
     if not source.startswith(PREFIX):
         return None
     host = source.removeprefix(PREFIX)
-    if not _HOST.fullmatch(host):
+    if not is_host(host):
         raise UsageError(
             f"{host!r} is not a host that ssh could go to",
             todo="Write ssh:HOST or ssh:USER@HOST; all else (a port, a key) goes into ~/.ssh/config.",
@@ -44,20 +47,53 @@ def remote_host(source: str) -> str | None:
 def unpack_remote(host: str, out: str, *, sudo: bool = False, progress: Progress | None = None) -> Unpacked:
     """Read a server's file systems into the empty directory ``out``.
 
-    :param sudo: by ``sudo -n`` there: who comes by ssh is not root, and may do that without a password.
+    :param sudo: see :class:`goldroot.site.Reach`.
     :raises ProgramFailed: ssh, or the reader there, ended with an error; the error says what it said.
     :raises BadInput: what came is not a whole archive, or has something in it that no root file system has.
     """
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.sh"), "rb") as file:
-        script = file.read()
-    asked = ["ssh", "-T", "--", host, *(["sudo", "-n"] if sudo else []), "sh", "-s"]
     try:
-        with stream(asked, stdin=script, ok=(0, _CHANGED)) as (coming, said):
-            done = unpack_stream(coming, out, shown=f"what {host} sent", progress=progress)
+        return _read(Reach(host, sudo=sudo), "whole", (), out, progress)
     except ProgramFailed as error:
         error.meaning = "The server was not read to its end. Nothing was made."
+        raise
+
+
+def read_hollow(
+    reach: Reach, tops: Sequence[bytes], skip: Sequence[bytes], out: str, *, progress: Progress | None = None
+) -> Unpacked:
+    """What is below some paths of a server, into the empty directory ``out``: all but what is in files, which are holes.
+
+    :param tops: paths without a slash at the beginning; the directories on the way to them come along.
+    :param skip: directories below these that are made empty: what is in them is another disk's.
+    :raises ProgramFailed: as for :func:`unpack_remote`.
+    """
+    lines = [("top", path) for path in tops] + [("skip", path) for path in skip]
+    return _read(reach, "hollow", lines, out, progress)
+
+
+def read_contents(reach: Reach, files: Iterable[bytes], out: str, *, progress: Progress | None = None) -> Unpacked:
+    """Files of a server, whole, into the empty directory ``out``; those that are not there any more are left out.
+
+    :raises ProgramFailed: as for :func:`unpack_remote`.
+    """
+    return _read(reach, "contents", [("file", path) for path in files], out, progress)
+
+
+def _read(reach: Reach, mode: str, lines: Sequence[tuple[str, bytes]], out: str, progress: Progress | None) -> Unpacked:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.sh"), "rb") as file:
+        script = file.read()
+    listed = "\n".join(f"{word} {path.hex()}" for word, path in lines)
+    script = f"goldroot_mode={mode}\n".encode() + script.replace(b"@LIST@", listed.encode())
+    options = ["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", reach.key] if reach.key else []
+    asked = ["ssh", "-T", *options, "--", reach.host, *(["sudo", "-n"] if reach.sudo else []), "sh", "-s"]
+    try:
+        with stream(asked, stdin=script, ok=(0, _CHANGED)) as (coming, said):
+            done = unpack_stream(coming, out, shown=f"what {reach.host} sent", progress=progress)
+    except ProgramFailed as error:
+        error.meaning = "The server was not read to its end. Nothing was changed."
         error.todo = (
-            f"Try `ssh {host} true`; who reads there has to be root (--sudo), and there has to be GNU tar or python3."
+            f"Try `ssh {reach.host} true`; who reads there has to be root (sudo), and there has to be python3, or GNU tar for "
+            "an adoption."
         )
         raise
     return Unpacked(done.entries, [*done.notes, *_notes(said)], done.owners)

@@ -12,11 +12,13 @@ __all__ = [
     "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
+    "VIEWS",
     "Backup",
     "BackupHead",
     "Config",
     "DiskRegister",
     "Layout",
+    "Reach",
     "Site",
     "TellForm",
     "begin_renaming",
@@ -27,6 +29,7 @@ __all__ = [
     "export_views",
     "former_names",
     "init_site",
+    "is_host",
     "is_members",
     "keep_reserve",
     "keys_work",
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
+    from goldroot.site.reach import Reach, is_host
     from goldroot.site.renamed import (
         FORMER_NAMES,
         begin_renaming,
@@ -71,7 +75,7 @@ if TYPE_CHECKING:
         refuse_renaming,
         table_renamed,
     )
-    from goldroot.site.shared import export_views, is_members, read_view
+    from goldroot.site.shared import VIEWS, export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
     from goldroot.site.space import keep_reserve, making_room, sweep_rooms, work_room
@@ -87,9 +91,10 @@ else:
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
             "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
+            "reach": "Reach is_host",
             "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
             "former_names note_former_name refuse_renaming table_renamed",
-            "shared": "export_views is_members read_view",
+            "shared": "VIEWS export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
             "space": "keep_reserve making_room sweep_rooms work_room",

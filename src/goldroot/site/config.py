@@ -11,6 +11,7 @@ from typing import Literal, cast
 from goldroot import toml
 from goldroot.errors import BadInput, UsageError
 from goldroot.hosts.registry import DIRECTORY, ONLY_HOST, BadTable, HostTable, host_table
+from goldroot.site.reach import NOT_REACHED, Reach, read_reach
 from goldroot.system import MIB, NETWORK_VALUES, USUAL_HEALTH, HealthCheck, Limits, Mode, health_check
 
 FEWEST_SLOTS = 2
@@ -81,6 +82,8 @@ store = "store"       # where; relative to this file
 # address = "192.0.2.10/24"
 # gateway = "192.0.2.1"
 # nameservers = ["192.0.2.53"]
+# ssh = "root@192.0.2.10"      # by which a running server is read whose disks its host cannot read; also for an image, with {name}
+# ssh_key = "keys/reader"      # else as ssh's own settings say
 # bridge = "br0"               # of this machine, where the host runs containers; "none": private
 # ports = ["8080:80"]          # of this machine, and of the server
 """
@@ -124,6 +127,7 @@ class ImageConfig:
     #: The same for each of the checks, and for what is made again in a merged system.
     check_time: int | None = None
     running: RunConfig = field(default_factory=RunConfig)
+    reach: Reach = NOT_REACHED  #: of its clones
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ class CloneConfig:
     nameservers: tuple[str, ...] = ()
     bridge: str = ""  #: of its host; "none": private, whatever the host's table says
     ports: tuple[str, ...] = ()  #: published ones, as ``--port`` has them
+    reach: Reach = NOT_REACHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,11 @@ class Config:
     def image(self, name: str) -> ImageConfig:
         """What is said of an image; the defaults where nothing is."""
         return self.images.get(name, ImageConfig(self.slots, self.limits))
+
+    def reach(self, clone: str, image: str) -> Reach:
+        """How a clone is reached by ssh: as it says itself, else as its image says; nowhere where neither does."""
+        own = self.clone(clone).reach
+        return own if own.host else self.image(image).reach.of(clone)
 
     def clone(self, name: str) -> CloneConfig:
         """The address table of a clone; empty where there is none."""
@@ -241,6 +251,7 @@ def _images(table: toml.Table, slots: int, limits: Limits, here: str) -> dict[st
             test_time=_time(one, "test_time"),
             check_time=_time(one, "check_time"),
             running=read_running(one),
+            reach=read_reach(one),
         )
         one.done()
     return found
@@ -258,7 +269,9 @@ def _clones(table: toml.Table) -> dict[str, CloneConfig]:
         if not CLONE_NAME.fullmatch(name):
             raise one.error(f"{name!r} cannot be a clone's name: small letters, digits and '-', 32 at most")
         texts = {key: one.text(key, "") for key in ("hostname", "interface", "address", "gateway", "bridge")}
-        found[name] = CloneConfig(**texts, nameservers=one.texts("nameservers", ()), ports=one.texts("ports", ()))
+        found[name] = CloneConfig(
+            **texts, nameservers=one.texts("nameservers", ()), ports=one.texts("ports", ()), reach=read_reach(one)
+        )
         one.done()
         _check_values(one, found[name])
     return found

@@ -11,6 +11,7 @@ from goldroot.faces import names_of
 TYPE_CHECKING = False
 
 __all__ = [
+    "COMMAND_LINES",
     "FINDINGS",
     "MIB",
     "NETWORK_VALUES",
@@ -35,6 +36,7 @@ __all__ = [
     "PackageChange",
     "PackageFiles",
     "Packages",
+    "Refusal",
     "Seen",
     "Tie",
     "Tried",
@@ -55,22 +57,24 @@ __all__ = [
     "names_in",
     "os_facts",
     "power_of",
-    "read_only_failures",
+    "put_together",
     "read_package_files",
     "read_packages",
     "read_path",
+    "refusals",
     "remove_path",
     "run_in",
     "shell_of",
     "unit_lines",
     "until_healthy",
     "until_tried",
+    "with_words",
     "write_identity",
 ]
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
-    from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here
+    from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here, put_together
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
     from goldroot.system.health import (
@@ -87,7 +91,8 @@ if TYPE_CHECKING:
     from goldroot.system.identity import FirstIdentity, Identity, UpdateTrees, fingerprints, make_first, write_identity
     from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.inside.show import NOT_SHOWN
-    from goldroot.system.journal import read_only_failures, unit_lines
+    from goldroot.system.journal import Refusal, refusals, unit_lines
+    from goldroot.system.kernel_words import COMMAND_LINES, with_words
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NETWORK_VALUES, NetworkSettings
     from goldroot.system.os_release import os_facts
@@ -106,8 +111,9 @@ else:
             "own_disks": "names_in read_path remove_path OwnDisks",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",
-            "fstab": "WAITS LeftOut left_out moved_here",
-            "journal": "read_only_failures unit_lines",
+            "fstab": "WAITS LeftOut left_out moved_here put_together",
+            "journal": "Refusal refusals unit_lines",
+            "kernel_words": "COMMAND_LINES with_words",
             "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity FirstIdentity UpdateTrees make_first",
             "identity_places": "Tie doubtful host_ties",

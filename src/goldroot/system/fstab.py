@@ -110,3 +110,29 @@ def _is_disk(line: MountLine) -> bool:
 def _is_far(line: MountLine) -> bool:
     """Whether it is another machine's."""
     return line.kind.decode("ascii", "replace") in _NETWORK or b"_netdev" in line.options
+
+
+#: What stands before a line of a disk that a converted image does not mount by its fstab.
+_CONVERTED = b"# goldroot: "
+
+
+def put_together(fstab: bytes, own: Collection[str]) -> tuple[bytes, list[str], list[str]]:
+    """The fstab of an image whose servers' roots are put together from their disks before it is read.
+
+    Lines of disks become comments where their place is in the image itself: the root, what is below /boot, and what is
+    below a path of the layout; and so does swap on a disk.
+
+    :param own: paths at which the layout's disks stand.
+    :returns: the text, the mount points of these lines (``swap`` for it), and those of other disks, whose lines stay.
+    """
+    lines, out, left = [], [], []
+    tops = tuple({"/boot", *own} - {"/"})
+    for line in fstab.splitlines(keepends=True):
+        where = _of_own_disk(parse_line(line))
+        if where in ("/", "swap") or any(where == top or where.startswith(f"{top}/") for top in tops):
+            line = _CONVERTED + line
+            out.append(where)
+        elif where:
+            left.append(where)
+        lines.append(line)
+    return b"".join(lines), out, left

@@ -93,6 +93,7 @@ __all__ = [
     "GoldVerified",
     "GroupedConflict",
     "HelpShown",
+    "ImageConverted",
     "ImageDeleted",
     "ImageImported",
     "ImageRenamed",
@@ -174,7 +175,15 @@ if TYPE_CHECKING:
         GoldVerified,
         ImageDeleted,
     )
-    from goldroot.views.images import ChangedPath, ImageImported, ImageRenamed, ImageRow, SystemTested, TakenBack
+    from goldroot.views.images import (
+        ChangedPath,
+        ImageConverted,
+        ImageImported,
+        ImageRenamed,
+        ImageRow,
+        SystemTested,
+        TakenBack,
+    )
     from goldroot.views.machines import (
         MachineConsole,
         MachineNetwork,
@@ -247,7 +256,7 @@ else:
             "fallbacks": "FallbackMounted FallbackRow FallbackShown FallbackTaken FallbacksPruned",
             "gold": "GoldDiff GoldForecast GoldReplicated GoldRestored "
             "GoldRetired GoldRow GoldShown GoldVerified ImageDeleted",
-            "images": "ChangedPath ImageImported ImageRenamed ImageRow SystemTested TakenBack",
+            "images": "ChangedPath ImageConverted ImageImported ImageRenamed ImageRow SystemTested TakenBack",
             "machines": "MachineConsole MachineNetwork MachineRow "
             "MachinesListed MachinesStarted MachinesStopPlanned MachinesStopped",
             "plans": "ZvmPlan",

@@ -35,6 +35,7 @@ class CloneDiff(View):
     version: int
     classes: dict[str, int] = Field(description="differences for each class of the policy")
     entries: tuple[DifferentPath, ...]
+    notes: tuple[str, ...] = Field((), description="what was gone or written while a running server was read")
     patch: dict[str, list[str]] = Field(default_factory=dict, description="with --patch: path -> lines")
 
 

@@ -88,3 +88,39 @@ class TakenBack(View):
     plan: bool
     changes: tuple[ChangedPath, ...]
     notes: tuple[NoteShown, ...]
+
+
+class FileConverted(View):
+    """A file that a conversion writes."""
+
+    path: str
+    why: str
+
+
+class WriteRefused(View):
+    """A write that a read-only root refused."""
+
+    unit: str
+    path: str = Field(description="empty where the journal names none")
+    line: str
+    todo: str
+
+
+class BootChecked(View):
+    """How a converted image booted with a root that it cannot write."""
+
+    wrong: tuple[str, ...]
+    refused: tuple[WriteRefused, ...]
+    said: tuple[str, ...] = Field(description="lines of units that are not well, and the end of the console")
+
+
+class ImageConverted(View):
+    """An image that is converted, or would be."""
+
+    image: str
+    disks: tuple[str, ...]
+    changes: tuple[FileConverted, ...]
+    rebuild: tuple[str, ...] = Field(description="the command that makes the initial file systems again")
+    notes: tuple[str, ...] = Field(description="what is left to a person")
+    check: BootChecked | None
+    plan: bool

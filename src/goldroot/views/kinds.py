@@ -89,6 +89,7 @@ NOTE_KINDS: Mapping[str, str] = MappingProxyType(
         "packages-unknown": "a database of packages could not be read",
         "path": "something about one path, in its own words",
         "ranges-moved": "ranges of subordinate numbers were moved, and files with them",
+        "read-through-itself": "a running server was read by ssh: files may have changed meanwhile",
         "rebuild-due": "a file that is made from others has to be made again by a command",
         "references-not-checked": "what the server points at was not looked up, as the whole system was not given",
         "removed-before": "the server had removed it earlier, and it stays removed",

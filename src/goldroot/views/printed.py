@@ -19,6 +19,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "policy explain": ("path-explained[]",),
         "policy show": ("policy-shown",),
         "init": ("site-made",),
+        "image convert": ("image-converted",),
         "image delete": ("image-deleted",),
         "image import": ("image-imported", "steps-planned"),
         "image list": ("image-row[]",),

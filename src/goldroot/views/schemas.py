@@ -26,7 +26,15 @@ from goldroot.views.gold import (
     GoldVerified,
     ImageDeleted,
 )
-from goldroot.views.images import ChangedPath, ImageImported, ImageRenamed, ImageRow, SystemTested, TakenBack
+from goldroot.views.images import (
+    ChangedPath,
+    ImageConverted,
+    ImageImported,
+    ImageRenamed,
+    ImageRow,
+    SystemTested,
+    TakenBack,
+)
 from goldroot.views.machines import (
     MachineConsole,
     MachineNetwork,
@@ -121,6 +129,7 @@ VIEWS: dict[str, type[BaseModel]] = {
     "gold-verified": GoldVerified,
     "grouped-conflict": GroupedConflict,
     "help-shown": HelpShown,
+    "image-converted": ImageConverted,
     "image-deleted": ImageDeleted,
     "image-imported": ImageImported,
     "image-renamed": ImageRenamed,

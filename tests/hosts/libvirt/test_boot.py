@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from goldroot.errors import Damaged, Refused, StillRunning
-from goldroot.hosts import Entry, Link, Mark, exchange, with_links, with_mark
+from goldroot.hosts import Around, Entry, Link, Mark, NetLink, exchange, with_links, with_mark
 from support.guest import extract_kernel, put_boot
-from support.hosts import MIB, SINCE, applied, found, gold, hold, live, need_programs, new_disk
+from support.hosts import MIB, SINCE, applied, found, gold, hold, live, need_programs, new_disk, prepare
 from support.libvirtd import open_directory
 from support.libvirtlab import LibvirtLab, libvirt_lab
 
@@ -208,3 +208,26 @@ def test_another_account_runs_qemu(unpacked: Path, session: bool) -> None:
                 lab.host.start("WEB1")
     finally:
         shutil.rmtree(root)
+
+
+def test_what_is_prepared_is_tried_beside_a_domain_that_runs(lab: LibvirtLab) -> None:
+    prepare(lab, slot="GOLD")
+    with lab.host.open_disks({"WEB1-5B5": "rw"}) as opened:
+        (Path(opened["WEB1-5B5"].path) / "etc").mkdir()
+        (Path(opened["WEB1-5B5"].path) / "etc/hostname").write_text("merged\n")
+    lab.domain("WEB1").create()
+    until_said(lab, "ready")
+    disks = [path for path in (lab.root / "store/disks").iterdir() if "1B5" not in path.name]
+    before = {path: path.read_bytes() for path in disks}
+    assert any("5B5" in path.name for path in disks)
+    with lab.host.trial("WEB1", "5", around=Around((NetLink("eth0", ("192.0.2.10/24",)),))) as trial:
+        for _ in range(2400):
+            if "ready" in (lines := trial.console(200)):
+                break
+            time.sleep(0.05)
+        assert "up as merged on x86_64" in lines
+        assert "links: eth0 lo" in lines
+        assert trial.command(["/bin/sh", "-c", "rm /system/etc/hostname; sync; echo $?"], 30).out == b"0\n"
+        assert lab.host.power("WEB1").state == "on"
+    assert {path: path.read_bytes() for path in disks} == before
+    assert [path.name for path in (lab.root / "store/running").iterdir()] == ["WEB1"]

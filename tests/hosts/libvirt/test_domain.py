@@ -18,6 +18,7 @@ from goldroot.hosts.libvirt.domain import (
     next_start,
     others_of,
     redefined,
+    shape_of,
     targets_of,
 )
 from goldroot.hosts.qemu.arguments import BOARDS, Drive
@@ -101,6 +102,13 @@ def test_the_next_definition_keeps_what_an_administrator_wrote() -> None:
     assert there["6B5"].find("source").get("file") == "/elsewhere.img"  # type: ignore[union-attr]
     names = list(targets_of(after))
     assert len(names) == len(set(names)) == 3
+
+
+def test_a_trial_is_as_large_as_its_administrator_made_the_domain() -> None:
+    text = redefined(new(BLANK), OURS)
+    assert shape_of(text) == (512, 2, "console=ttyS0 boot=goldroot ro")
+    grown = text.replace('unit="MiB">512<', 'unit="KiB">4194304<').replace("<vcpu>2<", "<vcpu placement='static'>6<")
+    assert shape_of(grown)[:2] == (4096, 6)
 
 
 def test_a_disk_that_comes_and_goes_leaves_the_others_where_they_are() -> None:

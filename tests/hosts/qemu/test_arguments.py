@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_a_guest_finds_its_disks_by_serial_and_shared_ones_are_read_only(archite
         assert file["read-only"] == disk["read-only"] == (drive.access == "ro")
         assert file["locking"] == "on"
         assert disk["driver"] == "raw", "what a guest writes is never taken for another format"
+
+
+def test_what_a_trial_writes_goes_to_another_file_and_its_disk_is_only_read() -> None:
+    drive = Drive("1B5", "/store/a,b.ext4", "rw", aside="/aside/1B5.qcow2", locked=False)
+    words = command(replace(machine(), drives=[drive]), SOCKETS)
+    nodes = {one["node-name"]: one for one in map(json.loads, values(words, "-blockdev"))}
+    (device,) = (json.loads(one) for one in values(words, "-device") if one.startswith("{"))
+    top = nodes[device["drive"]]
+    assert (top["driver"], nodes[top["file"]]["filename"]) == ("qcow2", "/aside/1B5.qcow2")
+    assert not top["read-only"] and not nodes[top["file"]]["read-only"]
+    under = nodes[top["backing"]]
+    assert (under["driver"], nodes[under["file"]]["filename"]) == ("raw", "/store/a,b.ext4")
+    assert under["read-only"] and nodes[under["file"]]["read-only"]
+    assert nodes[under["file"]]["locking"] == "off"
+    assert (device["serial"], device["werror"]) == ("1B5", "report")
+    assert [one for one in nodes.values() if not one["read-only"]] == [nodes["aside-1B5"], top]
 
 
 def test_a_guest_of_s390x_has_the_papers_device_numbers() -> None:

@@ -8,17 +8,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from goldroot.errors import Damaged, HostError, Refused, StillRunning
-from goldroot.hosts import Entry, Link
 from goldroot.hosts.qemu import monitor
-from support.guest import extract_kernel, put_boot
-from support.hosts import MIB, Lab, applied, found, gold, hold, live, need_programs, new_disk, qemu_lab
+from support.guest import extract_kernel
+from support.hosts import Lab, hold, need_programs
+from support.qemu_guests import booting, put, until_said
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -35,48 +34,6 @@ def lab(tmp_path: Path, unpacked: Path) -> Iterator[Lab]:
     """A slot ``GOLD`` with a root, and servers ``WEB1`` and ``WEB2``; what runs at the end is killed."""
     with booting(tmp_path, unpacked, "x86_64") as lab:
         yield lab
-
-
-@contextmanager
-def booting(
-    root: Path, unpacked: Path, architecture: str, *, verity: bool = False, checking: bool = False
-) -> Iterator[Lab]:
-    """:param checking: the guest's initial file system can check what it reads."""
-    settings = {"memory": 256, "architecture": architecture, "parameters": "quiet panic=-1", "verity": verity}
-    lab = qemu_lab(root, accelerator="tcg", paths={"B1": ["/"], "B5": ["/etc"]}, **settings)
-    lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
-    lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
-    with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:
-        put_boot(unpacked, Path(opened["root"].path), checking=checking)
-        for name in ("etc", "tmp"):
-            Path(opened["root"].path, name).mkdir()
-    lab.host.seal_disk("root", "erofs")
-    for name in ("WEB1", "WEB2"):
-        lab.host.define(Entry(name, "machine", links={"1B1": Link("GOLD", "1B1")}, marks={"1": live()}))
-        lab.host.create_disk(new_disk(lab, f"{name}-1B5", name, "1B5"))
-        put(lab, name, "hostname", f"{name.lower()}\n")
-        applied(lab.host.apply(replace(found(lab.host, name), startable=True)))
-    try:
-        yield lab
-    finally:
-        for name in ("WEB1", "WEB2"):
-            lab.host.stop(name, 0)
-
-
-def put(lab: Lab, name: str, file: str, text: str = "") -> None:
-    with hold(lab.host, name), lab.host.open_disks({f"{name}-1B5": "rw"}) as opened:
-        etc = Path(opened[f"{name}-1B5"].path, "etc")
-        etc.mkdir(exist_ok=True)
-        (etc / file).write_text(text)
-
-
-def until_said(lab: Lab, words: str, name: str = "WEB1") -> list[str]:
-    for _ in range(2400):
-        lines = lab.host.console(name, 200)
-        if any(words in line for line in lines):
-            return lines
-        time.sleep(0.05)
-    raise AssertionError(lines)
 
 
 def test_two_servers_boot_from_one_root_that_neither_can_write(lab: Lab) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from goldroot.errors import HostError, ProgramFailed, Unreachable
+from goldroot.hosts import NetLink
 from goldroot.hosts.machines import control
 from goldroot.hosts.qemu import monitor
 
@@ -116,3 +117,21 @@ def test_a_directory_with_a_long_name_has_sockets_too(tmp_path: Path) -> None:
         ours.sendall(b"hello")
         with listener.accept()[0] as other:
             assert other.recv(5) == b"hello"
+
+
+def test_the_links_of_a_guest_are_its_word_and_what_is_not_one_is_left_out() -> None:
+    def address(text: object, prefix: object) -> dict[str, object]:
+        return {"ip-address-type": "ipv4", "ip-address": text, "prefix": prefix}
+
+    class Agent:
+        def ask(self, command: str, **_: object) -> object:
+            assert command == "guest-network-get-interfaces"
+            reached = [address("192.0.2.10", 24), address("2001:db8::a", 64), address("fe80::1", 64)]
+            return [
+                {"name": "lo", "ip-addresses": [address("127.0.0.1", 8)]},
+                {"name": "eth0", "ip-addresses": [*reached, address("x\npath 1B5 /", 1), address("192.0.2.1", "y")]},
+                {"name": "lan1"},
+                *({"name": name, "ip-addresses": reached} for name in ("a b", "x\npath", "a/b", "", "n" * 16)),
+            ]
+
+    assert monitor.links_of(Agent()) == [NetLink("eth0", ("192.0.2.10/24", "2001:db8::a/64")), NetLink("lan1")]

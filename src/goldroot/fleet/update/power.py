@@ -301,6 +301,8 @@ def try_out(task: OpenUpdate, stage: Stage) -> Tried:
     try:
         with task.host.trial(task.machine_name, PREPARED, around=around) as trial:
             tried = until_tried(trial, running.health, None if before is None else before.seen, running.trial_time)
+            if tried.wrong and not tried.journal:  # its kernel may have ended before there was a journal
+                tried = replace(tried, journal=what_it_said((), [line for line in trial.console(10) if line.strip()]))
     except HostError as error:
         tried = Tried([f"it did not begin: {error.brief}"], [], [*filter(None, [error.meaning]), *error.lines])
     tried = replace(tried, different=[*map(str, lacks), *tried.different])

@@ -4,7 +4,9 @@
 #   disk ADDRESS ro|rw FORM     a disk, and its file system
 #   verity ADDRESS HASH         each block of the disk is compared with the tree of hashes on the disk ADDRESS-hashes
 #   path ADDRESS PATH           what of the disk stands where; "/" first, parents before what is in them
-# Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe.
+#   link NAME [ADDRESS ...]     a link that leads nowhere: of a trial, which has no network
+#   card NAME MAC [ADDRESS ...] the network card with that hardware address has this name
+# Of programs it takes what both have: cat, sed, sleep, mkdir, mount, umount, modprobe; for links ip, or chroot and the root's own.
 # A disk is known by its address and never by its order: a virtio disk says it as its serial, a channel device of s390x by
 # its number.  Whatever does not fit is told on the console, and the server is switched off: nothing is repaired by guessing.
 
@@ -40,7 +42,7 @@ goldroot_stop() {
 }
 
 goldroot_module() {
-    modprobe -q -d /goldroot "$1" 2>/dev/null || modprobe -q "$1" 2>/dev/null
+    modprobe -q -d /goldroot "$@" 2>/dev/null || modprobe -q "$@" 2>/dev/null
 }
 
 # The block device at an address; nothing where there is none yet.
@@ -98,7 +100,11 @@ goldroot_check() {
 
 # Mount the disk at an address: goldroot_disk ADDRESS ro|rw FORM DIRECTORY
 goldroot_disk() {
-    goldroot_module "$3"
+    case "$3" in
+        # where nobody knew when the table was written, the kernel finds out
+        auto) for goldroot_one in erofs squashfs ext4 xfs; do goldroot_module "$goldroot_one"; done ;;
+        *) goldroot_module "$3" ;;
+    esac
     goldroot_wait "$1" || goldroot_stop "there is no disk at $1" "Its entry has one: look at what the host gave to it."
     goldroot_hash=$(sed -n "s,^verity $1 \([0-9a-f]*\)\$,\1,p" /goldroot/table)
     [ -z "$goldroot_hash" ] || goldroot_check "$1" "$goldroot_hash"
@@ -111,6 +117,68 @@ goldroot_disk() {
     mount -t "$3" -o "$2" "$goldroot_found" "$4" ||
         goldroot_stop "the disk at $1 cannot be mounted as $3" "Put back its fallback, or look at it on the host."
     goldroot_note_mounted "$4"
+}
+
+# ip(8), of the initial file system or else of the root: goldroot_ip DIRECTORY WORD...
+goldroot_ip() {
+    goldroot_in=$1
+    shift
+    ip "$@" 2>/dev/null || chroot "$goldroot_in" ip "$@" 2>/dev/null
+}
+
+# The link of the card with a hardware address; nothing where there is none.
+goldroot_card() {
+    for goldroot_link in /sys/class/net/*; do
+        if [ "$(cat "$goldroot_link/address" 2>/dev/null)" = "$1" ]; then
+            echo "${goldroot_link##*/}"
+            return
+        fi
+    done
+}
+
+# Give a link its addresses, after which it is up: goldroot_address DIRECTORY NAME ADDRESS...
+goldroot_address() {
+    goldroot_in_root=$1
+    goldroot_link=$2
+    shift 2
+    for goldroot_one in "$@"; do
+        goldroot_ip "$goldroot_in_root" address add "$goldroot_one" dev "$goldroot_link" ||
+            goldroot_say "the link $goldroot_link has no address $goldroot_one"
+    done
+    goldroot_ip "$goldroot_in_root" link set dev "$goldroot_link" up
+}
+
+# Links have their names, and are there, before anything of the system looks for them: goldroot_links DIRECTORY
+goldroot_links() {
+    while read -r goldroot_kind goldroot_name goldroot_rest <&9; do
+        case "$goldroot_kind" in
+            link)
+                goldroot_module dummy numdummies=0
+                if goldroot_ip "$1" link add name "$goldroot_name" type dummy; then
+                    goldroot_address "$1" "$goldroot_name" $goldroot_rest
+                else
+                    goldroot_say "this trial has no link $goldroot_name: that needs ip(8) in the root, and a kernel with dummy links"
+                fi
+                ;;
+            card)
+                goldroot_module virtio_net
+                goldroot_mac=${goldroot_rest%% *}
+                goldroot_rest=${goldroot_rest#"$goldroot_mac"}
+                goldroot_tries=0
+                goldroot_had=$(goldroot_card "$goldroot_mac")
+                while [ -z "$goldroot_had" ] && [ "$goldroot_tries" -lt 50 ]; do
+                    sleep 0.1 2>/dev/null || sleep 1
+                    goldroot_tries=$((goldroot_tries + 1))
+                    goldroot_had=$(goldroot_card "$goldroot_mac")
+                done
+                if [ "$goldroot_had" != "$goldroot_name" ]; then
+                    goldroot_ip "$1" link set dev "$goldroot_had" name "$goldroot_name" ||
+                        goldroot_say "the card ${goldroot_had:-$goldroot_mac} could not be called $goldroot_name: that needs ip(8) in the root"
+                fi
+                [ -z "$goldroot_rest" ] || goldroot_address "$1" "$goldroot_name" $goldroot_rest
+                ;;
+        esac
+    done 9</goldroot/table
 }
 
 # Put the root together at a directory.
@@ -149,5 +217,6 @@ goldroot_root() {
     if [ -n "$goldroot_tmp" ]; then
         mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$1/tmp" || goldroot_say "it has no /tmp"
     fi
+    goldroot_links "$1"
     goldroot_say "its root is put together from $goldroot_count disks"
 }

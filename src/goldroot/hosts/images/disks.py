@@ -25,7 +25,7 @@ from typing import Literal
 from goldroot import crash
 from goldroot.errors import Damaged, NoSpace, ProgramFailed
 from goldroot.hosts.images import mounting, verity
-from goldroot.hosts.images.filesystems import MIB, PACKED, WRITTEN, FileSystem, pack
+from goldroot.hosts.images.filesystems import MIB, PACKED, WRITTEN, FileSystem, pack, packed_size
 from goldroot.hosts.inuse import user_of
 from goldroot.hosts.port import Access, DiskInfo, Use
 from goldroot.hosts.storefiles import Exact, Label, OpenedDisk, free_bytes, store_errors, sync_directory
@@ -154,9 +154,10 @@ class Images:
     def refuse_cut_off(self, label: Label) -> None:
         """:raises Damaged: the file is shorter than the disk."""
         path = self.file(label)
-        if not label.sealed and (size := os.lstat(path).st_size) < _size(label):
+        whole = packed_size(path, label.sealed) if label.sealed in PACKED else 0 if label.sealed else _size(label)
+        if (size := os.lstat(path).st_size) < whole:
             raise Damaged(
-                f"the disk {path!r} was cut off: it has {size} bytes of {_size(label)}",
+                f"the disk {path!r} was cut off: it has {size} bytes of {whole}",
                 meaning="What stood behind is lost. It was neither read nor written.",
                 todo="Put the file back from a backup, or empty or delete the disk.",
             )

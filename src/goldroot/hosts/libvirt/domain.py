@@ -159,6 +159,18 @@ def next_start(text: str, store: str) -> tuple[str, str, Mapping[str, Drive]]:
     return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", _drives(root, store)
 
 
+def shape_of(text: str) -> tuple[int, int, str]:
+    """MiB of memory, the number of processors, and what the kernel is told.
+
+    libvirt's own unit is KiB, whatever somebody wrote: it changes that.  A text that it has not seen yet has MiB.
+    """
+    root = _parsed(text)
+    memory, processors = root.find("memory"), root.findtext("vcpu") or "1"
+    count = int("1024" if memory is None else memory.text or "1024")
+    in_mib = memory is None or memory.get("unit") == "MiB"
+    return count if in_mib else count >> 10, int(processors), root.findtext("os/cmdline") or ""
+
+
 # -- inside
 
 

@@ -15,14 +15,15 @@ from goldroot.hosts.libvirt.account import account_of
 from goldroot.hosts.libvirt.booting import Booted, boot_files, prepare, remove
 from goldroot.hosts.libvirt.config import LibvirtConfig
 from goldroot.hosts.libvirt.daemon import Active, Daemon
-from goldroot.hosts.libvirt.domain import Blank, Ours, drives_of, new, next_start, redefined, targets_of
+from goldroot.hosts.libvirt.domain import Blank, Ours, drives_of, new, next_start, redefined, shape_of, targets_of
 from goldroot.hosts.libvirt.entries import DomainEntries
+from goldroot.hosts.machines import Given, PoweredHost
 from goldroot.hosts.machines.console import NAME as CONSOLE
-from goldroot.hosts.machines.powered import Given, PoweredHost
-from goldroot.hosts.port import Applied, Entry, Opened, Power
+from goldroot.hosts.machines.trying import TRIAL
+from goldroot.hosts.port import Applied, Entry, NetLink, Opened, Power
 from goldroot.hosts.qemu.arguments import Drive, board_of
-from goldroot.hosts.qemu.base import ImageHost
-from goldroot.hosts.qemu.monitor import run_inside
+from goldroot.hosts.qemu.emulated import EmulatedHost, Shape
+from goldroot.hosts.qemu.monitor import links_of, run_inside
 from goldroot.hosts.storefiles import Label, Labels
 from goldroot.run import Done
 
@@ -32,7 +33,7 @@ _BOOT_ROOM = 256 << 20
 _PASSED = ("", "disks", "boot", "running", "scratch")
 
 
-class LibvirtHost(ImageHost):
+class LibvirtHost(EmulatedHost):
     """Disks as images below ``store``; a machine is a domain, which has its entry."""
 
     kind = "libvirt"
@@ -50,6 +51,7 @@ class LibvirtHost(ImageHost):
             live_view="snapshot",
             exact_apply=False,
             guest_commands=True,
+            trials=True,
             runs_architectures=frozenset([self.architecture]),
             sizes=True,
             verity=config.verity,
@@ -116,6 +118,22 @@ class LibvirtHost(ImageHost):
             raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
         with self._daemon.agent(self._domains.domain(name)) as agent:
             return run_inside(agent, argv, timeout)
+
+    def links(self, name: str) -> Sequence[NetLink]:
+        """As :meth:`goldroot.hosts.Host.links`, as the guest's agent says."""
+        try:
+            if self.power(name).state == "on":
+                with self._daemon.agent(self._domains.domain(name)) as agent:
+                    return links_of(agent)
+        except HostError:  # it has just ended; no agent answers
+            pass
+        return ()
+
+    def shape(self, name: str) -> Shape:
+        """What its administrator gives to it; of one without a domain, what a new one gets."""
+        text = self._domains.text(name.removesuffix(TRIAL))
+        memory, processors, parameters = shape_of(text or self._blank(name))
+        return Shape(memory, processors, parameters)
 
     def tidy(self) -> list[str]:
         self._domains.tidy()

@@ -26,7 +26,7 @@ from goldroot.errors import GoldrootError, HostError
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import ConsoleLog, last_lines
-from goldroot.hosts.machines.host import MachineHost, Running
+from goldroot.hosts.machines.trying import Running, TryingHost
 from goldroot.hosts.port import NOTHING_AROUND, Around, NetLink
 from goldroot.hosts.registry import KINDS
 from goldroot.run import environment, find, start
@@ -68,7 +68,7 @@ class Order:
 def begin(table: Mapping[str, Any], name: str, directory: str, order: Order | None = None) -> None:
     """Start the supervisor of a machine, and return when the machine runs.
 
-    :param table: the host's, see :meth:`MachineHost.table`.
+    :param table: the host's, see :meth:`TryingHost.table`.
     :param directory: of the machine.
     :param order: of a trial.
     :raises GoldrootError: why it does not run.
@@ -125,7 +125,7 @@ def main() -> None:
             os.write(report, json.dumps(said).encode())
 
 
-def supervise(host: MachineHost, name: str, report: int, order: Order | None = None) -> None:
+def supervise(host: TryingHost, name: str, report: int, order: Order | None = None) -> None:
     """Run a machine to its end.
 
     :param report: a pipe that is closed when it runs.
@@ -303,10 +303,10 @@ class Loop:
             return bool(one.select(0))
 
 
-def _host(table: Mapping[str, Any]) -> MachineHost:
+def _host(table: Mapping[str, Any]) -> TryingHost:
     kind = KINDS[table["kind"]]()
     host = kind.open(table["name"], kind.config(**table["config"]), "/")
-    assert isinstance(host, MachineHost), "others have no supervisors"
+    assert isinstance(host, TryingHost), "others have no supervisors"
     return host
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+from goldroot.hosts.machines.bridges import other_end
+
 #: The numbers 0, 1, ... of a container are these outside: nobody's (systemd's own containers end below them), and below
 #: 2^32 - 1.  nspawn wants multiples of 65,536.  The group that terminals belong to (5 inside) has to be below 2^31 for
 #: older kernels, whose devpts takes no larger number (seen with 6.1).
@@ -51,11 +53,6 @@ def arguments(name: str, root: str, interface: str = "") -> list[str]:
 def host_name(name: str) -> str:
     """A name that systemd takes for a machine (machine names have no "_" and do not end with "-")."""
     return name.lower().replace("_", "-").strip("-")
-
-
-def other_end(name: str) -> str:
-    """What the link of a machine is called on this one: with a letter first and 15 bytes at most (netdevice(7))."""
-    return f"gr-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def first_inside(pid: int) -> int | None:

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import os
 import pty
-import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.host import Directories
 from goldroot.hosts.machines import MachineHost, Running, control
-from goldroot.hosts.machines.console import last_lines
-from goldroot.hosts.machines.host import TRIAL, trial_lock
+from goldroot.hosts.machines.bridges import other_end, refuse_bridge
+from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.network import Network, checked
 from goldroot.hosts.nspawn import forward, links, mounts
 from goldroot.hosts.nspawn.assembly import gives_itself, put_at
-from goldroot.hosts.nspawn.container import BASE, COUNT, arguments, other_end
+from goldroot.hosts.nspawn.container import BASE, COUNT, arguments
 from goldroot.hosts.nspawn.process import Container, as_a_shell
-from goldroot.hosts.port import NOTHING_AROUND, Around, Entry, NetLink
+from goldroot.hosts.port import Around, Entry, NetLink
 from goldroot.run import Done, find, run, start
-from goldroot.tree import remove_tree
 
 #: Where systemd-nspawn would leave a directory of each machine on this one.
 _NSPAWN_RUN = "/run/systemd/nspawn"
-#: Seconds that a trial gets to be gone once it was ended.
-_AFTER_TRIAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class NspawnHost(MachineHost):
         network = Network() if around is not None or entry.network is None else entry.network
         if network.bridge:
             find("ip")
-            links.refuse_bridge(entry.name, network.bridge)
+            refuse_bridge(entry.name, network.bridge)
         sockets = forward.listen(stack, entry.name, network.ports)
         root = os.path.join(self.directory(entry.name), "root")
         os.makedirs(root, mode=0o700, exist_ok=True)
@@ -125,36 +121,10 @@ class NspawnHost(MachineHost):
         """As :meth:`goldroot.hosts.Host.command`.  After the timeout the command may go on inside."""
         if self.power(name).state != "on":
             raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
-        return self._inside(name, argv, timeout)
+        return self.inside(name, argv, timeout)
 
-    @contextmanager
-    def trial(
-        self, name: str, set: str, *, read_only: Collection[str] = (), around: Around = NOTHING_AROUND
-    ) -> Iterator[NspawnTrial]:
-        from goldroot.hosts.machines.supervise import Order, begin
-
-        self._entries.get(name)
-        directory = self.directory(name + TRIAL)
-        reading, writing = os.pipe()
-        try:
-            os.makedirs(directory, mode=0o700, exist_ok=True)
-            begin(self.table(), name, directory, Order(set, sorted(read_only), reading, around))
-            yield NspawnTrial(self, name + TRIAL)
-        finally:
-            os.close(reading)
-            os.close(writing)  # its end is the trial's
-            self._end_of_trial(name + TRIAL)
-            remove_tree(directory)
-
-    def _end_of_trial(self, name: str) -> None:
-        """:raises HostError: its supervisor does not end."""
-        end = time.monotonic() + _AFTER_TRIAL
-        while not self._in_use.free(trial_lock(name)):
-            if time.monotonic() > end:
-                raise HostError(f"{name} does not end", todo="End its supervisor, which its console's directory names.")
-            time.sleep(0.02)
-
-    def _inside(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+    def inside(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        """As :meth:`goldroot.hosts.machines.TryingHost.inside`."""
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
         spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
@@ -171,10 +141,10 @@ class NspawnHost(MachineHost):
 
     def _mount(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], root: str) -> None:
         """Put the system together, in this process's own view of files."""
-        mounts.own_mounts()
+        own_mounts()
         if not os.path.isdir("/run/systemd/system"):
             os.makedirs(_NSPAWN_RUN, mode=0o755, exist_ok=True)
-            mounts.cover(_NSPAWN_RUN)
+            cover(_NSPAWN_RUN)
         with mounts.shifted(BASE, COUNT) as namespace:
             trees = {given.label.id: self._tree(stack, given, (root, namespace)) for given in disks}
             for given, path in ordered(entry.name, disks, self.config.paths):
@@ -195,7 +165,7 @@ class NspawnHost(MachineHost):
         place = f"{root}.aside"
         if not os.path.ismount(place):
             os.makedirs(place, mode=0o700, exist_ok=True)
-            mounts.cover(place, "50%")
+            cover(place, "50%")
         try:
             tree = mounts.aside(os.path.join(place, given.address), opened.handle, namespace)
         except OSError as error:
@@ -206,30 +176,6 @@ class NspawnHost(MachineHost):
             ) from error
         stack.callback(os.close, tree)
         return tree
-
-
-class NspawnTrial:
-    """A trial, see :class:`goldroot.hosts.Trial`; ``name`` is that of its directory."""
-
-    def __init__(self, host: NspawnHost, name: str) -> None:
-        self._host = host
-        self._name = name
-
-    def command(self, argv: Sequence[str], timeout: float) -> Done:
-        try:
-            return self._host._inside(self._name, argv, timeout)
-        except HostError:  # of its supervisor: it has gone, or nothing runs in it any more
-            raise Refused(f"{self._name} has ended") from None
-
-    def console(self, lines: int) -> list[str]:
-        return last_lines(self._host.directory(self._name), lines)
-
-    def gone(self) -> bool:
-        try:
-            control.ask(self._host.directory(self._name), do="inside")
-        except HostError:
-            return True
-        return False
 
 
 def why_no_containers(store: str) -> str:

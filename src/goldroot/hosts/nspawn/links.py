@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from goldroot.errors import HostError, ProgramFailed, Refused
+from goldroot.errors import HostError, ProgramFailed
 from goldroot.hosts.network import Network
 from goldroot.hosts.nspawn.container import first_inside
 from goldroot.hosts.port import NetLink
@@ -61,16 +61,6 @@ def give_addresses(inside: int, link: NetLink) -> None:
     for address in link.addresses:
         _ip(inside, "address", "replace", address, "dev", link.name)
     _ip(inside, "link", "set", "dev", link.name, "up")
-
-
-def refuse_bridge(name: str, bridge: str) -> None:
-    """:raises Refused: this machine has no such bridge."""
-    if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
-        raise Refused(
-            f"this machine has no bridge {bridge!r}, to which the link of {name} should lead",
-            meaning="It was not started.",
-            todo=f"Make it (ip link add name {bridge} type bridge; ip link set {bridge} up), or name another one.",
-        )
 
 
 def join(inside: int, network: Network, ours: str, *, gives_itself: bool) -> None:

@@ -14,17 +14,10 @@ from contextlib import contextmanager
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _CLONE, _CLOEXEC, _EMPTY_PATH, _TO_EMPTY_PATH, _FROM_EMPTY_PATH = 1, 0o2000000, 0x1000, 0x40, 0x4
 _IDMAP = 0x100000
-READ_ONLY, NOSUID, NODEV = 1, 2, 4
-_NEWNS, _NEWUSER = 0x20000, 0x10000000
-_REC, _PRIVATE = 16384, 1 << 18
+READ_ONLY, NODEV = 1, 4
+_NEWUSER = 0x10000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def own_mounts() -> None:
-    """What this process mounts from now on is seen by nobody else, and goes with the last one that sees it."""
-    _checked(_libc.unshare(_NEWNS), "unshare")
-    _checked(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None), "mount")
 
 
 @contextmanager
@@ -91,15 +84,6 @@ def _shown(source: int, attributes: int, namespace: int) -> Iterator[int]:
         yield mount
     finally:
         os.close(mount)
-
-
-def cover(directory: str, size: str = "1m") -> None:
-    """What is made in a directory of this machine goes with this process.
-
-    :param size: as tmpfs has it (tmpfs(5)): "1m", "50%".
-    """
-    flags, options = ctypes.c_ulong(NOSUID | NODEV), f"size={size},mode=755".encode()
-    _checked(_libc.mount(b"tmpfs", os.fsencode(directory), b"tmpfs", flags, options), "mount")
 
 
 def aside(directory: str, source: int, namespace: int) -> int:

@@ -12,11 +12,17 @@ from goldroot.hosts.port import Access
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """An image, at an address; or one that belongs to that of an address, and has a longer name."""
+    """An image, at an address; or one that belongs to that of an address, and has a longer name.
+
+    :param aside: a file (qcow2) that what is written goes to, in the place of the image; "": there is none.
+    :param locked: whether QEMU takes its locks on the image; where it is only read, and its host keeps others off, it need not.
+    """
 
     address: str
     image: str
     access: Access
+    aside: str = ""
+    locked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +118,30 @@ def _console(board: Board) -> list[str]:
 
 def _drive(board: Board, drive: Drive) -> list[str]:
     """JSON, so that a path may hold any character; the guest finds its disks by serial, never by their order."""
-    read_only = drive.access == "ro"
-    file: dict[str, object] = {
-        "driver": "file",
-        "node-name": f"file-{drive.address}",
-        "filename": drive.image,
-        "locking": "on",
-        "read-only": read_only,
-        "discard": "unmap",
-    }
-    disk: dict[str, object] = {
-        "driver": "raw",
-        "node-name": f"disk-{drive.address}",
-        "file": file["node-name"],
-        "read-only": read_only,
-        "discard": "unmap",
-    }
+    at, read_only = drive.address, drive.access == "ro" or bool(drive.aside)
+    nodes = [_file(f"file-{at}", drive.image, read_only=read_only, locked=drive.locked)]
+    nodes += [_format("raw", f"under-{at}" if drive.aside else f"disk-{at}", f"file-{at}", read_only=read_only)]
     device: dict[str, object] = {
         "driver": f"virtio-blk-{board.bus}",
-        "id": f"device-{drive.address}",
-        "drive": disk["node-name"],
-        "serial": drive.address,
+        "id": f"device-{at}",
+        "drive": f"disk-{at}",
+        "serial": at,
     }
+    if drive.aside:
+        nodes += [_file(f"aside-{at}", drive.aside), _format("qcow2", f"disk-{at}", f"aside-{at}")]
+        nodes[-1]["backing"] = f"under-{at}"
+        device["werror"] = "report"  # where there is no room for it the guest is told: to pause it would tell nobody
     if board.bus == "ccw" and len(drive.address) == ADDRESS_LENGTH:
         device["devno"] = device_number(drive.address)
-    return ["-blockdev", json.dumps(file), "-blockdev", json.dumps(disk), "-device", json.dumps(device)]
+    given = [word for node in nodes for word in ("-blockdev", json.dumps(node))]
+    return [*given, "-device", json.dumps(device)]
+
+
+def _file(name: str, path: str, *, read_only: bool = False, locked: bool = True) -> dict[str, object]:
+    locking = "on" if locked else "off"
+    shape = {"driver": "file", "node-name": name, "filename": path, "locking": locking}
+    return {**shape, "read-only": read_only, "discard": "unmap"}
+
+
+def _format(driver: str, name: str, file: str, *, read_only: bool = False) -> dict[str, object]:
+    return {"driver": driver, "node-name": name, "file": file, "read-only": read_only, "discard": "unmap"}

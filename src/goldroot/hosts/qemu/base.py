@@ -175,9 +175,12 @@ class ImageHost(PoweredHost):
         """What the guest is told of its disks, and of the paths that stand on them."""
         roots = {one.address: found.root for one, found in self._hashed(disks)}
         guests = [
-            GuestDisk(one.address, one.access, one.label.sealed or one.label.form, roots.get(one.address, ""))
+            GuestDisk(
+                one.address, "rw" if one.aside else one.access, one.label.sealed or one.label.form,
+                roots.get(one.address, ""),
+            )
             for one in disks
-        ]
+        ]  # fmt: skip
         return guests, [(one.address, path) for one, path in ordered(name, disks, self.config.paths)]
 
     def _drives(self, disks: Sequence[Given]) -> list[Drive]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_interface
 from typing import Any, Protocol
 
 from goldroot.errors import HostError, ProgramFailed, Unreachable
 from goldroot.hosts.machines import control
+from goldroot.hosts.port import NetLink
 from goldroot.run import Done
 
 #: Sockets: QEMU's monitor; another one, for what takes long; the guest's agent.
@@ -24,6 +27,8 @@ QMP, COPIES, AGENT = "qmp", "copies", "agent"
 #: Seconds that each waits for an answer; an agent that is not there answers nothing at all.
 _PATIENCE, _AGENT_PATIENCE = 10.0, 8.0
 _LARGEST = 64 << 20
+#: A name of a link, as the kernel takes it, that is also a word of a line.
+_LINK = re.compile(r"[^\s/\\:%]{1,15}")
 
 
 class Asked(Protocol):
@@ -130,6 +135,28 @@ def run_inside(agent: Asked, argv: Sequence[str], timeout: float) -> Done:
         if time.monotonic() >= end:
             raise ProgramFailed(f"{argv[0]} did not end within {timeout:g} s", todo="Look at why it hangs.")
         time.sleep(0.1)
+
+
+def links_of(agent: Asked) -> list[NetLink]:
+    """The links of a guest but its loopback, with the addresses by which others reach it.
+
+    What it says is a guest's word: what is not a name of a link or an address is left out.
+    """
+    found = []
+    for one in agent.ask("guest-network-get-interfaces"):
+        name, addresses = str(one.get("name", "")), one.get("ip-addresses") or ()
+        if name != "lo" and _LINK.fullmatch(name):
+            found.append(NetLink(name, tuple(filter(None, map(_reachable, addresses)))))
+    return found
+
+
+def _reachable(said: Mapping[str, object]) -> str:
+    """An address with its prefix length; "" where others do not reach it."""
+    try:
+        found = ip_interface(f"{said.get('ip-address')}/{said.get('prefix')}")
+    except ValueError:
+        return ""
+    return "" if found.is_link_local or found.is_loopback else str(found)
 
 
 @contextmanager
