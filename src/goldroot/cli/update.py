@@ -25,7 +25,8 @@ from goldroot.cli.each_clone import (
 )
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Group, verbose
-from goldroot.cli.output import VERSION, counter, emit, json_option, plan_option, stages, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
+from goldroot.cli.progress import counter, stages
 from goldroot.cli.site import export_plans, member_view, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import Commands, commands_of, commands_option
