@@ -53,14 +53,17 @@ if name in ("dasdfmt", "fdasd") and "-l" in argv:
 """
 
 
-def write_shims(folder: Path, socket: str, devices: Path) -> Path:
-    """chccwdev, dasdfmt, fdasd and udevadm in a directory; the file that they write their calls into."""
+def write_shims(folder: Path, socket: str, devices: Path, first: int = FIRST) -> Path:
+    """chccwdev, dasdfmt, fdasd, blockdev and udevadm in a directory; the file that they write their calls into.
+
+    :param first: where partitions begin, in bytes.
+    """
     folder.mkdir()
     devices.mkdir()
     log = folder / "log"
     log.touch()
-    text = _PROGRAM.format(python=sys.executable, log=str(log), socket=socket, devices=str(devices), first=FIRST)
-    for name in ("chccwdev", "dasdfmt", "fdasd", "udevadm"):
+    text = _PROGRAM.format(python=sys.executable, log=str(log), socket=socket, devices=str(devices), first=first)
+    for name in ("blockdev", "chccwdev", "dasdfmt", "fdasd", "udevadm"):
         (folder / name).write_text(text)
         os.chmod(folder / name, 0o700)
     return log

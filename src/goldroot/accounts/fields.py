@@ -183,17 +183,18 @@ class RecordMerger:
 
     def merge(self, key: Key, sides: ThreeLines) -> Pieces:
         """The merged fields of a record that gold and clone both have; its own number is left to the numbering."""
-        base, gold, clone = (
-            pieces(tables, self.file, fields) for tables, fields in zip(self.tables, sides, strict=True)
-        )
+        base = pieces(self.tables[0], self.file, sides.base)
+        gold = pieces(self.tables[1], self.file, sides.gold)
+        clone = pieces(self.tables[2], self.file, sides.clone)
         if sides.base is None and gold != clone and is_locked_twice(self.file, key, self.tables[1], self.tables[2]):
             gold, clone = agreed(gold, clone)
         if key.text in self.absent.returned and self.file in (PASSWD, SHADOW):
             return {**clone, **gold}
-        return {
-            field.name: self._field(key, field, base.get(field.name), gold.get(field.name), clone.get(field.name))
-            for field in FIELDS[self.file]
-        }
+        merged: dict[str, bytes | None] = {}
+        for field in FIELDS[self.file]:
+            name = field.name
+            merged[name] = self._field(key, field, base.get(name), gold.get(name), clone.get(name))
+        return merged
 
     def alone(self, gold: Pieces | None, clone: Pieces | None) -> Pieces:
         """The fields of a record that comes from one side, its lists without accounts that are not in the result."""

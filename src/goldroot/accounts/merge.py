@@ -56,7 +56,8 @@ class AccountFile:
     def __init__(self, file: str, tables: Tables) -> None:
         self.file = file
         self.tables = tables
-        self.base, self.gold, self.clone = (by_account(side, file) for side in tables)
+        base, gold, clone = tables
+        self.base, self.gold, self.clone = by_account(base, file), by_account(gold, file), by_account(clone, file)
         self.records: dict[Key, Pieces] = {}
         self.odd: set[Key] = set()
 
@@ -221,7 +222,9 @@ class _Merger:
     def __init__(self, tables: Tables, ask: Questions) -> None:
         self.tables = tables
         self.ask = ask
-        self.files = {file: AccountFile(file, tables) for file in ACCOUNT_FILES}
+        self.files: dict[str, AccountFile] = {}
+        for file in ACCOUNT_FILES:
+            self.files[file] = AccountFile(file, tables)
         self.user_fates: Mapping[bytes, str] = {}
         self.group_fates: Mapping[bytes, str] = {}
 

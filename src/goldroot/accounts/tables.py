@@ -217,7 +217,7 @@ def _is_record(file: str, fields: tuple[bytes, ...]) -> bool:
     least, numbers = _SHAPES[file]
     if len(fields) < least or not fields[0].strip() or fields[0][:1] in (b"+", b"-", b"#"):
         return False
-    return all(number_of(fields[index]) is not None for index in numbers)
+    return None not in map(number_of, map(fields.__getitem__, numbers))
 
 
 class AccountTables:
@@ -230,6 +230,7 @@ class AccountTables:
 
     def __init__(self, files: Mapping[str, bytes], *, irregular: tuple[str, ...] = ()) -> None:
         self.files: Mapping[str, bytes] = dict(files)
+        self._tables: dict[str, Table] = {}
         self.irregular = irregular  #: names that exist and are not regular files (links, FIFOs); taken as missing
 
     @classmethod
@@ -313,16 +314,14 @@ class AccountTables:
 
     def table(self, file: str) -> Table:
         """The parsed table of one of ACCOUNT_FILES."""
+        if file not in self._tables:
+            self._tables[file] = parse_table(file, self.files.get(file))
         return self._tables[file]
 
     @property
     def empty(self) -> bool:
         """Whether there is neither a passwd nor a group file, so that no number has a name."""
         return PASSWD not in self.files and GROUP not in self.files
-
-    @cached_property
-    def _tables(self) -> Mapping[str, Table]:
-        return {file: parse_table(file, self.files.get(file)) for file in ACCOUNT_FILES}
 
     @cached_property
     def login_defs(self) -> LoginDefs:
@@ -370,7 +369,11 @@ def by_account(tables: AccountTables, file: str) -> Table:
 
 
 def _numbers(table: Table) -> dict[bytes, int]:
-    return {key.text: int(fields[2]) for key, fields in table.records() if key.nth == 0}
+    numbers: dict[bytes, int] = {}
+    for key, fields in table.lines.items():
+        if not key.odd and key.nth == 0:
+            numbers[key.text] = int(fields[2])
+    return numbers
 
 
 def _names(numbers: Mapping[bytes, int]) -> dict[int, bytes]:

@@ -106,7 +106,7 @@ class Absent(NamedTuple):
 
 def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, absent: Absent) -> bytes | None:
     """Merge comma separated names as sets: the clone's order, then what gold added."""
-    before, there, here = (_split(side) for side in (base, gold, clone))
+    before, there, here = _split(base), _split(gold), _split(clone)
     back = {name for name in here if name in before and name not in there and name in absent.kept}
     out = {name for name in there if name not in before and name not in here and name in absent.lost}
     out |= {name for name in here if name not in before and name not in there and name in absent.dropped}
@@ -124,7 +124,7 @@ def merge_members(base: bytes | None, gold: bytes | None, clone: bytes | None, a
 
 def _split(value: bytes | None) -> dict[bytes, None]:
     """The names in their order; a dictionary, as lists of thousands are asked for each name."""
-    return dict.fromkeys(name for name in (value or b"").split(b",") if name)
+    return dict.fromkeys(filter(None, (value or b"").split(b",")))
 
 
 def merge_order(base: Sequence[Key], gold: Sequence[Key], clone: Sequence[Key], result: Collection[Key]) -> list[Key]:

@@ -51,6 +51,7 @@ __all__ = [
     "now",
     "open_catalog",
     "readings",
+    "rename_image",
     "updates",
 ]
 
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
         images,
         readings,
         updates,
-    )  # fmt: skip
+    )
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.holders import Holder, holders_of
     from goldroot.catalog.images import Form
     from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
+    from goldroot.catalog.renaming import rename_image
     from goldroot.catalog.store import Catalog, Tx, is_there, label_of_store, make_store_label, now, open_catalog
     from goldroot.catalog.updates import Update
 else:
@@ -95,6 +97,7 @@ else:
             "holders": "Holder holders_of",
             "images": "Form",
             "readings": "AccountKind LocalAccount LocalAccounts",
+            "renaming": "rename_image",
             "store": "Catalog Tx is_there label_of_store make_store_label now open_catalog",
             "updates": "Update",
         },

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import click
+
 from goldroot.cli.failure import error_lines
+from goldroot.cli.known_names import clone_names
 from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome
 
 T = TypeVar("T")
+names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
+
 #: How many paths of a list are shown.
 SHOWN = 10
 

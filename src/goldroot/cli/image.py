@@ -164,6 +164,51 @@ def delete(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -> N
     emit(as_json, data, say)
 
 
+@image.command("rename")
+@click.argument("old", metavar="NAME", shell_complete=image_names)
+@click.argument("new", metavar="NEW-NAME")
+@site_option
+@plan_option
+@json_option
+def rename_command(old: str, new: str, site_dir: str | None, plan_only: bool, as_json: bool) -> None:
+    """Give the image NAME another name: in the catalog, in goldroot.toml, and in the entries on its hosts.
+
+    Its servers go on as they are; none may be worked on meanwhile, and none may have an update in flight.  Its machines and
+    slots keep their names, and the signed records of its gold versions name it as it was called when they were signed. The same
+    command again finishes what was cut off; the reverse one takes it back.
+
+    \b
+    Examples:
+      goldroot image rename debian bookworm --plan
+      goldroot image rename debian bookworm
+    """
+    from goldroot.image import plan_renaming, rename
+
+    site = open_site(site_dir)
+    done = plan_renaming(site, old, new) if plan_only else rename(site, old, new)
+
+    def say() -> None:
+        if done.done:
+            put(f"The image {old} is called {new} already.")
+            return
+        put(f"The image {old} {'would be' if plan_only else 'is'} called {new}.")
+        if done.clones:
+            go = (
+                "1 server goes on as it is"
+                if len(done.clones) == 1
+                else f"{len(done.clones):,} servers go on as they are"
+            )
+            put(f"  {go}.")
+        if done.machines:
+            put(f"  Its machines and slots keep their names: {', '.join(done.machines)}")
+        if done.versions:
+            put(
+                f"  The signed records of gold {', '.join(map(str, done.versions))} still name it {old}: history stays as signed."
+            )
+
+    emit(as_json, done.as_dict(plan=plan_only), say)
+
+
 @click.group(cls=Group)
 def maintain() -> None:
     """Work on an image's maintenance system, test it, and take fixes back from the test system.

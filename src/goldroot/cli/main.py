@@ -25,7 +25,7 @@ COMMANDS = {
     "linked": ("goldroot.cli.clone:linked", "Who is on which gold version."),
     "update": ("goldroot.cli.update:update", "Move clones to another gold version."),
     "review": ("goldroot.cli.review:review", "Look at conflicts and decide them."),
-    "rollback": ("goldroot.cli.update:rollback", "Take a clone back to its fallback."),
+    "rollback": ("goldroot.cli.rollback:rollback", "Take a clone back to its fallback."),
     "fallback": ("goldroot.cli.fallback:fallback", "What is kept for the way back: list, look at, take from, prune."),
     "status": ("goldroot.cli.status:status", "What is in flight, waits for you, or is about to expire."),
     "log": ("goldroot.cli.status:log", "What happened, newest last."),

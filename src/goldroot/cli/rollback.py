@@ -9,12 +9,12 @@ import click
 from goldroot.cli.each_clone import (
     each,
     failures_data,
+    names_argument,
     say_answers,
     say_failed_rebuilds,
     say_how_it_does,
     tell_failures,
 )
-from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Command, verbose
 from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
@@ -26,8 +26,6 @@ from goldroot.errors import EXIT_FINDINGS, UsageError
 if TYPE_CHECKING:
     from goldroot.fleet import Outcome, RollbackPlan
     from goldroot.site import Site
-
-names_argument = click.argument("names", metavar="CLONE...", nargs=-1, required=True, shell_complete=clone_names)
 
 
 @click.command(cls=Command)

@@ -1,4 +1,4 @@
-"""``goldroot update``; and :mod:`goldroot.cli.rollback` by the names under which they are found here."""
+"""``goldroot update``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from goldroot.cli.each_clone import (
     Results,
     each,
     failures_data,
+    names_argument,
     say_answers,
     say_dangling,
     say_failed_rebuilds,
@@ -26,7 +27,6 @@ from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Group, verbose
 from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import counter, stages
-from goldroot.cli.rollback import names_argument, rollback
 from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from goldroot.fleet import Outcome, UpdatePlan
     from goldroot.site import Site
 
-__all__ = ["rollback", "update"]
 
 to_option = click.option(
     "--to",

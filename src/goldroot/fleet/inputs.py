@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
@@ -20,7 +21,6 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.through_itself import Copied, read_through_itself
 from goldroot.hosts import Access, Host, Opened, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
@@ -41,6 +41,9 @@ from goldroot.policy import Policy, family_of
 from goldroot.site import Layout, Site
 from goldroot.system import OwnDisks, fingerprints
 from goldroot.tree import Manifest, Note, Progress, Writers, path_text
+
+if TYPE_CHECKING:
+    from goldroot.fleet.prefetch import Prefetch
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]

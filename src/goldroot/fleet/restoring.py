@@ -23,7 +23,17 @@ from goldroot.fleet.put_back import PutBack, below, holds, is_json, move, reads
 from goldroot.ids import new_id
 from goldroot.image import papers_hold
 from goldroot.locks import held_by, lock, lock_file
-from goldroot.site import CONFIG, BackupHead, Config, Site, keys_work, load_config, load_layout, read_backup
+from goldroot.site import (
+    CONFIG,
+    FORMER_NAMES,
+    BackupHead,
+    Config,
+    Site,
+    keys_work,
+    load_config,
+    load_layout,
+    read_backup,
+)
 
 JOURNAL, CATALOG = "workflow.sqlite", "catalog.sqlite"
 #: How the directory begins that a backup is unpacked into.
@@ -210,6 +220,8 @@ class _Restoring(PutBack):
     def _papers(self) -> None:
         for image in self.names("site/images"):
             self.choose(f"images/{image}/layout.toml", holds(load_layout))
+            if os.path.exists(os.path.join(self.unpacked, "site", "images", image, FORMER_NAMES)):
+                self.choose(f"images/{image}/{FORMER_NAMES}", lambda _: True)
             for number in self.names(f"site/images/{image}/gold"):
                 self._version(f"images/{image}/gold/{number}")
             for role in ("maintenance", "test"):

@@ -20,6 +20,7 @@ __all__ = [
     "Gold",
     "Look",
     "PublishPlan",
+    "Renaming",
     "Retirement",
     "Role",
     "Source",
@@ -46,6 +47,7 @@ __all__ = [
     "image_names",
     "image_rows",
     "import_image",
+    "is_halfway",
     "local_accounts",
     "look_at_copy",
     "newest_gold",
@@ -57,6 +59,7 @@ __all__ = [
     "plan_image_removal",
     "plan_import",
     "plan_publish",
+    "plan_renaming",
     "plan_replicate",
     "plan_retirement",
     "publish_gold",
@@ -67,6 +70,7 @@ __all__ = [
     "recorded_numbers",
     "refuse_unknown_machine",
     "removed_by",
+    "rename",
     "replace_system",
     "replicate_gold",
     "restore_gold",
@@ -126,6 +130,7 @@ if TYPE_CHECKING:
     from goldroot.image.publish import Consent, PublishPlan, plan_publish, publish_gold, publish_system
     from goldroot.image.remote import read_contents, read_hollow
     from goldroot.image.removal import delete_image, plan_image_removal
+    from goldroot.image.renaming import Renaming, is_halfway, plan_renaming, rename
     from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.shown import (
@@ -153,18 +158,18 @@ else:
             "convert": "BootCheck Conversion check_boot convert_image plan_conversion",
             "copied": "Look accept_copied look_at_copy",
             "found": "find_linked",
-            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold "
-            "retire_gold verify_gold",
+            "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "gold_version": "Gold check_genuine current_gold newest_gold open_version papers_hold read_gold_record",
             "importing": "import_image plan_import replace_system split with_given_owners",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
-            "removal": "delete_image plan_image_removal",
             "remote": "read_contents read_hollow",
+            "removal": "delete_image plan_image_removal",
+            "renaming": "Renaming is_halfway plan_renaming rename",
             "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
-            "shown": "current_number hosts_with image_names image_rows slot_names version_data version_held "
-            "version_rows version_shown",
+            "shown": "current_number hosts_with image_names image_rows "
+            "slot_names version_data version_held version_rows version_shown",
             "source": "AT_BOOT Source open_source",
             "systems": "MAINTENANCE TEST Role System refuse_unknown_machine said_once",
             "takeback": "take_back",

@@ -19,7 +19,7 @@ from goldroot.image.gold_version import RECORD, SIGNATURE, directory_of, read_go
 from goldroot.image.importing import give_up_import, system_facts
 from goldroot.image.slots import add_configured, give_up_begun
 from goldroot.image.systems import MAINTENANCE, System, image_layout
-from goldroot.site import Site
+from goldroot.site import Site, former_names
 
 __all__ = ["adopt_image", "adopt_version", "finish_publish", "give_up_import", "note_gone", "recorded_numbers"]
 
@@ -41,7 +41,7 @@ def adopt_image(site: Site, image: str, there: Iterable[tuple[str, Entry]]) -> N
     :raises NotFound: its layout is not there. :raises Refused: a name is another's, or none of it can be placed.
     """
     found = list(there)
-    names = [name for host, entry in found if (name := _name_of(image, host, entry)) is not None]
+    names = [name for host, entry in found if (name := _name_of(site, image, host, entry)) is not None]
     homes = [name.host for name in names if name.role == "maintenance"] or [name.host for name in names]
     if not homes:
         raise Refused(
@@ -63,14 +63,15 @@ def adopt_image(site: Site, image: str, there: Iterable[tuple[str, Entry]]) -> N
                 images.set_layout_and_os(tx, image, os=system_facts(system))
 
 
-def _name_of(image: str, host: str, entry: Entry) -> entries.Entry | None:
-    """What an entry is of, by its name; ``None``: nothing that such an image has."""
-    for role, suffix in entries.SUFFIXES.items():
-        if entry.role == "machine" and entry.name == image.upper() + suffix:
-            return entries.Entry(host, entry.name, role, "", image, 0)
-    slot = re.fullmatch(re.escape(image.upper()) + r"GOLD([0-9]{0,4})[B-Z]{0,99}", entry.name)
-    if entry.role == "owner" and slot is not None:
-        return entries.Entry(host, entry.name, "slot", "", image, int(slot[1] or 1))
+def _name_of(site: Site, image: str, host: str, entry: Entry) -> entries.Entry | None:
+    """What an entry is of, by its name, which may be after one that the image had before; ``None``: nothing of the image."""
+    for called in (image, *former_names(site, image)):
+        for role, suffix in entries.SUFFIXES.items():
+            if entry.role == "machine" and entry.name == called.upper() + suffix:
+                return entries.Entry(host, entry.name, role, "", image, 0)
+        slot = re.fullmatch(re.escape(called.upper()) + r"GOLD([0-9]{0,4})[B-Z]{0,99}", entry.name)
+        if entry.role == "owner" and slot is not None:
+            return entries.Entry(host, entry.name, "slot", "", image, int(slot[1] or 1))
     return None
 
 

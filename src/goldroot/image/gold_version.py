@@ -34,7 +34,7 @@ from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.filling import evidence_of
 from goldroot.image.systems import as_recorded
-from goldroot.site import Layout, Site, parse_layout, verify_gold_document
+from goldroot.site import Layout, Site, former_names, parse_layout, refuse_renaming, verify_gold_document
 from goldroot.system import Package
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
 
@@ -160,7 +160,9 @@ def open_version(site: Site, image: str, number: int | None = None, host: str = 
     :param host: whose copy; "": of the image's home, or of another host where that has none.
     :raises NotFound: there is none, or its disks have given way to a newer one, or that host has no copy.
     :raises BadSignature: its record is not what a signer of this site signed.
+    :raises Refused: the image is being renamed.
     """
+    refuse_renaming(site, image)
     with site.catalog.read() as tx:
         known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number, host)
         if host and known.host != host:
@@ -247,7 +249,8 @@ def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[st
     record: Mapping[str, Any] = json.loads(document)
     if record["schema"] > SCHEMA:
         raise NewerVersion(f"{what} was published by a newer goldroot", todo="Use that one for this site.")
-    if (record["image"], record["version"]) != (image, number):
+    # An image that was renamed: its records name it as it was called when they were signed.
+    if record["version"] != number or record["image"] not in (image, *former_names(site, image)):
         raise BadSignature(f"the record of {what} is that of {record['image']} {record['version']}")
     return record
 

@@ -11,8 +11,9 @@ The way of a merge, each step using only those before it::
     record/    a plan -> what is written down of it, and what may be shown
     review/    a question -> what each side did in words, and a person's answer to it
 
-``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left to be decided.  What happens
-when gold deleted a path that the server edited stands in ``decide/presence``.
+Rules for special things (databases of NSS, maps of mailers, stores of certificates, ...) are entered only where ``special`` says
+that one of these things differs.  ``trees`` does all of it with any three directories, ``resolve`` answers what such a merge left
+to be decided.  What happens when gold deleted a path that the server edited stands in ``decide/presence``.
 """
 
 from __future__ import annotations

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from goldroot.accounts import (
     ACCOUNT_FILES,
+    GROUP,
+    GSHADOW,
+    PASSWD,
     AccountsMerge,
     AccountTables,
+    AccountUse,
     InUse,
     OwnerNames,
     OwnerNumbers,
@@ -21,9 +25,10 @@ from goldroot.accounts import (
     owner_names,
 )
 from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
+from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Names, Part, read_file
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, LABELS, Names, Part, read_file
 from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
 from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
@@ -117,7 +122,7 @@ def plan_merge(
     roots: list[ForeignRoot] = []
     unseen: list[Note] = []
     for given in parts:
-        part, hidden = see_past_mounts(given, policy)
+        part, hidden = see_past_mounts(given, policy) if any(tree.unseen for tree in given.trees) else (given, [])
         unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
@@ -140,11 +145,7 @@ def plan_merge(
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     static = StaticUnits([one.part for one in planned], _started_by_packages(around))
-    settle_static_units([one.decided for one in planned], settings, policy, static)
-    settle_alternatives([one.decided for one in planned], names)
-    follow_masters([one.decided for one in planned], names)
-    for one, setting in zip(planned, settings, strict=True):
-        follow_sources(one.decided, setting, policy)
+    _settle_special(planned, settings, policy, static)
     memory = memory_after([one.decided for one in planned], settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
@@ -153,8 +154,10 @@ def plan_merge(
     say_ports(planned, referrer)
     ask = Questions(decisions, prefer, going_back=around.going_back)
     used = _in_use(planned, names, accounts[2]) if named else InUse()
-    merged = merge_account_tables(as_remembered(accounts, around.memory), used, ask) if by_record else None
-    memory = accounts_after(accounts, memory, [one.part for one in planned]) if by_record else memory
+    removed = by_record and _may_have_removed(accounts, around.memory)
+    tables = as_remembered(accounts, around.memory) if removed else accounts
+    merged = merge_account_tables(tables, used, ask) if by_record else None
+    memory = accounts_after(accounts, memory, [one.part for one in planned]) if removed else memory
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
         if merged is not None and named
@@ -163,36 +166,93 @@ def plan_merge(
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
     roots = [one for one in roots if any(_has(each, one, names) for each in planned)]
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
-    packages = own_packages(planned, names, decisions, going_back=around.going_back)
-    plan.conflicts += [*foreign.conflicts, *packages.conflicts]
-    plan.notes += [*unseen, *foreign.notes, *packages.notes]
+    plan.conflicts += foreign.conflicts
+    plan.notes += [*unseen, *foreign.notes]
     if merged is not None and named:
-        plan.notes += notes_of_spools(ResultFiles(planned, names), merged, accounts)
-        plan.notes += unknown_in_overrides(planned, names, merged)
+        plan.notes += _notes_of_names(plan, merged, accounts)
     for one in planned:
         if merged is not None:
             place_accounts(one, merged, names, policy)
         one.linked = links_of(one, names)
-    tables = accounts[CLONE_SIDE]
+    result = accounts[CLONE_SIDE]
     if merged is not None:
-        tables = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
-        plan.notes += note_removed_accounts(accounts, around.memory, tables)
-    asked.append(ask_about_tables(planned, settings, referrer, tables, accounts[GOLD_SIDE]))
+        result = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
+        plan.notes += note_removed_accounts(accounts, around.memory, result) if removed else ()
+    asked.append(ask_about_tables(planned, settings, referrer, result, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += [] if around.going_back else not_started(planned, static)
-    plan.notes += [*_irregular(accounts), *labels_due(planned), *without_effect(planned, names)]
-    plan.notes += withdrawn_keys(planned, names)
-    questions = [
-        *([changed] if changed is not None else []),
-        *withdrawn_authorities(planned, policy),
-        *unknown_devices(planned, names),
-    ]
+    plan.notes += _irregular(accounts)
+    if _touches(planned, special.SERVICES) and not around.going_back:
+        plan.notes += not_started(planned, static)
+    questions = [*([changed] if changed is not None else []), *_special_questions(plan, decisions, around)]
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _touches(parts: Sequence[PartPlan], things: special.Special) -> bool:
+    """Whether anything that is not the same in all three trees is one of these things."""
+    return any(one.decided.comparison.touches(things) for one in parts)
+
+
+def _holds(parts: Sequence[PartPlan], places: Iterable[bytes]) -> bool:
+    """Whether any tree has something at one of these places."""
+    inside = ((one.part, one.part.inside(place.rstrip(b"/"))) for one in parts for place in places)
+    return any(path is not None and any(part.rows(path)) for part, path in inside)
+
+
+def _settle_special(
+    parts: Sequence[PartPlan], settings: Sequence[Setting], policy: Policy, static: StaticUnits
+) -> None:
+    """Let the rules for special things decide where one of these things differs, in place."""
+    decided = [one.decided for one in parts]
+    if _touches(parts, special.SERVICES) or any(setting.memory.entries for setting in settings):
+        settle_static_units(decided, settings, policy, static)
+    if _touches(parts, special.ALTERNATIVES):
+        settle_alternatives(decided, settings[0].names)
+        follow_masters(decided, settings[0].names)
+    if _touches(parts, special.MAIL_MAPS):
+        for one, setting in zip(decided, settings, strict=True):
+            follow_sources(one, setting, policy)
+
+
+def _may_have_removed(accounts: Accounts, memory: Memory) -> bool:
+    """Whether the server may have removed an account or a membership: now, or before."""
+    base, _, clone = (tables.files for tables in accounts)
+    return any(
+        base.get(file) != clone.get(file) or memory.lines(b"/etc/" + file.encode()) is not None
+        for file in (PASSWD, GROUP, GSHADOW)
+    )
+
+
+def _notes_of_names(plan: Plan, merged: AccountsMerge, accounts: Accounts) -> Iterator[Note]:
+    """What names accounts outside of their tables: the names of spools, dpkg's overrides."""
+    if _holds(plan.parts, (*special.AT_JOBS, *special.CRONTABS, *special.MAIL)):
+        yield from notes_of_spools(ResultFiles(plan.parts, plan.names), merged, accounts)
+    if _holds(plan.parts, (special.OVERRIDES,)):
+        yield from unknown_in_overrides(plan.parts, plan.names, merged)
+
+
+def _special_questions(plan: Plan, decisions: Decisions, around: Surroundings) -> Iterator[Conflict]:
+    """Questions about special things in the result; what is noted of these goes into the plan."""
+    parts, names = plan.parts, plan.names
+    if _touches(parts, special.PACKAGES):
+        packages = own_packages(parts, names, decisions, going_back=around.going_back)
+        plan.conflicts += packages.conflicts
+        plan.notes += packages.notes
+    if _holds(parts, (special.OVERRIDES,)):
+        plan.notes += without_effect(parts, names)
+    trees = (one.part.trees[side] for one in parts for side in (GOLD_SIDE, CLONE_SIDE))
+    if any(name in LABELS for tree in trees for held in tree.manifest.columns.xattr_sets for name, _ in held):
+        plan.notes += labels_due(parts)
+    if _touches(parts, special.SSHD_KEYS):
+        plan.notes += withdrawn_keys(parts, names)
+    if _touches(parts, special.AUTHORITIES):
+        yield from withdrawn_authorities(parts, plan.policy)
+    if _touches(parts, special.BOOT_DEVICES):
+        yield from unknown_devices(parts, names)
 
 
 def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]], Callable[[], set[bytes]]] | None:
@@ -247,7 +307,7 @@ def _names(accounts: Accounts) -> Names:
 def _in_use(parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> InUse:
     """The accounts that anything in the result carries."""
     users: set[bytes] = set()
-    groups = groups_in_overrides(parts, names)
+    groups = groups_in_overrides(parts, names) if _holds(parts, (special.OVERRIDES,)) else set()
     for one in parts:
         comparison = one.decided.comparison
         users |= comparison.used.users
@@ -265,8 +325,19 @@ def _in_use(parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> In
                 users |= acl_users
                 groups |= acl_groups
     (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-    uses = AccountUses(parts, names, clone)
-    return InUse(users, groups, bare_uids, bare_gids, uses.of, uses.of_group)
+
+    @cache
+    def uses() -> AccountUses:
+        """Made for the first account that gold deleted."""
+        return AccountUses(parts, names, clone)
+
+    def of(name: bytes) -> AccountUse:
+        return uses().of(name)
+
+    def of_group(name: bytes) -> Sequence[bytes]:
+        return uses().of_group(name)
+
+    return InUse(users, groups, bare_uids, bare_gids, of, of_group)
 
 
 def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:

@@ -248,12 +248,12 @@ class Policy:
 
 def worth_reading(policy: Policy, at: bytes) -> Callable[[bytes], bool]:
     """Which files of a tree that stands at ``at`` a scan shall read: units are read only as far as they must be."""
-    prefix = at.rstrip(b"/") + b"/"
+    prefix, answer = at.rstrip(b"/") + b"/", policy._matcher
 
     # Trees that are read together are asked about each path in turn.
     @functools.lru_cache(maxsize=1)
     def worth(path: bytes) -> bool:
-        return policy.match(prefix + path).cls not in (STATE, CACHE)
+        return answer(prefix + path).rule.cls not in (STATE, CACHE)
 
     return worth
 

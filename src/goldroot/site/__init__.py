@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CLONE_NAME",
     "CONFIG",
+    "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "Backup",
@@ -19,9 +20,13 @@ __all__ = [
     "Reach",
     "Site",
     "TellForm",
+    "begin_renaming",
+    "begun_renaming",
     "boots_by_record",
     "check_image_name",
+    "end_renaming",
     "export_views",
+    "former_names",
     "init_site",
     "is_host",
     "is_members",
@@ -32,13 +37,16 @@ __all__ = [
     "make_bootable",
     "making_room",
     "next_step",
+    "note_former_name",
     "open_system",
     "parse_layout",
     "plan_init",
     "read_backup",
     "read_view",
+    "refuse_renaming",
     "run_on",
     "sweep_rooms",
+    "table_renamed",
     "verify_gold_document",
     "weakness",
     "without_boot_map",
@@ -56,6 +64,16 @@ if TYPE_CHECKING:
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
     from goldroot.site.reach import Reach, is_host
+    from goldroot.site.renamed import (
+        FORMER_NAMES,
+        begin_renaming,
+        begun_renaming,
+        end_renaming,
+        former_names,
+        note_former_name,
+        refuse_renaming,
+        table_renamed,
+    )
     from goldroot.site.shared import export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
@@ -71,8 +89,10 @@ else:
             "commands": "TellForm open_system run_on weakness",
             "config": "CLONE_NAME TEMPLATE Config load_config",
             "disks": "DiskRegister",
-            "layout": "Layout SHIPPED_LAYOUTS load_layout parse_layout",
+            "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
             "reach": "Reach is_host",
+            "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
+            "former_names note_former_name refuse_renaming table_renamed",
             "shared": "export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",

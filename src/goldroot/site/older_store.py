@@ -20,7 +20,7 @@ from goldroot.ids import new_id
 
 if TYPE_CHECKING:
     from goldroot.catalog import Clone, Fallback, Update
-    from goldroot.hosts.directory import FormerMachine
+    from goldroot.hosts.directory import DirectoryHost, FormerMachine
     from goldroot.hosts.registry import SiteHost
     from goldroot.site.site import Site
 
@@ -28,16 +28,14 @@ Ids = Mapping[str, str]
 _WORK = "work.json"
 
 
-def convert_store(site: Site, host: SiteHost) -> None:
-    """Convert the store of a directory host, if it is an older one.
+def convert_store(site: Site, host: DirectoryHost) -> None:
+    """Convert the store of a directory host that is an older one.
 
     :raises Refused: it is another site's.
     """
-    from goldroot.hosts.directory import DirectoryHost, convert, former_machines, is_former
+    from goldroot.hosts.directory import convert, former_machines, is_former
     from goldroot.site.store_owner import check_former
 
-    if not isinstance(host, DirectoryHost) or not is_former(host.store):
-        return
     with _alone(host.store):
         if is_former(host.store):
             machines = former_machines(host.store)

@@ -177,12 +177,15 @@ class Site:
         :raises NotFound: the configuration has none of that name.
         :raises Refused: the store is another site's, or not made yet.
         """
-        from goldroot.site.older_store import convert_store
+        from goldroot.hosts.directory import DirectoryHost, is_former
         from goldroot.site.store_owner import check_own
 
         host = self._host(name)
         if name not in self._checked:
-            convert_store(self, host)
+            if isinstance(host, DirectoryHost) and is_former(host.store):
+                from goldroot.site.older_store import convert_store
+
+                convert_store(self, host)
             check_own(self, host)
             self._checked.add(name)
         return host
@@ -227,7 +230,29 @@ class Site:
         return self.path("images", check_image_name(image), *names)
 
     def lock(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
-        """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it."""
+        """Hold the lock of a thing (``image-debian``, ``clone-web1``); ``Busy`` names who has it.
+
+        :raises Refused: the image, or that of the server, is being renamed.
+        """
+        self._refuse_renaming(name)
+        return self.lock_anyway(name, wait=wait, doing=doing)
+
+    def _refuse_renaming(self, lock_name: str) -> None:
+        from goldroot.site.renamed import begun_renaming, refuse_renaming
+
+        if begun_renaming(self) is None:
+            return
+        kind, _, name = lock_name.partition("-")
+        if kind == "clone":
+            from goldroot.catalog import clones
+
+            with self.catalog.read() as tx:
+                found = clones.find(tx, name)
+            name = "" if found is None else found.image
+        refuse_renaming(self, name)
+
+    def lock_anyway(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
+        """:meth:`lock` for who renames, and for who must have it whatever is under way."""
         return lock(lock_file(self.path("locks"), name), wait, doing or None)
 
     def refuse_held(self, name: str) -> None:

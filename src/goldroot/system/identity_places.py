@@ -113,29 +113,29 @@ class Tie:
 def expanded(tree: Tree, pattern: str) -> Iterator[bytes]:
     """The files (or links) of a tree that a pattern names; a wildcard stands for a part of one name."""
     head, _, tail = pattern.rpartition("/")
+    places = [b""]
+    for name in head.split("/"):
+        inside: list[bytes] = []
+        for path in _matching(tree, places, name):
+            if tree.kind(path) == "directory":
+                inside.append(path)
+        places = inside
     if tail == "**":
-        for place in _directories(tree, head.split("/")):
+        for place in places:
             yield from _files_below(tree, place)
         return
-    for place in _directories(tree, head.split("/")):
-        for path in _matching(tree, place, tail):
-            if tree.kind(path) in ("file", "link"):
-                yield path
+    for path in _matching(tree, places, tail):
+        if tree.kind(path) in ("file", "link"):
+            yield path
 
 
-def _directories(tree: Tree, names: Sequence[str]) -> Iterator[bytes]:
-    found = [b""]
-    for name in names:
-        found = [path for place in found for path in _matching(tree, place, name) if tree.kind(path) == "directory"]
-    return iter(found)
-
-
-def _matching(tree: Tree, place: bytes, name: str) -> Iterator[bytes]:
-    prefix = place + b"/" if place else b""
-    if "*" not in name:
-        path = prefix + name.encode()
-        return iter((path,) if tree.kind(path) else ())
-    return (prefix + held for held in tree.names(place) if fnmatchcase(held.decode("utf-8", "surrogateescape"), name))
+def _matching(tree: Tree, places: Sequence[bytes], name: str) -> Iterator[bytes]:
+    """The paths in some directories that have a name, or match it; of a name alone whether there or not."""
+    for place in places:
+        prefix = place + b"/" if place else b""
+        for held in [name.encode()] if "*" not in name else tree.names(place):
+            if "*" not in name or fnmatchcase(held.decode("utf-8", "surrogateescape"), name):
+                yield prefix + held
 
 
 def _files_below(tree: Tree, place: bytes) -> Iterator[bytes]:

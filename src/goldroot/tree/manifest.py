@@ -170,7 +170,7 @@ class Manifest:
         return low
 
     def _path(self, index: int) -> bytes:
-        ends = self._offsets_of_paths()
+        ends = self._path_ends or self._offsets_of_paths()
         # Before it stand the bytes of the paths and their NULs.
         return self.columns.paths[ends[index] + index : ends[index + 1] + index]
 

@@ -54,12 +54,13 @@ class ImageRenamed(View):
 
     image: str = Field(description="its name now")
     before: str = Field(description="the name that it had")
-    machines: dict[str, str] = Field(description="name of a system or slot -> its name now")
+    machines: tuple[str, ...] = Field(description="its systems and slots, which keep their names")
     clones: tuple[str, ...] = Field(description="servers that are made from it: they go on as they are")
     versions: tuple[int, ...] = Field(
         description="gold versions whose signed records keep the name that they were published under"
     )
     decisions: int = Field(description="remembered answers that hold for it")
+    done: bool = Field(description="whether it had been done before")
     plan: bool
 
 

@@ -23,6 +23,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "image delete": ("image-deleted",),
         "image import": ("image-imported", "steps-planned"),
         "image list": ("image-row[]",),
+        "image rename": ("image-renamed",),
         "maintain diff": ("changed-path[]",),
         "maintain enter": ("command-done", "maintenance-planned"),
         "maintain run": ("command-done", "maintenance-planned"),

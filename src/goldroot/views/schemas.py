@@ -26,7 +26,15 @@ from goldroot.views.gold import (
     GoldVerified,
     ImageDeleted,
 )
-from goldroot.views.images import ChangedPath, ImageConverted, ImageImported, ImageRow, SystemTested, TakenBack
+from goldroot.views.images import (
+    ChangedPath,
+    ImageConverted,
+    ImageImported,
+    ImageRenamed,
+    ImageRow,
+    SystemTested,
+    TakenBack,
+)
 from goldroot.views.machines import (
     MachineConsole,
     MachineNetwork,
@@ -124,6 +132,7 @@ VIEWS: dict[str, type[BaseModel]] = {
     "image-converted": ImageConverted,
     "image-deleted": ImageDeleted,
     "image-imported": ImageImported,
+    "image-renamed": ImageRenamed,
     "image-row": ImageRow,
     "json-schema": JsonSchema,
     "linked-row": LinkedRow,

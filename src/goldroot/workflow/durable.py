@@ -33,13 +33,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from dbos import (
+    DBOS,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    SetWorkflowID,
+    WorkflowSerializationFormat,
+    WorkflowStatus,
+)
 from sqlalchemy import event
 
 from goldroot import crash, private
 from goldroot.errors import Damaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
-from goldroot.workflow.later import NOT_ON_SQLITE, loaded_later
 from goldroot.workflow.port import (
     Moment,
     Pending,
@@ -53,16 +60,6 @@ from goldroot.workflow.port import (
     range_of,
     with_results,
 )
-
-with loaded_later(*NOT_ON_SQLITE):
-    from dbos import (
-        DBOS,
-        DBOSConfig,
-        DBOSPortableJSONSerializer,
-        SetWorkflowID,
-        WorkflowSerializationFormat,
-        WorkflowStatus,
-    )
 
 APPLICATION = "goldroot"
 APPLICATION_VERSION = "1"

@@ -196,6 +196,7 @@ class LazyEngine:
 
     def _durable(self) -> Engine:
         if self._engine is None:
+            load_engine()
             from goldroot.workflow.durable import DbosEngine
 
             self._engine = DbosEngine(self._database, self._locks)
@@ -224,6 +225,9 @@ def surely_finished(database: str, key: str) -> bool:
 
 def load_engine() -> None:
     """Import the durable engine now: before a fork, so that the copies have it.  Nothing of it is begun."""
+    from goldroot.workflow.later import NOT_ON_SQLITE, import_lean
+
+    import_lean("dbos", NOT_ON_SQLITE)
     import goldroot.workflow.durable  # noqa: F401
 
 

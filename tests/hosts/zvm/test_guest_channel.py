@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from goldroot.hosts.zvm.cp import Vmcp
 from goldroot.hosts.zvm.dasd import Dasds
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import ExtentsFile
+from goldroot.hosts.zvm.fixed_blocks import FixedBlocks
 from goldroot.hosts.zvm.medium import tag_of
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.pool import FBA, Pool
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.simulator import Simulator, Storage
-from support.dasd_shims import write_shims
+from support.dasd_shims import FIRST, write_shims
 from support.hosts import content, fill, found
 from support.killing import in_a_copy
 from support.zvmsite import DIRECTORY, NAMES, VOLUMES, client
@@ -37,10 +39,12 @@ class Guest:
     root: Path
     log: Path
 
+    fixed: bool = False  #: disks of fixed blocks
+
     def host(self, *, snapshots: bool = False) -> ZvmHost:
         style = Style(Words(Names(NAMES)))
         extents = ExtentsFile(str(self.root / "store" / "disks.sqlite"))
-        medium = Dasds(str(self.root / "by-path"))
+        medium = (FixedBlocks if self.fixed else Dasds)(str(self.root / "by-path"))
         parts = Parts(
             client(self.sim),
             Vmcp(),
@@ -48,7 +52,7 @@ class Guest:
             extents,
             "GOLDMGMT",
             style,
-            Pool("LINUX"),
+            Pool("FIXED", geometry=FBA) if self.fixed else Pool("LINUX"),
             pauses=(0, 0),
             snapshots=snapshots,
         )
@@ -73,14 +77,29 @@ class Guest:
 @pytest.fixture
 def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guest]:
     """A slot and a machine that links it, with a disk each."""
+    with management_guest(tmp_path, monkeypatch) as guest:
+        yield guest
+
+
+@pytest.fixture
+def fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guest]:
+    """The same, with disks of fixed blocks."""
+    with management_guest(tmp_path, monkeypatch, fixed=True) as guest:
+        yield guest
+
+
+@contextmanager
+def management_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fixed: bool = False) -> Iterator[Guest]:
     if os.geteuid() != 0 or not os.access("/dev/loop-control", os.W_OK):
         pytest.skip("needs root and loop devices: file systems are mounted")
-    storage = Storage(VOLUMES, {"LINUX": ["LX3001", "LX3002"]}, str(tmp_path / "minidisks"))
+    groups = {"LINUX": ["LX3001", "LX3002"], "FIXED": ["FB0001"]}
+    storage = Storage(VOLUMES | {"FB0001": 1 << 20}, groups, str(tmp_path / "minidisks"))
     cp = tmp_path / "cp"
     with Simulator(DIRECTORY, storage=storage, active=("MAINT", "GOLDMGMT"), cp=str(cp)) as sim:
-        log = write_shims(tmp_path / "bin", str(cp / "cp.sock"), tmp_path / "by-path")
+        first = FBA.labels if fixed else FIRST
+        log = write_shims(tmp_path / "bin", str(cp / "cp.sock"), tmp_path / "by-path", first)
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{cp}:{os.environ['PATH']}")
-        guest = Guest(sim, tmp_path, log)
+        guest = Guest(sim, tmp_path, log, fixed)
         host = guest.host()
         host.create()
         host.define(Entry("DEBIANGOLD", "owner", marks={"1": Mark("gold", "publish", "debian", "", 1, SINCE)}))
@@ -250,3 +269,47 @@ def test_links_lead_to_gold_s_numbers(guest: Guest) -> None:
     assert found(host, "WEB1").links == {"1B5": Link("DEBIANGOLD", "1B5")}
     assert any(" LINK DEBGOLD 11B5 01B5 RR" in line for line in guest.sim.system.entry("WEB1"))
     assert host.linked("DEBIANGOLD") == [("WEB1", "1B5", "1B5")]
+
+
+def test_a_disk_of_fixed_blocks_has_a_label_and_no_formatting(fixed: Guest) -> None:
+    fixed.calls()
+    host = fixed.host()
+    info = host.create_disk(NewDisk("web1-1B5", "WEB1", "1B5", 8 << 20, "ext4"))
+    assert fixed.calls() == [
+        "chccwdev -e 0.0.f000",
+        f"blockdev --rereadpt {fixed.root}/by-path/ccw-0.0.f000",
+        "chccwdev -d 0.0.f000",
+    ]
+    assert info.where == {"volume": "FB0001", "start": info.where["start"], "size": (8 << 11) + 2}
+    assert info.size == ((8 << 11) + 2) * 512
+    assert any(line.split()[:3] == ["MDISK", "01B5", "9336"] for line in fixed.sim.system.entry("WEB1"))
+    image = fixed.root / "minidisks" / f"FB0001.{info.where['start']:09d}.img"
+    assert image.stat().st_size == info.size
+    with image.open("rb") as file:
+        file.seek(512)
+        assert file.read(10).decode("cp500") == f"LNX1{tag_of('web1-1B5')}"
+    fill(host, "web1-1B5", {"hostname": b"web1"}, owner="WEB1")
+    assert content(fixed.host(), "web1-1B5") == {"hostname": b"web1"}
+    with image.open("r+b") as file:
+        file.seek(512)
+        file.write("LNX1OTHERS".encode("cp500"))
+    with pytest.raises(Damaged, match="label 'OTHERS'"):
+        content(host, "web1-1B5")
+
+
+@pytest.mark.parametrize("fault", ["", "no-flashcopy@CP_FLASHCOPY"])
+def test_a_disk_of_fixed_blocks_is_copied_and_seen_in_one_moment(fixed: Guest, fault: str) -> None:
+    host = fixed.host(snapshots=True)
+    if fault:
+        fixed.sim.faults.add(fault)
+    host.create_disk(NewDisk("copy", "WEB1", "1B5", 24 << 20, "ext4", copy_of="gold-1B5"))
+    fixed.sim.faults.clear()
+    fill(host, "copy", {"more": b"2"}, owner="WEB1")
+    assert content(host, "copy") == {"version": b"1", "more": b"2"}
+    assert host.room([1 << 20]) is None
+    assert "has no room for a disk of" in (host.room([1 << 30]) or "")
+    host.apply(replace(found(host, "WEB1"), startable=True))
+    host.start("WEB1")
+    with host.open_disks({"copy": "ro"}, view="live") as opened:
+        assert Path(opened["copy"].path, "more").read_bytes() == b"2"
+    host.stop("WEB1", 0)

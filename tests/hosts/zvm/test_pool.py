@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from goldroot.hosts.zvm.pool import CYLINDER, LABELS, cylinders, fits
+from goldroot.hosts.zvm.pool import CYLINDER, ECKD, FBA, LABELS, fits
 
 
 def test_a_disk_has_room_for_its_labels_and_what_was_asked_for() -> None:
-    assert cylinders(CYLINDER - LABELS) == 1
-    assert cylinders(CYLINDER) == 2
-    for size in (1, 8 << 20, 10 << 30):
-        assert size <= cylinders(size) * CYLINDER - LABELS < size + CYLINDER
+    assert ECKD.units(CYLINDER - LABELS) == 1
+    assert ECKD.units(CYLINDER) == 2
+    assert FBA.units(1 << 20) == 2048 + 2
+    assert FBA.units(1) == 3
+    for geometry in (ECKD, FBA):
+        for size in (1, 8 << 20, 10 << 30):
+            assert size <= geometry.room(geometry.units(size)) < size + geometry.size
 
 
 @pytest.mark.parametrize(
@@ -27,5 +30,6 @@ def test_a_disk_has_room_for_its_labels_and_what_was_asked_for() -> None:
     ],
 )
 def test_the_largest_goes_first_into_the_largest_gap(sizes: list[int], gaps: list[int], left: int | None) -> None:
-    wanted = [size * CYLINDER - LABELS for size in sizes]
-    assert fits(wanted, gaps) == (None if left is None else left * CYLINDER - LABELS)
+    for geometry in (ECKD, FBA):
+        wanted = [geometry.room(size) for size in sizes]
+        assert fits(wanted, gaps, geometry) == (None if left is None else geometry.room(left))

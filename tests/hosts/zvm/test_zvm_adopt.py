@@ -10,6 +10,10 @@ import pytest
 
 from goldroot.hosts import Entry
 from goldroot.hosts.zvm.adopted import Adopted
+from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.reading import standing
+from goldroot.hosts.zvm.survey import server
+from goldroot.zvm.directory import Directory
 from support.fleet import ROOT
 from support.trees import make_tree
 from support.zvmfleet import ZvmFleet, password
@@ -167,3 +171,29 @@ def test_marks_of_what_was_adopted_are_kept(tmp_path: Path) -> None:
         (tmp_path / "adopted.json").write_text(text)
         with pytest.raises(Damaged, match="cannot be read"):
             Adopted(str(tmp_path / "adopted.json"))()
+
+
+def on_a_cluster(identity: str, part: str) -> tuple[str, ...]:
+    """Why a server of a cluster cannot be adopted whose IDENTITY has these statements, and its SUBCONFIG those."""
+    text = f"IDENTITY WEB1 SECRET1 512M 1G G\n BUILD ON M1 USING SUBCONFIG WEB1-1\n{identity}SUBCONFIG WEB1-1\n{part}"
+    entry, beside = Directory.parse(text.encode()).entries
+    names = Names({})
+    now = standing(entry, [beside], name="WEB1", names=names, registry=lambda name, address, extent: None)
+    return server(now, names, ["1B1", "1B5", "1B6"], ["1B1"]).why
+
+
+LINKED, LOCAL, VARIABLE = (
+    " LINK S10GOLD 11B1 01B1 RR\n",
+    " MDISK 01B5 3390 401 10 LX3002 MR\n",
+    " MDISK 01B6 3390 411 10 LX3002 MR\n",
+)
+
+
+def test_a_server_of_a_cluster_has_all_that_moves_in_one_entry() -> None:
+    assert on_a_cluster(LINKED + LOCAL + VARIABLE, " MDISK 0191 3390 421 2 LX3002 MR\n") == ()
+    assert on_a_cluster(LINKED + LOCAL, VARIABLE) == (
+        "it has nothing at 1B6", "SUBCONFIG WEB1-1 has 1B6: all that moves has to stand in one entry",
+    )  # fmt: skip
+    assert on_a_cluster(LOCAL + VARIABLE, LINKED)[-1] == (
+        "SUBCONFIG WEB1-1 has 1B1: all that moves has to stand in one entry"
+    )

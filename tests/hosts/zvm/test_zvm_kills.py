@@ -94,6 +94,50 @@ def test_a_command_that_is_killed_is_finished_by_the_same_command(ready: Callabl
         fleet.sim.stop()
 
 
+#: What goes wrong once in an update: of the operation that makes a disk, its room, the guest, the entry, and a link.
+FAULTS = (
+    "stuck-operation@Image_Disk_Create_DM#1",
+    "fail-operation@Image_Disk_Create_DM#1",
+    "no-space@Image_Disk_Create_DM#1",
+    "logon=WEB1@CP_LINK#40",
+    "changed=SPECIAL 0610 CTCA@Image_Lock_DM#2",
+    "link-stays@CP_DETACH#3",
+    "no-flashcopy@CP_FLASHCOPY#1",
+    "cp-refused=203@CP_LINK#1",
+    "server-away@Image_Replace_DM#1",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.crash
+@pytest.mark.timeout(1200)
+def test_an_update_with_which_something_goes_wrong_is_finished_by_the_same_command(
+    ready: Callable[[], ZvmFleet],
+) -> None:
+    words, prepare, _ = ACTS["update"]
+    whole = ready()
+    prepare(whole)
+    run(words)
+    expected = looks(whole)
+    for fault in FAULTS:
+        fleet = ready()
+        fleet.write_table("operation_time = 1")
+        prepare(fleet)
+        fleet.sim.faults.add(fault)
+        first = fleet.ends(*words)
+        fleet.sim.faults.clear()
+        for number in list(fleet.sim.system.operations._all):
+            fleet.sim.system.operations.cancel(number)
+        assert "Traceback" not in first[1], (fault, first)
+        status, text = fleet.ends(*words)
+        assert status == 0, (fault, first, text)
+        assert looks(fleet) == expected, fault
+        assert fleet.left() == [], fault
+        none_given_twice(fleet)
+        assert fleet.sim.bugs == []
+        fleet.sim.stop()
+
+
 def run(words: Sequence[str]) -> None:
     assert guarded(cli, words) == 0
 

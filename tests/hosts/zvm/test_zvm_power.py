@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import Busy, Refused, StillRunning
-from goldroot.hosts import exchange
+from goldroot.hosts import SystemDisk, exchange
+from goldroot.hosts.bytes import OpenedDisk
 from goldroot.hosts.zvm import ZvmHost
 from goldroot.hosts.zvm.points import POINTS
 from goldroot.zvm.simulator import Options
@@ -169,6 +171,40 @@ def test_each_point_that_the_source_names_is_in_the_list_and_is_passed(lab: ZvmL
         lambda host: host.undefine("WEB2"),
         lambda host: host.start("WEB1"),
         lambda host: host._links.temporary(10).__enter__(),
+        lambda host: bootable(host, lab.root / "system"),
     ]
     passed = {point.partition(":")[0] for act in acts for point in points_of(partial(act, lab.again()))}
     assert passed >= set(POINTS)
+
+
+def bootable(host: ZvmHost, root: Path) -> None:
+    """A system gets its boot record."""
+    (root / "boot").mkdir(parents=True)
+    for name in ("vmlinuz-1", "initrd.img-1"):
+        (root / "boot" / name).write_text(name)
+    opened = OpenedDisk(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+    assert host.make_bootable("WEB1", {"1B1": SystemDisk(("/",), "rw", opened)}) == ""
+    opened.close()
+
+
+def test_a_server_that_runs_at_another_member_is_found_by_its_links(lab: ZvmLab) -> None:
+    lab.sim.system.logon_elsewhere("WEB1")
+    host = lab.again()
+    assert host.power("WEB1").state == "off", "nobody says here that it runs"
+    live = found(host, "WEB1").disks["1B5"].id
+    before = found(host, "WEB1").token
+    with pytest.raises(Busy, match="R/W by WEB1"), host.hold("WEB1"):
+        pass
+    with pytest.raises(Busy, match="R/W by WEB1"), host.open_disks({live: "ro"}):
+        pass
+    with pytest.raises(Refused, match="WEB1 is logged on already, and it is not here"):
+        host.start("WEB1")
+    with pytest.raises(Refused, match="attached"):
+        host.delete_disk(found(host, "WEB1").disks["5B5"].id)
+    assert found(host, "WEB1").token == before
+    assert lab.halves() == []
+    lab.sim.system.logoff_elsewhere("WEB1")
+    with host.hold("WEB1"):
+        switch(host)
+    host.start("WEB1")
+    assert host.power("WEB1").runs == "current"

@@ -6,36 +6,20 @@ z/VM through two programs of a z/VM guest; its own logic runs unchanged here, ab
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import venv
-from pathlib import Path
-
 import pytest
 
 from goldroot.zvm.simulator import Listening, Options, Simulator
-
-FENCE = Path("/usr/sbin/fence_zvmip")
-STAND_IN = Path(__file__).with_name("smcli_stand_in.py")
+from support import zvm_clients
 
 
 @pytest.fixture(scope="module")
 def fence():
-    if not FENCE.exists():
-        pytest.skip("fence_zvmip is not installed (Debian: apt-get install --no-install-recommends fence-agents)")
-    works = subprocess.run([FENCE, "-o", "metadata"], capture_output=True, timeout=60, check=False)
-    if works.returncode:
-        pytest.skip(f"fence_zvmip does not run here: {works.stderr.decode(errors='replace').strip()[-200:]}")
+    zvm_clients.need_fence()
 
     def run(simulator: Simulator, action: str, *options: str, password: str = "right", verify: bool = True):
-        command = [
-            FENCE, "--ip", "127.0.0.1", "--ipport", str(simulator.port), "--username", "FENCER", "--password", password,
-            "--ssl-secure" if verify else "--ssl-insecure", "--action", action, "--power-wait", "0", *options,
-        ]  # fmt: skip
-        env = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": simulator.certificate}
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+        how = "--ssl-secure" if verify else "--ssl-insecure"
+        certificate = simulator.certificate
+        return zvm_clients.fence(simulator.port, action, how, *options, password=password, certificate=certificate)
 
     return run
 
@@ -96,38 +80,8 @@ def test_fence_does_not_take_a_guest_that_stays_for_gone(fence):
 
 @pytest.fixture(scope="module")
 def connector(tmp_path_factory):
-    """An environment of its own with zVMCloudConnector in it, and the two programs that it calls."""
-    home = tmp_path_factory.mktemp("connector")
-    venv.create(home / "venv", with_pip=True)
-    python = home / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "zVMCloudConnector"]
-    made = subprocess.run(pip, capture_output=True, text=True, timeout=600, check=False)
-    if made.returncode:
-        pytest.skip(f"zVMCloudConnector cannot be installed: {made.stderr.strip()[-300:]}")
-    programs = home / "programs"
-    programs.mkdir()
-    stand_in = programs / "sudo"
-    stand_in.write_text(f"#!{sys.executable}\n" + STAND_IN.read_text())
-    stand_in.chmod(0o755)
-
-    def run(simulator: Simulator, *requests: str) -> list[dict]:
-        """Requests to its SMT layer, each the answer that it gives."""
-        script = (
-            "import json, sys\n"
-            "from smtLayer.smt import SMT\n"
-            "smt = SMT(cmdName='t', captureLogs=False)\n"
-            "print(json.dumps([smt.request(one) for one in json.loads(sys.argv[1])], default=str))\n"
-        )
-        env = {"PATH": f"{programs}:/usr/bin:/bin", "ZVM_PORT": str(simulator.port), "HOME": str(home)}
-        done = subprocess.run(
-            [python, "-c", script, json.dumps(requests)], capture_output=True, text=True, timeout=120, check=False,
-            env=env, cwd=home,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        answers: list[dict] = json.loads(done.stdout.splitlines()[-1])
-        return answers
-
-    return run
+    """zVMCloudConnector's SMT layer, which takes requests."""
+    return zvm_clients.connector(tmp_path_factory.mktemp("connector"))
 
 
 @pytest.mark.slow

@@ -17,6 +17,11 @@ from goldroot.site import Site
 def compare_images(seen: Seen) -> Iterator[Finding]:
     """What is wrong with images and their gold versions."""
     silent = any(host.trouble is not None for host in seen.hosts.values())
+    for old, new in sorted(seen.renamed):
+        yield Finding(
+            "cut-off", old, f"the renaming of image {old} to {new} was begun, and is not done", seen.known.images[old].host
+            if old in seen.known.images else "", command=f"goldroot image rename {old} {new}",
+        )  # fmt: skip
     for name in sorted({*seen.known.images, *_on_hosts(seen), *_begun(seen)}):
         if f"image-{name}" in seen.busy:
             continue

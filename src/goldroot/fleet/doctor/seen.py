@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ from goldroot.catalog import (
 )
 from goldroot.errors import Busy, Damaged, GoldrootError, Refused
 from goldroot.hosts import LIVE, Entry, Host, Mark
+from goldroot.image import is_halfway
+from goldroot.site import begun_renaming
 
 if TYPE_CHECKING:
     from goldroot.hosts.registry import SeenDisk
@@ -87,6 +90,7 @@ class Seen:
     hosts: Mapping[str, HostSeen]
     known: Known
     busy: Collection[str] = ()  #: names of locks
+    renamed: Collection[tuple[str, str]] = ()  #: old and new names of images: some of what names them has the new one
 
     def is_busy(self, entry: str, mark: Mark | None = None) -> bool:
         """Whether a command works on what an entry is of, by the entry's mark or the catalog's names."""
@@ -158,7 +162,32 @@ def see(site: Site) -> Seen:
     }
     with site.catalog.read() as tx:
         known = see_catalog(tx)
-    return Seen(site, hosts, known, frozenset(_busy(site, known, hosts)))
+    renamed = frozenset(_renamed(site, known))
+    locks = _busy(site, known, hosts) | _of_renamed(known, {name for names in renamed for name in names})
+    return Seen(site, hosts, known, frozenset(locks), renamed)
+
+
+def _renamed(site: Site, known: Known) -> Iterator[tuple[str, str]]:
+    """Images that are being renamed, and those that are renamed already by the site and not by an older catalog."""
+    if (begun := begun_renaming(site)) is not None:
+        yield begun
+        return
+    for new in _directories(site.path("images")):
+        if new not in known.images:
+            yield from ((old, new) for old in known.images if is_halfway(site, old, new))
+
+
+def _directories(path: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name)))
+    except FileNotFoundError:
+        return []
+
+
+def _of_renamed(known: Known, names: Collection[str]) -> set[str]:
+    """The locks of what is left out until the renaming is done."""
+    servers = {f"clone-{one.name}" for one in known.clones.values() if one.image in names}
+    return servers | {f"image-{name}" for name in names}
 
 
 def _refused(site: Site, seen: HostSeen, label: str, names: set[str]) -> HostSeen:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
 from goldroot.accounts import GROUP, PASSWD, AccountTables
@@ -21,9 +21,11 @@ from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.fleet.update.power import try_out
 from goldroot.hosts import PREPARED, find_entry, own_disks
 from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
-from goldroot.site import TellForm, open_system, run_on, weakness
-from goldroot.system import Bound, How, Mode, OwnDisks, fingerprints
+from goldroot.system import OwnDisks, fingerprints
 from goldroot.tree import Manifest, path_bytes, path_text
+
+if TYPE_CHECKING:
+    from goldroot.system import Bound, Confined, Mode
 
 #: How long one command may take, in seconds.
 TIMEOUT = 600.0
@@ -127,11 +129,8 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
         _note_migration(task, "begun")
     with _prepared_system(task, bool(due)) as binds:
         for command, kind in due.items():
-            stage(f"{task.name}: {command}")
             try:
-                words = ["/bin/sh", "-c", command]
-                how = How(timeout=TIMEOUT, told=_word(task, stage))
-                run_on(task.site.config, task.clone.image, binds, words, how, time=_check_time(task))
+                _run(task, stage, binds, command)
             except ProgramFailed as error:
                 why = error.brief.removeprefix("/bin/sh ")
                 if kind == MIGRATE_DUE:
@@ -197,6 +196,8 @@ def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence
     if not wanted:
         yield ()
         return
+    from goldroot.site import open_system  # here, as below: most updates run nothing in the merged system
+
     with open_system(host, find_entry(host, task.machine_name), task.layout, PREPARED) as binds:
         yield binds
 
@@ -212,18 +213,10 @@ def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
         yield from _run_checks(task, stage, commands, binds)
 
 
-def _check_time(task: OpenUpdate) -> int | None:
-    """The seconds that the site gives a command in a merged system."""
-    return task.site.config.image(task.clone.image).check_time
-
-
 def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: Sequence[Bound]) -> Iterator[Finding]:
     for command in commands:
-        stage(f"{task.name}: {command}")
-        words = ["/bin/sh", "-c", command]
         try:
-            how = How(ok=None, timeout=TIMEOUT, told=_word(task, stage))
-            done = run_on(task.site.config, task.clone.image, binds, words, how, time=_check_time(task))
+            done = _run(task, stage, binds, command, None)
         except LimitReached as error:
             yield Finding(command, error.brief.removeprefix("/bin/sh "))
             continue
@@ -233,14 +226,21 @@ def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: 
             yield Finding(command, f"ended with status {done.status}{limit}" + (f": {said}" if said else ""))
 
 
-def _word(task: OpenUpdate, stage: Stage) -> TellForm:
-    """Where commands cannot be confined as well as on most machines, that is said."""
+def _run(
+    task: OpenUpdate, stage: Stage, binds: Sequence[Bound], command: str, ok: Sequence[int] | None = (0,)
+) -> Confined:
+    """Run a command in the merged system.  Where it cannot be confined as well as on most machines, that is said."""
+    from goldroot.site import run_on, weakness
+    from goldroot.system import How
 
     def hear(mode: Mode, why: str) -> None:
         if word := weakness(mode, why):
             stage(f"{task.name}: {word}")
 
-    return hear
+    stage(f"{task.name}: {command}")
+    how = How(ok=ok, timeout=TIMEOUT, told=hear)
+    time = task.site.config.image(task.clone.image).check_time
+    return run_on(task.site.config, task.clone.image, binds, ["/bin/sh", "-c", command], how, time=time)
 
 
 def told(output: str) -> str:

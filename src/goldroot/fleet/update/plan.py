@@ -10,7 +10,6 @@ from typing import Any
 from goldroot.catalog import Clone, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NoPermission, NoSpace, Refused
-from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update import open_update
@@ -89,6 +88,8 @@ def plan_update(
     with suppress(NoPermission, NoSpace, OSError):
         save_references(site, name, plan.references.kept)
     record["notes"] += [note_data(note) for note in side.notes]
+    from goldroot.fleet.answers import used_answers  # here: an update that has none does not need it
+
     answers = used_answers(site, clone.image, decided.used(plan.conflicts))
     went_back = last is not None and last.kind == "rollback" and last.state == "done"
     return UpdatePlan(clone, number, record, answers, why_it_stays(site, clone, number), went_back)

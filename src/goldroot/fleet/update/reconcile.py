@@ -34,7 +34,6 @@ from goldroot.fleet.inputs import read_switched
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, Mark, find_entry, own_disks, set_of, with_mark
-from goldroot.image import find_linked
 from goldroot.site import DiskRegister, Site, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
@@ -202,6 +201,8 @@ def _follow_publishes(
         version = known.get(owner)
         known_so = version is not None and version.state != "publishing" and version.copy == "whole"
         if version is None or not known_so or (mark is not None and mark.version != version.number):
+            from goldroot.image import find_linked  # here: an update does not meet it
+
             find_linked(site, clone.image, owner, clone.host)
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from goldroot import crash
 from goldroot.catalog import Update, clones, decisions, images, updates
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet.answers import used_answers
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.kept import Pruned, prune_beyond
@@ -244,8 +243,17 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
-        0 if outcome == DONE else told.get("torn", 0), used_answers(site, update.image, told.get("answers", ())),
+        0 if outcome == DONE else told.get("torn", 0), _used(site, update),
     )  # fmt: skip
+
+
+def _used(site: Site, update: Update) -> list[dict[str, Any]]:
+    """The remembered answers that its merge used."""
+    if not update.told.get("answers"):
+        return []
+    from goldroot.fleet.answers import used_answers
+
+    return used_answers(site, update.image, update.told["answers"])
 
 
 def cancelled_update(site: Site, name: str) -> Update:

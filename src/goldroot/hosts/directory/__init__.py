@@ -1,7 +1,8 @@
 """The directory host: each disk is a directory; its files stand directly in it, with their path from the system's root."""
 
-from goldroot.hosts.directory.former_store import FormerMachine, convert, former_machines, is_former
-from goldroot.hosts.directory.host import DirectoryConfig, DirectoryHost, open_host
+from typing import TYPE_CHECKING
+
+from goldroot.faces import names_of
 
 __all__ = [
     "DirectoryConfig",
@@ -12,3 +13,15 @@ __all__ = [
     "is_former",
     "open_host",
 ]
+
+if TYPE_CHECKING:
+    from goldroot.hosts.directory.former_store import FormerMachine, convert, former_machines
+    from goldroot.hosts.directory.host import DirectoryConfig, DirectoryHost, is_former, open_host
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "former_store": "FormerMachine convert former_machines",
+            "host": "DirectoryConfig DirectoryHost is_former open_host",
+        },
+    )

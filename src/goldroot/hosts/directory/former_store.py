@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from goldroot import crash
 from goldroot.errors import Damaged, Refused
 from goldroot.hosts.changes import check_entry
-from goldroot.hosts.directory.host import DirectoryHost
+from goldroot.hosts.directory.host import BEFORE, DirectoryHost, is_definition
 from goldroot.hosts.entryfile import encode
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.port import Entry
 from goldroot.hosts.storefiles import Label, store_errors, sync_directory, write_whole
 from goldroot.tree import remove_tree
 
-#: What the definitions are called, and what is kept of them.
-BEFORE, KEPT = "machines", "machines-before"
+#: What is kept of the definitions.
+KEPT = "machines-before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +41,13 @@ class FormerMachine:
     links: Mapping[str, tuple[str, str]]
 
 
-def is_former(store: str) -> bool:
-    """Whether a store has to be converted.  Hosts that run machines keep other things under that name, and entries."""
-    directory = os.path.join(store, BEFORE)
-    if not os.path.isdir(directory):
-        return False
-    return not os.path.isdir(os.path.join(store, "entries")) or any(map(_is_definition, os.listdir(directory)))
-
-
-def _is_definition(name: str) -> bool:
-    return name.endswith(".json") and not name.startswith(".")
-
-
 def former_machines(store: str) -> list[FormerMachine]:
     """All definitions, by name.
 
     :raises Damaged: one is not what goldroot wrote.
     """
     directory = os.path.join(store, BEFORE)
-    names = sorted(filter(_is_definition, os.listdir(directory)))
+    names = sorted(filter(is_definition, os.listdir(directory)))
     return [_read(os.path.join(directory, name)) for name in names]
 
 

@@ -61,6 +61,23 @@ FORM = "directory"
 _MAKING, _GOING = ".making", ".going"
 
 
+#: What the directory of definitions was called, by goldroot 0.1.
+BEFORE = "machines"
+
+
+def is_former(store: str) -> bool:
+    """Whether a store has to be converted.  Hosts that run machines keep other things under that name, and entries."""
+    directory = os.path.join(store, BEFORE)
+    if not os.path.isdir(directory):
+        return False
+    return not os.path.isdir(os.path.join(store, "entries")) or any(map(is_definition, os.listdir(directory)))
+
+
+def is_definition(name: str) -> bool:
+    """Whether a file of that name is a machine's definition."""
+    return name.endswith(".json") and not name.startswith(".")
+
+
 class Directories:
     """The bytes of disks, see :class:`goldroot.hosts.bytes.DiskBytes`."""
 

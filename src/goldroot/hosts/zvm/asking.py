@@ -17,7 +17,6 @@ from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
-from goldroot.hosts.zvm.pool import CYLINDER, LABELS
 from goldroot.hosts.zvm.simulated import Socket
 from goldroot.hosts.zvm.survey import Found, Survey, extents_of, server, slot
 from goldroot.hosts.zvm.survey import system as system_of
@@ -82,7 +81,7 @@ class Asking:
             id = ids[disk.address] = there.id if there is not None else new_disk_id(found.name, disk.address)
             device = self._disks.names.device(found.name, role, disk.address)
             labels[id] = self._disks.label_of(Minidisk(found.user, device, disk.extent))
-            size = disk.extent.size * CYLINDER - LABELS
+            size = self._parts.pool.geometry.room(disk.extent.size)
             sealed = form if role == "owner" else ""
             self._parts.extents.write(
                 Row(id, found.name, disk.address, size, form, sealed, state="made", extent=disk.extent)

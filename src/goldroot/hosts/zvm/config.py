@@ -14,16 +14,20 @@ from goldroot.hosts.addresses import check_entry_name
 from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
+from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
+from goldroot.hosts.zvm.fixed_blocks import FixedBlocks
 from goldroot.hosts.zvm.host import ZvmHost
+from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.parts import Parts
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.pool import GEOMETRIES, Pool
 from goldroot.hosts.zvm.simulated import Socket, Trees
+from goldroot.hosts.zvm.ssh import Remote, Servers
 from goldroot.hosts.zvm.writing import Words
-from goldroot.zvm.smapi import PORT, Client, Secret, Server
+from goldroot.zvm.smapi import PORT, Client, Patience, Secret, Server
 
 _PLACE = re.compile("[0-9A-F]{2}")
 
@@ -51,6 +55,7 @@ class ZvmConfig:
     :param template: the lines of a new server's directory entry; ``{user}`` is its user ID.
     :param live_view: flashcopy: disks of a running server are seen as FLASHCOPY puts them on a temporary disk of the
         management guest, which needs the class for that, and room in the system's temporary space.
+    :param disk_type: of all disks of this host: ECKD (3390), or FBA, of which CP also makes SCSI disks (EDEVs).
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
     :param boot: disk: the disk with ``/boot`` gets a boot record, on each copy anew; outside: servers boot from what
@@ -60,6 +65,12 @@ class ZvmConfig:
     :param parameters: of each kernel, besides those for its disks.
     :param own_parameters: entry's name -> parameters of its kernel besides (zfcp, say): in the boot record of a root of
         its own, or else behind ``IPL`` in its directory entry, when that is made.
+    :param copies: how many disks are copied or erased at once by commands of this site.
+    :param logons: how many guests are logged on at once by them.
+    :param operation_time: seconds that an asynchronous operation of the directory manager is waited for; it goes on then.
+    :param guest_ssh: how the management guest is reached where it is another machine; files are reached there alone.
+    :param ssh: how servers are reached for commands, ``USER@HOST``; ``{name}`` is the entry's name in small letters.
+    :param ssh_own: entry's name -> the same where it differs.
     :param simulator: what the option ``--cp`` of a simulator names, whose disks are directories; "" for a real system.
         Relative to the site.
     :param link_addresses: first and last address of the management guest at which disks are linked.
@@ -83,6 +94,7 @@ class ZvmConfig:
     logon: Literal["AUTOONLY", "LBYONLY"] = "AUTOONLY"
     template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
     slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
+    disk_type: Literal["ECKD", "FBA"] = "ECKD"
     disk_size: int = 2048
     disk_sizes: dict[str, int] = field(default_factory=dict)
     live_view: Literal["none", "flashcopy"] = "none"
@@ -93,6 +105,12 @@ class ZvmConfig:
     initial: Literal["goldroot", "system"] = "goldroot"
     parameters: str = "ro"
     own_parameters: dict[str, str] = field(default_factory=dict)
+    copies: int = 2
+    logons: int = 10
+    operation_time: int = 3600
+    guest_ssh: str = ""
+    ssh: str = ""
+    ssh_own: dict[str, str] = field(default_factory=dict)
     simulator: str = ""
 
 
@@ -106,9 +124,18 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         if not words.isascii() or not words.isprintable():
             raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
     server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
+    if min(config.copies, config.logons, config.operation_time) < 1:
+        raise BadInput("copies, logons and operation_time are at least 1")
+    servers = Servers(config.ssh, {check_entry_name(name): to for name, to in config.ssh_own.items()})
+    servers.check()
     cp, medium = _guest(config, root)
     parts = Parts(
-        client=Client(server, config.user, Secret(lambda: _password(config, root))),
+        client=Client(
+            server,
+            config.user,
+            Secret(lambda: _password(config, root)),
+            patience=Patience(operation=config.operation_time),
+        ),
         cp=cp,
         medium=medium,
         extents=ExtentsFile(os.path.join(store, "disks.sqlite")),
@@ -121,6 +148,8 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         pool=_pool(config),
         addresses=_addresses(config.link_addresses),
         snapshots=config.live_view == "flashcopy",
+        servers=servers,
+        limits=Limits(config.copies, config.logons),
         booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)
@@ -135,13 +164,17 @@ def _pool(config: ZvmConfig) -> Pool:
                 f"{place!r} is not a place: the last two digits of an address", todo="Write it so: B5, for 1B5."
             )
     sizes = {place.upper(): size << 20 for place, size in config.disk_sizes.items()}
-    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes)
+    geometry = GEOMETRIES[config.disk_type]
+    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes, geometry)
 
 
 def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
-    """The management guest: this Linux, or a simulator's."""
+    """The management guest: this Linux, another one, or a simulator's."""
+    if config.guest_ssh:
+        remote = Remote(config.guest_ssh)
+        return RemoteVmcp(remote, config.vmcp), RemoteDasds(remote, config.devices)
     if not config.simulator:
-        return Vmcp(config.vmcp), Dasds(config.devices)
+        return Vmcp(config.vmcp), (Dasds if config.disk_type == "ECKD" else FixedBlocks)(config.devices)
     cp = Socket(os.path.join(root, config.simulator), config.guest.upper())
     return cp, Trees(cp)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot.errors import HostError, ProgramFailed
-from goldroot.run import run
+from goldroot.run import Done, run
 
 #: How vmcp ends where CP refuses.
 REFUSED = 1
@@ -63,10 +63,19 @@ class Vmcp:
                 f"CP could not be asked {text!r}: {error.brief}",
                 todo="goldroot runs on a guest of the z/VM system, as root: is the module vmcp loaded there?",
             ) from error
-        if done.status == REFUSED:
-            found = _NUMBER.search(done.err.decode("utf-8", "replace"))
-            raise CpRefused(text, int(found[1]) if found else 0, done.text().strip())
-        return done.text()
+        return answer(text, done)
+
+
+def answer(text: str, done: Done) -> str:
+    """What CP has said by ``vmcp``.
+
+    :param text: the command.
+    :raises CpRefused: it refuses.
+    """
+    if done.status == REFUSED:
+        found = _NUMBER.search(done.err.decode("utf-8", "replace"))
+        raise CpRefused(text, int(found[1]) if found else 0, done.text().strip())
+    return done.text()
 
 
 @dataclass(frozen=True, slots=True)

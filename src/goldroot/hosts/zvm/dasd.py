@@ -25,7 +25,7 @@ from goldroot.run import run
 BY_PATH = "/dev/disk/by-path"
 BLOCK = 4096
 #: The label of a volume stands in the third block: key, label's name, and the volume's in EBCDIC (arch/s390/include/uapi/asm/vtoc.h).
-_LABEL_AT = 2 * BLOCK
+LABEL_BLOCK = 2
 _VOL1 = "VOL1".encode("cp500")
 #: Bytes at either end that are looked at as proof that nobody wrote.
 _ENDS = 64 << 10
@@ -76,9 +76,8 @@ class Dasds:
 
     def tag(self, device: str) -> str:
         with open(device, "rb") as file:
-            file.seek(_LABEL_AT)
-            label = file.read(14)
-        return label[8:14].decode("cp500", "replace").strip() if label[4:8] == _VOL1 else ""
+            file.seek(LABEL_BLOCK * BLOCK)
+            return label_in(file.read(14))
 
     def format(self, device: str, form: str, tag: str) -> None:
         run(["dasdfmt", "-b", str(BLOCK), "-d", "cdl", "-l", tag, "-y", device])
@@ -137,3 +136,8 @@ class Dasds:
         if not os.path.exists(part):
             raise Damaged(f"the disk {device!r} has no partition", meaning="It was not formatted by goldroot.")
         return os.path.realpath(part)
+
+
+def label_in(block: bytes) -> str:
+    """The volume label in the block that has it; "" where there is none."""
+    return block[8:14].decode("cp500", "replace").strip() if block[4:8] == _VOL1 else ""

@@ -6,9 +6,10 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from goldroot.hosts.zvm.cp import CpRefused, users
+from goldroot.hosts.zvm.cp import Cp, CpRefused, users
 from goldroot.hosts.zvm.doctor import Asked, Point
 from goldroot.hosts.zvm.doctor_smapi import authorisations, caching, comments, largest, left, links, names, room, server
+from goldroot.hosts.zvm.elsewhere import RemoteVmcp
 
 #: Programs of s390-tools that make a minidisk a disk of Linux.
 PROGRAMS = ("chccwdev", "dasdfmt", "fdasd", "udevadm", "vmcp", "zipl")
@@ -97,11 +98,11 @@ def flashcopy(asked: Asked) -> Iterator[Point]:
 
 
 def programs(asked: Asked) -> Iterator[Point]:
-    """What of s390-tools this Linux has."""
+    """What of s390-tools the management guest has."""
     if asked.simulated:
         yield Point("programs", "Are the programs of s390-tools here?", "unknown", ("a simulator needs none of them",))
         return
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    missing = [name for name in PROGRAMS if not has_program(asked.cp, name)]
     yield Point(
         "programs",
         "Are the programs of s390-tools here?",
@@ -109,6 +110,11 @@ def programs(asked: Asked) -> Iterator[Point]:
         tuple(f"{name} is missing" for name in missing) or PROGRAMS,
         "Install s390-tools, and load the module vmcp." if missing else "",
     )
+
+
+def has_program(cp: Cp, name: str) -> bool:
+    """Whether the management guest has a program, where goldroot runs or where ssh leads to."""
+    return cp.has(name) if isinstance(cp, RemoteVmcp) else shutil.which(name) is not None
 
 
 #: What only a change can show, and what goldroot does meanwhile.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from goldroot.hosts.zvm.doctor import Asked, Point
 from goldroot.hosts.zvm.manager import LOCKED
-from goldroot.hosts.zvm.pool import CYLINDER
 from goldroot.hosts.zvm.reading import included, is_managed
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused
@@ -204,12 +203,12 @@ def left(asked: Asked) -> Iterator[Point]:
 def room(asked: Asked) -> Iterator[Point]:
     """The group that new minidisks come from."""
     found = asked.client.image_volume_space_query_dm(asked.pool.group, query=2, entry=3)
-    free = sum(one.size for one in found)
+    free, unit = sum(one.size for one in found), asked.pool.geometry
     yield Point(
         "room",
         f"Has group {asked.pool.group} room?",
         "well" if free else "wrong",
-        (f"{free} cylinders are free ({free * CYLINDER >> 30} GiB), the largest gap has {max((o.size for o in found), default=0)}",),
+        (f"{free} {unit.word} are free ({free * unit.size >> 30} GiB), the largest gap has {max((o.size for o in found), default=0)}",),
         "" if free else "Name another group, or give it a volume: without room nothing can be made.",
     )  # fmt: skip
 

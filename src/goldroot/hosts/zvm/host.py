@@ -21,11 +21,13 @@ from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.booting import write_record
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import Manager
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
+from goldroot.run import Done
 
 
 class ZvmHost(Asking, FileHost):
@@ -54,6 +56,8 @@ class ZvmHost(Asking, FileHost):
             self.abilities = replace(self.abilities, live_view="snapshot")
         if parts.booting.record == "outside":
             self.abilities = replace(self.abilities, boot_records=False)
+        if parts.servers:
+            self.abilities = replace(self.abilities, guest_commands=True)
         self._parts = parts
         notes = InUse(os.path.abspath(store))
         self._manager = Manager(parts.client, notes, pauses=parts.pauses)
@@ -61,8 +65,9 @@ class ZvmHost(Asking, FileHost):
         self._directory = DirectoryEntries(self._manager, parts.extents, parts.style, self._adopted)
         self._extents = parts.extents
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
-        self._disks = Minidisks(self._directory, parts.extents, self._links, parts.medium, parts.pool, self._adopted)
-        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"))
+        places = Places(notes, parts.limits, parts.client.clock)
+        self._disks = Minidisks(self._directory, self._links, parts, self._adopted, places)
+        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"), places)
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
     def create(self) -> None:
@@ -153,6 +158,21 @@ class ZvmHost(Asking, FileHost):
     def stop(self, name: str, patience: float) -> str:
         self._directory.get(name)
         return self._guests.log_off(self._disks.names.user(name), patience)
+
+    def command(self, name: str, argv: Sequence[str], timeout: float) -> Done:
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers:
+            return super().command(name, argv, timeout)
+        if not self._guests.is_on(self._disks.names.user(name)):
+            raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
+        return servers.reach(name).command(argv, timeout)
+
+    def console(self, name: str, lines: int) -> list[str]:
+        """What its journal says, by ssh: CP keeps no console of a guest for others."""
+        entry, servers = self._directory.get(name), self._parts.servers
+        if entry.role == "owner" or not servers or not self._guests.is_on(self._disks.names.user(name)):
+            return []
+        return servers.console(name, lines)
 
     @contextmanager
     def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:

@@ -16,6 +16,7 @@ from goldroot import crash
 from goldroot.errors import Busy, Damaged, Failed, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
 from goldroot.hosts.zvm.cp import Cp, CpRefused, Dasd, User, dasd, users
+from goldroot.hosts.zvm.pool import ECKD, Geometry
 from goldroot.hosts.zvm.reading import Extent
 
 #: How often a link that CP has given back, and that is still there, is given back again.
@@ -95,17 +96,18 @@ class Links:
                 self._devices.offline(linked.address)
 
     @contextmanager
-    def temporary(self, size: int) -> Iterator[Linked]:
-        """A temporary disk of so many cylinders, empty, gone with the block.
+    def temporary(self, size: int, geometry: Geometry = ECKD) -> Iterator[Linked]:
+        """A temporary disk of so many cylinders or blocks, empty, gone with the block.
 
         :raises Busy: there is no room for one.
         """
         self.give_back_left()
         with self._address() as address:
             try:
-                self._cp.command(f"DEFINE T3390 AS {address} CYL {size}")
+                kind, unit = geometry.temporary
+                self._cp.command(f"DEFINE {kind} AS {address} {unit} {size}")
             except CpRefused as error:
-                raise Busy(f"there is no room for a temporary disk of {size} cylinders: {error.brief}") from error
+                raise Busy(f"there is no room for a temporary disk of {size} {geometry.word}: {error.brief}") from error
             crash.point("zvm.temporary")
             try:
                 yield Linked(address, WRITE)

@@ -20,12 +20,14 @@ from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries
-from goldroot.hosts.zvm.extents import Extents, Row
+from goldroot.hosts.zvm.extents import Row
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Linked, Links, Minidisk
 from goldroot.hosts.zvm.manager import UNSURE
-from goldroot.hosts.zvm.medium import Medium, tag_of
+from goldroot.hosts.zvm.medium import tag_of
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.pool import CYLINDER, Pool, cylinders, fits
+from goldroot.hosts.zvm.parts import Parts
+from goldroot.hosts.zvm.pool import fits
 from goldroot.hosts.zvm.reading import extent_of
 from goldroot.tree import copy_tree
 from goldroot.zvm.directory import Mdisk, disks
@@ -46,16 +48,15 @@ class _Place:
 class Minidisks:
     """The disks of a z/VM host; the caller holds each disk's lock, and has looked whether it may."""
 
-    def __init__(
-        self, entries: DirectoryEntries, extents: Extents, links: Links, medium: Medium, pool: Pool, adopted: Adopted
-    ) -> None:
+    def __init__(self, entries: DirectoryEntries, links: Links, parts: Parts, adopted: Adopted, places: Places) -> None:
         self._adopted = adopted
+        self._places = places
         self._manager = entries.manager
         self._entries = entries
-        self._extents = extents
+        self._extents = parts.extents
         self._links = links
-        self._medium = medium
-        self.pool = pool
+        self._medium = parts.medium
+        self.pool = parts.pool
         self.names: Names = entries.names
         #: disks that this process holds exclusively, by their id
         self.held: dict[str, Linked] = {}
@@ -78,11 +79,11 @@ class Minidisks:
         place = self._place(row)
         disk = place.disk or self._create(row, place.device, source)
         extent = extent_of(disk)
-        wanted = self._cylinders(row, source)
+        wanted = self._units(row, source)
         if extent is None or extent.size != wanted:
             raise Refused(
                 f"{row.owner} has a minidisk at {row.address} that is not the one that was to be made",
-                meaning=f"It has {disk.size} cylinders, and {wanted} were asked for. It was not touched.",
+                meaning=f"It has {disk.size} {self.pool.geometry.word}, and {wanted} were asked for. It was not touched.",
                 todo="Look at the directory entry; delete that minidisk, or choose another address.",
             )
         row = replace(row, extent=extent)
@@ -127,9 +128,10 @@ class Minidisks:
         if place.disk is not None:
             self._manager.unlock_left(user)
             try:
-                self._manager.waiting(
-                    user, lambda: self._manager.client.image_disk_delete_dm(user, place.device, erase=True)
-                )
+                with self._places.one("copies"):  # erasing is a copy of nothing
+                    self._manager.waiting(
+                        user, lambda: self._manager.client.image_disk_delete_dm(user, place.device, erase=True)
+                    )
             except (CallRefused, *UNSURE):
                 if self._place(row).disk is not None:
                     raise
@@ -169,7 +171,7 @@ class Minidisks:
         where: Mapping[str, object] = (
             {} if extent is None else {"volume": extent.volume, "start": extent.start, "size": extent.size}
         )
-        size = 0 if extent is None else extent.size * CYLINDER
+        size = 0 if extent is None else extent.size * self.pool.geometry.size
         return DiskInfo(where, size, -1, row.sealed or row.form, bool(row.sealed), self._evidence(row))
 
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
@@ -203,9 +205,9 @@ class Minidisks:
         """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
         found = self._manager.client.image_volume_space_query_dm(self.pool.group, query=2, entry=3)
         gaps = [one.size for one in found]
-        if (size := fits(sizes, gaps)) is None:
+        if (size := fits(sizes, gaps, self.pool.geometry)) is None:
             return None
-        free = sum(gaps) * CYLINDER
+        free = sum(gaps) * self.pool.geometry.size
         return f"group {self.pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
 
     # -- opening
@@ -226,7 +228,7 @@ class Minidisks:
         with ExitStack() as source:
             origin = self._linked(source, row, "RR")
             assert row.extent is not None, "what is linked has an extent"
-            copy = stack.enter_context(self._links.temporary(row.extent.size))
+            copy = stack.enter_context(self._links.temporary(row.extent.size, self.pool.geometry))
             if not self._links.copy_blocks(origin, copy):
                 raise StillRunning(
                     f"disk {row.id} of a running machine cannot be seen: FLASHCOPY is refused",
@@ -272,9 +274,10 @@ class Minidisks:
 
     def _create(self, row: Row, device: str, source: Label | None) -> Mdisk:
         user, mode = self.names.user(row.owner), self.pool.mode if row.address.startswith("1") else "RR"
-        form = MinidiskForm(formatting=1)
+        geometry = self.pool.geometry
+        form = MinidiskForm(geometry.device, geometry.unit, formatting=1)
         room = MinidiskRoom(self.pool.group, mode=mode)
-        size = self._cylinders(row, source)
+        size = self._units(row, source)
         self._manager.unlock_left(user)
         try:
             self._manager.waiting(
@@ -283,7 +286,9 @@ class Minidisks:
             )
         except CallRefused as error:
             if error.code == NO_ROOM:
-                raise NoSpace(f"{error.brief}; needed are {size} cylinders", todo="Make room in the group.") from error
+                raise NoSpace(
+                    f"{error.brief}; needed are {size} {geometry.word}", todo="Make room in the group."
+                ) from error
             if error.code != EXISTS:
                 raise
         except UNSURE:
@@ -299,7 +304,7 @@ class Minidisks:
     def _copied_blocks(self, source: Label, row: Row, target: tuple[Linked, str]) -> bool:
         if self.copies(source, row.form) != "blocks":
             return False
-        with self._device_of(self.row(source.id), "R") as origin:
+        with self._places.one("copies"), self._device_of(self.row(source.id), "R") as origin:
             if not self._links.copy_blocks(origin[0], target[0]):
                 self._medium.copy(origin[1], target[1])
         self._medium.own(target[1], row.form, tag_of(row.id))
@@ -375,13 +380,13 @@ class Minidisks:
                 return _Place(role, disk.address, disk)
         return _Place(role, device, None)
 
-    def _cylinders(self, row: Row, source: Label | None) -> int:
+    def _units(self, row: Row, source: Label | None) -> int:
         """How many a new disk has: a copy of blocks needs those of its source."""
         least = 0
         if source is not None and self.copies(source, row.form) == "blocks":
             extent = self.row(source.id).extent
             least = extent.size if extent is not None else 0
-        return max(cylinders(max(row.size, self._medium.least(row.form))), least)
+        return max(self.pool.geometry.units(max(row.size, self._medium.least(row.form))), least)
 
     def _evidence(self, row: Row) -> str:
         if not row.sealed:

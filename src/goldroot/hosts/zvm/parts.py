@@ -9,9 +9,11 @@ from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import Extents
+from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.manager import PAUSES
 from goldroot.hosts.zvm.medium import Medium
 from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.ssh import Servers
 from goldroot.zvm.smapi import Client
 
 #: Addresses of the management guest that goldroot links disks at.
@@ -30,6 +32,8 @@ class Parts:
     :param pauses: seconds between tries where somebody else has an entry locked.
     :param snapshots: the management guest may use FLASHCOPY and define temporary disks.
     :param booting: how guests boot.
+    :param servers: how commands are run inside them.
+    :param limits: how much is done at once.
     """
 
     client: Client
@@ -43,3 +47,5 @@ class Parts:
     pauses: Sequence[float] = PAUSES
     snapshots: bool = False
     booting: Booting = field(default_factory=Booting)
+    servers: Servers = field(default_factory=Servers)
+    limits: Limits = field(default_factory=Limits)

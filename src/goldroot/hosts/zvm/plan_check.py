@@ -9,6 +9,7 @@ from typing import Any
 from goldroot.errors import BadInput
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.plan_steps import PLANNED, Plan
+from goldroot.hosts.zvm.pool import ECKD, FBA
 from goldroot.hosts.zvm.reading import Standing, access_of, extent_of
 from goldroot.zvm import directory as source
 
@@ -23,7 +24,7 @@ def said(now: Standing, names: Names) -> dict[str, str]:
     for disk, _ in source.disks(now.text):
         address, extent = names.address(entry.name, entry.role, disk.address), extent_of(disk)
         if is_address(address) and extent is not None and address not in entry.others:
-            where = f"new, {extent.size} cylinders" if extent.volume == PLANNED else str(extent)
+            where = f"new, {extent.size} {_word(disk.devtype)}" if extent.volume == PLANNED else str(extent)
             found[address] = f"disk {where} {access_of(disk.mode)}"
     for address, link in entry.links.items():
         found[address] = f"link {link.owner} {link.address}"
@@ -70,6 +71,11 @@ def from_file(text: str) -> tuple[str, dict[str, str]]:
 def _is(now: str, wanted: str) -> bool:
     if not wanted.startswith("disk new, "):
         return now == wanted
-    size, access = wanted.removeprefix("disk new, ").split(" cylinders ")
+    size, _, access = wanted.removeprefix("disk new, ").split(" ")
     words = now.split()
     return len(words) == 3 and words[0] == "disk" and words[1].endswith(f":{size}") and words[2] == access
+
+
+def _word(device: str) -> str:
+    """What a minidisk of a type is counted in."""
+    return ECKD.word if device.startswith("33") else FBA.word

@@ -101,7 +101,7 @@ class Moves:
             self.change(with_mark(entry, LIVE, replace(entry.marks[LIVE], state=state)), what)
 
     def make(self, address: str, size: int) -> None:
-        """A minidisk of so many cylinders."""
+        """A minidisk of so many cylinders or blocks."""
         mode = self.around.pool.mode if is_live(address) else ASIDE
         device = self.device(address)
         step = disk_made(self.user, device, size, self.around.pool, mode, self.around.addresses[0])
@@ -113,7 +113,9 @@ class Moves:
         self._made += 1
         extent = Extent(PLANNED, self._made, size)
         self._known[extent] = f"new-{address}"
-        text = edit.add_mdisk(self.now.text, f"{device} 3390 {self._made} {size} {PLANNED} {mode}")
+        text = edit.add_mdisk(
+            self.now.text, f"{device} {self.around.pool.geometry.device} {self._made} {size} {PLANNED} {mode}"
+        )
         self._stands(text, self.now.entry)
 
     def delete(self, address: str) -> None:
@@ -134,7 +136,7 @@ class Moves:
     def device(self, address: str) -> str:
         return self.around.style.words.names.device(self.now.entry.name, self.now.entry.role, address)
 
-    def cylinders_at(self, address: str) -> int:
+    def size_at(self, address: str) -> int:
         """Of the minidisk at an address; 0 where none is."""
         found = [disk for disk, a in self._placed(self.now) if a == address]
         return next((extent.size for disk in found if (extent := extent_of(disk)) is not None), 0)

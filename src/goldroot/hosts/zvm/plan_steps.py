@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from goldroot.hosts.zvm.pool import Pool
+from goldroot.hosts.zvm.pool import ECKD, FBA, Pool
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
 from goldroot.zvm.smapi import MinidiskForm, MinidiskRoom, Reply
@@ -138,13 +138,21 @@ def entry_deleted(user: str, gone: source.Entry) -> Step:
     )
 
 
+#: What makes a minidisk of a type one of Linux, before a file system is made.
+_FORMATS = {
+    ECKD: ("dasdfmt -b 4096 -d cdl -l LABEL -y", "fdasd -a -l LABEL"),
+    FBA: ("a label (LNX1) in the second block of", "blockdev --rereadpt"),
+}
+
+
 def disk_made(user: str, device: str, size: int, pool: Pool, mode: str, address: str) -> Step:
-    """A minidisk, of so many cylinders, with an empty file system.
+    """A minidisk, of so many cylinders or blocks, with an empty file system.
 
     :param address: of the management guest.
     """
     told = Told()
-    room, form = MinidiskRoom(pool.group, mode=mode), MinidiskForm(formatting=1)
+    geometry = pool.geometry
+    room, form = MinidiskRoom(pool.group, mode=mode), MinidiskForm(geometry.device, geometry.unit, formatting=1)
     told.image_disk_create_dm(user, device, size=size, room=room, form=form)
     told.image_query_dm(user)
     path = f"/dev/disk/by-path/ccw-0.0.{address.lower()}"
@@ -152,18 +160,17 @@ def disk_made(user: str, device: str, size: int, pool: Pool, mode: str, address:
         "",
         [Disk(user, device, "W")],
         [address],
-        [
-            Line("Linux", f"dasdfmt -b 4096 -d cdl -l LABEL -y {path}"),
-            Line("Linux", f"fdasd -a -l LABEL {path}"),
-            Line("Linux", f"mkfs.ext4 {path}-part1"),
-        ],
+        [*(Line("Linux", f"{words} {path}") for words in _FORMATS[geometry]), Line("Linux", f"mkfs.ext4 {path}-part1")],
     )
     return Step(
-        f"{user} gets a minidisk at {device}, of {size} cylinders, with an empty file system.",
+        f"{user} gets a minidisk at {device}, of {size} {geometry.word}, with an empty file system.",
         (*told.lines, *made.calls),
-        (Line("DIRMAINT", f"FOR {user} AMDISK {device} 3390 AUTOG {size} {pool.group} {mode}"), *made.by_hand),
+        (
+            Line("DIRMAINT", f"FOR {user} AMDISK {device} {geometry.device} AUTOG {size} {pool.group} {mode}"),
+            *made.by_hand,
+        ),
         user,
-        (f"+ MDISK {device} 3390 AUTOG {size} {pool.group} {mode}",),
+        (f"+ MDISK {device} {geometry.device} AUTOG {size} {pool.group} {mode}",),
         f"FOR {user} DMDISK {device} CLEAN",
     )
 

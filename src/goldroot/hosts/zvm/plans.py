@@ -26,7 +26,6 @@ from goldroot.hosts.zvm.plan_steps import (
     guest_off,
     guest_on,
 )
-from goldroot.hosts.zvm.pool import cylinders
 from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.writing import new_entry
 
@@ -61,7 +60,7 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     )
     for address in own:
         wanted = PREPARED + place_of(address)
-        size = max(moves.cylinders_at(address), cylinders(around.pool.size_at(address)))
+        size = max(moves.size_at(address), around.pool.geometry.units(around.pool.size_at(address)))
         moves.make(wanted, size)
     moves.fence()
     prepared = [PREPARED + place_of(address) for address in own]
@@ -157,7 +156,7 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
     moves = Moves(around, Standing(wanted, text, ()))
     moves.steps.append(entry_made(moves.user, text))
     for address in mine:
-        moves.make(address, max(gold.cylinders_at(address), cylinders(around.pool.size_at(address))))
+        moves.make(address, max(gold.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
     moves.use(
         "Its own disks are filled from gold's, and get its identity: host name, machine-id, ssh host keys.",
         [Disk(gold.user, gold.device(LIVE + place), "R") for place in places]
@@ -208,7 +207,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     wanted = sorted(address for address in work.now.entry.disks if is_live(address))
     for address in wanted:
         if address not in moves.now.entry.disks:
-            moves.make(address, max(work.cylinders_at(address), cylinders(around.pool.size_at(address))))
+            moves.make(address, max(work.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
     moves.ask("Nobody has a disk of the slot.", wanted)
     moves.use(
         f"{moves.user} is filled from {work.user}, which nobody else gets meanwhile; W is refused beside any other link.",
@@ -251,12 +250,12 @@ def _merged(moves: Moves, own: Sequence[str], linked: Sequence[str], slot: str) 
 def _copied(moves: Moves, own: Sequence[str]) -> Step:
     """The disks of a running server as they are at one moment."""
     lines: list[Line] = []
-    free = list(moves.around.addresses)
+    free, (kind, unit) = list(moves.around.addresses), moves.around.pool.geometry.temporary
     for address in own:
         origin, copy = free.pop(0), free.pop(0)
         lines += [
             Line("CP", f"LINK {moves.user} {moves.device(address)} {origin} RR"),
-            Line("CP", f"DEFINE T3390 AS {copy} CYL {moves.cylinders_at(address)}"),
+            Line("CP", f"DEFINE {kind} AS {copy} {unit} {moves.size_at(address)}"),
             Line("CP", f"FLASHCOPY {origin} 0 END TO {copy} 0 END SYNCHRONOUS"),
             Line("CP", f"DETACH {origin}"),
             Line("Linux", f"chccwdev -e 0.0.{copy.lower()}"),

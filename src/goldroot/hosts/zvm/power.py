@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from goldroot import crash, private
-from goldroot.errors import HostError, StillRunning
+from goldroot.errors import HostError, Refused, StillRunning
 from goldroot.hosts.storefiles import write_whole
+from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.manager import UNSURE
 from goldroot.zvm.smapi import CallRefused, Client
 
@@ -29,11 +30,15 @@ DATE = 4
 
 
 class Guests:
-    """:param folder: of the files about guests that goldroot has logged on."""
+    """:param folder: of the files about guests that goldroot has logged on.
 
-    def __init__(self, client: Client, folder: str) -> None:
+    :param places: how many are logged on at once.
+    """
+
+    def __init__(self, client: Client, folder: str, places: Places) -> None:
         self._client = client
         self._folder = folder
+        self._places = places
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
@@ -69,12 +74,22 @@ class Guests:
             if self._noted(user) == (_COMING, dict(given)):
                 self._note(user, self.since(user), given)
             return
+        with self._places.one("logons"):
+            self._come(user, given)
+
+    def _come(self, user: str, given: Mapping[str, str]) -> None:
         self._note(user, _COMING, given)
         try:
             self._client.image_activate(user)
         except CallRefused as error:
             if error.code != ALREADY_ON:
                 raise
+            if not self.is_on(user):
+                raise Refused(
+                    f"z/VM says that {user} is logged on already, and it is not here",
+                    meaning="It is logged on at another member of the cluster, with the devices of its logon there.",
+                    todo=f"Log it off there, or ask there: QUERY {user}.",
+                ) from error
         except UNSURE:
             pass  # looked at next
         crash.point("zvm.logged-on")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from goldroot.accounts import ACL_NAMES, OwnerNames, named_in_acl
 from goldroot.errors import TreeChanged
@@ -34,6 +34,7 @@ from goldroot.merge.compare.parts import (
     Rows,
     meant_of,
 )
+from goldroot.merge.special import Special
 from goldroot.policy import Policy, Rule
 from goldroot.tree import FILE, SOCKET, Entry, Manifest, hash_files, in_tree_order, tree_key
 
@@ -121,6 +122,14 @@ class Comparison:
         self.deltas[path], self.rules[path] = rows, rule
         vars(self).pop("_sorted", None)
 
+    def touches(self, special: Special) -> bool:
+        """Whether anything that is not the same in all three trees is one of these things, or a state unit that holds some."""
+        for path in chain(self.deltas, self.units):
+            if special.has(self.part.place(path)):
+                return True
+        units = tuple(self.part.place(path).rstrip(b"/") + b"/" for path in self.units)
+        return any(top.startswith(units) for top in special.tops)
+
     @cached_property
     def _sorted(self) -> list[tuple[bytes, bytes]]:
         """(tree key, path) of the deltas, in tree order."""
@@ -202,9 +211,19 @@ class Comparer:
             _note_groups(tree.manifest, comparison.groups[side])
         for one, two, three in found.places:
             self._one((_entry(base, one), _entry(gold, two), _entry(clone, three)))
-        for unit in self.comparison.units.values():
-            self._read_on(unit)
-        return self.comparison
+        for (
+            unit
+        ) in comparison.units.values():  # read the files of which only the bytes can tell, to the first difference
+            if not unit.gold_changed:
+                unit.gold_changed = self._differ(unit.unread[0], GOLD_SIDE)
+            if not unit.clone_changed:
+                unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
+            if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
+                unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
+            if unit.gold_changed and unit.clone_changed and not unit.pinned:
+                self._name_differing(unit)
+            unit.unread, unit.doubtful = ([], []), []
+        return comparison
 
     def _one(self, rows: tuple[Row | None, Row | None, Row | None]) -> None:
         b, g, c = rows
@@ -326,21 +345,8 @@ class Comparer:
         return None if place is None else place[len(self.part.place(b"").rstrip(b"/")) + 1 :]
 
     def _new_unit(self, path: bytes, rule: Rule) -> Unit:
-        held = (tree.manifest.get(path) for tree in self.part.trees)
-        present = [entry is not None and entry.kind != SOCKET for entry in held]
+        present = [entry is not None and entry.kind != SOCKET for entry in self.part.rows(path)]
         return Unit(path, rule, present)
-
-    def _read_on(self, unit: Unit) -> None:
-        """Read the files of which only the bytes can tell, to the first difference."""
-        if not unit.gold_changed:
-            unit.gold_changed = self._differ(unit.unread[0], GOLD_SIDE)
-        if not unit.clone_changed:
-            unit.clone_changed = unit.clone_meant = self._differ(unit.unread[1], CLONE_SIDE)
-        if unit.gold_changed and unit.clone_changed and not unit.clone_meant:
-            unit.clone_meant = self._differ([*unit.doubtful, *unit.unread[1]], CLONE_SIDE)
-        if unit.gold_changed and unit.clone_changed and not unit.pinned:
-            self._name_differing(unit)
-        unit.unread, unit.doubtful = ([], []), []
 
     def _name_differing(self, unit: Unit) -> None:
         """Of a unit that both changed, which files of equal size and time gold changed: they do not arrive, and are named."""

@@ -131,8 +131,8 @@ class Part:
 
     def rows(self, path: bytes) -> Rows:
         """What base, gold and clone have at a path in the trees."""
-        base, gold, clone = (tree.manifest.get(path) for tree in self.trees)
-        return base, gold, clone
+        base, gold, clone = self.trees
+        return base.manifest.get(path), gold.manifest.get(path), clone.manifest.get(path)
 
 
 def read_file(root: bytes, path: bytes) -> bytes:

@@ -23,8 +23,6 @@ from typing import TypeVar
 
 from goldroot.merge.decide.line_sets import join_lines
 
-#: Where the records are, and the links by which the choice is made.
-PLACES, LINKS = (b"/var/lib/dpkg/alternatives/", b"/var/lib/alternatives/"), b"/etc/alternatives/"
 AUTO, MANUAL = b"auto", b"manual"
 
 T = TypeVar("T")
@@ -57,11 +55,6 @@ class Record:
     def best(self) -> bytes | None:
         """The choice of an automatic alternative: the highest priority, the first of several."""
         return max(self.choices, key=lambda path: self.choices[path].rank, default=None)
-
-
-def is_record(place: bytes) -> bool:
-    """Whether a path of the system is the record of an alternative."""
-    return place.startswith(PLACES)
 
 
 def parse_record(content: bytes) -> Record | None:

@@ -43,8 +43,8 @@ def which_side(base: T | None, gold: T | None, clone: T | None) -> str:
 
 def merge_axes(delta: Delta, setting: Setting) -> Verdict:
     """A path that gold and the clone both have, of one kind: every axis on its own."""
-    sides = [as_is(delta, side, setting) for side in (BASE_SIDE, GOLD_SIDE, CLONE_SIDE)]
-    base, gold, clone = sides
+    base, gold = as_is(delta, BASE_SIDE, setting), as_is(delta, GOLD_SIDE, setting)
+    clone = as_is(delta, CLONE_SIDE, setting)
     assert gold is not None and clone is not None
     if base is not None and base.kind != gold.kind:
         base = None  # what another type had says nothing about this one

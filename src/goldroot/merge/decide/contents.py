@@ -8,11 +8,12 @@ from functools import partial
 
 from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, read_unless_torn
-from goldroot.merge.decide.alternatives import is_record, merge_records
+from goldroot.merge.decide.alternatives import merge_records
 from goldroot.merge.decide.line_sets import is_key_file, merge_keys, merge_lines
 from goldroot.merge.decide.remembered import RememberedLines
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import TextMerger, is_moved_and_removed, is_text, merge_text, merge_with_ends, set_twice
+from goldroot.merge.special import RECORDS
 from goldroot.tree import FILE, path_text
 
 #: Where a key or a certificate begins (RFC 7468): its lines are not a set.
@@ -97,7 +98,7 @@ def _merger_for(delta: Delta) -> TextMerger | None:
     if delta.rule.cls not in ("config", "state"):
         return None
     by_lines = partial(_by_lines, delta.place) if base is not None and base.kind == FILE else _nothing
-    if delta.rule.cls == "config" and is_record(delta.place):
+    if delta.rule.cls == "config" and delta.place.startswith(RECORDS):
         return merge_records
     kind = kind_of(delta.place) if delta.rule.cls == "config" else None
     return by_lines if kind is None else partial(merge_table, kind, by_lines)

@@ -27,6 +27,7 @@ from goldroot.merge.decide.presence import (
     take_generated,
     take_gold,
 )
+from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.remembered import decide_remembered, decide_remembered_unit, note_kept_lines
 from goldroot.merge.decide.removed import settle_removed
 from goldroot.merge.decide.together import settle_together
@@ -42,6 +43,7 @@ from goldroot.merge.decide.verdict import (
     value_of,
     want_of,
 )
+from goldroot.merge.special import DATABASES, RUNLEVELS
 from goldroot.tree import FILE, SOCKET, in_tree_order, is_below, parent, upwards
 
 _BY_CLASS: dict[str, Callable[[Delta, Setting], Verdict]] = {
@@ -79,10 +81,15 @@ class Decider:
                 self.decided.units[path] = self._decide_unit(path, cover)
             else:
                 self.decided.verdicts[path] = self._decide_path(path, cover)
-        settle_together(self.decided, self.setting)
+        if self.comparison.touches(DATABASES):
+            settle_together(self.decided, self.setting)
+        if self.comparison.touches(RUNLEVELS):
+            settle_rc_links(self.decided, self.setting)
         settle_removed(self.decided, self.setting)
-        look_for_moves(self.decided, self.setting)
-        ask_about_left(self.decided, self.setting)
+        if any(verdict.conflicts for verdict in self.decided.verdicts.values()):
+            look_for_moves(self.decided, self.setting)
+        if any(is_directory(base) and gold is None for base, gold, _ in self.comparison.deltas.values()):
+            ask_about_left(self.decided, self.setting)
         return self.decided
 
     def _decide_unit(self, path: bytes, cover: tuple[bytes, int] | None) -> UnitVerdict:

@@ -19,7 +19,7 @@ from goldroot.conflicts import CLONE, GOLD
 from goldroot.files import digest_of
 from goldroot.merge.compare.compare import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
-from goldroot.merge.decide.alternatives import is_record, parse_record, written_record
+from goldroot.merge.decide.alternatives import parse_record, written_record
 from goldroot.merge.decide.line_sets import element_of_key, is_key_file, join_lines, split_lines, stripped
 from goldroot.merge.decide.removed import is_gone, renamed_by_server
 from goldroot.merge.decide.tables import kind_of
@@ -38,6 +38,7 @@ from goldroot.merge.decide.verdict import (
     want_of,
 )
 from goldroot.merge.memory import NO_MEMORY, Kept, Memory, Removed
+from goldroot.merge.special import RECORDS
 from goldroot.policy import ACCOUNTS, CONFIG, LINES, OPAQUE, STATE, Policy, Rule
 from goldroot.tree import DIRECTORY, FILE, LINK, SOCKET, Entry, Note, hash_files, in_tree_order, is_below, some_paths
 
@@ -124,7 +125,7 @@ class RememberedLines:
         if not again:
             return None
         texts = [golds[element] if self.going_back else text for element, text in again.items()]
-        if is_record(delta.place):
+        if delta.place.startswith(RECORDS):
             return Kept(_with_choices(base, content, again), tuple(again))
         end = base.endswith(b"\n") or not base
         return Kept(join_lines([*split_lines(base), *texts], end), tuple(texts))
@@ -164,7 +165,7 @@ def splitter_of(place: bytes, rule: Rule) -> Splitter | None:
         return lambda content: {element_of(line): line for line in split_lines(content) if element_of(line)}
     if rule.cls != CONFIG:
         return None
-    if is_record(place):
+    if place.startswith(RECORDS):
         return lambda content: {path: path for path in _choices(content)}
     kind = kind_of(place)
     if kind is None:

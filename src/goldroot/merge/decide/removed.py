@@ -19,7 +19,6 @@ from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.likeness import without_versions
 from goldroot.merge.decide.moves import NewPlaces
-from goldroot.merge.decide.rc_links import settle_rc_links
 from goldroot.merge.decide.sameness import USUAL, one_spelling
 from goldroot.merge.decide.services import RENAMED, disabled_units
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, settle_conflict, value_of
@@ -273,7 +272,6 @@ class _Question:
 
 def settle_removed(decided: Decided, setting: Setting) -> None:
     """Keep away what the server removed and gold has under another name, in place, and ask."""
-    settle_rc_links(decided, setting)
     added = [path for path in decided.verdicts if _arrives(decided, path)]
     if not added:
         return

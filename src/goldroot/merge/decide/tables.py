@@ -14,6 +14,7 @@ from typing import NamedTuple
 from goldroot.merge.decide.fstab import parse_fstab, parse_line
 from goldroot.merge.decide.line_sets import final_newline, insert_lines, join_lines, split_lines
 from goldroot.merge.decide.text import TextMerger
+from goldroot.merge.special import OVERRIDES
 from goldroot.tree import path_text, some_names, some_paths
 
 COMMENT = b"#"
@@ -365,7 +366,7 @@ def _diversions(content: bytes) -> list[Item] | None:
     return [Item(path, (where, package), b"\n".join((path, where, package))) for path, where, package in triples]
 
 
-STATOVERRIDE, DIVERSIONS = b"/var/lib/dpkg/statoverride", b"/var/lib/dpkg/diversions"
+DIVERSIONS = b"/var/lib/dpkg/diversions"
 
 HOSTS = Kind(_hosts, _both_hosts, trouble=_two_addresses)
 ALIASES = Kind(_aliases, _refuse)
@@ -373,5 +374,5 @@ FSTAB = Kind(_fstab, _refuse, place=_parents_first, trouble=_hindrances)
 _KINDS = {
     b"/etc/hosts": HOSTS, b"/etc/fstab": FSTAB,
     b"/etc/aliases": ALIASES, b"/etc/mail/aliases": ALIASES, b"/etc/postfix/aliases": ALIASES,
-    STATOVERRIDE: Kind(_statoverride, _refuse), DIVERSIONS: Kind(_diversions, _refuse),
+    OVERRIDES: Kind(_statoverride, _refuse), DIVERSIONS: Kind(_diversions, _refuse),
 }  # fmt: skip

@@ -34,9 +34,10 @@ from goldroot.accounts import (
     numbers_in_acl,
 )
 from goldroot.kinds import NoteKind
+from goldroot.merge import special
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Names, read_file
 from goldroot.merge.decide.line_sets import key_files_of
-from goldroot.merge.decide.tables import STATOVERRIDE, Override, overrides
+from goldroot.merge.decide.tables import Override, overrides
 from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
 from goldroot.tree import DIRECTORY, FILE, Note, path_text
 
@@ -98,9 +99,6 @@ def _named_words(place: bytes, text: bytes) -> Iterator[bytes]:
 UNIT_PLACES = (
     b"/etc/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system",
 )  # fmt: skip
-#: Crontabs of users, by their names: Debian, SUSE, Red Hat.
-CRONTABS = (b"/var/spool/cron/crontabs/", b"/var/spool/cron/tabs/", b"/var/spool/cron/")
-AT_PLACES = (b"/var/spool/cron/atjobs/", b"/var/spool/atjobs/", b"/var/spool/at/")
 
 _USER = re.compile(rb"^[ \t]*(?:Socket)?User[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 _GROUPS = re.compile(rb"^[ \t]*(?:(?:Socket)?Group|SupplementaryGroups)[ \t]*=[ \t]*(\S[^\n]*)$", re.MULTILINE)
@@ -134,8 +132,8 @@ class AccountUses:
             {
                 UNITS: self._named_in(self._unit_users, name),
                 CRON: self._named_in(self._cron_users, name),
-                CRONTAB: [place + name for place in CRONTABS if self._is_file(place + name)],
-                AT_JOBS: [path for path in owned if path.startswith(AT_PLACES)],
+                CRONTAB: [place + name for place in special.CRONTABS if self._is_file(place + name)],
+                AT_JOBS: [path for path in owned if path.startswith(special.AT_JOBS)],
                 KEYS: list(self._keys(name)),
                 SUDOERS: self._named_in(self._sudo_words, name),
                 OVERRIDES: self._named_in(self._override_users, name),
@@ -233,7 +231,7 @@ class AccountUses:
 
     @cached_property
     def _override_users(self) -> dict[bytes, set[bytes]]:
-        place = b"/var/lib/dpkg/statoverride"
+        place = special.OVERRIDES
         lines = (self.files.text(place) or b"").split(b"\n")
         return {place: {line.split()[0] for line in lines if line.split()}}
 
@@ -287,7 +285,7 @@ def without_effect(parts: Sequence[PartPlan], names: Names) -> Iterator[Note]:
     for override in _of_result(parts, names):
         if override not in gold and not any(_holds(one, override.path) for one in parts):
             text = f"{path_text(override.path)} is not on a disk of the server's own: its override has no effect"
-            yield Note(NO_EFFECT, STATOVERRIDE, text)
+            yield Note(NO_EFFECT, special.OVERRIDES, text)
 
 
 def unknown_in_overrides(parts: Sequence[PartPlan], names: Names, merged: AccountsMerge) -> Iterator[Note]:
@@ -297,15 +295,15 @@ def unknown_in_overrides(parts: Sequence[PartPlan], names: Names, merged: Accoun
         for kind, name, known in (("user", override.user, tables.users), ("group", override.group, tables.groups)):
             if is_named(name) and name not in known:
                 text = f"dpkg stops at the override of {path_text(override.path)}: there is no {kind} {path_text(name)}"
-                yield Note(UNKNOWN, STATOVERRIDE, text)
+                yield Note(UNKNOWN, special.OVERRIDES, text)
 
 
 def _of_result(parts: Sequence[PartPlan], names: Names) -> list[Override]:
-    return overrides(ResultFiles(parts, names).text(STATOVERRIDE) or b"")
+    return overrides(ResultFiles(parts, names).text(special.OVERRIDES) or b"")
 
 
 def _of_gold(one: PartPlan) -> list[Override]:
-    path, tree = STATOVERRIDE[1:], one.part.trees[GOLD_SIDE]
+    path, tree = special.OVERRIDES[1:], one.part.trees[GOLD_SIDE]
     row = tree.manifest.get(path)
     return overrides(read_file(tree.root, path)) if row is not None and row.kind == FILE else []
 
@@ -320,7 +318,6 @@ def _holds(one: PartPlan, place: bytes) -> bool:
 #: at(1) writes the numbers of its caller into a job, and atd refuses one whose file has another owner.
 _AT_RUN = re.compile(rb"\A#![^\n]*\n# atrun uid=(\d+) gid=\d+")
 
-MAIL = (b"/var/mail/", b"/var/spool/mail/")
 #: So many paths are named; the others are counted.
 SHOWN = 10
 
@@ -352,7 +349,7 @@ def _note(kind: NoteKind, paths: list[bytes], text: str) -> Note:
 
 
 def _stale_jobs(files: ResultFiles, moved: Mapping[int, int]) -> Iterator[bytes]:
-    for place in AT_PLACES:
+    for place in special.AT_JOBS:
         for path in files.children(place.rstrip(b"/")):
             found = _AT_RUN.match(files.text(path) or b"")
             if found and int(found[1]) in moved:
@@ -361,7 +358,7 @@ def _stale_jobs(files: ResultFiles, moved: Mapping[int, int]) -> Iterator[bytes]
 
 def _named_files(files: ResultFiles) -> Iterator[tuple[bytes, bytes]]:
     """The files of crontabs and mail, with their names."""
-    for place in (*CRONTABS, *MAIL):
+    for place in (*special.CRONTABS, *special.MAIL):
         for path in files.children(place.rstrip(b"/")):
             found = files.final(path)
             if found is not None and found[2].kind == FILE:

@@ -14,16 +14,14 @@ from goldroot.conflicts import CLONE, GOLD
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF, Names, Part, read_unless_torn
 from goldroot.merge.decide.alternatives import (
     AUTO,
-    LINKS,
     MANUAL,
-    PLACES,
     Record,
-    is_record,
     parse_record,
     written_record,
 )
 from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Verdict, equal, outcome_of, want_of
+from goldroot.merge.special import CHOICES, RECORDS
 from goldroot.tree import FILE, INLINE, LINK, path_text
 
 
@@ -31,7 +29,7 @@ def settle_alternatives(decided: Sequence[Decided], names: Names) -> None:
     """Decide links that both sides changed by the records that say where they lead, in place."""
     for one in decided:
         for path, verdict in list(one.verdicts.items()):
-            if is_record(one.comparison.part.place(path)):
+            if one.comparison.part.place(path).startswith(RECORDS):
                 record = _result(one, path, verdict)
                 if record is not None:
                     befores = _of(one, path, BASE_SIDE), _of(one, path, CLONE_SIDE)
@@ -104,8 +102,8 @@ def _chosen(decided: Sequence[Decided], name: bytes) -> bytes | None:
 def _places(decided: Sequence[Decided], link: bytes) -> Iterator[tuple[Decided, bytes]]:
     for one in decided:
         prefix = one.comparison.part.place(b"").rstrip(b"/") + b"/"
-        if (LINKS + link).startswith(prefix):
-            yield one, (LINKS + link)[len(prefix) :]
+        if (CHOICES + link).startswith(prefix):
+            yield one, (CHOICES + link)[len(prefix) :]
 
 
 def _keep(one: Decided, path: bytes, target: bytes, names: Names) -> None:
@@ -154,7 +152,7 @@ def slaves_of(parts: Iterable[Part], master: bytes) -> set[bytes]:
         return set().union(*records)
     found: set[bytes] = set()
     for part in parts:
-        directory = part.inside(LINKS.rstrip(b"/"))
+        directory = part.inside(CHOICES.rstrip(b"/"))
         for tree in part.trees if directory is not None else ():
             for entry in tree.manifest.below(directory or b""):
                 name = entry.path.rpartition(b"/")[2]
@@ -165,7 +163,7 @@ def slaves_of(parts: Iterable[Part], master: bytes) -> set[bytes]:
 
 def _records(parts: Sequence[Part], master: bytes) -> Iterator[set[bytes]]:
     """The slaves that each record of a master names."""
-    places = [(part, part.inside(directory + master)) for part in parts for directory in PLACES]
+    places = [(part, part.inside(directory + master)) for part in parts for directory in RECORDS]
     for part, path in places:
         if path is None:
             continue
@@ -180,17 +178,17 @@ def _records(parts: Sequence[Part], master: bytes) -> Iterator[set[bytes]]:
 def follow_masters(decided: Sequence[Decided], names: Names) -> None:
     """Let the slaves of each master that is asked about, or was answered, be as its side has them, in place."""
     asked = {
-        place[len(LINKS) :]: (path, verdict)
+        place[len(CHOICES) :]: (path, verdict)
         for one in decided
         for path, verdict in one.verdicts.items()
-        if (place := one.comparison.part.place(path)).startswith(LINKS) and _answer(verdict)
+        if (place := one.comparison.part.place(path)).startswith(CHOICES) and _answer(verdict)
     }
     slaves = {name: slaves_of([one.comparison.part for one in decided], name) for name in asked}
     known = set().union(*slaves.values())
     for name, (path, verdict) in asked.items():
         for slave in sorted(slaves[name]) if name not in known else ():
             for one in decided:
-                inside = one.comparison.part.inside(LINKS + slave)
+                inside = one.comparison.part.inside(CHOICES + slave)
                 if inside is not None and inside in one.verdicts:
                     _follow(one, inside, (path, verdict), names)
 

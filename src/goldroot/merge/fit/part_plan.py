@@ -77,33 +77,31 @@ class ResultFiles:
     def final(self, place: bytes) -> tuple[PartPlan, bytes, Want] | None:
         """What stands at a place in the result, with its part and its path there."""
         for one in self.parts:
-            prefix = one.part.place(b"").rstrip(b"/") + b"/"
-            if place.startswith(prefix):
-                want = one.final(place[len(prefix) :], self.names)
-                if want is not None:
-                    return one, place[len(prefix) :], want
+            path = one.part.inside(place)
+            want = None if path is None else one.final(path, self.names)
+            if path is not None and want is not None:
+                return one, path, want
         return None
 
     def below(self, place: bytes) -> Iterator[bytes]:
         """The places below a directory, each once, sorted; links and directories among them."""
         found: set[bytes] = set()
         for one in self.parts:
-            prefix = one.part.place(b"").rstrip(b"/") + b"/"
-            if (place + b"/").startswith(prefix):
-                inside = place[len(prefix) :]
+            inside = one.part.inside(place)
+            if inside is not None:
                 held = {row.path for tree in one.part.trees for row in tree.manifest.below(inside)}
-                found |= {prefix + path for path in held if one.final(path, self.names) is not None}
+                found |= {one.part.place(path) for path in held if one.final(path, self.names) is not None}
         return iter(sorted(found))
 
     def children(self, place: bytes) -> Iterator[bytes]:
         """The places directly in a directory, each once, sorted."""
         found: set[bytes] = set()
         for one in self.parts:
-            prefix = one.part.place(b"").rstrip(b"/") + b"/"
-            if (place + b"/").startswith(prefix):
-                inside = place[len(prefix) :]
-                held = {path for tree in one.part.trees for path in tree.manifest.children(inside)}
-                found |= {prefix + path for path in held if one.final(path, self.names) is not None}
+            inside = one.part.inside(place)
+            for tree in one.part.trees if inside is not None else ():
+                for path in tree.manifest.children(inside or b""):
+                    if one.final(path, self.names) is not None:
+                        found.add(one.part.place(path))
         return iter(sorted(found))
 
     def text(self, place: bytes) -> bytes | None:

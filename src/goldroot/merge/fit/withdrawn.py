@@ -16,6 +16,7 @@ from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.line_sets import blobs_of, is_key_file
 from goldroot.merge.decide.verdict import Rebuild
 from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.merge.special import DEBIAN_BUNDLE, REDHAT_BUNDLE, SUSE_BUNDLE
 from goldroot.policy import LINES, Policy
 from goldroot.tree import FILE, Note, path_text
 
@@ -38,11 +39,9 @@ class Store(NamedTuple):
 
 
 STORES = (
-    Store(b"/etc/ssl/certs/ca-certificates.crt", (b"/usr/local/share/ca-certificates",)),  # Debian, Ubuntu
-    Store(
-        b"/var/lib/ca-certificates/ca-bundle.pem", (b"/etc/pki/trust/anchors", b"/usr/local/share/pki/trust/anchors")
-    ),  # SUSE
-    Store(b"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", (b"/etc/pki/ca-trust/source/anchors",)),  # Red Hat
+    Store(DEBIAN_BUNDLE, (b"/usr/local/share/ca-certificates",)),  # Debian, Ubuntu
+    Store(SUSE_BUNDLE, (b"/etc/pki/trust/anchors", b"/usr/local/share/pki/trust/anchors")),  # SUSE
+    Store(REDHAT_BUNDLE, (b"/etc/pki/ca-trust/source/anchors",)),  # Red Hat
 )
 
 _PEM = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END (?:TRUSTED )?CERTIFICATE-----")

@@ -17,8 +17,9 @@ from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab
 from goldroot.merge.decide.line_sets import key_files_of
 from goldroot.merge.decide.verdict import CONFLICT, Verdict
 from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.texts import LARGEST, SPOOLS, Named, finder_of, is_text_of_interest, named_in_text
+from goldroot.merge.refer.texts import LARGEST, Named, finder_of, is_text_of_interest, named_in_text
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Found, Index, View
+from goldroot.merge.special import CRONTABS
 from goldroot.policy import ASK, CLONE, CONFIG, IDENTITY, LINES, NOTE, OPAQUE, Rule
 from goldroot.tree import FILE, LINK, Entry, upwards
 
@@ -321,9 +322,9 @@ def files_of(one: PartPlan) -> Iterator[bytes]:
             continue
         if _is_looked_at(one, path, verdict) and not any(c.axis == "content" for c in verdict.conflicts):
             yield path
-    spool = one.part.inside(SPOOLS[-1].rstrip(b"/"))
+    spool = one.part.inside(CRONTABS[-1].rstrip(b"/"))
     for entry in one.part.trees[CLONE_SIDE].manifest.below(spool) if spool is not None else ():
-        is_table = entry.kind == FILE and one.part.place(entry.path).rpartition(b"/")[0] + b"/" in SPOOLS
+        is_table = entry.kind == FILE and one.part.place(entry.path).rpartition(b"/")[0] + b"/" in CRONTABS
         is_own = entry.path not in one.decided.verdicts and one.side_over(entry.path) == CLONE_SIDE
         if is_table and is_own and entry.size <= _LARGEST:
             yield entry.path
@@ -352,7 +353,7 @@ def _named(place: bytes, content: bytes, gold: bytes) -> Iterator[Named]:
 
 def named_in(place: bytes, content: bytes, gold: bytes) -> Iterator[Reference]:
     """The paths that a file names and gold's file of that name does not."""
-    is_noted = place.startswith(SPOOLS[-1])
+    is_noted = place.startswith(CRONTABS[-1])
     found: dict[bytes, Named] = {}
     for named in _named(place, content, gold):
         if named.path not in found or named.level == ASK:

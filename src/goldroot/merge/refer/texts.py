@@ -12,9 +12,8 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
+from goldroot.merge.special import CRONTABS
 from goldroot.policy import ASK, NOTE
-
-SPOOLS = (b"/var/spool/cron/crontabs/", b"/var/spool/cron/tabs/", b"/var/spool/cron/")
 
 _UNIT_FILES = re.compile(
     rb"/etc/systemd/(?:system|user)/(?:[^/]+\.d/[^/]+\.conf|[^/]+\.(?:service|socket|mount|automount|swap|path|timer))",
@@ -76,7 +75,7 @@ def finder_of(place: bytes) -> Finder | None:
         return lambda content: chain(_of_unit(content), _units_in(place, content))
     if _CRON_TABLES.fullmatch(place):
         return lambda content: _of_cron(content, has_user=True)
-    if place.startswith(SPOOLS[-1]):
+    if place.startswith(CRONTABS[-1]):
         return lambda content: _of_cron(content, has_user=False)
     return _of_postfix if place in _POSTFIX else None
 

@@ -13,7 +13,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -90,41 +90,34 @@ class TreeWriter:
     # -- in a worker -----------------------------------------------------------------------------------------------
 
     def _part(self, task: int, tell: Progress) -> WrittenChunk:
+        """Write the rows of a part."""
         start, stop = self._plan.starts[task : task + 2]
-        maker = Maker(self._places)
-        try:
-            rows = self._write(maker, start, stop, tell)
-        finally:
-            maker.close()
-        dropped = [place for place, row in enumerate(rows, start) if row is None]
-        return WrittenChunk(fill(row for row in rows if row is not None), dropped, maker.notes, maker.owners)
-
-    def _write(self, maker: Maker, start: int, stop: int, tell: Progress) -> list[Row | None]:
-        """Write the rows of a part; the rows of the manifest, ``None`` where nothing was made."""
-        written: list[Row | None] = []
-        directories: list[tuple[int, BuildRow]] = []
         rows, unread = self._plan.rows, self._unread
-        for place in range(start, stop):
-            row = rows[place]
-            if row.kind != DIRECTORY:
-                if place in self._tied:
-                    written.append(self._write_tied(maker, place, start, written))
+        written: list[Row | None] = []  #: the rows of the manifest, ``None`` where nothing was made
+        directories: list[tuple[int, BuildRow]] = []
+        with closing(Maker(self._places)) as maker:
+            for place in range(start, stop):
+                row = rows[place]
+                if row.kind != DIRECTORY:
+                    if place in self._tied:
+                        written.append(self._write_tied(maker, place, start, written))
+                    else:
+                        status = maker.make(row, unread=place in unread)
+                        written.append(None if status is None else self._row(maker.row, status))
+                elif row.path in self._plan.shared:
+                    written.append(self._row(row, None))
                 else:
-                    status = maker.make(row, unread=place in unread)
-                    written.append(None if status is None else self._row(maker.row, status))
-            elif row.path in self._plan.shared:
-                written.append(self._row(row, None))
-            else:
-                maker.make(row, unread=place in unread)
-                directories.append((place - start, maker.row))
-                written.append(None)
-            if (place - start) % TELL_EVERY == TELL_EVERY - 1:
-                tell(TELL_EVERY)
-        for index, directory in reversed(directories):
-            status = maker.complete(directory)
-            written[index] = self._row(maker.row, status)
-        tell((stop - start) % TELL_EVERY)
-        return written
+                    maker.make(row, unread=place in unread)
+                    directories.append((place - start, maker.row))
+                    written.append(None)
+                if (place - start) % TELL_EVERY == TELL_EVERY - 1:
+                    tell(TELL_EVERY)
+            for index, directory in reversed(directories):
+                status = maker.complete(directory)
+                written[index] = self._row(maker.row, status)
+            tell((stop - start) % TELL_EVERY)
+        dropped = [place for place, row in enumerate(written, start) if row is None]
+        return WrittenChunk(fill(row for row in written if row is not None), dropped, maker.notes, maker.owners)
 
     def _write_tied(self, maker: Maker, place: int, start: int, written: list[Row | None]) -> Row | None:
         """Write one name of a file that has several."""

@@ -43,14 +43,10 @@ def copy_content(source: int, target: int, status: os.stat_result) -> None:
     elif size > SMALL:
         _copy_range(source, target, 0, size)
     elif size:
-        _copy_small(source, target, size)
-
-
-def _copy_small(source: int, target: int, size: int) -> None:
-    data = os.read(source, size + 1)
-    if len(data) != size:
-        raise Shrunk
-    write_all(target, data)
+        data = os.read(source, size + 1)
+        if len(data) != size:
+            raise Shrunk
+        write_all(target, data)
 
 
 def write_all(target: int, data: bytes) -> None:

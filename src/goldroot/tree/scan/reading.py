@@ -116,11 +116,19 @@ class Reader:
         :raises TreeChanged: it is not what the walk saw.
         """
         try:
-            if wanted.kind == FILE:
-                return self._file(wanted)
             if wanted.kind == DIRECTORY:
                 return self._directory(wanted)
-            return self._other(wanted)
+            if wanted.kind != FILE:
+                return self._other(wanted)
+            fd = self.open(wanted.path)
+            try:
+                details = self.details(fd)
+                size = wanted.size if self._strict else BLOCK_SIZE
+                content = self._digester.digest(fd, size) if self._contents(wanted.path) else b""
+                self._check(wanted, os.fstat(fd))
+            finally:
+                os.close(fd)
+            return Found(content, *details)
         except OSError as error:
             if wanted.kind == LINK and error.errno == errno.EINVAL:  # something else has taken its place
                 raise changed(self._shown, wanted.path) from error
@@ -149,17 +157,6 @@ class Reader:
         # Asked of each one: the layers of an overlay may be of file systems with and without flags.
         flags, project = read_flags(fd) or (0, 0)
         return read_xattrs(fd), flags, project if project != self._project else 0
-
-    def _file(self, wanted: Wanted) -> Found:
-        fd = self.open(wanted.path)
-        try:
-            details = self.details(fd)
-            size = wanted.size if self._strict else BLOCK_SIZE
-            content = self._digester.digest(fd, size) if self._contents(wanted.path) else b""
-            self._check(wanted, os.fstat(fd))
-        finally:
-            os.close(fd)
-        return Found(content, *details)
 
     def _directory(self, wanted: Wanted) -> Found:
         fd = self._cursor.at(wanted.path)

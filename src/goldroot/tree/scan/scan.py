@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ from goldroot.tree.entry import FILE, Note, Progress
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.paths import tree_key
 from goldroot.tree.problems import changed, open_tree, read_problem
-from goldroot.tree.scan.reading import Chooser, ToRead, Wanted, chooser, read_all
+from goldroot.tree.scan.reading import ENTRY_COST, TASK_COST, Chooser, Reader, ToRead, Wanted, chooser, read_all
 from goldroot.tree.scan.reuse import (
     UNWRITTEN,
     Details,
@@ -172,6 +172,12 @@ def hash_files(root: Root, paths: Iterable[bytes], *, jobs: int | None = None) -
     """
     with _opened(root) as (top, shown):
         wanted = list(_as_they_are(top, shown, sorted(paths, key=tree_key)))
+        if sum(one.size + ENTRY_COST for one in wanted) <= TASK_COST:  # not worth a second process
+            found: dict[bytes, bytes] = {}
+            with closing(Reader(top, shown, contents=chooser(True))) as reader:
+                for one in wanted:
+                    found[one.path] = reader.read(one).content
+            return found
         entries = _Given(wanted)
         parts = read_all([ToRead(top, shown, entries)], contents=chooser(True), jobs=jobs)[0]
     return dict(zip(entries.paths, (content for part in parts for content in part.contents), strict=True))

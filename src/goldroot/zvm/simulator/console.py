@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .cp import CpError, Device
-from .dasd import Extent
+from .dasd import Extent, is_fba
 from .links import MODES, RW, Link
 from .statements import vdev
 from .system import System
@@ -102,16 +102,16 @@ class Console:
         return "\n".join(lines)
 
     def define(self, user: str, words: list[str]) -> str:
-        """DEFINE T3390 [AS] vdev [CYL] n: a temporary disk, empty, gone with its guest."""
-        kind, rest = one_of(words, 0), [word for word in words[1:] if word not in ("AS", "CYL")]
-        if kind != "T3390" or len(rest) != 2 or not rest[1].isdigit() or not int(rest[1]):
+        """DEFINE T3390 [AS] vdev [CYL] n, or TFB-512 [AS] vdev [BLK] n: a temporary disk, empty, gone with its guest."""
+        kind, rest = one_of(words, 0), [word for word in words[1:] if word not in ("AS", "CYL", "BLK")]
+        if kind not in ("T3390", "TFB-512") or len(rest) != 2 or not rest[1].isdigit() or not int(rest[1]):
             raise CpError(3, f"HCPDEF003E Invalid option - {kind}")
         where = address(rest[0])
         if where in self.system.cp.guest(user).devices:
             raise CpError(91, f"HCPDEF091E DASD {where} not defined; device already exists")
         if self.system.manager.no_space() or self.system.faults.strike("CP_DEFINE", "no-space"):
             raise CpError(91, f"HCPDEF091E DASD {where} not defined; temp space not available")
-        self.system.new_temporary(user, where, int(rest[1]))
+        self.system.new_temporary(user, where, int(rest[1]), "3390" if kind == "T3390" else "9336")
         return f"DASD {where} DEFINED"
 
     def flashcopy(self, user: str, words: list[str]) -> str:
@@ -256,5 +256,5 @@ def described(device: Device, number: int) -> str:
         return f"{device.kind.upper():<4} {device.address} {' '.join(device.detail)}".rstrip()
     extent = device.extent or Extent("(VDSK)", 0, 0)
     access, devtype = device.detail[:2]
-    place = f"{extent.volser:<6} {access} {extent.size:>10} CYL ON DASD"
+    place = f"{extent.volser:<6} {access} {extent.size:>10} {'BLK' if is_fba(extent.devtype) else 'CYL'} ON DASD"
     return f"DASD {device.address} {devtype} {place} {extent.volser} SUBCHANNEL = {number:04X}"

@@ -65,6 +65,8 @@ class ControlProgram:
         self.clock = clock
         self.links = LinkTable()
         self.guests: dict[str, Guest] = {}
+        #: logged on at another member of the cluster: unseen from here, but for their links, which are the cluster's
+        self.elsewhere: dict[str, Guest] = {}
         #: told of every device that leaves its guest
         self.gone: Callable[[Device], None] = lambda device: None
 
@@ -79,7 +81,7 @@ class ControlProgram:
         entry = self.directory.user(name)
         if entry is None or entry.password in NO_LOGON:
             raise CpError(53, f"HCPLGA053E {name} not in CP directory")
-        if name in self.guests:
+        if name in self.guests or name in self.elsewhere:
             raise CpError(54, f"HCPLGA054E Already logged on: {name}")
         guest = self.guests[name] = Guest(name, self.clock())
         for part in self.directory.parts(name):
@@ -97,6 +99,19 @@ class ControlProgram:
             self.links.drop(guest.name, address)
             self.gone(device)
         del self.guests[guest.name]
+
+    def logon_elsewhere(self, name: str) -> None:
+        """Log a guest on at another member of the cluster.  :raises CpError: as :meth:`logon`."""
+        guest = self.logon(name)
+        self.elsewhere[guest.name] = self.guests.pop(guest.name)
+
+    def logoff_elsewhere(self, name: str) -> None:
+        """Log it off there.  :raises CpError: 45 not logged on there."""
+        guest = self.elsewhere.pop(name.upper(), None)
+        if guest is None:
+            raise CpError(45, f"HCPCQU045E {name.upper()} not logged on")
+        self.guests[guest.name] = guest
+        self.logoff(guest.name)
 
     def guest(self, name: str) -> Guest:
         """A guest that is logged on; :class:`CpError` 45 where it is not."""

@@ -196,13 +196,13 @@ class System:
         if entry and (fault := self.faults.strike(api, "changed")):
             self.manager.put(with_record(entry, fault.value or "ACCOUNT OTHER"))
 
-    def new_temporary(self, user: str, address: str, cylinders: int) -> Device:
-        """A temporary disk for a guest: empty, writable, gone with its guest or by DETACH."""
+    def new_temporary(self, user: str, address: str, size: int, devtype: str = "3390") -> Device:
+        """A temporary disk for a guest, of so many cylinders or blocks: empty, writable, gone with its guest or by DETACH."""
         with self.lock:
-            extent = Extent("TEMP", next(self._temporary), cylinders)
+            extent = Extent("TEMP", next(self._temporary), size, devtype)
             if self.files:
                 self.files.fresh(extent)
-            device = Device(vdev(address), "dasd", (RW, "3390"), extent, user, vdev(address))
+            device = Device(vdev(address), "dasd", (RW, devtype), extent, user, vdev(address))
             self.cp.guest(user).devices[device.address] = device
             return device
 
@@ -224,6 +224,18 @@ class System:
         with self.lock:
             self.settle()
             self.cp.logoff(name)
+
+    def logon_elsewhere(self, name: str) -> None:
+        """Log a guest on at another member of the cluster.  :raises CpError: it cannot be."""
+        with self.lock:
+            self.settle()
+            self.cp.logon_elsewhere(name)
+
+    def logoff_elsewhere(self, name: str) -> None:
+        """:raises CpError: it is not logged on there."""
+        with self.lock:
+            self.settle()
+            self.cp.logoff_elsewhere(name)
 
     def link(
         self, user: str, owner: str, owner_address: str, address: str, mode: str, password: str | None = None
