@@ -20,6 +20,7 @@ Place = tuple[str | int, ...]  #: such as ``("rule", 3, "path")``
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = re.compile(r"""(?:[ \t]*(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')[ \t]*\.?)+""")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
     r'''"""(?:\\.|(?!""").)*"{3,5}|\'\'\'(?:(?!\'\'\').)*\'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*\'''', re.DOTALL
 )
@@ -177,6 +178,7 @@ class _Finder:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.line, self.counted = 1, 0  # the line at the place up to which lines were counted
         self.counts: dict[Place, int] = {}
 
     def places(self) -> Iterator[tuple[Place, int]]:
@@ -191,7 +193,9 @@ class _Finder:
             self._skip()
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.line
 
     def _skip(self) -> None:
         self._take(_SPACE)
@@ -223,7 +227,10 @@ class _Finder:
         return (*place, names[-1])
 
     def _key(self) -> list[str]:
-        table: Any = tomllib.loads(self._take(_KEY).strip() + " = 0")
+        written = self._take(_KEY).strip()
+        if _BARE.fullmatch(written):
+            return [written]
+        table: Any = tomllib.loads(written + " = 0")
         names = []
         while isinstance(table, dict):
             ((name, table),) = table.items()

@@ -10,10 +10,13 @@ import pytest
 
 from fleet.test_adopt import GOLD, SERVER
 from goldroot.cli.main import main
+from goldroot.fleet.clones import show_clone
 from goldroot.site import Site
 from goldroot.views import CloneAdopted
-from support.fleet import small_site
-from support.trees import File, make_tree
+from support.fleet import next_gold, small_site, text
+from support.former import former
+from support.killing import kill_at
+from support.trees import File, dump_tree, make_tree
 
 
 @pytest.fixture
@@ -97,3 +100,49 @@ def test_mistakes_are_told(server: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert run("clone", "adopt", "shop", "--from", "ssh:-x", "--image", "small") == 2
     assert run("clone", "adopt", "shop", "--from", str(server), "--image", "none") == 3
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.root
+def test_a_read_write_clone_has_copies_of_the_shared_disks(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert adopt(server, "--read-write", "--plan") == 1
+    planned = capsys.readouterr().out
+    assert planned.startswith("shop would become a read-write clone of small 1")
+    assert adopt(server, "--read-write", "--json") == 1
+    assert as_json(capsys)["kind"] == "read-write"
+    site = Site.open()
+    shown = show_clone(site, "shop")
+    assert (shown["kind"], shown["links"]) == ("read-write", {}) and set(shown["disks"]) == {"1B1", "1B5", "1B6"}
+    gold, copy = (former(site).at(name, "1B1").path for name in ("SMALLGOLD", "SHOP"))
+    assert dump_tree(copy) == dump_tree(gold)
+    assert text(site, "shop", "etc/own.conf") == "own = 1\n"
+    (server / "etc/own.conf").write_text("own = 2\n")
+    assert adopt(server, "--json") == 0
+    later = as_json(capsys)
+    assert (later["kind"], later["new"]) == ("read-write", [{"path": "/etc/own.conf", "what": "changed"}])
+    assert set(show_clone(site, "shop")["disks"]) == {"1B1", "1B5", "1B6"} and dump_tree(copy) == dump_tree(gold)
+    assert run("doctor") == 0
+    next_gold(site, {"usr/bin/tool": "#!/bin/sh\necho 2\n", "etc/plain.conf": "gold\n"})
+    site.close()
+    capsys.readouterr()
+    assert run("update", "run", "shop") in (0, 1)
+    out = capsys.readouterr().out
+    if "to decide" in out:
+        assert run("review", "resolve", "shop", "--all", "--take", "server") == 0 and run("update", "run", "shop") == 0
+    again = Site.open()
+    gold, copy = (former(again).at(name, "1B1").path for name in ("SMALLGOLD2", "SHOP"))
+    assert dump_tree(copy) == dump_tree(gold) and text(again, "shop", "etc/own.conf") == "own = 2\n"
+    again.close()
+    assert run("doctor") == 0
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_what_was_cut_off_goes_on_in_the_same_form_only(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for point in ("adopt.shared-copied", "adopt.disk-filled"):
+        kill_at(point, lambda: adopt(server, "--read-write"))
+        assert adopt(server) == 3
+        assert "the making of shop, read-write, from small 1 on host local was cut off" in capsys.readouterr().err
+        assert adopt(server, "--read-write") == 1
+        assert run("clone", "delete", "shop") == 0
+    assert adopt(server) == 1 and adopt(server, "--read-write") == 3
+    assert "as a read-only clone" in capsys.readouterr().err

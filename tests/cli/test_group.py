@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,45 @@ def test_members_look_and_nobody_else_does(site: Site, capsys: pytest.CaptureFix
             assert ran.status in (3, 4) and "bug" not in ran.said, (words, ran.said)
     finally:
         server.close()
+
+
+def test_members_see_the_plans_that_the_owner_made(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    own(site, "status", "-q")
+    server = ForkServer()
+
+    def looks(*words: str) -> Any:
+        ran = server.run("update", "plan", *words, "--site", site.root, user=MEMBER)
+        return ran.status, ran.said
+
+    try:
+        code, told = looks("web2")
+        assert code == 3 and "no plan of web2 was written for others" in told and "goldroot update plan web2" in told
+        own(site, "update", "plan", "web2", "--json")
+        mine = json.loads(capsys.readouterr().out)
+        code, told = looks("web2", "--json", "-q")
+        assert code == 0 and json.loads(told) == mine and mine["plans"][0]["to"] == 2
+        own(site, "update", "plan", "web2")
+        words = capsys.readouterr().out
+        code, told = looks("web2")
+        assert code == 0 and words in told and "plan-web2: as it was at 2" in told
+        assert looks("web2", "--to", "1")[0] == 3, "that is another plan"
+        for name in ("../web2", "plan-web2", "web1"):
+            assert looks(name)[0] in (2, 3), name
+        assert server.run("update", "plan", "web2", "--site", site.root, user=STRANGER).status in (3, 4)
+        loose = Path(site.path("views", "plan-web2.json"))
+        assert loose.stat().st_mode & 0o7777 == 0o640
+        own(site, "update", "run", "web2")
+        assert not loose.exists() and looks("web2")[0] == 3, "it has moved on"
+    finally:
+        server.close()
+
+
+@pytest.mark.slow
+def test_without_a_group_a_plan_writes_nothing(site: Site) -> None:
+    config = Path(site.path("goldroot.toml"))
+    config.write_text(config.read_text().replace('group = "nogroup"', ""))
+    own(site, "update", "plan", "web2")
+    assert not Path(site.path("views")).exists()
 
 
 def test_only_the_views_are_open(site: Site) -> None:

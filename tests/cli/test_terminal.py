@@ -162,7 +162,7 @@ def test_errors_and_mistakes_are_escaped(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_progress_draws_no_foreign_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names of stages hold names of disks and files; the library's own sequences, to draw with, are all that is left."""
-    from goldroot.cli import progress
+    from goldroot.cli import output
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -172,7 +172,7 @@ def test_progress_draws_no_foreign_sequence(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stderr", drawn)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "400")
-    with progress.stages() as stage:
+    with output.stages() as stage:
         advance = stage("copying [red]a[/red] \x1b]0;owned\x07\x9b \u202e")
         assert advance is not None
         advance(1)

@@ -10,7 +10,7 @@ import pytest
 
 from goldroot.errors import StillRunning
 from goldroot.fleet import clones
-from goldroot.fleet.update.earlier import build_over, is_listed
+from goldroot.fleet.update.memory import build_over, is_listed
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.site import Site
@@ -80,7 +80,7 @@ def no_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test writes is as young as its list, and as the scan that sees it."""
     for name in ("tree.scan.reuse.RACY", "tree.build.write.RACY"):
         monkeypatch.setattr(f"goldroot.{name}", 0)
-    monkeypatch.setattr("goldroot.fleet.update.earlier._YOUNG", 0)
+    monkeypatch.setattr("goldroot.fleet.update.memory._YOUNG", 0)
 
 
 @pytest.fixture

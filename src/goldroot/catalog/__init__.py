@@ -37,12 +37,14 @@ __all__ = [
     "WaitingConflict",
     "clones",
     "copies",
+    "copy_catalog",
     "decisions",
     "disks",
     "entries",
     "events",
     "fallbacks",
     "gold",
+    "has_rows",
     "holders_of",
     "images",
     "is_there",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     )
     from goldroot.catalog.clones import Clone, CloneKind
     from goldroot.catalog.copies import Copy
+    from goldroot.catalog.copying import copy_catalog, has_rows
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
     from goldroot.catalog.disks import DiskRow
     from goldroot.catalog.events import Event
@@ -89,6 +92,7 @@ else:
             "": "clones copies decisions disks entries events fallbacks gold images readings updates",
             "clones": "Clone CloneKind",
             "copies": "Copy",
+            "copying": "copy_catalog has_rows",
             "decisions": "Decided FoundConflict Question WaitingConflict",
             "disks": "DiskRow",
             "events": "Event",

@@ -64,6 +64,11 @@ class Tx:
             object, AnyRow | None
         ] = {}  #: what :meth:`first` found; a transaction sees one picture until it writes
 
+    @property
+    def dialect(self) -> str:
+        """The kind of database: sqlite, postgresql."""
+        return self._connection.dialect.name
+
     def rows(self, statement: sa.Executable, **values: object) -> Sequence[AnyRow]:
         """All rows of a query; ``values`` as of :meth:`first`."""
         with self._readable():

@@ -16,6 +16,7 @@ state with that in it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -185,9 +186,15 @@ def note(tx: Tx, number: int, **values: Any) -> Update:
     Its time is that of the state that people see: it moves only where that is another one then.
     """
     before = get(tx, number)
-    at = before.changed_at if replace(before, **values).stands == before.stands else now()
+    after = replace(before, **{name: _as_kept(value) for name, value in values.items()})
+    at = before.changed_at if after.stands == before.stands else now()
     tx.write(updates.update().where(updates.c.id == number).values(changed_at=at, **values))
-    return get(tx, number)
+    return replace(after, changed_at=at)
+
+
+def _as_kept(value: Any) -> Any:
+    """A value as it is read again: what is not a text, a number or a truth is kept as JSON."""
+    return value if isinstance(value, str | int) else json.loads(json.dumps(value))
 
 
 def reopen(tx: Tx, number: int, **told: object) -> Update:

@@ -9,8 +9,7 @@ import click
 
 from goldroot.cli.known_names import image_names
 from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
-from goldroot.cli.progress import stages
+from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, stages
 from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS
@@ -36,13 +35,14 @@ _TOLD = (
 @click.option("--image", required=True, shell_complete=image_names, help="The image that it becomes a clone of.")
 @click.option("--gold", "number", type=VERSION, metavar="N", help="The gold version (default: the nearest).")
 @click.option("--sudo", is_flag=True, help="With ssh:HOST: read there by `sudo -n`.")
+@click.option("--read-write", is_flag=True, help="Copies of all disks; without it the shared ones are linked.")
 @host_option("Where the clone lives (default: the site's default host); gold has to have a copy there.")
 @site_option
 @plan_option
 @json_option
 def adopt(
-    name: str, source: str, image: str, number: int | None, sudo: bool, host: str, site_dir: str | None,
-    plan_only: bool, as_json: bool,
+    name: str, source: str, image: str, number: int | None, sudo: bool, read_write: bool, host: str,
+    site_dir: str | None, plan_only: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Make a clone of a server that was not made from gold; the server is only read, and stays as it is.
 
@@ -60,7 +60,7 @@ def adopt(
     from goldroot.fleet import AdoptForm, adopt_server, plan_adoption
 
     site = open_site(site_dir)
-    form = AdoptForm(source, image, number, host, sudo)
+    form = AdoptForm(source, image, number, host, sudo, read_write)
     with stages(as_json) as stage:
         done = (plan_adoption if plan_only else adopt_server)(site, name, form, stage=stage)
     emit(as_json, done.report, lambda: _say(done.report))
@@ -83,7 +83,8 @@ def _say(data: Data) -> None:
 def _say_base(data: Data) -> None:
     would = "would become" if data["plan"] else "is"
     far = ", ".join(f"gold {one['version']}: {one['differ']:,} {_differing(one)}" for one in data["versions"][:3])
-    put(f"{data['clone']} {would} a clone of {data['image']} {data['version']}, host name {data['hostname']}")
+    what = "read-write clone" if data["kind"] == "read-write" else "clone"
+    put(f"{data['clone']} {would} a {what} of {data['image']} {data['version']}, host name {data['hostname']}")
     if far:
         put(f"  the nearest version: {far}")
 

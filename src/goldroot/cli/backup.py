@@ -111,9 +111,14 @@ def _say_restored(data: dict[str, Any]) -> None:
     ):
         if names:
             put(f"  {word} ({len(names):,}): {_listed(names)}")
-    put(f"The catalog {'would be' if data['plan'] else 'is'} that of {data['made_at']}.")
-    put("What happened since is told by the hosts: servers, gold, what is kept.")
-    put("Lost is what the catalog alone knew: answers, tests, retirements and the log since then.")
+    if data["catalog"]:
+        put(f"The catalog {'would be' if data['plan'] else 'is'} that of {data['made_at']}.")
+        put("What happened since is told by the hosts: servers, gold, what is kept.")
+        put("Lost is what the catalog alone knew: answers, tests, retirements and the log since then.")
+    else:
+        put(
+            "The catalog stays as it is: the database that goldroot.toml names has one. For the backup's, name an empty database."
+        )
     if data["doctor"] is not None:
         say_report(data["doctor"])
 

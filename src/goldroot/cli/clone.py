@@ -13,8 +13,7 @@ from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Command, Group
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import stages
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, stages, table
 from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option

@@ -7,8 +7,7 @@ import click
 from goldroot.cli.image import notes_data, say_notes
 from goldroot.cli.known_names import gold_versions, host_names, image_names
 from goldroot.cli.lazy import Command
-from goldroot.cli.output import VERSION, emit, json_option, plan_option
-from goldroot.cli.progress import stages
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 

@@ -16,8 +16,7 @@ from goldroot.cli.each_clone import (
     tell_failures,
 )
 from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import counted, emit, json_option, plan_option
-from goldroot.cli.progress import stages
+from goldroot.cli.output import counted, emit, json_option, plan_option, stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option

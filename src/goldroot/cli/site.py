@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from goldroot.cli.terminal import put
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
+    from goldroot.fleet import UpdatePlan
     from goldroot.site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,11 +57,17 @@ def open_site(site_dir: str | None, *, looking: bool = False) -> Site:
 
 def _export(site: Site) -> None:
     """What the site's group may look at, as it is at the end of a command."""
-    from goldroot.fleet import EXPORTED
+    from goldroot.fleet import EXPORTED, forget_plans
+
+    _write_views(site, dict(EXPORTED))
+    forget_plans(site)
+
+
+def _write_views(site: Site, views: dict[str, Callable[[Site], Any]]) -> None:
     from goldroot.site import export_views
 
     try:
-        export_views(site, dict(EXPORTED))
+        export_views(site, views)
     except (GoldrootError, OSError) as error:
         why = error.brief if isinstance(error, GoldrootError) else error.strerror
         put(f"goldroot: the views for the group {site.config.group} were not written: {why}", err=True)
@@ -84,6 +91,33 @@ def shown(
             put(f"goldroot: as it was at {found[0]}, when the last command of the site's owner ended", err=True)
         return pick(found[1])
     return make(open_site(site_dir))
+
+
+def member_view(site_dir: str | None) -> Callable[[str], Any] | None:
+    """For a member of the site's group: what gives an exported view by its name (``None``: there is none), and says once how
+    old it is.  ``None`` for everybody else.
+    """
+    from goldroot.site import Site, is_members, read_view
+
+    root = named_site(click.get_current_context(silent=True), site_dir) or Site.find()
+    if not is_members(root):
+        return None
+
+    def view(name: str) -> Any:
+        found = read_view(root, name)
+        if found is not None and not quiet():
+            put(f"goldroot: {name}: as it was at {found[0]}", err=True)
+        return None if found is None else found[1]
+
+    return view
+
+
+def export_plans(site: Site, plans: Iterable[UpdatePlan]) -> None:
+    """Plans that the site's group may look at; a site that names none has nothing of it."""
+    from goldroot.fleet import plan_views
+
+    if site.config.group:
+        _write_views(site, plan_views(plans))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,16 +25,15 @@ from goldroot.cli.each_clone import (
 )
 from goldroot.cli.known_names import clone_names, gold_versions, image_names
 from goldroot.cli.lazy import Group, verbose
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import counter, stages
-from goldroot.cli.site import open_site, room_for, shown, site_option
+from goldroot.cli.output import VERSION, counter, emit, json_option, plan_option, stages, table
+from goldroot.cli.site import export_plans, member_view, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
-from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.cli.zvm_commands import Commands, commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
-    from goldroot.fleet import Outcome, UpdatePlan
+    from goldroot.fleet import Outcome
     from goldroot.site import Site
 
 
@@ -83,34 +82,55 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 --to 3 --all-paths
       goldroot update plan web1 --commands
     """
+    if (exported := member_view(site_dir)) is not None:
+        from goldroot.fleet import exported_plan
+
+        looked = each(names, lambda name: exported_plan(exported, name, to))
+        commands_of(list, plan_only=False)
+        return _emit_plans(looked, all_paths, as_json, Commands())
+    return _make_plans(open_site(site_dir), names, to, all_paths, as_json)
+
+
+def _make_plans(site: Site, names: tuple[str, ...], to: int | None, all_paths: bool, as_json: bool) -> int:
     from goldroot.fleet import Prefetch, told_update
 
-    site = open_site(site_dir)
     with Prefetch(site, names) as ahead:
-        from goldroot.fleet import grouped_conflicts, plan_update
+        from goldroot.fleet import plan_update
 
         with stages(as_json) as stage:
-            results = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
+            plans = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
+
+    export_plans(site, plans.done.values())
+    due = [found for found in plans.done.values() if found.clone.version != found.to]
+    commands = commands_of(lambda: [told_update(site, found.clone.name, found.to) for found in due])
+    back = {name for name, found in plans.done.items() if found.after_rollback}
+    results = Results({name: found.as_dict() for name, found in plans.done.items()}, plans.failed)
+    return _emit_plans(results, all_paths, as_json, commands, named=back)
+
+
+def _emit_plans(
+    results: Results[dict[str, Any]], all_paths: bool, as_json: bool, commands: Commands, *, named: Collection[str] = ()
+) -> int:
+    """:param named: clones of which the remembered answers are named."""
+    from goldroot.fleet import grouped_conflicts
 
     groups = grouped_conflicts(list(results.done.values()))
-    due = [found for found in results.done.values() if found.clone.version != found.to]
-    commands = commands_of(lambda: [told_update(site, found.clone.name, found.to) for found in due])
     many = len(results.done) > 1
 
     def say() -> None:
-        for found in results.done.values():
-            _say_plan(found, all_paths, conflicts=not many)
+        for name, found in results.done.items():
+            _say_plan(found, all_paths, conflicts=not many, named=verbose() or name in named)
         if many:
             _say_groups(groups)
         commands.say()
         tell_failures(results.failed)
 
     data = {
-        "plans": [found.as_dict() for found in results.done.values()], "conflicts": groups,
+        "plans": list(results.done.values()), "conflicts": groups,
         "failed": failures_data(results.failed), **commands.data(),
     }  # fmt: skip
     emit(as_json, data, say)
-    return results.exit_code(lambda found: EXIT_FINDINGS if found.conflicts else 0)
+    return results.exit_code(lambda found: EXIT_FINDINGS if found["record"]["conflicts"] else 0)
 
 
 def _say_groups(groups: Sequence[dict[str, Any]]) -> None:
@@ -124,30 +144,31 @@ def _say_groups(groups: Sequence[dict[str, Any]]) -> None:
             put(f"            on {', '.join(names)}  (key {key[:12]}{serves})")
 
 
-def _say_plan(found: UpdatePlan, all_paths: bool, *, conflicts: bool = True) -> None:
-    """:param conflicts: whether each is named here, and not once for several servers."""
-    clone, counts = found.clone, found.record["counts"]
-    if clone.version == found.to:
-        put(f"{clone.name} is on {clone.image} {found.to} already; nothing to do.")
-        if found.stays:
-            put(f"  {found.stays}")
+def _say_plan(found: Mapping[str, Any], all_paths: bool, *, conflicts: bool = True, named: bool = False) -> None:
+    """:param conflicts: whether each is named here, and not once for several servers; ``named``: remembered answers are."""
+    clone, record = found["clone"], found["record"]
+    counts = record["counts"]
+    if found["from"] == found["to"]:
+        put(f"{clone} is on {found['image']} {found['to']} already; nothing to do.")
+        if found["stays"]:
+            put(f"  {found['stays']}")
         return
-    put(f"{clone.name}: {clone.image} {clone.version} -> {found.to}")
+    put(f"{clone}: {found['image']} {found['from']} -> {found['to']}")
     put(f"  {counts.get('unchanged', 0):>8,}  unchanged")
     # One path may ask more than one question, and it is questions that are to be decided.
-    shown = {**counts, "conflict": len(found.conflicts)}
+    shown = {**counts, "conflict": len(record["conflicts"])}
     for outcome, words in WORDS.items():
         if shown.get(outcome):
             put(f"  {shown[outcome]:>8,}  {words}")
-    for entry in found.record["entries"]:
+    for entry in record["entries"]:
         if all_paths or entry["outcome"] == "merged":
             put(f"  {entry['outcome']:<9} {entry['path']}  ({entry['axis']}; {entry['rule']['class']})")
-    for conflict in found.conflicts if conflicts else ():
+    for conflict in record["conflicts"] if conflicts else ():
         put(f"  conflict  {conflict['path']}  [{conflict['axis']}]  {conflict['detail']}")
-    for path, note in due(found.record["notes"]).items():
+    for path, note in due(record["notes"]).items():
         put(f"  due       {path}: {note}")
-    say_answers(found.answers, clone.name, named=verbose() or found.after_rollback)
-    _count_notes(found.record["notes"], "--json has them")
+    say_answers(found["answers"], clone, named=named)
+    _count_notes(record["notes"], "--json has them")
 
 
 def _count_notes(notes: Sequence[dict[str, Any]], where: str) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from goldroot.cli.progress import stages
+from goldroot.cli.output import stages
 from goldroot.demo.narrator import Narrator
 from goldroot.demo.roots import Roots
 from goldroot.errors import Failed, GoldrootError, ProgramFailed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -111,7 +112,7 @@ class ZvmStory:
     def file(self, clone: str, path: str) -> str:
         """A file of a server's live system: etc on 1B5, all else on 1B1."""
         try:
-            with open(self._place(clone, path), encoding="utf-8") as opened:
+            with open(self.place(clone, path), encoding="utf-8") as opened:
                 return opened.read()
         except FileNotFoundError:
             return ""
@@ -120,12 +121,13 @@ class ZvmStory:
         """What an administrator types on a server: here the host's shell does it on the server's minidisks."""
 
         def work(words: str) -> Ran:
-            done = run(["/bin/sh", "-ec", words.replace(" /etc/", f" {self._place(clone, '/etc')}/")])
+            done = run(["/bin/sh", "-ec", words.replace(" /etc/", f" {self.place(clone, '/etc')}/")])
             return Ran(done.status, done.text())
 
         self.stage.shell(f"ssh root@{clone}", clone, *script, run=work)
 
-    def _place(self, clone: str, path: str) -> str:
+    def place(self, clone: str, path: str) -> str:
+        """Where a file of a system's live disks is."""
         site = Site.open(self.site_dir)
         try:
             host = site.host_named("zvm")
@@ -189,6 +191,7 @@ def _gold(story: ZvmStory) -> None:
     stage.chapter("S10RWMNT, the maintenance system, and S10GOLD")
     stage.say("A root file system is split over three minidisks: 1B1 root, 1B5 local, 1B6 var.")
     roots = small_roots(os.path.join(story.room, "roots"))
+    _with_kernels(roots.first, roots.second)
     story.goldroot("image", "import", IMAGE, "--from", roots.first, lines=3)
     stage.say("The gold disks are owned by S10GOLD, whom nobody can log on; on them, 1B1 is 11B1.")
     story.goldroot("gold", "publish", IMAGE, "--untested", lines=2, last=1)
@@ -223,6 +226,10 @@ def _next_gold(story: ZvmStory) -> None:
     stage.chapter("The next service pack: S10GOLD2")
     story.goldroot("image", "import", IMAGE, "--replace", "--from", story.second, lines=2)
     story.goldroot("gold", "publish", IMAGE, "--untested", lines=2, last=1)
+    stage.say("Guests IPL 1B1: each published root has a boot record of its own, which lists blocks of that very disk.")
+    records = [os.path.join(story.place(slot, "/"), "boot/bootmap") for slot in ("S10GOLD", "S10GOLD2")]
+    own = all(os.path.exists(one) for one in records) and not filecmp.cmp(records[0], records[1], shallow=False)
+    story.claim("from gold", "S10GOLD2", "11B1", "a boot record of its own (zipl)", own)
 
 
 def _plan(story: ZvmStory) -> None:
@@ -298,6 +305,14 @@ def _end(story: ZvmStory) -> None:
         story.claim("kept", "gold", f"version {number}", "verified: as it was signed", ran.status == 0)
     stage.say(f"z/VM was given {story.total['SMAPI']} SMAPI calls and {story.total['CP']} CP commands in all.")
     story.claim("kept", "z/VM", "answers of the simulator", "all legal by IBM's list of codes", story.sim.bugs == [])
+
+
+def _with_kernels(*roots: str) -> None:
+    """What a boot record is made of: here a few bytes each."""
+    for number, root in enumerate(roots, 1):
+        for name in (f"vmlinuz-{number}.0", f"initrd.img-{number}.0"):
+            with open(os.path.join(root, "boot", name), "w", encoding="ascii") as file:
+                file.write(f"{name}\n")
 
 
 def _links(story: ZvmStory) -> list[str]:

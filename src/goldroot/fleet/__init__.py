@@ -51,6 +51,7 @@ __all__ = [
     "enter_clone",
     "every_clone",
     "examine",
+    "exported_plan",
     "fallback_data",
     "find_case",
     "find_drift",
@@ -60,6 +61,7 @@ __all__ = [
     "force_delete_clone",
     "forecast_gold",
     "forget_answers",
+    "forget_plans",
     "forget_removed",
     "get_kept",
     "grouped_conflicts",
@@ -82,6 +84,7 @@ __all__ = [
     "plan_rollback",
     "plan_start",
     "plan_update",
+    "plan_views",
     "powers_of",
     "prune_fallbacks",
     "read_kept",
@@ -137,7 +140,15 @@ if TYPE_CHECKING:
     from goldroot.fleet.doctor.doctor import Report, examine, repair_site
     from goldroot.fleet.doctor.findings import Finding
     from goldroot.fleet.drift import Drift, drift_patch, find_drift
-    from goldroot.fleet.exported import EXPORTED, clone_list, of_past, update_rows
+    from goldroot.fleet.exported import (
+        EXPORTED,
+        clone_list,
+        exported_plan,
+        forget_plans,
+        of_past,
+        plan_views,
+        update_rows,
+    )
     from goldroot.fleet.forecast import Forecast, forecast_gold
     from goldroot.fleet.inputs import open_clone
     from goldroot.fleet.joined import join_machine, network_from, plan_join
@@ -214,7 +225,7 @@ else:
             "doctor.doctor": "Report examine repair_site",
             "doctor.findings": "Finding",
             "drift": "Drift drift_patch find_drift",
-            "exported": "EXPORTED clone_list of_past update_rows",
+            "exported": "EXPORTED clone_list exported_plan forget_plans of_past plan_views update_rows",
             "forecast": "Forecast forecast_gold",
             "inputs": "open_clone",
             "joined": "join_machine network_from plan_join",

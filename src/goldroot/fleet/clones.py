@@ -202,7 +202,6 @@ def _fill(
         crash.point("clone.identity-written")
         linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
         notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
-        crash.point("clone.bootable")
         for address, id in ids.items():
             manifests.save_made(site, id, server.opened[address].path, built[address], policy)
         return list(written), notes, read_server(gold, server.tree)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
 from goldroot.catalog import clones, decisions, gold, images, updates
+from goldroot.errors import NotFound
+from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.machines import powers_of
 from goldroot.fleet.past import SENTENCES, history
 from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data
 from goldroot.fleet.status import fleet_status, update_data
-from goldroot.site import Site
+from goldroot.fleet.update.plan import UpdatePlan
+from goldroot.site import VIEWS, Site, read_view
+
+#: How the views of plans are called, before the name of a clone.
+_PLAN = "plan-"
 
 #: So many events are exported at most.
 EVENTS = 1000
@@ -59,6 +67,45 @@ def update_rows(site: Site, name: str | None = None, *, every: bool = False) -> 
 def of_past(rows: list[dict[str, Any]], name: str | None, *, limit: int, every: bool) -> list[dict[str, Any]]:
     """Of exported events those that `goldroot log` would show."""
     return [one for one in rows if name in (None, one["name"]) and (every or one["what"] in SENTENCES)][-limit:]
+
+
+def plan_views(plans: Iterable[UpdatePlan]) -> dict[str, Callable[[Site], Any]]:
+    """A view for each plan."""
+
+    def gives(plan: UpdatePlan) -> Callable[[Site], Any]:
+        return lambda _: plan.as_dict()
+
+    return {_PLAN + plan.clone.name: gives(plan) for plan in plans}
+
+
+def exported_plan(view: Callable[[str], Any], name: str, to: int | None) -> dict[str, Any]:
+    """The plan of a clone that was exported last.
+
+    :param view: gives an exported view by its name.
+    :raises NotFound: there is none, or it goes to another version. :raises UsageError: no clone can have that name.
+    """
+    found: dict[str, Any] | None = view(_PLAN + check_clone_name(name))
+    if found is None or to not in (None, found["to"]):
+        which = "" if to is None else f" to gold {to}"
+        raise NotFound(
+            f"no plan of {name}{which} was written for others",
+            meaning="It is written when the site's owner asks for it, and goes when the server has moved on.",
+            todo=f"Ask the owner for: goldroot update plan {name}" + ("" if to is None else f" --to {to}"),
+        )
+    return found
+
+
+def forget_plans(site: Site) -> None:
+    """Remove exported plans of servers that are gone, or on another version by now."""
+    with suppress(OSError):
+        there = [name for name in os.listdir(site.path(VIEWS)) if name.startswith(_PLAN)]
+        with site.catalog.read() as tx:
+            versions = {one.name: one.version for one in clones.every(tx)} if there else {}
+        for name in there:
+            clone = name.removeprefix(_PLAN).removesuffix(".json")
+            found = read_view(site.root, name.removesuffix(".json"))
+            if found is None or versions.get(clone) != found[1].get("from"):
+                os.unlink(site.path(VIEWS, name))
 
 
 #: View -> what makes it.

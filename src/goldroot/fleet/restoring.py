@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from goldroot import crash, private
+from goldroot.catalog import copy_catalog, has_rows, is_there, open_catalog
 from goldroot.errors import BadInput, Busy, GoldrootError, NotFound, Refused
 from goldroot.fleet.put_back import PutBack, below, holds, is_json, move, reads
 from goldroot.ids import new_id
@@ -55,13 +56,14 @@ class Restored:
     refused: tuple[str, ...]  #: entries of the backup that do not fit what is on the host
     aside: str  #: where is what was replaced; "": nothing was
     plan: bool = False
+    catalog: bool = True  #: whether the catalog is the backup's now
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
             "file": self.file, "root": self.root, "made_at": self.made_at, "put": list(self.put),
             "replaced": list(self.replaced), "kept": list(self.kept), "refused": list(self.refused), "aside": self.aside,
-            "plan": self.plan,
+            "catalog": self.catalog, "plan": self.plan,
         }  # fmt: skip
 
 
@@ -174,6 +176,7 @@ class _Restoring(PutBack):
     file: str = ""
     made_at: str = ""
     refused: list[str] = field(default_factory=list)
+    has_catalog: bool = False  #: whether the catalog is the backup's now
 
     def run(self) -> Restored:
         theirs = os.path.join(self.unpacked, "site", CONFIG)
@@ -191,7 +194,7 @@ class _Restoring(PutBack):
         self._catalog(site)
         return Restored(
             self.file, self.root, self.made_at, tuple(self.missing), tuple(self.replaced), tuple(self.kept),
-            tuple(self.refused), self.aside, self.plan,
+            tuple(self.refused), self.aside, self.plan, self.has_catalog,
         )  # fmt: skip
 
     def _as_planned(self) -> Site:
@@ -300,12 +303,34 @@ class _Restoring(PutBack):
             return
         self.put(theirs, place)
 
+    def _into_server(self, site: Site, theirs: str) -> None:
+        """The rows go into the database that the configuration names, where it has none; else it stays as it is."""
+        where = site.config.catalog
+        there = is_there(where)
+        if there:
+            with open_catalog(where) as catalog:
+                there = has_rows(catalog)
+        if there:
+            self.kept.append("the catalog in the database, which is not empty")
+            return
+        self.missing.append("the catalog, in the database")
+        self.has_catalog = True
+        if not self.plan:
+            with open_catalog(theirs) as source, open_catalog(where, create=True) as catalog:
+                crash.point("restore.catalog-made")
+                copy_catalog(source, catalog)
+            crash.point("restore.catalog")
+
     def _catalog(self, site: Site) -> None:
         """The catalog is the backup's; the one that is there is kept, and so is the journal, whose runs are another catalog's."""
         theirs = os.path.join(self.unpacked, "site", CATALOG)
         final = site.catalog_file
-        if not os.path.exists(theirs) or not final:
+        if not os.path.exists(theirs):
             return
+        if not final:
+            self._into_server(site, theirs)
+            return
+        self.has_catalog = True
         journal = os.path.join(self.root, JOURNAL)
         for database in (journal, final):
             if os.path.lexists(database):

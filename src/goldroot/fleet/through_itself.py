@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from goldroot.errors import ProgramFailed, StillRunning
 from goldroot.files import parent_of
 from goldroot.hosts import Host
-from goldroot.image import read_contents, read_hollow, with_given_owners
 from goldroot.policy import Policy, worth_reading
 from goldroot.site import Layout, Reach
 from goldroot.tree import FILE, Note, Progress, Scan, scan_tree
@@ -40,6 +39,8 @@ class Copied:
 
     def scan(self, policy: Policy, progress: Progress | None) -> Scan:
         """Its tree.  Inodes and times of changes are not the server's, so nothing is kept for a later scan."""
+        from goldroot.image import with_given_owners
+
         found = scan_tree(self.path, contents=worth_reading(policy, b"/"), progress=progress)
         return Scan(with_given_owners(found.manifest, self.owners), (*self.notes, *found.notes))
 
@@ -71,6 +72,8 @@ def read_through_itself(
 
 
 def _read_disk(reach: Reach, layout: Layout, address: str, place: str, policy: Policy) -> Copied:
+    from goldroot.image import read_contents, read_hollow  # here: an update loads nothing of archives
+
     tree, more = os.path.join(place, "tree"), os.path.join(place, "contents")
     os.makedirs(tree)
     os.makedirs(more)

@@ -1,6 +1,6 @@
 """A host that keeps entries as JSON files and disks as files or directories: all that is the same for every such kind.
 
-A kind says how the bytes of a disk are kept (:mod:`goldroot.hosts.bytes`), and what it can do besides.  The files of a
+A kind says how the bytes of a disk are kept (:mod:`goldroot.hosts.storefiles`), and what it can do besides.  The files of a
 store::
 
     STORE/
@@ -28,7 +28,6 @@ from typing import Literal
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, still_running
-from goldroot.hosts.bytes import OPEN_DIRECTORY, DiskBytes, EntryKeeper, Exact, LabelKeeper, OpenedDisk, free_bytes
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
 from goldroot.hosts.port import (
@@ -50,7 +49,19 @@ from goldroot.hosts.port import (
     View,
 )
 from goldroot.hosts.registry import SeenDisk
-from goldroot.hosts.storefiles import Begun, Label, Labels, store_errors
+from goldroot.hosts.storefiles import (
+    OPEN_DIRECTORY,
+    Begun,
+    DiskBytes,
+    EntryKeeper,
+    Exact,
+    Label,
+    LabelKeeper,
+    Labels,
+    OpenedDisk,
+    free_bytes,
+    store_errors,
+)
 from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree

@@ -54,7 +54,6 @@ def fill_slot(
                 crash.point("publish-disk-built")
             disks = {address: opened[id] for address, id in ids.items()}
             notes += make_bootable(host, slot, layout, disks, [disk.address for disk in layout.shared])
-            crash.point("publish-bootable")
         for id in ids.values():
             host.seal_disk(id, "")
     crash.point("publish-sealed")

@@ -192,7 +192,6 @@ class System:
                 outs = {address: opened[id] for address, id in made.items()}
                 yield outs
                 make_bootable(host, self.machine, self.layout, outs)
-            crash.point("system-filled")
             self._go_live(digit)
         except BaseException:
             with suppress(GoldrootError, OSError):

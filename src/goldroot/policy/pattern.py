@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 #: One backslash escape, one ``[...]``, or one character.
-_TOKEN = re.compile(r"\\x[0-9a-fA-F]{2}|\\.|\[[!^]?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_CHARACTER = re.compile(r"\\x[0-9a-fA-F]{2}|\\.|\[[!^]?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_TOKEN = re.compile(
+    rf"[^\\\[\]{{}}*?,/]+|{_CHARACTER.pattern}", re.DOTALL
+)  #: the same; what means nothing else, in one piece
 
 #: More alternatives than this out of one pattern is a slip of the pen, not a rule.
 MAX_BRANCHES = 256
@@ -193,7 +196,7 @@ def _character(token: str) -> str:
     if token[:2] == "\\x" and len(token) == 4:
         byte = int(token[2:], 16)
         return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
-    return token[-1]
+    return token[1:] if token[0] == "\\" else token
 
 
 def _normal(text: str) -> str:
@@ -212,7 +215,7 @@ def _regex(wildcard: str) -> str:
         raise ValueError(f"named classes as in {wildcard}] are not known; write the characters, as in [a-z]")
     negated = body[:1] in ("!", "^")
     characters = "".join(
-        "-" if token == "-" else re.escape(_character(token)) for token in _TOKEN.findall(body[negated:])
+        "-" if token == "-" else re.escape(_character(token)) for token in _CHARACTER.findall(body[negated:])
     )
     expression = f"[{'^' if negated else ''}{characters}]"
     try:

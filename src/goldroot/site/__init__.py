@@ -12,6 +12,7 @@ __all__ = [
     "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
+    "VIEWS",
     "Backup",
     "BackupHead",
     "Config",
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
         refuse_renaming,
         table_renamed,
     )
-    from goldroot.site.shared import export_views, is_members, read_view
+    from goldroot.site.shared import VIEWS, export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
     from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
     from goldroot.site.space import keep_reserve, making_room, sweep_rooms, work_room
@@ -93,7 +94,7 @@ else:
             "reach": "Reach is_host",
             "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
             "former_names note_former_name refuse_renaming table_renamed",
-            "shared": "export_views is_members read_view",
+            "shared": "VIEWS export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
             "site": "CONFIG Site check_image_name init_site plan_init",
             "space": "keep_reserve making_room sweep_rooms work_room",

@@ -2,7 +2,8 @@
 
 Not in it: the disks (back up the stores for these), what is known of them and can be scanned again, and the journal, whose
 steps any command repeats.  The catalog comes first: whatever is copied after it is as new as it is, or newer, and that is
-what ``goldroot doctor`` puts right.
+what ``goldroot doctor`` puts right.  Where a database server has the catalog, its rows are in the backup in the same form, as a
+file of SQLite: a backup is one thing, wherever its rows come from and go to.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from goldroot import private
+from goldroot.catalog import copy_catalog, open_catalog
 from goldroot.errors import Damaged, NotFound, Refused
 from goldroot.files import OPEN_DIRECTORY, open_regular
 from goldroot.hosts.registry import SiteHost
@@ -59,17 +62,17 @@ def write_backup(site: Site, file: str, *, plan_only: bool = False) -> Backup:
     path = os.path.abspath(file)
     refuse_other_file(path)
     stores = {name: site.look_at_host(name).label() for name in site.config.hosts}
-    has_catalog = bool(site.catalog_file)
-    head = new_head(site.root, stores, catalog=has_catalog)
+    head = new_head(site.root, stores, catalog=True)
     outside = tuple(_outside(site))
     if plan_only:
         listed = [*_site_files(site), *_host_files(site)]
         sizes = [size for place, _ in listed if (size := _size(place)) >= 0]
-        sizes += [os.path.getsize(site.catalog_file)] if has_catalog and os.path.exists(site.catalog_file) else []
-        return Backup(path, head.made_at, len(sizes), sum(sizes), has_catalog, outside, plan=True)
+        # How large the rows of a database server will be is not known before they are read.
+        sizes += [os.path.getsize(site.catalog_file) if os.path.exists(site.catalog_file) else 0]
+        return Backup(path, head.made_at, len(sizes), sum(sizes), True, outside, plan=True)
     with work_room(site, "backup") as room, new_backup(path, head) as out:
-        if has_catalog:
-            _add_database(out, site.catalog_file, f"site/{CATALOG}", os.path.join(room.path, CATALOG))
+        source = site.catalog_file or _rows_of_server(site, os.path.join(room.path, "rows.sqlite"))
+        _add_database(out, source, f"site/{CATALOG}", os.path.join(room.path, CATALOG))
         for place, name in (*_site_files(site), *_host_files(site)):
             _add(out, place, name)
         for name in site.config.hosts:
@@ -77,7 +80,15 @@ def write_backup(site: Site, file: str, *, plan_only: bool = False) -> Backup:
             if os.path.exists(extents):
                 _add_database(out, extents, f"host/{name}/{EXTENTS}", os.path.join(room.path, f"{name}-{EXTENTS}"))
         written = list(out.files.values())
-    return Backup(path, head.made_at, len(written), sum(one["size"] for one in written), has_catalog, outside)
+    return Backup(path, head.made_at, len(written), sum(one["size"] for one in written), True, outside)
+
+
+def _rows_of_server(site: Site, place: str) -> str:
+    """The rows of a catalog that a database server has, as they are at one moment, in a file of SQLite."""
+    private.prepare(place)
+    with open_catalog(place, create=True) as copy:
+        copy_catalog(site.catalog, copy)
+    return place
 
 
 def _add_database(out: BackupWriter, source: str, name: str, place: str) -> None:
@@ -136,8 +147,6 @@ def _outside(site: Site) -> Iterator[str]:
         inside = os.path.relpath(policy, site.root)
         if inside.startswith("..") or not is_name(f"site/{inside}"):
             yield f"the policy {policy}: it stands outside of the site"
-    if not site.catalog_file:
-        yield "the catalog: a database server has it (pg_dump); where it is lost, goldroot doctor makes it again"
     stores = ", ".join(site.look_at_host(name).store for name in site.config.hosts)
     yield f"the disks of the stores: {stores}"
 

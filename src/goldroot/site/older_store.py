@@ -34,7 +34,7 @@ def convert_store(site: Site, host: DirectoryHost) -> None:
     :raises Refused: it is another site's.
     """
     from goldroot.hosts.directory import convert, former_machines, is_former
-    from goldroot.site.store_owner import check_former
+    from goldroot.site.disks import check_former
 
     with _alone(host.store):
         if is_former(host.store):

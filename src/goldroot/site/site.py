@@ -178,7 +178,7 @@ class Site:
         :raises Refused: the store is another site's, or not made yet.
         """
         from goldroot.hosts.directory import DirectoryHost, is_former
-        from goldroot.site.store_owner import check_own
+        from goldroot.site.disks import check_own
 
         host = self._host(name)
         if name not in self._checked:
@@ -359,7 +359,7 @@ def _check_place(root: str) -> None:
 
 def _refuse_lost(root: str) -> None:
     """Where something is there already, it is a site, or one whose making was cut off before it was ever used."""
-    from goldroot.site.store_owner import refuse_lost_catalog
+    from goldroot.site.disks import refuse_lost_catalog
 
     _check_place(root)
     refuse_lost_catalog(Site(root, _config_of(root)))

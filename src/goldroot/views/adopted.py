@@ -76,6 +76,7 @@ class CloneAdopted(View):
     image: str
     version: int = Field(description="the gold version that is its base")
     host: str
+    kind: Literal["read-only", "read-write"] = Field(description="read-write: with copies of gold's shared disks")
     source: str
     hostname: str
     plan: bool

@@ -31,5 +31,8 @@ class BackupRestored(View):
     kept: tuple[str, ...] = Field(description="files that are otherwise than in the backup, and stay")
     refused: tuple[str, ...] = Field(description="entries of the backup that do not fit the disks that are there")
     aside: str = Field(description="the directory with what was replaced; empty: nothing was")
+    catalog: bool = Field(
+        description="whether the catalog is the backup's now; false where the database that should have it is not empty"
+    )
     plan: bool
     doctor: DoctorReport | None = Field(description="the comparison at the end; null for a plan")

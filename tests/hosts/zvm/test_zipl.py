@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.hosts import SystemDisk
-from goldroot.hosts.bytes import OpenedDisk
+from goldroot.hosts.storefiles import OpenedDisk
 from goldroot.hosts.zvm.booting import Booting, write_record
 from goldroot.hosts.zvm.dasd import Dasds
 from support.guest import INIT, extract_kernel, put_boot

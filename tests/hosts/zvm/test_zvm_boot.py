@@ -11,7 +11,7 @@ import pytest
 
 from goldroot.errors import BadInput
 from goldroot.hosts import Entry, Link, SystemDisk
-from goldroot.hosts.bytes import OpenedDisk
+from goldroot.hosts.storefiles import OpenedDisk
 from goldroot.hosts.zvm.booting import LONGEST, Booting, holding, write_record
 from goldroot.hosts.zvm.dasd import Dasds
 from goldroot.hosts.zvm.entries import Style

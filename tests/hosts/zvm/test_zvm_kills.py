@@ -5,6 +5,7 @@ At the port each step is killed by test_zvm_story.py; here it is whole commands,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,18 @@ import pytest
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.zvm.simulator.dasd import placed_in
+from support.fleet import ROOT
 from support.killing import kill_at, points_of
 from support.zvmfleet import ZvmFleet, password
 
 #: Kills of each command, spread over its crash points.
 KILLS = 8
 #: And at these, where it passes them: what was merged again inside of the switch was not proved yet.
-ALWAYS = ("update.conflicts-stored:2", "update.rebuilt:2")
+ALWAYS = ("update.conflicts-stored:2", "update.rebuilt:2", "zvm.boot-recorded:1")
+
+
+#: Commands that make a root of somebody's own, whose boot record must be that of this very disk; "" for the newest gold.
+BOOTS = {"publish": "", "create": "WEB2", "update-own": "DB1"}
 
 
 def started(fleet: ZvmFleet) -> None:
@@ -39,8 +45,9 @@ def updated(fleet: ZvmFleet) -> None:
 #: Command, what comes before it on each copy, and how its repetition may end besides 0.
 ACTS: dict[str, tuple[tuple[str, ...], Callable[[ZvmFleet], None], Sequence[int]]] = {
     "publish": (("gold", "publish", "s10", "--untested", "--unchanged"), nothing, ()),
-    "create": (("clone", "create", "web2", "--image", "s10"), nothing, (3,)),
+    "create": (("clone", "create", "web2", "--image", "s10", "--read-write"), nothing, (3,)),
     "update": (("update", "run", "web1"), started, ()),
+    "update-own": (("update", "run", "db1"), nothing, ()),
     "rollback": (("rollback", "web1"), updated, (3,)),
     "prune": (("fallback", "prune", "web1", "--force"), updated, (3,)),
 }
@@ -54,8 +61,9 @@ def ready(
     first = ZvmFleet(tmp_path / "first", capsys)
     made = [first]
     password(monkeypatch, first)
-    first.image()
+    first.image({**ROOT, "boot/vmlinuz-6.1": "kernel", "boot/initrd.img-6.1": "initial"})
     first("clone", "create", "web1", "--image", "s10")
+    first("clone", "create", "db1", "--image", "s10", "--read-write")
     first.publish({"etc/plain.conf": "2\n"})
 
     def copy() -> ZvmFleet:
@@ -90,6 +98,8 @@ def test_a_command_that_is_killed_is_finished_by_the_same_command(ready: Callabl
         assert looks(fleet) == expected, point
         assert fleet.left() == [], point
         none_given_twice(fleet)
+        if name in BOOTS:
+            assert boots(fleet, BOOTS[name]), point
         assert fleet.sim.bugs == []
         fleet.sim.stop()
 
@@ -160,6 +170,17 @@ def looks(fleet: ZvmFleet) -> dict[str, Any]:
         "entries": entries, "files": files, "clones": clones, "kept": kept, "on": sorted(fleet.sim.system.active()),
         "gold": [(one["number"], one["state"]) for one in fleet.data("gold", "list")],
     }  # fmt: skip
+
+
+def boots(fleet: ZvmFleet, name: str) -> bool:
+    """Whether the boot record of a root lists blocks of its own disk, which the simulator's stand-in for zipl says so."""
+    if not name:
+        golds = [
+            entry for entry in fleet.host().entries() if entry.role == "owner" and entry.marks["1"].state == "gold"
+        ]
+        name = max(golds, key=lambda entry: entry.marks["1"].version).name
+    boot = fleet.place(name, "1B1") / "boot"
+    return bool(json.loads((boot / "bootmap").read_text())["boot"] == boot.stat().st_ino)
 
 
 def none_given_twice(fleet: ZvmFleet) -> None:

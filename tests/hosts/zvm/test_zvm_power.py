@@ -12,7 +12,7 @@ import pytest
 
 from goldroot.errors import Busy, Refused, StillRunning
 from goldroot.hosts import SystemDisk, exchange
-from goldroot.hosts.bytes import OpenedDisk
+from goldroot.hosts.storefiles import OpenedDisk
 from goldroot.hosts.zvm import ZvmHost
 from goldroot.hosts.zvm.points import POINTS
 from goldroot.zvm.simulator import Options

@@ -15,7 +15,7 @@ from dataclasses import replace
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import Refused, UsageError
-from goldroot.fleet.adopt.fill import fill_disks, save_record, save_report
+from goldroot.fleet.adopt.fill import copy_shared, fill_disks, save_record, save_report
 from goldroot.fleet.adopt.form import Adopted, AdoptForm
 from goldroot.fleet.adopt.found import Found, How, look_at, shared_differ
 from goldroot.fleet.adopt.later import later_look
@@ -50,6 +50,7 @@ def plan_adoption(site: Site, name: str, form: AdoptForm, *, stage: Stage = sile
         return later_look(site, known, form, stage, plan_only=True)
     with _looked(site, name, form, stage) as (found, _, identity, _):
         report = report_of(found, name, identity.hostname, found.notes)
+    report["kind"] = CloneForm(read_write=form.read_write).kind
     return Adopted({**report, "plan": True}, needs_a_look(report))
 
 
@@ -76,7 +77,7 @@ def adopt_server(site: Site, name: str, form: AdoptForm, *, stage: Stage = silen
 def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
     with _looked(site, name, form, stage) as (found, policy, identity, number):
         gold = found.gold
-        clone_form = CloneForm(gold.host_name, number=number)
+        clone_form = CloneForm(gold.host_name, form.read_write, number)
         plan = plan_clone(site, name, form.image, form=clone_form, identity=identity)
         clone = begin_clone(site, plan)
         define_clone(site, gold.host, clone, plan)
@@ -86,11 +87,13 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             ids = {address: new_disk_id(clone.machine, address) for address in plan.copied}
             DiskRegister(site, gold.host, clone.machine, "clone").make(ids, clone.last)
             with open_own(gold.host, gold.layout, ids, "rw") as server:
-                notes = fill_disks(site, clone, found, server, policy, stage)
+                notes = copy_shared(site, gold, server, policy, stage)
+                notes += fill_disks(site, clone, found, server, policy, stage)
                 linked = [disk.address for disk in gold.layout.disks if disk.address not in ids]
                 notes += make_bootable(gold.host, clone.machine, gold.layout, server.opened, linked)
                 reading = read_server(gold, server.tree)
             report = report_of(found, name, identity.hostname, said_once([*found.notes, *notes]))
+            report["kind"] = clone.kind
             save_record(site, clone, found)
             save_report(site, clone, report)
             crash.point("adopt.reported")
@@ -111,9 +114,10 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
     with site.catalog.read() as tx:
         begun = catalog_clones.find(tx, check_clone_name(name))
     if begun is not None and begun.state == "creating":
-        if begun.image != form.image or form.host not in ("", begun.host) or number not in (None, begun.version):
+        other = begun.kind != CloneForm(read_write=form.read_write).kind or form.host not in ("", begun.host)
+        if begun.image != form.image or other or number not in (None, begun.version):
             raise Refused(
-                f"the making of {name} from {begun.image} {begun.version} on host {begun.host} was cut off",
+                f"the making of {name}, {begun.kind}, from {begun.image} {begun.version} on host {begun.host} was cut off",
                 todo=f"Finish it with the same options, or remove it with: goldroot clone delete {name}",
             )
         number, host = begun.version, begun.host
@@ -132,7 +136,7 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
         refuse_architecture(gold, installed)
         check_genuine(gold)
         identity, told = _identity(source, name)
-        plan_clone(site, name, form.image, form=CloneForm(host, number=chosen), identity=identity)
+        plan_clone(site, name, form.image, form=CloneForm(host, form.read_write, chosen), identity=identity)
         opened = stack.enter_context(gold.open())
         given = open_update.remembered(site, form.image)
         found = look_at(gold, opened, source, How(policy, stage, given, tuple(distances)))

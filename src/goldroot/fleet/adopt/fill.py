@@ -23,10 +23,11 @@ from goldroot.fleet.inputs import Server, Stage, refuse_owners
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import save_references
 from goldroot.fleet.update.merge import checked_rows
+from goldroot.image import Gold
 from goldroot.merge import CLONE_SIDE, Memory, make_record, record_bytes
 from goldroot.policy import Policy
 from goldroot.site import Site
-from goldroot.tree import FILE, BuildOptions, Entry, Manifest, Note, build_tree, hash_files, scan_tree
+from goldroot.tree import FILE, BuildOptions, Entry, Manifest, Note, build_tree, copy_tree, hash_files, scan_tree
 
 
 def fill_disks(site: Site, clone: Clone, found: Found, server: Server, policy: Policy, stage: Stage) -> list[Note]:
@@ -45,6 +46,20 @@ def fill_disks(site: Site, clone: Clone, found: Found, server: Server, policy: P
         save_seen(site, clone, id, with_contents(out, made))
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]
         crash.point("adopt.disk-filled")
+    return notes
+
+
+def copy_shared(site: Site, gold: Gold, server: Server, policy: Policy, stage: Stage) -> list[Note]:
+    """Of a read-write clone: its copies of gold's shared disks, which are empty and open.  None of a read-only one."""
+    notes: list[Note] = []
+    shared = [disk.address for disk in gold.layout.shared if disk.address in server.ids]
+    with gold.open(shared) as sources:
+        for address in shared:
+            id, out = server.ids[address], server.opened[address].path
+            copy = copy_tree(sources[address].path, out, known=gold.manifest(address), progress=stage(f"copying {id}"))
+            manifests.save_made(site, id, out, copy.manifest, policy)
+            notes += copy.notes
+            crash.point("adopt.shared-copied")
     return notes
 
 

@@ -14,6 +14,7 @@ class AdoptForm:
     :param source: a directory, an archive, or ``ssh:HOST``; ``sudo``: read that by sudo.
     :param number: the gold version; ``None``: the nearest.
     :param host: where the clone will live; "": on the site's default host.
+    :param read_write: with copies of gold's shared disks, not with links to them.
     """
 
     source: str
@@ -21,6 +22,7 @@ class AdoptForm:
     number: int | None = None
     host: str = ""
     sudo: bool = False
+    read_write: bool = False
 
 
 @dataclass(frozen=True)

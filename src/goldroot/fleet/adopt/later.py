@@ -76,10 +76,11 @@ def _report_before(site: Site, clone: Clone, form: AdoptForm) -> Report:
             meaning="What is new on another server cannot be put over that. Nothing was changed.",
             todo="Take another name; or delete the clone, and adopt the server again.",
         )
-    if form.image != clone.image or form.number not in (None, clone.version) or form.host not in ("", clone.host):
+    other = form.host not in ("", clone.host) or (form.read_write and clone.kind != "read-write")
+    if form.image != clone.image or form.number not in (None, clone.version) or other:
         raise Refused(
-            f"{clone.name} was adopted onto {clone.image} {clone.version} on host {clone.host}",
-            todo="Leave --gold and --host out to take what is new on the server; or delete the clone first.",
+            f"{clone.name} was adopted onto {clone.image} {clone.version} on host {clone.host}, as a {clone.kind} clone",
+            todo="Leave --gold, --host and --read-write out to take what is new on the server; or delete the clone first.",
         )
     return before
 
@@ -103,7 +104,7 @@ def _later_report(
     kept = {path_text(path) for one in taken.values() for path in one.kept}
     report = report_of(found, clone.name, hostname, found.notes)
     return {
-        **report, "plan": plan_only, "first": False, "versions": list(before["versions"]),
+        **report, "kind": clone.kind, "plan": plan_only, "first": False, "versions": list(before["versions"]),
         "new": [{"path": path, "what": what} for path, what in sorted(new)], "kept": sorted(kept),
     }  # fmt: skip
 

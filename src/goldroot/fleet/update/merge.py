@@ -20,8 +20,7 @@ from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
 from goldroot.fleet.update import open_update
-from goldroot.fleet.update.earlier import build_over, is_listed
-from goldroot.fleet.update.memory import memory_of, save_references
+from goldroot.fleet.update.memory import build_over, is_listed, memory_of, save_references
 from goldroot.fleet.update.open_update import OpenUpdate
 from goldroot.hosts import (
     PREPARED,
@@ -163,8 +162,9 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
         reading.note(tx, task.name)
         left = decisions.set_conflicts(tx, task.update.id, found_of(conflicts))
         updates.note(tx, task.update.id, **values)
-        updates.set_state(tx, task.update.id, "merged", record=path)
-        task.update = updates.set_state(tx, task.update.id, "needs-review" if left else "merged")
+        task.update = updates.set_state(tx, task.update.id, "merged", record=path)
+        if left:
+            task.update = updates.set_state(tx, task.update.id, "needs-review")
     crash.point("update.conflicts-stored")
     return left
 

@@ -24,18 +24,25 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from goldroot import crash, private
-from goldroot.catalog import Clone, Tx, Update, clones, decisions, updates
+from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
 from goldroot.conflicts import Decision, Remembered
 from goldroot.errors import Busy, Damaged, Refused
 from goldroot.fleet.clone_names import own_addresses
 from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
-from goldroot.image import Gold, open_version
+from goldroot.image import Gold, newest_gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
 from goldroot.tree import Manifest, Writers
 
 T = TypeVar("T")
+
+#: What every record has.  Its model would say more (:class:`goldroot.views.Record`), and loading that takes as long as the update.
+_PARTS_OF_A_RECORD = {
+    "conflicts": {"path", "axis", "kind", "key", "answers", "stands", "detail", "secret"},
+    "entries": {"path", "outcome", "axis", "rule"},
+    "notes": {"kind", "path", "text"},
+}
 #: Opened gold versions, by image, number and host.
 Golds = dict[tuple[str, int, str], Gold]
 
@@ -235,6 +242,36 @@ def active_clone(site: Site, name: str) -> Clone:
     return clone
 
 
+def target_of(site: Site, clone: Clone, to: int | None) -> int:
+    """The version to go to: the one asked for, else the current one; a clone that is on a newer one, which was retired,
+    stays there: nobody is taken back without a word.
+
+    :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
+    """
+    with site.catalog.read() as tx:
+        if to is None:
+            return max(newest_gold(tx, clone.image).number, clone.version)
+        version = gold.get(tx, clone.image, to)
+    if version.state != "published":
+        raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
+    return to
+
+
+def why_it_stays(site: Site, clone: Clone, number: int) -> str:
+    """Why a clone whose target is what it is on is not taken to the newest published version; "" where it is on that."""
+    if number != clone.version:
+        return ""
+    with site.catalog.read() as tx:
+        known = gold.get(tx, clone.image, number)
+        newest = gold.current(tx, clone.image)
+    if known.state != "retired" or newest is None or newest.number >= number:
+        return ""
+    return (
+        f"gold {number} is retired, and the newest that is published, gold {newest.number}, is older; "
+        f"to go there all the same: goldroot update run {clone.name} --to {newest.number}"
+    )
+
+
 def directory(site: Site, clone: str, work: str) -> str:
     """Where the files of an update are."""
     return site.path("records", clone, work)
@@ -252,7 +289,7 @@ def record_file(site: Site, clone: str, work: str) -> str:
 
 
 def rows_file(site: Site, clone: str, work: str, address: str) -> str:
-    """The path of the list of what was written on a prepared disk (:mod:`goldroot.fleet.update.earlier`)."""
+    """The path of the list of what was written on a prepared disk (:mod:`goldroot.fleet.update.memory`)."""
     return _file(site, clone, work, f"{address}.rows")
 
 
@@ -289,13 +326,14 @@ def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
 
     :raises Damaged: it cannot be read, or is not a record.
     """
-    from goldroot.views import Record
 
-    def record(data: dict[str, Any]) -> dict[str, Any]:
-        Record.model_validate(data)
-        return data
+    def whole(data: dict[str, Any]) -> dict[str, Any]:
+        for part, names in _PARTS_OF_A_RECORD.items():
+            if not all(names <= one.keys() for one in data[part]):
+                raise ValueError(f"a part is missing in its {part}")
+        return {**data, "counts": {**data["counts"]}}
 
-    return read_kept(record_file(site, clone, work), record) or {}
+    return read_kept(record_file(site, clone, work), whole) or {}
 
 
 def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:

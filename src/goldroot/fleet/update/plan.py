@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import Clone, updates
-from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import NoPermission, NoSpace, Refused
+from goldroot.errors import NoPermission, NoSpace
 from goldroot.fleet.inputs import Stage, check_layouts, disk_side, gold_side, open_clone, plan_sides, policy_of, silent
 from goldroot.fleet.prefetch import Prefetch
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import memory_of, save_references
-from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.reconcile import is_switched
-from goldroot.image import newest_gold, open_version
+from goldroot.fleet.update.open_update import active_clone, target_of, why_it_stays
+from goldroot.image import open_version
 from goldroot.merge import make_record, note_data
 from goldroot.site import Site
 
@@ -44,21 +42,6 @@ class UpdatePlan:
             "clone": self.clone.name, "image": self.clone.image, "from": self.clone.version, "to": self.to,
             "record": self.record, "answers": list(self.answers), "stays": self.stays,
         }  # fmt: skip
-
-
-def target_of(site: Site, clone: Clone, to: int | None) -> int:
-    """The version to go to: the one asked for, else the current one; a clone that is on a newer one, which was retired,
-    stays there: nobody is taken back without a word.
-
-    :raises NotFound: there is no such version, or none that is not retired. :raises Refused: it is not published.
-    """
-    with site.catalog.read() as tx:
-        if to is None:
-            return max(newest_gold(tx, clone.image).number, clone.version)
-        version = catalog_gold.get(tx, clone.image, to)
-    if version.state != "published":
-        raise Refused(f"gold version {to} of {clone.image} is {version.state}", todo="Take a published version.")
-    return to
 
 
 def plan_update(
@@ -93,25 +76,3 @@ def plan_update(
     answers = used_answers(site, clone.image, decided.used(plan.conflicts))
     went_back = last is not None and last.kind == "rollback" and last.state == "done"
     return UpdatePlan(clone, number, record, answers, why_it_stays(site, clone, number), went_back)
-
-
-def why_it_stays(site: Site, clone: Clone, number: int) -> str:
-    """Why a clone whose target is what it is on is not taken to the newest published version; "" where it is on that."""
-    if number != clone.version:
-        return ""
-    with site.catalog.read() as tx:
-        known = catalog_gold.get(tx, clone.image, number)
-        newest = catalog_gold.current(tx, clone.image)
-    if known.state != "retired" or newest is None or newest.number >= number:
-        return ""
-    return (
-        f"gold {number} is retired, and the newest that is published, gold {newest.number}, is older; "
-        f"to go there all the same: goldroot update run {clone.name} --to {newest.number}"
-    )
-
-
-def waiting_update(site: Site, name: str) -> updates.Update | None:
-    """The clone's update in flight; one that has switched already counts as none."""
-    with site.catalog.read() as tx:
-        going = updates.in_flight(tx, name)
-    return None if going is None or is_switched(site, going) else going

@@ -71,7 +71,7 @@ def stopped(task: OpenUpdate, stage: Stage) -> Iterator[Hold]:
                     f"{error.meaning} It was stopped for the switch, and was not started again: {why}".strip()
                 )
         raise
-    if _is_to_start(task):
+    if task.host.abilities.boots and _is_to_start(task):
         _start_again(task)
 
 

@@ -76,19 +76,17 @@ def reconcile(site: Site, name: str, *, goes_on: Collection[str] = (), starts: b
     :param starts: whether a server may be started.
     :raises Refused: the catalog is older than something that cannot be told from the host, or the host is older.
     """
-    sync(site, name)
-    finished = None
-    with site.catalog.read() as tx:
-        clone = clones.find(tx, name)
-        if clone is None:
-            return None
-        going, last, left = updates.in_flight(tx, name), updates.latest(tx, name), updates.uncleared(tx, name)
+    rows = sync(site, name)
+    if rows is None:
+        return None
+    finished, clone, works = None, rows.clone, sorted(rows.updates.values(), key=lambda one: one.id)
+    going, last = next((one for one in works if not one.ended), None), works[-1] if works else None
     if going is not None and has_switched(clone, going) and not (going.kind in goes_on and is_left(going)):
         if is_left(going):
             _leave_question(site, going)
         finish(site, going)
         finished = going
-    if left:
+    if any(one.disks and one.state in ("cancelled", "failed") for one in works):
         clear_cancelled(site, name)
     clear_prepared(site, clone)
     if starts and (finished is not None or (last is not None and last.start_due)):
@@ -128,14 +126,19 @@ def settle(site: Site, name: str) -> None:
     crash.point("reconcile.settled")
 
 
-def sync(site: Site, name: str) -> None:
-    """The catalog says of a clone what its entry says; nothing on the host is changed."""
+def sync(site: Site, name: str) -> Rows | None:
+    """The catalog says of a clone what its entry says; nothing on the host is changed.
+
+    :returns: what the catalog has of it; ``None``: it has no such clone.
+    """
     with site.catalog.read() as tx:
         clone = clones.find(tx, name)
-    entry = None if clone is None else site.host_named(clone.host).find(clone.machine)
-    if clone is None or entry is None:
-        return
-    linked = {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
+    if clone is None:
+        return None
+    entry = site.host_named(clone.host).find(clone.machine)
+    linked = (
+        {} if entry is None else {link.owner: entry.marks.get(set_of(address)) for address, link in entry.links.items()}
+    )
     with site.catalog.read() as tx:
         known = {
             slot.name: gold.find(tx, clone.image, slot.version, clone.host)
@@ -143,15 +146,19 @@ def sync(site: Site, name: str) -> None:
             if slot.version is not None and slot.name in linked
         }
         before = rows_of(tx, name)
+    if entry is None:
+        return before
     _follow_publishes(site, clone, linked, known)
     after = follow(before, entry)
     if after == before:
-        return
+        return before
     until = now(timedelta(days=site.config.fallback_days))
     with site.catalog.begin() as tx:
         _check_versions(tx, after)
         _store(tx, before, after, until)
+        now_there = rows_of(tx, name)
     crash.point("reconcile.followed")
+    return now_there
 
 
 def rows_of(tx: Tx, name: str) -> Rows:

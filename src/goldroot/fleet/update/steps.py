@@ -138,4 +138,3 @@ def _make_bootable(task: OpenUpdate, stage: Stage) -> None:
     with task.open_prepared("rw") as server:
         for note in make_bootable(task.host, task.machine_name, task.layout, server.opened, linked):
             stage(f"{task.name}: {note.text}")
-    crash.point("update.bootable")

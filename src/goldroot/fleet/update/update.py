@@ -15,8 +15,7 @@ from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.kept import Pruned, prune_beyond
 from goldroot.fleet.update.merge import refuse_full
-from goldroot.fleet.update.open_update import active_clone
-from goldroot.fleet.update.plan import target_of, waiting_update, why_it_stays
+from goldroot.fleet.update.open_update import active_clone, target_of, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
@@ -160,11 +159,11 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
         key, attempt = _run_of(site, engine, update)
         state = engine.run(make(), key, {"clone": update.clone, "update": update.id, "attempt": attempt})
         with site.catalog.read() as tx:
-            now = updates.get(tx, update.id).stands
+            now = updates.get(tx, update.id)
         # The engine's database may be of another time than the catalog (one of them came from a backup): a run that ended
         # then is not a run of this update, and the next attempt has a key of its own.
-        if state["outcome"] == now:
-            return outcome_of(site, update.id, str(state["outcome"]))
+        if state["outcome"] == now.stands:
+            return _outcome(site, now, now.stands)
 
 
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
@@ -233,13 +232,20 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
     """
     with site.catalog.read() as tx:
         update = updates.get(tx, number)
-        left = len(decisions.conflicts_of(tx, number, state="open")) if outcome == REVIEW else 0
+    return _outcome(site, update, outcome)
+
+
+def _outcome(site: Site, update: Update, outcome: str) -> Outcome:
     if outcome == RETURNED:
         raise health_failed(update)
+    left = 0
+    if outcome == REVIEW:
+        with site.catalog.read() as tx:
+            left = len(decisions.conflicts_of(tx, update.id, state="open"))
     record = open_update.record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
-        update.clone, outcome, number, update.from_version, update.to_version, left,
+        update.clone, outcome, update.id, update.from_version, update.to_version, left,
         record if os.path.exists(record) else "", told.get("failed", {}), told.get("not_compared", []),
         told.get("shared", []), told.get("dangling", []),
         str(told.get("health", "")), told.get("trial", {}).get("different", []),
@@ -290,6 +296,13 @@ def cancel_update(site: Site, name: str) -> Update:
         clear_cancelled(site, name)
         settle(site, name)
         return ended
+
+
+def waiting_update(site: Site, name: str) -> Update | None:
+    """The clone's update in flight; one that has switched already counts as none."""
+    with site.catalog.read() as tx:
+        going = updates.in_flight(tx, name)
+    return None if going is None or is_switched(site, going) else going
 
 
 def plan_cancel(site: Site, name: str) -> Update:

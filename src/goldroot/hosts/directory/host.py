@@ -21,11 +21,10 @@ from typing import ClassVar, Literal
 
 from goldroot import crash
 from goldroot.errors import Damaged, NoSpace
-from goldroot.hosts.bytes import OPEN_DIRECTORY, Exact, OpenedDisk
 from goldroot.hosts.filehost import FileHost
 from goldroot.hosts.inuse import user_of
 from goldroot.hosts.port import Access, DiskInfo, Use
-from goldroot.hosts.storefiles import Label, store_errors, sync_directory
+from goldroot.hosts.storefiles import OPEN_DIRECTORY, Exact, Label, OpenedDisk, store_errors, sync_directory
 from goldroot.tree import copy_tree, remove_tree
 
 
@@ -79,7 +78,7 @@ def is_definition(name: str) -> bool:
 
 
 class Directories:
-    """The bytes of disks, see :class:`goldroot.hosts.bytes.DiskBytes`."""
+    """The bytes of disks, see :class:`goldroot.hosts.storefiles.DiskBytes`."""
 
     forms = (FORM,)
     sealed_forms = (FORM,)

@@ -24,12 +24,11 @@ from typing import Literal
 
 from goldroot import crash
 from goldroot.errors import Damaged, NoSpace, ProgramFailed
-from goldroot.hosts.bytes import Exact, OpenedDisk, free_bytes
 from goldroot.hosts.images import mounting, verity
 from goldroot.hosts.images.filesystems import MIB, PACKED, WRITTEN, FileSystem, pack, packed_size
 from goldroot.hosts.inuse import user_of
 from goldroot.hosts.port import Access, DiskInfo, Use
-from goldroot.hosts.storefiles import Label, store_errors, sync_directory
+from goldroot.hosts.storefiles import Exact, Label, OpenedDisk, free_bytes, store_errors, sync_directory
 from goldroot.run import run
 from goldroot.tree import copy_tree
 
@@ -41,7 +40,7 @@ _SEALED_MODE = 0o440
 
 
 class Images:
-    """The bytes of disks, see :class:`goldroot.hosts.bytes.DiskBytes`.
+    """The bytes of disks, see :class:`goldroot.hosts.storefiles.DiskBytes`.
 
     :param with_hashes: sealed disks get a tree of hashes that a guest can check them by.
     :param group: a group's number, which may do with a disk's file what its owner may; ``None``: nobody else.

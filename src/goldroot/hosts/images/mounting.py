@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from goldroot.errors import Damaged
-from goldroot.hosts.bytes import OPEN_DIRECTORY
+from goldroot.hosts.storefiles import OPEN_DIRECTORY
 
 # Numbers that are the same on every architecture (asm-generic/unistd.h); commands and flags of linux/mount.h.
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432

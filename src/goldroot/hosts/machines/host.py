@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from goldroot.errors import HostError, Unreachable
-from goldroot.hosts.bytes import DiskBytes
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.trying import TryingHost
+from goldroot.hosts.storefiles import DiskBytes
 
 
 class MachineHost(TryingHost):

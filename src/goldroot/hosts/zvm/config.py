@@ -58,7 +58,7 @@ class ZvmConfig:
     :param disk_type: of all disks of this host: ECKD (3390), or FBA, of which CP also makes SCSI disks (EDEVs).
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
-    :param boot: disk: the disk with ``/boot`` gets a boot record, on each copy anew; outside: servers boot from what
+    :param boot: disk: the disk with ``/boot`` gets a boot record, again on each copy; outside: servers boot from what
         goldroot does not manage.
     :param initial: goldroot: the initial file system that is booted is the system's own, and what puts its root together
         from the server's disks; system: the system's own alone does that.

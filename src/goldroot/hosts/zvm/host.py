@@ -10,12 +10,11 @@ from dataclasses import replace
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
 from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
-from goldroot.hosts.bytes import Exact
 from goldroot.hosts.entries import address_taken, refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, SystemDisk, View
-from goldroot.hosts.storefiles import Label
+from goldroot.hosts.storefiles import Exact, Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.booting import write_record

@@ -14,9 +14,8 @@ from typing import Literal
 
 from goldroot import crash
 from goldroot.errors import Busy, Damaged, HostError, NoSpace, NotFound, Refused, StillRunning
-from goldroot.hosts.bytes import Exact, OpenedDisk
 from goldroot.hosts.port import Access, DiskInfo, Role, Use
-from goldroot.hosts.storefiles import Label
+from goldroot.hosts.storefiles import Exact, Label, OpenedDisk
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.cp import User
 from goldroot.hosts.zvm.entries import DirectoryEntries

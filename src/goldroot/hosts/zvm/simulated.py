@@ -14,8 +14,8 @@ import socket
 from contextlib import suppress
 
 from goldroot.errors import HostError
-from goldroot.hosts.bytes import OPEN_DIRECTORY
 from goldroot.hosts.port import Use
+from goldroot.hosts.storefiles import OPEN_DIRECTORY
 from goldroot.hosts.zvm.cp import CpRefused
 from goldroot.hosts.zvm.medium import Record
 
