@@ -21,7 +21,6 @@ from goldroot.conflicts import Decisions
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.through_itself import Copied, read_through_itself
 from goldroot.hosts import Access, Host, Opened, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.merge import (
@@ -44,6 +43,7 @@ from goldroot.tree import Manifest, Note, Progress, Writers, path_text
 
 if TYPE_CHECKING:
     from goldroot.fleet.prefetch import Prefetch
+    from goldroot.fleet.through_itself import Copied
 
 #: Gives, for the name of a stage, what is called with the number of entries done since the last call.
 Stage = Callable[[str], Progress | None]
@@ -61,6 +61,7 @@ class Server:
     layout: Layout
     ids: Mapping[str, str]
     opened: Mapping[str, Opened]
+    copied: Mapping[str, Copied] = field(default_factory=dict)  #: those that were read through the server itself
 
     @property
     def tree(self) -> OwnDisks:
@@ -148,10 +149,9 @@ def disk_side(
     for address, disk in disks.ids.items():
         path = disks.opened[address].path
         progress = stage(f"reading {disk}")
-        opened = disks.opened[address]
         found = ahead.take(disk, policy) if ahead is not None else None
-        if isinstance(opened, Copied):
-            found = opened.scan(policy, progress)
+        if (copied := disks.copied.get(address)) is not None:
+            found = copied.scan(policy, progress)
         elif found is None:
             found = manifests.scan_disk(site, disk, path, policy, writers=writers, progress=progress)
         trees[address] = Tree.scanned(os.fsencode(path), found.manifest, found.notes, live=writers == "live")
@@ -286,9 +286,11 @@ def open_clone(site: Site, clone: Clone, access: Access = "ro", *, view: View = 
             if not reach.host:
                 error.todo = f'{error.todo} Or let it be read by ssh: ssh = "root@HOST" in [clones.{clone.name}].'
                 raise
+            from goldroot.fleet.through_itself import read_through_itself
+
             policy = policy_of(site, clone.image)
-            read = read_through_itself(gold.host, reach, gold.layout, list(disks), policy)
-            server = Server(gold.layout, disks, stack.enter_context(read))
+            read = stack.enter_context(read_through_itself(gold.host, reach, gold.layout, list(disks), policy))
+            server = Server(gold.layout, disks, read, read)
         yield server
 
 
