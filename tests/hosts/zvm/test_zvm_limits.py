@@ -167,7 +167,12 @@ def test_a_command_is_one_tls_session(
     """SMAPI takes one request for each connection; all but the first of a command resume its session."""
     made: list[ssl.SSLContext] = []
     real = certificates.context
-    monkeypatch.setattr(certificates, "context", lambda pair: made.append(real(pair)) or made[-1])
+
+    def kept(pair: certificates.Certificate) -> ssl.SSLContext:
+        made.append(real(pair))
+        return made[-1]
+
+    monkeypatch.setattr(certificates, "context", kept)
     fleet = ZvmFleet(tmp_path / "fleet", capsys, listening=Listening("127.0.0.1", tls=True))
     try:
         table = fleet.site_dir / "goldroot.toml"
