@@ -7,15 +7,20 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from goldroot.catalog import disks, open_catalog, store
+from goldroot.cli.failure import guarded
+from goldroot.cli.main import cli
 from goldroot.errors import Damaged, NoSpace
+from goldroot.fleet import engine_of
 from goldroot.site import Site, keep_reserve, making_room, space
 from support.commands import data, said
 from support.fleet import IMAGE, next_gold, on_clone, small_site, text
+from support.killing import kill_at
 from support.marks import slow
 
 
@@ -281,6 +286,28 @@ def test_what_makes_room_works_on_a_full_disk(
     (small_disk / "filler").unlink()
     assert said(capsys, "clone", "create", "web5", "--image", IMAGE)[0] == 0
     assert Path(site.path("reserve")).exists(), "it is made again"
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_killed_update_can_be_cancelled_on_a_full_disk(
+    small_disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run in the engine may have to wait for room."""
+    site = small_site(small_disk)
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    shutil.rmtree(small_disk / "root")
+    assert said(capsys, "clone", "create", "web1", "--image", IMAGE)[0] == 0
+    next_gold(site, {"etc/plain.conf": "gold\n"})
+    site.close()
+    kill_at("update.merge.done:1", lambda: guarded(cli, ["update", "run", "web1"]))
+    fill(small_disk)
+    code, out = said(capsys, "update", "cancel", "web1")
+    assert code == 0, out
+    (small_disk / "filler").unlink()
+    assert said(capsys, "update", "run", "web1")[0] == 0
+    with closing(Site.open(site.root)) as again, engine_of(again) as engine:
+        assert engine.unfinished() == []
 
 
 def test_a_catalog_without_room_for_its_index_is_only_looked_at(fleet: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 
 from goldroot.catalog import Tx, Update, updates
 from goldroot.errors import Busy, GoldrootError
-from goldroot.fleet.update.power import RETURNED
-from goldroot.fleet.update.steps import DONE
 from goldroot.site import Site, keep_reserve
 from goldroot.workflow import Engine, open_engine
+
+#: How a work stands (:attr:`Update.stands`) whose command, given again, says what came of it.
+TOLD = ("done", "returned")
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def noted_work(tx: Tx, name: str) -> Update | None:
     row = updates.latest(tx, name)
     if row is not None and row.told.get("returns"):
         row = updates.of_work(tx, str(row.told["returns"]))
-    return row if row is not None and row.stands in (DONE, RETURNED) else None
+    return row if row is not None and row.stands in TOLD else None
 
 
 @contextmanager
