@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,6 +18,7 @@ from goldroot.files import (
     NOT_THERE,
     Cursor,
     digest_of,
+    has_room,
     parent_of,
     read_regular,
     split,
@@ -166,6 +170,57 @@ def test_the_bytes_are_on_the_disk_before_the_name_where_that_is_asked_for(
     monkeypatch.setattr(os, "replace", lambda *places: (done.append("replace"), replace(*places)))
     write_whole(tmp_path / "f", [b"x"], sync=sync)
     assert done == (["sync", "replace"] if sync else ["replace"])
+
+
+# -- room --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "said", "room"),
+    [
+        (0, None, True),
+        (0, errno.ENOSPC, False),
+        (0, errno.EDQUOT, False),
+        (0, errno.EOPNOTSUPP, True),
+        (7, None, False),
+    ],
+)
+def test_what_is_kept_for_root_is_tried(
+    user: int, said: int | None, room: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not all that statvfs counts as free for root is: ext4 keeps some blocks for itself."""
+
+    def allocate(_handle: int, _at: int, size: int) -> None:
+        assert size == 5000
+        if said is not None:
+            raise OSError(said, os.strerror(said))
+
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=4, f_bfree=9, f_frsize=1000))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    assert has_room(tmp_path, 4000) and not has_room(tmp_path, 9001)
+    assert has_room(tmp_path, 5000) == room
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.root
+def test_a_full_ext4_has_no_room_for_root(tmp_path: Path) -> None:
+    image, place = tmp_path / "image", tmp_path / "place"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(20 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-b", "1024", image], check=True)
+    if subprocess.run(["mount", "-o", "loop", image, place], capture_output=True).returncode:
+        pytest.skip("mounts are not allowed here")
+    try:
+        assert has_room(place, 1 << 20)
+        with open(place / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+            while True:
+                filler.write(bytes(4096))
+        assert os.statvfs(place).f_bfree * 1024 > 1 << 17, "that is what the count says"
+        assert not has_room(place, 1 << 17)
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 # -- digests -----------------------------------------------------------------------------------------------------------

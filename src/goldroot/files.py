@@ -204,10 +204,27 @@ def write_whole(
         raise
 
 
-def writable_bytes(directory: AnyPath) -> int:
-    """How much this user may still write to a directory's file system: root may have what is kept for root."""
+def has_room(directory: AnyPath, size: int) -> bool:
+    """Whether this user may still write ``size`` bytes to a directory's file system.
+
+    Root may have what is kept for root, but not all that ``statvfs`` counts as free for it: ext4 keeps up to 4,096 blocks for
+    itself (``reserved_clusters`` in its documentation).  Between what everybody may have and that count it is tried, with a file
+    that has no name.
+    """
     found = os.statvfs(directory)
-    return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
+    if found.f_bavail * found.f_frsize >= size:
+        return True
+    if os.geteuid() or found.f_bfree * found.f_frsize < size:
+        return False
+    try:
+        handle = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, size)
+        finally:
+            os.close(handle)
+    except OSError as error:  # any other: it cannot be tried here, as on a network file system
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT)
+    return True
 
 
 #: So much room is enough for the files that SQLite keeps beside a database, in bytes.

@@ -205,7 +205,7 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     with making_room(fleet):
         assert place.exists(), "there is room"
     free = {"bytes": 1000}
-    monkeypatch.setattr(space, "writable_bytes", lambda _: free["bytes"])
+    monkeypatch.setattr(space, "has_room", lambda _, size: free["bytes"] >= size)
     with pytest.raises(ZeroDivisionError), making_room(fleet):
         assert not place.exists()
         raise ZeroDivisionError
@@ -213,6 +213,19 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     free["bytes"] = 100 << 20
     with making_room(fleet):
         pass
+    assert place.exists()
+    free["bytes"] = 1000
+    with making_room(fleet):
+        free["bytes"] = 1 << 20
+    assert place.exists(), "what was given up is taken back, be it the last room"
+    free["bytes"] = 1000
+    with making_room(fleet):
+        pass
+    free["bytes"] = 1 << 20
+    keep_reserve(fleet)
+    assert not place.exists(), "of the last room nothing is taken that was not had"
+    free["bytes"] = 100 << 20
+    keep_reserve(fleet)
     assert place.exists()
     assert not [name for name in os.listdir(fleet.root) if name.endswith(".new")]
 

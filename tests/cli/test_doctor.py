@@ -89,6 +89,8 @@ def test_a_sound_site_has_nothing_wrong_and_nothing_is_changed(moved: Site, caps
     assert (code, out) == (0, "Everything is as it should be.\n")
     assert {path: path.lstat().st_mtime_ns for path in before} == before
     assert said(capsys, "doctor", "--repair", "--yes")[0] == 0
+    code, out = said(capsys, "doctor", "--repair")
+    assert (code, out) == (0, "Everything is as it should be.\n"), "nobody can be asked, and nothing is to be asked"
 
 
 @pytest.mark.parametrize("how", ["cut", *map(slow, ["missing", "empty", "noise"])])

@@ -34,7 +34,7 @@ from goldroot import private
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
 from goldroot.catalog.schema import site
 from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
-from goldroot.files import writable_bytes
+from goldroot.files import has_room
 
 if TYPE_CHECKING:
     AnyRow = Row[*tuple[Any, ...]]
@@ -256,7 +256,7 @@ def _refuse_full(engine: Engine) -> None:
     path = engine.url.database if engine.dialect.name == "sqlite" else None
     if path is None:
         return
-    if writable_bytes(os.path.dirname(os.path.abspath(path))) >= INDEX_ROOM:
+    if has_room(os.path.dirname(os.path.abspath(path)), INDEX_ROOM):
         return
     try:
         index = os.stat(f"{path}-shm")

@@ -56,12 +56,6 @@ def doctor(
     works = repair and not plan_only
     site = open_site(site_dir, looking=not works)
     if works:
-        if not yes and not removed and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise Refused(
-                "nobody can be asked here which repairs are wanted",
-                meaning="Nothing was changed.",
-                todo="Look with `goldroot doctor`; then `goldroot doctor --repair --yes` does all that it offers, but removes no disk.",
-            )
         report = repair_site(site, _consent(yes, removed))
     else:
         report = examine(site)
@@ -75,7 +69,7 @@ def doctor(
 
 
 def _consent(yes: bool, removed: Collection[str]) -> Callable[[Finding], bool]:
-    """Whether a repair is wanted."""
+    """Whether a repair is wanted; the first one that nobody can be asked about ends the command."""
 
     def agree(one: Finding) -> bool:
         if one.removes:
@@ -83,7 +77,13 @@ def _consent(yes: bool, removed: Collection[str]) -> Callable[[Finding], bool]:
         if yes:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return False
+            if removed:
+                return False
+            raise Refused(
+                "nobody can be asked here which repairs are wanted",
+                meaning="Nothing was changed.",
+                todo="Look with `goldroot doctor`; then `goldroot doctor --repair --yes` does all that it offers, but removes no disk.",
+            )
         put(f"{one.text}.", err=True)
         put(f"  {one.meaning}", err=True)
         return click.confirm(f"  Repair: {one.repair}?", err=True)

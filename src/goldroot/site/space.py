@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from goldroot import private
-from goldroot.files import writable_bytes
+from goldroot.files import has_room
 from goldroot.site.config import store_of
 from goldroot.site.site import Site
 
@@ -106,20 +106,27 @@ def keep_reserve(site: Site) -> None:
     for place in _places(site):
         file = os.path.join(place, NAME)
         with suppress(OSError):  # who cannot make it, or has no room, works on without
-            if not os.path.lexists(file) and writable_bytes(place) > 2 * SIZE:
+            if not os.path.lexists(file) and has_room(place, 2 * SIZE):
                 _make(file)
 
 
 @contextmanager
 def making_room(site: Site) -> Iterator[None]:
     """For a command that frees room: where there is none, it has the reserve in the block."""
+    given: list[str] = []
     for place in _places(site):
         with suppress(OSError):
-            if writable_bytes(place) < LOW:
+            if not has_room(place, LOW):
                 os.unlink(os.path.join(place, NAME))
+                given.append(place)
     try:
         yield
     finally:
+        # At once, and of the last room too: what filled the disk may go on filling it, and the next command needs it again.
+        for place in given:
+            with suppress(OSError):
+                if has_room(place, SIZE):
+                    _make(os.path.join(place, NAME))
         keep_reserve(site)
 
 
