@@ -139,9 +139,12 @@ class ZvmLab(Lab):
             yield read
 
     def handles(self) -> set[str]:
-        """The simulator is in this process, and closes its connections when it comes to it."""
-        there = super().handles()
-        return {one for one in there if not _link(f"/proc/self/fd/{one}").startswith("socket:")}
+        """The simulator is in this process, and closes its connections when it comes to it.
+
+        What is gone when it is looked at was one of these, or the listing itself, which has the lowest free number.
+        """
+        there = {one: _link(f"/proc/self/fd/{one}") for one in super().handles()}
+        return {one for one, link in there.items() if link and not link.startswith("socket:")}
 
     def halves(self) -> list[str]:
         """What is left of killed commands: links of the management guest, locks, and notes of either."""
