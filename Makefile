@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types layers docs bench check clean venv venv-docs
+.PHONY: help demo test test-slow lint format types layers docs walk bench check clean venv venv-docs
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -53,6 +53,9 @@ docs: venv-docs ## HTML and man pages in build/, warnings are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/html
 	$(BIN)/python -m sphinx -q -W --keep-going -b man -d build/doctrees docs build/man
 	@echo "build/html/index.html, build/man/goldroot.1"
+
+walk: ## What README, the tutorial, the how-tos and the helps show, typed word for word on a fresh Debian 12 (root, mmdebstrap)
+	tools/fresh-machine root-walk
 
 bench: venv ## Benchmarks against rsync, diff and cp
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

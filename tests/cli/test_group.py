@@ -72,6 +72,7 @@ def test_members_look_and_nobody_else_does(site: Site, capsys: pytest.CaptureFix
         server.close()
 
 
+@pytest.mark.slow
 def test_members_see_the_plans_that_the_owner_made(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     own(site, "status", "-q")
     server = ForkServer()

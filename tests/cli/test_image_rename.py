@@ -220,6 +220,7 @@ def test_a_renaming_that_is_killed_anywhere_is_finished_by_its_repetition(
         assert said(capsys, *BACK)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_lost_catalog_is_found_again_under_the_new_name(moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, *RENAME)[0] == 0
     moved.close()

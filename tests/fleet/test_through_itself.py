@@ -108,6 +108,7 @@ def seen(site: Site) -> list[Any]:
     return [{**one, "notes": ()} for one in find_drift(site, "web1").entries]
 
 
+@pytest.mark.slow
 def test_what_it_finds_is_what_stands_on_its_disks(told: Site, room: Path) -> None:
     assert {one["path"] for one in find_drift(told, "web1").entries} == {
         "/etc/hostname",

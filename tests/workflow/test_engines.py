@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,50 @@ def test_a_crashed_run_can_be_cancelled_by_another_command(opened: Opener) -> No
             with pytest.raises(Cancelled):
                 engine.run(steps.workflow, "k:1", {})
         assert engine.pending() == []
+
+
+def test_a_run_that_nobody_goes_on_with_can_be_forgotten(opened: Opener) -> None:
+    steps = Steps("a", "b")
+    with opened() as engine:
+        assert engine.unfinished() == []
+        engine.run(steps.workflow, "k:1", {})
+    steps.fails = {"b"}
+    with opened() as engine:
+        for key in ("k:2", "k:3"):
+            with pytest.raises(NoSpace):
+                engine.run(steps.workflow, key, {})
+    with opened() as engine:
+        assert engine.unfinished() == ["k:2", "k:3"]
+        for _ in range(2):
+            engine.forget("k:2")
+        assert engine.unfinished() == [pending.key for pending in engine.pending()] == ["k:3"]
+        assert engine.find("k:2") is None
+        steps.fails = set()
+        steps.did.clear()
+        engine.run(steps.workflow, "k:2", {})
+    assert steps.did == ["a", "b"], "nothing of it was known any more"
+
+
+def test_an_attempt_stands_alone_before_its_first_step(tmp_path: Path) -> None:
+    """A command that is killed when its run has just ended would leave the earlier ones: of a finished key nobody looks for them."""
+    steps, there = Steps("a", "b"), []
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def look() -> None:
+        with closing(sqlite3.connect(tmp_path / "workflow.sqlite")) as database:
+            there.append([name for (name,) in database.execute("SELECT workflow_uuid FROM workflow_status")])
+
+    steps.within["b"] = interrupt
+    for _ in range(2):
+        with open_engine(tmp_path / "workflow.sqlite", tmp_path / "locks") as engine, pytest.raises(KeyboardInterrupt):
+            engine.run(steps.workflow, "k:1", {})
+    steps.within["b"] = look
+    with open_engine(tmp_path / "workflow.sqlite", tmp_path / "locks") as engine:
+        engine.run(steps.workflow, "k:1", {})
+    assert there == [["k:1#3"]]
+    assert steps.did == ["a", "b", "b", "b"]
 
 
 def test_a_step_may_run_another_workflow(opened: Opener) -> None:

@@ -184,7 +184,8 @@ def note_orphans(ask: Questions, files: Mapping[str, bytes | None], clone: Accou
     for file in (SHADOW, GSHADOW):
         names = [shown(orphan.name) for orphan in new if orphan.file == file]
         if names:
-            text = f"{len(names)} records have no account in the result: {', '.join(names[:10])}"
+            which = "1 record has" if len(names) == 1 else f"{len(names)} records have"
+            text = f"{which} no account in the result: {', '.join(names[:10])}"
             ask.note("account-orphans", file, text + (", ..." if len(names) > 10 else ""), names=names)
 
 

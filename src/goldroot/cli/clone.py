@@ -303,7 +303,15 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
       goldroot clone delete web1 --plan
       goldroot clone delete web1 --force
     """
-    from goldroot.fleet import delete_clone, force_delete_clone, many_names, plan_delete, show_clone, told_delete
+    from goldroot.fleet import (
+        close_ended_runs,
+        delete_clone,
+        force_delete_clone,
+        many_names,
+        plan_delete,
+        show_clone,
+        told_delete,
+    )
 
     commands_of(list, plan_only=plan_only)
     site = open_site(site_dir)
@@ -331,6 +339,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         before = [name for name in names if again.is_done(name)]
         results = each(names, one)
         if not plan_only:
+            close_ended_runs(site)
             again.end(left=bool(results.failed))
     commands = commands_of(lambda: [told_delete(site, name) for name in results.done if plan_only])
     data = {

@@ -105,7 +105,8 @@ def say_dangling(done: Outcome) -> None:
     """Links that a program made, and did not take away when what they lead to was gone."""
     if done.dangling:
         shown = ", ".join(done.dangling[:SHOWN]) + (", ..." if len(done.dangling) > SHOWN else "")
-        put(f"  warning: {len(done.dangling)} links lead to nothing, though their directory was made again: {shown}")
+        links = "1 link leads" if len(done.dangling) == 1 else f"{len(done.dangling)} links lead"
+        put(f"  warning: {links} to nothing, though their directory was made again: {shown}")
 
 
 def say_shared(done: Outcome) -> None:

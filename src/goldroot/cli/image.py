@@ -355,7 +355,7 @@ def run_tests(name: str, site_dir: str | None, plan_only: bool, as_json: bool) -
 
     def say() -> None:
         for form in done.forms:
-            of = f" ({len(form.commands)} commands)" if form.commands else ""
+            of = f" ({counted(len(form.commands), 'command')})" if form.commands else ""
             put(f"{form.form}: {'passed' + of if form.passed else 'FAILED'}")
             for command in form.commands:
                 if command.status != 0:

@@ -383,7 +383,7 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
       goldroot update cancel web1
     """
     from goldroot.fleet import cancel_update as give_up
-    from goldroot.fleet import cancelled_update, many_names, plan_cancel
+    from goldroot.fleet import cancelled_update, close_ended_runs, many_names, plan_cancel
 
     site = open_site(site_dir)
 
@@ -399,6 +399,7 @@ def cancel(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_jso
     with room_for(site, plan_only), many_names(site, "update cancel", names, looking=plan_only) as again:
         results = each(names, one)
         if not plan_only:
+            close_ended_runs(site)
             again.end(left=bool(results.failed))
 
     def say() -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "chosen_clones",
     "chosen_conflicts",
     "clone_list",
+    "close_ended_runs",
     "conflict_at",
     "console_lines",
     "create_clone",
@@ -192,12 +193,12 @@ if TYPE_CHECKING:
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
     from goldroot.fleet.update.power import again_at_switch
+    from goldroot.fleet.update.runs import close_ended_runs, engine_of
     from goldroot.fleet.update.update import (
         Outcome,
         cancel_update,
         cancelled_update,
         chosen_clones,
-        engine_of,
         plan_cancel,
         run_update,
         run_updates,
@@ -249,8 +250,8 @@ else:
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
             "update.power": "again_at_switch",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones "
-            "engine_of plan_cancel run_update run_updates",
+            "update.runs": "close_ended_runs engine_of",
+            "update.update": "Outcome cancel_update cancelled_update chosen_clones plan_cancel run_update run_updates",
             "zvm_taken_over": "take_over_site",
             "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",
         },

@@ -64,7 +64,8 @@ def _without_hashes(tables: AccountTables, tree: OwnDisks) -> Iterator[Finding]:
         return
     if tree.kind(b"etc/tcb") == "directory" or services(tree, b"shadow") - {b"files", b"compat"}:
         return
-    text = f"{len(waiting)} accounts have their password elsewhere ('x'), and there is no /etc/shadow with one: nobody can log in"
+    whose = "1 account has its" if len(waiting) == 1 else f"{len(waiting)} accounts have their"
+    text = f"{whose} password elsewhere ('x'), and there is no /etc/shadow with one: nobody can log in"
     yield Finding(NO_HASHES, "", text)
 
 

@@ -48,6 +48,8 @@ from goldroot.errors import Damaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
 from goldroot.workflow.port import (
+    BODY,
+    UNFINISHED,
     Moment,
     Pending,
     Progress,
@@ -63,7 +65,6 @@ from goldroot.workflow.port import (
 
 APPLICATION = "goldroot"
 APPLICATION_VERSION = "1"
-BODY = "goldroot.workflow"
 CANCEL = "cancel_asked"
 
 #: Of a documented table of DBOS's: names in a range.
@@ -103,6 +104,8 @@ class Job:
     key: str
     attempt: str
     progress: Progress | None
+    #: The attempts before it, which it makes superfluous.
+    earlier: Sequence[Attempt] = ()
     failure: BaseException | None = None
     #: The caller's, without DBOS's: a step may run another workflow, which is not a part of this one.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -137,6 +140,8 @@ def _body(begin: dict[str, Any]) -> dict[str, Any]:
     assert attempt is not None
     job, state = _jobs[attempt], dict(begin["state"])
     of = len(job.workflow.steps)
+    # It says itself what was done before it. At its end would be too late: of a run that is finished nobody looks for more.
+    job.context.run(_delete, job.earlier)
     for number in range(len(begin["done"]), of):
         step = job.workflow.steps[number]
         job.tell(Moment(step.name, number + 1, of, "begins"))
@@ -184,10 +189,8 @@ class DbosEngine:
                 return plain(last.status.output)
             else:
                 begin = self._after(workflow, key, last)
-            with _running(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress)):
-                result = plain(_body(begin))
-            _delete(attempts)
-            return result
+            with _running(Job(workflow, key, f"{key}#{last.number + 1 if last else 1}", progress, attempts)):
+                return plain(_body(begin))
 
     def _after(self, workflow: Workflow, key: str, last: Attempt) -> dict[str, Any]:
         """What the next attempt finds done."""
@@ -207,12 +210,18 @@ class DbosEngine:
     def pending(self) -> list[Pending]:
         """See :meth:`goldroot.workflow.Engine.pending`."""
         with self._launched() as engine:
-            unfinished = DBOS.list_workflows(
-                name=BODY, status=["PENDING", "ERROR"], load_input=False, load_output=False
-            )
-            keys = dict.fromkeys(_key_and_number(status.workflow_id)[0] for status in unfinished)
-            last = [(key, _attempts(engine, key)[-1]) for key in keys]
+            last = [(key, _attempts(engine, key)[-1]) for key in _unfinished()]
             return [_pending(key, attempt) for key, attempt in last if not _ended(attempt)]
+
+    def unfinished(self) -> list[str]:
+        """See :meth:`goldroot.workflow.Engine.unfinished`."""
+        with self._launched():
+            return _unfinished()
+
+    def forget(self, key: str) -> None:
+        """See :meth:`goldroot.workflow.Engine.forget`."""
+        with lock(lock_file(self._locks, f"workflow:{key}"), wait=0, once=True), self._launched() as engine:
+            _delete(_attempts(engine, key))
 
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""
@@ -321,6 +330,11 @@ def _settings(connection: Any, _record: object) -> None:
 def _key_and_number(attempt: str) -> tuple[str, int]:
     key, _, number = attempt.rpartition("#")
     return key, int(number)
+
+
+def _unfinished() -> list[str]:
+    found = DBOS.list_workflows(name=BODY, status=list(UNFINISHED), load_input=False, load_output=False)
+    return list(dict.fromkeys(_key_and_number(status.workflow_id)[0] for status in found))
 
 
 def _attempts(engine: sa.Engine, key: str) -> list[Attempt]:

@@ -96,6 +96,14 @@ class InProcess:
         """See :meth:`goldroot.workflow.Engine.pending`."""
         return [found for key in self.journal if (found := self.find(key)) is not None]
 
+    def unfinished(self) -> list[str]:
+        """See :meth:`goldroot.workflow.Engine.unfinished`."""
+        return [key for key, run in self.journal.items() if not run.finished]
+
+    def forget(self, key: str) -> None:
+        """See :meth:`goldroot.workflow.Engine.forget`."""
+        self.journal.pop(key, None)
+
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""
         run = self.journal.get(key)

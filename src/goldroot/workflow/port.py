@@ -113,8 +113,19 @@ class Engine(Protocol):
         """The runs that have begun and are not finished, oldest first; to show them, never to answer about one."""
         ...
 
+    def unfinished(self) -> list[str]:
+        """The keys of the runs that have begun and are not finished, oldest first, and of those that a cancel ended."""
+        ...
+
     def cancel(self, key: str) -> bool:
         """Ask for the end of a run: seen before its next step.  ``False``: there is no such run, or it has ended."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Remove a run that nobody will go on with; again: nothing.
+
+        :raises Busy: another process runs this key now.
+        """
         ...
 
 
@@ -158,8 +169,12 @@ def range_of(start: str) -> tuple[str, str]:
     return start, start[:-1] + chr(ord(start[-1]) + 1)
 
 
-#: What DBOS calls a run that has come to its end.
+#: What all runs are registered as.
+BODY = "goldroot.workflow"
+
+#: What DBOS calls a run that has come to its end, and one that was killed or that an error stopped.
 FINISHED = "SUCCESS"
+UNFINISHED = ("PENDING", "ERROR")
 
 
 class LazyEngine:
@@ -184,9 +199,18 @@ class LazyEngine:
         """See :meth:`goldroot.workflow.Engine.pending`."""
         return self._durable().pending()
 
+    def unfinished(self) -> list[str]:
+        """See :meth:`goldroot.workflow.Engine.unfinished`."""
+        found = read_unfinished(self._database)
+        return self._durable().unfinished() if found is None else found
+
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""
         return self._durable().cancel(key)
+
+    def forget(self, key: str) -> None:
+        """See :meth:`goldroot.workflow.Engine.forget`."""
+        self._durable().forget(key)
 
     def close(self) -> None:
         """End what was opened."""
@@ -208,19 +232,31 @@ def surely_finished(database: str, key: str) -> bool:
 
     It is sure where an attempt of the key has come to its end, or none was ever begun.
     """
+    query = "SELECT status FROM workflow_status WHERE workflow_uuid >= ? AND workflow_uuid < ?"
+    found = _read(database, query, range_of(f"{key}#"))
+    return found is not None and (not found or FINISHED in found)
+
+
+def read_unfinished(database: str) -> list[str] | None:
+    """As :meth:`Engine.unfinished`, by a database of runs in SQLite; ``None`` where that cannot be read."""
+    query = "SELECT workflow_uuid FROM workflow_status WHERE name = ? AND status IN (?, ?) ORDER BY created_at"
+    found = _read(database, query, (BODY, *UNFINISHED))
+    return None if found is None else list(dict.fromkeys(attempt.rpartition("#")[0] for attempt in found))
+
+
+def _read(database: str, query: str, values: Sequence[str]) -> list[str] | None:
+    """The first column of what a question to a database of runs finds; ``None`` where this cannot be asked."""
     path = database.removeprefix("sqlite:///")
     if "://" in path:
-        return False
+        return None
     if not os.path.exists(path):
-        return True
+        return []
     try:
         # Not mode=ro: such a reader leaves its files of the write-ahead log behind.
         with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?mode=rw", uri=True)) as connection:
-            query = "SELECT status FROM workflow_status WHERE workflow_uuid >= ? AND workflow_uuid < ?"
-            found = [status for (status,) in connection.execute(query, range_of(f"{key}#"))]
+            return [found for (found,) in connection.execute(query, values)]
     except sqlite3.Error:
-        return False
-    return not found or FINISHED in found
+        return None
 
 
 def load_engine() -> None:

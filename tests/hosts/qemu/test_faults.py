@@ -64,6 +64,7 @@ def test_a_disk_whose_file_is_missing(lab: Lab, id: str) -> None:
     refused(lab, GoldrootError, id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["WEB1-1B5", "root"])
 def test_a_disk_whose_file_was_cut_off_also_where_it_is_packed(lab: Lab, id: str) -> None:
     path = image(lab, id)

@@ -191,7 +191,8 @@ def test_each_copy_of_a_root_has_a_boot_record_of_its_own(fleet: ZvmFleet) -> No
     fleet.write("DB1", {"boot/bootmap": "of the server's own zipl"})
     fleet("update", "run", "db1", "web1")
     assert record(fleet, "DB1")["sizes"][0] == len("kernel two")  # type: ignore[index]
-    assert fleet.data("rollback", "db1", "--plan")["plan"]["written"] == []
+    (back,) = fleet.data("rollback", "db1", "--plan")["plans"]
+    assert (back["from"], back["to"], back["written_since"]) == (2, 1, [])
     fleet("rollback", "db1")
     assert fleet.text("DB1", "1B1", "boot/bootmap") == "of the server's own zipl"
 

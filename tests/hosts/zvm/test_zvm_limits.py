@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,14 @@ from goldroot.errors import Busy, HostError
 from goldroot.hosts.inuse import InUse
 from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.limits import Limits, Places
+from goldroot.zvm.simulator import Listening
+from goldroot.zvm.simulator import tls as certificates
 from goldroot.zvm.simulator.operations import RUNNING, finish
 from goldroot.zvm.smapi import Clock, Patience
+from support.fleet import ROOT
 from support.hosts import found, make_machine, make_slot, new_disk
 from support.killing import in_a_copy
+from support.zvmfleet import ZvmFleet, password
 from support.zvmlab import ZvmLab
 
 
@@ -153,3 +158,35 @@ def test_an_operation_that_hangs_is_told_and_the_same_call_finishes_it_later(lab
     lab.host.delete_disk("new")
     assert not any("05B5" in line for line in lab.sim.system.entry("WEB1"))
     assert lab.host.disk_ids() == sorted(one for one in lab.host.disk_ids() if one != "new")
+
+
+@pytest.mark.slow
+def test_a_command_is_one_tls_session(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SMAPI takes one request for each connection; all but the first of a command resume its session."""
+    made: list[ssl.SSLContext] = []
+    real = certificates.context
+
+    def kept(pair: certificates.Certificate) -> ssl.SSLContext:
+        made.append(real(pair))
+        return made[-1]
+
+    monkeypatch.setattr(certificates, "context", kept)
+    fleet = ZvmFleet(tmp_path / "fleet", capsys, listening=Listening("127.0.0.1", tls=True))
+    try:
+        table = fleet.site_dir / "goldroot.toml"
+        table.write_text(table.read_text().replace("tls = false", f'ca_file = "{fleet.sim.certificate}"'))
+        password(monkeypatch, fleet)
+        fleet.image(ROOT)
+        fleet("clone", "create", "web1", "--image", "s10")
+        fleet.publish({"etc/plain.conf": "2\n"})
+        for words in (("update", "run", "web1"), ("rollback", "web1")):
+            calls, before = fleet.sim.dispatcher.calls, made[0].session_stats()
+            fleet(*words)
+            after = made[0].session_stats()
+            connections, resumed = (after[key] - before[key] for key in ("accept_good", "hits"))
+            assert connections == fleet.sim.dispatcher.calls - calls > 10, words
+            assert connections - resumed == 1, words
+    finally:
+        fleet.sim.stop()

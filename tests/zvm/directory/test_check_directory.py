@@ -13,6 +13,8 @@ def found(text: str) -> list[tuple[int, str, str]]:
     return [(one.line, one.severity, one.code) for one in check(Directory.parse(text.encode("latin-1")))]
 
 
+TWO_MEMBERS = "IDENTITY A PW 1G 2G G\n BUILD ON M1 USING SUBCONFIG A-1\n BUILD ON M2 USING SUBCONFIG A-2\n"
+BUILT = "IDENTITY A PW\n BUILD ON V USING SUBCONFIG A-1"
 OWNER = "USER OWN NOLOG\n MDISK 190 3390 1 10 V1 RR\n"
 
 
@@ -76,6 +78,16 @@ OWNER = "USER OWN NOLOG\n MDISK 190 3390 1 10 V1 RR\n"
         ("PROFILE P\n MAXSTORAGE 1G\nUSER A PW 2G\n INCLUDE P", [(3, "error", "storage-over-maximum")]),
         ("PROFILE P\n STORAGE 4G\nUSER A PW * 2G\n INCLUDE P", [(3, "error", "storage-over-maximum")]),
         ("PROFILE P\n STORAGE 4G\nUSER A PW 1G 2G\n INCLUDE P", []),
+        (
+            TWO_MEMBERS + "SUBCONFIG A-1\n STORAGE 4G\nSUBCONFIG A-2\n STORAGE 2G",
+            [(5, "error", "storage-over-maximum")],
+        ),
+        (
+            TWO_MEMBERS + "SUBCONFIG A-1\n MAXSTORAGE 4G\n STORAGE 4G\nSUBCONFIG A-2\n MAXSTORAGE 512M",
+            [(8, "error", "storage-over-maximum")],
+        ),
+        (OWNER + " MDISK 191 3390 T-DISK 0 MR\n MDISK 192 9336 0 16 V9 MR", [(4, "warning", "volume-label")]),
+        ("SUBCONFIG A-1\n MDISK 191 3390 0 10 V MR\n" + BUILT, [(2, "warning", "volume-label")]),
         ("USER A PW 1024 1G G", [(1, "error", "storage-size")]),
         ("USER A PW 1G 2G G\n STORAGE big", [(2, "error", "storage-size")]),
         ("IDENTITY A PW\n BUILD ON V USING SUBCONFIG A-1", [(2, "error", "subconfig-missing")]),

@@ -178,6 +178,22 @@ def test_edit_from_a_template(file: Path, tmp_path: Path, capsys: pytest.Capture
     assert Ran(capsys, "edit", file, "--from-template", template, *values, "-w").code == 3
 
 
+def test_edit_reaches_the_subconfig_of_a_member(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "IDENTITY LNX GEHEIM 1G 2G G\n BUILD ON M1 USING SUBCONFIG LNX-1\n BUILD ON M2 USING SUBCONFIG LNX-2\n"
+        "SUBCONFIG LNX-1\n MDISK 1B5 3390 1 10 V1 MR\n MDISK 5B5 3390 11 10 V1 MR\n"
+        "SUBCONFIG LNX-2\n MDISK 1B5 3390 1 10 V2 MR\n MDISK 5B5 3390 11 10 V2 MR\n"
+    )
+    path = tmp_path / "USER.DIRECT"
+    path.write_text(text)
+    exchange = ("edit", path, "--entry", "LNX", "--exchange", "1B5", "5B5", "-w")
+    ran = Ran(capsys, *exchange)
+    assert ran.code == 2 and "LNX-1, LNX-2 have a device at 01B5 each" in ran.err and path.read_text() == text
+    assert Ran(capsys, *exchange, "--member", "M2").code == 0
+    first, _, last = text.rpartition(" MDISK 1B5")
+    assert path.read_text() == first + " MDISK 5B5" + last.replace("5B5", "1B5")
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

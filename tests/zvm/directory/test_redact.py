@@ -65,6 +65,10 @@ SECRET_LINES = [
     "* (USER LNX1 SENTC 1G G)",
     "* IDENT LNX2 SENTC 1G; USER LNX3 SENTD 1G",
     "* u lnx1 SENTC 512m",
+    "* from 2019: user lnx1 SENTC 16 32 G",
+    "* USER LNX1 PW SENTC",
+    "* userid LNX1 SENTC 512M 1G G",
+    "* LNX1 SENTC 512M 1G G",
     "* LNX1 had MDISK 191 3390 1 10 VOL MR SENTR SENTW SENTM",
     "* before: m 191 3390 1 10 vol mr SENTR",
     "* then LINK MAINT 190 190 RR SENTL",
@@ -124,6 +128,8 @@ def test_no_form_of_password_is_shown(text: str) -> None:
         "* a user id of eight characters",
         "* the user of this guest is not known",
         "* the link to the disk 190 of MAINT",
+        "* LINK MAINT 19E 19E RR * Product code disk",
+        "*USER DATAMOV3 AUTOONLY   32M  128M BG",
         "*DVHOPT LNK0 LOG1 RCM1 SMS0 NPW1 LNGAMENG PWC20190412 CRC\xf3:",
         "*ED= 19/04/13 21:23:45 MAINT    ENTRY    19/04/13",
         "READPASSWORD= WRITEPASSWORD= MULTIPASSWORD=",
@@ -137,6 +143,25 @@ def test_only_the_password_is_masked() -> None:
     assert redact.text(b" MDISK 191 3390 1 5 V MR A B\nUSER X Y 1G") == (
         " MDISK 191 3390 1 5 V MR ******** ********\nUSER X ******** 1G"
     )
+
+
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        ("COMMENT=USER LNX1 SENT 512M 1G G", "COMMENT=USER LNX1 ******** 512M 1G G"),
+        ("COMMENT=* was IDENTITY LNX1 SENT 1G", "COMMENT=* was IDENTITY LNX1 ******** 1G"),
+        ("COMMENT=MDISK 191 3390 1 5 VOL MR SENT", "COMMENT=MDISK 191 3390 1 5 VOL MR ********"),
+        ("USER=LNX1 SENT 512M", "USER=LNX1 ******** 512M"),
+        ("USER=USERID=LNX1 PASSWORD=SENT", "USER=USERID=LNX1 PASSWORD=********"),
+        ("SENT", "********"),
+        ("AUTOLOG=OP1 OP2", "AUTOLOG=OP1 OP2"),
+        ("LINK=USERID=MAINT VDEV1=0190 VDEV2=0190 MODE=RR", "LINK=USERID=MAINT VDEV1=0190 VDEV2=0190 MODE=RR"),
+        ("NOLOG", "NOLOG"),
+    ],
+)
+def test_an_item_of_the_keyword_form(item: str, shown: str) -> None:
+    """As a directory manager answers it: a comment in it may hold a whole statement."""
+    assert redact.keyword_item(item) == shown
 
 
 def test_a_secret_never_prints_itself() -> None:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from goldroot.cli.zvm_simulate import directory_from, simulate
 from goldroot.errors import BadInput
+from goldroot.zvm.directory import files
 from goldroot.zvm.simulator import Simulator, System
 from goldroot.zvm.simulator.directory import Directory
 from goldroot.zvm.simulator.site import DIRECTORY
@@ -148,6 +149,31 @@ def test_fixed_records_are_a_directory(width, indent):
         made = Directory.from_text(data)
         assert list(made.entries) == list(plain.entries)
         assert [entry.records for entry in made.entries.values()] == [entry.records for entry in plain.entries.values()]
+
+
+@pytest.mark.parametrize("width", [80, 72])
+@pytest.mark.parametrize("indent", [0, 9])
+@pytest.mark.parametrize("checksum", [b"\n\xf3\r:", b"\r\r\x85\r", b"\0\x1a\x0c\0"])
+def test_a_binary_checksum_in_fixed_records_loses_nothing(tmp_path, width, indent, checksum):
+    """``*DVHOPT`` ends in bytes that are no text: entries behind it are entries all the same."""
+    made = []
+    for line in DIRECTORY.splitlines():
+        made.append((" " * indent + line)[:width].ljust(width).encode())
+        if line.startswith("USER"):
+            made.append((b" " * indent + b"*DVHOPT LNK0 LOG1 SMS0 NPW1 LNGAMENG CRC" + checksum).ljust(width))
+    file = tmp_path / "FIXED.DIRECT"
+    file.write_bytes(b"".join(made))
+    read = {entry.name: [line.decode("latin-1") for line in entry.lines()] for entry in files.load(str(file)).entries}
+    wanted = {name: [line[:72].rstrip() for line in lines if "*DVHOPT" not in line] for name, lines in read.items()}
+    found = System(directory_from(str(file))).directory.entries
+    assert {name: [line for line in entry.records if "*DVHOPT" not in line] for name, entry in found.items()} == wanted
+    assert len(wanted) == len(Directory.from_text(DIRECTORY).entries)
+    assert not any(byte in record for entry in found.values() for record in entry.records for byte in "\0\r\n")
+
+
+def test_a_statement_with_zero_bytes_is_refused():
+    with pytest.raises(BadInput, match="zero bytes"):
+        System(b"USER ONE P\0W 1G\n")
 
 
 def test_the_command_takes_what_the_directory_commands_take(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def serve_tls(responder: Any, tmp_path: Path, key: str, certificate: str) -> str
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key_file)
     responder.context = context
+    responder.folder = tmp_path
     return str(file)
 
 
@@ -132,6 +134,94 @@ def test_a_connection_cut_inside_tls(responder: Any, make_client: Any, tmp_path:
     responder.play(GOOD[:6])
     with pytest.raises(LostReply, match="ended the connection after 2 of 4 bytes"):
         make_client(tls=True, ca_file=authority, patience=ONCE).check_authentication()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_all_calls_of_a_client_are_one_session(
+    responder: Any, make_client: Any, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """SMAPI takes one request for each connection; a session is made once, and resumed by all others."""
+    authority = serve_tls(responder, tmp_path, GOOD_KEY, GOOD_CERTIFICATE)
+    responder.context.maximum_version = version
+    responder.play(*[GOOD] * 5)
+    client = make_client(tls=True, ca_file=authority)
+    for _ in range(5):
+        client.check_authentication()
+    assert responder.functions() == ["Check_Authentication"] * 5
+    stats = responder.context.session_stats()
+    assert (stats["accept_good"], stats["hits"]) == (5, 4)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_resumes_nothing_is_spoken_to_all_the_same(
+    responder: Any, make_client: Any, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    authority = serve_tls(responder, tmp_path, GOOD_KEY, GOOD_CERTIFICATE)
+    responder.context.maximum_version = version
+    responder.context.num_tickets = 0
+    responder.context.options |= ssl.OP_NO_TICKET
+
+    def new_start(stream: Any, _: bytes) -> None:
+        responder.context = again(responder)
+        stream.sendall(GOOD)
+
+    responder.play(GOOD, new_start, GOOD)
+    client = make_client(tls=True, ca_file=authority)
+    for _ in range(3):
+        client.check_authentication()
+    assert len(responder.requests) == 3
+
+
+def again(responder: Any) -> ssl.SSLContext:
+    """As after a new start of the server: it knows no session of before."""
+    old, new = responder.context, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    new.maximum_version, new.options = old.maximum_version, old.options
+    new.load_cert_chain(responder.folder / "server.pem", responder.folder / "server.key")
+    return new
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_another_server_at_the_same_port_has_to_prove_who_it_is(
+    responder: Any, make_client: Any, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """A session vouches for the server that it was made with, and for no other."""
+    authority = serve_tls(responder, tmp_path, GOOD_KEY, GOOD_CERTIFICATE)
+    responder.context.maximum_version = version
+    responder.play(GOOD, GOOD)
+    client = make_client(tls=True, ca_file=authority)
+    client.check_authentication()
+    (tmp_path / "other").mkdir()
+    serve_tls(responder, tmp_path / "other", OTHER_KEY, OTHER_CERTIFICATE)
+    responder.context.maximum_version = version
+    with pytest.raises(BadCertificate, match="did not prove who it is"):
+        client.check_authentication()
+    assert responder.functions() == ["Check_Authentication"]
+
+
+def test_a_session_that_is_refused_is_given_up(responder: Any, make_client: Any, tmp_path: Path) -> None:
+    """A server may end the connection instead of making another session: it is asked once more, without one."""
+    authority = serve_tls(responder, tmp_path, GOOD_KEY, GOOD_CERTIFICATE)
+    responder.play(GOOD, GOOD)
+    client = make_client(tls=True, ca_file=authority)
+    client.check_authentication()
+    context, responder.context = responder.context, Refusing(responder)
+    responder.context.then = context
+    client.check_authentication()
+    assert responder.functions() == ["Check_Authentication"] * 2
+
+
+class Refusing:
+    """A server's TLS that ends the next connection, and works again for those that follow."""
+
+    def __init__(self, responder: Any) -> None:
+        self.responder = responder
+        self.then: ssl.SSLContext | None = None
+
+    def wrap_socket(self, stream: socket.socket, *, server_side: bool) -> ssl.SSLSocket:
+        assert server_side
+        self.responder.context = self.then
+        stream.recv(1)
+        raise ConnectionResetError("the session is not known")
 
 
 @pytest.mark.parametrize("content", [None, "", "this is not a certificate"])

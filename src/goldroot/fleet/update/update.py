@@ -18,9 +18,10 @@ from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import active_clone, target_of, why_it_stays
 from goldroot.fleet.update.power import RETURNED, health_failed
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
+from goldroot.fleet.update.runs import engine_of, noted_work, run_prefix
 from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
 from goldroot.run import find
-from goldroot.site import Site, keep_reserve
+from goldroot.site import Site
 from goldroot.workflow import Engine, Workflow, load_engine
 
 if TYPE_CHECKING:
@@ -55,18 +56,6 @@ class Outcome:
         """As JSON data."""
         named = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {**named, "from": self.from_version, "to": self.to_version}  # from_version, to_version: the older names
-
-
-@contextmanager
-def engine_of(site: Site) -> Iterator[Engine]:
-    """The site's durable engine, closed at the end of the block."""
-    from goldroot.workflow import open_engine
-
-    site.catalog.check_writable()  # the engine's database is a file beside it, and its error would say less
-    keep_reserve(site)
-    database = site.config.catalog or site.path("workflow.sqlite")
-    with open_engine(database, site.path("locks")) as engine:
-        yield engine
 
 
 def run_update(site: Site, engine: Engine, name: str, to: int | None = None, *, stage: Stage = silent) -> Outcome:
@@ -169,12 +158,10 @@ def go_on(site: Site, engine: Engine, update: Update, make: Callable[[], Workflo
 def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callable[[], Workflow]) -> Outcome | None:
     """End the run of a command that was killed when all its work was done, so that its repetition begins nothing new."""
     with site.catalog.read() as tx:
-        row = updates.latest(tx, name)
-        if row is not None and row.told.get("returns"):
-            row = updates.of_work(tx, str(row.told["returns"]))
-    if row is None or row.kind != kind or row.stands not in (DONE, RETURNED):
+        row = noted_work(tx, name)
+    if row is None or row.kind != kind:
         return None
-    pending = engine.find(f"{_prefix(row)}{row.attempt}")
+    pending = engine.find(f"{run_prefix(row)}{row.attempt}")
     if pending is None or pending.error or pending.cancel_asked:
         return None
     engine.run(make(), pending.key, pending.state)
@@ -208,7 +195,7 @@ def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
     """
     with site.catalog.read() as tx:
         attempt = updates.get(tx, update.id).attempt
-    pending = engine.find(f"{_prefix(update)}{attempt}") if attempt else None
+    pending = engine.find(f"{run_prefix(update)}{attempt}") if attempt else None
     if pending is not None:
         if not pending.error and not pending.cancel_asked:
             return pending.key, attempt
@@ -217,12 +204,7 @@ def _run_of(site: Site, engine: Engine, update: Update) -> tuple[str, int]:
         clones.fence(tx, update.clone)
         attempt = updates.begin_attempt(tx, update.id)
     crash.point(f"{update.kind}.attempt-begun")
-    return f"{_prefix(update)}{attempt}", attempt
-
-
-def _prefix(update: Update) -> str:
-    """How the keys of an update's runs begin; the number of the attempt follows."""
-    return f"{update.kind}:{update.clone}:{update.work}:"
+    return f"{run_prefix(update)}{attempt}", attempt
 
 
 def outcome_of(site: Site, number: int, outcome: str) -> Outcome:

@@ -195,7 +195,8 @@ def own_packages(
 def _ask_about_own(
     found: OwnPackages, place: bytes, own: Sequence[str], decisions: Decisions, *, going_back: bool
 ) -> None:
-    text = f"{len(own)} packages of the server's own are not in the package database of the result, their files are: "
+    which = "1 package of the server's own is" if len(own) == 1 else f"{len(own)} packages of the server's own are"
+    text = f"{which} not in the package database of the result, though the files are there: "
     data: dict[str, object] = {"packages": list(own)}
     conflict = Conflict(
         place, "packages", "own-packages", (b"", b"", "\n".join(own).encode("utf-8", "surrogateescape")), (GOLD,), GOLD,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from goldroot.zvm.directory.extents import at_the_label, overlaps
 from goldroot.zvm.directory.findings import ERROR, NOTE, WARNING, Finding, finding
-from goldroot.zvm.directory.keywordform import subconfig_of
+from goldroot.zvm.directory.keywordform import subconfig_of, subconfigs_of
 from goldroot.zvm.directory.machinecheck import entry_order, storage
 from goldroot.zvm.directory.model import MACHINES, Directory, Entry
 from goldroot.zvm.directory.statement import Statement, address_of, is_address, own_address
@@ -66,7 +66,7 @@ def duplicate_addresses(directory: Directory) -> Iterator[Finding]:
     """
     for entry in directory.entries:
         yield from _twice(entry, {})
-        for subconfig in _subconfigs(directory, entry):
+        for subconfig in subconfigs_of(directory, entry):
             own = {own_address(s): (s.keyword, s.line, entry.name) for s in entry.code() if own_address(s)}
             yield from _twice(subconfig, own)
 
@@ -120,17 +120,11 @@ def _follow(owned: Mapping[str, Mapping[str, Link | None]], link: Link) -> str:
 def _linkable(directory: Directory, entry: Entry) -> dict[str, Link | None]:
     """What can be linked of a user, on any member: address -> None for a minidisk, the LINK for a link."""
     found: dict[str, Link | None] = {}
-    for each in [entry, *_subconfigs(directory, entry)]:
+    for each in [entry, *subconfigs_of(directory, entry)]:
         found |= {link.address: link for link, _ in links(each)}
-    for each in [entry, *_subconfigs(directory, entry)]:
+    for each in [entry, *subconfigs_of(directory, entry)]:
         found |= {disk.address: None for disk, _ in disks(each)}
     return found
-
-
-def _subconfigs(directory: Directory, entry: Entry) -> list[Entry]:
-    """The SUBCONFIG entries that an IDENTITY is built with."""
-    builds = [build for statement in entry.code("BUILD") if isinstance(build := view(statement), Build)]
-    return [found for one in builds if (found := directory.find(one.subconfig, "SUBCONFIG"))]
 
 
 def profiles(directory: Directory) -> Iterator[Finding]:
@@ -208,7 +202,7 @@ def ipl_devices(directory: Directory) -> Iterator[Finding]:
 def _devices(directory: Directory, entry: Entry) -> set[str]:
     names = ["".join(s.operands[:1]) for s in entry.code("INCLUDE")]
     entries = [entry, *(profile for name in names if (profile := directory.find(name, "PROFILE")))]
-    return {own_address(s) for each in (*entries, *_subconfigs(directory, entry)) for s in each.code()}
+    return {own_address(s) for each in (*entries, *subconfigs_of(directory, entry)) for s in each.code()}
 
 
 def statements(directory: Directory) -> Iterator[Finding]:

@@ -69,6 +69,12 @@ def subconfig_of(directory: Directory, entry: Entry, member: str = "") -> Entry 
     return directory.find(chosen.subconfig, "SUBCONFIG") if chosen else None
 
 
+def subconfigs_of(directory: Directory, entry: Entry) -> list[Entry]:
+    """The SUBCONFIG entries that an IDENTITY is built with, of all members; those that exist."""
+    builds = [build for statement in entry.code("BUILD") if isinstance(build := view(statement), Build)]
+    return [found for one in builds if (found := directory.find(one.subconfig, "SUBCONFIG"))]
+
+
 def keyword_form(directory: Directory, entry: Entry, *, member: str = "", reveal: bool = False) -> list[str]:
     """The items of the keyword form, in the directory manager's order, without the empty one at its end.
 

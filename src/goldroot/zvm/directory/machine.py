@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.zvm.directory import edit
-from goldroot.zvm.directory.keywordform import subconfig_of
+from goldroot.zvm.directory.keywordform import subconfig_of, subconfigs_of
 from goldroot.zvm.directory.model import Directory, Entry
 from goldroot.zvm.directory.records import RecordLayout
 from goldroot.zvm.directory.statement import own_address
-from goldroot.zvm.directory.views import Build, links, view
+from goldroot.zvm.directory.views import links
 
 _WHICH = "Give --member NAME, or the SUBCONFIG itself as --entry."
 
@@ -30,8 +30,7 @@ def machine_parts(directory: Directory, name: str, member: str = "") -> list[Ent
         if found is None:
             raise NotFound(f"{entry.name} is built with no SUBCONFIG on {member.upper()}")
         return [entry, found]
-    builds = [build for statement in entry.code("BUILD") if isinstance(build := view(statement), Build)]
-    return [entry, *(found for one in builds if (found := directory.find(one.subconfig, "SUBCONFIG")))]
+    return [entry, *subconfigs_of(directory, entry)]
 
 
 def remove(directory: Directory, name: str, where: str, member: str = "") -> Directory:

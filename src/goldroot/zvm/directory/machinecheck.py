@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from goldroot.zvm.directory.findings import ERROR, Finding, finding
+from goldroot.zvm.directory.keywordform import subconfigs_of
 from goldroot.zvm.directory.model import MACHINES, Directory, Entry
 from goldroot.zvm.directory.shapes import kib
 from goldroot.zvm.directory.statement import Statement
@@ -36,27 +37,33 @@ def storage(directory: Directory) -> Iterator[Finding]:
                 text = f"{entry.name} has a storage size that is none (write for example 512M)"
                 yield finding(ERROR, "storage-size", statement, entry, text)
         if entry.kind in MACHINES:
-            yield from _over_maximum(directory, entry)
+            # On each member an IDENTITY has what that member's SUBCONFIG says; without one, what it says itself.
+            members = subconfigs_of(directory, entry)
+            for parts in [[member, entry] for member in members] or [[entry]]:
+                yield from _over_maximum(directory, parts)
 
 
-def _over_maximum(directory: Directory, entry: Entry) -> Iterator[Finding]:
-    default, maximum = (_size(directory, entry, keyword) for keyword in _SIZES)
+def _over_maximum(directory: Directory, parts: Sequence[Entry]) -> Iterator[Finding]:
+    entry = parts[-1]
+    default, maximum = (_size(directory, parts, keyword) for keyword in _SIZES)
     if default is None or maximum is None:
         return
     first, most = kib(default[0]), kib(maximum[0])
     if first is not None and most is not None and first > most:
         text = f"{entry.name} logs on with {default[0]} of storage and may have {maximum[0]} at most"
-        statement = max((default[1], maximum[1]), key=lambda one: one.line)
-        own = statement if statement in entry.statements else entry.header
-        yield finding(ERROR, "storage-over-maximum", own, entry, text)
+        said = [(part, one) for part in parts for one in (default[1], maximum[1]) if one in part.statements]
+        holder, statement = max(said, key=lambda one: one[1].line, default=(entry, entry.header))
+        yield finding(ERROR, "storage-over-maximum", statement, holder, text)
 
 
-def _size(directory: Directory, entry: Entry, keyword: str) -> tuple[str, Statement] | None:
-    """A size and where it is said: by a statement of the entry, in its first statement, or in its profile."""
-    names = ["".join(statement.operands[:1]) for statement in entry.code("INCLUDE")]
+def _size(directory: Directory, parts: Sequence[Entry], keyword: str) -> tuple[str, Statement] | None:
+    """A size and where it is said: by a statement of a SUBCONFIG or the entry, in its first statement, or in its
+    profile."""
+    entry = parts[-1]
+    names = ["".join(statement.operands[:1]) for part in parts for statement in part.code("INCLUDE")]
     profiles = [found for name in names if (found := directory.find(name, "PROFILE"))]
     user = view(entry.header)
-    said = [(_first(statement), statement) for statement in entry.code(keyword)]
+    said = [(_first(statement), statement) for part in parts for statement in part.code(keyword)]
     said.append((getattr(user, _SIZES[keyword]) if isinstance(user, User) else "", entry.header))
     said += [(_first(statement), statement) for profile in profiles for statement in profile.code(keyword)]
     return next(((word, statement) for word, statement in said if word not in ("", "*")), None)

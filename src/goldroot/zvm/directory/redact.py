@@ -31,6 +31,7 @@ _AROUND = b"*-=>+|!/\\#.,:;()[]{}<'\"`~"
 _CONTROL = re.compile(r"(.*?\*+\s*PW\w*\s*=)(.*)", re.I | re.S)
 _KEYWORD_ITEM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _NAME = r"(?:pass(?:word|wd|phrase)?|passw|(?:set)?pwd?)"
+_PASSWORD = re.compile(_NAME.encode("ascii"), re.I)
 _VALUE = r"('[^']*'?|(?![\w-]+=)[^\s']+)"
 _ASSIGNED = re.compile(rf"([\w-]*(?:{_NAME}|secret|pw\d+)\s*=\s*){_VALUE}", re.I)
 _SAID = re.compile(rf"(\b{_NAME}\b(?:\s+is\b)?[\s:]+){_VALUE}", re.I)
@@ -120,9 +121,17 @@ def keyword_item(item: str) -> str:
 
     The directory manager gives the logon password without a keyword (captured), so that a bare word is masked.
     """
-    if item.strip() and not _KEYWORD_ITEM.match(item) and item.strip().upper() not in LOGON_WORDS:
+    keyword = _KEYWORD_ITEM.match(item)
+    if item.strip() and not keyword and item.strip().upper() not in LOGON_WORDS:
         return MASK
-    return text(item.encode("latin-1", "replace"))
+    said = text(item.encode("latin-1", "replace"))
+    if not keyword:
+        return said
+    # The value may be a comment, or be spelled as in a record.
+    name, _, value = said.partition("=")
+    if name.upper() in ("USER", "IDENTITY") and "=" not in value:
+        return f"{name}={_comment_words(f'{name} {value}')[len(name) + 1 :]}"
+    return f"{name}={_comment_words(value)}"
 
 
 def operands(statement: Statement) -> list[str]:
@@ -198,7 +207,18 @@ def _comment_words(line: str) -> str:
     first = next((at for at, word in enumerate(words) if word.strip(_AROUND)), 0)
     for at in range(first, len(words)):
         hidden |= {at + word for word in _statement_in(words[at:], begins=at == first)}
+        hidden |= _before_sizes(words, at)
     return _generic(_masked(line, [spans[word] for word in hidden]))
+
+
+def _before_sizes(words: Sequence[bytes], at: int) -> set[int]:
+    """The word before two storage sizes is a logon password, whatever stands before it (``LNX1 SECRET 512M 1G``).
+
+    Sizes in exabytes are not seen: ``19E`` is an address.
+    """
+    said = [word.strip(_AROUND).decode("latin-1").upper() for word in words[at : at + 3]]
+    sizes = [kib(word) is not None and word[-1:] in "KMG" for word in said]
+    return {at} if sizes == [False, True, True] and said[0] not in LOGON_WORDS else set()
 
 
 def _statement_in(words: Sequence[bytes], *, begins: bool) -> list[int]:
@@ -214,8 +234,12 @@ def _statement_in(words: Sequence[bytes], *, begins: bool) -> list[int]:
     if name.upper() in _LOGONS:
         return list(range(2, len(said))) if begins or name.isupper() else []
     keyword = keyword_of(name)
-    meant = keyword in _IN_COMMENTS and _looks_meant(keyword, said, begins=begins)
-    return secret_words(keyword, said) if meant else []
+    if keyword not in _IN_COMMENTS or not _looks_meant(keyword, said, begins=begins):
+        return []
+    hidden = secret_words(keyword, said)
+    # ``USER LNX1 PW SECRET``: as a person says it.
+    named = hidden == [2] and len(said) > 3 and _PASSWORD.fullmatch(said[2].strip(_AROUND))
+    return [2, 3] if named else hidden
 
 
 def _looks_meant(keyword: str, words: Sequence[bytes], *, begins: bool) -> bool:
@@ -232,7 +256,8 @@ def _looks_meant(keyword: str, words: Sequence[bytes], *, begins: bool) -> bool:
     if keyword == "MDISK":
         return is_address(text[1]) and (not short or text[2].isdigit() or text[2].upper().startswith("FB"))
     if keyword in ("USER", "IDENTITY"):
-        whole = bool(text[1]) and len(text[1]) <= 8 and kib(text[3]) is not None
+        sized = kib(text[3]) is not None or (text[3].isdigit() and text[4].isdigit())
+        whole = bool(text[1]) and len(text[1]) <= 8 and sized
         if short or whole:
             return whole
         return begins or (0 < len(text[1]) <= 8 and (not text[3] or text[1].upper() == text[1]))

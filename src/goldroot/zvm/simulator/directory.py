@@ -13,6 +13,7 @@ from .statements import (
     COLUMNS,
     ENTRIES,
     Statement,
+    is_comment,
     keyword_of,
     significant,
     statement_of,
@@ -25,6 +26,15 @@ TYPE_NUMBERS = {"USER": 0, "PROFILE": 1, "POOL": 3, "DIRECTORY": 4, "GLOBALDEFS"
 
 #: Entries that are users: they can be logged on.
 USERS = ("USER", "IDENTITY")
+
+#: What fixed records may be long: with sequence numbers, and without.
+WIDTHS = (80, COLUMNS)
+
+#: Longer than any line of a directory, in characters: a "line end" that makes longer ones stands in a fixed record.
+LONGEST_LINE = 160
+
+#: Control characters, as they are kept in comments.
+NO_TEXT = dict.fromkeys(range(0x20), ".") | {ord("\t"): "\t"}
 
 #: Instead of a password: nobody logs on with one.
 NO_LOGON = ("NOLOG",)
@@ -85,14 +95,15 @@ class Directory:
     def from_text(cls, text: str | bytes, member: str = "") -> Directory:
         """Read a source directory.
 
-        :raises BadInput: there is not one entry in it, or it holds bytes that no text has.
+        :raises BadInput: there is not one entry in it, or a statement holds bytes that no text has.
         """
         source = text.decode("iso8859-1") if isinstance(text, bytes) else text
-        if "\0" in source:
+        lines = [plain(line) for line in lines_of(source)]
+        if any("\0" in line for line in lines):
             raise BadInput(
                 "this is not a user directory: it holds zero bytes", todo="Give it a USER DIRECT file as text."
             )
-        found = list(entries_of(lines_of(source)))
+        found = list(entries_of(lines))
         if not found:
             raise BadInput(
                 "this is not a user directory: no USER, IDENTITY or PROFILE statement in it",
@@ -145,12 +156,31 @@ class Directory:
 
 
 def lines_of(source: str) -> list[str]:
-    """Lines, or the records of a file of fixed records: 80 columns each, or 72 where that fits better."""
-    for end in ("\r\n", "\n", "\r"):
-        if end in source:
-            return source.replace("\r\n", "\n").split("\n" if end != "\r" else end)
-    cut = {width: [source[at : at + width] for at in range(0, len(source), width)] for width in (80, COLUMNS)}
-    return max(cut.values(), key=statements_among)
+    """Lines, or the records of a file of fixed records: 80 columns each, or 72 where that fits better.
+
+    A record of a fixed file may hold anything where the directory manager keeps a binary checksum (``*DVHOPT``), also
+    what ends a line elsewhere, or zero bytes.
+    """
+    end = next((end for end in ("\n", "\r") if end in source), "")
+    if not end:
+        return cut(source)
+    lines = source.replace("\r\n", "\n").split(end)
+    if max(map(len, lines)) > LONGEST_LINE and any(len(source) % width == 0 for width in WIDTHS):
+        records = cut(source)
+        unknown = -statements_among(records)[0]
+        return records if unknown * 2 < len(records) else lines
+    return lines
+
+
+def cut(source: str) -> list[str]:
+    """Records of the width that fits better."""
+    made = ([source[at : at + width] for at in range(0, len(source), width)] for width in WIDTHS)
+    return max(made, key=statements_among)
+
+
+def plain(record: str) -> str:
+    """A record as it is kept: in a comment, what is no text becomes a dot, since a reply may end its lines with it."""
+    return record.translate(NO_TEXT) if is_comment(record) else record
 
 
 def statements_among(records: list[str]) -> tuple[int, int]:

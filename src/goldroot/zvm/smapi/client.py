@@ -26,6 +26,7 @@ from goldroot.zvm.smapi.outcome import about, operation_failed, recovered_reply,
 from goldroot.zvm.smapi.reply import Reply
 from goldroot.zvm.smapi.results import Progress
 from goldroot.zvm.smapi.table import CallLayout
+from goldroot.zvm.smapi.tls import Tls
 from goldroot.zvm.smapi.transport import Answer, Server, exchange
 
 log = logging.getLogger("goldroot.zvm.smapi")
@@ -114,6 +115,7 @@ class Client(Calls):
         self.patience = patience or Patience()
         self.progress = progress
         self.clock = clock or Clock()
+        self._tls = Tls()
 
     def __repr__(self) -> str:
         return f"Client({str(self.server)!r}, {self.userid!r})"
@@ -205,7 +207,7 @@ class Client(Calls):
         """One exchange."""
         begun = self.clock.now()
         try:
-            exchange(self.server, request, answer, self.clock.now)
+            exchange(self.server, request, answer, self.clock.now, self._tls)
         except (BadCertificate, BadReply) as error:
             raise about(error, layout, target) from None
         if answer.request_id is None:

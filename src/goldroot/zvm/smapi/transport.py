@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from goldroot.errors import UsageError
 from goldroot.zvm.smapi.errors import BadCertificate, BadReply, CannotConnect, LostReply
+from goldroot.zvm.smapi.tls import Tls, reason_of
 
 PORT = 44444
 #: Read at most this much at once (bytes).
@@ -60,13 +60,17 @@ class Answer:
     sent: bool = False
 
 
-def exchange(server: Server, request: bytes, answer: Answer, clock: Callable[[], float] = time.monotonic) -> None:
+def exchange(
+    server: Server, request: bytes, answer: Answer, clock: Callable[[], float] = time.monotonic, tls: Tls | None = None
+) -> None:
     """Send ``request`` and fill ``answer`` step by step, so that a failure leaves what was known.
 
+    :param tls: of the caller's earlier calls, whose session is taken up again.
     :raises CannotConnect, BadCertificate: nothing was sent.
     :raises LostReply: sent, and the answer did not come whole.  :raises BadReply: it cannot be an answer of SMAPI.
     """
-    with connected(server) as stream:
+    tls = tls or Tls()
+    with connected(server, tls) as stream:
         deadline = clock() + server.timeout
         with _lost_is_told(server, answer):
             answer.sent = True
@@ -76,62 +80,43 @@ def exchange(server: Server, request: bytes, answer: Answer, clock: Callable[[],
             size = int.from_bytes(_receive(stream, 4, deadline, clock), "big")
             _check_size(server, size)
             answer.output = _receive(stream, size, deadline, clock)
+        if isinstance(stream, ssl.SSLSocket):
+            tls.keep(stream)
 
 
-@contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
-    """A connection that is ready for a request, and is closed whatever happens.
+def connected(server: Server, tls: Tls) -> socket.socket:
+    """A connection that is ready for a request; the caller closes it.
 
     :raises CannotConnect: no such host, nobody there, too slow.  :raises BadCertificate: TLS failed.
-    """
-    context = tls_context(server) if server.tls else None
-    try:
-        stream = socket.create_connection((server.host, server.port), timeout=server.connect_timeout)
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise _cannot_connect(server, error) from None
-    with stream:
-        if context is None:
-            yield stream
-            return
-        with _secured(server, context, stream) as secure:
-            yield secure
-
-
-def tls_context(server: Server) -> ssl.SSLContext:
-    """Verified by default: certificate chain and host name; TLS 1.2 at least.
-
     :raises UsageError: the file with the authorities cannot be read.
     """
+    if not server.tls:
+        return _opened(server)
+    tls.prepare(server)
+    resumes = tls.resumes
     try:
-        context = ssl.create_default_context(cafile=server.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise UsageError(
-            f"the CA file {server.ca_file!r} cannot be used: {reason}",
-            todo="Name a PEM file with the certificate of the authority that signed the server's.",
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if server.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        return _secured(server, tls)
+    except BadCertificate:
+        if not resumes:
+            raise
+    # A server may refuse a session that it does not know (any more), instead of making another one.
+    return _secured(server, tls)
 
 
-def _secured(server: Server, context: ssl.SSLContext, stream: socket.socket) -> ssl.SSLSocket:
+def _secured(server: Server, tls: Tls) -> socket.socket:
+    stream = _opened(server)
     try:
-        return context.wrap_socket(stream, server_hostname=server.host)
-    except ssl.SSLCertVerificationError as error:
-        raise BadCertificate(
-            f"{server} did not prove who it is: {error.verify_message or error.reason}",
-            meaning="Nothing was sent: the password is safe.",
-            todo="Give the authority that signed its certificate (--ca-file), and the name that stands in it (--host).",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BadCertificate(
-            f"{server} did not complete the TLS handshake: {_reason(error)}",
-            meaning="Nothing was sent: the password is safe. The port may not speak TLS.",
-            todo="Use the TLS port of the server; --no-tls speaks clear text, password included.",
-        ) from None
+        return tls.secured(server, stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _opened(server: Server) -> socket.socket:
+    try:
+        return socket.create_connection((server.host, server.port), timeout=server.connect_timeout)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise _cannot_connect(server, error) from None
 
 
 @contextmanager
@@ -147,7 +132,7 @@ def _lost_is_told(server: Server, answer: Answer) -> Iterator[None]:
             f"{server} did not answer within {server.timeout:g} seconds", request_id=answer.request_id
         ) from None
     except OSError as error:
-        raise LostReply(f"the connection to {server} broke: {_reason(error)}", request_id=answer.request_id) from None
+        raise LostReply(f"the connection to {server} broke: {reason_of(error)}", request_id=answer.request_id) from None
 
 
 class _Ended(Exception):
@@ -195,17 +180,7 @@ _IS_IT = "Check that host and port are those of SMAPI, and whether the port spea
 
 def _cannot_connect(server: Server, error: Exception) -> CannotConnect:
     return CannotConnect(
-        f"no connection to {server}: {_reason(error)}",
+        f"no connection to {server}: {reason_of(error)}",
         meaning="Nothing was sent.",
         todo="Check host and port, the firewall, and that the SMAPI servers (VSMREQIN) are logged on.",
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "a TLS error").replace("_", " ").lower()
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "the name cannot be used" if isinstance(error, UnicodeError) else str(error) or type(error).__name__
