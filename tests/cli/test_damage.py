@@ -55,6 +55,23 @@ def test_a_damaged_entry_stops_nobody_else(hurt: Site, capsys: pytest.CaptureFix
     assert code == 4 and "web1" in out and "web3   nothing-to-do" in out
 
 
+def test_a_damaged_entry_that_was_put_back_stops_no_other_server(
+    moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who puts a file in its place, as editors and copies do, makes the register of links doubtful: it is made again."""
+    next_gold(moved, {"etc/plain.conf": "newer\n"})
+    entry = Path(moved.path("store/entries/WEB1.json"))
+    other = entry.with_name("other")
+    other.write_bytes(entry.read_bytes()[:50])
+    other.rename(entry)
+    for words in (("update", "run", "web2"), ("rollback", "web2"), ("clone", "delete", "web2")):
+        code, out = said(capsys, *words)
+        assert code == 0, (words, out)
+    slot = data(capsys, "gold", "list", IMAGE)[0]["slot"]
+    with pytest.raises(Damaged, match=r"WEB1\.json is not an entry"):
+        moved.host.linked(slot)
+
+
 def test_a_clone_with_a_damaged_entry_is_removed_by_force(hurt: Site, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "clone", "delete", "web1")
     assert code == 4 and "goldroot clone delete web1 --force" in out

@@ -112,3 +112,10 @@ def test_check(capsys: CaptureFixture, own: str, tmp_path: Path) -> None:
     out = said(capsys, "check", str(bad), status=2)
     assert f"{bad}:3: 'clas' is not a key of a rule" in out and "'class'" in out
     assert json.loads(said(capsys, "check", str(bad), "--json", status=2))["error"] == "bad-policy"
+
+
+def test_on_screen_the_third_side_is_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "policy.toml"
+    for line, whose in (("", "the server's"), ('conflict = "gold"\n', "gold's")):
+        own.write_text(line)
+        assert f"conflict {whose} version stands" in said(capsys, "check", str(own))

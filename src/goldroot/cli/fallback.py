@@ -113,7 +113,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
     def say() -> None:
         for name in dict.fromkeys(before):
             put(f"what was kept of {name} was removed already")
-        if gone or not before:
+        if gone or not (before or failed):
             _say_pruned(gone, "removed", aside)
         tell_failures(failed)
 

@@ -16,6 +16,9 @@ from goldroot.errors import UsageError
 from goldroot.policy import CLASSES, FAMILIES, Explanation, Policy, Rule, WrittenRule, default_text, family_of
 from goldroot.tree import path_text
 
+#: The answer at a conflict -> whose version that is, on the screen.
+_WHOSE = {"clone": "the server's", "gold": "gold's"}
+
 policy_option = click.option(
     "--policy",
     "policy_file",
@@ -113,7 +116,7 @@ def check(file: str, as_json: bool) -> None:
     inherited = len(rules.rules) - len(own)
     data = {"file": file, "rules": len(own), "default_rules": inherited, "conflict": rules.conflict, "hash": rules.hash}
     said = f"{counted(len(own), 'rule')} of its own after {inherited} of the default policy"
-    emit(as_json, data, lambda: put(f"{file}: good. {said}; at a conflict the {rules.conflict}'s version stands."))
+    emit(as_json, data, lambda: put(f"{file}: good. {said}; at a conflict {_WHOSE[rules.conflict]} version stands."))
 
 
 def load(file: str | None) -> Policy:
@@ -207,5 +210,5 @@ def _list(rules: Policy) -> None:
     table(["path", "says", "where"], [[rule.pattern, _said(rule), rule.where] for rule in rules.rules])
     put()
     put("The last rule that matches wins; a path that none matches is merged as config.")
-    put(f"At a conflict the {rules.conflict}'s version stands.")
+    put(f"At a conflict {_WHOSE[rules.conflict]} version stands.")
     put(f"Hash: {rules.hash}")

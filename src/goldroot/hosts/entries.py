@@ -110,7 +110,7 @@ class Entries:
                     self._make_index()
             except (OSError, Failed):  # on a full disk, or one that is only read
                 return self._links_of(owner, self._names())
-        return self._links_of(owner, self._index.candidates(owner))
+        return self._links_of(owner, self._candidates(owner))
 
     # -- changes
 
@@ -222,7 +222,15 @@ class Entries:
     def _linked(self, owner: str) -> list[tuple[str, str, str]]:
         """:meth:`linked`, under the lock."""
         self._make_index()
-        return self._links_of(owner, self._index.candidates(owner))
+        return self._links_of(owner, self._candidates(owner))
+
+    def _candidates(self, owner: str) -> list[str]:
+        """The machines that may link this owner."""
+        try:
+            found = self.find(owner)
+        except Damaged:
+            found = None
+        return self._index.candidates(owner, slot=found is None or found.role == "owner")
 
     def _links_of(self, owner: str, machines: Iterable[str]) -> list[tuple[str, str, str]]:
         return [

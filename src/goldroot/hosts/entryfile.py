@@ -161,9 +161,13 @@ class LinkIndex:
         self._directory = directory
         self._entries = entries
 
-    def candidates(self, owner: str) -> list[str]:
-        """The machines that may link this owner, sorted."""
-        return sorted({*self._names(owner), *self._names(UNKNOWN)})
+    def candidates(self, owner: str, *, slot: bool) -> list[str]:
+        """The machines that may link this owner, sorted.
+
+        :param slot: whether it may be a gold slot.  Only these are linked by servers: one whose entry cannot be read stops who
+            would write a slot, not who works on another server.
+        """
+        return sorted({*self._names(owner), *(self._names(UNKNOWN) if slot else ())})
 
     def is_right(self) -> bool:
         """Whether nobody else has changed which entries there are since the index was last right."""
