@@ -179,7 +179,7 @@ def cut(source: str) -> list[str]:
 
 
 def plain(record: str) -> str:
-    """A record as it is kept: control characters of a comment become dots, since a reply may end its lines with one."""
+    """A record as it is kept: in a comment, what is not text becomes a dot, since a reply may end its lines with it."""
     return record.translate(NO_TEXT) if is_comment(record) else record
 
 
