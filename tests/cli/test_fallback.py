@@ -65,7 +65,7 @@ def test_the_live_disks_are_compared_with_it(switched: Site, capsys: pytest.Capt
     assert "web1 differs from its fallback (small 1) in 1 place: 1 config" in out
     assert said(capsys, "fallback", "diff", "web1", "/etc/group") == (
         0,
-        "web1 is as its fallback (small 1).\n",
+        "web1 is as its fallback (small 1) in /etc/group.\n",
     )
     found = data(capsys, "clone", "diff", "web1")
     assert CloneDiff.model_validate(found).as_json() == found and found["entries"]

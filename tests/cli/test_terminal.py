@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import goldroot.cli
-from goldroot.cli import terminal
+from goldroot.cli import progress, terminal
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.cli.output import table
@@ -160,25 +160,57 @@ def test_errors_and_mistakes_are_escaped(capsys: pytest.CaptureFixture[str]) -> 
         assert "\\x1b" in out + err or "\\u001b" in out + err
 
 
-def test_progress_draws_no_foreign_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names of stages hold names of disks and files; the library's own sequences, to draw with, are all that is left."""
-    from goldroot.cli import progress
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
-    drawn = Terminal()
-    monkeypatch.setattr(sys, "stderr", drawn)
+def drawing(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard error, as a wide terminal."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "400")
+    return terminal
+
+
+def words(drawn: Terminal) -> str:
+    return re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", drawn.getvalue())
+
+
+def test_progress_draws_no_foreign_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of stages hold names of disks and files; the library's own sequences, to draw with, are all that is left."""
+    drawn = drawing(monkeypatch)
     with progress.stages() as stage:
         advance = stage("copying [red]a[/red] \x1b]0;owned\x07\x9b \u202e")
         assert advance is not None
         advance(1)
     said = drawn.getvalue()
-    assert "copying [red]a[/red] \\x1b]0;owned\\x07\\x9b \\u202e" in re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", said)
+    assert "copying [red]a[/red] \\x1b]0;owned\\x07\\x9b \\u202e" in words(drawn)
     assert "\x1b]" not in said and "\x07" not in said and "\u202e" not in said
+
+
+def test_progress_tells_how_many_of_how_many_and_of_the_servers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = drawing(monkeypatch)
+    with progress.stages(servers=2) as stage:
+        advance = stage("copying one", lambda: 1200)
+        assert advance is not None
+        advance(300)
+        stage.done("web1")
+        unknown = stage("importing two")
+        assert unknown is not None
+        unknown(7)
+    last = words(drawn).rsplit("servers", 1)[1]
+    assert "1/2" in last and "7/?" in last
+    assert last.count(" left") == 1  # of the servers: what is imported may be any number
+    assert "copying" not in last  # what has ended is not drawn any more
+    assert re.search(r"copying one\s.*/1200 .* left", words(drawn))
+
+
+def test_nobody_is_asked_for_a_total_that_nobody_sees() -> None:
+    with progress.stages(quiet=True, servers=2) as stage:
+        assert stage("copying", pytest.fail) is None
+        stage.done("web1")
 
 
 # -- through the commands

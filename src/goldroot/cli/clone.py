@@ -96,7 +96,10 @@ def create(
         raise UsageError("several clones cannot share a host name, an address or a port", todo="Make them one by one.")
     site = open_site(site_dir)
     asked = {"image": image, "gold": number, "host": host, "read_write": read_write, **options}
-    with stages(as_json) as stage, many_names(site, "clone create", names, asked, looking=plan_only) as again:
+    with (
+        stages(as_json, len(names)) as stage,
+        many_names(site, "clone create", names, asked, looking=plan_only) as again,
+    ):
 
         def one(name: str) -> CreatePlan | Created:
             if again.is_done(name):
@@ -109,7 +112,7 @@ def create(
             return create_clone(site, name, image, form=form, identity=identity, stage=stage)
 
         there = [name for name in names if again.is_done(name)]
-        results = each(names, one)
+        results = each(names, one, stage.done)
         if not plan_only:
             again.end(left=bool(results.failed))
     rows = [_created(done) for done in results.done.values()]
@@ -282,7 +285,7 @@ def diff(
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = find_drift(site, name, list(paths), stage=stage)
-    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
+    return show_drift(site, found, paths=paths, with_patch=with_patch, classes=classes, as_json=as_json)
 
 
 @clone.command()

@@ -34,10 +34,11 @@ _LAST = ("identity",)
 
 
 def show_drift(
-    site: Site, found: Drift, *, with_patch: bool, classes: tuple[str, ...], as_json: bool
+    site: Site, found: Drift, *, paths: tuple[str, ...], with_patch: bool, classes: tuple[str, ...], as_json: bool
 ) -> int:  # fmt: skip
     """Print what was found, with lines of texts where they are asked for.
 
+    :param paths: where it was looked; empty: everywhere.
     :param classes: only differences of these; empty: all.
     :returns: the exit code.
     :raises UsageError: there is no such class.
@@ -52,16 +53,20 @@ def show_drift(
     if classes:
         found = replace(found, entries=[one for one in found.entries if one["rule"]["class"] in classes])
     shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
-    emit(as_json, {**found.as_dict(), **({"patch": shown} if with_patch else {})}, lambda: _say(found, shown))
+    emit(
+        as_json,
+        {**found.as_dict(), **({"patch": shown} if with_patch else {})},
+        lambda: _say(found, shown, (*paths, *classes)),
+    )
     return EXIT_FINDINGS if found.entries else 0
 
 
-def _say(found: Drift, shown: dict[str, list[str]]) -> None:
+def _say(found: Drift, shown: dict[str, list[str]], asked: tuple[str, ...]) -> None:
     """One line for each path; lines of texts where they are ``shown``, by path.  What makes a server itself is last."""
     for note in found.notes:
         put(f"note: {note}")
     if not found.entries:
-        put(f"{found.clone.name} is as {found.other}.")
+        put(f"{found.clone.name} is as {found.other}{' in ' + ', '.join(asked) if asked else ''}.")
         return
     put(_line("class", "change", "next update", "path"))
     for entry in sorted(found.entries, key=lambda one: one["rule"]["class"] in _LAST):

@@ -39,8 +39,8 @@ class Results(Generic[T]):
         return max([0, *map(findings, self.done.values()), *(error.exit_code for error in self.failed.values())])
 
 
-def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
-    """Do the work for every name, once each.  The error of a single name leaves as it is."""
+def each(names: Sequence[str], work: Callable[[str], T], tell: Callable[[str], None] = lambda name: None) -> Results[T]:
+    """Do the work for every name, once each, and tell of each that is done.  The error of a single name leaves as it is."""
     wanted = list(dict.fromkeys(names))
     if len(wanted) == 1:
         return Results({wanted[0]: work(wanted[0])}, {})
@@ -50,6 +50,7 @@ def each(names: Sequence[str], work: Callable[[str], T]) -> Results[T]:
             results.done[name] = work(name)
         except GoldrootError as error:
             results.failed[name] = error
+        tell(name)
     return results
 
 

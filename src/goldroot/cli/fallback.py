@@ -200,7 +200,7 @@ def diff(
     site = open_site(site_dir)
     with stages(as_json) as stage:
         found = diff_kept(site, find_kept(site, name, number), list(paths), stage=stage)
-    return show_drift(site, found, with_patch=with_patch, classes=classes, as_json=as_json)
+    return show_drift(site, found, paths=paths, with_patch=with_patch, classes=classes, as_json=as_json)
 
 
 @fallback.command(context_settings=AS_COMMAND)

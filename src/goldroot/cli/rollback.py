@@ -61,14 +61,18 @@ def rollback(
         return _plan_rollback(site, names, carry, as_json)
     commands_of(list, plan_only=False)
     asked = {"carry": carry, "take_proposals": take_proposals}
-    with stages(as_json) as stage, engine_of(site) as engine, many_names(site, "rollback", names, asked) as again:
+    with (
+        stages(as_json, len(names)) as stage,
+        engine_of(site) as engine,
+        many_names(site, "rollback", names, asked) as again,
+    ):
 
         def one(name: str) -> Outcome:
             if again.is_done(name):
                 return finish_rollback(site, engine, name, stage=stage)
             return go_back(site, engine, name, carry=carry, take_proposals=take_proposals, stage=stage)
 
-        results = each(names, one)
+        results = each(names, one, stage.done)
         again.end(left=bool(results.failed))
     written = {done.clone: _written(site, done) for done in results.done.values()}
     data = {

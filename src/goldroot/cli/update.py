@@ -98,8 +98,8 @@ def _make_plans(site: Site, names: tuple[str, ...], to: int | None, all_paths: b
     with Prefetch(site, names) as ahead:
         from goldroot.fleet import plan_update
 
-        with stages(as_json) as stage:
-            plans = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead))
+        with stages(as_json, len(names)) as stage:
+            plans = each(names, lambda name: plan_update(site, name, to, stage=stage, ahead=ahead), stage.done)
 
     export_plans(site, plans.done.values())
     due = [found for found in plans.done.values() if found.clone.version != found.to]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from goldroot import crash
@@ -193,7 +194,8 @@ def _fill(
         built: dict[str, Manifest] = {}
         for address, id in ids.items():
             source, out = sources[address].path, server.opened[address].path
-            copy = copy_tree(source, out, known=gold.manifest(address), progress=stage(f"copying {id}"))
+            known = gold.manifest(address)
+            copy = copy_tree(source, out, known=known, progress=stage(f"copying {id}", partial(len, known)))
             built[address] = copy.manifest
             notes += copy.notes
             crash.point("clone.disk-copied")

@@ -13,7 +13,8 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones, readings
@@ -45,11 +46,17 @@ if TYPE_CHECKING:
     from goldroot.fleet.prefetch import Prefetch
     from goldroot.fleet.through_itself import Copied
 
-#: Gives, for the name of a stage, what is called with the number of entries done since the last call.
-Stage = Callable[[str], Progress | None]
+
+class Stage(Protocol):
+    """Gives, for the name of a stage, what is called with the number of entries done since the last call.
+
+    ``total``, asked only where somebody watches, tells how many there will be, about; ``None``: that is not known before.
+    """
+
+    def __call__(self, name: str, total: Callable[[], int | None] = ..., /) -> Progress | None: ...
 
 
-def silent(name: str) -> Progress | None:
+def silent(name: str, total: Callable[[], int | None] | None = None, /) -> Progress | None:
     """A stage that nobody watches."""
     return None
 
@@ -148,7 +155,7 @@ def disk_side(
     notes: list[Note] = []
     for address, disk in disks.ids.items():
         path = disks.opened[address].path
-        progress = stage(f"reading {disk}")
+        progress = stage(f"reading {disk}", partial(manifests.known_count, site, disk))
         found = ahead.take(disk, policy) if ahead is not None else None
         if (copied := disks.copied.get(address)) is not None:
             found = copied.scan(policy, progress)

@@ -30,6 +30,12 @@ def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
         return None
 
 
+def known_count(site: Site, disk: str) -> int | None:
+    """How many entries a disk had when it was last seen, or was made; ``None`` where nobody knows."""
+    known = load(site, disk) or load(site, disk, MADE)
+    return None if known is None else len(known)
+
+
 def save(site: Site, disk: str, manifest: Manifest, which: str = SEEN) -> None:
     """Store a manifest of a disk, whole."""
     private.make_directory(site.path("manifests"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from goldroot import crash
@@ -90,7 +91,9 @@ def _taken(site: Site, clone: Clone, found: Found, server: Server, policy: Polic
     for address, rows, _ in found.rows():
         id = server.ids[address]
         root, before = server.opened[address].path, load_seen(site, clone, id)
-        now = manifests.scan_disk(site, id, root, policy, progress=stage(f"reading {id}")).manifest
+        now = manifests.scan_disk(
+            site, id, root, policy, progress=stage(f"reading {id}", partial(manifests.known_count, site, id))
+        ).manifest
         clones = read_doubtful(root, now, before)
         taken[address] = take_new(before, list(checked_rows(iter(rows))), clones, policy)
     return taken

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from goldroot import crash
@@ -67,7 +68,8 @@ def written_since(site: Site, clone: Clone, stage: Stage = silent) -> list[str]:
     with open_clone(site, clone) as server:
         for address, disk in server.ids.items():
             made, path = manifests.load(site, disk, manifests.MADE), server.opened[address].path
-            now = manifests.scan_disk(site, disk, path, policy, writers="live", progress=stage(f"reading {disk}"))
+            reading = stage(f"reading {disk}", partial(manifests.known_count, site, disk))
+            now = manifests.scan_disk(site, disk, path, policy, writers="live", progress=reading)
             found |= {path for path in manifests.written_since(made, now.manifest) if path} if made else set()
     return ["/" + path_text(path) for path in sorted(found)]
 

@@ -94,7 +94,7 @@ def written_since_merge(task: OpenUpdate, stage: Stage, *, live: bool) -> bool:
         writers = task.writers(server)
         for address, disk in server.ids.items():
             path = server.opened[address].path
-            reading = stage(f"reading {disk}")
+            reading = stage(f"reading {disk}", partial(manifests.known_count, task.site, disk))
             found = manifests.scan_disk(task.site, disk, path, task.policy, writers=writers, progress=reading)
             if not manifests.unchanged(open_update.load_seen(task.site, task.name, task.work, address), found.manifest):
                 return True
@@ -181,7 +181,9 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
     for one in plan.parts:
         disk, path = out.ids[one.part.name], out.opened[one.part.name].path
         rows, sources = list(checked_rows(build_rows(plan, one))), [os.fsencode(tree.root) for tree in one.part.trees]
-        options = BuildOptions(progress=stage(f"writing {disk}"), live=(CLONE_SIDE,) if live else ())
+        options = BuildOptions(
+            progress=stage(f"writing {disk}", partial(len, rows)), live=(CLONE_SIDE,) if live else ()
+        )
         listed = open_update.rows_file(task.site, task.name, task.work, one.part.name)
         # A carry makes its base again each time: its rows mean other files then.
         build = build_tree if task.update.carry else partial(build_over, list_file=listed)
