@@ -207,6 +207,16 @@ def test_progress_tells_how_many_of_how_many_and_of_the_servers_too(monkeypatch:
     assert re.search(r"copying one\s.*/1200 .* left", words(drawn))
 
 
+def test_more_than_were_known_are_not_more_than_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = drawing(monkeypatch)
+    with progress.stages() as stage:
+        advance = stage("reading", lambda: 3)
+        assert advance is not None
+        advance(2)
+        advance(3)
+    assert "5/5" in words(drawn)
+
+
 def test_nobody_is_asked_for_a_total_that_nobody_sees() -> None:
     with progress.stages(quiet=True, servers=2) as stage:
         assert stage("copying", pytest.fail) is None

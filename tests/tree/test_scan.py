@@ -601,3 +601,13 @@ def test_a_snapshot_of_a_running_system_trusts_no_ctime_of_the_last_minute(
     assert (ctime("unknown") > 0, ctime("snapshot")) == (True, 0)
     later = 70 * 10**9
     assert ctime("snapshot") == os.stat(tmp_path / "root/file").st_ctime_ns
+
+
+def test_progress_counts_each_entry_when_it_is_found_and_when_it_is_read(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"f{number}").write_text("x")
+    counts: list[int] = []
+    found = scan_tree(tmp_path, progress=counts.append).manifest
+    again: list[int] = []
+    scan_tree(tmp_path, known=found, progress=again.append)
+    assert sum(counts) == sum(again) == 2 * len(found)

@@ -10,7 +10,7 @@ from goldroot.cli.output import on_terminal
 from goldroot.escape import escape
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 Total = Callable[[], int | None]
 
@@ -38,7 +38,13 @@ class _Drawn(Stages):
         if self._last is not None and self._last != self._servers:
             self._progress.update(self._last, visible=False)
         self._last = task = self._progress.add_task(escape(name), total=total() if total is not None else None)
-        return lambda count: self._progress.update(task, advance=count)
+        return lambda count: self._advance(task, count)
+
+    def _advance(self, task: TaskID, count: int) -> None:
+        self._progress.update(task, advance=count)
+        of = self._progress.tasks[self._progress.task_ids.index(task)]
+        if of.total is not None and of.completed > of.total:  # more than there were when it was last seen
+            self._progress.update(task, total=of.completed)
 
     def done(self, name: str) -> None:
         if self._servers is not None:

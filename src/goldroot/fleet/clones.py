@@ -195,7 +195,9 @@ def _fill(
         for address, id in ids.items():
             source, out = sources[address].path, server.opened[address].path
             known = gold.manifest(address)
-            copy = copy_tree(source, out, known=known, progress=stage(f"copying {id}", partial(len, known)))
+            copy = copy_tree(
+                source, out, known=known, progress=stage(f"copying {id}", partial(manifests.counted_twice, known))
+            )
             built[address] = copy.manifest
             notes += copy.notes
             crash.point("clone.disk-copied")

@@ -31,9 +31,14 @@ def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
 
 
 def known_count(site: Site, disk: str) -> int | None:
-    """How many entries a disk had when it was last seen, or was made; ``None`` where nobody knows."""
+    """What the scan of a disk will count, by what it had when it was last seen, or was made; ``None`` where nobody knows."""
     known = load(site, disk) or load(site, disk, MADE)
-    return None if known is None else len(known)
+    return None if known is None else counted_twice(known)
+
+
+def counted_twice(tree: Manifest) -> int:
+    """What a scan or a copy counts: each entry when it is found, and when it is read or written."""
+    return 2 * len(tree)
 
 
 def save(site: Site, disk: str, manifest: Manifest, which: str = SEEN) -> None:
