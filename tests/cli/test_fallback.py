@@ -199,4 +199,4 @@ def test_a_comparison_has_headings_classes_and_says_what_will_be_overwritten(
     assert set(only["classes"]) <= {"config", "lines"} and "/etc/plain.conf" in [one["path"] for one in only["entries"]]
     code, out = said(capsys, "clone", "diff", "web1", "--class", "confg")
     assert code == 2 and "Did you mean 'config'?" in out
-    assert said(capsys, "clone", "diff", "web1", "--class", "cache") == (0, "web1 is as small 1.\n")
+    assert said(capsys, "clone", "diff", "web1", "--class", "cache") == (0, "web1 is as small 1 in class cache.\n")

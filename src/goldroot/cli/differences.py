@@ -52,11 +52,12 @@ def show_drift(
                              todo=f"Classes: {', '.join(CLASSES)}.")  # fmt: skip
     if classes:
         found = replace(found, entries=[one for one in found.entries if one["rule"]["class"] in classes])
+    where = (*paths, *(f"class {name}" for name in classes))
     shown = drift_patch(site, found, exact=not as_json and not sys.stdout.isatty()) if with_patch else {}
     emit(
         as_json,
         {**found.as_dict(), **({"patch": shown} if with_patch else {})},
-        lambda: _say(found, shown, (*paths, *classes)),
+        lambda: _say(found, shown, where),
     )
     return EXIT_FINDINGS if found.entries else 0
 
