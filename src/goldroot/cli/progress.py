@@ -10,7 +10,7 @@ from goldroot.cli.output import on_terminal
 from goldroot.escape import escape
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.progress import Progress, ProgressColumn
 
 Total = Callable[[], int | None]
 
@@ -37,14 +37,17 @@ class _Drawn(Stages):
     def __call__(self, name: str, total: Total | None = None, /) -> Callable[[int], None]:
         if self._last is not None and self._last != self._servers:
             self._progress.update(self._last, visible=False)
-        self._last = task = self._progress.add_task(escape(name), total=total() if total is not None else None)
-        return lambda count: self._advance(task, count)
+        known = total() if total is not None else None
+        self._last = task = self._progress.add_task(escape(name), total=known)
+        done = 0
 
-    def _advance(self, task: TaskID, count: int) -> None:
-        self._progress.update(task, advance=count)
-        of = self._progress.tasks[self._progress.task_ids.index(task)]
-        if of.total is not None and of.completed > of.total:  # more than there were when it was last seen
-            self._progress.update(task, total=of.completed)
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            # There may be more than when it was last seen.
+            self._progress.update(task, completed=done, total=None if known is None else max(known, done))
+
+        return advance
 
     def done(self, name: str) -> None:
         if self._servers is not None:

@@ -32,7 +32,7 @@ def load(site: Site, disk: str, which: str = SEEN) -> Manifest | None:
 
 def known_count(site: Site, disk: str) -> int | None:
     """What the scan of a disk will count, by what it had when it was last seen, or was made; ``None`` where nobody knows."""
-    known = load(site, disk) or load(site, disk, MADE)
+    known = _known(site, disk)
     return None if known is None else counted_twice(known)
 
 
@@ -63,7 +63,7 @@ def scan_disk(
 
     :param writers: "live" where the server may be running: what vanishes meanwhile is left out.
     """
-    known = load(site, disk) or load(site, disk, MADE)
+    known = _known(site, disk)
     found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, writers=writers)
     found = replace(found, manifest=without_boot_map(found.manifest))
     if known is None or _signatures(known) != _signatures(found.manifest):
@@ -71,6 +71,10 @@ def scan_disk(
         with contextlib.suppress(NoPermission, NoSpace):
             save(site, disk, found.manifest)
     return found
+
+
+def _known(site: Site, disk: str) -> Manifest | None:
+    return load(site, disk) or load(site, disk, MADE)
 
 
 def _signatures(manifest: Manifest) -> tuple[object, ...]:
