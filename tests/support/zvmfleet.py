@@ -58,7 +58,7 @@ class ZvmFleet:
         self.sim.start()
         self.site_dir = root / "site"
         self.site_dir.mkdir(exist_ok=True)
-        self._table = table
+        self.table = table
         self.write_table(table)
 
     def copied_to(self, root: Path) -> ZvmFleet:
@@ -67,7 +67,7 @@ class ZvmFleet:
         root.mkdir()
         for name in ("minidisks", "site"):
             subprocess.run(["cp", "-a", "--reflink=auto", self.root / name, root / name], check=True)
-        return ZvmFleet(root, self._capsys, text=text, table=self._table)
+        return ZvmFleet(root, self._capsys, text=text, table=self.table)
 
     def write_table(self, more: str) -> None:
         """The site's file, with these lines more in the host's table."""

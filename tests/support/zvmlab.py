@@ -52,14 +52,18 @@ class ZvmLab(Lab):
             pauses=(0, 0),
             snapshots=True,
         )
-        return ZvmHost("here", str(root / "store"), parts)
+        return ZvmHost("here", str(root / "store"), self.parts_here(parts))
+
+    def parts_here(self, parts: Parts) -> Parts:
+        """What is otherwise."""
+        return parts
 
     def copied_to(self, root: Path) -> Lab:
         for name in ("minidisks", "store"):
             shutil.copytree(self.root / name, root / name, symlinks=True)
         shutil.copy(self.root / "disks.sqlite", root / "disks.sqlite")
         entries = self.sim.system.directory.entries.values()
-        return ZvmLab(root, "".join(record + "\n" for entry in entries for record in entry.records))
+        return type(self)(root, "".join(record + "\n" for entry in entries for record in entry.records))
 
     def client(self) -> Client:
         return client(self.sim)

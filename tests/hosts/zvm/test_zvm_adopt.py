@@ -16,6 +16,7 @@ from goldroot.hosts.zvm.survey import server
 from goldroot.zvm.directory import Directory
 from support.fleet import ROOT
 from support.trees import make_tree
+from support.zvmcluster import ZvmCluster
 from support.zvmfleet import ZvmFleet, password
 from support.zvmsite import DIRECTORY
 
@@ -60,8 +61,11 @@ OWN = {401: "1", 501: "1", 601: "2", 701: "1"}
 
 
 @pytest.fixture
-def paper(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ZvmFleet]:
-    fleet = ZvmFleet(tmp_path / "zvm", capsys, text=PAPER, active=("MAINT", "GOLDMGMT", "S10RO1"))
+def paper(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ZvmFleet]:
+    text = getattr(request, "param", PAPER)
+    fleet = ZvmFleet(tmp_path / "zvm", capsys, text=text, active=("MAINT", "GOLDMGMT", "S10RO1"))
     password(monkeypatch, fleet)
     place = fleet.root / "minidisks"
     for start, version in {**HOLD, **OWN}.items():
@@ -136,6 +140,52 @@ def test_a_site_that_follows_the_paper_is_taken_over_and_moved(paper: ZvmFleet) 
     assert {name: records for name, records in directory(paper).items() if name in untouched} == {
         name: records for name, records in before.items() if name in untouched
     }
+
+
+#: The same where S10RO2 can be logged on at each member of a cluster, with a network card of each.
+CLUSTER = PAPER.replace(
+    "USER S10RO2 SECRET1 512M 1G G\n",
+    "IDENTITY S10RO2 SECRET1 512M 1G G\n BUILD ON ZVM1 USING SUBCONFIG S10RO2-1\n BUILD ON ZVM2 USING SUBCONFIG S10RO2-2\n",
+) + "".join(
+    f"SUBCONFIG S10RO2-{number}\n NICDEF 0600 TYPE QDIO LAN SYSTEM VSWITCH{number}\n"
+    f" MDISK 0192 3390 {900 + number:05d} 00001 LX3002 MR\n"
+    for number in (1, 2)
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", [CLUSTER], indirect=True, ids=["cluster"])
+def test_a_server_with_a_part_for_each_member_is_taken_over_and_moved_at_the_other_one(paper: ZvmFleet) -> None:
+    cluster = ZvmCluster(paper, ["S10RO2"])
+    try:
+        there = cluster.there.system
+        there.logon("S10RO2")
+        assert {one.address for one in there.query_virtual("S10RO2")} >= {"0192", "0600", "01B1", "01B5"}
+        parts = {name: records for name, records in directory(paper).items() if name.startswith("S10RO2-")}
+        paper("zvm", "adopt", "s10", ok=1)
+        paper("machine", "stop", "s10ro2")
+        paper.write("S10RO2", {"etc/plain.conf": "mine\n"})
+        paper("machine", "start", "s10ro2")
+        assert there.active() == ["S10RO2"]
+        cached = next(one for one in paper.data("zvm", "doctor")["points"] if one["key"] == "cache")
+        assert cached["state"] == "well", "the paper's disks have MINIOPT NOMDC"
+        paper("update", "run", "s10ro2", ok=1)
+        paper("review", "resolve", "s10ro2", "--all", "--take", "server")
+        paper("update", "run", "s10ro2")
+        assert there.active() == ["S10RO2"]
+        linked = {one.address: one.owner for one in there.query_virtual("S10RO2") if one.owner.startswith("S10GOLD")}
+        assert linked == {"01B1": "S10GOLD2", "05B1": "S10GOLD"}, "the next gold, and that of the fallback"
+        assert paper.text("S10RO2", "1B5", "etc/plain.conf") == "mine\n"
+        paper("rollback", "s10ro2")
+        assert there.active() == ["S10RO2"]
+        assert " LINK S10GOLD 11B1 01B1 RR" in paper.directory("S10RO2")
+        after = directory(paper)
+        assert {name: records for name, records in after.items() if name.startswith("S10RO2-")} == parts
+        assert [one for one in after["S10RO2"] if "BUILD" in one] == [
+            one for one in CLUSTER.splitlines() if "BUILD" in one
+        ]
+    finally:
+        cluster.there.stop()
 
 
 @pytest.mark.slow

@@ -30,11 +30,31 @@ def config(**values: object) -> ZvmConfig:
         {"template": []},
         {"template": ["USER {user} SECRET 1G 1G G"]},
         {"slot_template": ["PROFILE {user}"]},
+        {"members": {"ZVM2": "zvm2:0"}},
+        {"members": {"ZVM2": "zvm2:http"}},
+        {"members": {"ZVM2": ""}},
+        {"members": {"ZVM2": "zvm2"}, "member_of": {"WEB2": "ZVM3"}},
+        {"member_of": {"WEB2": "ZVM2"}},
     ],
 )
 def test_what_cannot_be_is_refused_when_it_is_opened(values: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         open_host("here", config(**values), str(tmp_path))
+
+
+def test_members_are_reached_as_the_first_one_is_where_nothing_else_is_said(tmp_path: Path) -> None:
+    members = {"zvm2": "zvm2.example.com", "ZVM3": "zvm3:44445", "ZVM4": "[2001:db8::4]:44446", "ZVM5": "[2001:db8::5]"}
+    host = open_host("here", config(port=1234, tls=False, members=members, member_of={"WEB2": "zvm2"}), str(tmp_path))
+    there = {name: (one.server.host, one.server.port, one.server.tls) for name, one in host._parts.members.items()}
+    assert there == {
+        "ZVM2": ("zvm2.example.com", 1234, False),
+        "ZVM3": ("zvm3", 44445, False),
+        "ZVM4": ("2001:db8::4", 44446, False),
+        "ZVM5": ("2001:db8::5", 1234, False),
+    }
+    assert (host._members.home("WEB2"), host._members.home("WEB1")) == ("ZVM2", "")
+    assert not host._parts.style.words.cached
+    assert open_host("here", config(), str(tmp_path))._parts.style.words.cached
 
 
 def test_the_password_is_read_when_it_is_needed_from_a_file_of_its_owner(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,22 @@ def test_an_update_of_the_papers_clone_by_hand() -> None:
     assert plan.after["1B1"] == "link S10GOLD2 1B1"
     assert plan.after["5B5"] == "disk LX3002:3001:100 ro"
     assert plan.after["1B5"] == "disk new, 100 cylinders rw"
+
+
+def test_a_server_of_another_member_is_stopped_and_started_there() -> None:
+    around = paper()
+    words = replace(around.style.words, cached=False)
+    around = replace(around, style=replace(around.style, words=words), member_of={"S10RO1": "ZVM2"})
+    plan = plan_update(around, "S10RO1", "S10GOLD2", patience=60)
+    commands = lines(plan, "CP", by_hand=True)
+    assert "AT ZVM2 CMD SIGNAL SHUTDOWN S10RO1 WITHIN 60" in commands
+    assert commands[-2:] == ["AT ZVM2 CMD XAUTOLOG S10RO1", "AT ZVM2 CMD QUERY S10RO1"]
+    # What one member may keep of it would be old when another one has written: new disks are kept out of that.
+    made = [step for step in plan.steps if any("AMDISK" in text for _, text in step.by_hand)]
+    assert [step.diff for step in made] == [("+ MINIOPT NOMDC",)] * 3
+    assert [text for _, text in made[0].by_hand][-2:] == [
+        "S10RO1 DIRECT: remove the records with -, add those with +", "FOR S10RO1 REPLACE"
+    ]  # fmt: skip
 
 
 def test_every_link_is_given_back_in_the_reverse_order() -> None:

@@ -188,9 +188,10 @@ def bootable(host: ZvmHost, root: Path) -> None:
 
 
 def test_a_server_that_runs_at_another_member_is_found_by_its_links(lab: ZvmLab) -> None:
-    lab.sim.system.logon_elsewhere("WEB1")
+    there = lab.sim.system.second("ZVM2")
+    there.logon("WEB1")
     host = lab.again()
-    assert host.power("WEB1").state == "off", "nobody says here that it runs"
+    assert host.power("WEB1").state == "off", "of that member the table says nothing"
     live = found(host, "WEB1").disks["1B5"].id
     before = found(host, "WEB1").token
     with pytest.raises(Busy, match="R/W by WEB1"), host.hold("WEB1"):
@@ -203,7 +204,7 @@ def test_a_server_that_runs_at_another_member_is_found_by_its_links(lab: ZvmLab)
         host.delete_disk(found(host, "WEB1").disks["5B5"].id)
     assert found(host, "WEB1").token == before
     assert lab.halves() == []
-    lab.sim.system.logoff_elsewhere("WEB1")
+    there.logoff("WEB1")
     with host.hold("WEB1"):
         switch(host)
     host.start("WEB1")

@@ -14,9 +14,11 @@ from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row
 from goldroot.hosts.zvm.links import Minidisk
 from goldroot.hosts.zvm.manager import Manager
+from goldroot.hosts.zvm.members import Members
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
+from goldroot.hosts.zvm.power import Guests
 from goldroot.hosts.zvm.simulated import Socket
 from goldroot.hosts.zvm.survey import Found, Survey, extents_of, server, slot
 from goldroot.hosts.zvm.survey import system as system_of
@@ -30,6 +32,8 @@ class Asking:
     _directory: DirectoryEntries
     _disks: Minidisks
     _adopted: Adopted
+    _guests: Guests
+    _members: Members
 
     def survey(
         self, slots: Collection[str], system: str, addresses: Collection[str], shared: Collection[str]
@@ -99,6 +103,7 @@ class Asking:
             parts.addresses,
             snapshots=parts.snapshots,
             records=parts.booting.record == "disk",
+            member_of=parts.member_of,
         )
 
     def examine(self) -> Iterator[Point]:
@@ -115,6 +120,7 @@ class Asking:
             link_mode=parts.style.words.link,
             snapshots=parts.snapshots,
             simulated=isinstance(parts.cp, Socket),
+            members=self._members,
         )
         return examined(asked, QUESTIONS)
 
@@ -132,5 +138,5 @@ class Asking:
         return sorted(found)
 
     def running(self) -> set[str]:
-        """The names of all guests that are logged on, in one call."""
-        return {self._disks.names.shown(user) for user in self._parts.client.image_status_query("*")}
+        """The names of all guests that are logged on, in one call for each member of the cluster."""
+        return {self._disks.names.shown(user) for user in self._guests.everybody()}

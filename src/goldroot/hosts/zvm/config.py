@@ -30,6 +30,7 @@ from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.smapi import PORT, Client, Patience, Secret, Server
 
 _PLACE = re.compile("[0-9A-F]{2}")
+_SERVER = re.compile(r"(?:\[(?P<inner>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+))(?::(?P<port>\d{1,5}))?")
 
 #: The variable that holds the password where no file does.
 PASSWORD = "GOLDROOT_SMAPI_PASSWORD"
@@ -67,6 +68,9 @@ class ZvmConfig:
         its own, or else behind ``IPL`` in its directory entry, when that is made.
     :param copies: how many disks are copied or erased at once by commands of this site.
     :param logons: how many guests are logged on at once by them.
+    :param members: the other members of the cluster that the system is one of: name -> ``HOST`` or ``HOST:PORT`` of its SMAPI server,
+        where all else is as ``server`` has it.
+    :param member_of: entry's name -> the member at which it is logged on, where that is not the one of ``guest``.
     :param operation_time: seconds that an asynchronous operation of the directory manager is waited for; it goes on then.
     :param guest_ssh: how the management guest is reached where it is another machine; files are reached there alone.
     :param ssh: how servers are reached for commands, ``USER@HOST``; ``{name}`` is the entry's name in small letters.
@@ -108,6 +112,8 @@ class ZvmConfig:
     copies: int = 2
     logons: int = 10
     operation_time: int = 3600
+    members: dict[str, str] = field(default_factory=dict)
+    member_of: dict[str, str] = field(default_factory=dict)
     guest_ssh: str = ""
     ssh: str = ""
     ssh_own: dict[str, str] = field(default_factory=dict)
@@ -123,25 +129,27 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
     for words in (config.parameters, *config.own_parameters.values()):
         if not words.isascii() or not words.isprintable():
             raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
-    server = Server(config.server, config.port, tls=config.tls, ca_file=config.ca_file)
     if min(config.copies, config.logons, config.operation_time) < 1:
         raise BadInput("copies, logons and operation_time are at least 1")
     servers = Servers(config.ssh, {check_entry_name(name): to for name, to in config.ssh_own.items()})
     servers.check()
     cp, medium = _guest(config, root)
     parts = Parts(
-        client=Client(
-            server,
-            config.user,
-            Secret(lambda: _password(config, root)),
-            patience=Patience(operation=config.operation_time),
-        ),
+        client=_client(config, root, config.server, config.port),
+        members={name.upper(): _client(config, root, *_server(config, said)) for name, said in config.members.items()},
+        member_of={check_entry_name(name): member.upper() for name, member in config.member_of.items()},
         cp=cp,
         medium=medium,
         extents=ExtentsFile(os.path.join(store, "disks.sqlite")),
         me=config.guest.upper(),
         style=Style(
-            Words(Names(config.names, config.prefixes), config.link_mode, config.disk_mode, config.logon),
+            Words(
+                Names(config.names, config.prefixes),
+                config.link_mode,
+                config.disk_mode,
+                config.logon,
+                cached=not config.members,
+            ),
             {"machine": _template(config.template), "owner": _template(config.slot_template)},
             {check_entry_name(name): words for name, words in config.own_parameters.items()},
         ),
@@ -153,6 +161,20 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)
+
+
+def _client(config: ZvmConfig, root: str, host: str, port: int) -> Client:
+    server = Server(host, port, tls=config.tls, ca_file=config.ca_file)
+    password = Secret(lambda: _password(config, root))
+    return Client(server, config.user, password, patience=Patience(operation=config.operation_time))
+
+
+def _server(config: ZvmConfig, said: str) -> tuple[str, int]:
+    """``HOST`` or ``HOST:PORT``; an IPv6 address with a port stands in brackets."""
+    found = _SERVER.fullmatch(said)
+    if found is None or int(found["port"] or 1) not in range(1, 65536):
+        raise BadInput(f"{said!r} is not a member's SMAPI server", todo="Write HOST, HOST:PORT or [IPV6]:PORT.")
+    return found["inner"] or found["host"], int(found["port"] or config.port)
 
 
 def _pool(config: ZvmConfig) -> Pool:

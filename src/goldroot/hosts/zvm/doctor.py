@@ -17,6 +17,7 @@ from goldroot.hosts.port import Entry
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.manager import Manager
+from goldroot.hosts.zvm.members import Members
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
@@ -57,6 +58,7 @@ class Asked:
     :param addresses: of the management guest, for links.
     :param link_mode: of links to gold.
     :param snapshots: FLASHCOPY is used.
+    :param members: of the cluster, who tell of their guests.
     :param simulated: CP is a simulator's, and this Linux is not its guest.
     """
 
@@ -70,6 +72,7 @@ class Asked:
     link_mode: str = "RR"
     snapshots: bool = False
     simulated: bool = False
+    members: Members | None = None
 
     @cached_property
     def everybody(self) -> list[source.Entry]:

@@ -8,7 +8,18 @@ from collections.abc import Iterator
 
 from goldroot.hosts.zvm.cp import Cp, CpRefused, users
 from goldroot.hosts.zvm.doctor import Asked, Point
-from goldroot.hosts.zvm.doctor_smapi import authorisations, caching, comments, largest, left, links, names, room, server
+from goldroot.hosts.zvm.doctor_smapi import (
+    authorisations,
+    caching,
+    cluster,
+    comments,
+    largest,
+    left,
+    links,
+    names,
+    room,
+    server,
+)
 from goldroot.hosts.zvm.elsewhere import RemoteVmcp
 
 #: Programs of s390-tools that make a minidisk a disk of Linux.
@@ -150,6 +161,7 @@ QUESTIONS = (
     ("names", "Do user IDs with @ # $ come through?", names),
     ("gold-links", "How is gold linked?", links),
     ("cache", "Is gold kept out of the minidisk cache?", caching),
+    ("cluster", "Do the other members of the cluster answer?", cluster),
     ("locks", "Is an entry of goldroot's locked?", left),
     ("room", "Has the group room?", room),
     ("guest", "Does CP answer, and as whom?", guest),

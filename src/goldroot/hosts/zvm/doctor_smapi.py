@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from goldroot.hosts.zvm.doctor import Asked, Point
 from goldroot.hosts.zvm.manager import LOCKED
+from goldroot.hosts.zvm.members import at
 from goldroot.hosts.zvm.reading import included, is_managed
 from goldroot.zvm import directory as source
-from goldroot.zvm.smapi import CallRefused
+from goldroot.zvm.smapi import CallRefused, CannotConnect
 
 #: The lowest level whose calls were seen (z/VM 7.1).
 SEEN_LEVEL = 640
@@ -213,21 +214,56 @@ def room(asked: Asked) -> Iterator[Point]:
     )  # fmt: skip
 
 
+def cluster(asked: Asked) -> Iterator[Point]:
+    """Whether the other members answer, and whether servers are logged on where the site's table says."""
+    what = "Do the other members of the cluster answer, and are servers on where they belong?"
+    if not _is_cluster(asked) or (members := asked.members) is None:
+        yield Point("cluster", what, "well", ("the host's table has one member alone",))
+        return
+    saw, away, state = [], [], "well"
+    for name, client in members.clients.items():
+        try:
+            saw.append(f"{name or 'this one'}: level {client.query_api_functional_level()}")
+        except CannotConnect as error:
+            state = "wrong"
+            saw.append(f"{name}: {error.brief}")
+    for entry in asked.managed if state == "well" else ():
+        user = asked.entries.names.user(entry.name)
+        there = [name for name, _ in members.having(user)] if entry.role == "machine" else []
+        away += [f"{user} is logged on{at(name) or ' at this one'}" for name in there if name != members.home(user)]
+    yield Point(
+        "cluster",
+        what,
+        "note" if away else state,  # type: ignore[arg-type]  # one of them
+        (*saw, *away[:20]),
+        "The next stop and start brings it home; say member_of in the host's table, if it shall stay." if away
+        else "Servers whose home does not answer cannot be started, stopped or updated." if state == "wrong" else "",
+    )  # fmt: skip
+
+
+def _is_cluster(asked: Asked) -> bool:
+    return asked.members is not None and len(asked.members) > 1
+
+
 def caching(asked: Asked) -> Iterator[Point]:
-    """Minidisk cache on gold: another member of a cluster may read what was written before."""
+    """Minidisk cache on gold: another member of a cluster may read what was written before.
+
+    Where servers run at several members, the management guest reads by one what others write: their own disks, too.
+    """
     cached = []
     for entry in asked.managed:
-        found = asked.entries.text(entry.name) if entry.role == "owner" else None
+        found = asked.entries.text(entry.name) if entry.role == "owner" or _is_cluster(asked) else None
+        ours = {asked.entries.names.device(entry.name, entry.role, address) for address in entry.disks}
         for disk, _ in source.disks(found[1]) if found else ():
-            if not any("NOMDC" in str(option).upper() for option in disk.options):
+            if disk.address in ours and not any("NOMDC" in str(option).upper() for option in disk.options):
                 cached.append(f"{entry.name} {disk.address}")
     yield Point(
         "cache",
-        "Is gold kept out of the minidisk cache?",
+        "Are gold's disks (in a cluster, all of goldroot's) kept out of the minidisk cache?",
         "note" if cached else "well",
-        tuple(cached[:20]) or ("all of gold's disks have MINIOPT NOMDC, or there are none",),
-        "On volumes that several members share, a member may read what stood there before gold was replaced: add MINIOPT "
-        "NOMDC to gold's minidisks, or share no volume." if cached else "",
+        tuple(cached[:20]) or ("all of them have MINIOPT NOMDC, or there are none",),
+        "On volumes that several members share, a member may read what stood there before another one wrote: add MINIOPT "
+        "NOMDC to these minidisks, or share no volume." if cached else "",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
 from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing, with_known_disks
-from goldroot.hosts.zvm.writing import Words, changed, new_entry
+from goldroot.hosts.zvm.writing import Words, changed, new_entry, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
 
@@ -210,7 +210,9 @@ class DirectoryEntries:
             now = self._there(name, found)
             if now.entry.disks.get(address, Disk("", "ro")).id != disk.id:
                 raise HostError(f"disk {disk.id} does not stand at {address} of {name}, where it was just made")
-            return changed(now, _counted(now.entry, now.entry), self._style.words, self._role)
+            made = changed(now, _counted(now.entry, now.entry), self._style.words, self._role)
+            device = self.names.device(name, now.entry.role, address)
+            return made if self._style.words.cached else uncached(made, device)
 
         if self.manager.replace(self.names.user(name), make).outcome != "done":
             raise HostError(f"it is not known whether {name} says that it has disk {disk.id}", todo="Run it again.")

@@ -23,6 +23,7 @@ from goldroot.hosts.zvm.extents import Row, RowLabels
 from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.links import Links
 from goldroot.hosts.zvm.manager import Manager
+from goldroot.hosts.zvm.members import Members
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.power import Guests
@@ -66,7 +67,9 @@ class ZvmHost(Asking, FileHost):
         self._links = Links(parts.cp, parts.medium, notes, me=parts.me, addresses=parts.addresses)
         places = Places(notes, parts.limits, parts.client.clock)
         self._disks = Minidisks(self._directory, self._links, parts, self._adopted, places)
-        self._guests = Guests(parts.client, os.path.join(os.path.abspath(store), "guests"), places)
+        homes = {parts.style.words.names.user(name): member for name, member in parts.member_of.items()}
+        self._members = Members(parts.client, parts.members, homes)
+        self._guests = Guests(self._members, os.path.join(os.path.abspath(store), "guests"), places)
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
     def create(self) -> None:

@@ -22,6 +22,8 @@ from goldroot.hosts.zvm.reading import Extent
 #: How often a link that CP has given back, and that is still there, is given back again.
 TRIES = 3
 READ, WRITE = "R/O", "R/W"
+#: CP's number for a disk whose volume this member does not have.
+NOT_MOUNTED = 108
 
 
 class Devices(Protocol):
@@ -217,7 +219,13 @@ def _is(found: Dasd, extent: Extent) -> bool:
 
 
 def _refused(disk: Minidisk, error: CpRefused) -> HostError | Busy:
-    #: not linked: others read it, write to it, have it exclusively (HCPLNM104E to 109E)
+    if error.number == NOT_MOUNTED:
+        return HostError(
+            f"{disk.owner} {disk.device} cannot be reached from this member of the cluster: {error.text or error.brief}",
+            meaning=f"The volume {disk.extent.volume} is not one that it shares with the member that has it. Nothing was changed.",
+            todo="Move that disk to a volume of all members, or let goldroot run at the member that has it.",
+        )
+    #: not linked: others read it, write to it, have it exclusively (HCPLNM104E to 106E, 109E)
     if error.number in range(104, 110) and error.number != 107:
         return Busy(
             f"{disk.owner} {disk.device} is in use: {error.text or error.brief}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.hosts.zvm.booting import Booting
@@ -34,6 +34,8 @@ class Parts:
     :param booting: how guests boot.
     :param servers: how commands are run inside them.
     :param limits: how much is done at once.
+    :param members: SMAPI of the other members of the cluster, by their names.
+    :param member_of: entry's name -> the member at which it is logged on; all others: the management guest's.
     """
 
     client: Client
@@ -49,3 +51,5 @@ class Parts:
     booting: Booting = field(default_factory=Booting)
     servers: Servers = field(default_factory=Servers)
     limits: Limits = field(default_factory=Limits)
+    members: Mapping[str, Client] = field(default_factory=dict)
+    member_of: Mapping[str, str] = field(default_factory=dict)

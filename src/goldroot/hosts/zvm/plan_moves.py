@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from goldroot.errors import NotFound
@@ -25,7 +25,7 @@ from goldroot.hosts.zvm.plan_steps import (
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing
 from goldroot.hosts.zvm.records import is_ours
-from goldroot.hosts.zvm.writing import ASIDE, changed
+from goldroot.hosts.zvm.writing import ASIDE, changed, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import edit, redact
 
@@ -38,6 +38,7 @@ class Around:
     :param addresses: of the management guest, for links.
     :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
     :param records: disks with a kernel get a boot record.
+    :param member_of: entry's name -> the member of a cluster at which it is logged on, where that is another one.
     """
 
     find: Callable[[str], Standing | None]
@@ -46,6 +47,7 @@ class Around:
     addresses: Sequence[str]
     snapshots: bool = False
     records: bool = True
+    member_of: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Standing:
         """:raises NotFound: there is no such entry."""
@@ -66,6 +68,7 @@ class Moves:
     def __init__(self, around: Around, now: Standing) -> None:
         self.around, self.now = around, now
         self.user = around.user(now.entry.name)
+        self.member = around.member_of.get(now.entry.name, "")
         self.managed = is_managed(now.text)
         self.steps: list[Step] = []
         self._known = {extent_of(disk): now.entry.disks[a].id for disk, a in self._placed(now)}
@@ -105,18 +108,21 @@ class Moves:
         mode = self.around.pool.mode if is_live(address) else ASIDE
         device = self.device(address)
         step = disk_made(self.user, device, size, self.around.pool, mode, self.around.addresses[0])
-        if self.managed:
-            # A new serial says that it is whole.
-            noted = entry_changed(self.user, self.now.text, self.now.text, "")
-            step = replace(step, calls=(*step.calls, *noted.calls))
-        self.steps.append(step)
         self._made += 1
         extent = Extent(PLANNED, self._made, size)
         self._known[extent] = f"new-{address}"
         text = edit.add_mdisk(
             self.now.text, f"{device} {self.around.pool.geometry.device} {self._made} {size} {PLANNED} {mode}"
         )
-        self._stands(text, self.now.entry)
+        whole = text if self.around.style.words.cached else uncached(text, device)
+        noted = entry_changed(self.user, text, whole, "")
+        if self.managed:
+            # A new serial says that it is whole.
+            step = replace(step, calls=(*step.calls, *noted.calls))
+        if noted.diff:
+            step = replace(step, by_hand=(*step.by_hand, *noted.by_hand), entry=self.user, diff=noted.diff)
+        self.steps.append(step)
+        self._stands(whole, self.now.entry)
 
     def delete(self, address: str) -> None:
         device = self.device(address)

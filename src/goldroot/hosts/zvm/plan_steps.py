@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from goldroot.hosts.zvm.members import at
 from goldroot.hosts.zvm.pool import ECKD, FBA, Pool
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
@@ -189,29 +190,34 @@ def disk_deleted(user: str, device: str, shown: Iterable[str]) -> Step:
     )
 
 
-def guest_off(user: str, patience: int) -> Step:
+def at_member(command: str, member: str) -> Line:
+    """A CP command, given at a member of the cluster ("": where the others are)."""
+    return Line("CP", f"AT {member} CMD {command}" if member else command)
+
+
+def guest_off(user: str, patience: int, member: str = "") -> Step:
     told = Told()
     told.image_status_query(user)
     told.image_deactivate(user, f"WITHIN {patience}")
     told.image_status_query(user)
     return Step(
-        f"{user} is asked to shut down, and logged off after {patience} seconds at the latest.",
+        f"{user} is asked to shut down{at(member)}, and logged off after {patience} seconds at the latest.",
         tuple(told.lines),
-        (Line("CP", f"SIGNAL SHUTDOWN {user} WITHIN {patience}"), Line("CP", f"QUERY {user}")),
-        back=f"XAUTOLOG {user}: its entry is as it was.",
+        (at_member(f"SIGNAL SHUTDOWN {user} WITHIN {patience}", member), at_member(f"QUERY {user}", member)),
+        back=f"{at_member(f'XAUTOLOG {user}', member).text}: its entry is as it was.",
     )
 
 
-def guest_on(user: str) -> Step:
+def guest_on(user: str, member: str = "") -> Step:
     told = Told()
     told.image_activate(user)
     told.image_status_query(user)
     told.call("Image_Query_Activate_Time", user)
     return Step(
-        f"{user} is logged on: its devices come from the directory entry as it is now.",
+        f"{user} is logged on{at(member)}: its devices come from the directory entry as it is now.",
         tuple(told.lines),
-        (Line("CP", f"XAUTOLOG {user}"), Line("CP", f"QUERY {user}")),
-        back=f"SIGNAL SHUTDOWN {user}",
+        (at_member(f"XAUTOLOG {user}", member), at_member(f"QUERY {user}", member)),
+        back=at_member(f"SIGNAL SHUTDOWN {user}", member).text,
     )
 
 

@@ -65,7 +65,7 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     moves.fence()
     prepared = [PREPARED + place_of(address) for address in own]
     moves.ask("Nobody else has a prepared disk.", prepared)
-    off = guest_off(moves.user, patience)
+    off = guest_off(moves.user, patience, moves.member)
     if around.snapshots:
         moves.steps.append(_copied(moves, own))
     else:
@@ -87,7 +87,7 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
         moves.use("The prepared root gets a boot record of its own.", disks, RECORD)
     after = exchange(moves.now.entry, PREPARED, WORK, "kept", since=SINCE)
     moves.change(after, f"The switch of {moves.user}: one replacement exchanges disks, links and modes.", held=True)
-    moves.steps.append(guest_on(moves.user))
+    moves.steps.append(guest_on(moves.user, moves.member))
     return _plan("update", moves)
 
 
@@ -99,7 +99,7 @@ def plan_rollback(around: Around, name: str, digit: str = PREPARED, *, patience:
     moves = Moves(around, _marked(around.get(name)))
     entry = moves.now.entry
     own = [address for address in sorted(entry.disks) if is_live(address)]
-    off = guest_off(moves.user, patience)
+    off = guest_off(moves.user, patience, moves.member)
     if around.snapshots:
         moves.steps.append(_copied(moves, own))
     else:
@@ -116,7 +116,7 @@ def plan_rollback(around: Around, name: str, digit: str = PREPARED, *, patience:
     moves.change(
         after, f"The way back of {moves.user}: sets 1 and {digit} are exchanged in one replacement.", held=True
     )
-    moves.steps.append(guest_on(moves.user))
+    moves.steps.append(guest_on(moves.user, moves.member))
     return _plan("rollback", moves)
 
 
@@ -186,7 +186,7 @@ def plan_delete(around: Around, name: str) -> Plan:
 def plan_power(around: Around, name: str, *, on: bool, patience: int = PATIENCE) -> Plan:
     """A server is logged on or off; its entry stays as it is."""
     moves = Moves(around, around.get(name))
-    moves.steps.append(guest_on(moves.user) if on else guest_off(moves.user, patience))
+    moves.steps.append(guest_on(moves.user, moves.member) if on else guest_off(moves.user, patience, moves.member))
     return _plan("start" if on else "stop", moves)
 
 

@@ -17,26 +17,27 @@ from goldroot.errors import HostError, Refused, StillRunning
 from goldroot.hosts.storefiles import write_whole
 from goldroot.hosts.zvm.limits import Places
 from goldroot.hosts.zvm.manager import UNSURE
+from goldroot.hosts.zvm.members import FIRST, NOT_ON, Members, at
 from goldroot.zvm.smapi import CallRefused, Client
 
-ALREADY_ON, NOT_ON, GOING = (200, 8), (200, 12), (200, 16)
+ALREADY_ON, GOING = (200, 8), (200, 16)
 #: Seconds between two looks at a guest that comes or goes, and for which one that was logged on is waited for.
 LOOK = 1.0
 COMING = 120.0
 #: In the place of the time, of a guest that is being logged on.
 _COMING = "coming"
-#: The form of dates that is asked for: yyyy-mm-dd.
-DATE = 4
 
 
 class Guests:
     """:param folder: of the files about guests that goldroot has logged on.
 
+    :param members: who is asked about guests.
     :param places: how many are logged on at once.
     """
 
-    def __init__(self, client: Client, folder: str, places: Places) -> None:
-        self._client = client
+    def __init__(self, members: Members, folder: str, places: Places) -> None:
+        self._members = members
+        self._clock = members.clients[FIRST].clock
         self._folder = folder
         self._places = places
 
@@ -45,18 +46,16 @@ class Guests:
         private.make_directory(self._folder)
 
     def is_on(self, user: str) -> bool:
-        """Whether a guest is logged on, or on its way out."""
-        return bool(self._client.image_status_query(user))
+        """Whether a guest is logged on, or on its way out, at whichever member."""
+        return any(said for _, said in self._members.say(user, lambda client: client.image_status_query(user)))
+
+    def everybody(self) -> set[str]:
+        """The user IDs of all guests that are logged on, in one call for each member."""
+        return {one for _, said in self._members.say("", lambda client: client.image_status_query("*")) for one in said}
 
     def since(self, user: str) -> str:
-        """When it was logged on, in z/VM's words; "" where it is not."""
-        try:
-            found = self._client.call("Image_Query_Activate_Time", user, date_format_indicator=DATE)
-        except CallRefused as error:
-            if error.code == NOT_ON:
-                return ""
-            raise
-        return f"{found.text('activation_date')} {found.text('activation_time')}".strip()
+        """When it was logged on, in z/VM's words, and where, if that is another member; "" where it is not."""
+        return next((f"{said}{at(member)}" for member, said in self._members.having(user)), "")
 
     def runs_from(self, user: str, since: str) -> dict[str, str] | None:
         """What goldroot gave the guest that was logged on then; ``None``: somebody else has logged it on."""
@@ -80,7 +79,7 @@ class Guests:
     def _come(self, user: str, given: Mapping[str, str]) -> None:
         self._note(user, _COMING, given)
         try:
-            self._client.image_activate(user)
+            self._members.clients[self._members.home(user)].image_activate(user)
         except CallRefused as error:
             if error.code != ALREADY_ON:
                 raise
@@ -106,21 +105,36 @@ class Guests:
         """How it ended: "off" (it was), "asked", "killed".
 
         :raises StillRunning: it is there still.
+        :raises Refused: an IDENTITY, which is logged on at several members.
         """
         if not self.is_on(user):
             return "off"
+        client = self._members.clients[self._only_member(user)]
         if patience >= 1:
-            self._deactivate(user, f"WITHIN {min(int(patience), 65535)}")
+            self._deactivate(client, user, f"WITHIN {min(int(patience), 65535)}")
             if self._becomes(user, on=False, within=patience):
                 return "asked"
-        self._deactivate(user, "IMMED")
+        self._deactivate(client, user, "IMMED")
         if self._becomes(user, on=False, within=max(patience, COMING)):
             return "killed"
         raise StillRunning(f"{user} was to be logged off and is still there", todo="Look at it: FORCE, or its console.")
 
-    def _deactivate(self, user: str, when: str) -> None:
+    def _only_member(self, user: str) -> str:
+        if len(self._members) == 1:
+            return FIRST
+        there = [member for member, _ in self._members.having(user)] or [self._members.home(user)]
+        if len(there) > 1:
+            raise Refused(
+                f"{user} is logged on at several members of the cluster: {', '.join(name or 'this one' for name in there)}",
+                meaning="Only an IDENTITY can be so. goldroot's disks are those of the IDENTITY, so all of them have the same ones.",
+                todo="Log it off there until it is logged on at one of them.",
+            )
+        return there[0]
+
+    @staticmethod
+    def _deactivate(client: Client, user: str, when: str) -> None:
         try:
-            self._client.image_deactivate(user, when)
+            client.image_deactivate(user, when)
         except CallRefused as error:
             if error.code not in (NOT_ON, GOING):
                 raise
@@ -128,7 +142,7 @@ class Guests:
             pass  # looked at next
 
     def _becomes(self, user: str, *, on: bool, within: float) -> bool:
-        clock = self._client.clock
+        clock = self._clock
         begun = clock.now()
         while self.is_on(user) != on:
             if clock.now() - begun >= within:

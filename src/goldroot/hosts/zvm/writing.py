@@ -31,12 +31,14 @@ class Words:
     :param link: mode of links to gold: ``RR``, or ``SR`` where the site keeps writers off by that.
     :param disk: mode of a machine's own live disks.
     :param logon: in the place of a password, of a machine that may be started and has had none.
+    :param cached: CP may keep what it has read of a new disk, which in a cluster another member may write.
     """
 
     names: Names
     link: str = "RR"
     disk: str = "MR"
     logon: str = "AUTOONLY"
+    cached: bool = True
 
 
 #: The mode of a disk that its machine only reads.
@@ -177,6 +179,21 @@ def _with_mode(statement: Statement, mode: str) -> Statement:
     last = len(statement.raw_words) - 1
     done = rewritten(statement, {last: statement.raw_words[last] + b" " + mode.encode()})
     return Statement(done.keyword, done.records, b" ".join(done.raw_words).split(), done.line)
+
+
+def uncached(entry: source.Entry, device: str) -> source.Entry:
+    """The entry whose minidisk at a device number is kept out of CP's cache (MINIOPT NOMDC)."""
+    for disk, options in entry.with_options():
+        if disk.keyword != "MDISK" or not any(disk is one for one in edit.at_address(entry, device)):
+            continue
+        if any(b"NOMDC" in (word.upper() for word in one.raw_words) for one in options):
+            return entry
+        layout = layout_of([record for statement in entry.statements for record in statement.records])
+        text = b"MINIOPT NOMDC"
+        new = Statement("MINIOPT", (layout.record(b"  " + text),), text.split())
+        at = 1 + next(place for place, one in enumerate(entry.statements) if one is disk)
+        return source.Entry([*entry.statements[:at], new, *entry.statements[at:]])
+    return entry
 
 
 # -- the machine

@@ -145,9 +145,12 @@ class Console:
             return self._virtual(user, "DASD")
         if short(what, "LINKS", 3):
             links = self.system.cp.linked_to(user, address(one_of(rest, 0)))
-            return ", ".join(f"{link.user:<8} {link.address} {link.access}" for link in links)
+            return ", ".join(self._has(link) for link in links)
         if short(what, "NAMES", 1):
-            return ", ".join(f"{name:<8} - DSC " for name in sorted(self.system.cp.guests))
+            here = self.system.cp.guests
+            there = {name for one in self.system.cp.members for name in one.guests} - set(here)
+            names = [*here, *(name for name in there if self._is_single(name))]
+            return ", ".join(f"{name:<8} - {'DSC' if name in here else 'SSI'} " for name in sorted(names))
         if short(what, "USERID", 5):
             return f"{user:<8} AT {self.system.directory.member}"
         if short(what, "PRIVCLASS", 4):
@@ -156,9 +159,21 @@ class Console:
             return "z/VM Version 7 Release 1.0, service level 0000 (64-bit)\n(a simulator: it is not a z/VM)"
         if rest:
             raise CpError(3, f"HCPCQV003E Invalid option - {what}")
-        if what not in self.system.cp.guests:
-            raise CpError(45, f"HCPCQU045E {what} not logged on")
-        return f"{what:<8} - DSC "
+        if what in self.system.cp.guests:
+            return f"{what:<8} - DSC "
+        if self._is_single(what) and any(self.system.cp.others(what)):
+            return f"{what:<8} - SSI "
+        raise CpError(45, f"HCPCQU045E {what} not logged on")
+
+    def _has(self, link: Link) -> str:
+        """A link as QUERY LINKS tells it; of another member's guest, with the member."""
+        there = "" if link.member == self.system.directory.member else f" AT {link.member}"
+        return f"{link.user:<8} {link.address} {link.access}{there}"
+
+    def _is_single(self, name: str) -> bool:
+        """Whether a guest is at one member at most, so that the others tell of it."""
+        entry = self.system.directory.user(name)
+        return entry is not None and entry.kind == "USER"
 
     def _classes(self, user: str) -> str:
         entry = self.system.directory.user(user)

@@ -7,7 +7,7 @@ next logon.  The message numbers are those that CP's LINK and LOGON give (HCPLNM
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from goldroot.zvm.simulator.dasd import NO_VOLUME, Dasd, Extent, extent_of
@@ -63,12 +63,28 @@ class ControlProgram:
         self.directory = directory
         self.dasd = dasd
         self.clock = clock
-        self.links = LinkTable()
+        self.links = LinkTable(directory.member)
         self.guests: dict[str, Guest] = {}
-        #: logged on at another member of the cluster: unseen from here, but for their links, which are the cluster's
-        self.elsewhere: dict[str, Guest] = {}
+        #: those of all members of the cluster, this one among them: their guests are unseen here, but for their links
+        self.members = [self]
+        #: volumes that other members have and this one has not
+        self.lacks: Collection[str] = ()
         #: told of every device that leaves its guest
         self.gone: Callable[[Device], None] = lambda device: None
+
+    def beside(self, directory: Directory, lacks: Collection[str]) -> ControlProgram:
+        """That of another member of the cluster: guests of its own, the same disks and links.
+
+        :param directory: as that member reads it.
+        """
+        other = ControlProgram(directory, self.dasd, self.clock)
+        other.links, other.lacks, other.members = self.links.at(directory.member), lacks, self.members
+        self.members.append(other)
+        return other
+
+    def others(self, name: str) -> Iterator[ControlProgram]:
+        """The other members at which somebody is logged on: a USER at one at most, an IDENTITY at each."""
+        return (one for one in self.members if one is not self and one.is_on(name))
 
     # --- logon ---
 
@@ -81,7 +97,7 @@ class ControlProgram:
         entry = self.directory.user(name)
         if entry is None or entry.password in NO_LOGON:
             raise CpError(53, f"HCPLGA053E {name} not in CP directory")
-        if name in self.guests or name in self.elsewhere:
+        if name in self.guests or (entry.kind == "USER" and any(self.others(name))):
             raise CpError(54, f"HCPLGA054E Already logged on: {name}")
         guest = self.guests[name] = Guest(name, self.clock())
         for part in self.directory.parts(name):
@@ -99,19 +115,6 @@ class ControlProgram:
             self.links.drop(guest.name, address)
             self.gone(device)
         del self.guests[guest.name]
-
-    def logon_elsewhere(self, name: str) -> None:
-        """Log a guest on at another member of the cluster.  :raises CpError: as :meth:`logon`."""
-        guest = self.logon(name)
-        self.elsewhere[guest.name] = self.guests.pop(guest.name)
-
-    def logoff_elsewhere(self, name: str) -> None:
-        """Log it off there.  :raises CpError: 45 not logged on there."""
-        guest = self.elsewhere.pop(name.upper(), None)
-        if guest is None:
-            raise CpError(45, f"HCPCQU045E {name.upper()} not logged on")
-        self.guests[guest.name] = guest
-        self.logoff(guest.name)
 
     def guest(self, name: str) -> Guest:
         """A guest that is logged on; :class:`CpError` 45 where it is not."""
@@ -176,7 +179,7 @@ class ControlProgram:
         :param password: checked against the disk's passwords where one is given; None for whoever needs none (the
             directory's own links, OPTION LNKNOPAS).
         :returns: the link, whose ``access`` is what the user really got.
-        :raises CpError: 45, 53, 104 to 107 not linked, 110 address taken, 111 to 114 password.
+        :raises CpError: 45, 53, 104 to 108 not linked, 110 address taken, 111 to 114 password.
         """
         guest = self.guest(user)
         owner = guest.name if owner == "*" else owner.upper()
@@ -188,6 +191,8 @@ class ControlProgram:
         disk, extent, statement = self.find_disk(owner, owner_address)
         if password is not None and owner != guest.name:
             check_password(statement, owner, owner_address, mode.upper(), password)
+        if disk.volser in self.lacks:
+            raise CpError(108, f"HCPLNM108E {owner} {owner_address} not linked; volid {disk.volser} not mounted")
         link = self.links.add(guest.name, address, disk, mode.upper())
         if link is None:
             raise self._refused(owner, owner_address, disk)

@@ -91,6 +91,12 @@ class Directory:
         self.entries: dict[str, Entry] = {entry.key: entry for entry in entries}
         self.member = member or self._first_member()
 
+    def at(self, member: str) -> Directory:
+        """The same entries, as another member of the cluster reads them."""
+        there = Directory((), member)
+        there.entries = self.entries
+        return there
+
     @classmethod
     def from_text(cls, text: str | bytes, member: str = "") -> Directory:
         """Read a source directory.
@@ -153,6 +159,16 @@ class Directory:
                 if vdev(statement.operand(0)) == address:
                     return part, statement
         return None
+
+
+def is_uncached(part: Entry, disk: Statement) -> bool:
+    """Whether the options behind an MDISK keep it out of the minidisk cache."""
+    for option in part.statements[part.statements.index(disk) + 1 :]:
+        if option.keyword not in ("MINIOPT", "DASDOPT"):
+            return False
+        if option.keyword == "MINIOPT" and "NOMDC" in option.operands:
+            return True
+    return False
 
 
 def lines_of(source: str) -> list[str]:

@@ -158,7 +158,7 @@ class DirectoryManager:
         entry = self.changeable(name)
         if kinds and entry.kind not in kinds:
             raise SmapiError(400, 4)
-        if self.cp.is_on(entry.name):
+        if any(member.is_on(entry.name) for member in self.cp.members):
             raise SmapiError(400, 16)
         if any(busy[0] == entry.name for busy in self.busy):
             raise SmapiError(408, 12)

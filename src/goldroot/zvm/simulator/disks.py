@@ -110,6 +110,15 @@ class DiskFiles:
         if old and new:
             run(["cp", "-a", "--reflink=auto", "--", f"{old}/.", new])
 
+    def kept(self, path: str, by: str) -> str:
+        """What a disk held when it was first read so: a copy of its directory, with its label."""
+        copy = f"{path}.kept-{by}"
+        if not os.path.exists(copy):
+            for behind in ("", ".label"):
+                if os.path.exists(path + behind):
+                    run(["cp", "-a", "--", path + behind, copy + behind])
+        return copy
+
     def _open(self, name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
 

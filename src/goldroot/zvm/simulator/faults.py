@@ -32,6 +32,8 @@ KINDS = {
     "cp-refused": "CP refuses the command with message number VALUE (API: CP_LINK, CP_DETACH, ...)",
     "link-stays": "CP says that the disk is detached, and it is not (API: CP_DETACH)",
     "no-flashcopy": "the storage server cannot copy (API: CP_FLASHCOPY)",
+    "stale-cache": "a disk that is only read shows what it held when this member first read it, unless it has MINIOPT NOMDC "
+    "(API: CP_READ)",
     "object-offline": "done, and the object directory is offline: it is not in force (0/8)",
     "slow": "the work takes VALUE seconds longer",
 }

@@ -71,6 +71,7 @@ class Link:
     disk: Disk
     mode: str
     access: str
+    member: str = ""  #: of the cluster, where the guest is logged on
 
 
 def access_for(mode: str, held: Iterable[Link]) -> str | None:
@@ -93,11 +94,21 @@ def access_for(mode: str, held: Iterable[Link]) -> str | None:
 
 
 class LinkTable:
-    """All links of all guests."""
+    """All links of all guests, of all members of a cluster: who is refused a disk is refused it everywhere.
 
-    def __init__(self) -> None:
-        self._links: dict[tuple[str, str], Link] = {}
-        self._by_disk: dict[Disk, dict[tuple[str, str], Link]] = {}
+    :param member: whose guests are linked and asked about here.
+    """
+
+    def __init__(self, member: str = "") -> None:
+        self.member = member
+        self._links: dict[tuple[str, str, str], Link] = {}
+        self._by_disk: dict[Disk, dict[tuple[str, str, str], Link]] = {}
+
+    def at(self, member: str) -> LinkTable:
+        """The same links, as another member has them."""
+        there = LinkTable(member)
+        there._links, there._by_disk = self._links, self._by_disk
+        return there
 
     def __iter__(self) -> Iterator[Link]:
         return iter(self._links.values())
@@ -107,23 +118,24 @@ class LinkTable:
         return list(self._by_disk.get(disk, {}).values())
 
     def get(self, user: str, address: str) -> Link | None:
-        return self._links.get((user, address))
+        return self._links.get((self.member, user, address))
 
     def add(self, user: str, address: str, disk: Disk, mode: str) -> Link | None:
         """Link, as far as CP allows; nothing where it refuses."""
         access = access_for(mode, self.of(disk))
         if access is None:
             return None
-        link = Link(user, address, disk, mode, access)
-        self._links[(user, address)] = link
-        self._by_disk.setdefault(disk, {})[(user, address)] = link
+        link, key = Link(user, address, disk, mode, access, self.member), (self.member, user, address)
+        self._links[key] = link
+        self._by_disk.setdefault(disk, {})[key] = link
         return link
 
     def drop(self, user: str, address: str) -> Link | None:
-        link = self._links.pop((user, address), None)
+        key = (self.member, user, address)
+        link = self._links.pop(key, None)
         if link:
             holders = self._by_disk[link.disk]
-            del holders[(user, address)]
+            del holders[key]
             if not holders:
                 del self._by_disk[link.disk]
         return link

@@ -57,7 +57,8 @@ class Simulator:
     :param listening: where, and to whom.
     :param cp: a directory in which ``vmcp`` and its socket are made; "" for none.
     :param cp_user: the guest that types at ``vmcp``.
-    :param settings: what :class:`~.system.System` takes besides: ``storage``, ``active``, ``options``, ``clock``.
+    :param settings: what :class:`~.system.System` takes besides: ``storage``, ``active``, ``options``, ``clock``; or
+        ``system``, one that is there already: another member of a cluster (:meth:`~.system.System.second`).
     :raises BadInput: the directory is none, or the certificate cannot be used.
     """
 
@@ -71,9 +72,11 @@ class Simulator:
         cp_user: str = "GOLDMGMT",
         **settings: Any,
     ) -> None:
-        if directory is None:
+        if directory is None and "system" not in settings:
             settings = {"storage": Storage(VOLUMES, GROUPS), "active": ACTIVE, **settings}
-        self.system = System(DIRECTORY if directory is None else directory, faults=faults, **settings)
+        self.system: System = settings.pop("system", None) or System(
+            DIRECTORY if directory is None else directory, faults=faults, **settings
+        )
         self.dispatcher = Dispatcher(self.system, listening.users)
         self.console = Console(self.system)
         self.endpoint = Endpoint(self.console, cp, cp_user) if cp else None

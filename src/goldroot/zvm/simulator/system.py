@@ -7,17 +7,18 @@ system.  All of them may be called from any thread.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.errors import BadInput
 
 from .cp import ControlProgram, CpError, Device, Guest
 from .dasd import Dasd, Extent, extent_of, placed_in
-from .directory import NO_LOGON, Directory
+from .directory import NO_LOGON, Directory, is_uncached
 from .dirmaint import DirectoryManager
 from .disks import DiskFiles
 from .faults import Fault, Faults
@@ -43,6 +44,8 @@ class Options:
     :param delay: seconds that an asynchronous operation takes.
     :param questions: how often a client must ask for it first; for tests that do not wait.
     :param shutdown: seconds that a guest takes to go when it is asked to.
+    :param cluster_status: ``Image_Status_Query`` tells of guests of other members, too: which of the two a real one does
+        was never seen.
     """
 
     level: int = 640
@@ -52,6 +55,7 @@ class Options:
     delay: float = 0.0
     questions: int = 0
     shutdown: float = 0.0
+    cluster_status: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,20 @@ class System:
                     f"{name!r} cannot be logged on: {error.text}", todo="Name users that are in the directory."
                 ) from error
 
+    def second(self, member: str, *, lacks: Collection[str] = ()) -> System:
+        """Another member of the cluster: the same directory, locks, volumes and links; guests and faults of its own.
+
+        :param member: its name, as BUILD statements have it.
+        :param lacks: volumes that it has not.
+        """
+        other = copy.copy(self)
+        other.directory = self.directory.at(member)
+        other.cp = self.cp.beside(other.directory, lacks)
+        other.cp.gone = other._gone
+        other.faults, other.heard = Faults(), lambda where, text: None
+        other.close = lambda: None  # type: ignore[method-assign]  # the disks are the first one's to close
+        return other
+
     def close(self) -> None:
         if self.files:
             self.files.close()
@@ -183,9 +201,10 @@ class System:
         """Let happen what is due: operations that end, guests that have taken their time to go."""
         self.operations.settle()
         now = self.clock()
-        for guest in list(self.cp.guests.values()):
-            if guest.leaving_at is not None and guest.leaving_at <= now:
-                self.cp.logoff(guest.name)
+        for member in self.cp.members:
+            for guest in list(member.guests.values()):
+                if guest.leaving_at is not None and guest.leaving_at <= now:
+                    member.logoff(guest.name)
 
     def before(self, api: str, target: str = "") -> None:
         """What others do just before a call, where a fault says so: log on, or change the target's entry."""
@@ -224,18 +243,6 @@ class System:
         with self.lock:
             self.settle()
             self.cp.logoff(name)
-
-    def logon_elsewhere(self, name: str) -> None:
-        """Log a guest on at another member of the cluster.  :raises CpError: it cannot be."""
-        with self.lock:
-            self.settle()
-            self.cp.logon_elsewhere(name)
-
-    def logoff_elsewhere(self, name: str) -> None:
-        """:raises CpError: it is not logged on there."""
-        with self.lock:
-            self.settle()
-            self.cp.logoff_elsewhere(name)
 
     def link(
         self, user: str, owner: str, owner_address: str, address: str, mode: str, password: str | None = None
@@ -283,4 +290,16 @@ class System:
             extent = device.extent if device else None
             if device is None and (found := self.directory.disk(user, vdev(address))):
                 extent = extent_of(found[1], self.dasd.volumes)
-            return self.files.file(extent) if self.files and extent else None
+            if not self.files or not extent:
+                return None
+            path = self.files.file(extent)
+            return self._as_cached(path, device) if path and device and self.files.trees else path
+
+    def _as_cached(self, path: str, device: Device) -> str:
+        """Where this member's guests read a disk: with a fault, what its minidisk cache has, and other members cannot know."""
+        assert self.files is not None
+        found = self.directory.disk(device.owner, device.owner_address)
+        uncached = found is None or is_uncached(*found)
+        if device.detail[0] == RW or uncached or not self.faults.strike("CP_READ", "stale-cache"):
+            return path
+        return self.files.kept(path, self.directory.member)

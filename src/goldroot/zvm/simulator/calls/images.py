@@ -136,7 +136,8 @@ def recycle(call: Call) -> Answer:
 @api("Image_Status_Query")
 def status(call: Call) -> Answer:
     """Who of those asked about is logged on; 0/12 where nobody is."""
-    guests = call.system.cp.guests
+    members_asked = call.system.cp.members if call.system.options.cluster_status else [call.system.cp]
+    guests = {name for one in members_asked for name in one.guests}
     names = sorted(guests) if call.target == "*" else members(call) or [call.target]
     active = [name for name in names if name in guests]
     return ok(array(map(string, active))) if active else Answer(0, 12)
