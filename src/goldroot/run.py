@@ -35,6 +35,7 @@ PACKAGES = {
     "xfs_logprint": "xfsprogs",
     "veritysetup": "cryptsetup-bin",
     "zipl": "s390-tools",
+    "vmur": "s390-tools",
     "chccwdev": "s390-tools",
     "dasdfmt": "s390-tools",
     "fdasd": "s390-tools",

@@ -16,7 +16,7 @@ from goldroot.zvm.simulator.codes import legal, table
 from goldroot.zvm.simulator.cp import Device
 from goldroot.zvm.simulator.dispatch import Dispatcher
 from goldroot.zvm.simulator.site import ACTIVE, DIRECTORY, GROUPS, VOLUMES
-from goldroot.zvm.simulator.system import Dump, Storage, System
+from goldroot.zvm.simulator.system import Dump, SpoolFile, Storage, System
 
 # s string, z text with a zero byte, i int4, b byte, q int8, fN N bytes; A(x) counted array of x, S(x) counted
 # structure, *x repeated to the end, - nothing.
@@ -305,7 +305,7 @@ STEPS = {
     "dump": lambda system: system.stores.dumps.extend(
         [Dump(1, "0119", "2019-04-14", "SNP001"), Dump(2, "0148", "2019-04-14", "")]
     ),
-    "reader": lambda system: system.stores.texts.update({"reader MAINT": ["a line"]}),
+    "reader": lambda system: system.stores.readers.update({"MAINT": [SpoolFile(1, "VSMGUARD", ("a line",))]}),
     "scsi": lambda system: system.stores.scsi.extend(["6000", "6001", "7000"]),
     "Image_Disk_Delete.777": lambda system: system.cp.detach("GT@PONG", "777"),
     "Image_Disk_Delete_DM.777": lambda system: system.manager.delete_disk("GT@PONG", "777").do(),

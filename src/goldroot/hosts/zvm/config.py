@@ -12,6 +12,7 @@ from goldroot import private
 from goldroot.errors import BadInput, Refused, UsageError
 from goldroot.hosts.addresses import check_entry_name
 from goldroot.hosts.zvm.booting import Booting
+from goldroot.hosts.zvm.consoles import Spooled, here
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
@@ -68,6 +69,10 @@ class ZvmConfig:
         its own, or else behind ``IPL`` in its directory entry, when that is made.
     :param copies: how many disks are copied or erased at once by commands of this site.
     :param logons: how many guests are logged on at once by them.
+    :param console: spool: consoles that ssh does not reach are what servers have spooled, received by ``vmur`` from the reader of the
+        management guest, who then has to be ``user``, too; none: they are not read.
+    :param console_up: text that the console of a booted server shows: a start, and with it a switch, is done when it does.
+    :param console_time: seconds after a logon in which it has to.
     :param members: the other members of the cluster that the system is one of: name -> ``HOST`` or ``HOST:PORT`` of its SMAPI server,
         where all else is as ``server`` has it.
     :param member_of: entry's name -> the member at which it is logged on, where that is not the one of ``guest``.
@@ -112,6 +117,9 @@ class ZvmConfig:
     copies: int = 2
     logons: int = 10
     operation_time: int = 3600
+    console: Literal["none", "spool"] = "none"
+    console_up: str = ""
+    console_time: int = 300
     members: dict[str, str] = field(default_factory=dict)
     member_of: dict[str, str] = field(default_factory=dict)
     guest_ssh: str = ""
@@ -129,13 +137,14 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
     for words in (config.parameters, *config.own_parameters.values()):
         if not words.isascii() or not words.isprintable():
             raise BadInput(f"{words!r} cannot be parameters of a kernel", todo="Use plain letters, in one line.")
-    if min(config.copies, config.logons, config.operation_time) < 1:
-        raise BadInput("copies, logons and operation_time are at least 1")
+    if min(config.copies, config.logons, config.operation_time, config.console_time) < 1:
+        raise BadInput("copies, logons, operation_time and console_time are at least 1")
     servers = Servers(config.ssh, {check_entry_name(name): to for name, to in config.ssh_own.items()})
     servers.check()
     cp, medium = _guest(config, root)
     parts = Parts(
         client=_client(config, root, config.server, config.port),
+        spooled=_spooled(config, root),
         members={name.upper(): _client(config, root, *_server(config, said)) for name, said in config.members.items()},
         member_of={check_entry_name(name): member.upper() for name, member in config.member_of.items()},
         cp=cp,
@@ -161,6 +170,22 @@ def open_host(name: str, config: ZvmConfig, root: str) -> ZvmHost:
         booting=Booting(config.boot, config.initial, config.parameters, config.own_parameters),
     )
     return ZvmHost(name, store, parts)
+
+
+def _spooled(config: ZvmConfig, root: str) -> Spooled | None:
+    """:raises BadInput: what it says of consoles does not fit together."""
+    if config.console == "none":
+        if config.console_up:
+            raise BadInput("console_up is nothing without consoles", todo='Write console = "spool" beside it.')
+        return None
+    if config.user.upper() != config.guest.upper():
+        raise BadInput(
+            f"consoles go to the reader of {config.user}, and goldroot reads that of {config.guest}",
+            todo="Let user and guest be the same, or read no consoles.",
+        )
+    vmur = os.path.join(root, config.simulator, "vmur") if config.simulator else "vmur"
+    program = Remote(config.guest_ssh).command if config.guest_ssh else here
+    return Spooled(program, vmur, config.console_up, config.console_time)
 
 
 def _client(config: ZvmConfig, root: str, host: str, port: int) -> Client:

@@ -18,6 +18,7 @@ from goldroot.hosts.storefiles import Exact, Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking
 from goldroot.hosts.zvm.booting import write_record
+from goldroot.hosts.zvm.consoles import Consoles
 from goldroot.hosts.zvm.entries import DirectoryEntries
 from goldroot.hosts.zvm.extents import Row, RowLabels
 from goldroot.hosts.zvm.limits import Places
@@ -70,6 +71,8 @@ class ZvmHost(Asking, FileHost):
         homes = {parts.style.words.names.user(name): member for name, member in parts.member_of.items()}
         self._members = Members(parts.client, parts.members, homes)
         self._guests = Guests(self._members, os.path.join(os.path.abspath(store), "guests"), places)
+        folder = os.path.join(os.path.abspath(store), "guests")
+        self._consoles = parts.spooled and Consoles(self._members, parts.spooled, folder, parts.client.clock)
         super().__init__(name, store, self._disks, keepers=(self._directory, RowLabels(parts.extents)))
 
     def create(self) -> None:
@@ -155,7 +158,12 @@ class ZvmHost(Asking, FileHost):
             self._keep(stack, entry_lock(name), f"{name} is held")
             for id in self._linked_disks(entry):
                 self._keep(stack, disk_lock(id), f"{name} links disk {id}, which is being written")
-            self._guests.log_on(self._disks.names.user(name), live_of(self._directory.get(name)))
+            user = self._disks.names.user(name)
+            if self._consoles and not self._guests.is_on(user):
+                self._consoles.forget(user)
+            self._guests.log_on(user, live_of(self._directory.get(name)))
+        if self._consoles:
+            self._consoles.wait(user)
 
     def stop(self, name: str, patience: float) -> str:
         self._directory.get(name)
@@ -170,11 +178,13 @@ class ZvmHost(Asking, FileHost):
         return servers.reach(name).command(argv, timeout)
 
     def console(self, name: str, lines: int) -> list[str]:
-        """What its journal says, by ssh: CP keeps no console of a guest for others."""
-        entry, servers = self._directory.get(name), self._parts.servers
-        if entry.role == "owner" or not servers or not self._guests.is_on(self._disks.names.user(name)):
+        """What its journal says, by ssh; else what it has spooled, where that is read."""
+        entry, servers, user = self._directory.get(name), self._parts.servers, self._disks.names.user(name)
+        if entry.role == "owner" or not self._guests.is_on(user):
             return []
-        return servers.console(name, lines)
+        if servers and (said := servers.console(name, lines)):
+            return said
+        return self._consoles.lines(user)[-lines:] if self._consoles else []
 
     @contextmanager
     def hold(self, name: str, *, runs: bool = False) -> Iterator[FileHold]:

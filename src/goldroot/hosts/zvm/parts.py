@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.hosts.zvm.booting import Booting
+from goldroot.hosts.zvm.consoles import Spooled
 from goldroot.hosts.zvm.cp import Cp
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.extents import Extents
@@ -34,6 +35,7 @@ class Parts:
     :param booting: how guests boot.
     :param servers: how commands are run inside them.
     :param limits: how much is done at once.
+    :param spooled: how consoles are read that ssh does not reach; ``None``: they are not.
     :param members: SMAPI of the other members of the cluster, by their names.
     :param member_of: entry's name -> the member at which it is logged on; all others: the management guest's.
     """
@@ -51,5 +53,6 @@ class Parts:
     booting: Booting = field(default_factory=Booting)
     servers: Servers = field(default_factory=Servers)
     limits: Limits = field(default_factory=Limits)
+    spooled: Spooled | None = None
     members: Mapping[str, Client] = field(default_factory=dict)
     member_of: Mapping[str, str] = field(default_factory=dict)

@@ -48,6 +48,7 @@ class Guest:
     since: float
     devices: dict[str, Device] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)  #: what it said since its spooled console was taken away
     cpus: dict[int, int] = field(default_factory=lambda: {0: 3})
     paused: bool = False
     leaving_at: float | None = None

@@ -3,9 +3,11 @@
 ::
 
     DIR/vmcp       the program; set PATH so that it is found first
+    DIR/vmur       the same for the reader: list, receive
     DIR/cp.sock    one line of JSON for each command: {"user": ..., "command": ...} -> {"rc": ..., "text": ...};
                    {"user": ..., "disk": ADDRESS} is answered with the path of that disk's content, for stand-ins of
-                   the programs that make a disk one of Linux
+                   the programs that make a disk one of Linux; {"user": ..., "reader": "" or NUMBER} with a list of the
+                   files in the reader, or with one that leaves it
 
 Whoever may open the socket acts as any guest: the directory belongs to its owner alone.
 """
@@ -21,7 +23,7 @@ import sys
 
 from goldroot.errors import Failed
 
-from . import vmcp
+from . import vmcp, vmur
 from .console import Console, Said
 
 #: The longest line that is read (bytes).
@@ -48,21 +50,24 @@ class Endpoint:
 
     def write_program(self) -> None:
         """:raises Failed: the directory cannot be used."""
-        script = (
-            "#!/bin/sh\n"
-            f": ${{{vmcp.SOCKET}:={shlex.quote(self.socket)}}} ${{{vmcp.USER}:={shlex.quote(self.user)}}}\n"
-            f"export {vmcp.SOCKET} {vmcp.USER}\n"
-            f'exec {shlex.quote(sys.executable)} -I {shlex.quote(vmcp.__file__)} "$@"\n'
-        )
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.socket)
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(self.program, flags, 0o700), "w", encoding="utf-8") as file:
-                file.write(script)
+            for program, module in (("vmcp", vmcp), ("vmur", vmur)):
+                with open(os.open(os.path.join(self.folder, program), flags, 0o700), "w", encoding="utf-8") as file:
+                    file.write(self._script(str(module.__file__)))
         except OSError as error:
             raise Failed(f"the directory for vmcp {self.folder!r} cannot be used: {error.strerror}") from error
+
+    def _script(self, module: str) -> str:
+        return (
+            "#!/bin/sh\n"
+            f": ${{{vmcp.SOCKET}:={shlex.quote(self.socket)}}} ${{{vmcp.USER}:={shlex.quote(self.user)}}}\n"
+            f"export {vmcp.SOCKET} {vmcp.USER}\n"
+            f'exec {shlex.quote(sys.executable)} -I {shlex.quote(module)} "$@"\n'
+        )
 
     async def start(self) -> None:
         """Listen.  :raises OSError: the socket cannot be made."""
@@ -95,10 +100,19 @@ class Endpoint:
             asked = json.loads(line)
             if "disk" in asked:
                 return self._content(str(asked["user"]), str(asked["disk"]))
+            if "reader" in asked:
+                return self._reader(str(asked["user"]), str(asked["reader"]))
             user, command = str(asked["user"]), str(asked["command"])
         except (ValueError, KeyError, TypeError):
             return Said(1, "HCPCMD001E Unknown CP command")
         return self.console.command(user, command)
+
+    def _reader(self, user: str, number: str) -> Said:
+        system = self.console.system
+        if not number:
+            return Said(0, "\n".join(system.reader(user)))
+        found = system.receive(user, int(number)) if number.isdecimal() else None
+        return Said(1, f"Reader file {number} does not exist.") if found is None else Said(0, "\n".join(found.lines))
 
     def _content(self, user: str, address: str) -> Said:
         """Where the content of a guest's disk is, for who stands in for its Linux."""

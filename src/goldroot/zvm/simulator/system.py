@@ -68,6 +68,15 @@ class Dump:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolFile:
+    """A console in somebody's reader: its number, whose it is, and its lines."""
+
+    number: int
+    origin: str
+    lines: tuple[str, ...]
+
+
 @dataclass
 class Stores:
     """What the calls keep that have no other effect here."""
@@ -83,6 +92,8 @@ class Stores:
     texts: dict[str, list[str]] = field(default_factory=dict)
     real_devices: dict[str, str] = field(default_factory=dict)
     dumps: list[Dump] = field(default_factory=list)
+    readers: dict[str, list[SpoolFile]] = field(default_factory=dict)
+    spooled: int = 0  #: spool files so far
     scsi: list[str] = field(default_factory=list)
     interfaces: dict[str, list[str]] = field(default_factory=dict)
     switches: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -257,6 +268,40 @@ class System:
         with self.lock:
             self.settle()
             return self.cp.detach(user, address)
+
+    def says(self, user: str, *lines: str) -> None:
+        """A guest writes to its console.  :raises CpError: it is not logged on."""
+        with self.lock:
+            self.cp.guest(user).console += lines
+
+    def spool_console(self, user: str, to: str) -> None:
+        """What a guest has said goes to a reader, as a file; nothing where it has said nothing."""
+        with self.lock:
+            guest = self.cp.guests.get(user)
+            if guest is None or not (guest.messages or guest.console):
+                return
+            self.stores.spooled += 1
+            file = SpoolFile(self.stores.spooled, guest.name, (*guest.messages, *guest.console))
+            guest.messages, guest.console = [], []
+            self.stores.readers.setdefault(to, []).append(file)
+
+    def receive(self, user: str, number: int) -> SpoolFile | None:
+        """A file leaves a reader; nothing where it is not there."""
+        with self.lock:
+            files = self.stores.readers.get(user, [])
+            found = next((one for one in files if one.number == number), None)
+            if found is not None:
+                files.remove(found)
+            return found
+
+    def reader(self, user: str) -> list[str]:
+        """A line for each file in a reader, as ``System_RDR_File_Query`` and ``vmur list`` show them."""
+        with self.lock:
+            day = time.strftime("%m/%d %H:%M:%S", time.localtime(self.clock()))
+            return [
+                f"{one.origin:<8} {one.number:04d} T CON {len(one.lines):08d} 001 NONE {day} {one.origin:<9} CONSOLE  {user}"
+                for one in self.stores.readers.get(user, [])
+            ]
 
     def query_virtual(self, user: str) -> list[Device]:
         """The devices of a guest, by address.  :raises CpError: it is not logged on."""

@@ -248,9 +248,7 @@ def cpu_delete(call: Call) -> Answer:
 
 @api("Image_Console_Get")
 def console_get(call: Call) -> Answer:
-    """The console goes to the caller's reader; a guest that said nothing at logon has none."""
-    guest = call.system.cp.guests.get(call.target)
+    """The console goes to the caller's reader; of a guest that said nothing there is no file."""
     call.must(call.system.directory.user(call.target) is not None, (8, 8))
-    if guest is not None:
-        call.system.stores.texts.setdefault(f"reader {call.user}", []).extend(guest.messages)
+    call.system.spool_console(call.target, call.user)
     return ok()

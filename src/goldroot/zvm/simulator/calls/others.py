@@ -135,7 +135,7 @@ def reader_manage(call: Call) -> Answer:
     """Purging, which is meant where no action is given (Feilong does so), takes all files away."""
     action = call.params(["spoolids", "userid", "action"]).get("action", "PURGE").upper()
     if action.startswith("PURGE"):
-        call.system.stores.texts.pop(f"reader {call.user}", None)
+        call.system.stores.readers.pop(call.user, None)
     return ok()
 
 

@@ -133,12 +133,8 @@ def equivalence_identifiers(call: Call) -> Answer:
 @api("System_RDR_File_Query")
 def reader_files(call: Call) -> Answer:
     """Spool files that wait for the caller: consoles that it asked for."""
-    lines = call.system.stores.texts.get(f"reader {call.user}", [])
-    if not lines:
-        return Answer(8, 4)
-    clock, date = moment(call.system.clock())
-    day = date[5:].replace("-", "/")
-    return ok(asciiz_list([f"{call.user:<8} 0001 T CON {len(lines):08d} 001 NONE {day} {clock} CONSOLE  FILE"]))
+    lines = call.system.reader(call.user)
+    return ok(asciiz_list(lines)) if lines else Answer(8, 4)
 
 
 @api("System_FCP_Free_Query", "params*")
