@@ -63,19 +63,30 @@ def changed(now: Standing, wanted: Entry, words: Words, roles: Roles) -> source.
 
 
 def with_records(entry: source.Entry, wanted: Entry, names: Names) -> source.Entry:
-    """The entry with goldroot's comment records for ``wanted``, in the place of those that it has, or at its end."""
+    """The entry with goldroot's comment records for ``wanted``, in the place of those that it has, or at its end.
+
+    A record that says the same as before stays as it is, with its sequence number.
+    """
     layout = layout_of([record for statement in entry.statements for record in statement.records])
     links = [address for address in wanted.links if _needs_record(entry, wanted, address, names)]
-    new = [Statement("*", (layout.record(text.encode("ascii")),), []) for text in written(wanted, links)]
+    there = {
+        statement.records[0].text.rstrip(): statement for statement in entry.statements if _is_goldroots(statement)
+    }
+    texts = [text.encode("ascii") for text in written(wanted, links)]
+    new = [there.get(text) or Statement("*", (layout.record(text),), []) for text in texts]
     kept: list[Statement] = []
     place = None
     for statement in entry.statements:
-        if statement.keyword == "*" and is_ours(statement.records[0].text.decode("latin-1")):
+        if _is_goldroots(statement):
             place = len(kept) if place is None else place
         else:
             kept.append(statement)
     at = len(kept) if place is None else place
     return source.Entry([*kept[:at], *new, *kept[at:]])
+
+
+def _is_goldroots(statement: Statement) -> bool:
+    return statement.keyword == "*" and is_ours(statement.records[0].text.decode("latin-1"))
 
 
 def new_entry(template: Iterable[str], wanted: Entry, words: Words, roles: Roles) -> source.Entry:
