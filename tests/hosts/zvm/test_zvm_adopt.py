@@ -11,8 +11,9 @@ import pytest
 from goldroot.hosts import Entry
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.names import Names
+from goldroot.hosts.zvm.pool import ECKD, FBA, Geometry
 from goldroot.hosts.zvm.reading import standing
-from goldroot.hosts.zvm.survey import server
+from goldroot.hosts.zvm.survey import of_type, server
 from goldroot.zvm.directory import Directory
 from support.fleet import ROOT
 from support.trees import make_tree
@@ -229,6 +230,27 @@ def on_a_cluster(identity: str, part: str) -> tuple[str, ...]:
     names = Names({})
     now = standing(entry, [beside], name="WEB1", names=names, registry=lambda name, address, extent: None)
     return server(now, names, ["1B1", "1B5", "1B6"], ["1B1"]).why
+
+
+@pytest.mark.parametrize(
+    ("devices", "geometry", "wrong"),
+    [
+        (("3390", "3390"), ECKD, ""), (("3380", "3390"), ECKD, ""), (("9336", "FB-512"), FBA, ""),
+        (("3390", "9336"), ECKD, "it has 1B6 (9336), and this host's disks are 3390: all have to be of one type"),
+        (("FB-512", "3390"), FBA, "it has 1B6 (3390), and this host's disks are 9336: all have to be of one type"),
+        (("3390", "3390"), FBA, "it has 1B5 (3390), 1B6 (3390), and this host's disks are 9336: all have to be of one type"),
+    ],
+)  # fmt: skip
+def test_a_server_with_disks_of_both_types_is_not_taken_over(
+    devices: tuple[str, str], geometry: Geometry, wrong: str
+) -> None:
+    text = f"USER WEB1 SECRET 512M 1G G\n{LINKED}{LOCAL}{VARIABLE}"
+    for place, device in zip(("01B5", "01B6"), devices, strict=True):
+        text = text.replace(f"{place} 3390", f"{place} {device}")
+    (entry,) = Directory.parse(text.encode()).entries
+    now = standing(entry, [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None)
+    found = of_type(server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]), geometry)
+    assert found.why == ((wrong,) if wrong else ())
 
 
 LINKED, LOCAL, VARIABLE = (

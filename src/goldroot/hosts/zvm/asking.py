@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from goldroot.errors import BadInput, Refused
 from goldroot.hosts.addresses import LIVE, new_disk_id
@@ -20,7 +21,7 @@ from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.power import Guests
 from goldroot.hosts.zvm.simulated import Socket
-from goldroot.hosts.zvm.survey import Found, Survey, extents_of, server, slot
+from goldroot.hosts.zvm.survey import Found, Survey, extents_of, of_type, server, slot
 from goldroot.hosts.zvm.survey import system as system_of
 
 
@@ -48,7 +49,8 @@ class Asking:
         names = self._disks.names
         standing = self._directory.standing
         owners = [found for name in slots if (found := standing(name)) is not None]
-        gold = tuple(slot(now, names, addresses) for now in owners)
+        type_ = partial(of_type, geometry=self._parts.pool.geometry)
+        gold = tuple(type_(slot(now, names, addresses)) for now in owners)
         linking = {user for now in owners for user, _ in self._manager.linking(names.user(now.entry.name))}
         notes = [
             f"{user} cannot be the name of an entry: give it one in the host's table (names)"
@@ -58,9 +60,9 @@ class Asking:
         servers = []
         for name in sorted({name for user in linking if (name := names.entry(user)) is not None} - set(slots)):
             if (now := standing(name)) is not None:
-                servers.append(server(now, names, addresses, shared))
+                servers.append(type_(server(now, names, addresses, shared)))
         found = standing(system)
-        maintained = None if found is None else system_of(found, names, addresses)
+        maintained = None if found is None else type_(system_of(found, names, addresses))
         twice = extents_of([*gold, *servers, *([maintained] if maintained else [])])
         notes += [f"{users} have the same minidisk {extent}" for extent, users in twice.items()]
         return Survey(gold, tuple(servers), maintained, tuple(notes))

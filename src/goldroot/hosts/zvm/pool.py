@@ -23,6 +23,7 @@ class Geometry:
     :param labels: bytes at the beginning that do not belong to a file system.
     :param temporary: the type of a temporary one, and what it is counted in, as CP's DEFINE is told it.
     :param word: what they are counted in, for people.
+    :param devices: the types of a directory's MDISK statements that are counted so.
     """
 
     device: str
@@ -31,6 +32,7 @@ class Geometry:
     labels: int
     temporary: tuple[str, str]
     word: str
+    devices: frozenset[str]
 
     def units(self, size: int) -> int:
         """How many hold so many bytes, and the labels."""
@@ -42,8 +44,8 @@ class Geometry:
 
 
 #: Count-key-data disks, and those of fixed blocks: FBA minidisks, of which CP also makes SCSI disks (EDEVs).
-ECKD = Geometry("3390", 1, CYLINDER, LABELS, ("T3390", "CYL"), "cylinders")
-FBA = Geometry("9336", 2, 512, 2 * 512, ("TFB-512", "BLK"), "blocks")
+ECKD = Geometry("3390", 1, CYLINDER, LABELS, ("T3390", "CYL"), "cylinders", frozenset({"3380", "3390"}))
+FBA = Geometry("9336", 2, 512, 2 * 512, ("TFB-512", "BLK"), "blocks", frozenset({"9336", "FB-512"}))
 GEOMETRIES = {"ECKD": ECKD, "FBA": FBA}
 
 

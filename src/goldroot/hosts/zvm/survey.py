@@ -6,10 +6,11 @@ Nothing is changed, and nothing of it is goldroot's yet.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.hosts.addresses import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
+from goldroot.hosts.zvm.pool import Geometry
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of
 from goldroot.zvm import directory as source
 
@@ -20,6 +21,7 @@ class FoundDisk:
 
     address: str
     extent: Extent
+    device: str = ""  #: type of the real device
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,15 @@ def server(now: Standing, names: Names, addresses: Collection[str], shared: Coll
     )  # fmt: skip
 
 
+def of_type(found: Found, geometry: Geometry) -> Found:
+    """The same, with what is on devices of another type than the host's as what stands in the way."""
+    wrong = [f"{disk.address} ({disk.device})" for disk in found.disks if disk.device.upper() not in geometry.devices]
+    if not wrong:
+        return found
+    why = f"it has {', '.join(wrong)}, and this host's disks are {geometry.device}: all have to be of one type"
+    return replace(found, why=(*found.why, why))
+
+
 def extents_of(found: Iterable[Found]) -> Mapping[Extent, str]:
     """Extents that several of these have, and who."""
     seen: dict[Extent, list[str]] = {}
@@ -136,7 +147,7 @@ def _disks(now: Standing, names: Names, addresses: Collection[str]) -> tuple[Fou
     for disk, _ in source.disks(now.text):
         address, extent = names.address(entry.name, entry.role, disk.address), extent_of(disk)
         if is_address(address) and address in addresses and extent is not None:
-            found.append(FoundDisk(address, extent))
+            found.append(FoundDisk(address, extent, disk.devtype))
     return tuple(sorted(found, key=lambda one: one.address))
 
 
