@@ -11,7 +11,7 @@ import pytest
 from goldroot.hosts import Entry
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.pool import ECKD, FBA, Geometry
+from goldroot.hosts.zvm.pool import FBA, Pool
 from goldroot.hosts.zvm.reading import standing
 from goldroot.hosts.zvm.survey import of_type, server
 from goldroot.zvm.directory import Directory
@@ -232,25 +232,35 @@ def on_a_cluster(identity: str, part: str) -> tuple[str, ...]:
     return server(now, names, ["1B1", "1B5", "1B6"], ["1B1"]).why
 
 
+MIXED = Pool("LINUX", others={"B6": Pool("FIXED", geometry=FBA)})
+
+
 @pytest.mark.parametrize(
-    ("devices", "geometry", "wrong"),
+    ("devices", "pool", "wrong"),
     [
-        (("3390", "3390"), ECKD, ""), (("3380", "3390"), ECKD, ""), (("9336", "FB-512"), FBA, ""),
-        (("3390", "9336"), ECKD, "it has 1B6 (9336), and this host's disks are 3390: all have to be of one type"),
-        (("FB-512", "3390"), FBA, "it has 1B6 (3390), and this host's disks are 9336: all have to be of one type"),
-        (("3390", "3390"), FBA, "it has 1B5 (3390), 1B6 (3390), and this host's disks are 9336: all have to be of one type"),
+        (("3390", "3390"), Pool("LINUX"), ()),
+        (("3380", "3390"), Pool("LINUX"), ()),
+        (("9336", "FB-512"), Pool("LINUX", geometry=FBA), ()),
+        (("3390", "9336"), MIXED, ()),
+        (("3390", "9336"), Pool("LINUX"), ("1B6 is 9336, and this host has 3390 there",)),
+        (("FB-512", "3390"), Pool("LINUX", geometry=FBA), ("1B6 is 3390, and this host has 9336 there",)),
+        (
+            ("9336", "3390"),
+            MIXED,
+            ("1B5 is 9336, and this host has 3390 there", "1B6 is 3390, and this host has 9336 there"),
+        ),
     ],
-)  # fmt: skip
-def test_a_server_with_disks_of_both_types_is_not_taken_over(
-    devices: tuple[str, str], geometry: Geometry, wrong: str
+)
+def test_a_server_with_disks_of_another_type_is_not_taken_over(
+    devices: tuple[str, str], pool: Pool, wrong: tuple[str, ...]
 ) -> None:
     text = f"USER WEB1 SECRET 512M 1G G\n{LINKED}{LOCAL}{VARIABLE}"
     for place, device in zip(("01B5", "01B6"), devices, strict=True):
         text = text.replace(f"{place} 3390", f"{place} {device}")
     (entry,) = Directory.parse(text.encode()).entries
     now = standing(entry, [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None)
-    found = of_type(server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]), geometry)
-    assert found.why == ((wrong,) if wrong else ())
+    found = of_type(server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]), pool)
+    assert found.why == tuple(f"its disk at {one} (disk_type, disk_types)" for one in wrong)
 
 
 LINKED, LOCAL, VARIABLE = (

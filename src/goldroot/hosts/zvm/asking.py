@@ -49,7 +49,7 @@ class Asking:
         names = self._disks.names
         standing = self._directory.standing
         owners = [found for name in slots if (found := standing(name)) is not None]
-        type_ = partial(of_type, geometry=self._parts.pool.geometry)
+        type_ = partial(of_type, pool=self._parts.pool)
         gold = tuple(type_(slot(now, names, addresses)) for now in owners)
         linking = {user for now in owners for user, _ in self._manager.linking(names.user(now.entry.name))}
         notes = [
@@ -87,7 +87,7 @@ class Asking:
             id = ids[disk.address] = there.id if there is not None else new_disk_id(found.name, disk.address)
             device = self._disks.names.device(found.name, role, disk.address)
             labels[id] = self._disks.label_of(Minidisk(found.user, device, disk.extent))
-            size = self._parts.pool.geometry.room(disk.extent.size)
+            size = self._parts.pool.at(disk.address).geometry.room(disk.extent.size)
             sealed = form if role == "owner" else ""
             self._parts.extents.write(
                 Row(id, found.name, disk.address, size, form, sealed, state="made", extent=disk.extent)

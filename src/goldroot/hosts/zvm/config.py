@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from goldroot import private
@@ -18,7 +18,7 @@ from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
 from goldroot.hosts.zvm.elsewhere import RemoteDasds, RemoteVmcp
 from goldroot.hosts.zvm.entries import TEMPLATES, Style
 from goldroot.hosts.zvm.extents import ExtentsFile
-from goldroot.hosts.zvm.fixed_blocks import FixedBlocks
+from goldroot.hosts.zvm.fixed_blocks import BothTypes, FixedBlocks
 from goldroot.hosts.zvm.host import ZvmHost
 from goldroot.hosts.zvm.limits import Limits
 from goldroot.hosts.zvm.medium import Medium
@@ -58,6 +58,8 @@ class ZvmConfig:
     :param live_view: flashcopy: disks of a running server are seen as FLASHCOPY puts them on a temporary disk of the
         management guest, which needs the class for that, and room in the system's temporary space.
     :param disk_type: of all disks of this host: ECKD (3390), or FBA, of which CP also makes SCSI disks (EDEVs).
+    :param disk_types: place (the last two digits of an address) -> the type of disks there, where it differs.
+    :param disk_groups: the same for the group that they come from, which has volumes of one type.
     :param disk_size: MiB of a new disk; one that is there at the same place of the server says more.
     :param disk_sizes: place (the last two digits of an address) -> MiB, where they differ.
     :param boot: disk: the disk with ``/boot`` gets a boot record, again on each copy; outside: servers boot from what
@@ -104,6 +106,8 @@ class ZvmConfig:
     template: list[str] = field(default_factory=lambda: list(TEMPLATES["machine"]))
     slot_template: list[str] = field(default_factory=lambda: list(TEMPLATES["owner"]))
     disk_type: Literal["ECKD", "FBA"] = "ECKD"
+    disk_types: dict[str, Literal["ECKD", "FBA"]] = field(default_factory=dict)
+    disk_groups: dict[str, str] = field(default_factory=dict)
     disk_size: int = 2048
     disk_sizes: dict[str, int] = field(default_factory=dict)
     live_view: Literal["none", "flashcopy"] = "none"
@@ -203,16 +207,29 @@ def _server(config: ZvmConfig, said: str) -> tuple[str, int]:
 
 
 def _pool(config: ZvmConfig) -> Pool:
-    for place, size in {"": config.disk_size, **config.disk_sizes}.items():
-        if size < 1:
-            raise BadInput(f"a disk of {size} MiB cannot be made")
-        if place and not _PLACE.fullmatch(place.upper()):
+    if min([config.disk_size, *config.disk_sizes.values()]) < 1:
+        raise BadInput("a disk of less than 1 MiB cannot be made")
+    for place in (*config.disk_sizes, *config.disk_types, *config.disk_groups):
+        if not _PLACE.fullmatch(place.upper()):
             raise BadInput(
                 f"{place!r} is not a place: the last two digits of an address", todo="Write it so: B5, for 1B5."
             )
     sizes = {place.upper(): size << 20 for place, size in config.disk_sizes.items()}
-    geometry = GEOMETRIES[config.disk_type]
-    return Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes, geometry)
+    types = {place.upper(): type_ for place, type_ in config.disk_types.items()}
+    groups = {place.upper(): group.upper() for place, group in config.disk_groups.items()}
+    usual = Pool(config.group.upper(), config.disk_mode, config.disk_size << 20, sizes, GEOMETRIES[config.disk_type])
+    if wrong := sorted(place for place, type_ in types.items() if type_ != config.disk_type and place not in groups):
+        raise BadInput(
+            f"disks at {', '.join(wrong)} are of another type, and come from group {usual.group} as all others",
+            todo=f'Name a group with volumes of that type: disk_groups = {{ {wrong[0]} = "..." }}.',
+        )
+    others = {
+        place: replace(
+            usual, group=groups.get(place, usual.group), geometry=GEOMETRIES[types.get(place, config.disk_type)]
+        )
+        for place in types.keys() | groups.keys()
+    }
+    return replace(usual, others=others)
 
 
 def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
@@ -221,7 +238,9 @@ def _guest(config: ZvmConfig, root: str) -> tuple[Cp, Medium]:
         remote = Remote(config.guest_ssh)
         return RemoteVmcp(remote, config.vmcp), RemoteDasds(remote, config.devices)
     if not config.simulator:
-        return Vmcp(config.vmcp), (Dasds if config.disk_type == "ECKD" else FixedBlocks)(config.devices)
+        both = {config.disk_type, *config.disk_types.values()}
+        kind = BothTypes if len(both) > 1 else Dasds if config.disk_type == "ECKD" else FixedBlocks
+        return Vmcp(config.vmcp), kind(config.devices)
     cp = Socket(os.path.join(root, config.simulator), config.guest.upper())
     return cp, Trees(cp)
 

@@ -202,15 +202,21 @@ def left(asked: Asked) -> Iterator[Point]:
 
 
 def room(asked: Asked) -> Iterator[Point]:
-    """The group that new minidisks come from."""
-    found = asked.client.image_volume_space_query_dm(asked.pool.group, query=2, entry=3)
-    free, unit = sum(one.size for one in found), asked.pool.geometry
+    """The groups that new minidisks come from."""
+    saw, full = [], False
+    for pool in asked.pool.all():
+        found = asked.client.image_volume_space_query_dm(pool.group, query=2, entry=3)
+        free, unit = sum(one.size for one in found), pool.geometry
+        largest = max((one.size for one in found), default=0)
+        saw.append(f"{free} {unit.word} are free ({free * unit.size >> 30} GiB), the largest gap has {largest}")
+        full = full or not free
+    names = " and ".join(pool.group for pool in asked.pool.all())
     yield Point(
         "room",
-        f"Has group {asked.pool.group} room?",
-        "well" if free else "wrong",
-        (f"{free} {unit.word} are free ({free * unit.size >> 30} GiB), the largest gap has {max((o.size for o in found), default=0)}",),
-        "" if free else "Name another group, or give it a volume: without room nothing can be made.",
+        f"Has group {names} room?",
+        "wrong" if full else "well",
+        tuple(saw),
+        "" if not full else "Name another group, or give it a volume: without room nothing can be made.",
     )  # fmt: skip
 
 
@@ -255,7 +261,9 @@ def caching(asked: Asked) -> Iterator[Point]:
         found = asked.entries.text(entry.name) if entry.role == "owner" or _is_cluster(asked) else None
         ours = {asked.entries.names.device(entry.name, entry.role, address) for address in entry.disks}
         for disk, _ in source.disks(found[1]) if found else ():
-            if disk.address in ours and not any("NOMDC" in str(option).upper() for option in disk.options):
+            if (entry.role == "owner" or disk.address in ours) and not any(
+                "NOMDC" in str(option).upper() for option in disk.options
+            ):
                 cached.append(f"{entry.name} {disk.address}")
     yield Point(
         "cache",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from goldroot.errors import HostError
 from goldroot.hosts.images.filesystems import WRITTEN
 from goldroot.hosts.zvm.dasd import Dasds
 from goldroot.run import run
@@ -43,3 +44,37 @@ class FixedBlocks(Dasds):
             file.flush()
             os.fsync(file.fileno())
         run(["blockdev", "--rereadpt", device])
+
+
+class BothTypes(Dasds):
+    """As :class:`goldroot.hosts.zvm.medium.Medium`, where some disks are ECKD and some FBA: the kernel says which a device is."""
+
+    def tag(self, device: str) -> str:
+        return self._of(device).tag(device)
+
+    def format(self, device: str, form: str, tag: str) -> None:
+        self._of(device).format(device, form, tag)
+
+    def copy(self, source: str, target: str) -> None:
+        self._of(target).copy(source, target)
+
+    def own(self, device: str, form: str, tag: str) -> None:
+        self._of(device).own(device, form, tag)
+
+    def discipline(self, device: str) -> str:
+        """What the kernel takes a DASD for: ``ECKD`` or ``FBA`` (drivers/s390/block/dasd_devmap.c).
+
+        :raises HostError: it does not say.
+        """
+        name = os.path.basename(os.path.realpath(device))
+        try:
+            with open(f"/sys/class/block/{name}/device/discipline", encoding="ascii") as file:
+                return file.read().strip()
+        except OSError as error:
+            raise HostError(
+                f"the kernel does not say of which type the disk {device!r} is: {error.strerror}"
+            ) from error
+
+    def _of(self, device: str) -> Dasds:
+        kind = FixedBlocks if self.discipline(device) == "FBA" else Dasds
+        return kind(self._by_path, sleep=self._sleep)

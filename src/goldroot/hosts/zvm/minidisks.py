@@ -82,7 +82,7 @@ class Minidisks:
         if extent is None or extent.size != wanted:
             raise Refused(
                 f"{row.owner} has a minidisk at {row.address} that is not the one that was to be made",
-                meaning=f"It has {disk.size} {self.pool.geometry.word}, and {wanted} were asked for. It was not touched.",
+                meaning=f"It has {disk.size} {self.pool.at(row.address).geometry.word}, and {wanted} were asked for; it stays.",
                 todo="Look at the directory entry; delete that minidisk, or choose another address.",
             )
         row = replace(row, extent=extent)
@@ -170,7 +170,7 @@ class Minidisks:
         where: Mapping[str, object] = (
             {} if extent is None else {"volume": extent.volume, "start": extent.start, "size": extent.size}
         )
-        size = 0 if extent is None else extent.size * self.pool.geometry.size
+        size = 0 if extent is None else extent.size * self.pool.at(row.address).geometry.size
         return DiskInfo(where, size, -1, row.sealed or row.form, bool(row.sealed), self._evidence(row))
 
     def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
@@ -201,13 +201,20 @@ class Minidisks:
         return any(user.name == self.names.user(row.owner) for user in self.having(id))
 
     def room(self, sizes: Sequence[int]) -> str | None:
-        """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``."""
-        found = self._manager.client.image_volume_space_query_dm(self.pool.group, query=2, entry=3)
-        gaps = [one.size for one in found]
-        if (size := fits(sizes, gaps, self.pool.geometry)) is None:
-            return None
-        free = sum(gaps) * self.pool.geometry.size
-        return f"group {self.pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)"
+        """Why disks of these sizes do not fit into the gaps of the pool's volumes, or ``None``.
+
+        Where there are several pools it is not known which of them a size is for: each has to fit somewhere.
+        """
+        told = []
+        for pool in self.pool.all():
+            found = self._manager.client.image_volume_space_query_dm(pool.group, query=2, entry=3)
+            gaps = [one.size for one in found]
+            asked = sizes if not self.pool.others else [max(sizes, default=0)]
+            if (size := fits(asked, gaps, pool.geometry)) is None:
+                return None
+            free = sum(gaps) * pool.geometry.size
+            told.append(f"group {pool.group} has no room for a disk of {size} bytes ({free} bytes are free in all)")
+        return "; ".join(told)
 
     # -- opening
 
@@ -227,7 +234,7 @@ class Minidisks:
         with ExitStack() as source:
             origin = self._linked(source, row, "RR")
             assert row.extent is not None, "what is linked has an extent"
-            copy = stack.enter_context(self._links.temporary(row.extent.size, self.pool.geometry))
+            copy = stack.enter_context(self._links.temporary(row.extent.size, self.pool.at(row.address).geometry))
             if not self._links.copy_blocks(origin, copy):
                 raise StillRunning(
                     f"disk {row.id} of a running machine cannot be seen: FLASHCOPY is refused",
@@ -273,9 +280,10 @@ class Minidisks:
 
     def _create(self, row: Row, device: str, source: Label | None) -> Mdisk:
         user, mode = self.names.user(row.owner), self.pool.mode if row.address.startswith("1") else "RR"
-        geometry = self.pool.geometry
+        pool = self.pool.at(row.address)
+        geometry = pool.geometry
         form = MinidiskForm(geometry.device, geometry.unit, formatting=1)
-        room = MinidiskRoom(self.pool.group, mode=mode)
+        room = MinidiskRoom(pool.group, mode=mode)
         size = self._units(row, source)
         self._manager.unlock_left(user)
         try:
@@ -301,13 +309,17 @@ class Minidisks:
         return disk
 
     def _copied_blocks(self, source: Label, row: Row, target: tuple[Linked, str]) -> bool:
-        if self.copies(source, row.form) != "blocks":
+        if self.copies(source, row.form) != "blocks" or not self._same_type(source, row):
             return False
         with self._places.one("copies"), self._device_of(self.row(source.id), "R") as origin:
             if not self._links.copy_blocks(origin[0], target[0]):
                 self._medium.copy(origin[1], target[1])
         self._medium.own(target[1], row.form, tag_of(row.id))
         return True
+
+    def _same_type(self, source: Label, row: Row) -> bool:
+        """Whether both are counted alike: cylinders are not copied to blocks, by CP or by dd, but files are."""
+        return self.pool.at(self.row(source.id).address).geometry == self.pool.at(row.address).geometry
 
     def _copy_files(self, source: Label, row: Row, device: str) -> None:
         with ExitStack() as stack:
@@ -382,10 +394,10 @@ class Minidisks:
     def _units(self, row: Row, source: Label | None) -> int:
         """How many a new disk has: a copy of blocks needs those of its source."""
         least = 0
-        if source is not None and self.copies(source, row.form) == "blocks":
+        if source is not None and self.copies(source, row.form) == "blocks" and self._same_type(source, row):
             extent = self.row(source.id).extent
             least = extent.size if extent is not None else 0
-        return max(self.pool.geometry.units(max(row.size, self._medium.least(row.form))), least)
+        return max(self.pool.at(row.address).geometry.units(max(row.size, self._medium.least(row.form))), least)
 
     def _evidence(self, row: Row) -> str:
         if not row.sealed:

@@ -107,12 +107,13 @@ class Moves:
         """A minidisk of so many cylinders or blocks."""
         mode = self.around.pool.mode if is_live(address) else ASIDE
         device = self.device(address)
-        step = disk_made(self.user, device, size, self.around.pool, mode, self.around.addresses[0])
+        step = disk_made(self.user, device, size, self.around.pool.at(address), mode, self.around.addresses[0])
         self._made += 1
         extent = Extent(PLANNED, self._made, size)
         self._known[extent] = f"new-{address}"
         text = edit.add_mdisk(
-            self.now.text, f"{device} {self.around.pool.geometry.device} {self._made} {size} {PLANNED} {mode}"
+            self.now.text,
+            f"{device} {self.around.pool.at(address).geometry.device} {self._made} {size} {PLANNED} {mode}",
         )
         whole = text if self.around.style.words.cached else uncached(text, device)
         noted = entry_changed(self.user, text, whole, "")

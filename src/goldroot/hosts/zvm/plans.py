@@ -60,7 +60,7 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     )
     for address in own:
         wanted = PREPARED + place_of(address)
-        size = max(moves.size_at(address), around.pool.geometry.units(around.pool.size_at(address)))
+        size = max(moves.size_at(address), around.pool.units_at(address))
         moves.make(wanted, size)
     moves.fence()
     prepared = [PREPARED + place_of(address) for address in own]
@@ -156,7 +156,7 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
     moves = Moves(around, Standing(wanted, text, ()))
     moves.steps.append(entry_made(moves.user, text))
     for address in mine:
-        moves.make(address, max(gold.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
+        moves.make(address, max(gold.size_at(address), around.pool.units_at(address)))
     moves.use(
         "Its own disks are filled from gold's, and get its identity: host name, machine-id, ssh host keys.",
         [Disk(gold.user, gold.device(LIVE + place), "R") for place in places]
@@ -207,7 +207,7 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     wanted = sorted(address for address in work.now.entry.disks if is_live(address))
     for address in wanted:
         if address not in moves.now.entry.disks:
-            moves.make(address, max(work.size_at(address), around.pool.geometry.units(around.pool.size_at(address))))
+            moves.make(address, max(work.size_at(address), around.pool.units_at(address)))
     moves.ask("Nobody has a disk of the slot.", wanted)
     moves.use(
         f"{moves.user} is filled from {work.user}, which nobody else gets meanwhile; W is refused beside any other link.",
@@ -250,8 +250,9 @@ def _merged(moves: Moves, own: Sequence[str], linked: Sequence[str], slot: str) 
 def _copied(moves: Moves, own: Sequence[str]) -> Step:
     """The disks of a running server as they are at one moment."""
     lines: list[Line] = []
-    free, (kind, unit) = list(moves.around.addresses), moves.around.pool.geometry.temporary
+    free = list(moves.around.addresses)
     for address in own:
+        kind, unit = moves.around.pool.at(address).geometry.temporary
         origin, copy = free.pop(0), free.pop(0)
         lines += [
             Line("CP", f"LINK {moves.user} {moves.device(address)} {origin} RR"),

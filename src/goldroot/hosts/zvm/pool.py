@@ -58,6 +58,7 @@ class Pool:
     :param usual: bytes of a disk of which nobody says them.
     :param sizes: the same for a place, the last two digits of an address.
     :param geometry: of the disks on these volumes.
+    :param others: place -> the pool of disks there, where that is another one.
     """
 
     group: str
@@ -65,6 +66,20 @@ class Pool:
     usual: int = 0
     sizes: Mapping[str, int] = field(default_factory=dict)
     geometry: Geometry = ECKD
+    others: Mapping[str, Pool] = field(default_factory=dict)
+
+    def at(self, address: str) -> Pool:
+        """Where a disk at an address comes from: it has the same place in every set, so it never changes its type."""
+        return self.others.get(place_of(address), self)
+
+    def all(self) -> list[Pool]:
+        """Each pool once."""
+        pools = {(one.group, one.geometry.device): one for one in (self, *self.others.values())}
+        return list(pools.values())
+
+    def units_at(self, address: str) -> int:
+        """Cylinders or blocks of a new disk at an address, where nothing says more."""
+        return self.at(address).geometry.units(self.size_at(address))
 
     def size_at(self, address: str) -> int:
         """Bytes of a new disk at an address, where nothing says more."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from goldroot.hosts.addresses import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
-from goldroot.hosts.zvm.pool import Geometry
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of
 from goldroot.zvm import directory as source
 
@@ -124,13 +124,14 @@ def server(now: Standing, names: Names, addresses: Collection[str], shared: Coll
     )  # fmt: skip
 
 
-def of_type(found: Found, geometry: Geometry) -> Found:
-    """The same, with what is on devices of another type than the host's as what stands in the way."""
-    wrong = [f"{disk.address} ({disk.device})" for disk in found.disks if disk.device.upper() not in geometry.devices]
-    if not wrong:
-        return found
-    why = f"it has {', '.join(wrong)}, and this host's disks are {geometry.device}: all have to be of one type"
-    return replace(found, why=(*found.why, why))
+def of_type(found: Found, pool: Pool) -> Found:
+    """The same, with what is on devices of another type than the host has there as what stands in the way."""
+    wrong = [
+        f"its disk at {disk.address} is {disk.device}, and this host has {there.device} there (disk_type, disk_types)"
+        for disk in found.disks
+        if disk.device.upper() not in (there := pool.at(disk.address).geometry).devices
+    ]
+    return replace(found, why=(*found.why, *wrong))
 
 
 def extents_of(found: Iterable[Found]) -> Mapping[Extent, str]:
