@@ -9,7 +9,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TextIO
 
@@ -33,6 +34,8 @@ from goldroot.errors import (
 #: What asks a command to end, besides the Ctrl-C key (SIGINT): a service manager, a shutdown, a terminal that is closed.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
+_AS_IT_IS = nullcontext()
+
 
 class Ended(KeyboardInterrupt):
     """A signal asks this command to end: it tidies up as after Ctrl-C."""
@@ -42,11 +45,20 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def end_tidily() -> None:
-    """Take signals that ask for an end as Ctrl-C is taken; one that is ignored (nohup(1)) stays so."""
-    for number in ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+@contextmanager
+def heard() -> Iterator[None]:
+    """Take Ctrl-C, and signals that ask for an end, as exceptions; one that is ignored (nohup(1)) stays so.
+
+    Before and after, they just end the process: there is nothing to tidy up, and nobody who turns them into words.
+    """
+    ours = [number for number in (signal.SIGINT, *ENDING) if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _end)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -58,16 +70,19 @@ def _end(number: int, frame: FrameType | None) -> None:
 FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
 
-def guarded(command: click.Command, args: Sequence[str]) -> int:
+def guarded(command: click.Command, args: Sequence[str], hearing: AbstractContextManager[None] = _AS_IT_IS) -> int:
     """Run ``command`` and return the exit code; nothing but a message reaches the user.
 
     Where the output cannot be written, a code says that which no other end has: what was done is done.
+
+    :param hearing: how signals are taken meanwhile: :func:`heard`, where this is the whole process.
     """
     streams = sys.stdout, sys.stderr
     status = EXIT_OK
     try:
         try:
-            result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
+            with hearing:
+                result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
             status = result if isinstance(result, int) else EXIT_OK
         except BaseException as error:  # noqa: BLE001  what it does not know leaves it as it is
             status = _told(error, args, streams[0])

@@ -58,12 +58,11 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """The entry point: runs a command and turns every error into words and an exit code."""
     _open_streams()
-    from goldroot.cli.failure import end_tidily, guarded
+    from goldroot.cli.failure import guarded, heard
 
     # Trees are columns, and rows die young: looking for cycles among them again and again finds nothing.
     gc.set_threshold(100_000, 50, 100)
-    end_tidily()
-    status = guarded(cli, sys.argv[1:] if args is None else args)
+    status = guarded(cli, sys.argv[1:] if args is None else args, heard())
     gc.freeze()  # what is still there goes with the process
     sys.exit(status)
 
