@@ -159,7 +159,7 @@ def test_a_damaged_catalog_is_an_error_with_advice(how: str, moved: Site, capsys
     before = file.read_bytes()
     for words in (("clone", "list"), ("clone", "show", "web1"), ("update", "run", "web1"), ("clone", "delete", "web1")):
         code, out = said(capsys, *words)
-        assert code == 4 and "is damaged" in out and "from a backup" in out, (words, out)
+        assert code == 4 and "is damaged" in out and "from a backup" in out and "--force" not in out, (words, out)
     assert how in ("not JSON", "not UTF-8") or file.read_bytes() == before
 
 

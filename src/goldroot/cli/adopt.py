@@ -51,7 +51,7 @@ def adopt(
     has otherwise on the disks that all servers share is named, and does not. Host name, keys and numbers of users stay.
 
     The same command again takes what is new on the server since. Exit code 1: something does not come along, or is for you
-    to decide.
+    to decide; from the second run on, of what was not named before, or something is not taken because the clone changed it, too.
 
     \b
     Examples:

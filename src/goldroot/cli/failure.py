@@ -16,6 +16,7 @@ from typing import TextIO
 
 import click
 
+from goldroot.cli import terminal
 from goldroot.cli.output import Unprinted
 from goldroot.cli.terminal import put, put_content, put_json
 from goldroot.errors import (
@@ -30,6 +31,7 @@ from goldroot.errors import (
     NoSpace,
     UsageError,
 )
+from goldroot.escape import with_bytes
 
 #: What asks a command to end, besides the Ctrl-C key (SIGINT): a service manager, a shutdown, a terminal that is closed.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -124,11 +126,19 @@ def _told(by: BaseException, args: Sequence[str], out: TextIO) -> int:
     except (BrokenPipeError, Unprinted):
         raise
     except OSError as error:
-        return tell(from_os_error(error), args)
+        return _of_kernel(error, args)
     except ModuleNotFoundError as error:
         return tell(without_extra(error.name), args) if error.name in FLEET else bug()
     except Exception:  # noqa: BLE001 - the last net: a traceback must not reach a user
         return bug()
+
+
+def _of_kernel(error: OSError, args: Sequence[str]) -> int:
+    """:raises OSError: this, where it came from what prints, click's (``--help``) or ours."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    if frame.f_code.co_filename in (terminal.__file__, click.utils.__file__):
+        raise error
+    return tell(from_os_error(error), args)
 
 
 def _leave(stream: TextIO) -> None:
@@ -170,14 +180,17 @@ def error_lines(error: GoldrootError, of: str = "") -> list[str]:
     :param of: whose it is, where a command works on several.
     """
     said = [*filter(None, [error.meaning]), *(f"  {line}" for line in error.lines), *filter(None, [error.todo])]
-    return [f"goldroot: {of}{': ' if of else ''}{error.brief}", *(f"  {line}" for line in said)]
+    return [
+        with_bytes(line)
+        for line in (f"goldroot: {of}{': ' if of else ''}{error.brief}", *(f"  {line}" for line in said))
+    ]
 
 
 def shown(error: click.ClickException) -> int:
     """Print a mistake of the command line as click does, with the usage."""
     words = io.StringIO()
     error.show(file=words)
-    put_content(words.getvalue().rstrip("\n"), err=True)
+    put_content(with_bytes(words.getvalue().rstrip("\n")), err=True)
     return error.exit_code
 
 

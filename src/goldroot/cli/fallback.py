@@ -217,6 +217,7 @@ def mount(
 
     Options of goldroot stand before NAME.  Each disk stands by its address in the working directory ($GOLDROOT_FALLBACK).  Nothing
     there can be written or run.  Only this command sees the mounts; they end with it, however it ends.  It needs root.
+    The exit status is that of COMMAND.
 
     \b
     Examples:

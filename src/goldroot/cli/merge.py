@@ -26,8 +26,9 @@ Examples:
 
 \b
 Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the server's
-version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and INTO is not
-there; 74 and 141: it is there, and what there is to say could not be printed.
+version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and OUT is not
+there; 74 and 141: it is there, and what there is to say could not be printed; 129, 130 and 143: interrupted, and OUT is
+whole or not there.
 """
 
 
