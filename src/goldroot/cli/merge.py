@@ -9,10 +9,11 @@ import click
 
 from goldroot.cli.lazy import Group
 from goldroot.cli.merge_resolve import edit, resolve, say_ways, show
-from goldroot.cli.output import counted, emit, json_option, plan_option
+from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
