@@ -10,9 +10,10 @@ import click
 
 from goldroot.cli.doctor import say_report
 from goldroot.cli.lazy import Command, named_site
-from goldroot.cli.output import counted, emit, json_option, plan_option
+from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound
 
 #: Names of files of one sort that fit on a screen.

@@ -18,7 +18,7 @@ from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
-from goldroot.errors import Damaged, UsageError
+from goldroot.errors import Damaged, DatabaseDamaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.fleet import Created, CreatePlan
@@ -328,6 +328,8 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
                 plan_delete(site, name)
             else:
                 delete_clone(site, name)
+        except DatabaseDamaged:
+            raise  # force does not help
         except Damaged as error:
             if not force:
                 error.todo = f"{error.todo} To remove what is left of it: goldroot clone delete {name} --force"

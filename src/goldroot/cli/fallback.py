@@ -12,12 +12,13 @@ from goldroot.cli.each_clone import failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.rollback import say_written
 from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put, put_output
 from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 from goldroot.tree import path_text
 
@@ -217,6 +218,7 @@ def mount(
 
     Options of goldroot stand before NAME.  Each disk stands by its address in the working directory ($GOLDROOT_FALLBACK).  Nothing
     there can be written or run.  Only this command sees the mounts; they end with it, however it ends.  It needs root.
+    The exit status is that of COMMAND.
 
     \b
     Examples:

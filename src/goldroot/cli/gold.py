@@ -13,11 +13,12 @@ from goldroot.cli.gold_retire import restore, retire
 from goldroot.cli.image import notes_data, say_changes, say_notes
 from goldroot.cli.known_names import gold_versions, image_names
 from goldroot.cli.lazy import Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
+from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
 from goldroot.cli.progress import stages
 from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from goldroot.cli.each_clone import (
     tell_failures,
 )
 from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import counted, emit, json_option, plan_option
+from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import click
 
 from goldroot.cli.known_names import clone_and_image_names
 from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import counted, emit, json_option, table
+from goldroot.cli.output import emit, json_option, table
 from goldroot.cli.site import shown, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 
 #: Lines of each part that fit on a screen.
 SHOWN = 8

@@ -11,10 +11,11 @@ import click
 
 from goldroot import private
 from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option
+from goldroot.cli.output import emit, json_option
 from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_plan import zvm_host
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS
 from goldroot.version import __version__
 

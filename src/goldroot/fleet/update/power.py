@@ -17,6 +17,7 @@ from typing import Literal
 
 from goldroot import crash
 from goldroot.catalog import events, updates
+from goldroot.counted import counted
 from goldroot.errors import GoldrootError, HealthFailed, HostError, StillRunning
 from goldroot.fleet.guest import (
     NEXT_START,
@@ -261,9 +262,7 @@ def held(task: OpenUpdate) -> Iterator[Hold]:
 
 def again_at_switch(count: int) -> str:
     """What a person is told of paths that a running server wrote while they were merged."""
-    paths = (
-        "1 path was written while it was read" if count == 1 else f"{count:,} paths were written while they were read"
-    )
+    paths = counted(count, "path was written while it was read", "paths were written while they were read")
     return f"{paths}: once the server is stopped, the switch merges again, and keeps what was written last."
 
 
