@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from goldroot.cli.lazy import LazyGroup
+from goldroot.cli.command import LazyGroup
 from goldroot.version import __version__
 
 #: command -> (where it lives, the line that ``--help`` shows).  The line stands here so that ``goldroot --help``

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot import private
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Command, counted, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_plan import zvm_host
 from goldroot.errors import EXIT_FINDINGS

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Group, counted, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.errors import EXIT_FINDINGS, NotFound, UsageError
 

@@ -15,7 +15,7 @@ from typing import IO
 
 import click
 
-from goldroot.cli.output import counted
+from goldroot.cli.command import counted
 from goldroot.cli.terminal import put, put_styled
 from goldroot.errors import Failed
 
