@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, readings, updates
+from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, updates
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
@@ -261,11 +261,11 @@ def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
 
 def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
     """Two servers must not answer to one name or address, whatever state the other one is in."""
-    wanted = readings.given(identity.as_dict())
+    wanted = catalog_clones.given(identity.as_dict())
     with site.catalog.read() as tx:
-        shared = list(readings.sharing(tx, name, wanted, active=False))
+        shared = list(catalog_clones.sharing(tx, name, wanted, active=False))
     for kind, other in shared:
-        key = next(key for key, known in readings.GIVEN.items() if known == kind)
+        key = next(key for key, known in catalog_clones.GIVEN.items() if known == kind)
         raise Refused(
             f"the {kind.removeprefix('given ')} {wanted[kind]} is that of the clone {other}",
             meaning="Nothing was made.",
@@ -454,7 +454,7 @@ def enter_clone(
     ):
         # What is typed here may add an account or change a name: who asks for these next reads them again.
         with site.catalog.begin() as tx:
-            readings.forget(tx, name)
+            catalog_clones.forget_reading(tx, name)
         return run_on(
             site.config, clone.image, binds, command or None,
             How(ok=None, capture=capture, label=clone.machine, told=told),

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import Clone, Tx, clones, readings
+from goldroot.catalog import Clone, Tx, clones
 from goldroot.conflicts import Decisions
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
@@ -244,12 +244,12 @@ class Reading:
     """What one server is now: fingerprints by kind, and how its accounts differ from its gold's."""
 
     identity: Mapping[str, str]
-    accounts: readings.LocalAccounts
+    accounts: clones.LocalAccounts
 
     def note(self, tx: Tx, clone: str) -> None:
         """Leave it in the catalog."""
-        readings.note_identity(tx, clone, self.identity)
-        readings.note_accounts(tx, clone, self.accounts)
+        clones.note_identity(tx, clone, self.identity)
+        clones.note_accounts(tx, clone, self.accounts)
 
 
 def read_server(gold: Gold, tree: OwnDisks) -> Reading:
@@ -314,7 +314,7 @@ def read_missing(site: Site, but: str) -> list[str]:
     :returns: those that cannot be read; nobody can say what they have.
     """
     with site.catalog.read() as tx:
-        missing = [clones.get(tx, name) for name in readings.unread(tx, "identity") if name != but]
+        missing = [clones.get(tx, name) for name in clones.unread(tx, "identity") if name != but]
     unknown = []
     for clone in missing:
         try:

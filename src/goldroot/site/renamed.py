@@ -13,21 +13,18 @@ import os
 import re
 import tomllib
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from goldroot import private
 from goldroot.errors import Refused
+from goldroot.site.site import RENAMING, Site
 
-if TYPE_CHECKING:
-    from goldroot.site.site import Site
-
-_BEGUN, FORMER_NAMES = ".renaming", "former-names"
+FORMER_NAMES = "former-names"
 
 
 def begun_renaming(site: Site) -> tuple[str, str] | None:
     """The old and the new name of an image whose renaming was begun, and is not done; ``None``: of none."""
     try:
-        with open(site.path("images", _BEGUN), encoding="utf-8") as file:
+        with open(site.path("images", RENAMING), encoding="utf-8") as file:
             data = json.load(file)
         return str(data["from"]), str(data["to"])
     except (FileNotFoundError, NotADirectoryError):
@@ -36,13 +33,13 @@ def begun_renaming(site: Site) -> tuple[str, str] | None:
 
 def begin_renaming(site: Site, old: str, new: str) -> None:
     """Write down that it is begun."""
-    private.write(site.path("images", _BEGUN), json.dumps({"from": old, "to": new}).encode() + b"\n")
+    private.write(site.path("images", RENAMING), json.dumps({"from": old, "to": new}).encode() + b"\n")
 
 
 def end_renaming(site: Site) -> None:
     """It is done."""
     with suppress(FileNotFoundError):
-        os.unlink(site.path("images", _BEGUN))
+        os.unlink(site.path("images", RENAMING))
 
 
 def refuse_renaming(site: Site, image: str) -> None:

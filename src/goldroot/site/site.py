@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
+#: In ``images/``, while an image gets another name (:mod:`goldroot.site.renamed`).
+RENAMING = ".renaming"
 
 _DIRECTORIES = ("keys", "locks", "images", "records", "work")
 _DATABASES = [
@@ -155,10 +157,8 @@ class Site:
         return catalog
 
     def _note_closed(self, catalog: Catalog) -> None:
-        from goldroot.catalog import events
-
         with suppress(GoldrootError), catalog.begin() as tx:
-            events.add(tx, "closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
+            tx.event("closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
 
     @property
     def catalog_file(self) -> str:
@@ -234,14 +234,17 @@ class Site:
 
         :raises Refused: the image, or that of the server, is being renamed.
         """
-        self._refuse_renaming(name)
+        if self.is_renaming():
+            self._refuse_renaming(name)
         return self.lock_anyway(name, wait=wait, doing=doing)
 
-    def _refuse_renaming(self, lock_name: str) -> None:
-        from goldroot.site.renamed import begun_renaming, refuse_renaming
+    def is_renaming(self) -> bool:
+        """Whether an image is being renamed: which one, :func:`goldroot.site.begun_renaming` says."""
+        return os.path.lexists(self.path("images", RENAMING))
 
-        if begun_renaming(self) is None:
-            return
+    def _refuse_renaming(self, lock_name: str) -> None:
+        from goldroot.site.renamed import refuse_renaming
+
         kind, _, name = lock_name.partition("-")
         if kind == "clone":
             from goldroot.catalog import clones

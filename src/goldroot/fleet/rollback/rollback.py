@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, Fallback, Update, events, fallbacks, updates
+from goldroot.catalog import Clone, Fallback, Update, fallbacks, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
@@ -188,7 +188,7 @@ def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
     place = os.path.join(open_update.directory(task.site, task.name, task.work), "written-since.txt")
     open_update.write(place, "".join(path + "\n" for path in written).encode())
     with task.site.catalog.begin() as tx:
-        events.add(tx, "written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
+        tx.event("written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
 
 
 def read_written(site: Site, name: str, update: int) -> list[str]:

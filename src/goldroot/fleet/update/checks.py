@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot import crash
 from goldroot.accounts import GROUP, PASSWD, AccountTables
-from goldroot.catalog import decisions, events, readings
+from goldroot.catalog import clones, decisions
 from goldroot.errors import ChecksFailed, LimitReached, NotFound, ProgramFailed
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, accounts_of, open_own, read_missing
@@ -140,7 +140,7 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
                 # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
                 failed[command] = why
                 with task.site.catalog.begin() as tx:
-                    events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
+                    tx.event("rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
     if migrates:
         _note_migration(task, "done")
     _note_failed(task, failed)
@@ -329,7 +329,7 @@ def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> It
     unknown = read_missing(task.site, task.name)
     now = fingerprints(tree)
     with task.site.catalog.read() as tx:
-        shared = sorted(readings.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
+        shared = sorted(clones.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
     as_before = [(word, other) for word, other in shared if word.startswith("/") and before.get(word) == now[word]]
     task.tell(not_compared=unknown, shared=[f"{word} ({other})" for word, other in as_before])
     for word, other in shared:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from goldroot import crash
-from goldroot.catalog import events, updates
+from goldroot.catalog import updates
 from goldroot.errors import GoldrootError, HealthFailed, HostError, StillRunning
 from goldroot.fleet.guest import (
     NEXT_START,
@@ -243,7 +243,7 @@ def _back(task: OpenUpdate, by: str) -> Callable[[Entry], Entry]:
 
 def _note_event(task: OpenUpdate, what: str, why: str) -> None:
     with task.site.catalog.begin() as tx:
-        events.add(tx, what, f"clone:{task.name}", update=task.update.id, why=why)
+        tx.event(what, f"clone:{task.name}", update=task.update.id, why=why)
 
 
 @contextmanager
@@ -308,8 +308,7 @@ def try_out(task: OpenUpdate, stage: Stage) -> Tried:
     tried = replace(tried, different=[*map(str, lacks), *tried.different])
     task.tell(trial={"different": list(tried.different)})
     with task.site.catalog.begin() as tx:
-        events.add(
-            tx, "tried", f"clone:{task.name}", update=task.update.id, wrong=list(tried.wrong),
+        tx.event("tried", f"clone:{task.name}", update=task.update.id, wrong=list(tried.wrong),
             different=list(tried.different), journal=list(tried.journal),
         )  # fmt: skip
     return tried

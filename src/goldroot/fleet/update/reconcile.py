@@ -12,20 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import (
-    Clone,
-    GoldVersion,
-    Tx,
-    Update,
-    clones,
-    copies,
-    events,
-    fallbacks,
-    gold,
-    now,
-    readings,
-    updates,
-)
+from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, fallbacks, gold, now, updates
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.clone_names import check_clone_name
@@ -194,7 +181,7 @@ def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
     if (clone.state, clone.last) != (was.state, was.last):
         clones.follow(tx, clone.name, state=clone.state, last=clone.last)
     if clone.state != was.state:
-        events.add(tx, "clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
+        tx.event("clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
 
 
 def _follow_publishes(
@@ -244,10 +231,10 @@ def finish(site: Site, update: Update) -> None:
     open_update.forget_rows(site, update.clone, update.work)
     with site.catalog.begin() as tx:
         if not updates.get(tx, update.id).ended:
-            readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
+            clones.forget_reading(tx, update.clone) if reading is None else reading.note(tx, update.clone)
             updates.set_state(tx, update.id, "done", error="")
             if update.kind == "rollback":
-                events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
+                tx.event("rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
     crash.point(f"{update.kind}.noted")
 
 
