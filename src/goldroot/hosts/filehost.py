@@ -23,11 +23,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from goldroot import crash, private
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, still_running
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
 from goldroot.hosts.port import (
@@ -49,22 +48,14 @@ from goldroot.hosts.port import (
     View,
 )
 from goldroot.hosts.registry import SeenDisk
-from goldroot.hosts.storefiles import (
-    OPEN_DIRECTORY,
-    Begun,
-    DiskBytes,
-    EntryKeeper,
-    Exact,
-    Label,
-    LabelKeeper,
-    Labels,
-    OpenedDisk,
-    free_bytes,
-    store_errors,
-)
+from goldroot.hosts.sets import check_address, check_disk_id, check_entry_name, is_live, still_running
+from goldroot.hosts.storefiles import OPEN_DIRECTORY, Begun, Exact, Label, Labels, OpenedDisk, free_bytes, store_errors
 from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
+
+if TYPE_CHECKING:
+    from goldroot.hosts.parts import DiskBytes, EntryKeeper, LabelKeeper
 
 
 class FileHost:

@@ -22,14 +22,21 @@ from dataclasses import replace
 
 from goldroot import crash, private
 from goldroot.errors import Damaged, HostError, Refused, Unreachable
-from goldroot.hosts.addresses import check_entry_name, is_live
-from goldroot.hosts.changes import reads_as
 from goldroot.hosts.entries import Entries
-from goldroot.hosts.entryfile import decode, encode, token_of
 from goldroot.hosts.libvirt.daemon import Daemon, ReplyLost
 from goldroot.hosts.libvirt.domain import Ours, drives_of, entry_of, others_of, redefined
 from goldroot.hosts.port import Applied, Entry
-from goldroot.hosts.storefiles import beside_of, put_in_place, store_errors, write_beside, write_whole
+from goldroot.hosts.sets import check_entry_name, is_live, reads_as
+from goldroot.hosts.storefiles import (
+    beside_of,
+    decode,
+    encode,
+    put_in_place,
+    store_errors,
+    token_of,
+    write_beside,
+    write_whole,
+)
 from goldroot.ids import new_id
 
 FORMER, DEFINED = "domain.xml", "defined.xml"

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from goldroot import private
 from goldroot.errors import BadInput, Refused, UsageError
-from goldroot.hosts.addresses import check_entry_name
+from goldroot.hosts.sets import check_entry_name
 from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds

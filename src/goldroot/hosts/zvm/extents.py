@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 
 from goldroot import private
 from goldroot.errors import Damaged, HostError
-from goldroot.hosts.addresses import check_disk_id
+from goldroot.hosts.sets import check_disk_id
 from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.reading import Extent
 
