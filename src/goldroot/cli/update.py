@@ -284,11 +284,13 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet import chosen_clones
-
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
-    return tuple(dict.fromkeys(names or chosen_clones(site, image)))
+    if not names:
+        from goldroot.fleet import chosen_clones
+
+        names = chosen_clones(site, image)
+    return tuple(dict.fromkeys(names))
 
 
 def _run_many(

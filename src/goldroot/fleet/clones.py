@@ -17,7 +17,7 @@ from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
+from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.inputs import Reading, Stage, open_clone, open_own, policy_of, read_server, refuse_owners, silent
 from goldroot.fleet.joined import LINK, bridge_of, refuse_ports
 from goldroot.fleet.update import open_update
@@ -41,7 +41,17 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, make_bootable, open_system, run_on, work_room
+from goldroot.site import (
+    DiskRegister,
+    Site,
+    TellForm,
+    check_clone_name,
+    keep_reserve,
+    make_bootable,
+    open_system,
+    run_on,
+    work_room,
+)
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 

@@ -21,8 +21,7 @@ from goldroot.catalog import Clone, Tx, clones
 from goldroot.conflicts import Decisions
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.hosts import Access, Host, Opened, View, find_entry
+from goldroot.hosts import Access, Entry, Host, Opened, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.merge import (
     NO_MEMORY,
@@ -327,3 +326,8 @@ def read_missing(site: Site, but: str) -> list[str]:
             if clones.find(tx, clone.name) == clone:  # not switched meanwhile
                 found.note(tx, clone.name)
     return unknown
+
+
+def own_addresses(layout: Layout, entry: Entry) -> tuple[str, ...]:
+    """The live addresses at which a machine has disks of its own: not the shared ones, but where it is read-write."""
+    return tuple(disk.address for disk in layout.disks if disk.address in entry.disks)

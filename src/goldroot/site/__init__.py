@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "CLONE_NAME",
     "CONFIG",
     "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
@@ -24,6 +23,7 @@ __all__ = [
     "begin_renaming",
     "begun_renaming",
     "boots_by_record",
+    "check_clone_name",
     "check_image_name",
     "end_renaming",
     "export_views",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from goldroot.site.backup_file import BackupHead, read_backup
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
-    from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
+    from goldroot.site.config import TEMPLATE, Config, check_clone_name, load_config
     from goldroot.site.disks import DiskRegister
     from goldroot.site.layout import (
         SHIPPED_LAYOUTS,
@@ -94,7 +94,7 @@ else:
             "backup_file": "BackupHead read_backup",
             "comes_next": "next_step",
             "commands": "TellForm open_system run_on weakness",
-            "config": "CLONE_NAME TEMPLATE Config load_config",
+            "config": "TEMPLATE Config check_clone_name load_config",
             "disks": "DiskRegister",
             "layout": "Layout SHIPPED_LAYOUTS boots_by_record load_layout make_bootable parse_layout without_boot_map",
             "reach": "Reach is_host",

@@ -26,8 +26,16 @@ from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
 from goldroot.fleet.update.power import come_up, go_live, stopped
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.fleet.update.steps import DONE, REVIEW, workflow_of
-from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
+from goldroot.fleet.update.update import (
+    DONE,
+    REVIEW,
+    Outcome,
+    finish_noted,
+    go_on,
+    look_for_programs,
+    outcome_of,
+    workflow_of,
+)
 from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
 from goldroot.tree import path_text

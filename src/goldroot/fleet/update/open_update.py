@@ -27,8 +27,7 @@ from goldroot import crash, private
 from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
 from goldroot.conflicts import Decision, Remembered
 from goldroot.errors import Busy, Damaged, Refused
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
+from goldroot.fleet.inputs import Server, check_layouts, open_own, own_addresses, policy_of
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, newest_gold, open_version
 from goldroot.policy import Policy

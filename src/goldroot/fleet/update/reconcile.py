@@ -15,13 +15,12 @@ from goldroot import crash
 from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, fallbacks, gold, now, updates
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.guest import NEXT_START
 from goldroot.fleet.inputs import read_switched
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
 from goldroot.hosts import LIVE, PREPARED, Entry, Host, Mark, find_entry, own_disks, set_of, with_mark
-from goldroot.site import DiskRegister, Site, sweep_rooms
+from goldroot.site import DiskRegister, Site, check_clone_name, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
