@@ -193,7 +193,7 @@ if TYPE_CHECKING:
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
-    from goldroot.fleet.update.power import again_at_switch
+    from goldroot.fleet.update.reconcile import again_at_switch
     from goldroot.fleet.update.update import Outcome, close_ended_runs, engine_of, run_update
     from goldroot.fleet.zvm_taken_over import take_over_site
     from goldroot.fleet.zvm_told import (
@@ -242,7 +242,7 @@ else:
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
-            "update.power": "again_at_switch",
+            "update.reconcile": "again_at_switch",
             "update.update": "Outcome close_ended_runs engine_of run_update",
             "zvm_taken_over": "take_over_site",
             "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",

@@ -24,8 +24,8 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
-from goldroot.fleet.update.power import come_up, go_live, stopped
-from goldroot.fleet.update.reconcile import clone_lock, reconcile
+from goldroot.fleet.update.power import come_up, stopped
+from goldroot.fleet.update.reconcile import clone_lock, go_live, held, reconcile
 from goldroot.fleet.update.update import (
     DONE,
     REVIEW,
@@ -166,7 +166,8 @@ def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
     if has_switched(task.clone, task.update):
         return ""
-    with stopped(task, stage) as hold:
+    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+        crash.point("rollback.held")
         crash.point("rollback.stopped")
         if task.update.carry:
             if carry_merge(task, stage, take_proposals=take_proposals):

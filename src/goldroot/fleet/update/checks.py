@@ -45,7 +45,7 @@ class Finding:
 def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
-    :param trial: start it in isolation, too, where the other checks have passed.
+    :param trial: start it in isolation, too, where the other checks have passed, the site wants it and the host can.
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
@@ -59,15 +59,15 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
 
             before, after = Look(sides.clone, task.base), Look(sides.merged, task.target)
             task.tell(dangling=list(dangling(record, before, after)))
-    checks = task.site.config.image(task.clone.image).checks
-    if checks:
+    image = task.site.config.image(task.clone.image)
+    if image.checks:
         from goldroot.fleet.update.commands import run_checks
 
-        found += [Finding(command, text) for command, text in run_checks(task, stage, checks)]
-    if made or ran or checks:
+        found += [Finding(command, text) for command, text in run_checks(task, stage, image.checks)]
+    if made or ran or image.checks:
         _look_again(task)
     said: Sequence[str] = ()
-    if trial and not found:
+    if trial and not found and image.running.trial == "boot" and task.host.abilities.trials:
         tried = try_out(task, stage)
         found, said = [Finding("trial", text) for text in tried.wrong], tried.journal
     if found:

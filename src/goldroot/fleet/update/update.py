@@ -41,8 +41,8 @@ from goldroot.fleet.update.open_update import (
     target_of,
     why_it_stays,
 )
-from goldroot.fleet.update.power import RETURNED, come_up, go_live, health_failed, stopped
-from goldroot.fleet.update.reconcile import clear, clone_lock, is_switched, reconcile
+from goldroot.fleet.update.power import RETURNED, come_up, health_failed, stopped
+from goldroot.fleet.update.reconcile import clear, clone_lock, go_live, held, is_switched, reconcile
 from goldroot.hosts import PREPARED, exchange, utc_now
 from goldroot.image import check_genuine
 from goldroot.run import find
@@ -375,7 +375,8 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
     """
     if has_switched(task.clone, task.update):
         return ""
-    with stopped(task, stage) as hold:
+    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+        crash.point("update.held")
         crash.point("update.stopped")
         good = still_good(task, remembered(task.site, task.clone.image), stage, live=False)
         # Merged again in here, and killed before that was proved: a migration that was cut off needs other disks.
