@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
 from goldroot.catalog.schema import REVISIONS, events
 from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
@@ -331,7 +331,7 @@ def _sqlite(path: str, *, create: bool) -> Engine:
     if os.path.isdir(path):
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")
     if create:
-        private.prepare(path)
+        files.prepare(path)
     # A connection is kept: the end of the last one brings the write-ahead log to the disk, which each transaction would
     # wait for.
     engine = sa.create_engine(

@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import Damaged, Failed, HostError, NotFound, Refused
 from goldroot.hosts.differences import address_taken, differences, taken_over
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged
@@ -49,8 +49,8 @@ class Entries:
     def create(self) -> None:
         """Make the directories; what is there stays."""
         for name in ("", "entries", "links"):
-            private.make_directory(os.path.join(self.store, name).rstrip("/"))
-        private.prepare(self._lock_file)
+            files.make_directory(os.path.join(self.store, name).rstrip("/"))
+        files.prepare(self._lock_file)
 
     # -- questions
 

@@ -33,7 +33,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, get_args
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import Damaged, HostError, NoPermission, NoSpace, UsageError
 from goldroot.hosts.network import Network
 from goldroot.hosts.port import Disk, Entry, Link, Mark, Role, State
@@ -137,7 +137,7 @@ class Labels:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        private.make_directory(self._directory)
+        files.make_directory(self._directory)
 
     def find(self, id: str) -> Label | None:
         """:raises Damaged: it is not what goldroot wrote."""
@@ -196,8 +196,8 @@ class Begun:
         """
         file = os.path.join(self._place, id)
         with store_errors(file):
-            private.make_directory(self._place)
-            private.prepare(file)
+            files.make_directory(self._place)
+            files.prepare(file)
 
     def forget(self, id: str) -> None:
         """The work is done; where that cannot be noted, it is seen by the next that tidies."""

@@ -14,7 +14,7 @@ import re
 import tomllib
 from contextlib import suppress
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import Refused
 from goldroot.site.site import RENAMING, Site
 
@@ -33,7 +33,7 @@ def begun_renaming(site: Site) -> tuple[str, str] | None:
 
 def begin_renaming(site: Site, old: str, new: str) -> None:
     """Write down that it is begun."""
-    private.write(site.path("images", RENAMING), json.dumps({"from": old, "to": new}).encode() + b"\n")
+    files.write(site.path("images", RENAMING), json.dumps({"from": old, "to": new}).encode() + b"\n")
 
 
 def end_renaming(site: Site) -> None:
@@ -65,7 +65,7 @@ def former_names(site: Site, image: str) -> tuple[str, ...]:
 def note_former_name(site: Site, image: str, name: str) -> None:
     """Remember that an image had this name; what it is called now is not among them."""
     names = [one for one in former_names(site, image) if one != name]
-    private.write(site.image_path(image, FORMER_NAMES), "".join(f"{one}\n" for one in [*names, name]).encode())
+    files.write(site.image_path(image, FORMER_NAMES), "".join(f"{one}\n" for one in [*names, name]).encode())
 
 
 def table_renamed(text: str, old: str, new: str) -> str:

@@ -17,7 +17,7 @@
     ├── commands/              commands of many names that were cut off, see :mod:`goldroot.fleet.many`
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.space`
 
-Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
+Everything here is its owner's alone, whatever the umask (:mod:`goldroot.files`); only what is on the disks of the
 store has modes of its own, below a directory that nobody else can enter.
 """
 
@@ -31,7 +31,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from goldroot import private, sshkeys
+from goldroot import files, private, sshkeys
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
 from goldroot.hosts.registry import DIRECTORY, SiteHost, open_host
@@ -107,7 +107,7 @@ class Site:
         :raises NoPermission: something is open to others, and the caller cannot change that.
         """
         paths = self._own_paths()
-        if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
+        if not any(map(files.is_loose, [*paths, *self._own_paths(within="keys")])):
             return
         trees = [path for name in self.config.hosts for path in self._host(name).trees]
         self._closed_up = private.tighten(paths, trees, os.stat(self.root).st_uid)
@@ -283,11 +283,11 @@ def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     _refuse_lost(root)
     _look_for_needs()
     for name in ("", *_DIRECTORIES):
-        private.make_directory(os.path.join(root, name).rstrip("/") or "/")
+        files.make_directory(os.path.join(root, name).rstrip("/") or "/")
     config = os.path.join(root, CONFIG)
     if not os.path.exists(config):
         # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
-        private.write(config, text.encode())
+        files.write(config, text.encode())
     site = Site(root, load_config(config))
     site.key.make()
     _make_stores(site)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
 from goldroot.conflicts import Decision, Remembered
 from goldroot.errors import Busy, Damaged, Refused
@@ -278,8 +278,8 @@ def directory(site: Site, clone: str, work: str) -> str:
 
 def write(path: str, content: bytes) -> None:
     """A reader sees the old file or the new one."""
-    private.make_directory(os.path.dirname(path))
-    private.write(path, content)
+    files.make_directory(os.path.dirname(path))
+    files.write(path, content)
 
 
 def record_file(site: Site, clone: str, work: str) -> str:
@@ -338,7 +338,7 @@ def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
 def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:
     """Keep what a merge saw of a disk of the clone."""
     path = _file(site, clone, work, f"{address}.clone")
-    private.make_directory(os.path.dirname(path))
+    files.make_directory(os.path.dirname(path))
     manifest.save(path)
 
 
