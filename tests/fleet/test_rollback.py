@@ -17,7 +17,8 @@ from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
 from goldroot.fleet.update import kept, open_update
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.site import Site
 from goldroot.workflow import InProcess

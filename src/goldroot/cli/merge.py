@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Group
+from goldroot.cli.command import Group, emit, json_option, plan_option
 from goldroot.cli.merge_resolve import edit, resolve, say_ways, show
-from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
