@@ -25,8 +25,9 @@ from goldroot.merge.compare.parts import Part, Tree, read_file
 from goldroot.merge.compare.systems import RELEASES
 from goldroot.merge.decide.sameness import usr_links
 from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.fit.accounts import Accounts
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
-from goldroot.merge.plan import Accounts, Plan, plan_merge
+from goldroot.merge.plan import Plan, plan_merge
 from goldroot.merge.record.record import Record
 from goldroot.merge.refer.view import DirectoryFiles, SharedFiles
 from goldroot.merge.surroundings import Surroundings

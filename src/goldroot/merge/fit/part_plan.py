@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goldroot.accounts import NUMERIC_OWNERS
 from goldroot.merge.compare.parts import CLONE_SIDE, Names, Part, read_unless_torn
 from goldroot.merge.decide.verdict import NO_SIDE, SAME, Decided, UnitVerdict, Want, want_of
+from goldroot.merge.special import Special
 from goldroot.tree import FILE, parent
 
 
@@ -58,6 +59,17 @@ class PartPlan:
     def names_at(self, path: bytes, names: Names) -> Names:
         """What the numbers of owners are called at a path: by the accounts of each side, or nothing."""
         return (NUMERIC_OWNERS,) * 3 if self.part.numeric.covers(path) else names
+
+
+def touches(parts: Iterable[PartPlan], things: Special) -> bool:
+    """Whether anything that is not the same in all three trees is one of these things."""
+    return any(one.decided.comparison.touches(things) for one in parts)
+
+
+def holds(parts: Iterable[PartPlan], places: Iterable[bytes]) -> bool:
+    """Whether any tree has something at one of these places."""
+    inside = ((one.part, one.part.inside(place)) for one in parts for place in places)
+    return any(path is not None and any(part.rows(path)) for part, path in inside)
 
 
 #: A table that people write is not larger (bytes); what is, is not read.
