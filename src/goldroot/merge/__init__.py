@@ -111,7 +111,7 @@ if TYPE_CHECKING:
     from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
-    from goldroot.merge.fit.part_plan import PartPlan
+    from goldroot.merge.fit.one_tree import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.record import (
@@ -154,7 +154,7 @@ else:
             "decide.sameness": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest decisions_text load_decisions",
-            "fit.part_plan": "PartPlan",
+            "fit.one_tree": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.record": "conflict_data note_data check_record_place record_bytes write_record Record make_record",

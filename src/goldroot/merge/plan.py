@@ -34,8 +34,7 @@ from goldroot.merge.fit.accounts import (
     place_accounts,
     tables_of,
 )
-from goldroot.merge.fit.one_tree import fit_part, links_of
-from goldroot.merge.fit.part_plan import Linked, PartPlan, holds, touches
+from goldroot.merge.fit.one_tree import Linked, PartPlan, fit_part, holds, touches
 from goldroot.merge.memory import NO_MEMORY, Memory
 from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
 from goldroot.merge.refer.refer import Findings, Referrer
@@ -153,8 +152,7 @@ def plan_merge(
         result = tables_of(merged)
         plan.notes += notes_of_accounts(planned, merged, accounts, settings[0])
         place_accounts(planned, merged, names, policy)
-    for one in planned:
-        one.linked = links_of(one, names)
+    _link(planned, names)
     asked.append(ask_about_tables(planned, settings, referrer, result, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
@@ -169,6 +167,15 @@ def plan_merge(
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _link(parts: Sequence[PartPlan], names: Names) -> None:
+    """Say which names of the result share a file, where any did."""
+    for one in parts:
+        if any(one.decided.comparison.groups):
+            from goldroot.merge.fit.hard_links import links_of
+
+            one.linked = links_of(one, names)
 
 
 def _settle_special(

@@ -43,7 +43,7 @@ from goldroot.merge.decide.verdict import (
     outcome_of,
     want_of,
 )
-from goldroot.merge.fit.part_plan import PartPlan, ResultFiles, holds
+from goldroot.merge.fit.one_tree import PartPlan, ResultFiles, holds
 from goldroot.merge.memory import Memory
 from goldroot.policy import Policy
 from goldroot.tree import DIRECTORY, FILE, INLINE, Entry, Note, parent

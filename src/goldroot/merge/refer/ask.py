@@ -13,7 +13,7 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.units import UNIT_GONE, newer_beside, unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, settle_conflict, want_of
 from goldroot.merge.fit.alternatives import slaves_of
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.merge.refer.refer import Broken, Referrer, read_side
 from goldroot.merge.refer.reference import (
     ALTERNATIVE,

@@ -16,7 +16,7 @@ from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, read_file
 from goldroot.merge.compare.systems import foreign_roots
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import Setting
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.merge.refer.reference import (
     FSTAB,
     LIBRARY,

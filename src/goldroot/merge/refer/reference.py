@@ -16,7 +16,7 @@ from goldroot.merge.compare.systems import is_inside
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab
 from goldroot.merge.decide.line_sets import key_files_of
 from goldroot.merge.decide.verdict import CONFLICT, Verdict
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.merge.refer.texts import LARGEST, Named, finder_of, is_text_of_interest, named_in_text
 from goldroot.merge.refer.view import GONE, THERE, UNKNOWN, Found, Index, View
 from goldroot.merge.special import CRONTABS

@@ -20,7 +20,7 @@ from goldroot.errors import NoPermission
 from goldroot.merge.compare.parts import CLONE_SIDE
 from goldroot.merge.decide.services import SCOPES, STARTING, VENDORS
 from goldroot.merge.decide.verdict import NO_SIDE
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.tree import DIRECTORY, FILE, LINK, Manifest, parent
 
 
