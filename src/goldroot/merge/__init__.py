@@ -124,8 +124,7 @@ if TYPE_CHECKING:
         write_record,
     )
     from goldroot.merge.record.redact import printable, redact_diff
-    from goldroot.merge.refer.reference import Reference, look_up
-    from goldroot.merge.refer.view import ManifestFiles, SharedFiles, View
+    from goldroot.merge.refer.view import ManifestFiles, Reference, View, look_up
     from goldroot.merge.resolve import (
         LeftOfMerge,
         MergeGiven,
@@ -142,7 +141,7 @@ if TYPE_CHECKING:
     from goldroot.merge.review.parts import TextPart, marked, part_changes, parts_of, put_together, split_part
     from goldroot.merge.review.question import Asked, Desk, EditWay, Question, answers_of, side_or_content
     from goldroot.merge.review.words import conflict_shown
-    from goldroot.merge.surroundings import Surroundings
+    from goldroot.merge.surroundings import SharedFiles, Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
     __getattr__, __dir__ = names_of(
@@ -159,8 +158,7 @@ else:
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.record": "conflict_data note_data check_record_place record_bytes write_record Record make_record",
             "record.redact": "printable redact_diff",
-            "refer.reference": "Reference look_up",
-            "refer.view": "ManifestFiles SharedFiles View",
+            "refer.view": "ManifestFiles Reference View look_up",
             "review.answers": "MARKERS decisions_for own_content",
             "review.editing": "EditPlace edited_text forget_edit first_text",
             "review.parts": "TextPart marked part_changes parts_of put_together split_part",
@@ -168,7 +166,7 @@ else:
             "review.words": "conflict_shown",
             "review.choose": "and_alike chosen_questions only_one",
             "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving",
-            "surroundings": "Surroundings",
+            "surroundings": "SharedFiles Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },
     )

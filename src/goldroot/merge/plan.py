@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from goldroot.accounts import AccountsMerge, OwnerNumbers
+from goldroot.accounts import PASSWD, AccountsMerge, AccountTables, OwnerNumbers
 from goldroot.conflicts import CLONE, Conflict, Decisions
 from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
@@ -18,8 +18,8 @@ from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
 from goldroot.merge.decide.decider import decide_part
 from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
 from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.services import StaticUnits, settle_static_units
-from goldroot.merge.decide.units import settle_units
+from goldroot.merge.decide.services import StaticUnits, settle_static_units, started_by_packages
+from goldroot.merge.decide.units import UNIT_GONE, settle_units
 from goldroot.merge.decide.verdict import Setting
 from goldroot.merge.fit.accounts import (
     Accounts,
@@ -36,9 +36,7 @@ from goldroot.merge.fit.accounts import (
 )
 from goldroot.merge.fit.one_tree import Linked, PartPlan, fit_part, holds, touches
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
-from goldroot.merge.refer.refer import Findings, Referrer
-from goldroot.merge.refer.view import started_by_packages
+from goldroot.merge.refer.refer import FSTAB, Asked, Broken, Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -48,6 +46,8 @@ REBUILD_DUE: Final = "rebuild-due"
 MIGRATE_DUE: Final = "migrate-due"
 #: A kind of note: a file that was made from another which is not what it was, and no command is known.
 STALE: Final = "stale-map"
+#: Kind of the note that some references could not be looked up.
+NOT_CHECKED: Final = "references-not-checked"
 #: Kind of the note that the list of what the server had removed is not known.
 MEMORY_NOT_GIVEN: Final = "memory-not-given"
 
@@ -130,8 +130,8 @@ def plan_merge(
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
     referrer = Referrer(planned, settings, around.shared)
-    asked = [ask_about(planned, settings, referrer.look_at_links())]
-    say_ports(planned, referrer)
+    asked = [_asked_about(planned, settings, referrer.look_at_links())]
+    _say_ports(planned, referrer)
     merged = merge_accounts(planned, accounts, settings[0])
     if may_have_removed(accounts, around.memory):
         from goldroot.merge.decide.remembered_accounts import accounts_after
@@ -153,7 +153,7 @@ def plan_merge(
         plan.notes += notes_of_accounts(planned, merged, accounts, settings[0])
         place_accounts(planned, merged, names, policy)
     _link(planned, names)
-    asked.append(ask_about_tables(planned, settings, referrer, result, accounts[GOLD_SIDE]))
+    asked.append(_asked_about_files(planned, settings, referrer, result, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
         plan.notes += found.notes
@@ -167,6 +167,45 @@ def plan_merge(
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _asked_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: Sequence[Broken]) -> Asked:
+    """What is asked or told of references that will be broken; what was answered is carried out in the parts."""
+    if not broken:
+        return Asked()
+    from goldroot.merge.refer.ask import ask_about
+
+    return ask_about(parts, settings, broken)
+
+
+def _asked_about_files(
+    parts: Sequence[PartPlan],
+    settings: Sequence[Setting],
+    referrer: Referrer,
+    merged: AccountTables,
+    gold: AccountTables,
+) -> Asked:
+    """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
+    # What gold's own tables refer to is gold's matter.
+    if merged.files.get(PASSWD) == gold.files.get(PASSWD) and (
+        referrer.content(FSTAB, None) == referrer.content(FSTAB, GOLD_SIDE)
+    ):
+        return _asked_about(parts, settings, referrer.look_at_files())
+    from goldroot.merge.refer.tables import look_at_tables, notes_of_shells
+
+    broken = [*look_at_tables(referrer, merged, gold), *referrer.look_at_files()]
+    asked = _asked_about(parts, settings, broken)
+    asked.notes += notes_of_shells(referrer, merged, gold, broken)
+    return asked
+
+
+def _say_ports(parts: Sequence[PartPlan], referrer: Referrer) -> None:
+    """Add to each question about a deleted unit the port that it and a newer one would both take."""
+    asked = (unit.conflict for one in parts for unit in one.decided.units.values() if unit.conflict is not None)
+    if any(conflict.kind == UNIT_GONE for conflict in asked):
+        from goldroot.merge.refer.ask import say_ports
+
+        say_ports(parts, referrer)
 
 
 def _link(parts: Sequence[PartPlan], names: Names) -> None:

@@ -29,8 +29,7 @@ from goldroot.merge.fit.accounts import Accounts
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
 from goldroot.merge.plan import Plan, plan_merge
 from goldroot.merge.record.record import Record
-from goldroot.merge.refer.view import DirectoryFiles, SharedFiles
-from goldroot.merge.surroundings import Surroundings
+from goldroot.merge.surroundings import DirectoryFiles, SharedFiles, Surroundings
 from goldroot.policy import Policy, family_of, worth_reading
 from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees
 
