@@ -108,8 +108,8 @@ if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
     from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr, joined
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
-    from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
+    from goldroot.merge.decide.verdict import usr_links
     from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
     from goldroot.merge.fit.one_tree import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
@@ -150,7 +150,7 @@ else:
             "apply.apply": "build_rows",
             "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr joined",
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
-            "decide.sameness": "usr_links",
+            "decide.verdict": "usr_links",
             "decide.text": "is_text merge_text",
             "decisions": "decisions_digest decisions_text load_decisions",
             "fit.one_tree": "PartPlan",

@@ -14,13 +14,11 @@ from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, LABELS, Names, Part, read_file
 from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
-from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
-from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
-from goldroot.merge.decide.sameness import Sameness, usr_of
+from goldroot.merge.decide.contents import merge_contents, read_version, trouble_with
+from goldroot.merge.decide.presence import decide_part
 from goldroot.merge.decide.services import StaticUnits, settle_static_units, started_by_packages
 from goldroot.merge.decide.units import UNIT_GONE, settle_units
-from goldroot.merge.decide.verdict import Setting
+from goldroot.merge.decide.verdict import Sameness, Setting, nothing_kept, usr_of
 from goldroot.merge.fit.accounts import (
     Accounts,
     check_account_rules,
@@ -106,27 +104,14 @@ def plan_merge(
         unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
-        read = reader_of(part)
-        same = Sameness(part, usr_of(part), read)
-        lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(
-            names,
-            decisions,
-            prefer,
-            merger_of(lines),
-            same,
-            around.memory,
-            around.going_back,
-            explainer_of(lines),
-            lines.of,
-        )
+        setting = _setting(part, names, decisions, prefer, around)
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     static = StaticUnits([one.part for one in planned], _started_by_packages(around))
     _settle_special(planned, settings, policy, static)
-    memory = memory_after([one.decided for one in planned], settings, policy)
+    memory = _memory_after(planned, settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
     referrer = Referrer(planned, settings, around.shared)
@@ -167,6 +152,38 @@ def plan_merge(
     _ask(plan, questions, decisions, going_back=around.going_back)
     _collect(plan, named, going_back=around.going_back)
     return plan
+
+
+def _setting(part: Part, names: Names, decisions: Decisions, prefer: str, around: Surroundings) -> Setting:
+    """What decides in one part besides its rows."""
+    read, kept_lines = partial(read_version, part), nothing_kept
+    if around.memory.entries:
+        from goldroot.merge.decide.remembered import RememberedLines
+
+        kept_lines = RememberedLines(read, around.memory, around.going_back).of
+    return Setting(
+        names,
+        decisions,
+        prefer,
+        partial(merge_contents, read, kept_lines),
+        Sameness(part, usr_of(part), read),
+        around.memory,
+        around.going_back,
+        partial(trouble_with, read, kept_lines),
+        kept_lines,
+    )
+
+
+def _memory_after(parts: Sequence[PartPlan], settings: Sequence[Setting], policy: Policy) -> Memory:
+    """What is to be remembered of what the server removed, as a whole or of files that gold changed, too."""
+    comparisons = [one.decided.comparison for one in parts]
+    if not any(setting.memory.entries for setting in settings) and not any(
+        one.has_removed or one.has_changed_twice for one in comparisons
+    ):
+        return Memory()
+    from goldroot.merge.decide.remembered import memory_after
+
+    return memory_after([one.decided for one in parts], settings, policy)
 
 
 def _asked_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: Sequence[Broken]) -> Asked:
@@ -299,7 +316,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     """Gather conflicts and notes in a stable order."""
     if not named:
         plan.notes.append(Note("numbers-as-numbers", b"", "no account tables: owners were merged as numbers"))
-    if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
+    if count := 0 if plan.before.given else _could_have_mattered(plan.parts):
         text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
         plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
     if count := plan.references.not_checked:
@@ -319,6 +336,12 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
         plan.notes.extend(plan.accounts.notes)
     plan.conflicts.sort(key=lambda conflict: (conflict.path, conflict.axis))
     plan.notes.sort(key=lambda note: (note.path, note.kind, note.text))
+
+
+def _could_have_mattered(parts: Sequence[PartPlan]) -> int:
+    from goldroot.merge.decide.remembered import could_have_mattered
+
+    return sum(could_have_mattered(one.decided) for one in parts)
 
 
 def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:
