@@ -65,9 +65,7 @@ __all__ = [
     "chosen_questions",
     "conflict_data",
     "conflict_shown",
-    "decisions_digest",
     "decisions_for",
-    "decisions_text",
     "edited_text",
     "find_left",
     "first_text",
@@ -75,7 +73,6 @@ __all__ = [
     "is_text",
     "joined",
     "keeper_of",
-    "load_decisions",
     "look_up",
     "make_record",
     "marked",
@@ -110,7 +107,6 @@ if TYPE_CHECKING:
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
     from goldroot.merge.decide.text import is_text, merge_text
     from goldroot.merge.decide.verdict import usr_links
-    from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
     from goldroot.merge.fit.one_tree import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
@@ -152,7 +148,6 @@ else:
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
             "decide.verdict": "usr_links",
             "decide.text": "is_text merge_text",
-            "decisions": "decisions_digest decisions_text load_decisions",
             "fit.one_tree": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
