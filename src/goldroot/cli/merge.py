@@ -92,13 +92,13 @@ def merge(
     if context.invoked_subcommand is not None:
         return 0
     _need(context, "base", "gold", "clone")
+    from goldroot.conflicts import load_decisions
     from goldroot.merge import (
         MergeGiven,
         Options,
         Trees,
         check_record_place,
         keeper_of,
-        load_decisions,
         merge_trees,
         note_written,
         plan_trees,
