@@ -156,6 +156,11 @@ def test_errors(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "merge", "resolve", "out", "/etc/plain", "--take", "nonsense")[0] == 2
     assert said(capsys, "merge", "resolve", "out", "--take", "gold")[0] == 2
     assert said(capsys, "merge", "resolve", "out", "/etc/plain")[0] == 2
+    (room / "mine").write_text("/d\n")
+    code, out = said(capsys, "merge", "resolve", "out", "/etc/link", "--take", "mine")
+    assert code == 3 and "takes no content" in out and "Answers: server, gold." in out, "a link is not a file"
+    shown = said(capsys, "merge", "show", "out", "/etc/link", "/etc/plain")[1]
+    assert "answers: server, gold; key" in shown and "answers: server, gold, FILE; key" in shown
     assert opened(capsys) == PATHS
     (room / "out.review/merge.json").write_text("{")
     code, out = said(capsys, "merge", "show", "out")
