@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 import goldroot.cli
 from goldroot.cli import progress, terminal
+from goldroot.cli.command import table
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.cli.output import table
 from goldroot.errors import Refused
 from goldroot.escape import escape, with_bytes
 from goldroot.image import MAINTENANCE, System

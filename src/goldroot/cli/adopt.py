@@ -7,11 +7,9 @@ from typing import Any
 
 import click
 
-from goldroot.cli.known_names import image_names
-from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import VERSION, emit, json_option, plan_option
+from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option, verbose
+from goldroot.cli.known_names import host_option, image_names
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS

@@ -17,7 +17,7 @@ from typing import TextIO
 import click
 
 from goldroot.cli import terminal
-from goldroot.cli.output import Unprinted
+from goldroot.cli.command import Unprinted
 from goldroot.cli.terminal import put, put_content, put_json
 from goldroot.errors import (
     EXIT_BUG,

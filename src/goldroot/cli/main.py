@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from goldroot.cli.lazy import LazyGroup
+from goldroot.cli.command import LazyGroup
 from goldroot.errors import EXIT_CODES
 from goldroot.version import __version__
 

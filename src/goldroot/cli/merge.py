@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Group
+from goldroot.cli.command import Group, emit, json_option, plan_option
 from goldroot.cli.merge_resolve import edit, resolve, say_ways, show
-from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
@@ -93,13 +92,13 @@ def merge(
     if context.invoked_subcommand is not None:
         return 0
     _need(context, "base", "gold", "clone")
+    from goldroot.conflicts import load_decisions
     from goldroot.merge import (
         MergeGiven,
         Options,
         Trees,
         check_record_place,
         keeper_of,
-        load_decisions,
         merge_trees,
         note_written,
         plan_trees,

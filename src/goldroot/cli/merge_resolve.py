@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.asking import ask_all
+from goldroot.cli.command import Command, emit, json_option, plan_option
 from goldroot.cli.keys import Keys, edit_again, need_terminal
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines, say_words, ways_to_answer
 from goldroot.cli.terminal import put, put_coloured

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import emit, json_option, table
+from goldroot.cli.command import Group, emit, json_option, table
 from goldroot.cli.terminal import put, put_exact
 from goldroot.counted import counted
 from goldroot.errors import UsageError

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import emit, json_option
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Group, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound, UsageError

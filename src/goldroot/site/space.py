@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from goldroot import private
+from goldroot import files
 from goldroot.files import has_room
 from goldroot.site.config import store_of
 from goldroot.site.site import Site
@@ -66,7 +66,7 @@ def sweep_rooms(site: Site) -> None:
 def _alone(site: Site) -> Iterator[str]:
     """Between the making of a room and its lock nobody sweeps; held for milliseconds, so waiting is right."""
     work = site.path("work")
-    private.make_directory(work)
+    files.make_directory(work)
     handle = os.open(work, _OPEN | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -161,7 +161,7 @@ def _places(site: Site) -> list[str]:
 def _make(file: str, size: int) -> None:
     """Under another name first: a part of it would be of no use, and look like all."""
     new = f"{file}.{os.getpid()}.new"
-    handle = private.open_new(new, exclusive=True)
+    handle = files.open_new(new, exclusive=True)
     try:
         os.posix_fallocate(handle, 0, size)
         os.rename(new, file)

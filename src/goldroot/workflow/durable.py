@@ -43,7 +43,7 @@ from dbos import (
 )
 from sqlalchemy import event
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import DatabaseDamaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
@@ -312,7 +312,7 @@ def _make_engine(database: str) -> sa.Engine:
         url = sa.make_url("postgresql+psycopg://" + database.split("://", 1)[1])
         return sa.create_engine(url, connect_args={"connect_timeout": 10, "application_name": APPLICATION})
     path = os.path.abspath(database.removeprefix("sqlite:///"))
-    private.prepare(path)
+    files.prepare(path)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
         connect_args={"timeout": WAIT},

@@ -24,7 +24,7 @@ from goldroot.merge.decide.likeness import without_versions
 from goldroot.merge.decide.services import StaticUnits, enabled_services, service_at
 from goldroot.merge.decide.tables import FSTAB
 from goldroot.merge.decide.verdict import NO_SIDE, SAME
-from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.merge.fit.one_tree import PartPlan, ResultFiles
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
 from goldroot.tree import FILE, LINK, SOCKET, Manifest, Note, path_text, some_names, some_paths
 
