@@ -25,8 +25,8 @@ from goldroot.files import digest_of, read_given
 from goldroot.kinds import ConflictKind
 
 __all__ = [
-    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions", "Remembered",
-    "answer_given", "answer_word", "decisions_digest", "decisions_text", "load_decisions",
+    "CLONE", "CONTENT", "GOLD", "MOVED", "NOT_A_FILE", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+    "Remembered", "answer_given", "answer_word", "decisions_digest", "decisions_text", "load_decisions", "takes_content",
 ]  # fmt: skip
 
 CLONE, GOLD, CONTENT = "clone", "gold", "content"
@@ -38,6 +38,8 @@ SIDES = ("base", "gold", "clone")
 SERVER = "server"
 #: Axes on which content of one's own is an answer.
 WITH_CONTENT = ("content", "presence", "type")
+#: What a content that is not a file's is called in ``detail``; nobody can write one.
+NOT_A_FILE = "link or device"
 
 
 def answer_word(answer: str) -> str:
@@ -78,6 +80,11 @@ class Conflict:
         if not trouble:
             return self
         return replace(self, detail=f"{self.detail}; the remembered answer cannot be used: {trouble}")
+
+
+def takes_content(axis: str, detail: str) -> bool:
+    """Whether content of a person's own is an answer to a question; what the catalog keeps of one says it by its words."""
+    return axis in WITH_CONTENT and not (axis == "content" and NOT_A_FILE in detail)
 
 
 @dataclass(frozen=True, slots=True)

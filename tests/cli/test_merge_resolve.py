@@ -65,13 +65,13 @@ def test_what_is_open_stands_beside_the_result_for_its_owner_alone(room: Path) -
 def test_on_a_terminal_it_asks_by_keys_and_merges_again_at_the_end(room: Path) -> None:
     with Person("merge", "resolve", "out") as person:
         assert "/etc/app.conf" in person.answers("(1/5) Which one?", "g")
-        shown = person.answers("(1/4) Which one?", "s")
+        shown = person.answers("(2/5) Which one?", "s")
         assert "gold deleted it (a file of 1 line)" in shown
-        shown = person.answers("(1/3) Which one? [s,g,v,j,k,q,?]", "s")
-        assert "gold it leads to /b, before to /a" in shown
-        shown = person.answers("(1/2) Which one? [s,g,v,j,k,q,?]", "g")
+        shown = person.answers("(3/5) Which one? [s,g,v,j,k,q,?]", "s")
+        assert "gold made it lead to /b instead of /a" in shown
+        shown = person.answers("(4/5) Which one? [s,g,v,j,k,q,?]", "g")
         assert "gold mode 0644 -> 0640" in shown and "the server mode 0644 -> 0600" in shown
-        person.answers("(1/1) Which one?", "s")
+        person.answers("(5/5) Which one?", "s")
         assert person.ends() == 0
         assert "Merged into out, with 5 answers." in person.screen
     out = room / "out/etc"
@@ -156,6 +156,11 @@ def test_errors(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "merge", "resolve", "out", "/etc/plain", "--take", "nonsense")[0] == 2
     assert said(capsys, "merge", "resolve", "out", "--take", "gold")[0] == 2
     assert said(capsys, "merge", "resolve", "out", "/etc/plain")[0] == 2
+    (room / "mine").write_text("/d\n")
+    code, out = said(capsys, "merge", "resolve", "out", "/etc/link", "--take", "mine")
+    assert code == 3 and "takes no content" in out and "Answers: server, gold." in out, "a link is not a file"
+    shown = said(capsys, "merge", "show", "out", "/etc/link", "/etc/plain")[1]
+    assert "answers: server, gold; key" in shown and "answers: server, gold, FILE; key" in shown
     assert opened(capsys) == PATHS
     (room / "out.review/merge.json").write_text("{")
     code, out = said(capsys, "merge", "show", "out")

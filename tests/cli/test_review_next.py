@@ -88,7 +88,7 @@ def test_one_key_answers_a_question_and_a_kill_loses_none(waiting: Site) -> None
     with Person("review", "next") as person:
         shown = person.answers("(1/2) Which one?", "g")
         assert "gold deleted it (a file of 1 line)" in shown and "the server changed its content:" in shown
-        assert "/etc/plain.conf" in person.answers("(1/1) Which one?", "s")
+        assert "/etc/plain.conf" in person.answers("(2/2) Which one?", "s")
         assert person.ends() == 0
         assert "All is decided. Go on with: goldroot update run web1" in person.screen
     assert answers(waiting) == {"/etc/app.conf": "gold", "/etc/plain.conf": "clone", "/etc/old.conf": "gold"}
@@ -128,7 +128,7 @@ def test_an_editor_has_the_terminal_and_is_opened_again_where_markers_are_left(w
         person.answers("(1/3) Which one?", "e")
         person.answers("conflict markers. Edit it again? [Y/n]", "y")
         person.sees("decided: your text")
-        person.answers("(1/2) Which one?", "q")
+        person.answers("(2/3) Which one?", "q")
         assert person.ends() == 1
     assert "FOUR = 44" in own(waiting, "/etc/app.conf"), "the second edit went on with the first"
     assert "<<<" not in own(waiting, "/etc/app.conf")
@@ -201,6 +201,15 @@ def test_an_undecided_hunk_leaves_the_file_undecided(
     typed(monkeypatch, "hcsjqq")
     assert "Some hunks were left undecided" in said(capsys, "review", "next", "web1")[1]
     assert answers(waiting) == {}
+
+
+@pytest.mark.parametrize("left", ["j", "q", "qjk"])
+def test_what_was_taken_of_hunks_is_there_when_a_person_comes_back(
+    waiting: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    typed(monkeypatch, f"hcs{left}hgq")
+    said(capsys, "review", "next", "web1")
+    assert "one = mine" in own(waiting, "/etc/app.conf") and "two = gold" in own(waiting, "/etc/app.conf")
 
 
 def test_a_side_that_is_put_together_again_is_that_side(

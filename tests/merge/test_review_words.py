@@ -61,7 +61,7 @@ def test_a_link_says_where_it_leads() -> None:
         return {"kind": "link", "mode": "0777", "owner": "root", "group": "root", "target": to}
 
     one = question("content", (link("/a"), link("/b"), link("/c")), (b"-> /a", b"-> /b", b"-> /c"))
-    assert words(one) == ("it leads to /b, before to /a", "it leads to /c, before to /a")
+    assert words(one) == ("made it lead to /b instead of /a", "made it lead to /c instead of /a")
     assert not one.is_text and "newline" not in repr(conflict_shown(one, ""))
     one = question("type", (FILE, link("/b"), FILE), (b"x\n", b"-> /b", b"y\n"))
     assert words(one) == ("made it a link to /b (it was a file)", "changed its content")

@@ -16,6 +16,7 @@ from goldroot.conflicts import CLONE, GOLD, MOVED, Decision, answer_word
 from goldroot.errors import GoldrootError
 
 if TYPE_CHECKING:
+    from goldroot.cli.asking_hunks import Hunks
     from goldroot.merge import Asked, Desk, Question
 
 #: Answer -> its key and what it means; other answers have a digit.
@@ -46,19 +47,24 @@ def ask_all(desk: Desk, keys: Keys) -> bool:
     :returns: whether the person has been through all of them; else they want to leave.
     """
     order = list(desk.open())
-    at = 0
-    while at < len(order):
-        way = _One(desk, keys, order[at], f"({at + 1}/{len(order)})").ask()
+    left = [*range(len(order))]
+    met: dict[int, _One] = {}
+    at = 0  # in left
+    while at < len(left):
+        number = left[at]
+        if number not in met:
+            met[number] = _One(desk, keys, order[number], f"({number + 1}/{len(order)})")
+        way = met[number].ask()
         if way == "q":
             return False
         if way == "done":
-            order.pop(at)
+            left.pop(at)
         elif way == "j":
             at += 1
         elif at:
             at -= 1
         else:
-            put("  This is the first one.")
+            put("  None before this one is undecided.")
     return True
 
 
@@ -69,6 +75,7 @@ class _One:
         self.desk, self.keys, self.asked, self.count = desk, keys, asked, count
         self.question: Question = desk.question(asked)
         self.by_key = _keys_of(asked.answers)
+        self.hunks: Hunks | None = None  #: what was chosen hunk by hunk until the person left it
 
     def ask(self) -> str:
         """``done``, or the key by which the person leaves it undecided."""
@@ -109,12 +116,13 @@ class _One:
 
     def _by_text(self, key: str) -> bool:
         """Whether it was decided by a text: edited, or put together from hunks."""
-        from goldroot.cli.asking_hunks import ask_hunks
+        from goldroot.cli.asking_hunks import Hunks, ask_hunks
         from goldroot.merge import EditWay, side_or_content
 
         try:
             if key == "h":
-                content = ask_hunks(self.question, self.keys)
+                self.hunks = self.hunks or Hunks.of(self.question)
+                content = ask_hunks(self.hunks, self.keys)
                 if content is None:
                     return False
                 if content.whole:

@@ -19,7 +19,7 @@ _HELP = {
     "s": "take the server's lines", "g": "take gold's lines", "b": "take both, the server's first",
     "c": "cut it into smaller hunks", "e": "edit the whole text, with what was taken until now",
     "j": "leave it undecided, and go on to the next hunk", "k": "go back to the hunk before",
-    "q": "leave this file undecided", "?": "this list",
+    "q": "leave this file undecided; h goes on where you left", "?": "this list",
 }  # fmt: skip
 
 
@@ -30,12 +30,24 @@ class Taken(NamedTuple):
     whole: bool
 
 
-class _Hunks:
+class Hunks:
     """The parts of a text, and what was taken for each."""
 
     def __init__(self, parts: Sequence[TextPart]) -> None:
         self.parts = list(parts)
         self.taken: dict[int, bytes] = {}  # by the number of a part
+
+    @classmethod
+    def of(cls, question: Question) -> Hunks:
+        """Those of a question that gold and the server both have a text of; nothing is taken yet."""
+        from goldroot.merge import parts_of
+
+        base, gold, clone = (held or b"" for held in question.contents)
+        return cls(parts_of(base, gold, clone))
+
+    def first(self) -> int:
+        """Where to begin: at the first of the open ones for which nothing was taken."""
+        return next((at for at, number in enumerate(self.open()) if number not in self.taken), 0)
 
     def open(self) -> list[int]:
         """The numbers of the parts that ask."""
@@ -64,13 +76,9 @@ class _Hunks:
         )
 
 
-def ask_hunks(question: Question, keys: Keys) -> Taken | None:
-    """Let a person choose for each hunk; ``None``: they leave the file undecided."""
-    from goldroot.merge import parts_of
-
-    base, gold, clone = (held or b"" for held in question.contents)
-    hunks = _Hunks(parts_of(base, gold, clone))
-    at = 0
+def ask_hunks(hunks: Hunks, keys: Keys) -> Taken | None:
+    """Let a person choose for each hunk; ``None``: they leave the file undecided, and ``hunks`` has what they took."""
+    at = hunks.first()
     while at < len(hunks.open()):
         number = hunks.open()[at]
         _show(hunks, number)
@@ -93,12 +101,12 @@ def ask_hunks(question: Question, keys: Keys) -> Taken | None:
             for word, text in _HELP.items():
                 put(f"  {word}  {text}")
     if any(number not in hunks.taken for number in hunks.open()):
-        put("  Some hunks were left undecided, and so is the file.")
+        put("  Some hunks were left undecided, and so is the file; h goes on with them.")
         return None
     return Taken(hunks.text(), True)
 
 
-def _show(hunks: _Hunks, number: int) -> None:
+def _show(hunks: Hunks, number: int) -> None:
     from goldroot.merge import part_changes
 
     before = b"".join(_settled(hunks, at) for at in range(number))
@@ -110,7 +118,7 @@ def _show(hunks: _Hunks, number: int) -> None:
     page([*lines, *_context(after.split(b"\n")[:_AROUND])])
 
 
-def _settled(hunks: _Hunks, number: int) -> bytes:
+def _settled(hunks: Hunks, number: int) -> bytes:
     """What stands around a hunk: what is agreed or was taken; of others the server's."""
     return hunks.taken.get(number, hunks.parts[number].taken(CLONE))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from goldroot.conflicts import CONTENT, WITH_CONTENT, Decision, answer_given, answer_word
+from goldroot.conflicts import CONTENT, Decision, answer_given, answer_word, takes_content
 from goldroot.errors import BadInput, Refused, UsageError
 from goldroot.files import read_given
 from goldroot.merge.review.question import PROPOSAL, Asked, answers_of
@@ -30,7 +30,7 @@ def decisions_for(wanted: Sequence[Asked], take: str, *, show: str) -> dict[str,
         return {one.key: Decision(_answer(one, take)) for one in wanted}
     content = own_content(take, show)
     for one in wanted:
-        if one.axis not in WITH_CONTENT:
+        if not takes_content(one.axis, one.detail):
             raise Refused(
                 f"{path_text(one.path)} ({one.axis}) takes no content, so {take!r} is not an answer to it",
                 meaning="Nothing was decided.",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_word
+from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_word, takes_content
 from goldroot.merge.decide.text import MAX_TEXT, is_text
 from goldroot.policy import Rule
 
@@ -128,7 +128,7 @@ class Desk:
 
 def answers_of(asked: Asked) -> list[str]:
     """The answers that there are, in the words that a person writes."""
-    own = ["FILE"] if asked.axis in WITH_CONTENT else []
+    own = ["FILE"] if takes_content(asked.axis, asked.detail) else []
     return [*map(answer_word, asked.answers), *own]
 
 

@@ -116,7 +116,7 @@ def _changed(
     said = []
     lines: tuple[str, ...] = ()
     if now["kind"] == "link" and _target(was, old) != _target(now, new):
-        said.append(f"it leads to {_target(now, new)}, before to {_target(was, old)}")
+        said.append(f"made it lead to {_target(now, new)} instead of {_target(was, old)}")
     if was.get("device") != now.get("device"):
         said.append(f"device {was.get('device')} -> {now.get('device')}")
     if now["kind"] == "file" and old != new:
