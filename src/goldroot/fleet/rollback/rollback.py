@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, Fallback, Update, fallbacks, updates
+from goldroot.catalog import Clone, Fallback, Update, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
@@ -145,7 +145,7 @@ def _begin(site: Site, clone: Clone, carry: bool) -> Update:
 
 def _fallback(site: Site, name: str) -> Fallback:
     with site.catalog.read() as tx:
-        found = fallbacks.latest(tx, name)
+        found = updates.last_fallback(tx, name)
     if found is None:
         raise NotFound(
             f"clone {name} has no fallback",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, fallbacks, gold, now, updates
+from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, gold, now, updates
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.guest import (
@@ -169,7 +169,7 @@ def rows_of(tx: Tx, name: str) -> Rows:
     return Rows(
         clones.get(tx, name),
         {one.work: one for one in updates.every(tx, name)},
-        {one.work: one for one in fallbacks.every(tx, name, all_states=True)},
+        {one.work: one for one in updates.fallbacks(tx, name, all_states=True)},
     )
 
 
@@ -187,9 +187,9 @@ def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
         if row is None:
             of = updates.of_work(tx, kept.work)
             assert of is not None
-            row = fallbacks.keep(tx, of.id, kept.disks, until)
+            row = updates.keep(tx, of.id, kept.disks, until)
         if (row.state, row.gone, dict(row.disks)) != (kept.state, kept.gone, dict(kept.disks)):
-            fallbacks.follow(tx, row.id, kept.state, gone=kept.gone, disks=kept.disks)
+            updates.follow_fallback(tx, row.id, kept.state, gone=kept.gone, disks=kept.disks)
     if clone.generation != was.generation:
         clones.fence(tx, clone.name, above=clone.generation - 1)
     if clone.version != was.version:
