@@ -42,6 +42,9 @@ from goldroot.site import DiskRegister, Site, check_clone_name, sweep_rooms
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
 
+#: What a work comes to behind its switch.
+DONE, RETURNED = "done", "returned"
+
 
 @contextmanager
 def clone_lock(site: Site, name: str, doing: str) -> Iterator[None]:
