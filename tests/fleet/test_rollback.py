@@ -115,6 +115,7 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
         former(site).disk_path(str(disk))
 
 
+@pytest.mark.slow
 def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Site, engine: InProcess) -> None:
     """What was carried, and what was written before the disks became a fallback, is the server's for the next one, too."""
     moved(site, engine)

@@ -114,7 +114,7 @@ class Tx:
     def _readable(self) -> Iterator[None]:
         """What cannot be made into a value, such as text that should be JSON, was not written by goldroot so.
 
-        :raises Damaged: that is so.
+        :raises DatabaseDamaged: that is so.
         """
         try:
             yield

@@ -29,7 +29,7 @@ from goldroot.cli.known_names import clone_names, gold_versions, host_option, im
 from goldroot.cli.progress import each, failures_data, stages, tell_failures
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of
-from goldroot.errors import Damaged, UsageError
+from goldroot.errors import Damaged, DatabaseDamaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.fleet import Created, CreatePlan
@@ -339,6 +339,8 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
                 plan_delete(site, name)
             else:
                 delete_clone(site, name)
+        except DatabaseDamaged:
+            raise  # force does not help
         except Damaged as error:
             if not force:
                 error.todo = f"{error.todo} To remove what is left of it: goldroot clone delete {name} --force"

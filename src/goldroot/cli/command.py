@@ -252,11 +252,6 @@ def table(headings: list[str], rows: list[list[str]]) -> None:
         put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def counted(number: int, word: str) -> str:
-    """``1 path``, ``2,000 paths``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def on_terminal() -> bool:
     """Whether progress may be drawn."""
     return sys.stderr.isatty() and not quiet()

@@ -11,7 +11,6 @@ from goldroot.cli.command import (
     VERSION,
     Group,
     commands_option,
-    counted,
     emit,
     json_option,
     open_site,
@@ -29,6 +28,7 @@ from goldroot.cli.progress import failures_data, stages, tell_failures
 from goldroot.cli.rollback import say_written
 from goldroot.cli.terminal import put, put_output
 from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 from goldroot.tree import path_text
 
@@ -228,6 +228,7 @@ def mount(
 
     Options of goldroot stand before NAME.  Each disk stands by its address in the working directory ($GOLDROOT_FALLBACK).  Nothing
     there can be written or run.  Only this command sees the mounts; they end with it, however it ends.  It needs root.
+    The exit status is that of COMMAND.
 
     \b
     Examples:

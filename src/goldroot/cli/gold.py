@@ -11,7 +11,6 @@ from goldroot.cli.command import (
     VERSION,
     Group,
     commands_option,
-    counted,
     emit,
     json_option,
     open_site,
@@ -28,6 +27,7 @@ from goldroot.cli.known_names import gold_versions, host_option, image_names
 from goldroot.cli.progress import stages
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.command import VERSION, Command, counted, emit, json_option, open_site, plan_option, site_option
+from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option
 from goldroot.cli.known_names import gold_versions, host_option, image_names
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from goldroot.cli.command import on_terminal
 from goldroot.cli.failure import error_lines
 from goldroot.cli.known_names import clone_names
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import GoldrootError
 from goldroot.escape import escape
 
@@ -188,7 +189,7 @@ def say_answers(answers: Sequence[Mapping[str, Any]], name: str, *, named: bool)
     """The remembered answers that a merge uses; an answer is applied silently by nobody."""
     if not answers:
         return
-    words = "1 remembered answer is" if len(answers) == 1 else f"{len(answers):,} remembered answers are"
+    words = counted(len(answers), "remembered answer is", "remembered answers are")
     put(f"  answers   {words} used (goldroot review decisions {name})")
     for one in answers if named else ():
         put(f"            {answer_line(one)}")
@@ -213,7 +214,7 @@ def say_dangling(done: Outcome) -> None:
     """Links that a program made, and did not take away when what they lead to was gone."""
     if done.dangling:
         shown = ", ".join(done.dangling[:SHOWN]) + (", ..." if len(done.dangling) > SHOWN else "")
-        links = "1 link leads" if len(done.dangling) == 1 else f"{len(done.dangling)} links lead"
+        links = counted(len(done.dangling), "link leads", "links lead")
         put(f"  warning: {links} to nothing, though their directory was made again: {shown}")
 
 

@@ -9,7 +9,6 @@ import click
 from goldroot.cli.command import (
     Command,
     commands_option,
-    counted,
     emit,
     json_option,
     open_site,
@@ -30,6 +29,7 @@ from goldroot.cli.progress import (
 )
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from goldroot.cli.command import Command, counted, emit, json_option, shown, site_option, table, verbose
+from goldroot.cli.command import Command, emit, json_option, shown, site_option, table, verbose
 from goldroot.cli.known_names import clone_and_image_names
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 
 #: Lines of each part that fit on a screen.
 SHOWN = 8

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot import files
-from goldroot.cli.command import Command, counted, emit, json_option, open_site, site_option
+from goldroot.cli.command import Command, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_plan import zvm_host
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS
 from goldroot.version import __version__
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from goldroot.accounts import AccountTables
 from goldroot.catalog import Clone, Tx, clones
 from goldroot.conflicts import Decisions
+from goldroot.counted import counted
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.hosts import Access, Entry, Host, Opened, View, find_entry
@@ -221,7 +222,7 @@ def refuse_owners(host: Host, name: str, trees: Iterable[Manifest]) -> None:
     if found:
         more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
         raise Refused(
-            f"{len(found):,} file{'s' if len(found) != 1 else ''} of {name} would have owners that a server on host "
+            f"{counted(len(found), 'file')} of {name} would have owners that a server on host "
             f"{host.name} cannot have: {'; '.join(found[:_SHOWN])}{more}",
             meaning=f"Numbers of users and groups end at {largest:,} there: inside, such a file would be nobody's, and nobody could "
             "change it. Nothing was made or switched.",

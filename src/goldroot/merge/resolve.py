@@ -24,12 +24,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldroot import files
-from goldroot.conflicts import SIDES, Decision
+from goldroot.conflicts import SIDES, Decision, decisions_text, load_decisions
 from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.files import NOT_THERE, parent_of, read_given, read_regular
 from goldroot.locks import lock
 from goldroot.merge.apply.output import place_of
-from goldroot.merge.decisions import decisions_text, load_decisions
 from goldroot.merge.record.record import Record, record_bytes
 from goldroot.merge.review.editing import EditPlace, edited_text, forget_edit
 from goldroot.merge.review.question import LINK_MARK, Asked, Desk, EditWay, Question, answers_of, side_or_content

@@ -32,6 +32,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from goldroot import files, private, sshsig
+from goldroot.counted import counted
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
 from goldroot.hosts.registry import DIRECTORY, SiteHost, open_host
@@ -388,10 +389,8 @@ def _refuse_without_config(root: str, there: list[str]) -> None:
 
 
 def _closed(root: str, count: int) -> str:
-    paths = "1 path" if count == 1 else f"{count:,} paths"
-    return (
-        f"{paths} of the site {root} could be read by others, as an older goldroot made them; now only their owner can."
-    )
+    could = f"{counted(count, 'path')} of the site {root} could be read by others"
+    return f"{could}, as an older goldroot made them; now only their owner can."
 
 
 def _refuse_unreachable(root: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from goldroot import crash
 from goldroot.accounts import GROUP, PASSWD, AccountTables, numbers_in_acl
 from goldroot.catalog import AccountKind, clones, decisions
+from goldroot.counted import counted
 from goldroot.errors import ChecksFailed, NotFound
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Disks, Stage, accounts_of, open_own, read_missing
@@ -73,7 +74,7 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
         found, said = [Finding("trial", text) for text in tried.wrong], tried.journal
     if found:
         error = ChecksFailed(
-            f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
+            f"{task.name}: {counted(len(found), 'check')} failed: "
             + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
             meaning="Nothing was switched: the server is as it was." + (" What the trial said:" if said else ""),
             todo=f"Fix it on the server, or decide otherwise, then: goldroot update run {task.name}. Fixed in a later gold? "

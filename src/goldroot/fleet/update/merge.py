@@ -14,7 +14,7 @@ from functools import partial
 
 from goldroot import crash
 from goldroot.catalog import Clone, FoundConflict, decisions, updates
-from goldroot.conflicts import Conflict, Decisions, Remembered
+from goldroot.conflicts import Conflict, Decisions, Remembered, decisions_digest
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import (
@@ -48,7 +48,7 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.image import open_version
-from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, make_record, note_data, record_bytes
 from goldroot.site import Site
 from goldroot.tree import BuildOptions, BuildRow, Note, build_tree, remove_tree
 

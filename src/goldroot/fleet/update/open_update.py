@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from goldroot import crash, files
 from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
-from goldroot.conflicts import Decision, Remembered
+from goldroot.conflicts import Decision, Remembered, decisions_text, load_decisions
 from goldroot.errors import Busy, Damaged, Refused
 from goldroot.fleet.inputs import Server, check_layouts, open_own, own_addresses, policy_of
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
@@ -349,8 +349,6 @@ def load_seen(site: Site, clone: str, work: str, address: str) -> Manifest:
 
 def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decision], policy_file: str | None) -> None:
     """Keep what a merge was given, so that it can be made again."""
-    from goldroot.merge import decisions_text
-
     write(_file(site, clone, work, "decisions.json"), decisions_text(used))
     rules = _file(site, clone, work, "policy.toml")
     if policy_file:
@@ -363,8 +361,6 @@ def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decisio
 
 def load_given(site: Site, clone: str, work: str) -> tuple[dict[str, Decision], Policy]:
     """The decisions and the policy that a merge was given."""
-    from goldroot.merge import load_decisions
-
     rules = _file(site, clone, work, "policy.toml")
     policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()
     return load_decisions(_file(site, clone, work, "decisions.json")), policy

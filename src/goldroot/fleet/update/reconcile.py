@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from goldroot import crash
 from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, gold, now, updates
+from goldroot.counted import counted
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
 from goldroot.fleet.guest import (
@@ -333,9 +334,7 @@ def held(task: OpenUpdate) -> Iterator[Hold]:
 
 def again_at_switch(count: int) -> str:
     """What a person is told of paths that a running server wrote while they were merged."""
-    paths = (
-        "1 path was written while it was read" if count == 1 else f"{count:,} paths were written while they were read"
-    )
+    paths = counted(count, "path was written while it was read", "paths were written while they were read")
     return f"{paths}: once the server is stopped, the switch merges again, and keeps what was written last."
 
 
