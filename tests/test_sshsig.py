@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from goldroot import sshkeys, sshsig
 from goldroot.errors import Failed, MissingProgram
-from goldroot.sshsig import KINDS, Beyond, Invalid, Kind, Pair
+from goldroot.sshkeys import KINDS, Kind, Pair
+from goldroot.sshsig import Beyond, Invalid
 from support.marks import slow
 
 pytest.importorskip("cryptography", reason="the Python package cryptography is not installed")
@@ -55,7 +56,7 @@ def line(pair: Pair, options: str = f'namespaces="{WHAT}" ', who: str = WHO) -> 
 def counts(allowed: bytes, signature: str, document: bytes = DOCUMENT, what: str = WHAT) -> bool:
     """Whether we take it."""
     try:
-        sshsig.verify(document, signature, what, WHO, allowed)
+        sshsig.verify_by_library(document, signature, what, WHO, allowed)
     except Invalid:
         return False
     return True
@@ -71,12 +72,12 @@ def counts_there(folder: Path, allowed: bytes, signature: str, document: bytes =
 
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    yield sshsig.make_key(request.param, "root@web1")
+    yield sshkeys.make_by_library(request.param, "root@web1")
 
 
 @pytest.fixture(scope="module")
 def one() -> Pair:
-    return sshsig.make_key("ed25519", WHO)
+    return sshkeys.make_by_library("ed25519", WHO)
 
 
 # -- keys
@@ -94,7 +95,7 @@ def test_ssh_keygen_reads_our_keys(pair: Pair, tmp_path: Path) -> None:
 @needs_program
 @pytest.mark.parametrize(("kind", "bits"), [("ed25519", b"256"), ("ecdsa", b"256"), slow("rsa", b"3072")])
 def test_our_keys_are_as_long_as_those_of_ssh_keygen(kind: Kind, bits: bytes, tmp_path: Path) -> None:
-    ours = keygen("-l", "-f", save(tmp_path, sshsig.make_key(kind, "root@web1")))
+    ours = keygen("-l", "-f", save(tmp_path, sshkeys.make_by_library(kind, "root@web1")))
     other = theirs(tmp_path, "-t", kind)
     assert ours.split()[0] == keygen("-l", "-f", save(tmp_path, other, "other")).split()[0] == bits
     assert ours.split()[2:] == [b"root@web1", f"({kind.upper()})".encode()]
@@ -113,7 +114,7 @@ def test_a_key_file_has_the_lines_of_openssh(pair: Pair) -> None:
 
 
 def test_a_signature_holds_for_its_document_name_and_key_alone(pair: Pair, one: Pair) -> None:
-    signature = sshsig.sign(pair.private, WHAT, DOCUMENT)
+    signature = sshsig.sign_by_library(pair.private, WHAT, DOCUMENT)
     assert counts(line(pair), signature)
     assert not counts(line(pair), signature, DOCUMENT + b" ")
     assert not counts(line(pair, ""), signature, what="file")
@@ -124,7 +125,7 @@ def test_a_signature_holds_for_its_document_name_and_key_alone(pair: Pair, one: 
 
 @needs_program
 def test_ssh_keygen_takes_our_signatures(pair: Pair, one: Pair, tmp_path: Path) -> None:
-    signature = sshsig.sign(pair.private, WHAT, DOCUMENT)
+    signature = sshsig.sign_by_library(pair.private, WHAT, DOCUMENT)
     assert counts_there(tmp_path, line(pair), signature)
     assert not counts_there(tmp_path, line(pair), signature, DOCUMENT + b" ")
     assert not counts_there(tmp_path, line(one), signature)
@@ -143,7 +144,7 @@ def test_we_take_those_of_ssh_keygen_and_sign_with_its_keys(words: tuple[str, ..
     for more in ((), ("-O", "hashalg=sha256")):
         signature = keygen("-q", "-Y", "sign", "-f", place, "-n", WHAT, *more, said=DOCUMENT).decode()
         assert counts(line(other), signature) and not counts(line(other), signature, b"another")
-    ours = sshsig.sign(other.private, WHAT, DOCUMENT)
+    ours = sshsig.sign_by_library(other.private, WHAT, DOCUMENT)
     assert counts_there(tmp_path, line(other), ours) and counts(line(other), ours)
     if words == ("-t", "ed25519"):
         again = keygen("-q", "-Y", "sign", "-f", place, "-n", WHAT, said=DOCUMENT).decode()
@@ -152,7 +153,7 @@ def test_we_take_those_of_ssh_keygen_and_sign_with_its_keys(words: tuple[str, ..
 
 def test_whatever_is_changed_in_a_signature_it_does_not_hold(one: Pair) -> None:
     """Every single byte of it is looked at."""
-    allowed, signature = line(one), sshsig.sign(one.private, WHAT, DOCUMENT)
+    allowed, signature = line(one), sshsig.sign_by_library(one.private, WHAT, DOCUMENT)
     first, *text, last = signature.splitlines()
     whole = base64.b64decode("".join(text))
     for at in range(len(whole)):
@@ -172,7 +173,7 @@ def test_what_is_not_a_signature(text: str, one: Pair) -> None:
 
 def test_a_key_that_openssh_knows_and_this_does_not_is_for_ssh_keygen(one: Pair) -> None:
     """A certificate, a key in hardware."""
-    first, *text, last = sshsig.sign(one.private, WHAT, DOCUMENT).splitlines()
+    first, *text, last = sshsig.sign_by_library(one.private, WHAT, DOCUMENT).splitlines()
     whole = base64.b64decode("".join(text))
     key = base64.b64decode(one.public.split()[1])
     for kind in (b"ssh-ed25519-cert-v01@openssh.com", b"sk-ssh-ed25519@openssh.com"):
@@ -190,9 +191,9 @@ def test_nothing_foreign_gets_past_it_or_breaks_it(blob: bytes, text: str) -> No
     )
     for signature in (armoured, text):
         with pytest.raises((Invalid, Beyond)):
-            sshsig.verify(DOCUMENT, signature, WHAT, WHO, blob)
+            sshsig.verify_by_library(DOCUMENT, signature, WHAT, WHO, blob)
     with pytest.raises(Beyond):
-        sshsig.sign(blob, WHAT, DOCUMENT)
+        sshsig.sign_by_library(blob, WHAT, DOCUMENT)
 
 
 # -- who counts
@@ -231,11 +232,11 @@ ALLOWED = {
 @pytest.mark.parametrize("name", ALLOWED)
 def test_a_list_of_signers_means_what_it_means_to_ssh_keygen(name: str, one: Pair, tmp_path: Path) -> None:
     text, expected = ALLOWED[name]
-    other = sshsig.make_key("ed25519", "other").public.decode().strip()
+    other = sshkeys.make_by_library("ed25519", "other").public.decode().strip()
     key = one.public.decode().strip()
     bare = " ".join(key.split()[:2])
     allowed = text.format(who=WHO, what=WHAT, key=key, other=other, bare=bare).encode()
-    signature = sshsig.sign(one.private, WHAT, DOCUMENT)
+    signature = sshsig.sign_by_library(one.private, WHAT, DOCUMENT)
     assert counts(allowed, signature) is expected
     if shutil.which("ssh-keygen"):
         assert counts_there(tmp_path, allowed, signature) is expected
@@ -260,21 +261,21 @@ def test_a_line_that_is_not_understood_is_for_ssh_keygen(
     strange = text.format(who=WHO, what=WHAT, key=key, text=key.split()[1])
     both = [strange, line(one).decode().strip()]
     allowed = "\n".join(both if place == "before" else reversed(both)).encode()
-    signature = sshsig.sign(one.private, WHAT, DOCUMENT)
+    signature = sshsig.sign_by_library(one.private, WHAT, DOCUMENT)
     with pytest.raises(Beyond, match=f"line {1 if place == 'before' else 2} of the allowed signers"):
         counts(allowed, signature)
     (file := tmp_path / "list").write_bytes(allowed)
     if shutil.which("ssh-keygen"):
         by_program = counts_there(tmp_path, allowed, signature)
         try:
-            sshkeys.verify(str(file), WHO, WHAT, DOCUMENT, signature)
+            sshsig.verify(str(file), WHO, WHAT, DOCUMENT, signature)
         except Invalid:
             assert not by_program
         else:
             assert by_program
-    monkeypatch.setattr(sshkeys, "PROGRAM", "no-such-program")
+    monkeypatch.setattr(sshsig, "PROGRAM", "no-such-program")
     with pytest.raises(MissingProgram, match=r"^line . of the allowed signers .*list\), .*'no-such-program'"):
-        sshkeys.verify(str(file), WHO, WHAT, DOCUMENT, signature)
+        sshsig.verify(str(file), WHO, WHAT, DOCUMENT, signature)
 
 
 # -- by the program, and by neither
@@ -293,29 +294,30 @@ def test_without_the_library_the_program_does_the_same(kind: Kind, tmp_path: Pat
     assert os.listdir(tmp_path) == [], "nothing of a key stays behind"
     place = save(tmp_path, pair)
     (tmp_path / "allowed").write_bytes(line(pair))
-    signature = sshkeys.sign(str(place), WHAT, DOCUMENT)
-    sshkeys.verify(str(tmp_path / "allowed"), WHO, WHAT, DOCUMENT, signature)
+    signature = sshsig.sign(str(place), WHAT, DOCUMENT)
+    sshsig.verify(str(tmp_path / "allowed"), WHO, WHAT, DOCUMENT, signature)
     with pytest.raises(Invalid):
-        sshkeys.verify(str(tmp_path / "allowed"), WHO, WHAT, b"another", signature)
+        sshsig.verify(str(tmp_path / "allowed"), WHO, WHAT, b"another", signature)
     assert pair.public.endswith(b" root@web1\n")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_the_library_no_program_is_started(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sshkeys, "run", None)
-    monkeypatch.setattr(sshkeys, "find", None)
-    sshkeys.ready()
+    monkeypatch.setattr(sshsig, "run", None)
+    monkeypatch.setattr(sshsig, "find", None)
+    sshsig.ready()
     pair = sshkeys.make_key(kind, "root@web1", str(tmp_path))
     (tmp_path / "allowed").write_bytes(line(pair))
-    signature = sshkeys.sign(str(save(tmp_path, pair)), WHAT, DOCUMENT)
-    sshkeys.verify(str(tmp_path / "allowed"), WHO, WHAT, DOCUMENT, signature)
+    signature = sshsig.sign(str(save(tmp_path, pair)), WHAT, DOCUMENT)
+    sshsig.verify(str(tmp_path / "allowed"), WHO, WHAT, DOCUMENT, signature)
 
 
 def test_without_both_the_error_names_both(tmp_path: Path, no_library: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sshkeys, "PROGRAM", "no-such-program")
+    monkeypatch.setattr(sshsig, "PROGRAM", "no-such-program")
     with pytest.raises(MissingProgram, match="'cryptography' or the program 'no-such-program'") as error:
-        sshkeys.ready()
+        sshsig.ready()
     assert "'.[fleet]'" in error.value.todo and "openssh-client" in error.value.todo
     with pytest.raises(MissingProgram):
         sshkeys.make_key("rsa", "x", str(tmp_path))
@@ -327,14 +329,14 @@ def test_a_key_with_a_passphrase_is_for_ssh_keygen(tmp_path: Path, monkeypatch: 
     keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     with pytest.raises(Failed, match="ssh-keygen ended with status"):
-        sshkeys.sign(str(tmp_path / "key"), WHAT, DOCUMENT)
+        sshsig.sign(str(tmp_path / "key"), WHAT, DOCUMENT)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_nothing_is_signed_with_a_key_that_others_may_read(mode: int, one: Pair, tmp_path: Path) -> None:
     place = save(tmp_path, one)
-    sshkeys.sign(str(place), WHAT, DOCUMENT)
+    sshsig.sign(str(place), WHAT, DOCUMENT)
     place.chmod(mode)
     with pytest.raises(Failed, match="used by others than its owner"):
-        sshkeys.sign(str(place), WHAT, DOCUMENT)
+        sshsig.sign(str(place), WHAT, DOCUMENT)
     assert stat.S_IMODE(place.stat().st_mode) == mode

@@ -1,31 +1,36 @@
-"""Keys and signatures of OpenSSH: by the library (:mod:`goldroot.sshsig`), else by the program ``ssh-keygen``.
+"""New keys as OpenSSH makes them: by the library ``cryptography``, else by ``ssh-keygen``, see :mod:`goldroot.sshsig`.
 
-The program does what the library does not speak, and everything where the library is not installed: it has no wheel for
-every architecture.  Both write and read the same files.
+The file of a key is that of OpenSSH's PROTOCOL.key.
 """
 
 from __future__ import annotations
 
+import base64
 import os
+import secrets
 import tempfile
-from importlib import import_module
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from goldroot import sshsig
-from goldroot.errors import Failed, MissingProgram, ProgramFailed
-from goldroot.run import find, run
-from goldroot.sshsig import Beyond, Invalid, Kind, Pair
+from goldroot.run import run
+from goldroot.sshsig import KEYS, PROGRAM, has_library, mpint, need_program, number, public_line, read, string, wrapped
 
-PROGRAM, LIBRARY = "ssh-keygen", "cryptography"
-KEYS = "goldroot makes keys, signs and checks signatures"
+if TYPE_CHECKING:
+    from goldroot.sshsig import Private
+
+Kind = Literal["ed25519", "ecdsa", "rsa"]
+
+#: The kinds of key that are made and read, as ``ssh-keygen -t`` names them: those that a server has by default.
+KINDS: tuple[Kind, ...] = ("ed25519", "ecdsa", "rsa")
+#: What ssh-keygen makes where it is not told how long: bits of an RSA key, and its public exponent.
+RSA_BITS, RSA_EXPONENT = 3072, 65537
+_KEY_MAGIC = b"openssh-key-v1\0"
 
 
-def ready() -> None:
-    """For a command that will make keys or sign: see beforehand that it can.
+class Pair(NamedTuple):
+    """The two files of a key, without a passphrase."""
 
-    :raises MissingProgram: there is neither the library nor the program.
-    """
-    if not _has_library():
-        _program(KEYS)
+    private: bytes
+    public: bytes
 
 
 def make_key(kind: Kind, comment: str, room: str) -> Pair:
@@ -34,92 +39,52 @@ def make_key(kind: Kind, comment: str, room: str) -> Pair:
     :param room: a directory of the caller's own (0700), for the program.
     :raises MissingProgram: as :func:`ready`.
     """
-    if _has_library():
-        return sshsig.make_key(kind, comment)
-    _program(KEYS)
+    if has_library():
+        return make_by_library(kind, comment)
+    need_program(KEYS)
     with tempfile.TemporaryDirectory(prefix="key-", dir=room) as directory:
         place = os.path.join(directory, "key")
         run([PROGRAM, "-q", "-t", kind, "-N", "", "-C", comment, "-f", place])
-        return Pair(_read(place), _read(place + ".pub"))
+        return Pair(read(place), read(place + ".pub"))
 
 
-def sign(private: str, namespace: str, document: bytes) -> str:
-    """The armoured signature of ``document`` by the key in the file ``private``.
+def make_by_library(kind: Kind, comment: str) -> Pair:
+    """A new key of one of :data:`KINDS`, as ``ssh-keygen -t KIND -N "" -C COMMENT`` would make it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    :raises Failed: others may read the key: it is nobody's alone any more.
-    :raises MissingProgram: as :func:`ready`; also for a key that the library cannot read.
-    """
-    with open(private, "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode & 0o777
-        key = file.read()
-    if mode & 0o077:
-        raise Failed(
-            f"the key {private} may be used by others than its owner (its mode is {mode:04o})",
-            meaning="Nothing was signed.",
-            todo=f"Ask who has read it; then: chmod 600 {private}",
-        )
-    if _has_library():
-        try:
-            return sshsig.sign(key, namespace, document)
-        except Beyond as error:
-            _program(f"{private}: {error}")
-    _program(KEYS)
-    return run([PROGRAM, "-q", "-Y", "sign", "-f", private, "-n", namespace], stdin=document).text()
+    key: Private
+    if kind == "ed25519":
+        key = ed25519.Ed25519PrivateKey.generate()
+    elif kind == "ecdsa":
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
+    public = public_line(key)
+    name, text = public.split()
+    return Pair(
+        _private_file(key, base64.b64decode(text), comment.encode()), b"%s %s %s\n" % (name, text, comment.encode())
+    )
 
 
-def verify(allowed: str, principal: str, namespace: str, document: bytes, signature: str) -> None:
-    """See that a signer whom the file ``allowed`` names ``principal`` signed ``document``.
-
-    :raises Invalid: nobody of them did.
-    :raises MissingProgram: as :func:`ready`; also for signatures and signers that the library does not understand.
-    """
-    if _has_library():
-        try:
-            return sshsig.verify(document, signature, namespace, principal, _read(allowed))
-        except Beyond as error:
-            _program(f"{error} ({allowed})")
-    _program(KEYS)
-    # A file without a name: one in $TMPDIR would stay where this command is killed.
-    with open(os.memfd_create("signature"), "wb") as file:
-        file.write(signature.encode())
-        file.flush()
-        place = f"/dev/fd/{file.fileno()}"
-        words = ["-Y", "verify", "-f", allowed, "-I", principal, "-n", namespace, "-s", place]
-        try:
-            run([PROGRAM, "-q", *words], stdin=document, pass_fds=(file.fileno(),))
-        except ProgramFailed as error:
-            raise Invalid(error.brief) from error
-    return None
+def _private_file(key: Private, public: bytes, comment: bytes) -> bytes:
+    """PROTOCOL.key, with cipher "none".  The library would write it, too, but without the comment."""
+    check = secrets.token_bytes(4)
+    inner = check + check + _secret_fields(key, public) + string(comment)
+    inner += bytes(range(1, 1 + -len(inner) % 8))
+    whole = _KEY_MAGIC + string(b"none") + string(b"none") + string(b"") + number(1) + string(public) + string(inner)
+    return b"-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n-----END OPENSSH PRIVATE KEY-----\n" % wrapped(whole)
 
 
-def _has_library() -> bool:
-    try:
-        import_module(f"{LIBRARY}.hazmat.primitives.serialization")
-    except ImportError:
-        return False
-    return True
+def _secret_fields(key: Private, public: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-
-def _program(why: str) -> None:
-    """The program is there, or an error that names it, and the library where that would do."""
-    try:
-        find(PROGRAM)
-    except MissingProgram:
-        if _has_library():
-            brief, todo = "", "Install it (on Debian: apt-get install openssh-client) and run the command again."
-        else:
-            brief = f"the Python package {LIBRARY!r} or "
-            todo = (
-                "Install goldroot with its extra, which brings the package: pip install '.[fleet]' in its directory. "
-                f"Or install one of them from your system (on Debian: python3-{LIBRARY} or openssh-client)."
-            )
-        raise MissingProgram(
-            f"{why}, which takes {brief}the program {PROGRAM!r}: not installed",
-            meaning="Nothing was changed.",
-            todo=todo,
-        ) from None
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        secret = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return public + string(secret + public[-32:])
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return public + mpint(key.private_numbers().private_value)
+    numbers = key.private_numbers()
+    of_both = numbers.public_numbers
+    values = (of_both.n, of_both.e, numbers.d, numbers.iqmp, numbers.p, numbers.q)
+    return string(b"ssh-rsa") + b"".join(map(mpint, values))

@@ -1,7 +1,11 @@
-"""OpenSSH's formats, by the library ``cryptography``: key files, signatures (``ssh-keygen -Y``), lists of signers.
+"""Signatures as OpenSSH makes them (``ssh-keygen -Y``), and lists of those whose count: by the library ``cryptography``, else by the
+program.
 
-Everything here is bytes in, bytes out.  The formats are those of OpenSSH's PROTOCOL.key and PROTOCOL.sshsig, and of
-ALLOWED SIGNERS in ssh-keygen(1).  What is rare there (certificates, keys in hardware or under a passphrase, times of
+The program does what the library does not speak, and everything where the library is not installed: it has no wheel for
+every architecture.  Both write and read the same files.
+
+What the library does is bytes in, bytes out.  The formats are those of OpenSSH's PROTOCOL.sshsig, and of ALLOWED SIGNERS in
+ssh-keygen(1).  What is rare there (certificates, keys in hardware or under a passphrase, times of
 validity) is not spoken: :class:`Beyond` says so, and nothing is taken for good that was not understood.
 
 The library is loaded when it is first needed; ``ImportError`` where it is not installed.
@@ -12,12 +16,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import re
-import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-Kind = Literal["ed25519", "ecdsa", "rsa"]
+from goldroot.errors import Failed, MissingProgram, ProgramFailed
+from goldroot.run import find, run
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -25,15 +31,10 @@ if TYPE_CHECKING:
 
     Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-#: The kinds of key that are made and read, as ``ssh-keygen -t`` names them: those that a server has by default.
-KINDS: tuple[Kind, ...] = ("ed25519", "ecdsa", "rsa")
-#: What ssh-keygen makes where it is not told how long: bits of an RSA key, and its public exponent.
-RSA_BITS, RSA_EXPONENT = 3072, 65537
 #: Bits; OpenSSH takes nothing from a shorter key (SSH_RSA_MINIMUM_MODULUS_SIZE).
 SMALLEST_RSA = 1024
 
 MAGIC, VERSION = b"SSHSIG", 1
-_KEY_MAGIC = b"openssh-key-v1\0"
 _TYPES = rb"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)"
 #: What OpenSSH knows besides: keys in hardware, certificates.
 _OTHER_TYPES = (
@@ -49,19 +50,16 @@ _SIGNER = re.compile(
 )
 
 
+PROGRAM, LIBRARY = "ssh-keygen", "cryptography"
+KEYS = "goldroot makes keys, signs and checks signatures"
+
+
 class Invalid(ValueError):
     """Not a signature, not a key, or not one that counts."""
 
 
 class Beyond(ValueError):
     """OpenSSH knows this, and this module does not."""
-
-
-class Pair(NamedTuple):
-    """The two files of a key, without a passphrase."""
-
-    private: bytes
-    public: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,73 +73,117 @@ class Signature:
     blob: bytes
 
 
-# -- keys
+def ready() -> None:
+    """For a command that will make keys or sign: see beforehand that it can.
+
+    :raises MissingProgram: there is neither the library nor the program.
+    """
+    if not has_library():
+        need_program(KEYS)
 
 
-def make_key(kind: Kind, comment: str) -> Pair:
-    """A new key of one of :data:`KINDS`, as ``ssh-keygen -t KIND -N "" -C COMMENT`` would make it."""
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+def sign(private: str, namespace: str, document: bytes) -> str:
+    """The armoured signature of ``document`` by the key in the file ``private``.
 
-    key: Private
-    if kind == "ed25519":
-        key = ed25519.Ed25519PrivateKey.generate()
-    elif kind == "ecdsa":
-        key = ec.generate_private_key(ec.SECP256R1())
-    else:
-        key = rsa.generate_private_key(RSA_EXPONENT, RSA_BITS)
-    public = _public_line(key)
-    name, text = public.split()
-    return Pair(
-        _private_file(key, base64.b64decode(text), comment.encode()), b"%s %s %s\n" % (name, text, comment.encode())
-    )
-
-
-def _public_line(key: Private) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-
-
-def _private_file(key: Private, public: bytes, comment: bytes) -> bytes:
-    """PROTOCOL.key, with cipher "none".  The library would write it, too, but without the comment."""
-    check = secrets.token_bytes(4)
-    inner = check + check + _secret_fields(key, public) + _string(comment)
-    inner += bytes(range(1, 1 + -len(inner) % 8))
-    whole = (
-        _KEY_MAGIC + _string(b"none") + _string(b"none") + _string(b"") + _number(1) + _string(public) + _string(inner)
-    )
-    return b"-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n-----END OPENSSH PRIVATE KEY-----\n" % _wrapped(whole)
+    :raises Failed: others may read the key: it is nobody's alone any more.
+    :raises MissingProgram: as :func:`ready`; also for a key that the library cannot read.
+    """
+    with open(private, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode & 0o777
+        key = file.read()
+    if mode & 0o077:
+        raise Failed(
+            f"the key {private} may be used by others than its owner (its mode is {mode:04o})",
+            meaning="Nothing was signed.",
+            todo=f"Ask who has read it; then: chmod 600 {private}",
+        )
+    if has_library():
+        try:
+            return sign_by_library(key, namespace, document)
+        except Beyond as error:
+            need_program(f"{private}: {error}")
+    need_program(KEYS)
+    return run([PROGRAM, "-q", "-Y", "sign", "-f", private, "-n", namespace], stdin=document).text()
 
 
-def _secret_fields(key: Private, public: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+def verify(allowed: str, principal: str, namespace: str, document: bytes, signature: str) -> None:
+    """See that a signer whom the file ``allowed`` names ``principal`` signed ``document``.
 
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        secret = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        return public + _string(secret + public[-32:])
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return public + _mpint(key.private_numbers().private_value)
-    numbers = key.private_numbers()
-    of_both = numbers.public_numbers
-    values = (of_both.n, of_both.e, numbers.d, numbers.iqmp, numbers.p, numbers.q)
-    return _string(b"ssh-rsa") + b"".join(map(_mpint, values))
+    :raises Invalid: nobody of them did.
+    :raises MissingProgram: as :func:`ready`; also for signatures and signers that the library does not understand.
+    """
+    if has_library():
+        try:
+            return verify_by_library(document, signature, namespace, principal, read(allowed))
+        except Beyond as error:
+            need_program(f"{error} ({allowed})")
+    need_program(KEYS)
+    # A file without a name: one in $TMPDIR would stay where this command is killed.
+    with open(os.memfd_create("signature"), "wb") as file:
+        file.write(signature.encode())
+        file.flush()
+        place = f"/dev/fd/{file.fileno()}"
+        words = ["-Y", "verify", "-f", allowed, "-I", principal, "-n", namespace, "-s", place]
+        try:
+            run([PROGRAM, "-q", *words], stdin=document, pass_fds=(file.fileno(),))
+        except ProgramFailed as error:
+            raise Invalid(error.brief) from error
+    return None
 
 
-# -- signatures
+def has_library() -> bool:
+    try:
+        import_module(f"{LIBRARY}.hazmat.primitives.serialization")
+    except ImportError:
+        return False
+    return True
 
 
-def sign(private: bytes, namespace: str, document: bytes) -> str:
+def need_program(why: str) -> None:
+    """The program is there, or an error that names it, and the library where that would do."""
+    try:
+        find(PROGRAM)
+    except MissingProgram:
+        if has_library():
+            brief, todo = "", "Install it (on Debian: apt-get install openssh-client) and run the command again."
+        else:
+            brief = f"the Python package {LIBRARY!r} or "
+            todo = (
+                "Install goldroot with its extra, which brings the package: pip install '.[fleet]' in its directory. "
+                f"Or install one of them from your system (on Debian: python3-{LIBRARY} or openssh-client)."
+            )
+        raise MissingProgram(
+            f"{why}, which takes {brief}the program {PROGRAM!r}: not installed",
+            meaning="Nothing was changed.",
+            todo=todo,
+        ) from None
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# -- by the library
+
+
+def sign_by_library(private: bytes, namespace: str, document: bytes) -> str:
     """The armoured signature of a document by the key in a private key file.
 
     :raises Beyond: it is not a key without a passphrase, of a kind that is spoken here.
     """
     key = _load_private(private)
-    public = base64.b64decode(_public_line(key).split()[1])
+    public = base64.b64decode(public_line(key).split()[1])
     algorithm, blob = _signed(key, public, _to_sign(namespace.encode(), b"sha512", document))
-    parts = (public, namespace.encode(), b"", b"sha512", _string(algorithm) + _string(blob))
-    whole = MAGIC + _number(VERSION) + b"".join(map(_string, parts))
-    return f"-----BEGIN SSH SIGNATURE-----\n{_wrapped(whole).decode()}\n-----END SSH SIGNATURE-----\n"
+    parts = (public, namespace.encode(), b"", b"sha512", string(algorithm) + string(blob))
+    whole = MAGIC + number(VERSION) + b"".join(map(string, parts))
+    return f"-----BEGIN SSH SIGNATURE-----\n{wrapped(whole).decode()}\n-----END SSH SIGNATURE-----\n"
+
+
+def public_line(key: Private) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
 
 
 def _load_private(private: bytes) -> Private:
@@ -160,7 +202,7 @@ def _load_private(private: bytes) -> Private:
 
 def _to_sign(namespace: bytes, hash_name: bytes, document: bytes) -> bytes:
     digest = hashlib.new(hash_name.decode(), document).digest()
-    return MAGIC + b"".join(map(_string, (namespace, b"", hash_name, digest)))
+    return MAGIC + b"".join(map(string, (namespace, b"", hash_name, digest)))
 
 
 def _signed(key: Private, public: bytes, message: bytes) -> tuple[bytes, bytes]:
@@ -172,7 +214,7 @@ def _signed(key: Private, public: bytes, message: bytes) -> tuple[bytes, bytes]:
         return b"ssh-ed25519", key.sign(message)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         name, curve, *_ = _strings(public)
-        return name, b"".join(map(_mpint, decode_dss_signature(key.sign(message, ec.ECDSA(_hash(curve))))))
+        return name, b"".join(map(mpint, decode_dss_signature(key.sign(message, ec.ECDSA(_hash(curve))))))
     return b"rsa-sha2-512", key.sign(message, padding.PKCS1v15(), hashes.SHA512())
 
 
@@ -180,7 +222,7 @@ def read_signature(armoured: str) -> Signature:
     """What an armoured signature says; nothing of it is checked yet. :raises Invalid: it is not one."""
     found = _ARMOUR.match(armoured)
     whole = _decoded("".join(found[1].split()).encode("ascii", "replace")) if found else b""
-    if not whole.startswith(MAGIC + _number(VERSION)):
+    if not whole.startswith(MAGIC + number(VERSION)):
         raise Invalid("it is not an SSH signature")
     fields = _strings(whole[len(MAGIC) + 4 :])
     inner = _strings(fields[4]) if len(fields) == 5 else []
@@ -189,7 +231,7 @@ def read_signature(armoured: str) -> Signature:
     return Signature(fields[0], fields[1], fields[3], inner[0], inner[1])
 
 
-def verify(document: bytes, armoured: str, namespace: str, principal: str, allowed: bytes) -> None:
+def verify_by_library(document: bytes, armoured: str, namespace: str, principal: str, allowed: bytes) -> None:
     """See that a signer whom ``allowed`` (a file of allowed signers) names ``principal`` signed ``document``.
 
     :raises Invalid: nobody of them did, or for another namespace.
@@ -300,16 +342,16 @@ def matches(text: bytes, patterns: bytes) -> bool:
 # -- RFC 4251, section 5
 
 
-def _number(value: int) -> bytes:
+def number(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
-def _string(data: bytes) -> bytes:
-    return _number(len(data)) + data
+def string(data: bytes) -> bytes:
+    return number(len(data)) + data
 
 
-def _mpint(value: int) -> bytes:
-    return _string(value.to_bytes(value.bit_length() // 8 + 1, "big") if value else b"")
+def mpint(value: int) -> bytes:
+    return string(value.to_bytes(value.bit_length() // 8 + 1, "big") if value else b"")
 
 
 def _strings(data: bytes) -> list[bytes]:
@@ -331,7 +373,7 @@ def _decoded(text: bytes) -> bytes:
         raise Invalid("it is not base64") from error
 
 
-def _wrapped(data: bytes) -> bytes:
+def wrapped(data: bytes) -> bytes:
     """Base64 in lines of 70, as OpenSSH writes it."""
     text = base64.b64encode(data)
     return b"\n".join(text[at : at + 70] for at in range(0, len(text), 70))

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from goldroot.catalog import Tx, clones, decisions, events, fallbacks, gold, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, decisions, events, gold, images, open_catalog, updates
 from goldroot.catalog.decisions import FoundConflict
 from goldroot.conflicts import Decision
 from goldroot.errors import Busy, NotFound, Refused
@@ -158,23 +158,23 @@ def test_ended_updates_are_not_asked_any_more(tx: Tx) -> None:
 
 def test_a_fallback_is_kept_used_or_pruned_once(tx: Tx) -> None:
     update = updates.begin(tx, "web1", 2)
-    kept = fallbacks.keep(tx, update.id, {"1B5": "5B5"}, "2020-01-01T00:00:00Z")
-    assert fallbacks.keep(tx, update.id, {}, "2030-01-01T00:00:00Z") == kept
-    assert fallbacks.latest(tx, "web1") == kept
-    assert [one.id for one in fallbacks.due(tx)] == [kept.id]
-    assert fallbacks.due(tx, "2019-12-31T23:59:59Z") == []
-    assert fallbacks.set_state(tx, kept.id, "used") == fallbacks.set_state(tx, kept.id, "used")
+    kept = updates.keep(tx, update.id, {"1B5": "5B5"}, "2020-01-01T00:00:00Z")
+    assert updates.keep(tx, update.id, {}, "2030-01-01T00:00:00Z") == kept
+    assert updates.last_fallback(tx, "web1") == kept
+    assert [one.id for one in updates.due_fallbacks(tx)] == [kept.id]
+    assert updates.due_fallbacks(tx, "2019-12-31T23:59:59Z") == []
+    assert updates.set_fallback(tx, kept.id, "used") == updates.set_fallback(tx, kept.id, "used")
     with pytest.raises(Refused, match="is used"):
-        fallbacks.set_state(tx, kept.id, "pruned")
-    assert fallbacks.latest(tx, "web1") is None
-    assert fallbacks.every(tx) == []
-    assert [one.state for one in fallbacks.every(tx, all_states=True)] == ["used"]
+        updates.set_fallback(tx, kept.id, "pruned")
+    assert updates.last_fallback(tx, "web1") is None
+    assert updates.fallbacks(tx) == []
+    assert [one.state for one in updates.fallbacks(tx, all_states=True)] == ["used"]
 
 
 def test_disks_set_aside_are_no_way_back_and_hold_no_gold(tx: Tx) -> None:
     rollback = updates.begin(tx, "web1", 2, kind="rollback")
-    aside = fallbacks.keep(tx, rollback.id, {}, "2020-01-01T00:00:00Z", state="set-aside")
-    assert fallbacks.latest(tx, "web1") is None
+    aside = updates.keep(tx, rollback.id, {}, "2020-01-01T00:00:00Z", state="set-aside")
+    assert updates.last_fallback(tx, "web1") is None
     with pytest.raises(Refused, match="cannot be used"):
-        fallbacks.set_state(tx, aside.id, "used")
-    assert fallbacks.set_state(tx, aside.id, "pruned").state == "pruned"
+        updates.set_fallback(tx, aside.id, "used")
+    assert updates.set_fallback(tx, aside.id, "pruned").state == "pruned"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from goldroot.catalog import Tx, clones, copies, events, fallbacks, gold, holders_of, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, copies, events, gold, holders_of, images, open_catalog, updates
 from goldroot.errors import NoFreeSlot, NotFound, Refused, UsageError
 
 LATER = "2999-01-01T00:00:00Z"
@@ -36,7 +36,7 @@ def switched(tx: Tx, clone: str, to: int, *, keep: bool = True) -> updates.Updat
         updates.set_state(tx, update.id, state)
     clones.move(tx, clone, to)
     if keep:
-        fallbacks.keep(tx, update.id, {"1B5": "5B5"}, LATER)
+        updates.keep(tx, update.id, {"1B5": "5B5"}, LATER)
     return updates.set_state(tx, update.id, "done")
 
 
@@ -84,9 +84,9 @@ def test_each_holder_alone_is_enough_and_the_slot_is_free_when_the_last_one_left
     switched(tx, "web1", 3)
     with pytest.raises(NoFreeSlot):
         gold.begin_publish(tx, "s10")
-    fallback = fallbacks.latest(tx, "web1")
+    fallback = updates.last_fallback(tx, "web1")
     assert fallback is not None
-    fallbacks.set_state(tx, fallback.id, "pruned")
+    updates.set_fallback(tx, fallback.id, "pruned")
     taken = gold.begin_publish(tx, "s10")
     assert (taken.number, taken.slot_name) == (4, "S10GOLD")
     old = gold.get(tx, "s10", 1)

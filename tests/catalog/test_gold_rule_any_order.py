@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from goldroot.catalog import Tx, clones, copies, fallbacks, gold, images, open_catalog, updates
+from goldroot.catalog import Tx, clones, copies, gold, images, open_catalog, updates
 from goldroot.errors import NoFreeSlot, NotFound, Refused
 
 OPERATIONS = ("publish", "publish", "create", "create", "update", "update", "begin", "cancel", "delete", "prune")
@@ -62,7 +62,7 @@ class World:
         for state in ("preparing", "merged", "checked", "switching"):
             updates.set_state(self.tx, update.id, state)  # type: ignore[arg-type]
         clones.move(self.tx, name, update.to_version)
-        fallbacks.keep(self.tx, update.id, {}, "2999-01-01T00:00:00Z")
+        updates.keep(self.tx, update.id, {}, "2999-01-01T00:00:00Z")
         updates.set_state(self.tx, update.id, "done")
 
     def cancel(self, name: str, number: int) -> None:
@@ -75,8 +75,8 @@ class World:
         clones.forget(self.tx, name)
 
     def prune(self, name: str, number: int) -> None:
-        for kept in fallbacks.every(self.tx, name)[:1]:
-            fallbacks.set_state(self.tx, kept.id, "pruned")
+        for kept in updates.fallbacks(self.tx, name)[:1]:
+            updates.set_fallback(self.tx, kept.id, "pruned")
 
     def retire(self, name: str, number: int) -> None:
         gold.retire(self.tx, "s10", number)
@@ -89,7 +89,7 @@ class World:
         going = [update for update in updates.every(self.tx) if not update.ended]
         return (
             {clone.version for clone in clones.every(self.tx)}
-            | {one.from_version for one in fallbacks.every(self.tx) if one.state == "kept"}
+            | {one.from_version for one in updates.fallbacks(self.tx) if one.state == "kept"}
             | {number for update in going for number in (update.from_version, update.to_version)}
         )
 

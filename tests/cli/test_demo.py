@@ -112,7 +112,7 @@ def test_what_it_needs_is_missed_before_it_begins(
     if needed == "package":
         monkeypatch.setattr(command, "find_spec", lambda name: None)
     elif needed == "keys":
-        monkeypatch.setattr("goldroot.sshkeys.ready", missing)
+        monkeypatch.setattr("goldroot.sshsig.ready", missing)
     else:
         monkeypatch.setattr(command, "find", missing)
     monkeypatch.setattr(real_roots, "real_roots", missing)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from goldroot.catalog import clones, copies, disks, fallbacks, gold, images, updates
+from goldroot.catalog import clones, copies, disks, gold, images, updates
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.site import Site
@@ -67,7 +67,7 @@ def everything(site: Site) -> dict[str, Any]:
                      for v in gold.every(tx, IMAGE)],
             "copies": [(c.version, c.host, c.slot_name, c.state) for c in copies.every(tx, IMAGE)],
             "slots": [(s.number, s.name, s.version) for s in copies.all_slots(tx, IMAGE)],
-            "kept": sorted((f.clone, f.from_version, f.state, sorted(f.disks.items()), f.work) for f in fallbacks.every(tx)),
+            "kept": sorted((f.clone, f.from_version, f.state, sorted(f.disks.items()), f.work) for f in updates.fallbacks(tx)),
             "disks": [(d.id, d.owner, d.purpose, d.state) for d in disks.every(tx)],
             "layout": images.get(tx, IMAGE).layout, "os": images.get(tx, IMAGE).os,
         }  # fmt: skip
@@ -268,7 +268,7 @@ def test_a_server_that_was_made_again_since_is_the_one_that_counts(
     repaired(capsys)
     with site.catalog.read() as tx:
         assert clones.get(tx, "web1").version == 2
-        assert fallbacks.every(tx, "web1") == []
+        assert updates.fallbacks(tx, "web1") == []
     assert said(capsys, "clone", "show", "web1")[0] == 0
     site.close()
 

@@ -15,7 +15,7 @@ import pytest
 from goldroot.cli.failure import FLEET, guarded
 from goldroot.cli.main import cli
 from goldroot.errors import EXIT_UNPRINTED, NoSpace
-from goldroot.sshkeys import LIBRARY
+from goldroot.sshsig import LIBRARY
 
 #: As an installation without the extra is.
 BASE_ONLY = f"import sys; sys.modules.update(dict.fromkeys({[*sorted(FLEET), LIBRARY]!r}))"

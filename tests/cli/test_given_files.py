@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot import sshkeys
+from goldroot import sshkeys, sshsig
 from goldroot.files import read_given
 from goldroot.site import Site, commands
 from goldroot.system import Confined, How
@@ -75,18 +75,19 @@ def test_a_link_and_a_limit(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
 def test_a_signature_is_verified_without_a_file_in_tmpdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that a killed command left there would stay for ever."""
-    monkeypatch.setattr(sshkeys, "_has_library", lambda: False)
+    for module in (sshkeys, sshsig):
+        monkeypatch.setattr(module, "has_library", lambda: False)
     pair = sshkeys.make_key("ed25519", "me", str(tmp_path))
     private, allowed = tmp_path / "private", tmp_path / "allowed"
     private.write_bytes(pair.private)
     private.chmod(0o600)
     allowed.write_bytes(b'me namespaces="test" ' + pair.public)
-    signature = sshkeys.sign(str(private), "test", b"said")
+    signature = sshsig.sign(str(private), "test", b"said")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    sshkeys.verify(str(allowed), "me", "test", b"said", signature)
-    with pytest.raises(sshkeys.Invalid):
-        sshkeys.verify(str(allowed), "me", "test", b"other", signature)
+    sshsig.verify(str(allowed), "me", "test", b"said", signature)
+    with pytest.raises(sshsig.Invalid):
+        sshsig.verify(str(allowed), "me", "test", b"other", signature)
 
 
 @pytest.mark.slow

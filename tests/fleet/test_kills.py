@@ -129,9 +129,7 @@ def _check_whole(root: Path, name: str) -> None:
     shown = clones.show_clone(site, "web1")
     named = set(shown["disks"].values())
     with site.catalog.read() as tx:
-        from goldroot.catalog import fallbacks
-
-        for one in fallbacks.every(tx, "web1"):
+        for one in updates.fallbacks(tx, "web1"):
             named |= {str(disk) for disk in one.disks.values()}
     assert {disk for disk in former(site).disks() if disk.startswith("web1-")} == named, name
     site.close()

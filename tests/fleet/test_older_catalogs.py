@@ -18,7 +18,7 @@ import pytest
 
 from goldroot import crash
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.catalog import decisions, updates
 from goldroot.conflicts import Decision
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import clones
@@ -160,7 +160,7 @@ def named_disks(site: Site) -> set[str]:
     if former(site).find("WEB1") is None:
         return set()
     with site.catalog.read() as tx:
-        kept = fallbacks.every(tx, "web1") if catalog_clones.find(tx, "web1") else []
+        kept = updates.fallbacks(tx, "web1") if catalog_clones.find(tx, "web1") else []
     return {disk.disk for disk in former(site).get("WEB1").disks.values()} | {
         str(disk) for one in kept for disk in one.disks.values()
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import fallbacks, updates
+from goldroot.catalog import updates
 from goldroot.errors import ChecksFailed, HealthFailed, Refused, StillRunning
 from goldroot.fleet import clones, machines
 from goldroot.fleet.rollback.rollback import roll_back
@@ -114,7 +114,7 @@ def test_a_first_start_whose_way_back_is_gone_tells_and_runs(site: Site, engine:
     behave(site.host, 2, failed=["web.service"])
     run_update(site, engine, "web1")
     with site.catalog.read() as tx:
-        (kept,) = fallbacks.every(tx, "web1")
+        (kept,) = updates.fallbacks(tx, "web1")
     with clone_lock(site, "web1", "a test"):
         prune_kept(site, kept)
     with pytest.raises(HealthFailed, match="first start after") as caught:
@@ -207,7 +207,7 @@ def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InPro
     assert host(site).log("WEB1") == ["start 1", "stop 1", "start 2", "stop 2", "start 1"]
     assert rows(site) == [("update", "returned"), ("rollback", "done")]
     with site.catalog.read() as tx:
-        assert [(one.from_version, one.state) for one in fallbacks.every(tx, "web1")] == [(2, "set-aside")]
+        assert [(one.from_version, one.state) for one in updates.fallbacks(tx, "web1")] == [(2, "set-aside")]
 
 
 @pytest.mark.slow
@@ -317,7 +317,7 @@ def test_a_rollback_that_comes_up_badly_goes_forward_again_and_can_be_tried_agai
     assert state(site) == (2, "on", "current")
     assert dump(site, "web1") == newer
     with site.catalog.read() as tx:
-        assert fallbacks.latest(tx, "web1") is not None, "the way back is still there"
+        assert updates.last_fallback(tx, "web1") is not None, "the way back is still there"
     behave(site.host, 1)
     assert roll_back(site, engine, "web1", carry=carry).outcome == "done"
     assert state(site) == (1, "on", "current")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import decisions, fallbacks, holders_of, updates
+from goldroot.catalog import decisions, holders_of, updates
 from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import clones
@@ -60,7 +60,7 @@ def test_rule_3_links_and_disks_go_back_as_one(site: Site, engine: InProcess) ->
     assert "/srv/new" in read_written(site, "web1", done.update)
     with site.catalog.read() as tx:
         assert catalog_clones.get(tx, "web1").version == 1
-        [aside] = fallbacks.every(tx, "web1")
+        [aside] = updates.fallbacks(tx, "web1")
         assert aside.state == "set-aside"
         assert not [one for one in holders_of(tx, IMAGE, 2) if one.kind == "clone"]
     newer = former(site).disk_path(str(aside.disks["1B5"]))
@@ -109,7 +109,7 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
     assert text(site, "web1", "etc/plain.conf") == "plain\n"
     assert former(site).at("WEB1", "1B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
-        kept = fallbacks.every(tx, "web1")
+        kept = updates.fallbacks(tx, "web1")
     assert [(one.state, one.from_version) for one in kept] == [("set-aside", 1), ("set-aside", 2)]
     for disk in (disk for one in kept for disk in one.disks.values()):
         former(site).disk_path(str(disk))
@@ -353,7 +353,7 @@ def several(site: Site, engine: InProcess, count: int) -> None:
 
 def kept_versions(site: Site) -> list[tuple[int, str]]:
     with site.catalog.read() as tx:
-        return [(one.from_version, one.state) for one in fallbacks.every(tx, "web1")]
+        return [(one.from_version, one.state) for one in updates.fallbacks(tx, "web1")]
 
 
 def keep(site: Site, sets: int) -> Site:

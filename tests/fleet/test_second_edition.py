@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import clones, disks, fallbacks, updates
+from goldroot.catalog import clones, disks, updates
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.hosts import find_entry, own_disks, set_of
@@ -96,7 +96,7 @@ def test_a_conversion_that_was_killed_anywhere_is_made_again(root: str, tmp_path
         assert entry is not None
         assert {digit: mark.state for digit, mark in entry.marks.items()} == {"1": "live", "5": "kept", "6": "kept"}
         with site.catalog.read() as tx:
-            kept = {one.work: dict(one.disks) for one in fallbacks.every(tx, "twice")}
+            kept = {one.work: dict(one.disks) for one in updates.fallbacks(tx, "twice")}
         assert {mark.by: own_disks(entry, digit) for digit, mark in entry.marks.items() if digit != "1"} == kept
         site.close()
 

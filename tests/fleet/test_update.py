@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goldroot.catalog import clones as catalog_clones
-from goldroot.catalog import decisions, fallbacks, updates
+from goldroot.catalog import decisions, updates
 from goldroot.conflicts import Decision
 from goldroot.errors import MissingProgram, Refused, StillRunning
 from goldroot.fleet import clones
@@ -47,7 +47,7 @@ def test_a_clone_is_moved_with_its_changes(site: Site, engine: InProcess) -> Non
     assert former(site).at("WEB1", "5B1").owner == "SMALLGOLD"
     with site.catalog.read() as tx:
         assert catalog_clones.get(tx, "web1").version == 2
-        kept = fallbacks.latest(tx, "web1")
+        kept = updates.last_fallback(tx, "web1")
         assert kept is not None and kept.from_version == 1
         assert set(kept.disks) == {"1B5", "1B6"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot import sshkeys
+from goldroot import sshsig
 from goldroot.errors import BadInput, BadPolicy, BadSignature, Busy, MissingProgram, NotFound
 from goldroot.site import Site, init_site, plan_init
 from goldroot.system import MIB, Limits
@@ -51,7 +51,7 @@ def test_without_a_way_to_make_keys_nothing_is_made(tmp_path: Path, monkeypatch:
     def neither() -> None:
         raise MissingProgram("neither is installed")
 
-    monkeypatch.setattr(sshkeys, "ready", neither)
+    monkeypatch.setattr(sshsig, "ready", neither)
     for begin in (plan_init, init_site):
         with pytest.raises(MissingProgram):
             begin(str(tmp_path / "site"))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from goldroot.catalog import clones, decisions, entries, fallbacks, images, updates
+from goldroot.catalog import clones, decisions, entries, images, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound
 from goldroot.image import verify_gold
@@ -134,7 +134,7 @@ def _facts(site: Site) -> dict[str, Any]:
             ],
             "updates": [[one.clone, one.kind, one.from_version, one.to_version, one.state, one.error] for one in moves],
             "fallbacks": [
-                [one.clone, one.from_version, one.state, sorted(one.disks)] for one in fallbacks.every(tx, all_states=True)
+                [one.clone, one.from_version, one.state, sorted(one.disks)] for one in updates.fallbacks(tx, all_states=True)
             ],
             "conflicts": [
                 [_key(one.found), one.state] for move in moves for one in decisions.conflicts_of(tx, move.id)

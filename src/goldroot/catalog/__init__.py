@@ -1,7 +1,7 @@
 """The catalog: what exists and what happened.
 
 Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``copies``, ``clones``, ``updates``,
-``entries``, ``disks``, ``decisions``, ``fallbacks``, ``events``) take a transaction first and return frozen data::
+``entries``, ``disks``, ``decisions``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
 
@@ -42,7 +42,6 @@ __all__ = [
     "disks",
     "entries",
     "events",
-    "fallbacks",
     "gold",
     "has_rows",
     "holders_of",
@@ -64,7 +63,6 @@ if TYPE_CHECKING:
         disks,
         entries,
         events,
-        fallbacks,
         gold,
         images,
         updates,
@@ -75,30 +73,28 @@ if TYPE_CHECKING:
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
     from goldroot.catalog.disks import DiskRow, label_of_store, make_store_label
     from goldroot.catalog.events import Event
-    from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
     from goldroot.catalog.images import Form
     from goldroot.catalog.renaming import rename_image
     from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
-    from goldroot.catalog.updates import Update
+    from goldroot.catalog.updates import Fallback, Update
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "": "clones copies decisions disks entries events fallbacks gold images updates",
+            "": "clones copies decisions disks entries events gold images updates",
             "clones": "AccountKind Clone CloneKind LocalAccount LocalAccounts",
             "copies": "Copy",
             "copying": "copy_catalog has_rows",
             "decisions": "Decided FoundConflict Question WaitingConflict",
             "disks": "DiskRow label_of_store make_store_label",
             "events": "Event",
-            "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",
             "images": "Form",
             "renaming": "rename_image",
             "store": "Catalog Tx is_there now open_catalog",
-            "updates": "Update",
+            "updates": "Fallback Update",
         },
     )

@@ -1,4 +1,4 @@
-"""Updates and rollbacks, and the conflicts that each one met.
+"""Updates and rollbacks, and what each left: old disks kept until a date, or disks that a rollback set aside.
 
 ::
 
@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from goldroot.catalog import clones, copies, gold
 from goldroot.catalog.schema import ENDED, updates
+from goldroot.catalog.schema import fallbacks as fallback_rows
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
 from goldroot.ids import new_id
@@ -295,3 +296,123 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
         tx.event(f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)
     kept = {"record": update.record, "error": update.error, **values}
     return replace(update, state=state, changed_at=at, record=kept["record"], error=kept["error"])
+
+
+# -- what they leave
+
+Kept = Literal["kept", "used", "pruned", "set-aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What update ``update_id`` left: for an update the old disks (``kept``: they hold ``from_version``), for a
+    rollback the disks that were live (``set-aside``: for a person to look into).  ``disks`` says where, by address."""
+
+    id: int
+    clone: str
+    update_id: int
+    image: str
+    from_version: int
+    disks: Mapping[str, Any]
+    kept_until: str
+    state: Kept
+    created_at: str
+    work: str  #: id of the work that left it
+    gone: bool  #: pruned, and nothing of it is there any more
+
+
+def keep(
+    tx: Tx,
+    update: int,
+    disks: Mapping[str, Any],
+    kept_until: str,
+    *,
+    state: Literal["kept", "set-aside"] = "kept",
+) -> Fallback:
+    """Note what an update leaves, in the transaction of its switch.  Doing it twice changes nothing."""
+    known = tx.first(sa.select(fallback_rows).where(fallback_rows.c.update_id == update))
+    if known is not None:
+        return Fallback(*known)
+    of = get(tx, update)
+    number = tx.add(
+        fallback_rows,
+        clone=of.clone,
+        update_id=update,
+        image=of.image,
+        from_version=of.from_version,
+        disks=dict(disks),
+        kept_until=kept_until,
+        state=state,
+        created_at=now(),
+        work=of.work,
+    )
+    tx.event(f"fallback-{state}", f"clone:{of.clone}", fallback=number, update=update, until=kept_until)
+    return fallback(tx, number)
+
+
+def fallback(tx: Tx, number: int) -> Fallback:
+    """:raises NotFound: there is none of that number."""
+    row = tx.first(sa.select(fallback_rows).where(fallback_rows.c.id == number))
+    if row is None:
+        raise NotFound(f"there is no fallback {number}", todo="`goldroot fallback list` names those that there are.")
+    return Fallback(*row)
+
+
+def cut_off_fallbacks(tx: Tx, clone: str | None = None) -> list[Fallback]:
+    """Those (of a clone, of all) that were pruned, and of which something is still there."""
+    query = (
+        sa.select(fallback_rows)
+        .where(fallback_rows.c.state == "pruned", ~fallback_rows.c.gone)
+        .order_by(fallback_rows.c.id)
+    )
+    if clone is not None:
+        query = query.where(fallback_rows.c.clone == clone)
+    return [Fallback(*row) for row in tx.rows(query)]
+
+
+def follow_fallback(tx: Tx, number: int, state: Kept, *, gone: bool, disks: Mapping[str, Any]) -> None:
+    """Bring the row up to what the entry of the clone says."""
+    known = fallback(tx, number)
+    tx.write(
+        fallback_rows.update().where(fallback_rows.c.id == number).values(state=state, gone=gone, disks=dict(disks))
+    )
+    if known.state != state:
+        tx.event(f"fallback-{state}", f"clone:{known.clone}", fallback=number)
+
+
+def last_fallback(tx: Tx, clone: str) -> Fallback | None:
+    """The newest fallback that the clone can go back to."""
+    query = sa.select(fallback_rows).where(fallback_rows.c.clone == clone, fallback_rows.c.state == "kept")
+    row = tx.first(query.order_by(fallback_rows.c.id.desc()))
+    return None if row is None else Fallback(*row)
+
+
+def fallbacks(tx: Tx, clone: str | None = None, *, all_states: bool = False) -> list[Fallback]:
+    """The fallbacks and disks set aside that exist (or ever existed), oldest first."""
+    query = sa.select(fallback_rows).order_by(fallback_rows.c.id)
+    if clone is not None:
+        query = query.where(fallback_rows.c.clone == clone)
+    if not all_states:
+        query = query.where(fallback_rows.c.state.in_(("kept", "set-aside")))
+    return [Fallback(*row) for row in tx.rows(query)]
+
+
+def due_fallbacks(tx: Tx, at: str | None = None) -> list[Fallback]:
+    """Those whose date has passed (``at``: UTC in ISO 8601; now without it)."""
+    return [one for one in fallbacks(tx) if one.kept_until <= (at or now())]
+
+
+def set_fallback(tx: Tx, number: int, state: Literal["used", "pruned"]) -> Fallback:
+    """A fallback became the live system again (``used``), or its disks are about to go (``pruned``: say so *before*
+    they go, so that nothing goes back to half a fallback).  Doing it twice does no harm.
+
+    :raises Refused: it is gone already, in the other way; or disks set aside are to be used as a fallback.
+    """
+    known = fallback(tx, number)
+    if known.state == state:
+        return known
+    if known.state not in ("kept", "set-aside") or (state, known.state) == ("used", "set-aside"):
+        raise Refused(f"fallback {number} of clone {known.clone!r} is {known.state}: it cannot be {state}")
+    tx.write(fallback_rows.update().where(fallback_rows.c.id == number).values(state=state))
+    tx.event(f"fallback-{state}", f"clone:{known.clone}", fallback=number)
+    return fallback(tx, number)

@@ -69,8 +69,9 @@ def main(args: list[str] | None = None) -> None:
     _open_streams()
     from goldroot.cli.failure import guarded, heard
 
-    # Trees are columns, and rows die young: looking for cycles among them again and again finds nothing.
-    gc.set_threshold(100_000, 50, 100)
+    # Trees are columns, and rows die young: looking for cycles among them again and again finds nothing, nor does it among
+    # what the imports of a command leave, 100,000 objects and more.
+    gc.set_threshold(500_000, 50, 100)
     status = guarded(cli, sys.argv[1:] if args is None else args, heard())
     gc.freeze()  # what is still there goes with the process
     sys.exit(status)

@@ -145,13 +145,13 @@ def _look_for_needs() -> None:
 
     :raises MissingPackage, MissingProgram: it is not installed.
     """
-    from goldroot import sshkeys
+    from goldroot import sshsig
     from goldroot.cli.failure import FLEET, without_extra
 
     for package in sorted(FLEET):
         if find_spec(package) is None:
             raise without_extra(package)
-    sshkeys.ready()
+    sshsig.ready()
     for program in ("git", "sh", "sed"):  # lines are merged by git; the others play the administrator
         find(program)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, updates
+from goldroot.catalog import Clone, CloneKind, disks, entries, images, updates
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
@@ -407,7 +407,7 @@ def show_clone(site: Site, name: str) -> dict[str, Any]:
     """Everything that is known of a clone, as JSON data."""
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
-        kept = fallbacks.every(tx, name)
+        kept = updates.fallbacks(tx, name)
         going = updates.in_flight(tx, name)
     host = site.host_named(clone.host)
     machine = host.find(clone.machine)

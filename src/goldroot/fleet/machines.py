@@ -14,8 +14,8 @@ from goldroot.fleet.guest import NEXT_START, Guest, console_end, had_failed, not
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.open_update import active_clone, open_update
-from goldroot.fleet.update.power import RETURNED, come_up, health_failed
-from goldroot.fleet.update.reconcile import clone_lock, reconcile
+from goldroot.fleet.update.power import come_up, health_failed
+from goldroot.fleet.update.reconcile import RETURNED, clone_lock, reconcile
 from goldroot.hosts import Power, find_entry
 from goldroot.run import Done
 from goldroot.site import Site

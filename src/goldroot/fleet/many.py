@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from goldroot import files
-from goldroot.catalog import Tx, clones, fallbacks, updates
+from goldroot.catalog import Tx, clones, updates
 from goldroot.errors import NoSpace
 from goldroot.files import digest_of
 from goldroot.site import Site
@@ -127,7 +127,7 @@ def _now(tx: Tx, name: str) -> dict[str, Any]:
         "last": 0 if last is None else last.id, "last_kind": "" if last is None else last.kind,
         "uncleared": clone is not None and bool(updates.uncleared(tx, name)),
         "last_state": "" if last is None else last.state, "last_work": "" if last is None else last.work,
-        "kept": [one.id for one in (*fallbacks.every(tx, name), *fallbacks.cut_off(tx, name))],
+        "kept": [one.id for one in (*updates.fallbacks(tx, name), *updates.cut_off_fallbacks(tx, name))],
     }  # fmt: skip
 
 

@@ -7,20 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from goldroot.catalog import (
-    Clone,
-    Fallback,
-    Tx,
-    Update,
-    clones,
-    copies,
-    decisions,
-    fallbacks,
-    gold,
-    images,
-    now,
-    updates,
-)
+from goldroot.catalog import Clone, Fallback, Tx, Update, clones, copies, decisions, gold, images, now, updates
 from goldroot.errors import Busy
 from goldroot.site import Site
 
@@ -34,7 +21,7 @@ def fleet_status(site: Site) -> dict[str, Any]:
         found, going = clones.every(tx), updates.all_in_flight(tx)
         worked_on = {one.clone for one in going if _is_worked_on(site, one.clone)}
         left = decisions.open_counts(tx)
-        kept = fallbacks.every(tx)
+        kept = updates.fallbacks(tx)
         still = [one for one in going if one.clone not in worked_on]
         waits = [*_reviews(still, left), *_stopped(still, left), *_cut_off(site, tx, found)]
         lines = [_image(tx, one.name, found) for one in images.every(tx)]
@@ -117,7 +104,7 @@ def _cut_off(site: Site, tx: Tx, found: Sequence[Clone]) -> Iterator[dict[str, A
             if version.state == "publishing":
                 said = f"the publish of gold {version.number} was begun, and is not done"
                 yield _wait("cut-off", image.name, said, f"goldroot gold publish {image.name}")
-    for kept in fallbacks.cut_off(tx):
+    for kept in updates.cut_off_fallbacks(tx):
         said = f"the pruning of fallback {kept.id} was begun, and is not done"
         yield _wait("cut-off", kept.clone, said, f"goldroot fallback prune {kept.clone}")
 

@@ -24,19 +24,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goldroot.accounts import AccountTables
 from goldroot.catalog import AccountKind, LocalAccount, LocalAccounts, Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
-from goldroot.image.changes import Change, changes_between
-from goldroot.image.filling import evidence_of
-from goldroot.image.systems import as_recorded
 from goldroot.site import Layout, Site, former_names, parse_layout, refuse_renaming, verify_gold_document
 from goldroot.system import Package
 from goldroot.tree import Manifest, Progress, path_text, scan_tree
+
+if TYPE_CHECKING:
+    from goldroot.image.changes import Change
 
 #: The shape of a record.  1 had the slot and the ids of the disks, too, which are a host's matter.
 SCHEMA = 2
@@ -309,6 +309,9 @@ def changes_of(
     found = scan_tree(disk.path, known=known, progress=progress).manifest
     if found.digest() == manifest.digest():  # as nearly always: then no row is looked at
         return iter(())
+    from goldroot.image.changes import changes_between
+    from goldroot.image.systems import as_recorded
+
     return changes_between(manifest, as_recorded(found, manifest))
 
 
@@ -358,6 +361,8 @@ def _untouched(gold: Gold) -> bool | None:
     then = {} if copy is None else dict(copy.evidence)
     if not then or not all(then.values()):
         return None
+    from goldroot.image.filling import evidence_of
+
     return evidence_of(gold.host, gold.disks) == then
 
 

@@ -107,11 +107,11 @@ class _Conversion:
         return _marked(entry, Mark(state, new_id(), image, "", number, ""))
 
     def _clone(self, entry: Entry, clone: Clone) -> Entry:
-        from goldroot.catalog import fallbacks, updates
+        from goldroot.catalog import updates
 
         with self.site.catalog.read() as tx:
             rows = {one.id: one for one in updates.every(tx, clone.name)}
-            kept = [one for one in fallbacks.every(tx, clone.name, all_states=True) if not one.gone]
+            kept = [one for one in updates.fallbacks(tx, clone.name, all_states=True) if not one.gone]
         works = _works(self.site, clone.name, rows)
         self._rows(clone, rows, works)
         live = _own(entry, LIVE)
@@ -177,7 +177,7 @@ class _Conversion:
     # -- the catalog's part; each of these may be done twice
 
     def _rows(self, clone: Clone, rows: Mapping[int, Update], works: list[_WorkFile]) -> None:
-        from goldroot.catalog import fallbacks, updates
+        from goldroot.catalog import updates
 
         with self.site.catalog.begin() as tx:
             for work in works:
@@ -185,7 +185,7 @@ class _Conversion:
                 if row is None or row.disks or not data:
                     continue
                 number = int(data.get("fallback") or 0)
-                found = [one for one in fallbacks.every(tx, clone.name, all_states=True) if one.id == number]
+                found = [one for one in updates.fallbacks(tx, clone.name, all_states=True) if one.id == number]
                 half = row.state in ("planned", "preparing")
                 own = {} if data.get("fallback") and not data.get("carry") else dict(work.new)
                 updates.note(
@@ -207,18 +207,18 @@ class _Conversion:
             clones.follow(tx, clone.name, last=work)
 
     def _gone(self, one: Fallback, ids: Ids) -> None:
-        from goldroot.catalog import fallbacks
+        from goldroot.catalog import updates
 
         state: Any = "pruned" if one.state == "kept" else one.state
         with self.site.catalog.begin() as tx:
-            fallbacks.follow(tx, one.id, state, gone=state == "pruned", disks=ids or one.disks)
+            updates.follow_fallback(tx, one.id, state, gone=state == "pruned", disks=ids or one.disks)
 
     def _split(self, one: Fallback, ids: Ids) -> None:
-        from goldroot.catalog import fallbacks
+        from goldroot.catalog import updates
 
         if dict(one.disks) != dict(ids):
             with self.site.catalog.begin() as tx:
-                fallbacks.follow(tx, one.id, one.state, gone=False, disks=ids)
+                updates.follow_fallback(tx, one.id, one.state, gone=False, disks=ids)
 
 
 #: What a person is told of a work, and what stood there where nothing was to be told.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from goldroot import sshkeys
+from goldroot import sshkeys, sshsig
 from goldroot.errors import BadSignature, GoldrootError, NotFound
 from goldroot.sshsig import Invalid
 
@@ -50,7 +50,7 @@ class SiteKey:
                 meaning="Without it no gold version can be signed. Nothing was published.",
                 todo="Put it back from a backup, or make a new one with: goldroot init (in the site's directory).",
             )
-        return sshkeys.sign(self.private, NAMESPACE, document)
+        return sshsig.sign(self.private, NAMESPACE, document)
 
     def verify(self, document: bytes, signature: str, what: str) -> None:
         """See that a signer of this site signed ``document``; ``what`` names it.
@@ -65,7 +65,7 @@ class SiteKey:
                 "this writes the file again: goldroot init (in the site's directory).",
             )
         try:
-            sshkeys.verify(self.allowed, SIGNER, NAMESPACE, document, signature)
+            sshsig.verify(self.allowed, SIGNER, NAMESPACE, document, signature)
         except Invalid as error:
             raise BadSignature(
                 f"the signature of {what} does not hold: {error}",
@@ -80,7 +80,7 @@ def verify_gold_document(signers: str, document: bytes, signature: str) -> None:
     :raises BadSignature: nobody of them did.
     """
     try:
-        sshkeys.verify(signers, SIGNER, NAMESPACE, document, signature)
+        sshsig.verify(signers, SIGNER, NAMESPACE, document, signature)
     except Invalid as error:
         raise BadSignature(f"the signature does not hold: {error}") from error
 

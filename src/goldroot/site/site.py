@@ -31,7 +31,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from goldroot import files, private, sshkeys
+from goldroot import files, private, sshsig
 from goldroot.counted import counted
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
@@ -321,7 +321,7 @@ def check_image_name(name: str) -> str:
 def _look_for_needs() -> None:
     """What a site is made with is missed before anything is made; the packages of the extra first, for it brings the other."""
     import_module("goldroot.catalog.store")
-    sshkeys.ready()
+    sshsig.ready()
 
 
 def _make_stores(site: Site) -> None:

@@ -19,7 +19,7 @@ from importlib import import_module
 
 from goldroot import sshkeys
 from goldroot.run import run
-from goldroot.sshsig import KINDS, Kind
+from goldroot.sshkeys import KINDS, Kind
 from goldroot.system.identity_places import Tree, to_remove, unique_contents
 from goldroot.system.network import NetworkSettings, checked_settings, host_name, network_files
 from goldroot.system.own_disks import OwnDisks

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from goldroot.catalog import clones, disks, fallbacks, images, updates
+from goldroot.catalog import clones, disks, images, updates
 from goldroot.errors import Refused
 from goldroot.fleet.clones import delete_clone, force_delete_clone
 from goldroot.fleet.doctor.adopt import adopt_again, adopt_clone, forget_clone
@@ -151,7 +151,7 @@ def _cut_off_clone(site: Site, name: str) -> None:
         reconcile(site, name)
         with site.catalog.read() as tx:
             clone, going = clones.get(tx, name), updates.in_flight(tx, name)
-            begun = fallbacks.cut_off(tx, name)
+            begun = updates.cut_off_fallbacks(tx, name)
         for kept in begun:
             prune_kept(site, kept)
     if clone.state != "active":

@@ -21,7 +21,6 @@ from goldroot.catalog import (
     decisions,
     disks,
     entries,
-    fallbacks,
     gold,
     images,
     label_of_store,
@@ -219,7 +218,7 @@ def see_catalog(tx: Tx) -> Known:
     for update in updates.every(tx):
         all_updates.setdefault(update.clone, []).append(update)
     kept: dict[str, list[Fallback]] = {}
-    for one in fallbacks.every(tx, all_states=True):
+    for one in updates.fallbacks(tx, all_states=True):
         kept.setdefault(one.clone, []).append(one)
     return Known(
         of_image,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from goldroot.catalog import Fallback, clones, fallbacks, now
+from goldroot.catalog import Fallback, clones, now, updates
 from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet.update.kept import Pruned, prune_kept
 from goldroot.fleet.update.reconcile import clone_lock
@@ -20,7 +20,7 @@ def all_fallbacks(site: Site, name: str | None = None) -> list[Fallback]:
     with site.catalog.read() as tx:
         if name is not None:
             clones.get(tx, name)
-        return fallbacks.every(tx, name)
+        return updates.fallbacks(tx, name)
 
 
 def fallback_data(one: Fallback) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def prune_fallbacks(site: Site, wanted: Sequence[Fallback]) -> list[Pruned]:
 
 def _of(site: Site, name: str | None) -> list[Fallback]:
     with site.catalog.read() as tx:
-        return fallbacks.every(tx, name)
+        return updates.fallbacks(tx, name)
 
 
 def _cut_off(site: Site, name: str | None) -> list[Fallback]:
     """Those (of a clone, of all) that were pruned, and of which something is still there."""
     with site.catalog.read() as tx:
-        return fallbacks.cut_off(tx, name)
+        return updates.cut_off_fallbacks(tx, name)

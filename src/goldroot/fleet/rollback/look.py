@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from goldroot.catalog import Clone, Fallback, clones, fallbacks, updates
+from goldroot.catalog import Clone, Fallback, clones, updates
 from goldroot.errors import BadInput, NotFound, UsageError
 from goldroot.files import NOT_THERE, parent_of, read_regular
 from goldroot.fleet import manifests
@@ -74,7 +74,7 @@ def find_kept(site: Site, name: str, number: int | None = None) -> Kept:
     """
     with site.catalog.read() as tx:
         clone = clones.get(tx, name)
-        found = fallbacks.every(tx, name)
+        found = updates.fallbacks(tx, name)
     if number is not None:
         found = [one for one in found if one.id == number]
     if not found:

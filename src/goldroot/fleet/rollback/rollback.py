@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, Fallback, Update, fallbacks, updates
+from goldroot.catalog import Clone, Fallback, Update, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
@@ -24,15 +24,15 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
-from goldroot.fleet.update.power import come_up, stopped
-from goldroot.fleet.update.reconcile import clone_lock, go_live, held, reconcile
+from goldroot.fleet.update.reconcile import DONE, clone_lock, go_live, reconcile
 from goldroot.fleet.update.update import (
-    DONE,
     REVIEW,
     Outcome,
     finish_noted,
     go_on,
     look_for_programs,
+    note,
+    off,
     outcome_of,
     workflow_of,
 )
@@ -145,7 +145,7 @@ def _begin(site: Site, clone: Clone, carry: bool) -> Update:
 
 def _fallback(site: Site, name: str) -> Fallback:
     with site.catalog.read() as tx:
-        found = fallbacks.latest(tx, name)
+        found = updates.last_fallback(tx, name)
     if found is None:
         raise NotFound(
             f"clone {name} has no fallback",
@@ -159,14 +159,14 @@ def _workflow(site: Site, stage: Stage, take_proposals: bool) -> Workflow:
     def switch(task: OpenUpdate, stage: Stage) -> str:
         return _switch(task, stage, take_proposals)
 
-    return workflow_of("rollback", site, stage, (("switch", switch), ("note", come_up)))
+    return workflow_of("rollback", site, stage, (("switch", switch), ("note", note)))
 
 
 def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
     if has_switched(task.clone, task.update):
         return ""
-    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+    with off(task, stage) as hold:
         crash.point("rollback.held")
         crash.point("rollback.stopped")
         if task.update.carry:

@@ -26,7 +26,6 @@ from goldroot.fleet.inputs import Disks, Stage, accounts_of, open_own, read_miss
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.open_update import OpenUpdate, record_file, write
-from goldroot.fleet.update.power import try_out
 from goldroot.hosts import own_disks
 from goldroot.image import Gold
 from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE, note_data, record_bytes
@@ -69,6 +68,8 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
         _look_again(task)
     said: Sequence[str] = ()
     if trial and not found and image.running.trial == "boot" and task.host.abilities.trials:
+        from goldroot.fleet.update.power import try_out
+
         tried = try_out(task, stage)
         found, said = [Finding("trial", text) for text in tried.wrong], tried.journal
     if found:

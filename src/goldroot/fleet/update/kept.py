@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from goldroot import crash
-from goldroot.catalog import Fallback, fallbacks, updates
+from goldroot.catalog import Fallback, updates
 from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.update.entry_says import kept_sets
@@ -32,11 +32,11 @@ def prune_kept(site: Site, one: Fallback) -> Fallback:
         going = updates.in_flight(tx, one.clone)
         if going is not None and going.back == one.work:
             raise Refused(f"a rollback of {one.clone} needs this fallback", todo="Finish or cancel that first.")
-        pruned = fallbacks.set_state(tx, one.id, "pruned")
+        pruned = updates.set_fallback(tx, one.id, "pruned")
     crash.point("fallback.pruned")
     _remove_set(site, pruned)
     with site.catalog.begin() as tx:
-        fallbacks.follow(tx, one.id, "pruned", gone=True, disks=one.disks)
+        updates.follow_fallback(tx, one.id, "pruned", gone=True, disks=one.disks)
     crash.point("fallback.gone")
     return pruned
 
@@ -48,8 +48,8 @@ def prune_beyond(site: Site, name: str) -> list[Pruned]:
     cannot go now is tried again after the next update.
     """
     with site.catalog.read() as tx:
-        begun = fallbacks.cut_off(tx, name)
-        kept = [one for one in fallbacks.every(tx, name) if one.state == "kept"]
+        begun = updates.cut_off_fallbacks(tx, name)
+        kept = [one for one in updates.fallbacks(tx, name) if one.state == "kept"]
     done = []
     for one in [*begun, *kept[: max(0, len(kept) - site.config.keep_sets)]]:
         try:

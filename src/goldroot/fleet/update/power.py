@@ -31,7 +31,7 @@ from goldroot.fleet.guest import (
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.reconcile import finish, go_live, held, is_switched, settle
+from goldroot.fleet.update.reconcile import DONE, RETURNED, finish, go_live, held, is_switched, settle
 from goldroot.hosts import (
     PREPARED,
     Around,
@@ -44,8 +44,6 @@ from goldroot.hosts import (
 )
 from goldroot.ids import new_id
 from goldroot.system import WAITS, LeftOut, Tried, left_out, look_inside, unit_lines, until_healthy, until_tried
-
-DONE, RETURNED = "done", "returned"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, fallbacks, gold, now, updates
+from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, gold, now, updates
 from goldroot.counted import counted
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
@@ -42,6 +42,9 @@ from goldroot.site import DiskRegister, Site, check_clone_name, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
+
+#: What a work comes to behind its switch.
+DONE, RETURNED = "done", "returned"
 
 
 @contextmanager
@@ -170,7 +173,7 @@ def rows_of(tx: Tx, name: str) -> Rows:
     return Rows(
         clones.get(tx, name),
         {one.work: one for one in updates.every(tx, name)},
-        {one.work: one for one in fallbacks.every(tx, name, all_states=True)},
+        {one.work: one for one in updates.fallbacks(tx, name, all_states=True)},
     )
 
 
@@ -188,9 +191,9 @@ def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
         if row is None:
             of = updates.of_work(tx, kept.work)
             assert of is not None
-            row = fallbacks.keep(tx, of.id, kept.disks, until)
+            row = updates.keep(tx, of.id, kept.disks, until)
         if (row.state, row.gone, dict(row.disks)) != (kept.state, kept.gone, dict(kept.disks)):
-            fallbacks.follow(tx, row.id, kept.state, gone=kept.gone, disks=kept.disks)
+            updates.follow_fallback(tx, row.id, kept.state, gone=kept.gone, disks=kept.disks)
     if clone.generation != was.generation:
         clones.fence(tx, clone.name, above=clone.generation - 1)
     if clone.version != was.version:

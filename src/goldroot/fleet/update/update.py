@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,18 +41,27 @@ from goldroot.fleet.update.open_update import (
     target_of,
     why_it_stays,
 )
-from goldroot.fleet.update.power import RETURNED, come_up, health_failed, stopped
-from goldroot.fleet.update.reconcile import clear, clone_lock, go_live, held, is_switched, reconcile
-from goldroot.hosts import PREPARED, exchange, utc_now
+from goldroot.fleet.update.reconcile import (
+    DONE,
+    RETURNED,
+    clear,
+    clone_lock,
+    finish,
+    go_live,
+    held,
+    is_switched,
+    reconcile,
+)
+from goldroot.hosts import PREPARED, Hold, exchange, utc_now
 from goldroot.image import check_genuine
 from goldroot.run import find
 from goldroot.site import Site, boots_by_record, keep_reserve, make_bootable
 from goldroot.tree import FULL
 from goldroot.workflow import Engine, Step, Workflow, open_engine
 
-NOTHING, REVIEW, DONE = "nothing-to-do", "needs-review", "done"
+NOTHING, REVIEW = "nothing-to-do", "needs-review"
 #: How a work stands (:attr:`Update.stands`) whose command, given again, says what came of it.
-TOLD = ("done", "returned")
+TOLD = (DONE, RETURNED)
 
 Act = Callable[[OpenUpdate, Stage], str]
 
@@ -209,6 +218,8 @@ def outcome_of(site: Site, number: int, outcome: str) -> Outcome:
 
 def _outcome(site: Site, update: Update, outcome: str) -> Outcome:
     if outcome == RETURNED:
+        from goldroot.fleet.update.power import health_failed
+
         raise health_failed(update)
     left = 0
     if outcome == REVIEW:
@@ -303,9 +314,7 @@ def _is_nobodys(site: Site, key: str) -> bool:
 
 def update_workflow(site: Site, stage: Stage) -> Workflow:
     """The steps of an update."""
-    return workflow_of(
-        "update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", come_up))
-    )
+    return workflow_of("update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", note)))
 
 
 def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
@@ -375,7 +384,7 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
     """
     if has_switched(task.clone, task.update):
         return ""
-    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+    with off(task, stage) as hold:
         crash.point("update.held")
         crash.point("update.stopped")
         good = still_good(task, remembered(task.site, task.clone.image), stage, live=False)
@@ -391,6 +400,28 @@ def switch(task: OpenUpdate, stage: Stage) -> str:
         crash.point("update.before-switch")
         go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))
     return ""
+
+
+def off(task: OpenUpdate, stage: Stage) -> AbstractContextManager[Hold]:
+    """The server is off and held for the block.
+
+    :raises StillRunning: it may still be written, or cannot be stopped; nothing was changed.
+    """
+    if not task.host.abilities.boots:
+        return held(task)
+    from goldroot.fleet.update.power import stopped  # here, as below: elsewhere a person stops and starts servers
+
+    return stopped(task, stage)
+
+
+def note(task: OpenUpdate, stage: Stage) -> str:
+    """What follows the switch: :data:`DONE`, or :data:`RETURNED` where the server was started, and did not come up well."""
+    if task.host.abilities.boots or task.update.told.get("returned_by"):
+        from goldroot.fleet.update.power import come_up
+
+        return come_up(task, stage)
+    finish(task.site, task.update)
+    return DONE
 
 
 def _make_bootable(task: OpenUpdate, stage: Stage) -> None:
