@@ -203,10 +203,7 @@ def _asked_about_files(
     gold: AccountTables,
 ) -> Asked:
     """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
-    # What gold's own tables refer to is gold's matter.
-    if merged.files.get(PASSWD) == gold.files.get(PASSWD) and (
-        referrer.content(FSTAB, None) == referrer.content(FSTAB, GOLD_SIDE)
-    ):
+    if not _has_own_tables(referrer, merged, gold):
         return _asked_about(parts, settings, referrer.look_at_files())
     from goldroot.merge.refer.tables import look_at_tables, notes_of_shells
 
@@ -214,6 +211,13 @@ def _asked_about_files(
     asked = _asked_about(parts, settings, broken)
     asked.notes += notes_of_shells(referrer, merged, gold, broken)
     return asked
+
+
+def _has_own_tables(referrer: Referrer, merged: AccountTables, gold: AccountTables) -> bool:
+    """Whether the result's passwd or fstab is not gold's: what gold's own refer to is gold's matter."""
+    return merged.files.get(PASSWD) != gold.files.get(PASSWD) or (
+        referrer.content(FSTAB, None) != referrer.content(FSTAB, GOLD_SIDE)
+    )
 
 
 def _say_ports(parts: Sequence[PartPlan], referrer: Referrer) -> None:
