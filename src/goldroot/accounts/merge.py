@@ -44,6 +44,7 @@ from goldroot.accounts.tables import (
     number_of,
 )
 from goldroot.accounts.three_way import Absent, Questions, merge_order, shown, three_way
+from goldroot.counted import counted
 
 Tables = tuple[AccountTables, AccountTables, AccountTables]  #: base's, gold's, the clone's
 
@@ -182,8 +183,9 @@ def note_orphans(ask: Questions, files: Mapping[str, bytes | None], clone: Accou
     for file in (SHADOW, GSHADOW):
         names = [shown(orphan.name) for orphan in new if orphan.file == file]
         if names:
-            which = "1 record has" if len(names) == 1 else f"{len(names)} records have"
-            text = f"{which} no account in the result: {', '.join(names[:10])}"
+            text = (
+                f"{counted(len(names), 'record has', 'records have')} no account in the result: {', '.join(names[:10])}"
+            )
             ask.note("account-orphans", file, text + (", ..." if len(names) > 10 else ""), names=names)
 
 

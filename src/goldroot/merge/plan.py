@@ -9,6 +9,7 @@ from typing import Final
 
 from goldroot.accounts import PASSWD, AccountsMerge, AccountTables, OwnerNumbers
 from goldroot.conflicts import CLONE, Conflict, Decisions
+from goldroot.counted import counted
 from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.mounts import see_past_mounts
@@ -324,8 +325,7 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
         text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
         plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
     if count := plan.references.not_checked:
-        word = "reference was" if count == 1 else "references were"
-        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        text = f"{counted(count, 'reference was', 'references were')} not checked: what the server points at is outside of the trees"
         plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:

@@ -17,8 +17,17 @@ from goldroot.catalog import Clone, FoundConflict, decisions, updates
 from goldroot.conflicts import Conflict, Decisions, Remembered, decisions_digest
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
+from goldroot.fleet.inputs import (
+    Server,
+    Side,
+    Stage,
+    disk_side,
+    gold_side,
+    own_addresses,
+    plan_sides,
+    read_server,
+    refuse_owners,
+)
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import build_over, is_listed, memory_of, save_references
 from goldroot.fleet.update.open_update import OpenUpdate

@@ -9,11 +9,10 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from goldroot.errors import Damaged
 from goldroot.guest.initramfs import GuestDisk, hashes_at
-from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of, still_running
 from goldroot.hosts.filehost import FileHold, FileHost
 from goldroot.hosts.images import Images, verity
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
@@ -21,7 +20,11 @@ from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import Access, Entry, Opened, Use, View
 from goldroot.hosts.qemu.arguments import Drive
 from goldroot.hosts.qemu.locks import kept_from_qemu
-from goldroot.hosts.storefiles import EntryKeeper, LabelKeeper, OpenedDisk
+from goldroot.hosts.sets import LIVE, check_disk_id, check_place, is_live, place_of, still_running
+from goldroot.hosts.storefiles import OpenedDisk
+
+if TYPE_CHECKING:
+    from goldroot.hosts.parts import EntryKeeper, LabelKeeper
 
 _KVM = "/dev/kvm"
 
