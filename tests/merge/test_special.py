@@ -33,6 +33,8 @@ THINGS: dict[str, Sides] = {
     ),
     "etc/postfix/virtual": ("a b\n", "a c\n", "a d\n"),
     "etc/postfix/virtual.db": ("\0one", "\0two", "\0three"),
+    "opt/app/data": ("1", "2", "3"),
+    "var/lib/machines/x/etc/passwd": ("root:x:0:0::/:/bin/sh\n", "root:x:0:0::/:/bin/ash\n", "root:x:0:0::/:/bin/sh\n"),
     "etc/nginx/old.conf": ("a\n", None, None),
     "etc/hosts": ("10.0.0.1 a\n10.0.0.2 b\n", "10.0.0.1 a\n10.0.0.3 c\n", "10.0.0.1 a\n10.0.0.4 d\n"),
     "etc/resolv.conf": ("->../run/systemd/resolve/stub-resolv.conf",) * 3,
@@ -73,7 +75,8 @@ def test_what_is_said_is_what_all_rules_together_say(
     for gate in ("has_removed", "has_changed_twice"):
         monkeypatch.setattr(Comparison, gate, True)
     monkeypatch.setattr(Referrer, "_may_lead_away", lambda referrer, place: True)
-    monkeypatch.setattr("goldroot.merge.plan._has_own_tables", lambda *of: True)
+    for gate in ("_has_own_tables", "may_hold_systems"):
+        monkeypatch.setattr(f"goldroot.merge.plan.{gate}", lambda *of: True)
     monkeypatch.setattr("goldroot.merge.fit.accounts.unchanged_tables", lambda *of: None)
     assert plan_trees(trees, options=Options(jobs=1)).record.data == said
     assert {special.DATABASES, special.RUNLEVELS, special.SERVICES, special.PACKAGES} <= {*asked}
