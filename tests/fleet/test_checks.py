@@ -256,7 +256,7 @@ def test_what_a_check_wrote_was_not_written_since_the_switch(
     run_update(site, engine, "web1")
     assert text(site, "web1", "var/lib/mysql/checked") == "seen\n"
     # Days later no ctime is young.
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)
     assert plan_rollback(site, "web1").written == ()
     on_clone(site, "web1", {"etc/plain.conf": "mine\n"})
     assert plan_rollback(site, "web1").written == ("/etc/plain.conf",)
@@ -269,7 +269,7 @@ def test_a_carry_asks_only_about_what_the_server_wrote(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, written: dict[str, str]
 ) -> None:
     """What checks, rebuilds and migrations did before the switch is nobody's change."""
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)
     policy = (
         '[[rule]]\npath = "/var/lib"\nclass = "state"\nwhole = false\nmigrate = "echo 2 > /var/lib/mysql/format"\n'
         '[[rule]]\npath = "/etc/generated"\nclass = "generated"\nrebuild = "echo again > /etc/generated"\n'
@@ -344,7 +344,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
 def test_what_a_migration_wrote_is_goldroots_though_the_run_ended_right_after_it(
     with_shell: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)
     site = configure(with_shell, "", MIGRATES)
     clones.create_clone(site, "web1", IMAGE)
     on_clone(site, "web1", {"var/lib/mysql/ibdata": "before"})

@@ -23,7 +23,7 @@ from goldroot.image.renumber import clone_collisions, with_local
 from goldroot.site import Site
 from goldroot.system import Confined, Identity
 from goldroot.tree.build import build as write
-from goldroot.tree.scan import reuse
+from goldroot.tree.scan import scan
 from goldroot.workflow import Engine, InProcess, open_engine
 from support.counting import counted
 from support.fleet import GROUP, IMAGE, PASSWD, next_gold, on_clone, small_site, text
@@ -126,7 +126,7 @@ def counts_among(place: Path, number: int, work: Callable[[Site, Engine], object
 @pytest.fixture(autouse=True)
 def old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was written within the clock's last ticks is read again: so many as this machine is fast."""
-    for module in (write, reuse):
+    for module in (write, scan):
         monkeypatch.setattr(module, "RACY", -(10**18))
 
 

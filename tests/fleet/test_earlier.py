@@ -78,7 +78,7 @@ class Disk:
 @pytest.fixture(autouse=True)
 def no_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test writes is as young as its list, and as the scan that sees it."""
-    for name in ("tree.scan.reuse.RACY", "tree.build.build.RACY"):
+    for name in ("tree.scan.scan.RACY", "tree.build.build.RACY"):
         monkeypatch.setattr(f"goldroot.{name}", 0)
     monkeypatch.setattr("goldroot.fleet.update.memory._YOUNG", 0)
 

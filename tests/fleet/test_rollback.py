@@ -223,7 +223,7 @@ def test_an_answer_about_a_unit_is_not_asked_for_again(
         [asked] = [one for one in decisions.conflicts_of(tx, done.update) if one.found.path == b"/srv/mine"]
         for one in decisions.conflicts_of(tx, done.update):
             decisions.decide(tx, IMAGE, one.found.key, Decision("clone"))
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)
     assert roll_back(site, engine, "web1", carry=True).outcome == "done"
     assert text(site, "web1", "srv/mine") == written
     assert asked.found.stands == "gold"

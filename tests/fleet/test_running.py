@@ -149,7 +149,7 @@ def test_what_is_written_through_a_mapping_after_the_merge_is_kept(
     busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Such a write leaves no trace in the file's times."""
-    for name in ("tree.scan.reuse.RACY", "tree.build.build.RACY"):
+    for name in ("tree.scan.scan.RACY", "tree.build.build.RACY"):
         monkeypatch.setattr(f"goldroot.{name}", 0)
     on_clone(busy, "web1", {path: "0 of a server\n"})
     root = live(busy, "web1").root(path.encode())

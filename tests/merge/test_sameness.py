@@ -16,7 +16,7 @@ from goldroot.merge.decide.text import in_one_form, merge_with_ends
 from goldroot.merge.decide.verdict import Setting, usr_links
 from goldroot.policy import Policy
 from goldroot.tree import FILE, Entry
-from goldroot.tree.inode import _is_hmac
+from goldroot.tree.kernel import _is_hmac
 from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, File, Link, make_tree
 

@@ -12,6 +12,7 @@ from goldroot.merge.compare.parts import Part, Tree
 from goldroot.merge.decide import rc_links, services, together
 from goldroot.merge.decide.line_sets import is_key_file, key_files_of
 from goldroot.merge.fit import derived, withdrawn
+from goldroot.merge.refer.refer import Referrer
 from goldroot.packagedb import DPKG_STATUS, RPM_PLACES
 from goldroot.policy import Policy
 from goldroot.tree import Manifest
@@ -32,6 +33,12 @@ THINGS: dict[str, Sides] = {
     ),
     "etc/postfix/virtual": ("a b\n", "a c\n", "a d\n"),
     "etc/postfix/virtual.db": ("\0one", "\0two", "\0three"),
+    "opt/app/data": ("1", "2", "3"),
+    "var/lib/machines/x/etc/passwd": ("root:x:0:0::/:/bin/sh\n", "root:x:0:0::/:/bin/ash\n", "root:x:0:0::/:/bin/sh\n"),
+    "etc/nginx/old.conf": ("a\n", None, None),
+    "etc/hosts": ("10.0.0.1 a\n10.0.0.2 b\n", "10.0.0.1 a\n10.0.0.3 c\n", "10.0.0.1 a\n10.0.0.4 d\n"),
+    "etc/resolv.conf": ("->../run/systemd/resolve/stub-resolv.conf",) * 3,
+    "etc/shells": ("/bin/sh\n/bin/zsh\n", "/bin/sh\n", "/bin/sh\n/bin/zsh\n"),
     "etc/fstab": ("", "UUID=1234 /data ext4 defaults 0 2\n", ""),
     "root/.ssh/authorized_keys": ("ssh-ed25519 AAAAone a\n", "", "ssh-ed25519 AAAAone a\n"),
     "home/x/.ssh/authorized_keys2": ("", "", "ssh-ed25519 AAAAone b\n"),
@@ -65,17 +72,25 @@ def test_what_is_said_is_what_all_rules_together_say(
     said = plan_trees(trees, options=Options(jobs=1)).record.data
     asked: list[special.Special] = []
     monkeypatch.setattr(Comparison, "touches", lambda comparison, things: asked.append(things) or True)
+    for gate in ("has_removed", "has_changed_twice"):
+        monkeypatch.setattr(Comparison, gate, True)
+    monkeypatch.setattr(Referrer, "_may_lead_away", lambda referrer, place: True)
+    for gate in ("_has_own_tables", "may_hold_systems"):
+        monkeypatch.setattr(f"goldroot.merge.plan.{gate}", lambda *of: True)
+    monkeypatch.setattr("goldroot.merge.fit.accounts.unchanged_tables", lambda *of: None)
     assert plan_trees(trees, options=Options(jobs=1)).record.data == said
     assert {special.DATABASES, special.RUNLEVELS, special.SERVICES, special.PACKAGES} <= {*asked}
 
 
 def test_nothing_special_is_touched_by_an_ordinary_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for rule in (
+        "decide.removed.settle_removed", "refer.ask.ask_about", "refer.tables.look_at_tables", "fit.hard_links.links_of",
         "decide.together.settle_together", "decide.rc_links.settle_rc_links", "fit.alternatives.settle_alternatives",
         "fit.derived.follow_sources", "fit.remarks.own_packages", "fit.remarks.unknown_devices", "fit.withdrawn.withdrawn_keys",
         "plan.settle_static_units",
     ):  # fmt: skip
         monkeypatch.setattr(f"goldroot.merge.{rule}", pytest.fail)
+    monkeypatch.setattr("goldroot.accounts.merge.merge_account_tables", pytest.fail)
     same = {path: (held[0], held[0], held[0]) for path, held in THINGS.items()}
     assert plan_trees(trees_of(tmp_path, same)).conflicts  # about etc/plain.conf alone
 

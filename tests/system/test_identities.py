@@ -11,8 +11,16 @@ from pathlib import Path
 import pytest
 
 from goldroot.site import layout
-from goldroot.system import Identity, OwnDisks, UpdateTrees, doubtful, host_ties, make_first, write_identity
-from goldroot.system import identity as identity_made
+from goldroot.system import (
+    Identity,
+    OwnDisks,
+    UpdateTrees,
+    doubtful,
+    host_ties,
+    made_contents,
+    make_first,
+    write_identity,
+)
 from support.trees import Dir, File, Link, Node, make_tree
 
 PAPER = layout.load_layout("readonly-root")
@@ -139,7 +147,7 @@ def test_a_certificate_and_its_key_belong_together(
         raise ImportError(name)
 
     if not library:
-        monkeypatch.setattr(identity_made, "import_module", missing)
+        monkeypatch.setattr(made_contents, "import_module", missing)
     found = made(tmp_path / "t", SNAKEOIL)
     private = load_pem_private_key(found.read(b"etc/ssl/private/ssl-cert-snakeoil.key") or b"", None)
     certificate = x509.load_pem_x509_certificate(found.read(b"etc/ssl/certs/ssl-cert-snakeoil.pem") or b"")

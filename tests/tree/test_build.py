@@ -19,11 +19,12 @@ import pytest
 
 from goldroot.errors import BadInput, Failed, NoPermission, NoSpace, TreeChanged
 from goldroot.tree.build import build as build_module
-from goldroot.tree.build import complete as complete_module
-from goldroot.tree.build.build import BuildOptions, Built, build_tree, rows_of
-from goldroot.tree.build.build import copy_tree as synced_copy_tree
-from goldroot.tree.build.rows import INLINE, BuildRow
-from goldroot.tree.inode import read_flags, write_flags
+from goldroot.tree.build import make as make_module
+from goldroot.tree.build.build import BuildOptions, Built, build_tree
+from goldroot.tree.build.copy import copy_tree as synced_copy_tree
+from goldroot.tree.build.copy import rows_of
+from goldroot.tree.entry import INLINE, BuildRow
+from goldroot.tree.kernel import read_flags, write_flags
 from goldroot.tree.manifest import Manifest, Squashed
 from goldroot.tree.remove import remove_tree
 from goldroot.tree.scan.scan import scan_tree
@@ -288,8 +289,8 @@ def test_what_a_file_system_cannot_keep_is_noted(tmp_path: Path, monkeypatch: py
 
     root = make_tree(tmp_path / "t", {"f": File("x", xattrs={"user.a": b"1", "user.b": b"2"})})
     source = [row._replace(flags=0x40, project=7) if row.path else row for row in rows_of(scan_tree(root).manifest)]
-    monkeypatch.setattr(complete_module, "write_xattr", refuse)
-    monkeypatch.setattr(complete_module, "write_flags", refuse)
+    monkeypatch.setattr(make_module, "write_xattr", refuse)
+    monkeypatch.setattr(make_module, "write_flags", refuse)
     built = build(source, [root], tmp_path / "out")
     assert sorted((note.kind, note.path) for note in built.notes) == [
         ("flags-not-kept", b"f"), ("xattr-not-kept", b"f"), ("xattr-not-kept", b"f"),
@@ -509,7 +510,7 @@ def test_flags_are_kept_where_a_project_cannot_be(tmp_path: Path, monkeypatch: p
         write_flags(fd, flags, project, directory=directory)
 
     set_flags(make_tree(tmp_path / "probe", {}), 0x40)
-    monkeypatch.setattr(complete_module, "write_flags", no_projects)
+    monkeypatch.setattr(make_module, "write_flags", no_projects)
     built = build([TOP, inline(b"f", flags=0x40, project=7)], [], tmp_path / "out")
     assert [(note.kind, note.path, "project" in note.text) for note in built.notes] == [("flags-not-kept", b"f", True)]
     assert flags_of(tmp_path / "out/f") == (0x40, 0)

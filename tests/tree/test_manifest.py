@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from goldroot.errors import BadInput, Failed, NewerVersion
 from goldroot.tree.entry import Entry
-from goldroot.tree.manifest import Manifest, Squashed
-from goldroot.tree.manifest_file import COLUMNS, HEADER, LENGTHS
+from goldroot.tree.manifest import COLUMNS, HEADER, LENGTHS, Manifest, Squashed
 from goldroot.tree.paths import tree_key
 from support.examples import examples
 

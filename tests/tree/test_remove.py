@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import Failed
-from goldroot.tree.inode import mounts_below, write_flags
+from goldroot.tree.kernel import mounts_below, write_flags
 from goldroot.tree.remove import remove_tree
 from support.trees import Dir, Link, make_tree
 

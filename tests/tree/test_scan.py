@@ -388,7 +388,7 @@ def test_hash_files(tmp_path: Path) -> None:
 
 
 def test_many_files_are_read_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)  # between two scans files grow old enough to be trusted
     table = {f"d{n % 40}/f{n}": File(str(n), xattrs={"user.n": b"%d" % n} if n % 500 == 0 else {}) for n in range(3500)}
     root = make_tree(tmp_path / "t", table)
     told: list[int] = []
@@ -572,7 +572,7 @@ def test_alike_trees_are_read_together_by_several_processes(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_large_tree_is_walked_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goldroot.tree.scan.reuse.RACY", 0)  # between two scans files grow old enough to be trusted
+    monkeypatch.setattr("goldroot.tree.scan.scan.RACY", 0)  # between two scans files grow old enough to be trusted
     table: dict[str, object] = {f"top{n}": "x" for n in range(30)} | {"a": Link("b"), "zz/first": HardLink("top1")}
     for number in range(700):
         table[f"d{number % 9}/e{number % 80}/f{number}/g"] = str(number)

@@ -10,7 +10,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from goldroot.tree.build.build import BuildOptions, build_tree, copy_tree, rows_of
+from goldroot.tree.build.build import BuildOptions, build_tree
+from goldroot.tree.build.copy import copy_tree, rows_of
 from goldroot.tree.manifest import Manifest
 from goldroot.tree.scan.scan import scan_tree
 from support.examples import examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from goldroot.accounts import PASSWD, AccountsMerge, AccountTables, OwnerNumbers
 from goldroot.conflicts import CLONE, Conflict, Decisions
@@ -13,8 +13,17 @@ from goldroot.counted import counted
 from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.mounts import see_past_mounts
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, LABELS, Names, Part, read_file
-from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
+from goldroot.merge.compare.parts import (
+    CLONE_SIDE,
+    GOLD_SIDE,
+    LABELS,
+    Names,
+    Part,
+    families,
+    may_hold_systems,
+    other_family,
+    read_file,
+)
 from goldroot.merge.decide.contents import merge_contents, read_version, trouble_with
 from goldroot.merge.decide.presence import decide_part
 from goldroot.merge.decide.services import StaticUnits, settle_static_units, started_by_packages
@@ -39,6 +48,9 @@ from goldroot.merge.refer.refer import FSTAB, Asked, Broken, Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
+
+if TYPE_CHECKING:
+    from goldroot.merge.compare.systems import ForeignRoot
 
 #: Kinds of notes that name a command to be run in the merged system.
 REBUILD_DUE: Final = "rebuild-due"
@@ -103,8 +115,11 @@ def plan_merge(
     for given in parts:
         part, hidden = see_past_mounts(given, policy) if any(tree.unseen for tree in given.trees) else (given, [])
         unseen += hidden
-        part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
-        roots += its_roots
+        if named and may_hold_systems(part, policy):
+            from goldroot.merge.compare.systems import mark_numeric
+
+            part, its_roots = mark_numeric(part, policy, accounts, decisions)
+            roots += its_roots
         setting = _setting(part, names, decisions, prefer, around)
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
@@ -129,10 +144,8 @@ def plan_merge(
         else OwnerNumbers({}, {})
     )
     plan = Plan(planned, policy, names, numbers, merged, around.memory, memory)
-    roots = [one for one in roots if any(_has(each, one, names) for each in planned)]
-    foreign = asked_of(roots, names, numbers, going_back=around.going_back)
-    plan.conflicts += foreign.conflicts
-    plan.notes += [*unseen, *foreign.notes]
+    plan.notes += unseen
+    _ask_about_roots(plan, roots, going_back=around.going_back)
     result = accounts[CLONE_SIDE]
     if merged is not None:
         result = tables_of(merged)
@@ -204,10 +217,7 @@ def _asked_about_files(
     gold: AccountTables,
 ) -> Asked:
     """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
-    # What gold's own tables refer to is gold's matter.
-    if merged.files.get(PASSWD) == gold.files.get(PASSWD) and (
-        referrer.content(FSTAB, None) == referrer.content(FSTAB, GOLD_SIDE)
-    ):
+    if not _has_own_tables(referrer, merged, gold):
         return _asked_about(parts, settings, referrer.look_at_files())
     from goldroot.merge.refer.tables import look_at_tables, notes_of_shells
 
@@ -215,6 +225,13 @@ def _asked_about_files(
     asked = _asked_about(parts, settings, broken)
     asked.notes += notes_of_shells(referrer, merged, gold, broken)
     return asked
+
+
+def _has_own_tables(referrer: Referrer, merged: AccountTables, gold: AccountTables) -> bool:
+    """Whether the result's passwd or fstab is not gold's: what gold's own refer to is gold's matter."""
+    return merged.files.get(PASSWD) != gold.files.get(PASSWD) or (
+        referrer.content(FSTAB, None) != referrer.content(FSTAB, GOLD_SIDE)
+    )
 
 
 def _say_ports(parts: Sequence[PartPlan], referrer: Referrer) -> None:
@@ -292,6 +309,17 @@ def _started_by_packages(around: Surroundings) -> tuple[Callable[[], set[bytes]]
         return None
     before, after = around.shared
     return partial(started_by_packages, before), partial(started_by_packages, after)
+
+
+def _ask_about_roots(plan: Plan, roots: Sequence[ForeignRoot], *, going_back: bool) -> None:
+    """What is asked of other systems' roots that are in the result."""
+    there = [root for root in roots if any(_has(one, root, plan.names) for one in plan.parts)]
+    if there:
+        from goldroot.merge.compare.systems import asked_of
+
+        asked = asked_of(there, plan.names, plan.numbers, going_back=going_back)
+        plan.conflicts += asked.conflicts
+        plan.notes += asked.notes
 
 
 def _has(one: PartPlan, root: ForeignRoot, names: Names) -> bool:

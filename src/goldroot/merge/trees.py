@@ -21,8 +21,7 @@ from goldroot.errors import BadInput
 from goldroot.files import AnyPath, digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
-from goldroot.merge.compare.parts import Part, Tree, read_file
-from goldroot.merge.compare.systems import RELEASES
+from goldroot.merge.compare.parts import RELEASES, Part, Tree, read_file
 from goldroot.merge.decide.verdict import usr_links
 from goldroot.merge.fit.accounts import Accounts
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory

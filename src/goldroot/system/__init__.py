@@ -89,7 +89,6 @@ if TYPE_CHECKING:
         until_tried,
     )
     from goldroot.system.identity import FirstIdentity, Identity, UpdateTrees, fingerprints, make_first, write_identity
-    from goldroot.system.identity_places import Tie, doubtful, host_ties
     from goldroot.system.inside.show import NOT_SHOWN
     from goldroot.system.journal import Refusal, refusals, unit_lines
     from goldroot.system.kernel_words import COMMAND_LINES, with_words
@@ -100,12 +99,14 @@ if TYPE_CHECKING:
     from goldroot.system.package_files import PackageFiles, read_package_files
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
     from goldroot.system.talk import SHOW
+    from goldroot.system.ties import Tie, doubtful, host_ties
     from goldroot.system.words import Mode, power_of
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
             "inside.show": "NOT_SHOWN",
+            "ties": "Tie doubtful host_ties",
             "talk": "SHOW",
             "confine": "Bound Confined How run_in shell_of",
             "own_disks": "names_in read_path remove_path OwnDisks",
@@ -116,7 +117,6 @@ else:
             "kernel_words": "COMMAND_LINES with_words",
             "health": "USUAL_HEALTH HealthCheck Inside Seen Tried health_check look_inside until_healthy until_tried",
             "identity": "Identity fingerprints write_identity FirstIdentity UpdateTrees make_first",
-            "identity_places": "Tie doubtful host_ties",
             "limits": "MIB Limits",
             "network": "NETWORK_VALUES NetworkSettings",
             "os_release": "os_facts",

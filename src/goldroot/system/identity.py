@@ -1,85 +1,122 @@
-"""What makes a server itself: host name, machine-id, keys, ids, addresses.
+"""What makes a server itself: host name, machine-id, keys, ids, addresses; where they are, and giving a server its own.
 
-It is made when the server is made, or when a gold first brings it, and is never shared.  Formats: machine-id(5), sethostid(3),
-the files of NetworkManager's and systemd's secrets, rndc.conf(5), make-ssl-cert(8).
+It is made when the server is made, or when a gold first brings it, and is never shared.  What is in none of the tables is alike on
+purpose, and never touched: munge's key, corosync's authkey, Erlang's cookie, keyrings of Ceph, a shared ``rndc.key``.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
-import secrets
-import tempfile
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from fnmatch import fnmatchcase
 
 from goldroot import sshkeys
-from goldroot.run import run
 from goldroot.sshkeys import KINDS, Kind
-from goldroot.system.identity_places import Tree, to_remove, unique_contents
+from goldroot.system.made_contents import CONTENTS, RNDC_KEYS, SNAKEOIL, SNAKEOIL_KEY, make_contents, new_machine_id
 from goldroot.system.network import NetworkSettings, checked_settings, host_name, network_files
-from goldroot.system.own_disks import OwnDisks
+from goldroot.system.own_disks import OwnDisks, Tree
 
-# -- What goldroot makes, as no program of its own makes it again: file by file, its content
+# -- Where a system keeps what must be its alone
 
 MACHINE_ID, DBUS_ID = b"etc/machine-id", b"var/lib/dbus/machine-id"
-NVME_ID, NVME_NAME = b"etc/nvme/hostid", b"etc/nvme/hostnqn"
-SNAKEOIL_KEY, SNAKEOIL = b"etc/ssl/private/ssl-cert-snakeoil.key", b"etc/ssl/certs/ssl-cert-snakeoil.pem"
-RNDC_KEYS = (b"etc/bind/rndc.key", b"etc/rndc.key")
 NAMED = (b"etc/bind", b"etc/named", b"etc/named.d", b"etc")
-
-_NM_PREFIX = b"nm-v2:"
 _INCLUDE = re.compile(rb'^\s*include\s+"([^"]*)"', re.MULTILINE)
-_SECRET = re.compile(rb'(secret\s+")([^"]*)(")')
-DAYS = 3650
+
+#: Removed from a copy of gold: the program that has it makes another one.  ``**`` at the end: all files below.
+REMOVED = (
+    # DHCP: ids, secrets, and leases that were given to the maintenance system
+    "var/lib/wicked/duid.xml", "var/lib/wicked/iaid.xml", "var/lib/wicked/lease-*.xml", "etc/dhcpcd.duid", "etc/dhcpcd.secret",
+    "var/lib/dhcpcd/duid", "var/lib/dhcpcd/secret", "var/lib/dhcpcd/*.lease*", "var/lib/dhcp/dhclient*.lease*",
+    "var/lib/dhclient/*.lease*", "var/lib/NetworkManager/*.lease",
+    # agents of configuration management, which a server enrols with again
+    "etc/salt/minion_id", "etc/salt/pki/minion/minion.pem", "etc/salt/pki/minion/minion.pub", "etc/puppet/ssl/**",
+    "var/lib/puppet/ssl/**", "etc/puppetlabs/puppet/ssl/**", "etc/chef/client.pem",
+    # ids of services
+    "var/lib/mysql/auto.cnf", "etc/docker/key.json", "var/lib/docker/engine-id", "var/lib/consul/node-id", "opt/consul/node-id",
+    "opt/consul/data/node-id", "var/lib/snapd/device/**", "var/lib/zypp/AnonymousUniqueId", "etc/insights-client/machine-id",
+    "etc/redhat-access-insights/machine-id", "var/lib/netdata/registry/netdata.public.unique.id", "var/lib/yum/uuid",
+    # hardware of the machine that gold was made on
+    "etc/udev/rules.d/70-persistent-net.rules", "etc/blkid.tab", "etc/blkid.tab.old", "etc/blkid/blkid.tab",
+    "etc/lvm/devices/system.devices",
+)  # fmt: skip
+
+#: What two servers must not have alike, of what is made or removed above; not leases, hardware and random seeds, which say
+#: nothing of who a server is.  Files of a wildcard count together.
+UNIQUE = (
+    "etc/hostid", "etc/nvme/hostid", "etc/nvme/hostnqn", "etc/iscsi/initiatorname.iscsi", "var/lib/NetworkManager/secret_key",
+    "etc/ssl/private/ssl-cert-snakeoil.key", "var/lib/wicked/duid.xml", "etc/dhcpcd.duid", "etc/dhcpcd.secret",
+    "var/lib/dhcpcd/duid", "var/lib/dhcpcd/secret", "etc/salt/minion_id", "etc/salt/pki/minion/minion.pem",
+    "etc/puppet/ssl/private_keys/*", "var/lib/puppet/ssl/private_keys/*", "etc/puppetlabs/puppet/ssl/private_keys/*",
+    "etc/chef/client.pem", "var/lib/mysql/auto.cnf", "etc/docker/key.json", "var/lib/docker/engine-id",
+    "var/lib/consul/node-id", "opt/consul/node-id", "opt/consul/data/node-id", "var/lib/snapd/device/private-keys-v1/*",
+    "var/lib/zypp/AnonymousUniqueId", "etc/insights-client/machine-id", "etc/redhat-access-insights/machine-id",
+    "var/lib/netdata/registry/netdata.public.unique.id", "var/lib/yum/uuid",
+)  # fmt: skip
+
+#: The key by which systemd encrypts credentials; what it has encrypted nobody else can read.
+CREDENTIAL_SECRET = b"var/lib/systemd/credential.secret"
+ENCRYPTED = (b"etc/credstore.encrypted", b"usr/lib/credstore.encrypted")
 
 
-def new_machine_id() -> bytes:
-    """The content of ``/etc/machine-id``."""
-    return secrets.token_hex(16).encode() + b"\n"
+def expanded(tree: Tree, pattern: str) -> Iterator[bytes]:
+    """The files (or links) of a tree that a pattern names; a wildcard stands for a part of one name."""
+    head, _, tail = pattern.rpartition("/")
+    places = [b""]
+    for name in head.split("/"):
+        inside: list[bytes] = []
+        for path in _matching(tree, places, name):
+            if tree.kind(path) == "directory":
+                inside.append(path)
+        places = inside
+    if tail == "**":
+        for place in places:
+            yield from _files_below(tree, place)
+        return
+    for path in _matching(tree, places, tail):
+        if tree.kind(path) in ("file", "link"):
+            yield path
 
 
-def _uuid_line() -> bytes:
-    return str(uuid.uuid4()).encode() + b"\n"
+def _matching(tree: Tree, places: Sequence[bytes], name: str) -> Iterator[bytes]:
+    """The paths in some directories that have a name, or match it; of a name alone whether there or not."""
+    for place in places:
+        prefix = place + b"/" if place else b""
+        for held in [name.encode()] if "*" not in name else tree.names(place):
+            if "*" not in name or fnmatchcase(held.decode("utf-8", "surrogateescape"), name):
+                yield prefix + held
 
 
-def _seed(old: bytes) -> bytes:
-    return secrets.token_bytes(len(old) if 16 <= len(old) <= 4096 else 32)
+def _files_below(tree: Tree, place: bytes) -> Iterator[bytes]:
+    for name in tree.names(place):
+        path = place + b"/" + name
+        kind = tree.kind(path)
+        if kind == "directory":
+            yield from _files_below(tree, path)
+        elif kind in ("file", "link"):
+            yield path
 
 
-def _secret_key(old: bytes) -> bytes:
-    if old.startswith(_NM_PREFIX):
-        return _NM_PREFIX + base64.b64encode(secrets.token_bytes(32)) + b"\n"
-    return secrets.token_bytes(32)
+def to_remove(tree: Tree) -> Iterator[bytes]:
+    """What a copy of a gold must not have, and gets another one of by itself."""
+    for pattern in REMOVED:
+        yield from expanded(tree, pattern)
+    if tree.kind(CREDENTIAL_SECRET) == "file" and not has_encrypted(tree):
+        yield CREDENTIAL_SECRET
 
 
-def _rndc_key(old: bytes) -> bytes:
-    """The same key's name and algorithm, with another secret of the same length."""
-
-    def other(found: re.Match[bytes]) -> bytes:
-        size = max(16, len(found[2]) * 3 // 4 - found[2].count(b"="))
-        return found[1] + base64.b64encode(secrets.token_bytes(size)) + found[3]
-
-    return _SECRET.sub(other, old)
+def has_encrypted(tree: Tree) -> bool:
+    """Whether there are credentials that only this system's secret opens."""
+    return any(True for place in ENCRYPTED for _ in _files_below(tree, place))
 
 
-#: Path -> the new content, made from what gold has there.
-CONTENTS: Mapping[bytes, Callable[[bytes], bytes]] = {
-    NVME_ID: lambda old: _uuid_line(),
-    NVME_NAME: lambda old: b"nqn.2014-08.org.nvmexpress:uuid:" + _uuid_line(),
-    b"etc/iscsi/initiatorname.iscsi": lambda old: (
-        b"InitiatorName=iqn.1993-08.org.debian:01:" + secrets.token_hex(6).encode() + b"\n"
-    ),
-    b"etc/hostid": lambda old: secrets.token_bytes(4),
-    b"var/lib/systemd/random-seed": _seed,
-    b"var/lib/urandom/random-seed": _seed,
-    b"var/lib/misc/random-seed": _seed,
-    b"var/lib/NetworkManager/secret_key": _secret_key,
-}
+def unique_contents(tree: Tree) -> Iterator[tuple[str, bytes]]:
+    """What of a system nobody else must have: (its place, its content)."""
+    for pattern in UNIQUE:
+        held = b"\0".join(tree.read(path) or b"" for path in sorted(expanded(tree, pattern)))
+        yield f"/{pattern.removesuffix('/*')}", held.strip()
 
 
 def to_make(tree: Tree) -> Iterator[bytes]:
@@ -101,83 +138,19 @@ def _included(tree: Tree) -> set[bytes]:
     return {one for path in places for one in _INCLUDE.findall(tree.read(path) or b"")}
 
 
-def make_contents(wanted: Iterable[bytes], gold: Tree, hostname: str, room: str) -> dict[bytes, bytes]:
-    """The new contents of these files.
-
-    :param room: a directory of the caller's own (0700), for a program that makes a certificate.
-    :raises MissingProgram: a certificate is wanted, and there is neither the library nor the program that makes one.
-    """
-    made: dict[bytes, bytes] = {}
-    for path in wanted:
-        old = gold.read(path) or b""
-        if path in CONTENTS:
-            made[path] = CONTENTS[path](old)
-        elif path in RNDC_KEYS:
-            made[path] = _rndc_key(old)
-        elif path in (SNAKEOIL_KEY, SNAKEOIL) and path not in made:  # a key and its certificate belong together
-            made[SNAKEOIL_KEY], made[SNAKEOIL] = make_certificate(hostname, room)
-    if NVME_ID in made and NVME_NAME in made:
-        made[NVME_NAME] = made[NVME_NAME].rpartition(b":")[0] + b":" + made[NVME_ID]
-    return made
-
-
-def make_certificate(hostname: str, room: str) -> tuple[bytes, bytes]:
-    """A key and a certificate that it signed itself, for ten years, as Debian's ssl-cert makes them: both PEM.
-
-    :raises MissingProgram: there is neither the library ``cryptography`` nor ``openssl``.
-    """
-    name = hostname[:63]
-    try:
-        import_module("cryptography")
-    except ImportError:
-        return _by_openssl(name, hostname, room)
-    return _by_library(name, hostname)
-
-
-def _by_library(name: str, hostname: str) -> tuple[bytes, bytes]:
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.x509.oid import NameOID
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private, certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _by_openssl(name: str, hostname: str, room: str) -> tuple[bytes, bytes]:
-    with tempfile.TemporaryDirectory(prefix="certificate-", dir=room) as directory:
-        key, certificate = os.path.join(directory, "key"), os.path.join(directory, "certificate")
-        subject = [
-            "-subj",
-            f"/CN={name}",
-            "-addext",
-            f"subjectAltName=DNS:{hostname}",
-            "-addext",
-            "basicConstraints=CA:FALSE",
-        ]
-        run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(DAYS), *subject,
-             "-keyout", key, "-out", certificate])  # fmt: skip
-        with open(key, "rb") as one, open(certificate, "rb") as other:
-            return one.read(), other.read()
+def fingerprints(tree: OwnDisks) -> dict[str, str]:
+    """What must be unique, as hashes of it: name of the thing -> hex SHA-256.  Empty things are left out."""
+    found: dict[str, bytes] = {}
+    for word, path in (("machine-id", MACHINE_ID), ("host name", HOSTNAME), ("host name (SUSE)", SUSE_HOSTNAME)):
+        found[word] = (tree.read(path) or b"").strip()
+    for name in tree.names(SSH):
+        if _KEY.fullmatch(name.removesuffix(b".pub")) and name.endswith(b".pub"):
+            fields = (tree.read(SSH + b"/" + name) or b"").split()
+            found[f"ssh host key ({name.decode()})"] = b" ".join(fields[:2])
+    found |= unique_contents(tree)
+    return {
+        word: hashlib.sha256(value).hexdigest() for word, value in found.items() if value not in (b"", b"uninitialized")
+    }
 
 
 # -- A new server
@@ -299,21 +272,6 @@ def host_key(kind: Kind) -> bytes:
     return SSH + f"/ssh_host_{kind}_key".encode()
 
 
-def fingerprints(tree: OwnDisks) -> dict[str, str]:
-    """What must be unique, as hashes of it: name of the thing -> hex SHA-256.  Empty things are left out."""
-    found: dict[str, bytes] = {}
-    for word, path in (("machine-id", MACHINE_ID), ("host name", HOSTNAME), ("host name (SUSE)", SUSE_HOSTNAME)):
-        found[word] = (tree.read(path) or b"").strip()
-    for name in tree.names(SSH):
-        if _KEY.fullmatch(name.removesuffix(b".pub")) and name.endswith(b".pub"):
-            fields = (tree.read(SSH + b"/" + name) or b"").split()
-            found[f"ssh host key ({name.decode()})"] = b" ".join(fields[:2])
-    found |= unique_contents(tree)
-    return {
-        word: hashlib.sha256(value).hexdigest() for word, value in found.items() if value not in (b"", b"uninitialized")
-    }
-
-
 # -- A new gold. A service arrives with an update, its key does not: class ``identity`` is the server's always, so a host key
 # of gold's never comes to a server; and what a state unit of gold's brings (a DHCP id) would be the same on all servers.
 # What the old gold had already, and the server deleted, stays deleted.
@@ -356,7 +314,8 @@ def make_first(trees: UpdateTrees, hostname: str, room: str) -> FirstIdentity:
     result = trees.result
     wanted = list(_wanted(trees))
     missing = [path for path in wanted if not trees.is_made(path)]
-    contents = make_contents(missing, trees.gold, hostname, room) | _machine_ids(trees, missing)
+    contents = make_contents(missing, trees.gold, hostname, room) if missing else {}
+    contents |= _machine_ids(trees, missing)
     for path, content in contents.items():
         result.put_like(path, content, trees.gold)
     for kind in _new_kinds(trees):

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from goldroot.errors import BadInput
 from goldroot.files import NOT_THERE, OPEN_DIRECTORY, open_regular, parent_of, read_regular
@@ -178,3 +179,11 @@ class OwnDisks:
         root = self.root(path)
         if root is not None:
             remove_path(root, path)
+
+
+class Tree(Protocol):
+    """A system's tree, as far as it is only looked at."""
+
+    def read(self, path: bytes) -> bytes | None: ...
+    def kind(self, path: bytes) -> str: ...
+    def names(self, path: bytes) -> list[bytes]: ...

@@ -62,8 +62,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.tree.build.build import EARLIER, BuildOptions, Built, build_tree, copy_tree, rows_of, sync_file_system
-    from goldroot.tree.build.rows import INLINE, BuildRow
+    from goldroot.tree.build.build import EARLIER, BuildOptions, Built, build_tree, sync_file_system
+    from goldroot.tree.build.copy import copy_tree, rows_of
     from goldroot.tree.columns import Columns
     from goldroot.tree.entry import (
         BLOCK,
@@ -71,16 +71,18 @@ if TYPE_CHECKING:
         DIRECTORY,
         FIFO,
         FILE,
+        INLINE,
         LINK,
         OTHER_FILE_SYSTEM,
         SOCKET,
+        BuildRow,
         Entry,
         Note,
         Progress,
         Xattrs,
         owners_not_kept,
     )
-    from goldroot.tree.inode import kernel_flags, mounts_below, read_flags, write_flags
+    from goldroot.tree.kernel import FULL, kernel_flags, mounts_below, open_tree, read_flags, write_flags, write_problem
     from goldroot.tree.manifest import Manifest, Squashed
     from goldroot.tree.paths import (
         in_tree_order,
@@ -93,24 +95,21 @@ if TYPE_CHECKING:
         tree_key,
         upwards,
     )
-    from goldroot.tree.problems import FULL, open_tree, write_problem
     from goldroot.tree.remove import HELD, remove_tree
-    from goldroot.tree.scan.reuse import WITHOUT_SET_ID
-    from goldroot.tree.scan.scan import Scan, Writers, hash_files, scan_tree, scan_trees
+    from goldroot.tree.scan.scan import WITHOUT_SET_ID, Scan, Writers, hash_files, scan_tree, scan_trees
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "build.build": "BuildOptions Built EARLIER build_tree copy_tree rows_of sync_file_system",
-            "build.rows": "BuildRow INLINE",
+            "build.build": "BuildOptions Built EARLIER build_tree sync_file_system",
+            "build.copy": "copy_tree rows_of",
             "columns": "Columns",
-            "entry": "BLOCK CHAR DIRECTORY Entry FIFO FILE LINK SOCKET Xattrs Note OTHER_FILE_SYSTEM Progress owners_not_kept",
-            "inode": "kernel_flags read_flags write_flags mounts_below",
+            "entry": "BLOCK BuildRow CHAR DIRECTORY Entry FIFO FILE INLINE LINK SOCKET Xattrs Note OTHER_FILE_SYSTEM Progress "
+            "owners_not_kept",
+            "kernel": "FULL kernel_flags mounts_below open_tree read_flags write_flags write_problem",
             "manifest": "Manifest Squashed",
             "paths": "in_tree_order is_below parent path_bytes path_text some_names some_paths tree_key upwards",
-            "problems": "FULL open_tree write_problem",
             "remove": "HELD remove_tree",
-            "scan.reuse": "WITHOUT_SET_ID",
-            "scan.scan": "Scan Writers hash_files scan_tree scan_trees",
+            "scan.scan": "Scan WITHOUT_SET_ID Writers hash_files scan_tree scan_trees",
         },
     )

@@ -1,4 +1,4 @@
-"""One path of a file tree as data, and a remark about one.
+"""One path of a file tree as data, as it was found or shall be written, and a remark about one.
 
 A tree is a stream of rows in *tree order*: by path components, so that a directory stands right before what is in it
 (``a``, ``a/b``, ``a.c``; plain byte order would put ``a.c`` between the two).
@@ -37,11 +37,36 @@ class Entry(NamedTuple):
     mtime: int  #: nanoseconds since 1970
     content: bytes
     xattrs: Xattrs  #: (name, value) sorted by name; ACLs and capabilities among them
-    flags: int  #: inode flags as :mod:`goldroot.tree.inode` has them in a byte
+    flags: int  #: inode flags as :mod:`goldroot.tree.kernel` has them in a byte
     project: int  #: project id, 0 where there is none, or that of the tree's own directory
     group: int  #: number of the hard-link group within this tree, from 1; 0 for a file with one name
     inode: int
     ctime: int  #: nanoseconds since 1970
+
+
+#: Source of a row whose content stands in the row itself.
+INLINE = -1
+
+
+class BuildRow(NamedTuple):
+    """One path of a tree to be written."""
+
+    path: bytes
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    xattrs: Xattrs
+    flags: int
+    project: int
+    source: int  #: which source a file's bytes come from; ``INLINE``: from ``content``
+    source_path: bytes  #: where they are in that source
+    content: bytes  #: inline: a file's bytes; from a source: its digest or ``b""``; a link's target; device numbers
+    group: int  #: number of the hard-link group in the new tree, 0 for none
+    inode: int  #: the source file's inode and ctime, which it must still have; 0 and 0: unchecked
+    ctime: int
+    size: int = -1  #: the source file's length where it is known, which spares asking for it
 
 
 #: Called with the number of entries done since the last call.

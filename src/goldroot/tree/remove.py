@@ -7,8 +7,7 @@ from contextlib import suppress
 
 from goldroot.errors import Failed, NoPermission
 from goldroot.files import OPEN_DIRECTORY, Cursor, split
-from goldroot.tree.inode import mounts_below, read_flags, write_flags
-from goldroot.tree.problems import open_tree, shown, write_problem
+from goldroot.tree.kernel import mounts_below, open_tree, read_flags, shown, write_flags, write_problem
 
 #: Immutable and append-only: the kernel refuses to remove these.
 HELD = 0x30

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from goldroot import files
 from goldroot.accounts import OwnerNames
-from goldroot.conflicts import CLONE, GOLD
+from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.errors import TreeChanged
+from goldroot.policy import NUMERIC, Policy, family_of
 from goldroot.tree import FILE, OTHER_FILE_SYSTEM, Entry, Manifest, Note, in_tree_order, tree_key, upwards
 
 
@@ -282,3 +283,83 @@ class RowEquality:
         if row[AT_KIND] != FILE or (row[AT_CONTENT] and other[AT_CONTENT]):
             return bool(row[AT_CONTENT] == other[AT_CONTENT])
         return None if row[AT_SIZE] else True
+
+
+# -- Which systems the trees are of, and whether they may hold others
+
+#: os-release(5): the first of these that is there.
+RELEASES = (b"/etc/os-release", b"/usr/lib/os-release")
+
+
+def families(parts: Sequence[Part], read: Callable[[bytes, bytes], bytes]) -> tuple[str, str]:
+    """The families of base and of gold; "" where one is not known.
+
+    :param read: the bytes of a file, by its tree's root and its path.
+    """
+    base, gold = (_family(parts, side, read) for side in (BASE_SIDE, GOLD_SIDE))
+    return base, gold
+
+
+def _family(parts: Sequence[Part], side: int, read: Callable[[bytes, bytes], bytes]) -> str:
+    for part in parts:
+        tree = part.trees[side]
+        if tree.family:
+            return tree.family
+        prefix = part.place(b"").rstrip(b"/") + b"/"
+        for file in RELEASES:
+            path = file[len(prefix) :] if file.startswith(prefix) else b""
+            entry = tree.manifest.get(path) if path else None
+            if entry is not None and entry.kind == FILE and (found := family_of(read(tree.root, path))):
+                return found
+    return ""
+
+
+def other_family(base: str, gold: str) -> Conflict | None:
+    """The question whether a server may become one of another family; once for a server, whatever differs in it."""
+    if not base or not gold or base == gold:
+        return None
+    return Conflict(
+        RELEASES[0], "family", "family-changed", (base.encode(), gold.encode(), b""), (GOLD, CLONE), GOLD,
+        f"gold was a system of the family {base} and is one of {gold} now: 'gold' merges by the rules for {gold},"
+        f" 'clone' by those for {base}",
+    )  # fmt: skip
+
+
+#: A system's table of users, below its root.
+TABLE = b"/etc/passwd"
+#: Where software stands that no package manager brought, and its containers' volumes.
+SOFTWARE = b"/opt"
+
+
+def with_tables(manifest: Manifest) -> Iterator[bytes]:
+    """The directories that have an ``etc/passwd``, found in the column as it lies."""
+    column, at = manifest.columns.paths, 0
+    while (at := column.find(TABLE + b"\0", at)) >= 0:
+        yield column[column.rfind(b"\0", 0, at) + 1 : at]
+        at += len(TABLE)
+
+
+def owner_places(part: Part, policy: Policy) -> Iterator[bytes]:
+    """The paths at which a rule about owners may begin to hold."""
+    prefix = part.place(b"").rstrip(b"/") + b"/"
+    for start, whole in policy.starts_of("owners"):
+        place = os.fsencode(start)
+        if whole:
+            path = place[len(prefix) :]
+            if place.startswith(prefix) and any(tree.manifest.get(path) is not None for tree in part.trees):
+                yield path
+        elif place.startswith(prefix) or prefix.startswith(place):
+            for tree in part.trees:
+                for row in tree.manifest.below(place[len(prefix) :] if place.startswith(prefix) else b""):
+                    yield row.path
+
+
+def may_hold_systems(part: Part, policy: Policy) -> bool:
+    """Whether owners somewhere in a part may be numbers of another system's; see :mod:`goldroot.merge.compare.systems`."""
+    _, gold, clone = part.trees
+    if policy.match(part.place(b"")).owners == NUMERIC or any(True for _ in owner_places(part, policy)):
+        return True
+    if any(True for tree in (gold, clone) for _ in with_tables(tree.manifest)):
+        return True
+    software = part.inside(SOFTWARE)
+    return software is not None and any(True for _ in clone.manifest.below(software))

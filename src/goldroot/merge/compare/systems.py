@@ -1,4 +1,4 @@
-"""Which systems the trees are of: the family of the old gold and the new one, and roots of other systems inside the trees.
+"""Roots of other systems inside the trees: whose numbers the owners there are.
 
 In the root of another system owners are numbers: what the policy says, and directories that have account tables of their own.
 
@@ -14,70 +14,31 @@ cannot give its files to another number.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, OwnerNames, OwnerNumbers, numbers_in_acl
-from goldroot.conflicts import CLONE, GOLD, Conflict, Decisions
+from goldroot.conflicts import Conflict, Decisions
 from goldroot.merge.compare.parts import (
-    BASE_SIDE,
     CLONE_SIDE,
     GOLD_SIDE,
     NOWHERE,
+    SOFTWARE,
+    TABLE,
     Names,
     NumericPlaces,
     Part,
+    owner_places,
     read_unless_torn,
+    with_tables,
 )
-from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy, family_of
+from goldroot.policy import CONFIG, NAMES, NUMERIC, OPAQUE, STATE, Policy
 from goldroot.tree import DIRECTORY, FILE, Entry, Manifest, Note, in_tree_order, is_below, parent, path_text, upwards
 
-#: os-release(5): the first of these that is there.
-RELEASES = (b"/etc/os-release", b"/usr/lib/os-release")
-
-
-def families(parts: Sequence[Part], read: Callable[[bytes, bytes], bytes]) -> tuple[str, str]:
-    """The families of base and of gold; "" where one is not known.
-
-    :param read: the bytes of a file, by its tree's root and its path.
-    """
-    base, gold = (_family(parts, side, read) for side in (BASE_SIDE, GOLD_SIDE))
-    return base, gold
-
-
-def _family(parts: Sequence[Part], side: int, read: Callable[[bytes, bytes], bytes]) -> str:
-    for part in parts:
-        tree = part.trees[side]
-        if tree.family:
-            return tree.family
-        prefix = part.place(b"").rstrip(b"/") + b"/"
-        for file in RELEASES:
-            path = file[len(prefix) :] if file.startswith(prefix) else b""
-            entry = tree.manifest.get(path) if path else None
-            if entry is not None and entry.kind == FILE and (found := family_of(read(tree.root, path))):
-                return found
-    return ""
-
-
-def other_family(base: str, gold: str) -> Conflict | None:
-    """The question whether a server may become one of another family; once for a server, whatever differs in it."""
-    if not base or not gold or base == gold:
-        return None
-    return Conflict(
-        RELEASES[0], "family", "family-changed", (base.encode(), gold.encode(), b""), (GOLD, CLONE), GOLD,
-        f"gold was a system of the family {base} and is one of {gold} now: 'gold' merges by the rules for {gold},"
-        f" 'clone' by those for {base}",
-    )  # fmt: skip
-
-
-_TABLE = b"/etc/passwd"
 #: Nobody but the owner may write.
 _OTHERS_WRITE = 0o022
 #: A table of another system that is larger is not read (bytes).
 _LARGEST = 1 << 20
-#: Where software stands that no package manager brought, and its containers' volumes.
-_SOFTWARE = b"/opt"
 #: So many numbers that the server does not know are not an accident.
 _SEVERAL = 2
 #: What belongs to the system itself, whatever tables stand in it.
@@ -123,26 +84,11 @@ class ForeignRoot:
 def by_policy(part: Part, policy: Policy) -> NumericPlaces:
     """The places of a part that the policy says of whose numbers their owners are."""
     marks: dict[bytes, bool] = {}
-    for path in in_tree_order({*_places(part, policy), b""}):
+    for path in in_tree_order({*owner_places(part, policy), b""}):
         numeric = policy.match(part.place(path)).owners == NUMERIC
         if numeric != next((marks[above] for above in upwards(parent(path)) if above in marks), False):
             marks[path] = numeric
     return NumericPlaces(marks) if any(marks.values()) else NOWHERE
-
-
-def _places(part: Part, policy: Policy) -> Iterator[bytes]:
-    """The paths at which a rule about owners may begin to hold."""
-    prefix = part.place(b"").rstrip(b"/") + b"/"
-    for start, whole in policy.starts_of("owners"):
-        place = os.fsencode(start)
-        if whole:
-            path = place[len(prefix) :]
-            if place.startswith(prefix) and any(tree.manifest.get(path) is not None for tree in part.trees):
-                yield path
-        elif place.startswith(prefix) or prefix.startswith(place):
-            for tree in part.trees:
-                for row in tree.manifest.below(place[len(prefix) :] if place.startswith(prefix) else b""):
-                    yield row.path
 
 
 def find_roots(
@@ -156,7 +102,7 @@ def find_roots(
     found: list[bytes] = []
     for side in (CLONE_SIDE, GOLD_SIDE):
         manifest = part.trees[side].manifest
-        for path in sorted(_with_tables(manifest), key=len):
+        for path in sorted(with_tables(manifest), key=len):
             if any(path == one or is_below(path, one) for one in found) or part.numeric.covers(path):
                 continue
             place = part.place(path)
@@ -195,7 +141,7 @@ def _may_be_foreign(policy: Policy, manifest: Manifest, path: bytes, place: byte
 
 def _volumes(part: Part, accounts: AccountTables) -> Iterator[tuple[bytes, tuple[int, ...]]]:
     """(directory of /opt, numbers of services that the server has no accounts for), where there are several of them."""
-    top = part.inside(_SOFTWARE)
+    top = part.inside(SOFTWARE)
     manifest = part.trees[CLONE_SIDE].manifest
     if top is None or not accounts.users:
         return
@@ -211,17 +157,9 @@ def _volumes(part: Part, accounts: AccountTables) -> Iterator[tuple[bytes, tuple
             yield path, tuple(sorted(numbers))
 
 
-def _with_tables(manifest: Manifest) -> Iterator[bytes]:
-    """The directories that have an ``etc/passwd``, found in the column as it lies."""
-    column, at = manifest.columns.paths, 0
-    while (at := column.find(_TABLE + b"\0", at)) >= 0:
-        yield column[column.rfind(b"\0", 0, at) + 1 : at]
-        at += len(_TABLE)
-
-
 def _is_roots_alone(manifest: Manifest, path: bytes) -> bool:
     """Whether the directory, its ``etc`` and its table are root's, and nobody else may write them."""
-    kinds = ((path, DIRECTORY), (path + b"/etc", DIRECTORY), (path + _TABLE, FILE))
+    kinds = ((path, DIRECTORY), (path + b"/etc", DIRECTORY), (path + TABLE, FILE))
     return all(_is_roots(manifest, one, kind) for one, kind in kinds)
 
 
@@ -320,23 +258,3 @@ def _renumbered(one: ForeignRoot, names: OwnerNames, numbers: OwnerNumbers) -> s
 
 def _same_owners(row: Entry, other: Entry | None) -> bool:
     return other is not None and (row.uid, row.gid, row.xattrs) == (other.uid, other.gid, other.xattrs)
-
-
-#: Where container engines and machine managers keep roots.
-_ENGINES = frozenset(
-    b"/var/lib/" + name
-    for name in (
-        b"docker", b"containers", b"containerd", b"lxc", b"lxd", b"incus", b"machines", b"kubelet", b"rancher"
-    )
-)  # fmt: skip
-
-
-def foreign_roots(parts: Iterable[Part]) -> frozenset[bytes]:
-    """The places of the clone at which another system's root begins, whoever made it: its links and paths are not the server's."""
-    roots = (one.place(path) for one in parts for path in _with_tables(one.trees[CLONE_SIDE].manifest) if path)
-    return _ENGINES | {*roots}
-
-
-def is_inside(path: bytes, roots: frozenset[bytes]) -> bool:
-    """Whether an absolute path is, or lies in, one of these."""
-    return any(above in roots for above in upwards(path))

@@ -14,8 +14,7 @@ from functools import cached_property, partial
 
 from goldroot.conflicts import Conflict
 from goldroot.errors import TreeChanged
-from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, read_file
-from goldroot.merge.compare.systems import foreign_roots, is_inside
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Part, read_file, with_tables
 from goldroot.merge.decide.fstab import MOUNT_POINT, parse_fstab, path_of_unit, unit_names
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict
 from goldroot.merge.fit.one_tree import PartPlan
@@ -244,6 +243,26 @@ class Referrer:
         names = place.split(b"/")
         above = (b"/".join(names[:depth]) for depth in range(2, len(names)))
         return next((one for one in above if self.after.find(one).state == GONE), place)
+
+
+#: Where container engines and machine managers keep roots.
+_ENGINES = frozenset(
+    b"/var/lib/" + name
+    for name in (
+        b"docker", b"containers", b"containerd", b"lxc", b"lxd", b"incus", b"machines", b"kubelet", b"rancher"
+    )
+)  # fmt: skip
+
+
+def foreign_roots(parts: Iterable[Part]) -> frozenset[bytes]:
+    """The places of the clone at which another system's root begins, whoever made it: its links and paths are not the server's."""
+    roots = (one.place(path) for one in parts for path in with_tables(one.trees[CLONE_SIDE].manifest) if path)
+    return _ENGINES | {*roots}
+
+
+def is_inside(path: bytes, roots: frozenset[bytes]) -> bool:
+    """Whether an absolute path is, or lies in, one of these."""
+    return any(above in roots for above in upwards(path))
 
 
 # -- Links that the server has and gold has not as they are

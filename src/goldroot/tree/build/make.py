@@ -1,6 +1,8 @@
-"""Making the things of a tree: files with what is in them, directories, links, devices.
+"""Making the things of a tree: files with what is in them, directories, links, devices, and giving them all that belongs to them.
 
-:mod:`goldroot.tree.build.complete` gives them all that belongs to them.
+The order matters.  The owner comes after the content, since a change of owner takes set-uid bits and capabilities away;
+then the mode; then extended attributes, with capabilities among them; then the time, which all of these leave alone;
+and inode flags last, since an immutable file takes nothing any more.
 """
 
 from __future__ import annotations
@@ -8,98 +10,164 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 
-from goldroot.errors import TreeChanged
-from goldroot.files import Cursor, split
-from goldroot.tree.build.complete import Completer, Places
-from goldroot.tree.build.rows import INLINE, BuildRow
-from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, LINK, SOCKET
-from goldroot.tree.inode import beside
-from goldroot.tree.problems import changed, read_problem, write_problem
+from goldroot.errors import NoPermission, TreeChanged
+from goldroot.files import SMALL_FILE, Cursor, Shrunk, copy_content, split, write_all
+from goldroot.kinds import NoteKind
+from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, INLINE, LINK, SOCKET, BuildRow, Note
+from goldroot.tree.kernel import (
+    COMMON,
+    DENIED,
+    FULL,
+    WITHOUT,
+    beside,
+    changed,
+    read_problem,
+    shown,
+    write_flags,
+    write_problem,
+    write_xattr,
+)
 from goldroot.tree.scan.reading import OPEN_FILE, Digester, Reader, Wanted
+from goldroot.tree.scan.scan import WITHOUT_SET_ID
 
-# -- What is in a file: shared blocks where the file system can, holes kept
-
-#: A file up to this size is copied by one read and one write.
-SMALL = 1 << 17
-#: What the kernel is asked to copy at once.
-MOST = 1 << 30
-_NOT_HERE = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.EPERM)
+_NOT_KEPT = (*DENIED, *WITHOUT, errno.E2BIG, errno.ERANGE)
 
 
-class Shrunk(Exception):
-    """The source ended before its size."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Descriptors and names of the trees that a build reads and writes."""
+
+    out: int
+    out_name: bytes
+    sources: Sequence[int]
+    source_names: Sequence[bytes]
+    keep_owner: bool | None
+    live: Container[int] = ()  #: sources of running systems: what changes in them is taken as it comes
+    moved: Container[int] = ()  #: sources in the new tree's file system whose files are taken over, not copied
 
 
-def copy_content(source: int, target: int, status: os.stat_result) -> None:
-    """Copy an open file into an open new one.
+class Completer:
+    """Completes what was made.  What cannot be kept is noted; ``row`` is the last row, as it was written."""
 
-    :param status: the source's.
-    :raises Shrunk: the source is not as long as its status says.
-    """
-    size = status.st_size
-    if status.st_blocks * 512 < size:  # a hole, or compressed, or so small that it lives in the inode
-        _copy_sparse(source, target, size)
-    elif size > SMALL:
-        _copy_range(source, target, 0, size)
-    elif size:
-        data = os.read(source, size + 1)
-        if len(data) != size:
-            raise Shrunk
-        write_all(target, data)
+    row: BuildRow
 
+    def __init__(self, places: Places) -> None:
+        self.notes: list[Note] = []
+        self.owners: list[tuple[bytes, int, int]] = []  # path, uid, gid that could not be set
+        self._places = places
+        self._own = (os.geteuid(), os.getegid())
+        self._now = time.time_ns()
 
-def write_all(target: int, data: bytes) -> None:
-    """Write all of it; one call may write less."""
-    done = os.write(target, data)
-    while done < len(data):
-        done += os.write(target, data[done:])
+    def _finish(self, row: BuildRow, fd: int) -> os.stat_result:
+        """Owner, mode, extended attributes, time, flags of an open file or directory."""
+        if (row.uid, row.gid) != self._own:
+            self._own_it(row, lambda uid, gid: os.fchown(fd, uid, gid))
+        if row.kind == DIRECTORY:
+            os.fchmod(fd, row.mode)
+        if row.xattrs:
+            self._set_xattrs(row, fd)
+        os.utime(fd, ns=(self._now, row.mtime))
+        status = os.fstat(fd)
+        if status.st_mode & 0o7777 != row.mode or (status.st_uid, status.st_gid) != (row.uid, row.gid):
+            status = self._correct(row, fd, status)
+        if row.flags or row.project:
+            self._set_flags(row, fd)
+            status = os.fstat(fd)
+        return status
 
+    def _correct(self, row: BuildRow, fd: int, status: os.stat_result) -> os.stat_result:
+        """Set again what came out otherwise: the process's mask, or a file system that gives files to the group of
+        their directory.
+        """
+        if (status.st_uid, status.st_gid) != (row.uid, row.gid) and not self._is_recorded(row):
+            self._own_it(row, lambda uid, gid: os.fchown(fd, uid, gid), insist=True)
+            self._set_xattrs(row, fd)  # a change of owner takes capabilities away
+        mode = row.mode & WITHOUT_SET_ID if self._is_recorded(row) and row.kind == FILE else row.mode
+        os.fchmod(fd, mode)
+        status = os.fstat(fd)
+        if stat.S_IMODE(status.st_mode) != mode:
+            self.row = self.row._replace(mode=stat.S_IMODE(status.st_mode))
+            self._note("mode-not-kept", row, "the kernel did not keep all of its mode")
+        return status
 
-def _copy_sparse(source: int, target: int, size: int) -> None:
-    """Copy what is data, and leave holes holes."""
-    end = 0
-    while end < size:
+    def _is_recorded(self, row: BuildRow) -> bool:
+        """Whether the row's owner could not be set, and is recorded instead."""
+        return bool(self.owners) and self.owners[-1][0] == row.path
+
+    def _own_it(self, row: BuildRow, chown: Callable[[int, int], None], *, insist: bool = False) -> None:
+        if (row.uid, row.gid) == self._own and not insist:
+            return
+        if self._places.keep_owner is not False:
+            try:
+                chown(row.uid, row.gid)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EINVAL):  # EINVAL: a number that a user namespace has not
+                    raise
+                if self._places.keep_owner:
+                    raise self._may_not_own(row) from error
+        self.owners.append((row.path, row.uid, row.gid))
+
+    def _may_not_own(self, row: BuildRow) -> NoPermission:
+        name = shown(self._places.out_name, row.path)
+        return NoPermission(
+            f"{name} cannot be given to uid {row.uid}, gid {row.gid}",
+            meaning="The new tree is incomplete; the trees that it is made from are untouched.",
+            todo="Run the command as root.",
+        )
+
+    def _set_xattrs(self, row: BuildRow, where: int | bytes) -> None:
+        kept = tuple(pair for pair in row.xattrs if self._set_xattr(row, where, *pair))
+        if len(kept) != len(row.xattrs):
+            self.row = self.row._replace(xattrs=kept)
+
+    def _set_xattr(self, row: BuildRow, where: int | bytes, name: bytes, value: bytes) -> bool:
         try:
-            start = os.lseek(source, end, os.SEEK_DATA)
+            write_xattr(where, name, value)
         except OSError as error:
-            if error.errno != errno.ENXIO:
+            if error.errno not in _NOT_KEPT and not (error.errno in FULL and self._has_space()):
                 raise
-            break  # a hole up to the end
-        try:
-            end = os.lseek(source, start, os.SEEK_HOLE)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            raise Shrunk from error  # it was cut off between the two questions
-        _copy_range(source, target, start, end)
-    os.ftruncate(target, size)
+            self._note("xattr-not-kept", row, f"the attribute {os.fsdecode(name)} cannot be set ({error.strerror})")
+            return False
+        return True
+
+    def _has_space(self) -> bool:
+        """Whether the file system is not full: a set of attributes too large for it says the same as a full one."""
+        status = os.fstatvfs(self._places.out)
+        return status.f_bavail > 16 and status.f_favail > 16
+
+    def _set_flags(self, row: BuildRow, fd: int) -> None:
+        """Set flags and project; where that is refused, as many of them as can be."""
+        for flags, project in _less_and_less(row):
+            try:
+                if flags or project:
+                    write_flags(fd, flags, project, directory=row.kind == DIRECTORY)
+            except OSError as error:
+                if error.errno not in _NOT_KEPT:
+                    raise
+                why = error.strerror
+                continue
+            break
+        if (flags, project) != (row.flags, row.project):
+            self.row = self.row._replace(flags=flags, project=project)
+            lost = "inode flags" if flags != row.flags else "project id"
+            self._note("flags-not-kept", row, f"its {lost} cannot be set ({why})")
+
+    def _note(self, kind: NoteKind, row: BuildRow, text: str) -> None:
+        self.notes.append(Note(kind, row.path, text))
 
 
-def _copy_range(source: int, target: int, start: int, end: int) -> None:
-    """Copy the bytes from ``start`` to ``end``, within the kernel where it can."""
-    try:
-        while start < end:
-            count = os.copy_file_range(source, target, min(end - start, MOST), start, start)
-            if not count:
-                raise Shrunk
-            start += count
-    except OSError as error:
-        if error.errno not in _NOT_HERE:
-            raise
-        _copy_by_hand(source, target, start, end)
+def _less_and_less(row: BuildRow) -> Iterable[tuple[int, int]]:
+    """Flags and project, without what not every file system has, and at last nothing."""
+    flags = (row.flags, row.flags & COMMON)
+    return dict.fromkeys([*((some, row.project) for some in flags), *((some, 0) for some in flags), (0, 0)])
 
 
-def _copy_by_hand(source: int, target: int, start: int, end: int) -> None:
-    while start < end:
-        data = os.pread(source, min(end - start, 1 << 20), start)
-        if not data:
-            raise Shrunk
-        done = 0
-        while done < len(data):
-            done += os.pwrite(target, data[done:], start + done)
-        start += done
-
+# -- Making
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {CHAR: stat.S_IFCHR, BLOCK: stat.S_IFBLK, FIFO: stat.S_IFIFO, SOCKET: stat.S_IFSOCK}
@@ -245,7 +313,7 @@ class Maker(Completer):
 
     def _read_small(self, row: BuildRow, source: int) -> bytes | None:
         """A small file's bytes, where its signature is known and says that they are what the row means."""
-        if not row.ctime or not 0 <= row.size <= SMALL:
+        if not row.ctime or not 0 <= row.size <= SMALL_FILE:
             return None
         try:
             data = os.read(source, row.size + 1)

@@ -16,13 +16,11 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import NamedTuple, Protocol
 
-from goldroot.errors import TreeChanged
 from goldroot.files import Cursor, split
 from goldroot.tree.entry import BLOCK, CHAR, DIRECTORY, FILE, LINK, Progress, Xattrs
-from goldroot.tree.inode import beside, read_flags, read_xattrs
+from goldroot.tree.kernel import beside, changed, read_flags, read_problem, read_xattrs
 from goldroot.tree.paths import tree_key
-from goldroot.tree.problems import MOVED, changed, read_problem
-from goldroot.tree.scan.walk import CTIME, INODE, KINDS, MODE, SIZE, Fields, fields_of
+from goldroot.tree.scan.walk import Fields
 from goldroot.tree.workers import MOST_TASKS, run_tasks
 
 #: O_NONBLOCK: should a FIFO stand where a file was, opening it must not wait.
@@ -180,53 +178,6 @@ class Reader:
             raise changed(self._shown, wanted.path)
 
 
-# -- A tree that a running system writes to: each entry as it is at one moment, though not all at the same one
-
-#: How often an entry is read again that changes while it is read.
-TRIES = 3
-
-_GONE = Found(b"", (), 0, 0, gone=True)
-
-
-class LiveReader(Reader):
-    """Reads what changed since the walk once more, says what is gone, and takes what never stands still as it comes."""
-
-    def read(self, wanted: Wanted) -> Found:
-        """Read one entry, as it is by now.
-
-        :raises NoPermission: it cannot be read.
-        """
-        newer: Fields | None = None
-        for _ in range(TRIES):
-            try:
-                return super().read(wanted)._replace(status=newer)
-            except TreeChanged:
-                newer = self._newer(wanted)
-            if newer is None:
-                return _GONE
-            wanted = wanted._replace(size=newer[SIZE], inode=newer[INODE], ctime=newer[CTIME])
-        return self._torn(wanted, newer)
-
-    def _newer(self, wanted: Wanted) -> Fields | None:
-        """The entry's status by now; ``None`` where it is gone, or something of another kind has taken its place."""
-        try:
-            status = fields_of(self.look(wanted.path))
-        except OSError as error:
-            if error.errno in MOVED:
-                return None
-            raise read_problem(error, self._shown, wanted.path) from error
-        return status if KINDS[status[MODE] >> 12] == ord(wanted.kind) else None
-
-    def _torn(self, wanted: Wanted, status: Fields | None) -> Found:
-        self._strict = False
-        try:
-            return super().read(wanted)._replace(status=status, torn=True)
-        except TreeChanged:
-            return _GONE
-        finally:
-            self._strict = True
-
-
 # -- Many entries of a tree, or of several that are alike, shared among processes
 
 #: Reading a file costs as much as reading this many bytes, and then its bytes.
@@ -285,7 +236,7 @@ def read_all(
     :raises NoPermission: one cannot be read.
     :raises TreeChanged: one is not what it was when the tree was walked.
     """
-    kind = LiveReader if live else Reader
+    kind = _live_reader() if live else Reader
     cuts = _cuts([tree.entries for tree in trees])
 
     def work(task: int, tell: Progress) -> list[ReadChunk]:
@@ -312,6 +263,12 @@ def read_all(
 
     found = run_tasks(work, len(cuts[0]) - 1, jobs=jobs, progress=progress)
     return [[parts[place] for parts in found] for place in range(len(trees))]
+
+
+def _live_reader() -> type[Reader]:
+    from goldroot.tree.scan.live import LiveReader
+
+    return LiveReader
 
 
 def _cuts(trees: Sequence[Entries]) -> list[list[int]]:

@@ -20,9 +20,8 @@ from typing import NamedTuple
 from goldroot.files import Cursor
 from goldroot.tree.columns import Columns, append
 from goldroot.tree.entry import OTHER_FILE_SYSTEM, Note, Progress
-from goldroot.tree.inode import mounts_below
+from goldroot.tree.kernel import DENIED, MOVED, changed, mounts_below, read_problem
 from goldroot.tree.paths import tree_key
-from goldroot.tree.problems import DENIED, MOVED, changed, read_problem
 from goldroot.tree.workers import run_tasks, usual_jobs
 
 # -- What the kernel says of an entry, many of its answers turned into columns at once
