@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from support.guest import extract_kernel, put_boot
 from support.hosts import need_programs
-from support.roots import make_root
+from support.roots import add_program, make_root
 from support.whole_site import WholeSite
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -49,7 +52,10 @@ def fleet(unpacked: Path) -> Iterator[WholeSite]:
     (fleet.root / "goldroot.toml").write_text(HOST)
     fleet("init", str(fleet.root))
     fleet.configure(TRIED)
-    put_boot(unpacked, make_root(room / "root"))
+    root = make_root(room / "root")
+    put_boot(unpacked, root)
+    for program in ("/bin/cp", "/bin/mv"):
+        add_program(root, program)
     fleet("image", "import", "debian", "--from", str(room / "root"))
     try:
         yield fleet
@@ -64,3 +70,98 @@ def test_both_forms_of_a_test_system_boot_and_its_gold_is_published(fleet: Whole
     assert "read-only: passed (2 commands)" in said
     assert "read-write: passed (2 commands)" in said
     assert "untested" not in fleet("gold", "publish", "debian")
+
+
+#: What a gold is given that does not run -> what is wrong with it, in a trial and after a switch; and words of its console.
+BROKEN = {
+    "its kernel does not boot": (
+        "for one in boot/initrd.img-*; do cp $one boot/kept-${one##*-}; echo nothing > $one; done",
+        "trial: it has ended",
+        "its boot is not over after 45 s",
+        "Kernel panic",
+    ),
+    "its init hangs": (
+        "for one in boot/initrd.img-*; do mv boot/kept-${one##*-} $one; done; "
+        "echo 'echo init hangs; sleep 100000' > etc/run",
+        "trial: its boot is not over after 45 s",
+        "its boot is not over after 45 s",
+        "init hangs",
+    ),
+    "its network is dead": (
+        "echo 'ip link set ports0 down; echo the network is dead' > etc/run",
+        "trial: run ip link show ports0 | grep -q ,UP: status 1",
+        "run ip link show ports0 | grep -q ,UP: status 1",
+        "the network is dead",
+    ),
+}
+#: A boot takes 5 seconds alone, and some more beside others.
+ASKED = """health = ["run ip link show ports0 | grep -q ,UP"]
+health_time = 45
+trial_time = 45
+stop_time = 60
+"""
+
+
+def test_a_gold_that_does_not_run_is_stopped_by_its_trial_or_left_by_itself(fleet: WholeSite) -> None:
+    """Three golds, each in both ways: the server runs, with all that is its own, before, between and after."""
+    fleet.configure(ASKED)
+    fleet("gold", "publish", "debian", "--untested")
+    fleet("clone", "create", "web1", "--image", "debian", "--port", f"127.0.0.1:{free_port()}:80")
+    fleet("machine", "start", "web1")
+    until_up(fleet)
+    fleet.inside("web1", "echo mine > /system/etc/mine; echo running > /only-in-memory; sync")
+    for script, in_trial, after_switch, said in BROKEN.values():
+        next_gold(fleet, script)
+
+        # Its trial tells: the server is not stopped, and none of its disks is written.
+        fleet.inside("web1", "echo running > /only-in-memory")
+        disks = live_disks(fleet)
+        stopped = fleet("update", "run", "web1", ok=4)
+        assert in_trial in stopped, stopped
+        assert "Nothing was switched" in stopped, stopped
+        assert said in stopped.partition("What the trial said:")[2], stopped
+        assert fleet.inside("web1", "cat /only-in-memory /system/etc/mine") == "running\nmine", "it was not stopped"
+        assert live_disks(fleet) == disks
+
+        # Without a trial it is switched, does not come up well in its time, and is back on what it had.
+        fleet.configure(f'{ASKED}trial = "none"')
+        back = fleet("update", "run", "web1", ok=4)
+        assert f"web1 did not come up well after the update to gold {latest(fleet)}: {after_switch}" in back, back
+        assert "It is back on gold 1, on the disks that it had, and runs." in back, back
+        assert said in back.partition("What it said last:")[2], back
+        assert fleet.runs()["web1"] == "current"
+        until_up(fleet)
+        assert fleet.inside("web1", "cat /system/etc/mine; test -e /only-in-memory || echo anew") == "mine\nanew"
+        assert live_disks(fleet) == disks
+        fleet.configure(ASKED)
+    assert "It was stopped" not in fleet("doctor")
+
+
+def next_gold(fleet: WholeSite, script: str) -> None:
+    fleet("maintain", "run", "debian", "sh", "-ec", f"cd /; {script}")
+    fleet("gold", "publish", "debian", "--untested")
+
+
+def latest(fleet: WholeSite) -> int:
+    return max(one["version"] for one in json.loads(fleet("gold", "list", "debian", "--json"))["versions"])
+
+
+def live_disks(fleet: WholeSite) -> dict[str, str]:
+    """The disks that web1 runs from, by address."""
+    disks = json.loads(fleet("clone", "show", "web1", "--json"))["disks"]
+    return {address: id for address, id in disks.items() if address.startswith("1")}
+
+
+def until_up(fleet: WholeSite) -> None:
+    """Until the agent of web1 listens."""
+    for _ in range(240):
+        if fleet.run("machine", "run", "web1", "sh", "-c", "true").returncode == 0:
+            return
+        time.sleep(0.5)
+    raise AssertionError(fleet("machine", "console", "web1"))
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
