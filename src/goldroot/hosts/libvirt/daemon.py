@@ -75,6 +75,15 @@ class Daemon:
                         domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE),
                     )
 
+    def offers_kvm(self, architecture: str) -> bool:
+        """Whether this daemon can run machines of an architecture by KVM."""
+        with self._asked() as (libvirt, connection):
+            try:
+                connection.getDomainCapabilities(None, architecture, None, "kvm", 0)
+            except libvirt.libvirtError:
+                return False
+            return True
+
     # -- changes
 
     def define(self, text: str) -> str:

@@ -94,6 +94,8 @@ class LibvirtHost(EmulatedHost):
             # What does not boot is told by the start: an entry may be changed without that.
             with suppress(GoldrootError):
                 self._lay_ready(wanted, self._disks_of(wanted), starting=False)
+                if self._domains.text(wanted.name) is None:
+                    self._chosen(wanted)  # that takes its time, and the store is locked while a domain is made
         return super().apply(wanted)
 
     # -- power
@@ -246,7 +248,7 @@ class LibvirtHost(EmulatedHost):
             name=self._domains.domain(name),
             board=board_of(self.architecture),
             architecture=self.architecture,
-            accelerator=self._accelerator(),
+            accelerator=self._chosen(self._entries.find(name)),
             memory=config.memory,
             processors=config.processors,
             parameters=f"{PARAMETER} {config.parameters}",
@@ -255,6 +257,15 @@ class LibvirtHost(EmulatedHost):
             account=config.label(self._account),
         )
         return new(blank)
+
+    def _chosen(self, entry: Entry | None) -> str:
+        """The accelerator of a new domain: KVM only where it ran the kernel that is laid ready."""
+        if self.config.accelerator:
+            return str(self.config.accelerator)
+        kernel = "" if entry is None else self._boot_of(entry, self._disks_of(entry)).kernel
+        if not os.path.exists(kernel) or not self._daemon.offers_kvm(self.architecture):
+            return "tcg"
+        return self.accelerator(kernel)[0]
 
     def _make_directory(self, name: str) -> None:
         """What is kept of a machine besides its disks: its console is written there by who runs it."""
