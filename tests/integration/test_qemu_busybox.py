@@ -15,7 +15,7 @@ import pytest
 
 from support.guest import extract_kernel, put_boot
 from support.hosts import need_programs
-from support.roots import add_program, make_root
+from support.roots import make_root
 from support.whole_site import WholeSite
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -52,10 +52,7 @@ def fleet(unpacked: Path) -> Iterator[WholeSite]:
     (fleet.root / "goldroot.toml").write_text(HOST)
     fleet("init", str(fleet.root))
     fleet.configure(TRIED)
-    root = make_root(room / "root")
-    put_boot(unpacked, root)
-    for program in ("/bin/cp", "/bin/mv"):
-        add_program(root, program)
+    put_boot(unpacked, make_root(room / "root"))
     fleet("image", "import", "debian", "--from", str(room / "root"))
     try:
         yield fleet
@@ -75,13 +72,12 @@ def test_both_forms_of_a_test_system_boot_and_its_gold_is_published(fleet: Whole
 #: What a gold is given that does not run -> what is wrong with it, in a trial and after a switch; and words of its console.
 BROKEN = {
     "its kernel does not boot": (
-        "for one in boot/initrd.img-*; do cp $one boot/kept-${one##*-}; echo nothing > $one; done",
+        "for one in boot/initrd.img-*; do echo nothing > $one; done",
         "trial: it has ended",
         "its boot is not over after 45 s",
         "Kernel panic",
     ),
     "its init hangs": (
-        "for one in boot/initrd.img-*; do mv boot/kept-${one##*-} $one; done; "
         "echo 'echo init hangs; sleep 100000' > etc/run",
         "trial: its boot is not over after 45 s",
         "its boot is not over after 45 s",
@@ -98,52 +94,54 @@ BROKEN = {
 ASKED = """health = ["run ip link show ports0 | grep -q ,UP"]
 health_time = 45
 trial_time = 45
-stop_time = 60
+stop_time = 20
 """
 
 
-def test_a_gold_that_does_not_run_is_stopped_by_its_trial_or_left_by_itself(fleet: WholeSite) -> None:
-    """Three golds, each in both ways: the server runs, with all that is its own, before, between and after."""
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_gold_that_does_not_run_is_stopped_by_its_trial_or_left_by_itself(fleet: WholeSite, fault: str) -> None:
+    """The server runs, with all that is its own, before, between and after."""
+    script, in_trial, after_switch, said = BROKEN[fault]
+    serving(fleet)
+    next_gold(fleet, script)
+
+    # Its trial tells: the server is not stopped, and its disks are those that it had.
+    disks = live_disks(fleet)
+    stopped = fleet("update", "run", "web1", ok=4)
+    assert in_trial in stopped, stopped
+    assert "Nothing was switched" in stopped, stopped
+    assert said in stopped.partition("What the trial said:")[2], stopped
+    assert fleet.inside("web1", "cat /only-in-memory /system/etc/mine") == "running\nmine", "it was not stopped"
+    assert live_disks(fleet) == disks
+
+    # Without a trial it is switched, does not come up well in its time, and is back on what it had.
+    fleet.configure(f'{ASKED}trial = "none"')
+    back = fleet("update", "run", "web1", ok=4)
+    assert f"web1 did not come up well after the update to gold 2: {after_switch}" in back, back
+    assert "It is back on gold 1, on the disks that it had, and runs." in back, back
+    assert said in back.partition("What it said last:")[2], back
+    assert fleet.runs()["web1"] == "current"
+    until_up(fleet)
+    assert fleet.inside("web1", "cat /system/etc/mine; test -e /only-in-memory || echo started again") == (
+        "mine\nstarted again"
+    )
+    assert live_disks(fleet) == disks
+    fleet("doctor")
+
+
+def serving(fleet: WholeSite) -> None:
+    """web1 runs from gold 1, and has something of its own, on its disk and in its memory."""
     fleet.configure(ASKED)
     fleet("gold", "publish", "debian", "--untested")
     fleet("clone", "create", "web1", "--image", "debian", "--port", f"127.0.0.1:{free_port()}:80")
     fleet("machine", "start", "web1")
     until_up(fleet)
     fleet.inside("web1", "echo mine > /system/etc/mine; echo running > /only-in-memory; sync")
-    for script, in_trial, after_switch, said in BROKEN.values():
-        next_gold(fleet, script)
-
-        # Its trial tells: the server is not stopped, and none of its disks is written.
-        fleet.inside("web1", "echo running > /only-in-memory")
-        disks = live_disks(fleet)
-        stopped = fleet("update", "run", "web1", ok=4)
-        assert in_trial in stopped, stopped
-        assert "Nothing was switched" in stopped, stopped
-        assert said in stopped.partition("What the trial said:")[2], stopped
-        assert fleet.inside("web1", "cat /only-in-memory /system/etc/mine") == "running\nmine", "it was not stopped"
-        assert live_disks(fleet) == disks
-
-        # Without a trial it is switched, does not come up well in its time, and is back on what it had.
-        fleet.configure(f'{ASKED}trial = "none"')
-        back = fleet("update", "run", "web1", ok=4)
-        assert f"web1 did not come up well after the update to gold {latest(fleet)}: {after_switch}" in back, back
-        assert "It is back on gold 1, on the disks that it had, and runs." in back, back
-        assert said in back.partition("What it said last:")[2], back
-        assert fleet.runs()["web1"] == "current"
-        until_up(fleet)
-        assert fleet.inside("web1", "cat /system/etc/mine; test -e /only-in-memory || echo anew") == "mine\nanew"
-        assert live_disks(fleet) == disks
-        fleet.configure(ASKED)
-    assert "It was stopped" not in fleet("doctor")
 
 
 def next_gold(fleet: WholeSite, script: str) -> None:
     fleet("maintain", "run", "debian", "sh", "-ec", f"cd /; {script}")
     fleet("gold", "publish", "debian", "--untested")
-
-
-def latest(fleet: WholeSite) -> int:
-    return max(one["version"] for one in json.loads(fleet("gold", "list", "debian", "--json"))["versions"])
 
 
 def live_disks(fleet: WholeSite) -> dict[str, str]:

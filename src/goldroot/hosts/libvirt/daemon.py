@@ -84,6 +84,17 @@ class Daemon:
                 return False
             return True
 
+    def has_network(self, name: str) -> bool:
+        """Whether libvirt has a network of that name, active or not; not where this daemon has none at all."""
+        with self._asked() as (libvirt, connection):
+            try:
+                connection.networkLookupByName(name)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_SUPPORT):
+                    return False
+                raise
+            return True
+
     # -- changes
 
     def define(self, text: str) -> str:
