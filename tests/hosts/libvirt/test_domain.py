@@ -152,7 +152,12 @@ def test_a_link_and_published_ports_come_and_go_and_what_others_gave_stays() -> 
     )
     text = new(BLANK).replace("<domain", "<domain ", 1)
     text = others + text[text.index(">") + 1 :]
-    ports = ("-netdev", "user,id=goldroot-ports,restrict=on", "-device", "virtio-net-pci,netdev=goldroot-ports,mac=x")
+    ports = (
+        "-netdev",
+        "user,id=goldroot-ports,restrict=on",
+        "-device",
+        '{"driver": "virtio-net-pci", "netdev": "goldroot-ports"}',
+    )
     joined = replace(OURS, joined=Joined("bridge", "br0", "52:54:00:00:00:01"), ports=ports)
     there = redefined(redefined(text, joined), joined)
     assert cards(there) == [("network", {"network": "default"}), ("bridge", {"bridge": "br0"})]

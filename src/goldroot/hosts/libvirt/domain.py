@@ -286,7 +286,7 @@ def _published(root: ET.Element) -> list[tuple[ET.Element, list[ET.Element]]]:
     found = []
     for line in root.findall(_LINE):
         args = line.findall(_ARG)
-        ours = [at for at, arg in enumerate(args) if PORTS in re.split("[,=]", arg.get("value", ""))]
+        ours = [at for at, arg in enumerate(args) if PORTS in re.split(r"[^\w-]", arg.get("value", ""))]
         found.append((line, [args[at] for at in sorted({*ours, *(at - 1 for at in ours if at)})]))
     return found
 

@@ -314,7 +314,7 @@ class LibvirtHost(EmulatedHost):
             drives=sorted(drives.values(), key=_address),
             shared=shared,
             joined=self._joined(entry.name, network),
-            ports=[] if card is None else card.words(board_of(self.architecture).bus),
+            ports=[] if card is None else card.words_of_a_domain(board_of(self.architecture).bus),
         )
 
     def _joined(self, name: str, network: Network) -> Joined | None:
