@@ -229,7 +229,7 @@ def test_it_is_reached_at_its_bridge_and_its_ports_and_reaches_nobody_by_these(t
             assert answer("198.51.100.7", 80) == "web1\n"
             with pytest.raises(BlockingIOError):
                 outside.accept()
-            assert lab.host.stop("WEB1", 120) == "asked"
+            assert lab.host.stop("WEB1", 120) == "asked", (kind, lab.host.console("WEB1", 30))
             (tmp_path / "store/running/WEB1/console.log").write_text("")
         with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match="cannot be published"):
             lab.host.start("WEB1")

@@ -22,7 +22,7 @@ from goldroot.hosts.port import Access, Entry, Opened, Use, View
 from goldroot.hosts.qemu import kvm
 from goldroot.hosts.qemu.arguments import Drive, board_of
 from goldroot.hosts.qemu.locks import kept_from_qemu
-from goldroot.hosts.storefiles import EntryKeeper, LabelKeeper, OpenedDisk
+from goldroot.hosts.storefiles import EntryKeeper, Label, LabelKeeper, OpenedDisk
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,9 @@ class ImageHost(PoweredHost):
             for name, disks in sorted(running.items()):
                 opened |= self._at_one_moment(stack, name, disks, use)
             yield opened
+
+    def _refuse_part(self, label: Label) -> None:
+        self._images.refuse_cut_off(label)
 
     # -- power
 
