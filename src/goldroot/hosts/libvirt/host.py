@@ -137,7 +137,7 @@ class LibvirtHost(EmulatedHost):
         """As :meth:`goldroot.hosts.Host.command`, by qemu-guest-agent.  After the timeout it may go on inside."""
         if self.power(name).state != "on":
             raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
-        with self._daemon.agent(self._domains.domain(name)) as agent:
+        with self._daemon.agent(self._domains.domain(name), timeout) as agent:
             return run_inside(agent, argv, timeout)
 
     def links(self, name: str) -> Sequence[NetLink]:

@@ -107,7 +107,7 @@ class EmulatedHost(ImageHost, TryingHost):
                 meaning="Commands are run in a machine by qemu-guest-agent.",
                 todo="Wait until it has started; install it in the image where it is not there.",
             )
-        with monitor.agent(directory) as agent:
+        with monitor.agent(directory, timeout) as agent:
             return monitor.run_inside(agent, argv, timeout)
 
     # -- inside
